@@ -1,0 +1,76 @@
+# From nothing to the report: `make all`. Works with GNU make 3.81 (macOS) and later.
+
+VENV := .venv
+PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+INSTALLED := $(VENV)/.installed
+
+# One word for the shell, whatever it holds; $(value) because a dollar sign in a path is not a variable.
+quote = '$(subst ','\'',$(1))'
+option = $(if $(value $(2)), $(1) $(call quote,$(value $(2))))
+RUNS = $(call option,--seeds,SEEDS)$(call option,--activations,ACTIVATIONS)$(call option,--mnist,MNIST)
+WHERE = $(call option,--workers,WORKERS)$(call option,--scheduler,SCHEDULER)
+KEPT = $(call option,--results,RESULTS)
+KEPT_QUICK = $(if $(value RESULTS),$(KEPT), --results results-quick)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: all quick test report check format lock clean help
+unexport PYTHONPATH PYTHONHOME
+
+all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not done again
+	$(PY) -m study all$(RUNS)$(WHERE)$(KEPT)
+
+quick: $(INSTALLED) ## a taste of the same in about two minutes, written to results-quick
+	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
+
+test: $(INSTALLED) ## the tests
+	$(PY) -m pytest
+
+report: $(INSTALLED) ## tables, figures and report again from the records, no training
+	$(PY) -m study report$(KEPT)
+
+check: $(INSTALLED) ## lint, format, types and tests: what a contribution must pass; changes nothing
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+format: $(INSTALLED) ## format the code, and mend what ruff can mend
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+# Pins that are there stay; to take newer versions, delete the lock first.
+lock: ## requirements.lock from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --only-binary :all: \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove the environment and caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build activation_study.egg-info
+	find study experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk '/^## / { sub("## ", ""); print }' Makefile
+
+##
+## With any of: SEEDS=30                    seeds per setting
+##              ACTIVATIONS="relu mish"     these activations alone
+##              WORKERS=8                   processes; one a core if not said
+##              SCHEDULER=tcp://host:8786   a Dask cluster instead
+##              MNIST=mnist.npz             the data, if it is on this machine already
+##              RESULTS=folder              where records, tables, figures and report are kept
+##              PYTHON=python3.13           what .venv is made with; the first that suits if not said
+
+# Which Python: the one named, or else the first of these that suits. The first that does not says why.
+PYTHONS = $(if $(value PYTHON),$(call quote,$(value PYTHON)),python3 python3.13 python3.12 python3.11 python)
+NEEDED = this study needs CPython 3.11, 3.12 or 3.13 on Linux, Windows or an Apple-silicon Mac
+
+$(INSTALLED): requirements.lock
+	@why=; for python in $(PYTHONS); do \
+	  answer=$$("$$python" tools/environment.py check 2>/dev/null); \
+	  if [ "$$answer" = suits ]; then exec "$$python" tools/environment.py make $(VENV) requirements.lock; fi; \
+	  why=$${why:-$$answer}; \
+	done; \
+	echo "$${why:-$${python} does not run}; $(NEEDED): make all PYTHON=python3.13" >&2; exit 1

@@ -1,0 +1,216 @@
+"""What is compared: one registry entry per activation function.
+
+To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing else needs to change: only the new
+activation's runs are trained, and it takes its place in every table, figure and legend.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation function phi, applied elementwise to the pre-activations z of every hidden layer.
+
+    `function` maps a float tensor of any shape to one of the same shape and dtype and is differentiable by TensorFlow.
+    `label`, `formula` (LaTeX, without dollar signs) and `source` are for people and never cause retraining.
+    `studied=False` marks an entry that runs only when it is asked for by name.
+    """
+
+    function: Callable[[tf.Tensor], tf.Tensor]
+    label: str
+    formula: str
+    source: str
+    studied: bool = True
+
+
+class ActivationError(ValueError):
+    """An entry of the registry that cannot be trained; the message says why."""
+
+
+# Colours and markers follow the order of this table, so new entries go last.
+REGISTRY: dict[str, Activation] = {
+    "relu": Activation(
+        function=tf.nn.relu,
+        label="ReLU",
+        formula=r"\max(0, z)",
+        source="Nair & Hinton 2010",
+    ),
+    "sigmoid": Activation(
+        function=tf.math.sigmoid,
+        label="Sigmoid",
+        formula=r"1 / (1 + e^{-z})",
+        source="Rumelhart, Hinton & Williams 1986",
+    ),
+    "gelu": Activation(
+        function=lambda z: tf.nn.gelu(z, approximate=False),
+        label="GELU",
+        formula=r"z\,\Phi(z)",
+        source="Hendrycks & Gimpel 2016",
+    ),
+    "swish": Activation(
+        function=lambda z: z * tf.math.sigmoid(z),
+        label="Swish",
+        formula=r"z / (1 + e^{-z})",
+        source="Ramachandran, Zoph & Le 2017 (beta = 1; also SiLU, Elfwing et al. 2018)",
+    ),
+    "tanh": Activation(
+        function=tf.math.tanh,
+        label="Tanh",
+        formula=r"\tanh z",
+        source="LeCun et al. 1998, Efficient BackProp",
+        studied=False,
+    ),
+    "linear": Activation(
+        function=tf.identity,
+        label="Linear",
+        formula=r"z",
+        source="the control without a non-linearity",
+        studied=False,
+    ),
+    "leaky_relu": Activation(
+        function=lambda z: tf.nn.leaky_relu(z, alpha=0.01),
+        label="Leaky ReLU",
+        formula=r"\max(0.01 z, z)",
+        source="Maas, Hannun & Ng 2013 (slope 0.01)",
+        studied=False,
+    ),
+    "elu": Activation(
+        function=tf.nn.elu,
+        label="ELU",
+        formula=r"z \;(z > 0),\; e^z - 1 \;(z \leq 0)",
+        source="Clevert, Unterthiner & Hochreiter 2015 (alpha = 1)",
+        studied=False,
+    ),
+    "selu": Activation(
+        function=tf.nn.selu,
+        label="SELU",
+        formula=r"\lambda z \;(z > 0),\; \lambda \alpha (e^z - 1) \;(z \leq 0)",
+        source="Klambauer et al. 2017 (lambda = 1.0507, alpha = 1.6733)",
+        studied=False,
+    ),
+    "softplus": Activation(
+        function=tf.math.softplus,
+        label="Softplus",
+        formula=r"\ln(1 + e^z)",
+        source="Dugas et al. 2001",
+        studied=False,
+    ),
+    "softsign": Activation(
+        function=tf.math.softsign,
+        label="Softsign",
+        formula=r"z / (1 + |z|)",
+        source="Bergstra et al. 2009",
+        studied=False,
+    ),
+    "mish": Activation(
+        function=lambda z: z * tf.math.tanh(tf.math.softplus(z)),
+        label="Mish",
+        formula=r"z \tanh(\ln(1 + e^z))",
+        source="Misra 2019",
+        studied=False,
+    ),
+    "hard_swish": Activation(
+        function=lambda z: z * tf.clip_by_value(z + 3, 0, 6) / 6,
+        label="Hard swish",
+        formula=r"z \min(\max(z + 3, 0), 6) / 6",
+        source="Howard et al. 2019, MobileNetV3",
+        studied=False,
+    ),
+    "gelu_tanh": Activation(
+        function=lambda z: tf.nn.gelu(z, approximate=True),
+        label="GELU (tanh form)",
+        formula=r"\frac{z}{2} (1 + \tanh(\sqrt{2/\pi} (z + 0.044715 z^3)))",
+        source="Hendrycks & Gimpel 2016, the approximation of section 2",
+        studied=False,
+    ),
+    "relu6": Activation(
+        function=tf.nn.relu6,
+        label="ReLU6",
+        formula=r"\min(\max(0, z), 6)",
+        source="Krizhevsky 2010",
+        studied=False,
+    ),
+    "erf": Activation(
+        function=tf.math.erf,
+        label="Erf",
+        formula=r"\mathrm{erf}(z)",
+        source="the smooth gate whose mean field has a closed form (Williams 1997)",
+        studied=False,
+    ),
+    "squared_relu": Activation(
+        function=lambda z: tf.math.square(tf.nn.relu(z)),
+        label="Squared ReLU",
+        formula=r"\max(0, z)^2",
+        source="So et al. 2021, Primer",
+        studied=False,
+    ),
+}
+
+
+def studied() -> list[str]:
+    """Names of the entries every experiment compares, in the registry's order."""
+    return [name for name, entry in REGISTRY.items() if entry.studied]
+
+
+def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """phi and its derivative phi' (by automatic differentiation) at the points x; shapes and dtype of x."""
+    points = tf.convert_to_tensor(x)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        values = function(points)
+    derivatives = tape.gradient(values, points)
+    if derivatives is None:
+        raise ActivationError("has no gradient: TensorFlow cannot differentiate it")
+    return values.numpy(), tf.convert_to_tensor(derivatives).numpy()
+
+
+def derivative_supremum(activation: Activation) -> float:
+    """The largest |phi'| on a grid of step 0.001 over [-100, 100]."""
+    _, derivatives = value_and_derivative(activation.function, np.linspace(-100, 100, 200_001))
+    return float(np.abs(derivatives).max())
+
+
+def fingerprint(activation: Activation) -> str:
+    """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 9 significant digits.
+
+    The rounding lets another processor's last digits pass; labels, formulas and the code's spelling play no part.
+    """
+    grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
+    columns = value_and_derivative(activation.function, grid)
+    text = "\n".join(f"{value:.8e}" for column in columns for value in column + 0.0)  # + 0.0 turns -0 into 0
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def curve(activation: Activation) -> dict[str, list[float]]:
+    """phi and phi' on [-5, 5], as drawn in the report: x, value and derivative, 501 points each."""
+    x = np.linspace(-5, 5, 501)
+    value, derivative = value_and_derivative(activation.function, x)
+    return {"x": x.tolist(), "value": value.tolist(), "derivative": derivative.tolist()}
+
+
+def check(activation: Activation) -> None:
+    """Raise ActivationError, with the reason, unless the entry can be trained."""
+    for dtype in ("float32", "float64"):
+        points = np.linspace(-100, 100, 2002, dtype=dtype).reshape(2, 1001)
+        try:
+            value = activation.function(tf.constant(points))
+        except Exception as error:
+            raise ActivationError(f"raises {type(error).__name__} on a {dtype} tensor: {error}") from error
+        if not isinstance(value, tf.Tensor):
+            raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
+        if value.shape != points.shape:
+            raise ActivationError(f"returns shape {tuple(value.shape)} for {points.shape}; it must keep the shape")
+        if value.dtype.name != dtype:
+            raise ActivationError(f"returns {value.dtype.name} for {dtype}; it must keep the dtype")
+        values, derivatives = value_and_derivative(activation.function, points)
+        for what, numbers in (("value", values), ("derivative", derivatives)):
+            if not np.isfinite(numbers).all():
+                where = points[~np.isfinite(numbers)][0]
+                raise ActivationError(f"has a {what} that is not finite at z = {where:g}; it must be on [-100, 100]")
+        if not derivatives.any():
+            raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")

@@ -1,0 +1,276 @@
+"""The `study` command: reads what was asked for, and calls the rooms that do it."""
+
+import argparse
+import difflib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from study import environment
+
+DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class UsageError(Exception):
+    """Something asked for that cannot be; the message is complete."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command and return its exit code (see DESIGN in CONTRIBUTING.md for their meaning)."""
+    environment.prepare()
+    signal.signal(signal.SIGTERM, _terminate)
+    options = _parser().parse_args(arguments)
+    from study.dataset import DataError
+    from study.files import FolderError, FolderHeld
+    from study.records import RecordError
+    from study.settings import SettingsError
+
+    try:
+        return int(options.command(options))
+    except SettingsError as error:
+        return _complain("bad settings:\n  " + "\n  ".join(error.problems), BAD_USAGE)
+    except (UsageError, FolderError) as error:
+        return _complain(str(error), BAD_USAGE)
+    except DataError as error:
+        return _complain(str(error), NO_DATA)
+    except RecordError as error:
+        return _complain(str(error), DAMAGED)
+    except FolderHeld as error:
+        return _complain(str(error), HELD)
+    except KeyboardInterrupt:
+        again = "study " + " ".join(sys.argv[1:] if arguments is None else arguments)
+        return _complain(f"interrupted; what was finished is kept. Resume with: {again}", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"study: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (function, text, groups) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        for group in groups:
+            group(command)
+        command.set_defaults(command=function)
+    return parser
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of them if none is named")
+    parser.add_argument("--seeds", type=int, help="paired seeds per setting")
+    parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
+    parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where everything is kept (results)")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mnist", type=Path, help="a file or folder that holds MNIST")
+    parser.add_argument("--any-data", action="store_true", help="accept a --mnist file that holds another data set")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, help="processes; one a core if not said; 0: all in this process")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler to use instead of this machine")
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="activations; all if none is named")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("settings", nargs="+", metavar="FIELD=VALUE", help="as in activation=relu seed=0 depth=5")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from study.files import hold, prepare_folder
+    from study.session import run_experiments
+
+    plan, names = _asked(options)
+    runs = options.results / "runs"
+    prepare_folder(runs)
+    with hold(runs):
+        outcome = run_experiments(plan, names, options.results, _data(options), _workers(options), options.scheduler)
+    print(f"{outcome.trained} runs done, {outcome.recorded} recorded in {runs}", file=sys.stderr)
+    for failure in outcome.failures:
+        print(f"study: {failure}", file=sys.stderr)
+    return SOME_FAILED if outcome.failures else DONE
+
+
+def _all(options: argparse.Namespace) -> int:
+    code = _run(options)
+    return max(code, _report(options))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from study.session import write_report
+
+    started = time.monotonic()
+    missing = write_report(options.results)
+    print(f"{options.results / 'README.md'} is written ({time.monotonic() - started:.0f} s)")
+    for line in missing:
+        print(f"study: {line}", file=sys.stderr)
+    return SOME_FAILED if missing else DONE
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from study.session import planned
+
+    plan, names = _asked(options)
+    for line in planned(plan, names, options.results, _data(options), _workers(options)):
+        print(line)
+    return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from study.records import Store
+
+    store = Store(options.results / "runs")
+    problems = store.problems()
+    for problem in problems:
+        print(problem)
+    print(f"{len(store)} records, {len(problems)} damaged")
+    return DAMAGED if problems else DONE
+
+
+def _train(options: argparse.Namespace) -> int:
+    """One run of any settings, printed and recorded."""
+    from study.files import hold, prepare_folder
+    from study.session import train_one
+    from study.settings import Settings, SettingsError
+
+    given = dict(_assignment(text) for text in options.settings)
+    known = Settings.__dataclass_fields__
+    unknown = [f"{name} is no setting; the settings are {', '.join(known)}" for name in given if name not in known]
+    missing = [f"{name} is missing" for name in ("activation", "seed") if name not in given]
+    if unknown or missing:
+        raise SettingsError([*unknown, *missing])
+    settings = Settings(**given)
+    _check_names([settings.activation], _registry(), "activation")
+    runs = options.results / "runs"
+    prepare_folder(runs)
+    with hold(runs):
+        result = train_one(settings, options.results, _data(options))
+    print(json.dumps({key: result[key] for key in ("status", "epochs", "last", "best") if key in result}, indent=2))
+    return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is no setting; write FIELD=VALUE")
+    try:
+        return name, json.loads(value, parse_constant=float)
+    except ValueError:
+        return name, {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "none": None}.get(
+            value.lower(), value
+        )
+
+
+def _activations(options: argparse.Namespace) -> int:
+    registry = _registry()
+    for name, entry in registry.items():
+        mark = "*" if entry.studied else " "
+        print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
+    print("* studied unless ACTIVATIONS says otherwise")
+    return DONE
+
+
+def _theory(options: argparse.Namespace) -> int:
+    from study.meanfield import describe
+
+    names = options.names or [name for name, entry in _registry().items() if entry.studied]
+    _check_names(names, _registry(), "activation")
+    print("\n\n".join(describe(name) for name in names))
+    return DONE
+
+
+def _show_data(options: argparse.Namespace) -> int:
+    data = _data(options)()
+    print(f"{len(data.training_labels)} training and {len(data.test_labels)} test images from {data.source}")
+    print(f"SHA-256 of the arrays: {data.checksum}")
+    return DONE
+
+
+def _registry() -> dict[str, Any]:
+    from study.activations import REGISTRY
+
+    return REGISTRY
+
+
+def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
+    """The plan and the experiments' names; everything wrong with them is said at once."""
+    from study.experiment import Plan, experiments
+
+    registry, known = _registry(), experiments()
+    names = options.experiments or list(known)
+    chosen = options.activations.replace(",", " ").split() if options.activations is not None else None
+    problems = [*_unknown(names, known, "experiment"), *_unknown(chosen or [], registry, "activation")]
+    if chosen == []:
+        problems.append("activations is empty; name at least one, as in 'relu mish'")
+    if options.seeds is not None and options.seeds < 1:
+        problems.append(f"seeds is {options.seeds}; it must be a whole number, at least 1")
+    if problems:
+        raise UsageError("\n  ".join(problems))
+    is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
+    activations = tuple(name for name in registry if is_wanted(name))
+    return Plan(activations, options.seeds, options.quick), names
+
+
+def _check_names(names: Sequence[str], known: dict[str, Any], what: str) -> None:
+    if problems := _unknown(names, known, what):
+        raise UsageError("\n  ".join(problems))
+
+
+def _unknown(names: Sequence[str], known: dict[str, Any], what: str) -> list[str]:
+    problems = []
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
+            problems.append(f"unknown {what} {name!r}; near it: {', '.join(near)}")
+    return problems
+
+
+def _data(options: argparse.Namespace) -> Callable[[], Any]:
+    from study.dataset import load
+
+    return lambda: load(options.mnist, any_data=options.any_data)
+
+
+def _workers(options: argparse.Namespace) -> int:
+    if options.workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if options.workers < 0:
+        raise UsageError(f"workers is {options.workers}; it must be a whole number, at least 0")
+    return int(options.workers)
+
+
+_PLAN = (_add_plan, _add_results, _add_data, _add_machine)
+_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Callable[..., None], ...]]] = {
+    "all": (_all, "run every experiment, then write the report", _PLAN),
+    "run": (_run, "do the runs that are missing", _PLAN),
+    "plan": (_plan, "what would run, and how long it would take", _PLAN),
+    "report": (_report, "tables, figures and report from the records", (_add_results,)),
+    "verify": (_verify, "check every record's checksum and identity", (_add_results,)),
+    "train": (_train, "one run of any settings", (_add_settings, _add_results, _add_data)),
+    "activations": (_activations, "the registry", ()),
+    "theory": (_theory, "what theory predicts for an activation", (_add_names,)),
+    "data": (_show_data, "get MNIST and verify it", (_add_data,)),
+}

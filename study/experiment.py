@@ -1,0 +1,79 @@
+"""What an experiment is: it declares the runs a question needs, and makes its answer of their records.
+
+An experiment is a module under experiments/ with `TITLE`, `rounds` and `interpret`. `rounds` yields one round of runs
+after another; each sees the records so far, and an empty round ends it. `interpret` turns the records into a Section.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from study.records import Record
+from study.settings import Settings
+from study.style import Style
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for: the activations compared, in the registry's order, and how many paired seeds."""
+
+    activations: tuple[str, ...]
+    seeds: int | None = None
+    is_quick: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report: `name` is its file's, `caption` says what to see in it."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Display:
+    """A table as the report shows it: columns ready to read, every number made from a table of the section."""
+
+    caption: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Section:
+    """An experiment's answer. `tables` are written as they are, joined with other sections' of the same name.
+
+    `blocks` are Markdown paragraphs, displays and pictures, in the report's order; `answer` is the short answer.
+    """
+
+    title: str
+    answer: str
+    blocks: Sequence[str | Display | Picture]
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Experiment(Protocol):
+    """The interface of a module under experiments/."""
+
+    TITLE: str
+
+    def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+        """The runs still wanted, given the records so far; none means that the experiment is done."""
+
+    def interpret(self, plan: Plan, records: Sequence[Record], style: Style) -> Section:
+        """The answer these records give."""
+
+
+def experiments() -> dict[str, Experiment]:
+    """Every module under experiments/, by name, those with a lower ORDER first."""
+    import experiments as folder
+
+    names = [module.name for module in pkgutil.iter_modules(folder.__path__)]
+    modules = {name: importlib.import_module(f"experiments.{name}") for name in names}
+    ordered = sorted(names, key=lambda name: (modules[name].ORDER, name))
+    return {name: cast(Experiment, modules[name]) for name in ordered}

@@ -1,0 +1,73 @@
+"""Writing that is never half there, and the lock that keeps two runs out of one folder."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+
+class FolderError(Exception):
+    """A folder that cannot be written to; the message names it and the reason."""
+
+
+class FolderHeld(Exception):
+    """Another run holds the folder; the message says who."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, sync, rename: `path` holds the old content or the whole new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise FolderError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create the folder and prove that a file can be written there, before any work is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"cannot create the folder {folder}: {error.strerror or error}") from error
+    probe = folder / ".writable"
+    write_atomically(probe, b"")
+    probe.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the system lets go when the process ends, however it ends."""
+    note = folder / ".holder.json"
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise FolderHeld(f"another run holds {folder}: {_holder(note)}; wait for it or stop it") from error
+    try:
+        about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        write_atomically(note, json.dumps(about).encode())
+        for stale in folder.glob(".*.tmp"):
+            stale.unlink(missing_ok=True)
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        about = json.loads(note.read_text())
+        return f"process {about['pid']} on {about['host']} since {about['since']}"
+    except (OSError, ValueError, KeyError):
+        return "it has not said who it is"

@@ -1,0 +1,260 @@
+"""The records on disk: what identifies a run, how it is written and read, and the records as DataFrames.
+
+A record is one JSON file named by its identity: a hash of the run's settings, the data's checksum, the activation's
+fingerprint and the engine's. It is checked by checksum when it is read; one that fails is never used.
+"""
+
+import ast
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from study.files import FolderError, prepare_folder, write_atomically
+from study.settings import Settings
+
+SCHEMA = 1
+FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
+
+Record = dict[str, Any]
+
+# What decides a measurement besides settings, data and activation: whole modules, or one function of a module.
+ENGINE = (
+    ("gradients.py", None),
+    ("network.py", None),
+    ("optimizers.py", None),
+    ("training.py", None),
+    ("dataset.py", "split"),
+)
+
+
+class RecordError(Exception):
+    """A record that is damaged, of another identity or of a newer schema; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is, and therefore what its record is called."""
+
+    settings: dict[str, Any]
+    data: str
+    activation: str
+    engine: str
+
+    @property
+    def id(self) -> str:
+        """20 hexadecimal digits."""
+        return hashlib.sha256(canonical_json(self.__dict__)).hexdigest()[:20]
+
+
+def identity(settings: Settings, data: str, activation: str) -> Identity:
+    """The identity of a run on data of this checksum with an activation of this fingerprint."""
+    return Identity(settings.to_dict(), data, activation, engine_fingerprint())
+
+
+def canonical_json(content: Any) -> bytes:
+    """One spelling for one content: sorted keys, no spaces, NaN and infinities as null."""
+    return json.dumps(_valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _valid(content: Any) -> Any:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: _valid(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_valid(value) for value in content]
+    return content
+
+
+def engine_fingerprint(folder: Path = Path(__file__).parent) -> str:
+    """A hash of the engine's syntax trees without docstrings: comments, layout and prose never retrain."""
+    spelled = []
+    for name, function in ENGINE:
+        tree: ast.AST = ast.parse((folder / name).read_text(encoding="utf-8"))
+        if function is not None:
+            tree = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function)
+        spelled.append(_spell(tree))
+    return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
+
+
+def _spell(node: Any) -> str:
+    """The tree as text, the same for every Python version: empty fields are left out, docstrings too."""
+    if isinstance(node, list):
+        return "[" + ",".join(_spell(item) for item in node if not _is_docstring(item)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return type(node).__name__ + "(" + ",".join(f"{name}={_spell(value)}" for name, value in fields) + ")"
+
+
+def _is_docstring(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def make(identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]) -> Record:
+    """A record ready to be written. `result` is what was measured; `timings` in it move to the provenance."""
+    measured = {key: value for key, value in result.items() if key != "timings"}
+    content = {
+        "schema": SCHEMA,
+        "id": identity.id,
+        "identity": identity.__dict__,
+        "activation": activation,
+        "result": measured,
+        "provenance": {**provenance, "timings": result.get("timings", {})},
+    }
+    valid = json.loads(canonical_json(content))
+    return {**valid, "checksum": hashlib.sha256(canonical_json(valid)).hexdigest()}
+
+
+def scientific_content(record: Record) -> bytes:
+    """The part of a record that is the same whenever, wherever and in whatever order the run happened."""
+    return canonical_json({key: record[key] for key in ("schema", "id", "identity", "result")})
+
+
+class Store:
+    """The records of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, run: str) -> Path:
+        """The file of the run with this id."""
+        return self.folder / f"{run}.json"
+
+    def write(self, record: Record) -> None:
+        """Write the record under its id; a record of a run that failed is replaced."""
+        write_atomically(self.path(record["id"]), canonical_json(record))
+
+    def read(self, run: str) -> Record:
+        """The verified record of a run; RecordError if it is damaged, FileNotFoundError if there is none."""
+        path = self.path(run)
+        return verified(path.read_bytes(), path.stem)
+
+    def find(self, runs: Iterable[str]) -> dict[str, Record]:
+        """The records there are of these runs, by id. A damaged one is set aside, so that its run is done again."""
+        found = {}
+        for run in runs:
+            try:
+                found[run] = self.read(run)
+            except FileNotFoundError:
+                continue
+            except RecordError:
+                self._set_aside(run)
+        return found
+
+    def _set_aside(self, run: str) -> None:
+        damaged = self.folder / "damaged"
+        prepare_folder(damaged)
+        try:
+            self.path(run).replace(damaged / f"{run}.json")
+        except OSError as error:
+            raise FolderError(f"cannot move {self.path(run)} to {damaged}: {error.strerror}") from error
+
+    def problems(self) -> list[str]:
+        """One sentence for every damaged record in the folder, and for every record set aside before."""
+        found = []
+        for path in sorted(self.folder.glob("[0-9a-f]*.json")):
+            try:
+                verified(path.read_bytes(), path.stem)
+            except RecordError as error:
+                found.append(f"{path}: {error}")
+        return found
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.folder.glob("[0-9a-f]*.json"))
+
+
+def verified(content: bytes, run: str) -> Record:
+    """The record in these bytes, if it is whole, of this identity and of a schema this code knows."""
+    try:
+        record = json.loads(content)
+        checksum = record.pop("checksum")
+        schema, named = record["schema"], record["id"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"is not a whole record ({type(error).__name__})") from error
+    if hashlib.sha256(canonical_json(record)).hexdigest() != checksum:
+        raise RecordError("does not match its checksum")
+    if schema != SCHEMA:
+        raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
+    if named != run or Identity(**record["identity"]).id != run:
+        raise RecordError(f"is the record of run {named}, under another name")
+    return {**record, "checksum": checksum}
+
+
+def _keys(record: Record) -> dict[str, Any]:
+    """The columns that say which run a row belongs to."""
+    settings = record["identity"]["settings"]
+    width = settings["width"]
+    return {
+        "activation": settings["activation"],
+        "depth": settings["depth"],
+        "width": "-".join(map(str, width)) if isinstance(width, list) else width,
+        "init": settings["initialization"],
+        "variant": "plain",
+        "optimiser": settings["optimizer"],
+        "learning_rate": settings["learning_rate"],
+        "batch": settings["batch"],
+        "dropout": 0.0,
+        "seed": settings["seed"],
+    }
+
+
+def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: what it was, how it ended, its losses and accuracies (NaN unless it is done), its seconds."""
+    rows = []
+    for record in records:
+        result, timings = record["result"], record["provenance"]["timings"]
+        is_done = result["status"] == "done"
+        last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
+        row = {
+            **_keys(record),
+            "epochs": result.get("epochs"),
+            "status": result["status"],
+            **{name: last.get(name) for name in _SCORES},
+            "best_epoch": best.get("epoch"),
+            **{f"best_{name}": best.get(name) for name in _SCORES},
+            "diverged_step": result.get("diverged_step"),
+            "seconds": timings.get("seconds"),
+            "compile_seconds": timings.get("compile_seconds"),
+        }
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_step", "seconds", "_epoch")) or c == "epochs"]
+    return frame.astype(dict.fromkeys(numeric, float))
+
+
+_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+
+
+def history_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and epoch: training and validation loss and accuracy."""
+    parts = [pd.DataFrame(r["result"]["history"]).assign(**_keys(r)) for r in records if "history" in r["result"]]
+    return pd.concat(parts, ignore_index=True)
+
+
+def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
+    parts = []
+    for record in records:
+        measured = record["result"].get("measures")
+        if measured is None:
+            continue
+        names = [name for name in measured if name not in ("step", "epoch")]
+        layers = len(measured[names[0]][0])
+        index = pd.MultiIndex.from_product([range(len(measured["step"])), range(1, layers + 1)])
+        at = index.get_level_values(0)
+        columns = {name: [value for row in measured[name] for value in row] for name in names}
+        frame = pd.DataFrame(columns, dtype=float).assign(
+            layer=index.get_level_values(1),
+            step=[measured["step"][i] for i in at],
+            epoch=[measured["epoch"][i] for i in at],
+        )
+        long = frame.melt(["layer", "step", "epoch"], names, "measure", "value")
+        parts.append(long.assign(**_keys(record)))
+    return pd.concat(parts, ignore_index=True)

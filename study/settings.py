@@ -1,0 +1,97 @@
+"""The settings of one run: frozen, validated once, at the border."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+INITIALIZATIONS = ("glorot_uniform", "he_normal")
+OPTIMIZERS = ("adam", "sgd")
+PRECISIONS = ("float32", "float64")
+
+
+class SettingsError(ValueError):
+    """One or more bad settings; `problems` holds one sentence a field: its name, the value and what is allowed."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that decides a run's outcome besides the data and the code. The defaults are the article's protocol.
+
+    `depth` counts hidden layers; `width` is the units of each, or a tuple with one number a layer.
+    `learning_rate`, `momentum` (SGD) and `epsilon` (Adam) are Keras' parameters of the same name.
+    `validation` counts the training images held out; `epochs` is the most a run may take; `patience` the epochs without
+    a lower validation loss after which it stops (None: never early), as in Keras' EarlyStopping with min_delta 0.
+    """
+
+    activation: str
+    seed: int
+    depth: int = 3
+    width: int | tuple[int, ...] = 100
+    initialization: str = "glorot_uniform"
+    optimizer: str = "adam"
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    batch: int = 100
+    validation: int = 12_000
+    epochs: int = 3000
+    patience: int | None = 10
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.width, list):  # as JSON returns a tuple
+            object.__setattr__(self, "width", tuple(self.width))
+        problems = [sentence for sentence in _problems(self) if sentence]
+        if problems:
+            raise SettingsError(problems)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each hidden layer, nearest the input first."""
+        return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields with their defaults filled in, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _problems(settings: Settings) -> Iterable[str]:
+    def check(field: str, allowed: str, is_good: Callable[[Any], bool]) -> str:
+        value = getattr(settings, field)
+        return "" if is_good(value) else f"{field} is {value!r}; it must be {allowed}"
+
+    def one_of(field: str, names: tuple[str, ...]) -> str:
+        return check(field, "one of " + ", ".join(names), lambda v: v in names)
+
+    def widths_match(value: Any) -> bool:
+        if isinstance(value, tuple):
+            return len(value) == settings.depth and all(_whole(units, 1) for units in value)
+        return _whole(value, 1)
+
+    yield check("activation", "a name of the registry", lambda v: isinstance(v, str) and v != "")
+    yield check("seed", "a whole number from 0 to 2**32 - 1", lambda v: _whole(v, 0) and v < 2**32)
+    yield check("depth", "a whole number of hidden layers, at least 1", lambda v: _whole(v, 1))
+    yield check("width", "a whole number of units, at least 1, or one such number a hidden layer", widths_match)
+    yield one_of("initialization", INITIALIZATIONS)
+    yield one_of("optimizer", OPTIMIZERS)
+    yield check("learning_rate", "a finite number above 0", lambda v: _real(v) and v > 0)
+    yield check("momentum", "at least 0 and below 1", lambda v: _real(v) and 0 <= v < 1)
+    yield check("epsilon", "a finite number above 0", lambda v: _real(v) and v > 0)
+    yield check("batch", "a whole number of images, at least 1", lambda v: _whole(v, 1))
+    yield check("validation", "a whole number of images, at least 1", lambda v: _whole(v, 1))
+    yield check("epochs", "a whole number, at least 1", lambda v: _whole(v, 1))
+    yield check("patience", "a whole number of epochs, at least 1, or None", lambda v: v is None or _whole(v, 1))
+    yield one_of("precision", PRECISIONS)

@@ -1,0 +1,116 @@
+"""Records' frames -> the study's tables, and numbers as people read them."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from study.statistics import geometric_summary, summarise
+
+SHARES = ("dead_units", "saturation", "sparsity")  # averaged as they are; all other measures as logarithms
+RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate"]
+DASH = "–"
+
+
+def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
+    """One row a group: n, diverged runs, and mean, spread and t interval of the test accuracy, in [0, 1].
+
+    `test_accuracy` is that of the last weights, `best_test_accuracy` that of the weights with the lowest validation
+    loss. Diverged runs are counted, never averaged.
+    """
+    keys = list(by)
+    table = summarise(runs, "test_accuracy", keys).rename(
+        columns={"mean": "test_accuracy_mean", "std": "test_accuracy_std", "min": "test_accuracy_min"}
+    )
+    best = summarise(runs, "best_test_accuracy", keys)
+    diverged = (
+        runs.assign(diverged=runs["status"] == "diverged").groupby(keys, sort=False, dropna=False)["diverged"].sum()
+    )
+    table = table.rename(columns={"max": "test_accuracy_max"}).drop(columns="missing")
+    table = table.assign(
+        diverged=diverged.to_numpy(),
+        best_test_accuracy_mean=best["mean"],
+        best_ci_low=best["ci_low"],
+        best_ci_high=best["ci_high"],
+        epochs_mean=summarise(runs, "epochs", keys)["mean"],
+        seconds_mean=summarise(runs, "seconds", keys)["mean"],
+    )
+    table.insert(0, "experiment", experiment)
+    first = ["experiment", *keys, "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
+    return table[first + [column for column in table.columns if column not in first]]
+
+
+def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """One row a group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
+
+    Norms are averaged as logarithms, exact zeros apart; shares (dead units, saturation, sparsity) as they are.
+    """
+    keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
+    defined = measures[measures["value"].notna()]
+    is_share = defined["measure"].isin(SHARES)
+    columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
+    shares = summarise(defined[is_share], "value", keys).assign(n_zero=0)[columns]
+    norms = geometric_summary(defined[~is_share], "value", keys)[columns]
+    table = pd.concat([norms, shares], ignore_index=True)
+    table.insert(0, "experiment", experiment)
+    return table
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    """A fraction in percent, or a dash."""
+    return f"{100 * fraction:.{digits}f}%" if math.isfinite(fraction) else DASH
+
+
+def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
+    """`estimate [low, high]` with as many decimals as two digits of the half width need; without bounds, estimate."""
+    if not math.isfinite(estimate):
+        return DASH
+    half = (high - low) / 2 * scale
+    known = math.isfinite(half) and half > 0
+    decimals = min(max(1 - math.floor(math.log10(half)), 0), 6) if known else 2
+    sign = "+" if signed else ""
+    text = f"{estimate * scale:{sign}.{decimals}f}"
+    return f"{text} [{low * scale:{sign}.{decimals}f}, {high * scale:{sign}.{decimals}f}]" if known else text
+
+
+def probability(p: float) -> str:
+    """A p-value: three decimals, or that it is smaller."""
+    if not math.isfinite(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+class Formula(str):
+    """LaTeX mathematics, without its dollar signs: shown as a formula where a text would be shown literally."""
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table of ready-made texts, escaped; the first column is aligned left."""
+    header = [escape_markdown(str(column)) for column in frame.columns]
+    rule = [":--" if index == 0 else "--:" for index in range(len(header))]
+    rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def _cell(cell: object) -> str:
+    if not isinstance(cell, Formula):
+        return escape_markdown(str(cell))
+    one_line = " ".join(cell.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
+    return f"$`{one_line}`$"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown and HTML show literally, on one line."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + character if character in "\\`*_[]|$#!" else character for character in text)
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """The table as CSV, UTF-8, full precision; texts a spreadsheet would take for a formula get a leading quote."""
+
+    def safe(value: object) -> object:
+        return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+    texts = frame.select_dtypes(exclude="number").columns
+    text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(index=False)
+    return text.encode()
