@@ -4,6 +4,7 @@ import argparse
 import difflib
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from study import environment
+from study.progress import say
 
 DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -30,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from study.records import RecordError
     from study.settings import SettingsError
 
+    code = DONE
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         return _complain("bad settings:\n  " + "\n  ".join(error.problems), BAD_USAGE)
     except (UsageError, FolderError) as error:
@@ -43,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FolderHeld as error:
         return _complain(str(error), HELD)
     except KeyboardInterrupt:
-        again = "study " + " ".join(sys.argv[1:] if arguments is None else arguments)
+        again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
         return _complain(f"interrupted; what was finished is kept. Resume with: {again}", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
+        return code
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -55,7 +60,7 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"study: {message}", file=sys.stderr)
+    say(f"study: {message}")
     return code
 
 
@@ -100,17 +105,23 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from study.execution import ClusterError
     from study.files import hold, prepare_folder
     from study.session import run_experiments
 
     plan, names = _asked(options)
     runs = options.results / "runs"
     prepare_folder(runs)
-    with hold(runs):
-        outcome = run_experiments(plan, names, options.results, _data(options), _workers(options), options.scheduler)
-    print(f"{outcome.trained} runs done, {outcome.recorded} recorded in {runs}", file=sys.stderr)
+    try:
+        with hold(runs):
+            outcome = run_experiments(
+                plan, names, options.results, _data(options), _workers(options), options.scheduler
+            )
+    except ClusterError as error:
+        return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
+    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {runs}")
     for failure in outcome.failures:
-        print(f"study: {failure}", file=sys.stderr)
+        say(f"study: {failure}")
     return SOME_FAILED if outcome.failures else DONE
 
 
@@ -124,9 +135,9 @@ def _report(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     missing = write_report(options.results)
-    print(f"{options.results / 'README.md'} is written ({time.monotonic() - started:.0f} s)")
+    say(f"{options.results / 'README.md'} is written ({time.monotonic() - started:.0f} s)", sys.stdout)
     for line in missing:
-        print(f"study: {line}", file=sys.stderr)
+        say(f"study: {line}")
     return SOME_FAILED if missing else DONE
 
 

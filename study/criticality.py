@@ -72,12 +72,12 @@ class CriticalCurve:
 
 
 def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | float, sigma_b2: Array | float) -> Array:
-    """q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2] (Poole et al. 2016, eq. 3); the shape of q."""
+    """q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2] (Poole et al. 2016); the shape of q."""
     return np.asarray(sigma_b2 + sigma_w2 * moments(function, q).square)
 
 
 def backward_factor(function: Nonlinearity, q: Array | float, sigma_w2: Array | float) -> Array:
-    """chi = sigma_w^2 E[phi'(sqrt(q) z)^2]: E||delta_l||^2 / E||delta_{l+1}||^2 (Schoenholz et al. 2017, eq. 6 and 17).
+    """chi = sigma_w^2 E[phi'(sqrt(q) z)^2]: E||delta_l||^2 / E||delta_{l+1}||^2 (Schoenholz et al. 2017).
 
     sigma_w2 is that of W_{l+1}, q that of layer l.
     """
@@ -90,7 +90,7 @@ def correlation_map(
     """The next layer's correlation of two inputs of equal q, and the factor of their error covariance; shape (n,).
 
     c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q', chi_c = sigma_w^2 E[phi'(u) phi'(v)], where u and v have mean
-    square q and correlation c (Poole et al. 2016, eq. 4; Schoenholz et al. 2017, eq. 5 and 18).
+    square q and correlation c (Poole et al. 2016; Schoenholz et al. 2017).
     """
     correlation = np.asarray(correlation, float)
     pairs = np.eye(correlation.size + 1)
@@ -154,7 +154,7 @@ def bisect(function: Callable[[float], Array], low: float, high: float) -> float
 
 
 def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> DepthScale:
-    """xi = 1 / abs(ln chi) at the fixed point q of the forward map (Schoenholz et al. 2017, eq. 9).
+    """xi = 1 / abs(ln chi) at the fixed point q of the forward map (Schoenholz et al. 2017).
 
     In the chaotic phase chi is taken at c* < 1, the attracting fixed point of the correlation map.
     """

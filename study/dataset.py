@@ -107,6 +107,12 @@ def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArra
     return order[validation:], order[:validation]
 
 
+def square_norm(data: Dataset) -> float:
+    """Mean ||x||^2 of the training images, x in [0, 1]^784."""
+    counts = np.bincount(data.training_images.ravel(), minlength=256)
+    return float(counts @ np.square(np.arange(256) / 255) / len(data.training_labels))
+
+
 def cache_folder(environment: Mapping[str, str] = os.environ, windows: bool = os.name == "nt") -> Path:
     """Where downloads are kept for this user. DataError when the system does not say where that would be."""
     root = Path(environment.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME", ""))

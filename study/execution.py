@@ -7,15 +7,19 @@ it is tried again on another and recorded as crashed after the third death. The 
 import contextlib
 import logging
 import os
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import dask
 import distributed
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from study import environment
@@ -26,8 +30,13 @@ from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
+OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
 
 Task = Callable[[Settings, str, Any, float], dict[str, Any]]
+
+
+class ClusterError(Exception):
+    """The Dask scheduler cannot be reached, or is gone; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,24 @@ class Job:
 def cost(settings: Settings) -> float:
     """Multiplications of a run's matrix products, roughly; for the time left alone."""
     products = sum(a * b for a, b in pairwise((784, *settings.widths, 10)))
-    return products * min(settings.epochs, EXPECTED_EPOCHS)
+    return products * min(settings.epochs, EXPECTED_EPOCHS) + OVERHEAD
+
+
+def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
+    """The jobs with those of one compiled program close together, `lanes` programs in turn; untrained ones last.
+
+    Each of the workers then starts with a program of its own, and finds the others' compiled.
+    """
+    groups: dict[Any, list[Job]] = {}
+    for job in jobs:
+        s = job.settings
+        key = (s.activation, s.widths, s.normalization, s.residual, s.optimizer, s.precision) if s.epochs else None
+        groups.setdefault(key, []).append(job)
+    untrained = groups.pop(None, [])
+    lists = list(groups.values())
+    batches = (lists[start : start + max(lanes, 1)] for start in range(0, len(lists), max(lanes, 1)))
+    in_turn = (job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None)
+    return [*in_turn, *untrained]
 
 
 def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
@@ -66,12 +92,14 @@ def execute(
     workers: int = 0,
     scheduler: str | None = None,
     seconds: float = RUN_SECONDS,
+    grace: float = GRACE_SECONDS,
     task: Task = train_job,
 ) -> list[Record]:
     """Do the jobs and write their records; returns the records, failed ones included, in order of completion.
 
     `workers` local processes, one thread each; 0 does them one after the other in this process (for debugging).
-    `scheduler` is the address of a Dask scheduler to use instead. `data` reaches every worker once.
+    `scheduler` is the address of a Dask scheduler to use instead. `data` reaches every worker once. A run has `seconds`
+    to end by itself; `grace` seconds later its process is given up (not so without processes).
     """
     progress = Progress(label, sum(cost(job.settings) for job in jobs), len(jobs))
     records = []
@@ -79,7 +107,7 @@ def execute(
     with contextlib.ExitStack() as stack:
         if results is None:
             client = stack.enter_context(_client(min(workers, len(jobs)), scheduler))
-            results = _on_cluster(client, jobs, data, seconds, task)
+            results = _on_cluster(client, interleaved(jobs, workers), data, (seconds, grace), task)
         for job, result in results:
             about = result.pop("environment", None) or environment.describe()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -99,15 +127,16 @@ def _what(job: Job, result: dict[str, Any]) -> str:
     settings = job.settings
     outcome = result["status"]
     if outcome == "done":
-        outcome = f"test accuracy {result['last']['test_accuracy']:.2%}"
+        score = result["last"].get("test_accuracy")
+        outcome = "measured at initialisation" if score is None else f"test accuracy {score:.2%}"
     elif outcome in FAILED:
         outcome += f": {result['cause']}"
     return f"{settings.activation}, depth {settings.depth}, seed {settings.seed}: {outcome}"
 
 
 def _failure(status: str, cause: object) -> dict[str, Any]:
-    text = " ".join(str(cause).split())
-    return {"status": status, "cause": text[:500]}
+    text = " ".join(str(cause).split())[:500]  # on one line, and without a terminal's control sequences
+    return {"status": status, "cause": "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)}
 
 
 def _guarded(task: Task, settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
@@ -126,7 +155,9 @@ def _serially(jobs: Sequence[Job], data: Any, seconds: float, task: Task) -> Ite
         yield job, _guarded(task, job.settings, job.identity.activation, data, seconds)
 
 
-def _in_worker(task: Task, settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
+def _in_worker(
+    task: Task, settings: Settings, fingerprint: str, data: Any, seconds: float, grace: float
+) -> dict[str, Any]:
     """As _guarded, in a thread that is given up if it hangs; the process then ends and Dask starts another."""
     results: list[dict[str, Any]] = []
 
@@ -135,13 +166,13 @@ def _in_worker(task: Task, settings: Settings, fingerprint: str, data: Any, seco
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(seconds + GRACE_SECONDS)
+    thread.join(seconds + grace)
     if results:
         return results[0]
     leave = threading.Timer(2.0, os._exit, [1])  # after the result is delivered
     leave.daemon = True
     leave.start()
-    return _failure("timeout", f"the run hung: no answer {GRACE_SECONDS:g} s after its limit of {seconds:g} s")
+    return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
 
 
 @contextlib.contextmanager
@@ -154,45 +185,84 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
         "distributed.scheduler.work-stealing": False,
         "distributed.comm.timeouts.connect": "20s",
         "distributed.admin.log-format": "%(message)s",
+        "distributed.admin.large-graph-warning-threshold": "1GB",  # the data are 55 MB, sent once
     }
     with dask.config.set(options):
         if scheduler is not None:
-            with distributed.Client(scheduler, set_as_default=False) as client:
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            with _connected(scheduler) as client:
                 yield client
             return
         environment.prepare()
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
+        with _shared_programs():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            with cluster, distributed.Client(cluster, set_as_default=False) as client:
+                yield client
+
+
+@contextlib.contextmanager
+def _shared_programs() -> Iterator[None]:
+    """Let the worker processes started meanwhile share what they compile, in a folder that ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="activation-study-", ignore_cleanup_errors=True) as folder:
+        before = os.environ.get("TF_XLA_FLAGS")
+        os.environ["TF_XLA_FLAGS"] = (
+            f"--tf_xla_persistent_cache_directory={folder} --tf_xla_persistent_cache_read_only=false "
+            "--tf_xla_persistent_cache_device_types=CPU,XLA_CPU_JIT"
         )
-        with cluster, distributed.Client(cluster, set_as_default=False) as client:
-            yield client
+        try:
+            yield
+        finally:
+            os.environ.pop("TF_XLA_FLAGS")
+            if before is not None:
+                os.environ["TF_XLA_FLAGS"] = before
+
+
+def _connected(address: str) -> distributed.Client:
+    try:
+        return distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+
+
+def _given(data: Any) -> Any:
+    return data
+
+
+def _outcome(future: "distributed.Future[dict[str, Any]]") -> dict[str, Any]:
+    """What the run gave, or how its process ended; ClusterError if there is nobody left who would know."""
+    try:
+        error = future.exception()
+        if error is None:
+            return future.result()  # the result may have been lost since with its worker, and the run done again
+    except KilledWorker as killed:
+        error = killed
+    except (FutureCancelledError, CommClosedError) as lost:
+        raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
+    if isinstance(error, KilledWorker):
+        cause = f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
+        return _failure("crashed", cause)
+    return _failure("failed", f"{type(error).__name__}: {error}")
 
 
 def _on_cluster(
-    client: distributed.Client, jobs: Sequence[Job], data: Any, seconds: float, task: Task
+    client: distributed.Client, jobs: Sequence[Job], data: Any, limits: tuple[float, float], task: Task
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
-    shared = client.scatter(data, broadcast=True)
+    shared = client.submit(_given, data, key=f"data-{uuid.uuid4().hex}")  # scattered, it would die with its worker
     futures = {
         client.submit(
-            _in_worker, task, job.settings, job.identity.activation, shared, seconds,
+            _in_worker, task, job.settings, job.identity.activation, shared, *limits,
             key=f"run-{job.identity.id}", pure=False, priority=-position,
         ): job
         for position, job in enumerate(jobs)
     }  # fmt: skip
     for future in distributed.as_completed(futures, loop=client.loop):
         job = futures.pop(future)
-        error = future.exception()
-        if error is None:
-            result = future.result()
-        elif isinstance(error, KilledWorker):
-            result = _failure(
-                "crashed", f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
-            )
-        else:
-            result = _failure("failed", f"{type(error).__name__}: {error}")
+        result = _outcome(future)
         future.release()
         yield job, result

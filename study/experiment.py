@@ -6,9 +6,9 @@ after another; each sees the records so far, and an empty round ends it. `interp
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,11 +20,15 @@ from study.style import Style
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: the activations compared, in the registry's order, and how many paired seeds."""
+    """What was asked for: the activations compared, in the registry's order, and how many paired seeds.
+
+    `theory` holds, per activation, what `study.entries` recorded of its predictions.
+    """
 
     activations: tuple[str, ...]
     seeds: int | None = None
     is_quick: bool = False
+    theory: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ stands alone. On a logarithmic axis an exact zero is not lost: it is an open mar
 large as the share of the seeds that it holds for; the line is the mean of the others and breaks where there are none.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,15 +14,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from study.statistics import geometric_summary, summarise
-from study.style import GREY, RC, WIDTH, Style, lines, literal, logarithmic, panels, stretches, styled, zeros
+from study.style import (
+    GREY,
+    WIDTH,
+    Style,
+    accuracy_limits,
+    lines,
+    literal,
+    logarithmic,
+    panels,
+    step_axis,
+    stretches,
+    styled,
+    zeros,
+)
 
 NORMS = {
     "weight_gradient": "weight gradient\n" r"$\|\partial\mathcal{L}/\partial W_l\|$",
-    "example_weight_gradient": "… of one example\n" r"$\|\delta_l\|\,\|h_{l-1}\|$",
-    "error": "error signal\n" r"$\|\delta_l\|$",
+    "example_weight_gradient": "per-example gradient\n" r"rms $\|\delta_l\|\,\|h_{l-1}\|$",
+    "error": "error signal\n" r"rms $\|\delta_l\|$",
 }
 UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
 
@@ -32,14 +44,15 @@ UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", 
 def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     """phi and phi' beside each other, with the slopes 1 and 0.25 marked (claim A3).
 
-    `curves`: activation, x, value, derivative; one row a point. A value above 6 or a slope above 2.2 is off the panel.
+    `curves`: activation, x, value, derivative; one row a point. What is far outside, slopes above 2.2 say, is cut.
     """
-    figure, axes = panels(1, 2, 2.6, style, curves["activation"])
-    titles = {"value": r"activation $\varphi(z)$", "derivative": r"derivative $\varphi'(z)$"}
-    for panel, (column, title), (least, most) in zip(axes[0], titles.items(), ((-2.2, 6), (-0.6, 2.2)), strict=True):
+    titles = [r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"]
+    figure, axes = panels(1, titles, 2.6, style, curves["activation"])
+    for panel, column, least, most in zip(axes[0], ("value", "derivative"), (-2.2, -0.6), (6, 2.2), strict=True):
         lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
         low, high = min(0, max(least, curves[column].min())), max(1, min(most, curves[column].max()))
-        panel.set(title=title, xlabel="$z$", ylim=(low - 0.06 * (high - low), high + 0.06 * (high - low)))
+        panel.locator_params(nbins=6, steps=[1, 2, 5, 10])
+        panel.set(xlabel="$z$", ylim=(low - 0.06 * (high - low), high + 0.06 * (high - low)))
     for slope in (1, 0.25):
         axes[0, 1].axhline(slope, color=GREY, linewidth=0.9, linestyle=":", zorder=1)
         at = axes[0, 1].get_yaxis_transform()
@@ -54,29 +67,30 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     `history`: activation, seed, epoch (from 1), training_loss, validation_loss (nats), validation_accuracy in [0, 1];
     one row an epoch of a run. Losses are averaged as logarithms, as they are drawn. Runs stop at different epochs, and
     a mean over those still running would move because others left: so the mean and its interval end where the first
-    seed stops, and from there every seed goes on as a thin line of its own. A run with a loss that is not finite has
-    diverged: it enters no mean, is a thin line that ends in a cross, and is counted in the legend. The accuracy's axis
-    starts below the lowest typical mean (median over epochs): a first epoch may lie outside.
+    seed stops, and a small marker shows where every seed ended. A run with a loss that is not finite has diverged: it
+    enters no mean, a cross shows its last finite epoch, and the legend counts it. The accuracy's axis starts below the
+    lowest typical mean (median over epochs): a first epoch may lie outside.
     """
     runs = _common_epochs(history.assign(validation_accuracy=100 * history["validation_accuracy"]))
     each = runs.drop_duplicates(["activation", "seed"]).groupby("activation")["diverged"].agg(["sum", "size"])
-    notes = {str(name): f" ({lost} of {n} diverged)" for name, lost, n in each.itertuples() if lost}
-    figure, axes = panels(1, 3, 2.5, style, history["activation"], notes)
-    titles = ("training_loss", "validation_loss", "validation_accuracy")
-    curves = [_seeds_and_mean(runs, column) for column in titles]
-    for panel, column, (mean, seeds) in zip(axes[0], titles, curves, strict=True):
-        if column != "validation_accuracy":
+    notes = {str(name): f" ({lost}/{n} diverged)" for name, lost, n in each.itertuples() if lost}
+    columns = ("training_loss", "validation_loss", "validation_accuracy")
+    figure, axes = panels(1, [name.replace("_", " ") for name in columns], 2.5, style, history["activation"], notes)
+    curves = [_mean_and_ends(runs, column) for column in columns]
+    for panel, (mean, ends) in zip(axes[0], curves, strict=True):
+        if panel is not axes[0, 2]:
             logarithmic(panel, pd.concat([*curves[0], *curves[1]]))
-            zeros(panel, pd.concat([mean, seeds]), "epoch", style)
+            zeros(panel, pd.concat([mean, ends]), "epoch", style)
         lines(panel, mean, "epoch", style)
-        _thin_lines(panel, seeds, style)
-        panel.set(title=column.replace("_", " "), xlabel="epoch")
-        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        _ends(panel, ends, style)
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     axes[0, 1].tick_params(labelleft=False)
-    typical, best = curves[2][0].groupby("activation")["mean"].median().min(), curves[2][0]["mean"].max()
-    room = max(best - typical, 1.0) if np.isfinite(best) else 100.0
-    axes[0, 2].set_ylim(np.nanmax([0, typical - room / 2]), np.nanmin([100, best + room / 8]))
+    means, ends = curves[2]
+    axes[0, 2].set_ylim(accuracy_limits(means.groupby("activation")["mean"].median(), pd.concat([means, ends])["mean"]))
+    axes[0, 2].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes[0, 2].yaxis.set_major_formatter(PercentFormatter())
+    crosses = "; ×: diverged" if notes else ""
+    figure.supxlabel(f"epoch\na line ends where its first seed stops; points are the ends of all seeds{crosses}")
     return figure
 
 
@@ -89,8 +103,8 @@ def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style, step: in
     One row an activation, depth, layer and measure; a row of panels per depth.
     """
     rows = _unique(gradient_norms[gradient_norms["step"] == step], ["activation", "depth", "layer", "measure"])
-    depths = sorted(gradient_norms["depth"].unique())
-    figure, axes = panels(max(len(depths), 1), len(NORMS), 2.1, style, rows["activation"], _absent(rows, NORMS))
+    depths = sorted(map(int, gradient_norms["depth"].unique()))
+    figure, axes = panels(max(len(depths), 1), NORMS.values(), 2.1, style, rows["activation"], _absent(rows, NORMS))
     for line, depth in zip(axes, depths, strict=False):
         for panel, measure in zip(line, NORMS, strict=True):
             part = rows[(rows["measure"] == measure) & (rows["depth"] == depth)]
@@ -98,9 +112,8 @@ def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style, step: in
             ticks = [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
             panel.set_xticks(ticks, [*map(str, ticks[:-1]), "out"])
             panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
-        line[0].set_ylabel(f"{depth} hidden layers" if len(depths) > 1 else "norm")
-    _title(axes, NORMS.values())
-    figure.supxlabel("layer (1 is nearest the input)", fontsize=RC["axes.labelsize"])
+        line[0].set_ylabel(f"{depth} hidden layer{'s' * (depth > 1)}" if len(depths) > 1 else "norm")
+    figure.supxlabel("layer (1 is nearest the input)")
     return figure
 
 
@@ -147,11 +160,7 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style, layers: Sequence[i
 
 @styled
 def test_accuracy(
-    runs: pd.DataFrame,
-    accuracy: pd.DataFrame,
-    style: Style,
-    reference: float | None,
-    reference_label: str,
+    runs: pd.DataFrame, accuracy: pd.DataFrame, style: Style, reference: float | None, reference_label: str
 ) -> Figure:
     """Every run's test accuracy in percent, above the mean with its interval; a row an activation.
 
@@ -159,27 +168,29 @@ def test_accuracy(
     one row a run. `accuracy`: activation, n (runs that have a point), diverged, test_accuracy_mean, ci_low, ci_high.
     `reference`, in [0, 1], is a labelled vertical line. The axis is broken where more than half of it would be empty.
     """
-    names = style.order(accuracy["activation"])
-    summary = _unique(accuracy, ["activation"]).set_index("activation")
+    names, summary = style.order(accuracy["activation"]), _unique(accuracy, ["activation"]).set_index("activation")
     bounds = 100 * summary[["test_accuracy_mean", "ci_low", "ci_high"]].clip(0, 1)
     points = 100 * runs.loc[runs["status"] != "diverged"].set_index("activation")["test_accuracy"].dropna()
     counted = points.groupby(level=0).size().reindex(summary.index, fill_value=0)
     if len(points) != counted.sum() or (counted != summary["n"]).any():
         raise ValueError(f"accuracy must summarise these runs: n is {dict(summary['n'])}, the runs are {dict(counted)}")
-    ends = stretches(np.array([*points, *bounds.to_numpy().ravel(), *([] if reference is None else [100 * reference])]))
+    seen = [*points, *bounds["test_accuracy_mean"], *([] if reference is None else [100 * reference])]
+    ends = stretches(np.array(seen), bounds.to_numpy().ravel())
     figure = Figure(figsize=(WIDTH, 1.0 + 0.5 * len(names)), layout="constrained")
     axes = figure.subplots(1, len(ends), sharey=True, squeeze=False, width_ratios=[1, 3][-len(ends) :])[0]
-    labels = [f"{style.label(name)}\nn = {summary['n'][name]}" for name in names]
-    lost = [f", {summary['diverged'][name]} diverged" if summary["diverged"][name] else "" for name in names]
+    labels = [f"{style.label(name)}\nn = {summary['n'][name]:g}" for name in names]
+    lost = [f", {summary['diverged'][name]:g} diverged" if summary["diverged"][name] else "" for name in names]
     axes[0].set_yticks(range(len(names)), [label + note for label, note in zip(labels, lost, strict=True)])
     for panel, limits in zip(axes, ends, strict=True):
         panel.set(xlim=limits, ylim=(len(names) - 0.5, -0.5))
+        panel.grid(visible=False, axis="y")
+        panel.xaxis.set_major_locator(MaxNLocator(6 if panel is axes[-1] else 2, steps=[1, 2, 5, 10]))
         for place, name in enumerate(names):
             _runs_and_mean(panel, place, points[points.index == name].to_numpy(), bounds.loc[name], style.line(name))
     _join(axes)
     if reference is not None:
         _reference_line(axes, 100 * reference, literal(reference_label, 60))
-    figure.supxlabel("test accuracy (%)", fontsize=RC["axes.labelsize"])
+    figure.supxlabel("test accuracy (%)")
     return figure
 
 
@@ -192,25 +203,14 @@ def _layer_panels(
         raise ValueError(f"one depth a figure, got {sorted(depths)}")
     known = sorted(rows["layer"].unique()) or [1]
     chosen = list(layers or dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]]))
-    figure, axes = panels(len(chosen), len(titles), 1.45, style, rows["activation"], _absent(rows, titles))
-    last = rows["step"].max() if len(rows) else 1
-    decades = range(int(np.log10(max(last, 1))) + 1)
+    figure, axes = panels(len(chosen), titles.values(), 1.45, style, rows["activation"], _absent(rows, titles))
     for panel in axes.flat:
-        panel.set_xscale("symlog", linthresh=1, linscale=0.6)
-        panel.set_xlim(-0.25, max(last, 1) * 1.5)
-        panel.xaxis.set_major_locator(FixedLocator([0, *(10**k for k in decades[:: math.ceil(len(decades) / 3)])]))
-        panel.xaxis.set_minor_locator(NullLocator())
+        step_axis(panel, max(rows["step"], default=1))
         panel.tick_params(labelbottom=panel in axes[-1])
     for line, layer in zip(axes, chosen, strict=True):
         line[0].set_ylabel("output layer" if layer in set(rows["depth"] + 1) else f"layer {layer}")
-    _title(axes, titles.values())
-    figure.supxlabel("training step", fontsize=RC["axes.labelsize"])
+    figure.supxlabel("training step")
     return figure, axes, chosen
-
-
-def _title(axes: Any, titles: Iterable[str]) -> None:
-    for panel, title in zip(axes[0], titles, strict=True):
-        panel.set_title(title)
 
 
 def _unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -247,23 +247,22 @@ def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
     return history.assign(diverged=diverged, common=last.groupby(history["activation"]).transform("min").fillna(0))
 
 
-def _seeds_and_mean(runs: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean and interval of `column` up to the common epoch, and each seed from there on."""
+def _mean_and_ends(runs: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean and interval of `column` up to the common epoch, and the last finite value of every seed."""
     kept = runs[~runs["diverged"] & (runs["epoch"] <= runs["common"])]
     summary = summarise if column == "validation_accuracy" else geometric_summary
-    seeds = runs[runs["diverged"] | (runs["epoch"] >= runs["common"])]
-    value = seeds[column].where(np.isfinite(seeds[column]))
-    alone = {"n": (value > 0).astype(int), "n_zero": (value == 0).astype(int), "ci_low": np.nan, "ci_high": np.nan}
-    return summary(kept, column, ["activation", "epoch"]), seeds.assign(mean=value.mask(value == 0), **alone)
+    finite = runs[np.isfinite(runs[["training_loss", "validation_loss", column]]).all(axis=1)]
+    last = finite.sort_values("epoch").groupby(["activation", "seed"]).tail(1)
+    value = last[column]
+    single = {"n": (value > 0).astype(int), "n_zero": (value == 0).astype(int), "ci_low": np.nan, "ci_high": np.nan}
+    return summary(kept, column, ["activation", "epoch"]), last.assign(mean=value.where(value > 0), **single)
 
 
-def _thin_lines(panel: Axes, seeds: pd.DataFrame, style: Style) -> None:
-    """Each seed on its own; a run that diverged ends in a cross."""
-    for (name, _), run in seeds.groupby(["activation", "seed"]):
-        color, finite = style.color(name), run.sort_values("epoch").dropna(subset="mean")
-        panel.plot(finite["epoch"], finite["mean"], color=color, linewidth=0.6, alpha=0.55, zorder=1.5)
-        if run["diverged"].any():
-            panel.scatter(finite["epoch"][-1:], finite["mean"][-1:], color=color, marker="x", s=22, zorder=3)
+def _ends(panel: Axes, ends: pd.DataFrame, style: Style) -> None:
+    """Where each seed ended; a cross where it diverged."""
+    for (name, diverged), part in ends.groupby(["activation", "diverged"]):
+        line = style.line(str(name)) | ({"marker": "x"} if diverged else {})
+        panel.scatter(part["epoch"], part["mean"], c=line["color"], marker=line["marker"], s=22 if diverged else 7)
 
 
 def _runs_and_mean(panel: Axes, place: int, values: Any, bounds: Any, line: dict[str, Any]) -> None:
@@ -276,7 +275,8 @@ def _runs_and_mean(panel: Axes, place: int, values: Any, bounds: Any, line: dict
     panel.hlines(place + 0.2, ci_low, ci_high, color=line["color"], linewidth=2)
     panel.plot([mean], [place + 0.2], **line, markersize=6.5, markeredgecolor="white", markeredgewidth=0.7)
     if not len(values):
-        panel.text(0.5, place, "no run finished", transform=panel.get_yaxis_transform(), ha="center", color=GREY)
+        at = panel.get_yaxis_transform()
+        panel.text(0.02, place, "no run finished", transform=at, va="center", color=GREY, backgroundcolor="white")
 
 
 def _join(axes: Any) -> None:
@@ -287,7 +287,6 @@ def _join(axes: Any) -> None:
         right.plot([0], [0], transform=right.transAxes, **slash)
         right.spines["left"].set_visible(False)
         right.tick_params(left=False)
-        left.xaxis.set_major_locator(MaxNLocator(2))
 
 
 def _reference_line(axes: Any, value: float, label: str) -> None:
@@ -295,7 +294,6 @@ def _reference_line(axes: Any, value: float, label: str) -> None:
     for panel in axes:
         low, high = panel.get_xlim()
         if low <= value <= high:
-            side = min(int(3 * (value - low) / (high - low)), 2)
+            side = ("left", "center", "right")[min(int(3 * (value - low) / (high - low)), 2)]
             panel.axvline(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
-            at = panel.get_xaxis_transform()
-            panel.text(value, 1.02, label, transform=at, ha=("left", "center", "right")[side], color=GREY)
+            panel.text(value, 1.02, label, transform=panel.get_xaxis_transform(), ha=side, color=GREY)

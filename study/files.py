@@ -54,6 +54,8 @@ def hold(folder: Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:
         raise FolderHeld(f"another run holds {folder}: {_holder(note)}; wait for it or stop it") from error
+    except OSError as error:
+        raise FolderError(f"cannot lock {folder / '.lock'}: {error.strerror or error}") from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         write_atomically(note, json.dumps(about).encode())
@@ -69,5 +71,5 @@ def _holder(note: Path) -> str:
     try:
         about = json.loads(note.read_text())
         return f"process {about['pid']} on {about['host']} since {about['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "it has not said who it is"

@@ -14,6 +14,9 @@ import tensorflow as tf
 from study.network import Parameters
 
 Function = Callable[[tf.Tensor], tf.Tensor]
+Tensors = tuple[tf.Tensor, ...]
+
+PLAIN = 2  # parameters of a layer without normalisation: kernel and bias
 
 DEAD_SHARE = 1e-3  # of the supremum of |phi'|: below it for every probe example, a unit counts as dead
 SATURATED_SHARE = 0.05  # of the supremum of |phi'|: below it, an entry counts as saturated
@@ -23,20 +26,39 @@ PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
 MEASURES = (*BATCH_MEASURES, *PROBE_MEASURES, "update_ratio")
 
 
+BATCH_MOMENTUM, NORMALIZATION_EPSILON = 0.99, 1e-3  # Keras' defaults, batch and layer normalisation alike
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a hidden layer does between its affine map a = h W + b and its output: phi(normalised a) (+ h)."""
+
+    function: Function
+    normalization: str = "none"
+    residual: bool = False
+
+    def is_residual(self, kernel: tf.Tensor, stage: int) -> bool:
+        """Layer 1 (stage 0) has no residual connection even where the images have as many pixels as it has units."""
+        return self.residual and stage > 0 and kernel.shape[-2] == kernel.shape[-1]
+
+
 @dataclass(frozen=True)
 class Signals:
-    """What one stage of `count` layers saw: inputs (count, B, fan_in) and pre-activations (count, B, fan_out)."""
+    """What one stage of `count` layers saw: inputs (count, B, fan_in), affine and pre-activations (count, B, fan_out).
+
+    `preactivations` are what phi receives; they differ from `affine`, h W + b, under normalisation alone.
+    """
 
     inputs: tf.Tensor
+    affine: tf.Tensor
     preactivations: tf.Tensor
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """One stage's d loss / d kernel and d loss / d bias, of its parameters' shapes, and delta (count, B, fan_out)."""
+    """One stage's gradients, of its parameters' shapes and order (kernel first), and delta (count, B, fan_out)."""
 
-    kernel: tf.Tensor
-    bias: tf.Tensor
+    parameters: tuple[tf.Tensor, ...]
     delta: tf.Tensor
 
 
@@ -48,31 +70,76 @@ def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tenso
     return tape.gradient(value, z, output_gradients=upstream)
 
 
-def forward(parameters: Parameters, function: Function, x: tf.Tensor) -> list[Signals]:
-    """Signals of every stage for inputs x (B, 784); the last stage's pre-activations are the logits."""
+def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance that normalise a layer: over the batch (axis -2) or over the layer's units (axis -1)."""
+    axis = -2 if normalization == "batch" else -1
+    mean = tf.reduce_mean(affine, axis, keepdims=True)
+    return mean, tf.reduce_mean(tf.square(affine - mean), axis, keepdims=True)
+
+
+def moved(moving: Tensors, signals: Signals) -> Tensors:
+    """A stage's moving mean and variance (count, units) after one more training batch."""
+    found = (tf.squeeze(moment, -2) for moment in moments("batch", signals.affine))
+    return tuple(old * BATCH_MOMENTUM + new * (1 - BATCH_MOMENTUM) for old, new in zip(moving, found, strict=True))
+
+
+def _normalise(architecture: Architecture, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
+    """gamma (a - mean) / sqrt(variance + epsilon) + beta; `moving` moments (units,) replace the batch's if there."""
+    if len(layer) == PLAIN:
+        return affine
+    gamma, beta = layer[PLAIN:]
+    mean, variance = moving or moments(architecture.normalization, affine)
+    return gamma * (affine - mean) * tf.math.rsqrt(variance + NORMALIZATION_EPSILON) + beta
+
+
+def forward(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> list[Signals]:
+    """Signals of every stage for inputs x (B, 784); the last stage's pre-activations are the logits.
+
+    `moving` holds, per hidden stage, the means and variances (count, units) that batch normalisation uses outside
+    training; without it the batch's own are used.
+    """
     signals = []
     h = x
-    for kernel, bias in parameters:
-        inputs, z = _forward_stage(kernel, bias, function, h)
-        signals.append(Signals(inputs, z))
-        h = function(z[-1])
+    for index, stage in enumerate(parameters):
+        is_residual = architecture.is_residual(stage[0], index)
+        is_output = index == len(parameters) - 1
+        kept = moving[index] if moving and not is_output else ()
+        found, h = _forward_stage(architecture, stage, kept, h, is_residual and not is_output)
+        signals.append(found)
     return signals
 
 
-def _forward_stage(kernel: tf.Tensor, bias: tf.Tensor, function: Function, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    count = kernel.shape[0]
+def _forward_stage(
+    architecture: Architecture, stage: Tensors, moving: Tensors, h: tf.Tensor, is_residual: bool
+) -> tuple[Signals, tf.Tensor]:
+    """Its signals and its output (B, fan_out); the output layer's is not used, and not computed."""
+
+    def one(index: Any, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        layer = _layer(stage, index)
+        affine = h @ layer[0] + layer[1]
+        z = _normalise(architecture, affine, layer, _layer(moving, index))
+        return affine, z, architecture.function(z) + h if is_residual else architecture.function(z)
+
+    count = stage[0].shape[0]
     if count == 1:
-        return h[tf.newaxis], (h @ kernel[0] + bias[0])[tf.newaxis]
+        affine, z, output = one(0, h)
+        return Signals(h[tf.newaxis], affine[tf.newaxis], z[tf.newaxis]), output
 
-    def layer(index: tf.Tensor, h: tf.Tensor, inputs: Any, preactivations: Any) -> tuple[Any, ...]:
-        z = h @ kernel[index] + bias[index]
-        return index + 1, function(z), inputs.write(index, h), preactivations.write(index, z)
+    def body(index: tf.Tensor, h: tf.Tensor, *written: Any) -> tuple[Any, ...]:
+        affine, z, output = one(index, h)
+        values = (h, affine, z) if len(written) == 3 else (h, z)
+        return index + 1, output, *(array.write(index, value) for array, value in zip(written, values, strict=True))
 
-    arrays = [tf.TensorArray(h.dtype, count, element_shape=h.shape) for _ in range(2)]
-    *_, inputs, preactivations = tf.while_loop(
-        lambda index, *_: index < count, layer, (0, h, *arrays), maximum_iterations=count
+    arrays = [tf.TensorArray(h.dtype, count, element_shape=h.shape) for _ in range(2 if len(stage) == PLAIN else 3)]
+    _, output, *written = tf.while_loop(
+        lambda index, *_: index < count, body, (0, h, *arrays), maximum_iterations=count
     )
-    return inputs.stack(), preactivations.stack()
+    stacked = [array.stack() for array in written]
+    return Signals(stacked[0], stacked[1], stacked[-1]), output
+
+
+def _layer(stage: Tensors, index: Any) -> Tensors:
+    return tuple(role[index] for role in stage)
 
 
 def loss_and_delta(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -83,46 +150,65 @@ def loss_and_delta(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.
 
 
 def backward(
-    parameters: Parameters, function: Function, signals: list[Signals], output_delta: tf.Tensor
+    architecture: Architecture, parameters: Parameters, signals: list[Signals], output_delta: tf.Tensor
 ) -> list[Gradients]:
     """Gradients of every stage, given delta of the output layer (B, 10)."""
-    gradients = []
+    gradients: list[Gradients] = []
     upstream = output_delta
-    phi: Function = tf.identity  # the output layer has no activation: delta is the upstream itself
-    for (kernel, _), stage in zip(reversed(parameters), reversed(signals), strict=True):
-        found, upstream = _backward_stage(kernel, phi, stage, upstream)
-        gradients.append(found)
-        phi = function
-    return gradients[::-1]
+    for index in reversed(range(len(parameters))):
+        is_output = index == len(parameters) - 1
+        # The output layer has no activation: delta is the upstream itself.
+        kind = Architecture(tf.identity) if is_output else architecture
+        is_residual = kind.is_residual(parameters[index][0], index)
+        found, upstream = _backward_stage(kind, parameters[index], signals[index], upstream, is_residual)
+        gradients.insert(0, found)
+    return gradients
 
 
 def _backward_stage(
-    kernel: tf.Tensor, function: Function, signals: Signals, upstream: tf.Tensor
+    architecture: Architecture, stage: Tensors, signals: Signals, upstream: tf.Tensor, is_residual: bool
 ) -> tuple[Gradients, tf.Tensor]:
     """The stage's gradients and d loss / d its input (B, fan_in); `upstream` is d loss / d its output."""
-    count = kernel.shape[0]
+
+    def one(index: Any, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
+        delta = vector_jacobian_product(architecture.function, signals.preactivations[index], upstream)
+        layer = _layer(stage, index)
+        of_affine, of_normalization = _backward_normalization(architecture, signals.affine[index], layer, delta)
+        below = tf.matmul(of_affine, layer[0], transpose_b=True)
+        of_kernel = tf.matmul(signals.inputs[index], of_affine, transpose_a=True)
+        found = (of_kernel, tf.reduce_sum(of_affine, 0), *of_normalization, delta)
+        return below + upstream if is_residual else below, found
+
+    count = stage[0].shape[0]
     if count == 1:
-        delta = vector_jacobian_product(function, signals.preactivations[0], upstream)
-        below, of_kernel, of_bias = _backward_layer(kernel[0], signals.inputs[0], delta)
-        return Gradients(of_kernel[tf.newaxis], of_bias[tf.newaxis], delta[tf.newaxis]), below
+        below, found = one(0, upstream)
+        *slopes, delta = (value[tf.newaxis] for value in found)
+        return Gradients(tuple(slopes), delta), below
 
-    def layer(index: tf.Tensor, upstream: tf.Tensor, kernels: Any, biases: Any, deltas: Any) -> tuple[Any, ...]:
-        delta = vector_jacobian_product(function, signals.preactivations[index], upstream)
-        below, of_kernel, of_bias = _backward_layer(kernel[index], signals.inputs[index], delta)
-        written = (kernels.write(index, of_kernel), biases.write(index, of_bias), deltas.write(index, delta))
-        return index - 1, below, *written
+    def body(index: tf.Tensor, upstream: tf.Tensor, *written: Any) -> tuple[Any, ...]:
+        below, found = one(index, upstream)
+        return index - 1, below, *(array.write(index, value) for array, value in zip(written, found, strict=True))
 
-    shapes = (kernel.shape[1:], kernel.shape[2:], upstream.shape)
-    arrays = [tf.TensorArray(kernel.dtype, count, element_shape=shape) for shape in shapes]
+    shapes = (*(role.shape[1:] for role in stage), upstream.shape)
+    arrays = [tf.TensorArray(upstream.dtype, count, element_shape=shape) for shape in shapes]
     _, below, *written = tf.while_loop(
-        lambda index, *_: index >= 0, layer, (count - 1, upstream, *arrays), maximum_iterations=count
+        lambda index, *_: index >= 0, body, (count - 1, upstream, *arrays), maximum_iterations=count
     )
-    return Gradients(*(array.stack() for array in written)), below
+    *slopes, delta = (array.stack() for array in written)
+    return Gradients(tuple(slopes), delta), below
 
 
-def _backward_layer(kernel: tf.Tensor, inputs: tf.Tensor, delta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    below = tf.matmul(delta, kernel, transpose_b=True)
-    return below, tf.matmul(inputs, delta, transpose_a=True), tf.reduce_sum(delta, 0)
+def _backward_normalization(
+    architecture: Architecture, affine: tf.Tensor, layer: Tensors, delta: tf.Tensor
+) -> tuple[tf.Tensor, Tensors]:
+    """d loss / d affine (B, fan_out), and the gradients of gamma and beta; delta itself without normalisation."""
+    if len(layer) == PLAIN:
+        return delta, ()
+    with tf.GradientTape() as tape:
+        tape.watch([affine, *layer[PLAIN:]])
+        z = _normalise(architecture, affine, layer, ())
+    of_affine, *rest = tape.gradient(z, [affine, *layer[PLAIN:]], output_gradients=delta)
+    return of_affine, tuple(rest)
 
 
 def norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
@@ -137,16 +223,16 @@ def _root_mean_square(x: tf.Tensor) -> tf.Tensor:
     return norm(x, [-1]) / tf.sqrt(tf.cast(x.shape[-1], x.dtype))
 
 
-def batch_measures(function: Function, signals: list[Signals], gradients: list[Gradients]) -> tf.Tensor:
+def batch_measures(architecture: Architecture, signals: list[Signals], gradients: list[Gradients]) -> tf.Tensor:
     """BATCH_MEASURES of every layer, (L + 1, 5), from one training batch; the output layer has no activation: NaN."""
     rows = []
     for index, (stage, gradient) in enumerate(zip(signals, gradients, strict=True)):
         count, batch = gradient.delta.shape[:2]
         z = stage.preactivations
         error = norm(gradient.delta, [-1]) * batch  # (count, B): delta_{l,i} = B * d loss / d z_{l,i}
-        activation = function(z) if index < len(signals) - 1 else z * float("nan")
+        activation = architecture.function(z) if index < len(signals) - 1 else z * float("nan")
         columns = (
-            norm(gradient.kernel, [-2, -1]),
+            norm(gradient.parameters[0], [-2, -1]),
             _root_mean_square(error),
             _root_mean_square(error * norm(stage.inputs, [-1])),
             tf.reduce_mean(tf.square(z), [-2, -1]),
@@ -156,10 +242,14 @@ def batch_measures(function: Function, signals: list[Signals], gradients: list[G
     return tf.concat(rows, 0)
 
 
-def probe_measures(parameters: Parameters, function: Function, supremum: float, x: tf.Tensor) -> tf.Tensor:
-    """PROBE_MEASURES of every layer, (L + 1, 3), on images x (P, 784); `supremum` of |phi'|. Output layer: NaN."""
+def probe_measures(architecture: Architecture, parameters: Parameters, supremum: float, x: tf.Tensor) -> tf.Tensor:
+    """PROBE_MEASURES of every layer, (L + 1, 3), on images x (P, 784); `supremum` of |phi'|. Output layer: NaN.
+
+    Batch normalisation uses the probe images' own moments, as in training.
+    """
     rows = []
-    for stage in forward(parameters, function, x)[:-1]:
+    function = architecture.function
+    for stage in forward(architecture, parameters, x)[:-1]:
         z = stage.preactivations
         slope = tf.abs(vector_jacobian_product(function, z, tf.ones_like(z)))
         is_dead = tf.reduce_all(slope < DEAD_SHARE * supremum, axis=1)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from study.experiment import Plan
 from study.files import write_atomically
+from study.records import RecordError
 from study.style import Style
 from study.tables import Formula
 
@@ -29,8 +30,13 @@ class Ledger:
 
     @classmethod
     def load(cls, path: Path) -> "Ledger":
-        """The ledger kept at `path`; an empty one if there is none."""
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else cls()
+        """The ledger kept at `path`; an empty one if there is none. RecordError if it cannot be read as one."""
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return cls()
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -39,7 +45,9 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """What the experiment was asked for."""
         kept = self.plans[experiment]
-        return Plan(**{**kept, "activations": tuple(kept["activations"])})
+        names = tuple(kept["activations"])
+        theory = {name: self.activations[name]["theory"] for name in names}
+        return Plan(names, kept["seeds"], kept["is_quick"], theory)
 
     def style(self) -> Style:
         """Labels and colours of the activations, the same in every figure."""

@@ -125,7 +125,7 @@ def finite_width_offset(depth: float, width: float) -> float:
     """What finite width adds to the mean natural log of a ReLU network's gradient norm over `depth` layers: -5L/(4n).
 
     The log of the squared norm is near normal with variance 5L/n and mean minus half of it, so that the mean square is
-    what infinite width has (Hanin & Nica 2018, theorem 1). The log of the norm then has variance 5L/(4n).
+    what infinite width has (Hanin & Nica 2018). The log of the norm then has variance 5L/(4n).
     """
     return -5 * depth / (4 * width)
 

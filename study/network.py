@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from study.activations import Activation
-from study.settings import Settings
+from study.settings import SCALED, Settings
 
 PIXELS = 784
 CLASSES = 10
 
-Parameters = tuple[tuple[tf.Tensor, tf.Tensor], ...]
+Parameters = tuple[tuple[tf.Tensor, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -48,56 +48,100 @@ def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
     return np.random.SeedSequence([seed, *role.encode(), *index])
 
 
-def initial_layer(settings: Settings, layer: int, fan_in: int, fan_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (fan_in, fan_out) and bias (fan_out,) of one layer, by Keras' initialiser seeded for this run and layer.
+def initial_layer(
+    settings: Settings, layer: int, fan_in: int, fan_out: int, square_norm: float
+) -> tuple[np.ndarray, ...]:
+    """Kernel (fan_in, fan_out) and bias (fan_out,) of one layer, by Keras' initialisers seeded for this run and layer.
 
     Every layer has an initialiser with a seed of its own: one Keras initialiser object returns equal values at every
-    call, which would make equal layers identical. The output layer keeps glorot_uniform whatever the hidden layers use.
+    call, which would make equal layers identical. `square_norm` is the mean ||x||^2 of the training images. With
+    normalisation, a hidden layer has gamma = 1 and beta = 0 (fan_out,) too.
     """
+    shape, dtype = (fan_in, fan_out), settings.precision
+    kernel = np.asarray(_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
+    bias = np.zeros(fan_out, dtype)
     is_output = layer == settings.depth + 1
-    name = "glorot_uniform" if is_output else settings.initialization
-    seed = int(seed_for(settings.seed, "kernel", layer).generate_state(1)[0]) & 0x7FFFFFFF
-    identifier = {"class_name": name, "config": {"seed": seed}}
-    kernel = keras.initializers.get(identifier)((fan_in, fan_out), dtype=settings.precision)
-    return np.asarray(kernel), np.zeros(fan_out, settings.precision)
+    if settings.initialization == "centred" and layer > 1:
+        bias = -kernel.sum(axis=0) / 2  # with sigmoid(z) = (1 + tanh(z / 2)) / 2, a tanh network at the start
+    elif settings.sigma_b and not is_output:
+        draw = keras.initializers.RandomNormal(stddev=settings.sigma_b, seed=_draw_seed(settings, "bias", layer))
+        bias = np.asarray(draw((fan_out,), dtype=dtype))
+    if settings.normalization == "none" or is_output:
+        return kernel, bias
+    return kernel, bias, np.ones(fan_out, dtype), np.zeros(fan_out, dtype)
 
 
-def initial_parameters(settings: Settings) -> Parameters:
-    """Kernel (count, fan_in, fan_out) and bias (count, fan_out) of every stage."""
+def _initializer(settings: Settings, layer: int, fan_in: int, square_norm: float) -> keras.initializers.Initializer:
+    """The kernel's. The output layer keeps glorot_uniform whatever the hidden layers use, except in `centred`.
+
+    In `centred` layer 1 keeps glorot_uniform too, for its inputs are no sigmoid's outputs.
+    """
+    seed = _draw_seed(settings, "kernel", layer)
+    name = settings.initialization
+    kept = (1,) if name == "centred" else (settings.depth + 1,)
+    if name in SCALED and layer not in kept:
+        sigma_w, sigma_b = settings.sigma_w or 0.0, settings.sigma_b or 0.0  # Settings holds that they are there
+        variance = sigma_w**2 / fan_in
+        if layer == 1 and settings.first_square is not None:
+            variance = (settings.first_square - sigma_b**2) / square_norm
+        return keras.initializers.RandomNormal(stddev=variance**0.5, seed=seed)
+    is_default = name in SCALED or layer == settings.depth + 1
+    identifier = {"class_name": "glorot_uniform" if is_default else name, "config": {"seed": seed}}
+    return keras.initializers.get(identifier)
+
+
+def _draw_seed(settings: Settings, role: str, layer: int) -> int:
+    return int(seed_for(settings.seed, role, layer).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
+    """Kernel (count, fan_in, fan_out), bias (count, fan_out) and, with normalisation, gamma and beta of every stage."""
     layers = iter(enumerate(layer_shapes(settings.widths), start=1))
     parameters = []
     for stage in stages(settings.widths):
-        drawn = [initial_layer(settings, layer, *shape) for layer, shape in (next(layers) for _ in range(stage.count))]
-        kernels, biases = zip(*drawn, strict=True)
-        parameters.append((tf.constant(np.stack(kernels)), tf.constant(np.stack(biases))))
+        drawn = [
+            initial_layer(settings, layer, *shape, square_norm)
+            for layer, shape in (next(layers) for _ in range(stage.count))
+        ]
+        parameters.append(tuple(tf.constant(np.stack(role)) for role in zip(*drawn, strict=True)))
     return tuple(parameters)
 
 
 def layer_parameters(parameters: Parameters) -> list[np.ndarray]:
-    """[kernel, bias] of layers 1 .. L + 1 in turn: the order of Keras' get_weights()."""
-    return [
-        array
-        for kernel, bias in parameters
-        for pair in zip(kernel.numpy(), bias.numpy(), strict=True)
-        for array in pair
-    ]
+    """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: the order of Keras' trainable variables."""
+    layers = (layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True))
+    return [array for layer in layers for array in layer]
 
 
-def keras_model(settings: Settings, activation: Activation) -> keras.Model:
+def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
     """The same network and optimiser as a compiled Keras model with the run's initial weights.
 
     The engine never uses it; it is how a reader checks what the engine trains, and the tests hold the two equal.
     """
     dtype = settings.precision
-    layers = [keras.layers.Dense(units, activation=activation.function, dtype=dtype) for units in settings.widths]
-    output = keras.layers.Dense(CLASSES, dtype=dtype)
-    model = keras.Sequential([keras.Input((PIXELS,), dtype=dtype), *layers, output])
-    model.set_weights(layer_parameters(initial_parameters(settings)))
-    optimizer = (
-        keras.optimizers.Adam(settings.learning_rate, epsilon=settings.epsilon)
-        if settings.optimizer == "adam"
-        else keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    inputs = h = keras.Input((PIXELS,), dtype=dtype)
+    for units in settings.widths:
+        z = keras.layers.Dense(units, dtype=dtype)(h)
+        if settings.normalization == "batch":
+            z = keras.layers.BatchNormalization(dtype=dtype)(z)
+        elif settings.normalization == "layer":
+            z = keras.layers.LayerNormalization(dtype=dtype)(z)
+        output = keras.layers.Activation(activation.function, dtype=dtype)(z)
+        is_added = settings.residual and h is not inputs and h.shape[-1] == units
+        h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES, dtype=dtype)(h))
+    initial = layer_parameters(initial_parameters(settings, square_norm))
+    for variable, value in zip(model.trainable_variables, initial, strict=True):
+        variable.assign(value)
+    model.compile(optimizer=_keras_optimizer(settings), loss=_keras_loss(), metrics=["accuracy"])
     return model
+
+
+def _keras_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.learning_rate, epsilon=settings.epsilon)
+    return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
+
+
+def _keras_loss() -> keras.losses.Loss:
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

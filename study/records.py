@@ -5,6 +5,7 @@ fingerprint and the engine's. It is checked by checksum when it is read; one tha
 """
 
 import ast
+import functools
 import hashlib
 import json
 import math
@@ -22,14 +23,17 @@ SCHEMA = 1
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
 
 Record = dict[str, Any]
+Sources = tuple[tuple[str, str | None], ...]
 
 # What decides a measurement besides settings, data and activation: whole modules, or one function of a module.
-ENGINE = (
+ENGINE: Sources = (
     ("gradients.py", None),
     ("network.py", None),
     ("optimizers.py", None),
+    ("program.py", None),
     ("training.py", None),
     ("dataset.py", "split"),
+    ("dataset.py", "square_norm"),
 )
 
 
@@ -49,7 +53,11 @@ class Identity:
     @property
     def id(self) -> str:
         """20 hexadecimal digits."""
-        return hashlib.sha256(canonical_json(self.__dict__)).hexdigest()[:20]
+        return _id(self.__dict__)
+
+
+def _id(content: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(content)).hexdigest()[:20]
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
@@ -72,10 +80,16 @@ def _valid(content: Any) -> Any:
     return content
 
 
+@functools.cache
 def engine_fingerprint(folder: Path = Path(__file__).parent) -> str:
-    """A hash of the engine's syntax trees without docstrings: comments, layout and prose never retrain."""
+    """What identifies the engine: comments, layout and prose never retrain."""
+    return source_fingerprint(ENGINE, folder)
+
+
+def source_fingerprint(parts: Sources, folder: Path = Path(__file__).parent) -> str:
+    """A hash of the syntax trees, without docstrings, of whole modules or of one function of a module."""
     spelled = []
-    for name, function in ENGINE:
+    for name, function in parts:
         tree: ast.AST = ast.parse((folder / name).read_text(encoding="utf-8"))
         if function is not None:
             tree = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function)
@@ -115,6 +129,9 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
 def scientific_content(record: Record) -> bytes:
     """The part of a record that is the same whenever, wherever and in whatever order the run happened."""
     return canonical_json({key: record[key] for key in ("schema", "id", "identity", "result")})
+
+
+_NAME = "[0-9a-f]" * 20 + ".json"
 
 
 class Store:
@@ -157,17 +174,22 @@ class Store:
             raise FolderError(f"cannot move {self.path(run)} to {damaged}: {error.strerror}") from error
 
     def problems(self) -> list[str]:
-        """One sentence for every damaged record in the folder, and for every record set aside before."""
+        """One sentence for every damaged record in the folder, and for every one set aside that has no successor."""
         found = []
-        for path in sorted(self.folder.glob("[0-9a-f]*.json")):
+        for run in self.runs():
             try:
-                verified(path.read_bytes(), path.stem)
+                self.read(run)
             except RecordError as error:
-                found.append(f"{path}: {error}")
-        return found
+                found.append(f"{self.path(run)}: {error}")
+        aside = [path for path in sorted((self.folder / "damaged").glob(_NAME)) if not self.path(path.stem).exists()]
+        return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in aside]
+
+    def runs(self) -> list[str]:
+        """The ids of the records there are, damaged ones included; other files are none of ours."""
+        return sorted(path.stem for path in self.folder.glob(_NAME))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.folder.glob("[0-9a-f]*.json"))
+        return len(self.runs())
 
 
 def verified(content: bytes, run: str) -> Record:
@@ -182,7 +204,7 @@ def verified(content: bytes, run: str) -> Record:
         raise RecordError("does not match its checksum")
     if schema != SCHEMA:
         raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
-    if named != run or Identity(**record["identity"]).id != run:
+    if named != run or _id(record["identity"]) != run:
         raise RecordError(f"is the record of run {named}, under another name")
     return {**record, "checksum": checksum}
 
@@ -196,13 +218,23 @@ def _keys(record: Record) -> dict[str, Any]:
         "depth": settings["depth"],
         "width": "-".join(map(str, width)) if isinstance(width, list) else width,
         "init": settings["initialization"],
-        "variant": "plain",
+        "variant": variant(settings),
         "optimiser": settings["optimizer"],
         "learning_rate": settings["learning_rate"],
         "batch": settings["batch"],
         "dropout": 0.0,
         "seed": settings["seed"],
+        "precision": settings["precision"],
     }
+
+
+def variant(settings: dict[str, Any]) -> str:
+    """What sets the network apart from the plain one, in words; "plain" if nothing does."""
+    parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
+    parts += ["residual"] if settings["residual"] else []
+    defaults = {"epsilon": 1e-7, "momentum": 0.0}
+    parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
+    return ", ".join(parts) or "plain"
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -234,8 +266,12 @@ _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row a run and epoch: training and validation loss and accuracy."""
-    parts = [pd.DataFrame(r["result"]["history"]).assign(**_keys(r)) for r in records if "history" in r["result"]]
-    return pd.concat(parts, ignore_index=True)
+    parts = [
+        pd.DataFrame(record["result"]["history"], dtype=float).assign(**_keys(record))  # a column may be all null
+        for record in records
+        if "history" in record["result"]
+    ]
+    return pd.concat(parts, ignore_index=True).astype({"epoch": int})
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:

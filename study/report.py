@@ -9,7 +9,7 @@ import pandas as pd
 
 from study import tables
 from study.experiment import Display, Picture, Section
-from study.files import prepare_folder, write_atomically
+from study.files import FolderError, prepare_folder, write_atomically
 from study.pictures import encode
 
 PARTS = ("tables", "figures")
@@ -37,9 +37,19 @@ class Facts:
 
 
 def write(folder: Path, sections: Sequence[Section], facts: Facts) -> None:
-    """Write tables/, figures/ and README.md into the folder, replacing what an earlier report left in them."""
+    """Write tables/, figures/ and README.md into the folder, replacing what an earlier report left in them.
+
+    Everything is written beside first; what then happens to the old report are renames alone.
+    """
     prepare_folder(folder)
-    fresh = folder / ".fresh"
+    try:
+        _write_beside(folder / ".fresh", sections, facts)
+        _exchange(folder)
+    except OSError as error:
+        raise FolderError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
+
+
+def _write_beside(fresh: Path, sections: Sequence[Section], facts: Facts) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     for part in PARTS:
         (fresh / part).mkdir(parents=True)
@@ -49,15 +59,19 @@ def write(folder: Path, sections: Sequence[Section], facts: Facts) -> None:
         for extension in ("svg", "png"):
             content = encode(picture.figure, extension)
             write_atomically(fresh / "figures" / f"{picture.name}.{extension}", content)
-    text = render(sections, facts)
-    old = folder / ".old"
+    write_atomically(fresh / "README.md", render(sections, facts).encode())
+
+
+def _exchange(folder: Path) -> None:
+    """Put what is in .fresh in the old report's place."""
+    fresh, old = folder / ".fresh", folder / ".old"
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()
     for part in PARTS:
         if (folder / part).exists():
             (folder / part).replace(old / part)
         (fresh / part).replace(folder / part)
-    write_atomically(folder / "README.md", text.encode())
+    (fresh / "README.md").replace(folder / "README.md")
     shutil.rmtree(old)
     shutil.rmtree(fresh)
 
@@ -76,7 +90,8 @@ def render(sections: Sequence[Section], facts: Facts) -> str:
     parts += [section.answer for section in sections if section.answer]
     if facts.failed:
         parts.append(
-            "**Some runs failed and are missing below:**\n\n" + "\n".join(f"- {line}" for line in facts.failed)
+            "**Some runs failed and are missing below:**\n\n"
+            + "\n".join(f"- {tables.escape_markdown(line)}" for line in facts.failed)
         )
     for section in sections:
         parts.append(f"## {section.title}")

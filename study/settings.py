@@ -1,11 +1,14 @@
 """The settings of one run: frozen, validated once, at the border."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-INITIALIZATIONS = ("glorot_uniform", "he_normal")
+INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical", "centred", "gaussian")
+SCALED = ("critical", "centred", "gaussian")  # those that need sigma_w and sigma_b
+NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("adam", "sgd")
 PRECISIONS = ("float32", "float64")
 
@@ -23,8 +26,14 @@ class Settings:
     """Everything that decides a run's outcome besides the data and the code. The defaults are the article's protocol.
 
     `depth` counts hidden layers; `width` is the units of each, or a tuple with one number a layer.
+    `sigma_w`, `sigma_b` (sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)) and `first_square` (the mean square of z_1 to
+    scale W_1 for; None: scale W_1 by its fan_in) belong to the Gaussian initialisations `critical`, `centred` and
+    `gaussian`.
+    `normalization` stands between a layer's affine map and its activation; `residual` adds a layer's input to its
+    output where they have one size.
     `learning_rate`, `momentum` (SGD) and `epsilon` (Adam) are Keras' parameters of the same name.
-    `validation` counts the training images held out; `epochs` is the most a run may take; `patience` the epochs without
+    `validation` counts the training images held out; `epochs` is the most a run may take (0: measure the
+    initial network and train nothing); `patience` the epochs without
     a lower validation loss after which it stops (None: never early), as in Keras' EarlyStopping with min_delta 0.
     """
 
@@ -33,6 +42,11 @@ class Settings:
     depth: int = 3
     width: int | tuple[int, ...] = 100
     initialization: str = "glorot_uniform"
+    sigma_w: float | None = None
+    sigma_b: float | None = None
+    first_square: float | None = None
+    normalization: str = "none"
+    residual: bool = False
     optimizer: str = "adam"
     learning_rate: float = 0.01
     momentum: float = 0.0
@@ -68,6 +82,10 @@ def _real(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _scale_fits(is_scaled: bool, least: float, value: Any) -> bool:
+    return _real(value) and value >= least if is_scaled else value is None
+
+
 def _problems(settings: Settings) -> Iterable[str]:
     def check(field: str, allowed: str, is_good: Callable[[Any], bool]) -> str:
         value = getattr(settings, field)
@@ -86,12 +104,20 @@ def _problems(settings: Settings) -> Iterable[str]:
     yield check("depth", "a whole number of hidden layers, at least 1", lambda v: _whole(v, 1))
     yield check("width", "a whole number of units, at least 1, or one such number a hidden layer", widths_match)
     yield one_of("initialization", INITIALIZATIONS)
+    is_scaled = settings.initialization in SCALED
+    for field, least in (("sigma_w", 1e-30), ("sigma_b", 0.0)):
+        allowed = f"a finite number of at least {least:g}" if is_scaled else f"None with {settings.initialization}"
+        yield check(field, allowed, functools.partial(_scale_fits, is_scaled, least))
+    allowed = "a finite number above 0, or None" if is_scaled else f"None with {settings.initialization}"
+    yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > 0))
+    yield one_of("normalization", NORMALIZATIONS)
+    yield check("residual", "True or False", lambda v: isinstance(v, bool))
     yield one_of("optimizer", OPTIMIZERS)
     yield check("learning_rate", "a finite number above 0", lambda v: _real(v) and v > 0)
     yield check("momentum", "at least 0 and below 1", lambda v: _real(v) and 0 <= v < 1)
     yield check("epsilon", "a finite number above 0", lambda v: _real(v) and v > 0)
     yield check("batch", "a whole number of images, at least 1", lambda v: _whole(v, 1))
     yield check("validation", "a whole number of images, at least 1", lambda v: _whole(v, 1))
-    yield check("epochs", "a whole number, at least 1", lambda v: _whole(v, 1))
+    yield check("epochs", "a whole number, at least 0", lambda v: _whole(v, 0))
     yield check("patience", "a whole number of epochs, at least 1, or None", lambda v: v is None or _whole(v, 1))
     yield one_of("precision", PRECISIONS)

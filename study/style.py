@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 P = ParamSpec("P")
 FloatArray = npt.NDArray[np.float64]
@@ -39,6 +39,7 @@ RC: dict[str, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.labelsize": 10,
+    "figure.labelsize": 10,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
     "legend.fontsize": 10,
@@ -121,8 +122,8 @@ def alone(finite: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return finite & ~padded[:-2] & ~padded[2:]
 
 
-def log_axis(means: FloatArray, bounds: FloatArray, rail: bool) -> tuple[tuple[float, float], list[float]]:
-    """Limits and ticks of a logarithmic axis that holds all `means` (n,) > 0, above a rail for zeros if there is one.
+def log_axis(means: FloatArray, bounds: FloatArray, rail: bool) -> tuple[tuple[float, float], float, list[float]]:
+    """Limits, the top of the rail and ticks of a logarithmic axis that holds all `means` (n,) > 0, above a `rail`.
 
     The `bounds` (m,) > 0 of intervals move a limit by at most a decade or half the span of the means: three seeds can
     have an interval of thirty decades, which then leaves the panel. No means at all: no ticks.
@@ -137,24 +138,46 @@ def log_axis(means: FloatArray, bounds: FloatArray, rail: bool) -> tuple[tuple[f
     padding = max(0.05 * (high - low), 0.2 - 0.5 * (high - low))
     low, high = max(low - padding, -300.0), min(high + padding, 300.0)
     decades = np.arange(math.ceil(low), math.floor(high) + 1)
-    exponents = decades[:: max(1, math.ceil(len(decades) / 5))].astype(float)
+    stride = next(stride for stride in (1, 2, 5, 10, 20, 50, 100, 200) if len(decades) / stride <= 5)
+    exponents = decades[decades % stride == 0].astype(float)
     if len(decades) < 3:
-        fine = np.log10([1, 2, 5])[None, :] + np.arange(math.floor(low), math.floor(high) + 1)[:, None]
+        series = [1, 2, 5] if high - low < 1.6 else [1, 3]
+        fine = np.log10(series) + np.arange(math.floor(low), math.floor(high) + 1)[:, None]
         exponents = fine[(fine >= low) & (fine <= high)]
+    exponents = exponents[exponents > low + rail * 0.07 * (high - low)]  # clear of the rail's own label
     ticks = (10.0**exponents).tolist() if means.size else []
-    return (10 ** (low - rail * RAIL / (1 - RAIL) * (high - low)), 10**high), ticks
+    bottom = max(low - rail * RAIL / (1 - RAIL) * (high - low), -307.0)
+    return (10**bottom, 10**high), 10**low, ticks
 
 
-def stretches(values: FloatArray) -> list[tuple[float, float]]:
-    """The part of an axis in percent that holds the `values` (n,) but NaN; two parts where more than half is empty."""
+def power_of_ten(tick: float) -> str:
+    """0.0002 as 2·10^-4, for matplotlib."""
+    digit, exponent = f"{tick:.0e}".split("e")
+    return (r"$10^{%d}$" if digit == "1" else rf"${digit}{{\cdot}}10^{{%d}}$") % int(exponent)
+
+
+def accuracy_limits(typical: Any, shown: Any) -> tuple[float, float]:
+    """In percent: from below the least typical accuracy to above the highest shown."""
+    if typical.empty:
+        return 0.0, 100.0
+    room = max(shown.max() - typical.min(), 1.0)
+    return max(0.0, typical.min() - room / 2), min(100.0, shown.max() + room / 8)
+
+
+def stretches(values: FloatArray, bounds: FloatArray) -> list[tuple[float, float]]:
+    """The part of an axis in percent that holds `values` (n,) and the `bounds` (m,) of intervals; NaN is neither.
+
+    Two parts where more than half of it would be empty of values; a bound may then lie between them.
+    """
     ordered = np.sort(values[np.isfinite(values)])
     if not ordered.size:
         return [(0.0, 100.0)]
     gaps = np.diff(ordered, prepend=ordered[0])
     widest = int(gaps.argmax())
-    parts = [ordered]
-    if gaps[widest] > max(5.0, (ordered[-1] - ordered[0]) / 2):  # percentage points
+    if gaps[widest] > max(5.0, (ordered[-1] - ordered[0]) / 2):
         parts = [ordered[:widest], ordered[widest:]]
+    else:
+        parts = [np.sort([*ordered, *bounds[np.isfinite(bounds)]])]
     margins = [max(0.07 * (part[-1] - part[0]), 0.15) for part in parts]
     return [(float(part[0] - margin), float(part[-1] + margin)) for part, margin in zip(parts, margins, strict=True)]
 
@@ -173,10 +196,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def panels(
-    rows: int, columns: int, height: float, style: Style, present: Iterable[str], notes: Mapping[str, str] | None = None
+    rows: int,
+    titles: Iterable[str],
+    height: float,
+    style: Style,
+    present: Iterable[str],
+    notes: Mapping[str, str] | None = None,
 ) -> tuple[Figure, Any]:
-    """A figure of panels (rows, columns), `height` inches each, under one legend of those `present`, with notes."""
-    names = style.order(present)
+    """A figure of `rows` of panels, `height` inches each, a column a title, under one legend of those `present`.
+
+    `notes` follow the labels in the legend. The axes are an array (rows, columns).
+    """
+    names, headings = style.order(present), list(titles)
     labels = [style.label(name) + (notes or {}).get(name, "") for name in names]
     a_line = max(1, int(WIDTH / (0.65 + 0.085 * max(map(len, labels), default=1))))
     lines = math.ceil(len(names) / a_line)
@@ -186,7 +217,10 @@ def panels(
         legend = figure.legend(handles, names, loc="outside upper center", ncols=math.ceil(len(names) / lines))
         for text, label in zip(legend.get_texts(), labels, strict=True):
             text.set_text(label)  # only now, because a legend drops labels that begin with an underscore
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, len(headings), squeeze=False)
+    for panel, heading in zip(axes[0], headings, strict=True):
+        panel.set_title(heading)
+    return figure, axes
 
 
 def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
@@ -208,16 +242,17 @@ def logarithmic(panel: Axes, rows: pd.DataFrame) -> None:
     if (means <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
     has_zeros = bool((rows["n_zero"] > 0).any())
-    limits, ticks = log_axis(means, bounds[np.isfinite(bounds) & (bounds > 0)], has_zeros)
+    limits, rail_top, ticks = log_axis(means, bounds[np.isfinite(bounds) & (bounds > 0)], has_zeros)
     panel.set_yscale("log")
     panel.set_ylim(limits)
-    panel.yaxis.set_major_locator(FixedLocator(ticks))
-    panel.yaxis.set_minor_locator(NullLocator())
-    if ticks and ticks[0] > 1e-3 and ticks[-1] < 1e4:
-        panel.yaxis.set_major_formatter("{x:g}")
+    plain = all(1e-3 < tick < 1e4 for tick in ticks)
+    labels = [f"{tick:g}" if plain else power_of_ten(tick) for tick in ticks]
     if has_zeros:
-        panel.axhspan(0, RAIL, transform=panel.transAxes, color="#EFEFEF", linewidth=0, zorder=0.5)
-        panel.text(-0.04, RAIL / 2, "exactly 0", transform=panel.transAxes, ha="right", va="center", color=GREY)
+        ticks.append(float(np.sqrt(limits[0] * rail_top)))
+        labels.append("exactly 0")
+        panel.axhspan(limits[0], rail_top, color="#EFEFEF", linewidth=0, zorder=2.5)
+    panel.set_yticks(ticks, labels)
+    panel.yaxis.set_minor_locator(NullLocator())
 
 
 def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
@@ -236,5 +271,14 @@ def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
             edgecolors=line["color"],
             transform=panel.get_xaxis_transform(),
             zorder=3,
-            clip_on=False,
         )
+
+
+def step_axis(panel: Axes, last: int) -> None:
+    """Training steps 0 to `last`: linear below 1, so that 0 has a place, and logarithmic above."""
+    decades = [10**k for k in range(int(np.log10(max(last, 1))) + 1)]
+    panel.set_xscale("symlog", linthresh=1, linscale=0.6)
+    panel.set_xlim(-0.25, max(last, 1) * 1.5)
+    panel.set_xticks([0, *decades[:: math.ceil(len(decades) / 3)]])
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(lambda step, _: f"{step:g}" if step < 1e4 else power_of_ten(step))

@@ -8,7 +8,7 @@ import pandas as pd
 from study.statistics import geometric_summary, summarise
 
 SHARES = ("dead_units", "saturation", "sparsity")  # averaged as they are; all other measures as logarithms
-RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate"]
+RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 DASH = "–"
 
 
@@ -112,5 +112,7 @@ def csv(frame: pd.DataFrame) -> bytes:
         return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
     texts = frame.select_dtypes(exclude="number").columns
-    text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(index=False)
+    text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(
+        index=False, float_format="%.9g"
+    )
     return text.encode()

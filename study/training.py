@@ -1,7 +1,6 @@
 """One run: settings + data -> what was measured. No files, no printing, no plots.
 
-One compiled program carries out one epoch, measurements included. It depends on the activation, the architecture and
-the optimiser's kind alone: runs that differ in seed, initial weights or learning rate share it. Everything random is
+The work is done by one compiled program an epoch (`study.program`). Everything random is
 drawn from the run's seed, one stream per role, so that two activations with the same seed see the same split, the same
 batches in the same order and, layer by layer, the same random draws.
 """
@@ -9,7 +8,6 @@ batches in the same order and, layer by layer, the same random draws.
 import functools
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from study import gradients
-from study.activations import Activation, derivative_supremum
-from study.dataset import Dataset, split
-from study.network import PIXELS, Parameters, initial_parameters, seed_for
-from study.optimizers import OPTIMIZERS, Hyperparameters, Slots
+from study.activations import Activation
+from study.dataset import Dataset, split, square_norm
+from study.network import Parameters, initial_parameters, seed_for
+from study.optimizers import OPTIMIZERS, Slots
+from study.program import CHUNK, compiled_program, program_key
 from study.settings import Settings
 
 PROBE_IMAGES = 1000  # the first of the validation images
-CHUNK = 1000  # images evaluated at once
-MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entries below 100,000
 
 
 class TimeLimit(Exception):
@@ -34,11 +31,15 @@ class TimeLimit(Exception):
 
 @dataclass(frozen=True)
 class Images:
-    """Training and test images in one tensor (n, 784) uint8 with their labels (n,) uint8; test images come last."""
+    """Training and test images in one tensor (n, 784) uint8 with their labels (n,) uint8; test images come last.
+
+    `square_norm` is the mean ||x||^2 of the training images, x in [0, 1].
+    """
 
     images: tf.Tensor
     labels: tf.Tensor
     training: int
+    square_norm: float
 
     @property
     def test_indices(self) -> np.ndarray:
@@ -48,19 +49,15 @@ class Images:
 
 @dataclass
 class State:
-    """What an epoch changes: parameters, the optimiser's slots per parameter, and the last update's ratio (L + 1,)."""
+    """What an epoch changes: parameters, the optimiser's slots per parameter, the last update's ratio (L + 1,).
+
+    `moving` are the moving means and variances (count, units) of batch normalisation per hidden stage; else empty.
+    """
 
     parameters: Parameters
     slots: tuple[tuple[Slots, ...], ...]
     ratio: tf.Tensor
-
-
-@dataclass(frozen=True)
-class Program:
-    """The compiled functions of one activation, architecture and optimiser; `compile_seconds` says what they cost."""
-
-    epoch: Callable[..., Any]
-    evaluate: Callable[..., Any]
+    moving: tuple[tuple[tf.Tensor, ...], ...]
 
 
 def train(settings: Settings, data: Dataset, activation: Activation, *, seconds: float = math.inf) -> dict[str, Any]:
@@ -77,22 +74,24 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     if len(training) < settings.batch:
         raise ValueError(f"batch is {settings.batch}; it must be at most the {len(training)} training images")
     run = _Run(settings, activation, images, training, validation)
+    if settings.epochs == 0:
+        return run.initial_result(started)
     compile_seconds = run.warm_up()
     history: dict[str, list[Any]] = {name: [] for name in _HISTORY}
     patience = _Patience(settings.patience)
-    best_epoch, best_parameters, diverged = 0, run.state.parameters, None
+    best_epoch, best_state, diverged = 0, run.state, None
     for epoch in range(1, settings.epochs + 1):
         if time.perf_counter() - started > seconds:
             raise TimeLimit(f"the run took more than {seconds:g} s; it had finished {epoch - 1} epochs")
         loss, accuracy, diverged = run.epoch(epoch)
-        validation_loss, validation_accuracy = run.evaluate(run.state.parameters, validation)
+        validation_loss, validation_accuracy = run.evaluate(run.state, validation)
         row = (epoch, loss, accuracy, validation_loss, validation_accuracy)
         for name, value in zip(_HISTORY, row, strict=True):
             history[name].append(value)
         if diverged is not None:
             break
         if patience.improved(validation_loss):
-            best_epoch, best_parameters = epoch, run.state.parameters
+            best_epoch, best_state = epoch, run.state
         if patience.is_over:
             break
     run.measure_end(epoch)
@@ -102,8 +101,8 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         "epochs": epoch,
         "steps": epoch * run.steps,
         "history": history,
-        "last": {"epoch": epoch, **run.assess(run.state.parameters, validation)},
-        "best": {"epoch": best_epoch, **run.assess(best_parameters, validation)},
+        "last": {"epoch": epoch, **run.assess(run.state, validation)},
+        "best": {"epoch": best_epoch, **run.assess(best_state, validation)},
         "measures": run.log.to_lists(),
         "timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds},
     }
@@ -157,17 +156,17 @@ class _Run:
     ) -> None:
         self.settings, self.images, self.training = settings, images, training
         self.steps = len(training) // settings.batch  # updates an epoch; a last, smaller batch is left out
-        self.program = compiled_program(activation, settings.widths, settings.optimizer, settings.precision)
+        self.program = compiled_program(activation, *program_key(settings))
         self.probe = tf.constant(validation[:PROBE_IMAGES], tf.int32)
         self.chunks = -(-max(len(validation), len(images.test_indices)) // CHUNK)
-        self.state = _initial_state(settings)
+        self.state = _initial_state(settings, images.square_norm)
         self.log = _Log()
 
     def warm_up(self) -> float:
         """Compile both programs, or find them compiled, by running none of their steps; returns the seconds it took."""
         started = time.perf_counter()
         self._call_epoch(1, updates=0)
-        self.evaluate(self.state.parameters, np.arange(0))
+        self.evaluate(self.state, np.arange(0))
         return time.perf_counter() - started
 
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
@@ -178,25 +177,42 @@ class _Run:
         seen = self.steps * self.settings.batch
         return float(loss) / self.steps, float(hits) / seen, first_bad if first_bad >= 0 else None
 
+    def initial_result(self, started: float) -> dict[str, Any]:
+        """The result of a run without training: what is measured at initialisation, without compiling anything."""
+        _, _, rows = self._call_epoch(1, updates=1, compiled=False)
+        self._record(1, rows, 1)
+        return {
+            "status": "done",
+            "diverged_step": None,
+            "epochs": 0,
+            "steps": 0,
+            "history": {name: [] for name in _HISTORY},
+            "last": {},
+            "best": {},
+            "measures": self.log.to_lists(),
+            "timings": {"seconds": time.perf_counter() - started, "compile_seconds": 0.0},
+        }
+
     def measure_end(self, last_epoch: int) -> None:
         """Measure the last weights on the batch that would have come next, and leave them as they are."""
         _, _, rows = self._call_epoch(last_epoch + 1, updates=1)
         self._record(last_epoch + 1, rows, 1)
 
-    def evaluate(self, parameters: Parameters, indices: np.ndarray) -> tuple[float, float]:
+    def evaluate(self, state: State, indices: np.ndarray) -> tuple[float, float]:
         """Mean loss and accuracy on the images of `indices` (n,)."""
         padded = np.full(self.chunks * CHUNK, -1, np.int32)
         padded[: len(indices)] = indices
         used = tf.constant(-(-len(indices) // CHUNK), tf.int32)
         chunks = tf.constant(padded.reshape(-1, CHUNK))
-        loss, hits = self.program.evaluate(parameters, self.images.images, self.images.labels, chunks, used)
+        weights = (state.parameters, state.moving)
+        loss, hits = self.program.evaluate(weights, self.images.images, self.images.labels, chunks, used)
         size = max(len(indices), 1)
         return float(loss) / size, float(hits) / size
 
-    def assess(self, parameters: Parameters, validation: np.ndarray) -> dict[str, float]:
+    def assess(self, state: State, validation: np.ndarray) -> dict[str, float]:
         """Loss and accuracy on the validation and the test images."""
-        validation_loss, validation_accuracy = self.evaluate(parameters, validation)
-        test_loss, test_accuracy = self.evaluate(parameters, self.images.test_indices)
+        validation_loss, validation_accuracy = self.evaluate(state, validation)
+        test_loss, test_accuracy = self.evaluate(state, self.images.test_indices)
         return {
             "validation_loss": validation_loss,
             "validation_accuracy": validation_accuracy,
@@ -211,14 +227,15 @@ class _Run:
         logged[[0, -1]] = True
         return logged
 
-    def _call_epoch(self, epoch: int, updates: int) -> Any:
+    def _call_epoch(self, epoch: int, updates: int, compiled: bool = True) -> Any:
         settings = self.settings
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         logged = self._logged(epoch)
         rows = np.where(logged, np.cumsum(logged) - 1, -1)
         hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon]
-        state, totals, measured = self.program.epoch(
-            (self.state.parameters, self.state.slots, self.state.ratio),
+        call = self.program.epoch if compiled else self.program.epoch.python_function
+        state, totals, measured = call(
+            (self.state.parameters, self.state.slots, self.state.ratio, self.state.moving),
             tf.constant(hyperparameters, settings.precision),
             tf.constant((epoch - 1) * self.steps, tf.int32),
             tf.constant(updates, tf.int32),
@@ -248,18 +265,22 @@ def epoch_order(seed: int, epoch: int, training: np.ndarray, batch: int) -> np.n
     return shuffled[: len(training) // batch * batch].reshape(-1, batch)
 
 
-def _initial_state(settings: Settings) -> State:
-    parameters = initial_parameters(settings)
+def _initial_state(settings: Settings, square_norm: float) -> State:
+    parameters = initial_parameters(settings, square_norm)
     count = OPTIMIZERS[settings.optimizer].slots
     slots = tuple(tuple(tuple(tf.zeros_like(p) for _ in range(count)) for p in stage) for stage in parameters)
-    return State(parameters, slots, tf.fill([settings.depth + 1], tf.constant(math.nan, settings.precision)))
+    ratio = tf.fill([settings.depth + 1], tf.constant(math.nan, settings.precision))
+    is_moving = settings.normalization == "batch"
+    moving = tuple((tf.zeros_like(bias), tf.ones_like(bias)) for _, bias, *_ in parameters[:-1]) if is_moving else ()
+    return State(parameters, slots, ratio, moving)
 
 
 @functools.lru_cache(maxsize=1)
 def _tensors_of(checksum: str, data: "_ByChecksum") -> Images:
     d = data.dataset
     images = tf.constant(np.concatenate([d.training_images, d.test_images]))
-    return Images(images, tf.constant(np.concatenate([d.training_labels, d.test_labels])), len(d.training_labels))
+    labels = tf.constant(np.concatenate([d.training_labels, d.test_labels]))
+    return Images(images, labels, len(d.training_labels), square_norm(d))
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,112 +297,3 @@ class _ByChecksum:
 def _images_of(data: Dataset) -> Images:
     """The data as tensors, made once for each data set a process sees."""
     return _tensors_of(data.checksum, _ByChecksum(data))
-
-
-@functools.lru_cache(maxsize=8)
-def compiled_program(activation: Activation, widths: tuple[int, ...], optimizer: str, precision: str) -> Program:
-    """The program that trains this network; a process compiles it once, at its first use."""
-    epoch = functools.partial(_epoch, activation.function, derivative_supremum(activation), optimizer, precision)
-    evaluate = functools.partial(_evaluate, activation.function, precision)
-    return Program(tf.function(epoch, jit_compile=True), tf.function(evaluate, jit_compile=True))
-
-
-def _pixels(images: tf.Tensor, indices: tf.Tensor, precision: str) -> tf.Tensor:
-    """Rows of `images` as inputs in [0, 1]: (len(indices), 784)."""
-    return tf.ensure_shape(tf.cast(tf.gather(images, indices), precision) / 255, [indices.shape[0], PIXELS])
-
-
-def _epoch(
-    function: gradients.Function,
-    supremum: float,
-    optimizer: str,
-    precision: str,
-    state: Any,
-    hyperparameters: tf.Tensor,
-    first_step: tf.Tensor,
-    updates: tf.Tensor,
-    order: tf.Tensor,
-    rows: tf.Tensor,
-    images: tf.Tensor,
-    labels: tf.Tensor,
-    probe: tf.Tensor,
-) -> Any:
-    """Carry out `updates` updates, one per row of `order` (steps, B), measuring before update i where rows[i] >= 0.
-
-    `rows` (steps + 1,) holds the row of the result each step is written to, or -1. Returns the new state, the totals
-    (sum of batch losses, images classified right, first step with a loss that is not finite or -1) and the measured
-    rows (MOST_LOGGED, L + 1, measures).
-    """
-    rule = OPTIMIZERS[optimizer]
-
-    def measure(parameters: Parameters, signals: Any, found: Any, ratio: tf.Tensor) -> tf.Tensor:
-        of_batch = gradients.batch_measures(function, signals, found)
-        of_probe = gradients.probe_measures(parameters, function, supremum, _pixels(images, probe, precision))
-        return tf.concat([of_batch, of_probe, ratio[:, tf.newaxis]], 1)
-
-    def step(index: tf.Tensor, state: Any, totals: Any, measured: tf.Tensor) -> Any:
-        parameters, slots, ratio = state
-        y = tf.cast(tf.gather(labels, order[index]), tf.int32)
-        signals = gradients.forward(parameters, function, _pixels(images, order[index], precision))
-        logits = signals[-1].preactivations[0]
-        loss, delta = gradients.loss_and_delta(logits, y)
-        found = gradients.backward(parameters, function, signals, delta)
-        measured = tf.cond(
-            rows[index] >= 0,
-            lambda: tf.tensor_scatter_nd_update(
-                measured, rows[index][tf.newaxis, tf.newaxis], measure(parameters, signals, found, ratio)[tf.newaxis]
-            ),
-            lambda: measured,
-        )
-        count = tf.cast(first_step + index + 1, precision)
-        h = Hyperparameters(hyperparameters[0], hyperparameters[1], hyperparameters[2], count)
-        slopes = tuple((gradient.kernel, gradient.bias) for gradient in found)
-        slots = _zip_map(lambda gradient, slot: rule.advance(slot, gradient, h), slopes, slots)
-        changes = _zip_map(lambda gradient, slot: rule.update(slot, gradient, h), slopes, slots)
-        ratio = tf.cond(
-            rows[index + 1] >= 0,
-            lambda: gradients.update_ratios([kernel for kernel, _ in changes], [kernel for kernel, _ in parameters]),
-            lambda: ratio,
-        )
-        parameters = _zip_map(tf.add, parameters, changes)
-        total, hits, diverged = totals
-        hits += tf.reduce_sum(tf.cast(tf.argmax(logits, 1, tf.int32) == y, tf.int32))
-        is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))
-        totals = (total + loss, hits, tf.where(is_first, first_step + index, diverged))
-        return index + 1, (parameters, slots, ratio), totals, measured
-
-    layers = state[2].shape[0]
-    measured = tf.zeros([MOST_LOGGED, layers, len(gradients.MEASURES)], precision)
-    totals = (tf.zeros((), precision), tf.constant(0), tf.constant(-1))
-    _, *result = tf.while_loop(lambda index, *_: index < updates, step, (0, state, totals, measured))
-    return tuple(result)
-
-
-def _zip_map(function: Callable[..., Any], *stages: Any) -> Any:
-    """Apply to the kernels, and to the biases, of every stage."""
-    return tuple(tuple(function(*items) for items in zip(*group, strict=True)) for group in zip(*stages, strict=True))
-
-
-def _evaluate(
-    function: gradients.Function,
-    precision: str,
-    parameters: Parameters,
-    images: tf.Tensor,
-    labels: tf.Tensor,
-    chunks: tf.Tensor,
-    used: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sum of losses and number of hits over the first `used` rows of `chunks` (n, CHUNK); index -1 is no image."""
-
-    def chunk(index: tf.Tensor, total: tf.Tensor, hits: tf.Tensor) -> Any:
-        is_image = chunks[index] >= 0
-        indices = tf.maximum(chunks[index], 0)
-        y = tf.cast(tf.gather(labels, indices), tf.int32)
-        logits = gradients.forward(parameters, function, _pixels(images, indices, precision))[-1].preactivations[0]
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-        is_hit = tf.logical_and(tf.argmax(logits, 1, tf.int32) == y, is_image)
-        total += tf.reduce_sum(tf.where(is_image, losses, tf.zeros_like(losses)))
-        return index + 1, total, hits + tf.reduce_sum(tf.cast(is_hit, tf.int32))
-
-    _, total, hits = tf.while_loop(lambda index, *_: index < used, chunk, (0, tf.zeros((), precision), tf.constant(0)))
-    return total, hits

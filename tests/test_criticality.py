@@ -121,6 +121,8 @@ def test_fixed_points_of_relu():
     relu = function_of("relu")
     [point] = fixed_points(relu, 1.0, 0.5)
     assert (point.q, point.slope, point.chi, point.stability) == (pytest.approx(1), *[pytest.approx(0.5)] * 2, "stable")
+    [point] = fixed_points(relu, 1.0, 0.0)
+    assert (point.q, point.slope, point.chi, point.stability) == (0, *[pytest.approx(0.5)] * 2, "stable")
     [point] = fixed_points(relu, 2.0, 0.0)
     assert math.isnan(point.q)
     assert point.stability == "neutral"

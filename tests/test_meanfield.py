@@ -61,9 +61,9 @@ def simulate(function, scale, x, labels, rng, draws):
 
 
 def some_batch(rng, size=12):
-    """Correlated inputs of different norms, like images, and labels."""
-    x = rng.random((size, WIDTHS[0])) * rng.uniform(0.5, 1.5, (size, 1))
-    return x, rng.integers(0, WIDTHS[-1], size)
+    """Inputs of all correlations and different norms, and labels that repeat, so that every pair's term counts."""
+    x = (rng.standard_normal((size, WIDTHS[0])) + rng.standard_normal(WIDTHS[0])) * rng.uniform(0.3, 0.7, (size, 1))
+    return x, rng.integers(0, 3, size)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +72,7 @@ def test_predictions_agree_with_wide_networks(name):
     rng = np.random.default_rng(7)
     x, labels = some_batch(rng)
     fans = np.array(WIDTHS[:-1])
-    scale = Scales(WIDTHS, np.array([0.8, 1.5, 1.1, 1.0]) / fans, np.array([0.1, 0.05, 0.2, 0.0]))
+    scale = Scales(WIDTHS, np.array([0.8, 1.5, 1.1, 1.0]) / fans, np.array([0.05, 0.0, 0.1, 0.0]))
     squares, errors, examples, batch = simulate(function_of(name), scale, x, labels, rng, draws=5)
     predicted = predict_batch(
         function_of(name), scale, x @ x.T, lambda gram: softmax_error_gram(gram, labels, 10, np.random.default_rng(0))
@@ -123,6 +123,16 @@ def test_a_critical_network_keeps_its_errors(name):
     else:
         assert off == pytest.approx(np.zeros(5), abs=1e-6)
         assert q == pytest.approx(np.full(6, q[0]))
+
+
+def test_scales_by_hand():
+    """Var(W) of a 6-2-4 network; the output layer is Glorot's whatever the hidden one is."""
+    relu = function_of("relu")
+    assert scales("glorot_uniform", (6, 2, 4), relu).weight_variance == pytest.approx([2 / 8, 2 / 6])
+    assert scales("he_normal", (6, 2, 4), relu).weight_variance == pytest.approx([2 / 6, 2 / 6])
+    assert scales("critical", (6, 2, 4), relu).weight_variance == pytest.approx([2 / 6, 2 / 6])
+    biases = scales("critical", (6, 2, 4), function_of("gelu")).bias_variance
+    assert biases == pytest.approx([0.17292, 0], abs=1e-5)
 
 
 def test_no_critical_point_means_no_scales():

@@ -54,7 +54,7 @@ def make(venv: Path, lock: Path) -> None:
         stamp = venv / STAMP
         if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
             return
-        print(f"Making {venv} from {lock}: about a minute, 2 GB on disk", flush=True)
+        print(f"Making {venv} from {lock}: about a minute, 2.5 GB on disk", flush=True)
         with_pip = [] if _has("ensurepip") else ["--without-pip"]
         _run(sys.executable, "-m", "venv", "--clear", *with_pip, str(venv))
         python = str(venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))

@@ -1,0 +1,80 @@
+"""What is recorded of each activation when its runs are made: label, formula, source, curve and what theory predicts.
+
+The report quotes this, not the registry of today. It is kept with the runs, so that only a new or changed activation is
+looked at again.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
+from study.records import source_fingerprint
+
+Entries = dict[str, dict[str, Any]]
+
+THEORY = (("quadrature.py", None), ("criticality.py", None), ("meanfield.py", None), ("constants.py", None))
+
+
+def describe(names: Iterable[str], square_norm: float, kept: Mapping[str, Any]) -> tuple[Entries, dict[str, str]]:
+    """What is recorded of each good entry of the registry, in its order, and why the others are refused.
+
+    `square_norm` is the mean ||x||^2 of the training images; `kept` holds what was recorded before.
+    """
+    from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
+
+    described, refused = {}, {}
+    for position, (name, entry) in enumerate(REGISTRY.items()):
+        if name not in names:
+            continue
+        try:
+            check(entry)
+        except ActivationError as error:
+            refused[name] = str(error)
+            continue
+        found = fingerprint(entry)
+        basis = [found, source_fingerprint(THEORY), round(square_norm, 6)]
+        old = kept.get(name, {})
+        is_known = old.get("basis") == basis
+        described[name] = {
+            "label": entry.label,
+            "formula": entry.formula,
+            "source": entry.source,
+            "position": position,
+            "fingerprint": found,
+            "basis": basis,
+            "curve": old["curve"] if is_known else curve(entry),
+            "theory": old["theory"] if is_known else _theory(name, square_norm),
+        }
+    return described, refused
+
+
+def _theory(name: str, square_norm: float) -> dict[str, Any]:
+    """`critical`: the initialisation's settings or None, and why; `line`: the critical line; `rows`: theory's table."""
+    import numpy as np
+
+    from study import criticality, meanfield
+    from study.activations import REGISTRY
+
+    function = meanfield.from_tensorflow(REGISTRY[name].function)
+    point = criticality.critical_initialization(function)
+    line = criticality.critical_curve(function, np.geomspace(1e-3, 1e3, 121))
+    rows = [
+        row
+        for width in INITIAL_WIDTHS
+        for row in meanfield.theory_table(
+            [name], INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width, square_norm
+        )
+    ]
+    settings = (
+        {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None} if point else None
+    )
+    is_there = line.sigma_b2 >= 0
+    return {
+        "critical": settings,
+        "why_none": "" if point else criticality.why_not_critical(function),
+        "line": {
+            "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
+            "sigma_b": np.sqrt(line.sigma_b2[is_there]).tolist(),
+        },
+        "rows": {column: [row[column] for row in rows] for column in rows[0]},
+    }

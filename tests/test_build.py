@@ -1,0 +1,235 @@
+"""The way in: the Makefile, the environment it makes, and the lock that environment is made from. No network."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements.lock"
+TARGETS = ["all", "quick", "test", "report", "check", "format", "lock", "clean", "help"]
+TOOLS = ["sh", "make", "awk"]  # all that a recipe may ask of the system, Python apart
+
+Finished = subprocess.CompletedProcess[str]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+
+
+def locked() -> dict[str, tuple[Requirement, list[str]]]:
+    """Name -> its requirement, and its hashes in hexadecimal."""
+    text = re.sub(r"^#.*\n", "", LOCK.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.split(" --hash=sha256:") for line in re.sub(r" +", " ", text).splitlines()]
+    requirements = [(Requirement(line[0]), [digest.strip() for digest in line[1:]]) for line in lines]
+    return {requirement.name: (requirement, digests) for requirement, digests in requirements}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `make` needs of the project, in a folder whose name is hard on shell scripts, without an environment."""
+    folder = tmp_path / "a folder's $HOME"
+    shutil.copytree(ROOT / "tools", folder / "tools")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """A folder to be the whole PATH: a newcomer's machine, without Python and uv."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        (folder / tool).symlink_to(str(shutil.which(tool)))
+    return folder
+
+
+def python(commands: Path, name: str, pretence: str = "") -> None:
+    """Put this test's Python on the PATH under `name`; it runs the statements of `pretence` first."""
+    program = f"import runpy, sys; {pretence}\ndel sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = shlex.join([sys.executable, "-c", program]) if pretence else shlex.quote(sys.executable)
+    (commands / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    (commands / name).chmod(0o755)
+
+
+def make(folder: Path, *arguments: str, path: object = os.environ["PATH"], **environment: str) -> Finished:
+    """Run as a person would, whatever make this test itself runs under."""
+    told = {"HOME": str(folder), "PATH": str(path)} | environment
+    return subprocess.run(["make", *arguments], cwd=folder, env=told, capture_output=True, text=True, check=False)
+
+
+def study_arguments(checkout: Path, *arguments: str, **environment: str) -> list[str]:
+    """What `python -m study` would be given, as the shell would split it."""
+    commands = make(checkout, "-n", *arguments, path=os.environ["PATH"], **environment).stdout
+    return shlex.split(commands.splitlines()[-1])[3:]
+
+
+def test_lock_names_no_place() -> None:
+    """No index, mirror, folder or address: only names, versions, markers and hashes."""
+    text = LOCK.read_text()
+    assert not re.findall(r"://|file:| @ |--(?!hash=sha256:)[a-z-]+", text)
+
+
+def test_lock_pins_and_hashes_everything() -> None:
+    """Every requirement is one exact version with SHA-256 hashes, so that pip refuses any other file."""
+    for requirement, digests in locked().values():
+        assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
+        assert digests, requirement
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests), requirement
+
+
+def test_lock_satisfies_pyproject() -> None:
+    """What the project says it needs, to run, to test and to build, is what is locked."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
+    pins = {name: next(iter(pin.specifier)).version for name, (pin, _) in locked().items()}
+    for wish in map(Requirement, wanted + project["build-system"]["requires"]):
+        assert wish.specifier.contains(pins[wish.name]), wish
+
+
+def test_lock_has_no_gpu_packages() -> None:
+    """They would add gigabytes that this study never uses."""
+    assert not [name for name in locked() if re.search("nvidia|cuda|triton", name)]
+
+
+@pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="these tests do not run in the environment make makes")
+def test_environment_is_the_locked_one() -> None:
+    """The tests run with the very versions of the lock."""
+    pins = [pin for pin, _ in locked().values() if pin.marker is None or pin.marker.evaluate()]
+    assert [pin for pin in pins if not pin.specifier.contains(importlib.metadata.version(pin.name))] == []
+
+
+def test_help_lists_every_target(checkout: Path) -> None:
+    """Bare `make` shows the help, which has a line for each target and each variable."""
+    shown = make(checkout)
+    phony = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony is not None
+    assert phony[1].split() == TARGETS
+    assert re.findall(r"^make (\w+) +\w", shown.stdout, re.MULTILINE) == TARGETS
+    variables = {"SEEDS", "ACTIVATIONS", "WORKERS", "SCHEDULER", "MNIST", "RESULTS", "PYTHON"}
+    assert set(re.findall(r"\b([A-Z]+)=", shown.stdout)) == variables
+    assert shown.stdout == make(checkout, "help").stdout
+
+
+def test_variables_become_options(checkout: Path) -> None:
+    """Each variable is one option and one word, whatever is in it; those not set are not there."""
+    assert study_arguments(checkout, "all") == ["all"]
+    awkward = '/it\'s a "path"/$x;`y`/mnist.npz'
+    given = ["SEEDS=3", "ACTIVATIONS=relu mish", "WORKERS=0", f"MNIST={awkward}", "SCHEDULER=tcp://h:1", "RESULTS=r"]
+    options = ["--seeds", "3", "--activations", "relu mish", "--mnist", awkward]
+    where = ["--workers", "0", "--scheduler", "tcp://h:1", "--results", "r"]
+    assert study_arguments(checkout, "all", *given) == ["all", *options, *where]
+    assert study_arguments(checkout, "all", SEEDS="3") == ["all", "--seeds", "3"]
+
+
+def test_quick_writes_elsewhere(checkout: Path) -> None:
+    """A taste never touches results/, unless it is told to."""
+    assert study_arguments(checkout, "quick") == ["all", "--quick", "--results", "results-quick"]
+    assert study_arguments(checkout, "quick", "RESULTS=r") == ["all", "--quick", "--results", "r"]
+
+
+def test_report_is_told_where_the_records_are(checkout: Path) -> None:
+    """It takes no other variable."""
+    assert study_arguments(checkout, "report", "RESULTS=r", "SEEDS=3") == ["report", "--results", "r"]
+
+
+def test_failed_study_fails_make(checkout: Path) -> None:
+    """Any exit code of `study` but 0 makes make fail."""
+    whole_environment(checkout, "exit 1")
+    assert make(checkout, "all").returncode == 2
+
+
+def test_second_call_installs_nothing(checkout: Path, commands: Path) -> None:
+    """With a stamp newer than the lock no Python is even looked for; a newer lock asks for a new environment."""
+    whole_environment(checkout, "exit 0")
+    assert make(checkout, "-j4", "all", "test", path=commands).returncode == 0
+    os.utime(checkout / "requirements.lock", (2**31, 2**31))
+    assert "Python" in make(checkout, "all", path=commands).stderr
+
+
+def whole_environment(checkout: Path, does: str) -> None:
+    """An environment that looks made, whose Python does nothing but this."""
+    folder = checkout / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").write_text(f"#!/bin/sh\n{does}\n")
+    (folder / "python").chmod(0o755)
+    (checkout / ".venv" / ".installed").touch()
+
+
+@pytest.mark.parametrize(
+    ("pretence", "says"),
+    [
+        ("sys.version_info = (3, 14, 0, 'final', 0)", "CPython 3.14"),
+        ("sys.version_info = (3, 10, 9, 'final', 0)", "CPython 3.10"),
+        ("import platform; platform.system, platform.machine = lambda: 'Darwin', lambda: 'x86_64'", "Darwin x86_64"),
+        ("sys.modules['ensurepip'] = None", "python3-venv"),
+        ("sys.modules['venv'] = None", "python3-venv"),
+        ("sys.exit('no such version of Python')", "python3 does not run"),
+    ],
+)
+def test_unsuitable_python_gets_one_sentence(checkout: Path, commands: Path, pretence: str, says: str) -> None:
+    """It says what is wrong, what is needed and what to type; nothing is installed."""
+    python(commands, "python3", pretence)
+    answer = make(checkout, "all", "PYTHON=python3", path=commands)
+    first, *rest = answer.stderr.splitlines()
+    assert says in first
+    assert "3.11, 3.12 or 3.13" in first
+    assert first.endswith("make all PYTHON=python3.13")
+    assert [line[:9] for line in rest] == ["make: ***"]
+    assert answer.returncode == 2
+    assert not (checkout / ".venv").exists()
+
+
+def test_no_python_at_all(checkout: Path, commands: Path) -> None:
+    """The same sentence."""
+    assert "does not run; this study needs CPython 3.11" in make(checkout, "all", path=commands).stderr
+
+
+def test_suitable_python_is_found(checkout: Path, commands: Path) -> None:
+    """An old python3 does not matter where a python3.12 is; one that is named is taken at its word."""
+    python(commands, "python3", "sys.version_info = (3, 9, 0, 'final', 0)")
+    python(commands, "python3.13", "sys.exit(1)")
+    (commands / "python3.12").write_text('#!/bin/sh\n[ "$2" = check ] && echo suits || echo took "$0" "$@"\n')
+    (commands / "python3.12").chmod(0o755)
+    made = make(checkout, ".venv/.installed", path=commands)
+    assert made.stdout.endswith("python3.12 tools/environment.py make .venv requirements.lock\n")
+    assert "CPython 3.9" in make(checkout, "all", "PYTHON=python3", path=commands).stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None, reason="this Python cannot make environments")
+def test_wrong_hash_is_not_installed(checkout: Path, commands: Path) -> None:
+    """A file whose SHA-256 is not in the lock fails the installation, which leaves no stamp behind."""
+    wheel = tiny_wheel(checkout)
+    (checkout / "requirements.lock").write_text(f"tiny==1 --hash=sha256:{'0' * 64}\n")
+    python(commands, "python3")
+    made = make(checkout, "all", path=commands, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheel.parent.as_uri())
+    assert made.returncode == 2
+    assert "DO NOT MATCH THE HASHES" in made.stderr
+    assert "No environment made" in made.stderr
+    assert not (checkout / ".venv" / ".installed").exists()
+
+
+def tiny_wheel(folder: Path) -> Path:
+    """The smallest package there can be."""
+    path = folder / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.dist-info/RECORD", "")
+    return path
+
+
+def test_citation_is_of_this_version() -> None:
+    """CITATION.cff and pyproject.toml tell the same version and licence."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = dict(re.findall(r"^(version|license): (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
+    assert citation == {"version": project["version"], "license": project["license"]}

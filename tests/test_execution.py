@@ -1,0 +1,199 @@
+"""Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import synthetic
+from synthetic import VARIABLE, environment, started, told
+
+from study.constants import WORKER_DEATHS
+from study.execution import ClusterError, Job, cost, execute, train_job
+from study.records import Identity, Store, scientific_content
+from study.settings import Settings
+
+GOOD = range(4)
+FATES = {4: "kill", 5: "segfault", 6: "raise no <b>such</b>\x1b[2J\nthing", 7: "hang", 8: "late", 9: "diverged"}
+HOW = {f"relu {seed}": fate for seed, fate in FATES.items()}
+
+
+def job(seed: int) -> Job:
+    settings = Settings(activation="relu", seed=seed)
+    return Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {"label": "ReLU"})
+
+
+def contents(store: Store) -> dict[int, bytes]:
+    """Scientific content by seed."""
+    found = store.find(store.runs()).values()
+    return {record["identity"]["settings"]["seed"]: scientific_content(record) for record in found}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
+    """What twelve runs in this process, one after the other, leave behind."""
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    execute([job(seed) for seed in range(12)], None, store, task=synthetic.task)
+    return contents(store)
+
+
+@pytest.fixture(scope="module")
+def unruly(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Counter[str]]:
+    """Two processes, four good runs among one each of every bad kind, and how often each was started."""
+    store = Store(tmp_path_factory.mktemp("unruly"))
+    log = tmp_path_factory.mktemp("log") / "log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, told(log, how=HOW))
+        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+        jobs = [job(seed) for seed in [*FATES, *GOOD]]
+        execute(jobs, {"some": "data"}, store, workers=2, seconds=0.5, grace=1.0, task=synthetic.task)
+    return store, started(log)
+
+
+def results(store: Store) -> dict[int, dict]:
+    found = store.find(store.runs()).values()
+    return {record["identity"]["settings"]["seed"]: record["result"] for record in found}
+
+
+def test_every_run_is_recorded_with_how_it_ended(unruly: tuple[Store, Counter[str]]) -> None:
+    """Killed and segfaulted: crashed; raised: failed; hung and late: timeout; the others: as if nothing happened."""
+    statuses = {seed: result["status"] for seed, result in results(unruly[0]).items()}
+    bad = {4: "crashed", 5: "crashed", 6: "failed", 7: "timeout", 8: "timeout", 9: "diverged"}
+    assert statuses == {**bad, **dict.fromkeys(GOOD, "done")}
+
+
+def test_a_run_that_kills_its_process_is_tried_three_times(unruly: tuple[Store, Counter[str]]) -> None:
+    """Three times, and no more; the record says so."""
+    store, starts = unruly
+    assert (starts["relu 4"], starts["relu 5"]) == (WORKER_DEATHS, WORKER_DEATHS) == (3, 3)
+    assert "died 3 times" in results(store)[4]["cause"]
+
+
+def test_a_failed_run_says_why_in_one_printable_line(unruly: tuple[Store, Counter[str]]) -> None:
+    """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
+    found = results(unruly[0])
+    assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
+    assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 0.5 s"
+    assert found[8]["cause"] == "the run took more than it was allowed"
+
+
+def test_runs_beside_bad_ones_are_the_same_to_the_byte(
+    unruly: tuple[Store, Counter[str]], undisturbed: dict[int, bytes]
+) -> None:
+    """In two processes, among crashes, and serially and undisturbed: the same scientific content."""
+    found = contents(unruly[0])
+    assert {seed: found[seed] for seed in GOOD} == {seed: undisturbed[seed] for seed in GOOD}
+
+
+def test_order_does_not_matter(tmp_path: Path, undisturbed: dict[int, bytes]) -> None:
+    """The runs in reversed order give the same records."""
+    store = Store(tmp_path)
+    execute([job(seed) for seed in reversed(range(12))], None, store, task=synthetic.task)
+    assert contents(store) == undisturbed
+
+
+def test_in_this_process_too_a_failure_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without processes, what raises and what is late is recorded and the rest goes on, in the order asked for."""
+    monkeypatch.setenv(VARIABLE, told(how=HOW))
+    found = execute([job(seed) for seed in (6, 8, 0)], None, Store(tmp_path), task=synthetic.task)
+    assert [record["result"]["status"] for record in found] == ["failed", "timeout", "done"]
+
+
+def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
+    """Ctrl-C during a run is not recorded as that run's failure; what was finished before is kept."""
+
+    def interrupted(settings, fingerprint, data, seconds):
+        if settings.seed == 1:
+            raise KeyboardInterrupt
+        return synthetic.result(settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        execute([job(seed) for seed in range(3)], None, Store(tmp_path), task=interrupted)
+    assert list(results(Store(tmp_path))) == [0]
+
+
+def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster with an older checkout must not measure another function under this one's identity."""
+    synthetic.install(monkeypatch)
+    right = synthetic.fingerprint(synthetic.REGISTRY["relu"])
+    settings = Settings(activation="relu", seed=0)
+    assert train_job(settings, right, None, 1.0)["status"] == "done"
+    with pytest.raises(ValueError, match=f"another relu: fingerprint {right}, expected 0123"):
+        train_job(settings, "0123", None, 1.0)
+
+
+def test_cost_counts_the_products() -> None:
+    """784 x 7 + 7 x 5 + 5 x 10 weights, times the epochs if fewer than expected."""
+    settings = Settings(activation="relu", seed=0, depth=2, width=(7, 5), epochs=3)
+    assert cost(settings) == 3 * (784 * 7 + 7 * 5 + 5 * 10)
+
+
+def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:
+    """A mistyped scheduler is said, not raised through."""
+    with pytest.raises(ClusterError, match="nowhere://x"):
+        execute([job(0)], None, Store(tmp_path), scheduler="nowhere://x", task=synthetic.task)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a Dask scheduler, with two workers that nobody restarts."""
+    file = tmp_path / "scheduler.json"
+    where = ["--scheduler-file", str(file), "--no-dashboard"]
+    serving = [*where, "--host", "127.0.0.1", "--port", "0"]
+    working = [*where, "--no-nanny", "--nthreads", "1", "--local-directory", str(tmp_path)]
+    commands = [["dask_scheduler", *serving], *itertools.repeat(["dask_worker", *working], 2)]
+    processes = []
+    with (tmp_path / "output").open("w") as output:
+        try:
+            for name, *arguments in commands:
+                command = [sys.executable, "-m", f"distributed.cli.{name}", *arguments]
+                variables = environment(**{VARIABLE: os.environ[VARIABLE]})
+                processes.append(subprocess.Popen(command, env=variables, stdout=output, stderr=output))
+                wait_for(file)
+            yield json.loads(file.read_text())["address"], processes[0]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def wait_for(file: Path) -> None:
+    for _ in range(600):
+        if file.exists() and file.read_text().rstrip().endswith("}"):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{file.name} was not written")
+
+
+def test_a_cluster_may_lose_a_worker_and_then_its_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, undisturbed: dict[int, bytes]
+) -> None:
+    """A worker's death costs its run a second start; the scheduler's ends the study, and a second run takes it up."""
+    log, store = tmp_path / "log", Store(tmp_path / "runs")
+    store.folder.mkdir()
+    victim = tmp_path / "victim"
+    how = {"relu 2": "kill once", "relu 8": f"kill the process in {victim}"}
+    monkeypatch.setenv(VARIABLE, told(log, pace=0.05, how=how))
+    address, scheduler = request.getfixturevalue("cluster")  # only now, so that its workers are told, too
+    victim.write_text(str(scheduler.pid))
+    execute([job(seed) for seed in range(6)], None, store, scheduler=address, task=synthetic.task)
+    assert contents(store) == {seed: undisturbed[seed] for seed in range(6)}
+    assert started(log)["relu 2"] == 2
+
+    with pytest.raises(ClusterError, match="scheduler is gone"):
+        execute([job(seed) for seed in range(6, 12)], None, store, scheduler=address, task=synthetic.task)
+    before = started(log)
+    kept = contents(store)
+    assert len(kept) < 12
+
+    monkeypatch.setenv(VARIABLE, told(log))
+    todo = [seed for seed in range(12) if seed not in kept]
+    execute([job(seed) for seed in todo], None, store, task=synthetic.task)
+    assert contents(store) == undisturbed
+    assert started(log) - before == Counter(f"relu {seed}" for seed in todo)

@@ -1,0 +1,313 @@
+"""What is measured in every layer: by hand, by finite differences, by automatic differentiation, by numpy."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import expit, ndtr
+
+from study import gradients
+from study.activations import REGISTRY, derivative_supremum, value_and_derivative
+
+BATCH = gradients.BATCH_MEASURES
+PROBE = gradients.PROBE_MEASURES
+SMOOTH = {  # phi and phi' by scipy, with no part of ours
+    "sigmoid": lambda z: (expit(z), expit(z) * expit(-z)),
+    "swish": lambda z: (z * expit(z), expit(z) * (1 + z * expit(-z))),
+    "tanh": lambda z: (np.tanh(z), 1 / np.cosh(z) ** 2),
+    "relu": lambda z: (np.maximum(z, 0), (z > 0) * 1.0),
+    "softplus": lambda z: (np.logaddexp(0, z), expit(z)),
+    "gelu": lambda z: (z * ndtr(z), ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
+}
+# Inputs, then units: a layer alone, a stage of three equal layers, another layer alone, the output.
+SIZES = (7, 5, 4, 4, 4, 4, 3, 6)
+STAGES = ((0, 1), (1, 2), (2, 5), (5, 6), (6, 7))
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A small network, layer by layer and as the engine stacks it, with a batch x (B, 7), y (B,)."""
+
+    layers: list
+    parameters: tuple
+    x: np.ndarray
+    y: np.ndarray
+
+
+def stacked(layers, stages=STAGES):
+    """The layers as the engine takes them: those from `first` up to `last` in one tensor a role."""
+    grouped = [zip(*layers[first:last], strict=True) for first, last in stages]
+    return tuple(tuple(tf.constant(np.stack(arrays)) for arrays in stage) for stage in grouped)
+
+
+def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", sizes=SIZES, stages=STAGES):
+    """Weights of standard deviation scale / sqrt(inputs), so that z and the gradients are of order 1."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for n, m in itertools.pairwise(sizes):
+        arrays = [rng.normal(size=(n, m)) * scale / n**0.5, rng.normal(size=m) * scale / 2]
+        if normalization != "none" and len(layers) < len(sizes) - 2:
+            arrays += [1 + rng.random(m), rng.normal(size=m)]
+        layers.append(tuple(array.astype(dtype) for array in arrays))
+    x, y = rng.random((batch, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], batch, dtype=np.int32)
+    return Problem(layers, stacked(layers, stages), x, y)
+
+
+def run(p, architecture):
+    """(loss, signals, gradients) of our forward and backward pass."""
+    signals = gradients.forward(architecture, p.parameters, tf.constant(p.x))
+    loss, delta = gradients.loss_and_delta(signals[-1].preactivations[0], tf.constant(p.y))
+    return float(loss), signals, gradients.backward(architecture, p.parameters, signals, delta)
+
+
+def plain(name):
+    return gradients.Architecture(REGISTRY[name].function)
+
+
+def deltas(found):
+    """delta (B, units) of every layer."""
+    return [delta for stage in found for delta in stage.delta.numpy()]
+
+
+def slopes(found):
+    """d loss / d each parameter, in the order of the layers and of their parameters."""
+    return [array for stage in found for layer in zip(*stage.parameters, strict=True) for array in layer]
+
+
+def phi_of(name):
+    return lambda z: value_and_derivative(REGISTRY[name].function, z)
+
+
+def central_difference(loss, array, step=1e-5):
+    """d loss() / d array, one entry at a time."""
+    slopes = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept, ends = array[index], []
+        for sign in (1, -1):
+            array[index] = kept + sign * step
+            ends.append(loss())
+        array[index] = kept
+        slopes[index] = (ends[0] - ends[1]) / (2 * step)
+    return slopes
+
+
+# The gradients
+
+
+ARCHITECTURES = [(name, "none", False) for name in SMOOTH] + [
+    ("swish", "none", True),
+    ("swish", "batch", False),
+    ("swish", "batch", True),
+    ("tanh", "layer", False),
+    ("tanh", "layer", True),
+]
+
+
+@pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
+def test_gradients_are_finite_differences(name, normalization, residual, reference):
+    """d loss / d every parameter, entry by entry, of a loss that numpy and scipy compute, in float64."""
+    p = problem(normalization=normalization)
+    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    loss, _, found = run(p, gradients.Architecture(REGISTRY[name].function, normalization, residual))
+    assert loss == pytest.approx(network.losses(p.x, p.y).mean(), rel=1e-7)
+    for array, slope in zip((a for layer in network.layers for a in layer), slopes(found), strict=True):
+        numeric = central_difference(lambda: network.losses(p.x, p.y).mean(), array)
+        np.testing.assert_allclose(slope, numeric, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
+def test_error_signals_are_finite_differences(name, normalization, residual, reference):
+    """B times the change of the loss with a nudge of one z_{l,i} is delta_{l,i}, and `error` is their size. (DESIGN)"""
+    p = problem(normalization=normalization)
+    architecture = gradients.Architecture(REGISTRY[name].function, normalization, residual)
+    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    _, signals, found = run(p, architecture)
+    errors = gradients.batch_measures(architecture, signals, found)[:, BATCH.index("error")]
+    for layer, (delta, error) in enumerate(zip(deltas(found), errors.numpy(), strict=True), start=1):
+        nudge = np.zeros(delta.shape)
+        numeric = central_difference(lambda: network.losses(p.x, p.y, {layer: nudge}).mean(), nudge)  # noqa: B023
+        np.testing.assert_allclose(delta, numeric, rtol=1e-6, atol=1e-9)
+        squares = (len(p.x) * numeric) ** 2
+        assert error == pytest.approx(math.sqrt(squares.sum(1).mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_looped_stage_is_the_same_network_unrolled(name):
+    """Five equal layers in a loop: every gradient is that of TensorFlow's tape through a plain chain of six layers."""
+    p = problem(seed=5, sizes=(7, *[4] * 6, 3), stages=((0, 1), (1, 6), (6, 7)))
+    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
+    with tf.GradientTape() as tape:
+        h = tf.constant(p.x)
+        for kernel, bias in variables[:-1]:
+            h = REGISTRY[name].function(h @ kernel + bias)
+        logits = h @ variables[-1][0] + variables[-1][1]
+        chosen = tf.reduce_sum(tf.one_hot(p.y, 3, dtype=h.dtype) * logits, 1)
+        expected = tf.reduce_mean(tf.reduce_logsumexp(logits, 1) - chosen)
+    loss, _, found = run(p, plain(name))
+    assert loss == pytest.approx(float(expected), rel=1e-12)
+    for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+def test_gradients_survive_huge_logits():
+    """Logits of +-1000: the loss is their distance, and nothing overflows."""
+    loss, delta = gradients.loss_and_delta(tf.constant([[1000.0, -1000.0, 0.0]]), tf.constant([1]))
+    assert float(loss) == 2000
+    np.testing.assert_array_equal(delta, [[1, -1, 0]])
+
+
+# The measures
+
+
+def by_hand():
+    """ReLU, layers 1 -> 2 -> 2 -> 2 -> 2, the examples x = 1 and 2 of classes 0 and 1; t = ln(3) / 2.
+
+    W_1 = (3, -4)              z_1 = (3, -4), (6, -8)      h_1 = (3, 0), (6, 0)
+    W_2 = 1,  b_2 = (0, 1)     z_2 = (3, 1), (6, 1)        h_2 = z_2
+    W_3 = 1,  b_3 = (-4, 0)    z_3 = (-1, 1), (2, 1)       h_3 = (0, 1), (2, 1)
+    W_4 = ((t, 0), (2t, 0)), b_4 = (-2t, 0): the logits are (0, 0) and (ln 3, 0), the softmax (1/2, 1/2), (3/4, 1/4).
+
+    delta_4 = (-1/2, 1/2), (3/4, -3/4)        delta_3 = (0, -t), (3t/4, 3t/2)
+    delta_2 = delta_3                         delta_1 = (0, 0), (3t/4, 0)
+    """
+    t = math.log(3) / 2
+    kernels = [[[3, -4]], np.eye(2), np.eye(2), [[t, 0], [2 * t, 0]]]
+    biases = [[0, 0], [0, 1], [-4, 0], [-2 * t, 0]]
+    layers = [(np.array(kernel, float), np.array(bias, float)) for kernel, bias in zip(kernels, biases, strict=True)]
+    parameters = stacked(layers, ((0, 1), (1, 3), (3, 4)))
+    return t, Problem(layers, parameters, np.array([[1.0], [2.0]]), np.array([0, 1], np.int32))
+
+
+def test_the_batch_measures_by_hand():
+    """The five of the training batch, of the network of `by_hand`; the sums are written out."""
+    t, p = by_hand()
+    loss, signals, found = run(p, plain("relu"))
+    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
+    expected = {
+        # the halves are of the mean over B = 2
+        "weight_gradient": [
+            t * 0.75,  # (2 * 3/4) / 2
+            t * math.sqrt(2.25**2 + 3**2),  # ((4.5, 6), (0, 0)) / 2
+            t * math.sqrt(2.25**2 + 3**2 + 0.375**2 + 0.25**2),  # ((4.5, 6), (0.75, 0.5)) / 2
+            math.sqrt(2 * (0.75**2 + 0.125**2)),  # ((1.5, -1.5), (0.25, -0.25)) / 2
+        ],
+        "error": [
+            t * math.sqrt((0 + 9 / 16) / 2),
+            t * math.sqrt((1 + 45 / 16) / 2),
+            t * math.sqrt((1 + 45 / 16) / 2),
+            math.sqrt((1 / 2 + 9 / 8) / 2),
+        ],
+        "example_weight_gradient": [
+            t * math.sqrt((0 + 9 / 16 * 4) / 2),
+            t * math.sqrt((1 * 9 + 45 / 16 * 36) / 2),
+            t * math.sqrt((1 * 10 + 45 / 16 * 37) / 2),
+            math.sqrt((1 / 2 * 1 + 9 / 8 * 5) / 2),
+        ],
+        "preactivation_square": [125 / 4, 47 / 4, 7 / 4, t**2],
+        "activation_rms": [math.sqrt(45 / 4), math.sqrt(47 / 4), math.sqrt(6 / 4), math.nan],
+    }
+    measured = gradients.batch_measures(plain("relu"), signals, found).numpy()
+    assert tuple(expected) == BATCH
+    np.testing.assert_allclose(measured.T, list(expected.values()), rtol=1e-12)
+
+
+def test_the_probe_measures_by_hand():
+    """Of the same network: in layer 1 unit 2 is off for both examples, in layer 3 unit 1 for one of them."""
+    _, p = by_hand()
+    measured = gradients.probe_measures(plain("relu"), p.parameters, 1.0, tf.constant(p.x)).numpy()
+    expected = {
+        "dead_units": [1 / 2, 0, 0, math.nan],
+        "saturation": [2 / 4, 0, 1 / 4, math.nan],
+        "sparsity": [2 / 4, 0, 1 / 4, math.nan],
+    }
+    assert tuple(expected) == PROBE
+    np.testing.assert_array_equal(measured.T, list(expected.values()))
+
+
+def test_the_thresholds_by_hand():
+    """phi = z^2 / 2 has phi' = z. With a supremum of 100, |z| < 5 is saturated, and a unit dead below 0.1 throughout.
+
+    z = (0.05, 0, 0.2, -200), (-0.09, 0.11, 5, 3): the first unit is dead; 6 of 8 entries are saturated (not 5 itself);
+    one is exactly 0.
+    """
+    z = np.array([[0.05, 0, 0.2, -200], [-0.09, 0.11, 5, 3]])
+    parameters = tuple((tf.eye(4, batch_shape=[1], dtype=tf.float64), tf.zeros((1, 4), tf.float64)) for _ in range(2))
+    measured = gradients.probe_measures(
+        gradients.Architecture(lambda z: z * z / 2), parameters, 100.0, tf.constant(z)
+    ).numpy()
+    np.testing.assert_array_equal(measured, [[1 / 4, 6 / 8, 1 / 8], [np.nan] * 3])
+
+
+def test_update_ratios_by_hand():
+    """Updates of norm 0.5, 1 and 0 on kernels of norm 5, 2 and 3, the first two in one stage."""
+    updates = [tf.constant([[[0.3, -0.4]], [[1, 0]]]), tf.constant([[[0.0, 0]]])]
+    kernels = [tf.constant([[[3.0, 4]], [[0, -2]]]), tf.constant([[[3.0, 0]]])]
+    np.testing.assert_allclose(gradients.update_ratios(updates, kernels), [0.1, 0.5, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_measure_is_what_numpy_finds(name, scale, reference):
+    """All eight of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
+    p = problem(seed=6, scale=scale, batch=12)
+    supremum = derivative_supremum(REGISTRY[name])
+    _, signals, found = run(p, plain(name))
+    probe = np.random.default_rng(7).normal(size=(9, 7))
+    of_batch = gradients.batch_measures(plain(name), signals, found)
+    of_probe = gradients.probe_measures(plain(name), p.parameters, supremum, tf.constant(probe))
+    measured = dict(zip((*BATCH, *PROBE), tf.concat([of_batch, of_probe], 1).numpy().T, strict=True))
+    expected = reference(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
+    assert measured.keys() == expected.keys()
+    for measure, values in expected.items():
+        np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
+
+
+def test_the_measures_are_those_of_the_design():
+    """Nine, under the names the tables use."""
+    assert set(gradients.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
+    assert len(gradients.MEASURES) == 9
+
+
+# Numbers at the ends of float32
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("exponent", [-36, -25, 0, 25, 36])
+def test_norms_reach_as_far_as_float32(exponent, compiled):
+    """(3, 4) * 10^k has the norm 5 * 10^k, where its squares would be 0 or infinite; 0 stays 0, and NaN NaN."""
+    unit = np.float32(10.0**exponent)
+    x = np.array([[3 * unit, 4 * unit], [0, 0], [-unit, 0], [math.nan, 1]], np.float32)
+    norm = tf.function(gradients.norm, jit_compile=True) if compiled else gradients.norm
+    found = norm(tf.constant(x), [-1]).numpy()
+    np.testing.assert_allclose(found, [5 * unit, 0, unit, math.nan], rtol=1e-6)
+    assert norm(tf.constant(x[:3]), [0, 1]).numpy() == pytest.approx(math.sqrt(26) * unit, rel=1e-6)
+
+
+def test_a_vanishing_error_is_not_reported_as_zero(reference):
+    """Errors about 1e-25 and 1e-30 in float32 measure what float64 finds; their squares underflow."""
+    p = problem(seed=8, dtype=np.float32)
+    for factor, layer in ((1e-25, 6), (1e-5, 3)):
+        p.layers[layer][0][:] *= np.float32(factor)
+    p = dataclasses.replace(p, parameters=stacked(p.layers))
+    _, signals, found = run(p, plain("sigmoid"))
+    measured = gradients.batch_measures(plain("sigmoid"), signals, found).numpy()
+    expected = reference(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
+    for measure in ("weight_gradient", "error", "example_weight_gradient"):
+        assert max(expected[measure][:3]) < 1e-29 < 1e-26 < max(expected[measure][3:6]) < 1e-23
+        np.testing.assert_allclose(measured[:, BATCH.index(measure)], expected[measure], rtol=1e-4)
+
+
+def test_an_error_of_exactly_zero_is_zero():
+    """Behind an output kernel of zeros no error passes: zeros that are zeros, finite, and not NaN."""
+    p = problem(seed=9, dtype=np.float32)
+    p.layers[-1][0][:] = 0
+    p = dataclasses.replace(p, parameters=stacked(p.layers))
+    _, signals, found = run(p, plain("relu"))
+    measured = gradients.batch_measures(plain("relu"), signals, found).numpy()
+    for measure in ("weight_gradient", "error", "example_weight_gradient"):
+        column = measured[:, BATCH.index(measure)]
+        assert column[:-1].tolist() == [0] * 6
+        assert column[-1] > 0

@@ -1,0 +1,480 @@
+"""One run: it trains what Keras trains, logs what it says it logs, and the same seed is the same run."""
+
+import dataclasses
+import itertools
+import json
+import math
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from study import gradients, network, program, training
+from study.activations import REGISTRY, derivative_supremum, value_and_derivative
+from study.dataset import split
+from study.settings import Settings
+
+# 203 training images in batches of 8: 25 updates an epoch, and 3 images left out; 100 updates in 4 epochs.
+STEPS, EPOCHS = 25, 4
+LOGGED = [0, 1, 2, 5, 10, 20, 25, 50, 75, 100]
+
+
+def settings(**changes):
+    """Most tests share two compiled programs, which cost seconds each: this one's, and its like in float32."""
+    chosen = {
+        "activation": "swish", "seed": 3, "depth": 3, "width": (6, 5, 5), "optimizer": "sgd", "learning_rate": 0.1,
+        "batch": 8, "validation": 1100, "epochs": EPOCHS, "patience": None, "precision": "float64",
+    }  # fmt: skip
+    return Settings(**{**chosen, **changes})
+
+
+def start(chosen, data, activation=None):
+    """A run before its first update, as `train` would set it up."""
+    images = training._images_of(data)
+    activation = REGISTRY[chosen.activation] if activation is None else activation
+    return training._Run(chosen, activation, images, *split(images.training, chosen.validation, chosen.seed))
+
+
+def train(data, **changes):
+    chosen = settings(**changes)
+    return training.train(chosen, data, REGISTRY[chosen.activation])
+
+
+def science(result):
+    """What a run found, without what it cost."""
+    return {name: value for name, value in result.items() if name != "timings"}
+
+
+def arrays(state):
+    """[W_1, b_1, ...], the trained arrays in Keras' order."""
+    return network.layer_parameters(state.parameters)
+
+
+def layers(state):
+    """[(W_1, b_1), ...] of a plain network."""
+    return list(zip(arrays(state)[::2], arrays(state)[1::2], strict=True))
+
+
+def batches(run, epochs):
+    """Indices (epochs * STEPS, B) of the run's batches, in order."""
+    chosen = run.settings
+    orders = [training.epoch_order(chosen.seed, epoch, run.training, chosen.batch) for epoch in epochs]
+    return np.concatenate(orders)
+
+
+def batch(data, indices):
+    """Inputs (n, 784) in [0, 1] and labels (n,)."""
+    return data.training_images[indices] / 255, data.training_labels[indices].astype(np.int64)
+
+
+def keras_twin(run, activation):
+    """The run's Keras model; not compiled by XLA, and in full float64."""
+    model = network.keras_model(run.settings, activation, run.images.square_norm)
+    model.jit_compile = False
+    for number in ("beta_1", "beta_2", "momentum"):  # Keras rounds them to float32 unless they are numpy's
+        if hasattr(model.optimizer, number):
+            setattr(model.optimizer, number, np.float64(getattr(model.optimizer, number)))
+    return model
+
+
+def assert_same_as_keras(run, data, activation):
+    """After the run's four epochs and one call of fit on the same 100 batches, the arrays are equal."""
+    model = keras_twin(run, activation)
+    before = [array.numpy() for array in model.trainable_variables]
+    for epoch in range(1, EPOCHS + 1):
+        run.epoch(epoch)
+    x, y = batch(data, batches(run, range(1, EPOCHS + 1)).ravel())
+    model.fit(x, y, batch_size=run.settings.batch, shuffle=False, epochs=1, verbose=0)
+    assert int(model.optimizer.iterations) == 100
+    for ours, theirs, first in zip(arrays(run.state), model.trainable_variables, before, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+        assert ours.ndim == 1 or np.abs(ours - first).max() > 1e-3  # kernels learnt; a normalised layer's bias cannot
+    return model
+
+
+# It trains what Keras trains
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_activation_trains_as_in_keras(name, tiny_data, reference, float64_keras):
+    """From the same weights on the same 100 batches, Adam moves every weight where model.fit does, to 8 digits in
+    float64; and what was logged before the first update and after the last is what numpy finds in those weights.
+    The studied through two hidden layers, the others, to spare compiling, through one.
+    """
+    activation = REGISTRY[name]
+    widths = (6, 5) if activation.studied else (6,)
+    chosen = settings(activation=name, depth=len(widths), width=widths, optimizer="adam", learning_rate=0.01)
+    run = start(chosen, tiny_data)
+    first = layers(run.state)
+    assert_same_as_keras(run, tiny_data, activation)
+    run.measure_end(EPOCHS)
+    _, validation = split(1303, 1100, 3)
+    probe, _ = batch(tiny_data, validation[:1000])
+    logged = run.log.to_lists()
+    for row, weights, indices in ((0, first, batches(run, [1])[0]), (-1, layers(run.state), batches(run, [5])[0])):
+        numpy_network = reference(weights, lambda z: value_and_derivative(activation.function, z))
+        expected = numpy_network.measures(*batch(tiny_data, indices), probe, derivative_supremum(activation))
+        for measure, values in expected.items():
+            np.testing.assert_allclose(logged[measure][row], values, rtol=1e-8, atol=1e-12, err_msg=measure)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_trains_as_in_keras(momentum, tiny_data, float64_keras):
+    """With momentum and without, through a loop over equal layers."""
+    run = start(settings(momentum=momentum, learning_rate=0.05), tiny_data)
+    assert_same_as_keras(run, tiny_data, REGISTRY["swish"])
+
+
+def test_normalised_residual_networks_train_as_in_keras(tiny_data, float64_keras):
+    """Batch normalisation and residual connections: weights, gamma, beta and the moving moments, and so the
+    validation loss, which is computed with those.
+    """
+    chosen = settings(width=(6, 6, 6), normalization="batch", residual=True, optimizer="adam", learning_rate=0.01)
+    run = start(chosen, tiny_data)
+    model = assert_same_as_keras(run, tiny_data, REGISTRY["swish"])
+    moments = [moment for stage in run.state.moving for layer in zip(*stage, strict=True) for moment in layer]
+    for ours, theirs in zip(moments, model.non_trainable_variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+    _, validation = split(1303, 1100, 3)
+    expected = model.evaluate(*batch(tiny_data, validation), verbose=0)
+    np.testing.assert_allclose(run.evaluate(run.state, validation), expected, rtol=1e-8)
+
+
+def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
+    """Five updates in float32, in which the study runs, before chaos parts what rounding began."""
+    run = start(settings(precision="float32"), tiny_data)
+    model = keras_twin(run, REGISTRY["swish"])
+    state, *_ = run._call_epoch(1, updates=5)
+    x, y = batch(tiny_data, batches(run, [1])[:5].ravel())
+    model.fit(x.astype(np.float32), y, batch_size=8, shuffle=False, epochs=1, verbose=0)
+    for ours, theirs in zip(arrays(state), model.trainable_variables, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_it_stops_when_keras_stops(tiny_data, float64_keras):
+    """The same losses and accuracies epoch by epoch as model.fit, which stops by EarlyStopping after the same one;
+    the best weights are those it restores, and on validation and test images they score what Keras says.
+    """
+    chosen = settings(learning_rate=0.3, epochs=60, patience=5)
+    result = training.train(chosen, tiny_data, REGISTRY["swish"])
+    run = start(chosen, tiny_data)
+    model = keras_twin(run, REGISTRY["swish"])
+    _, validation = split(1303, 1100, 3)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=5, min_delta=0, restore_best_weights=True)
+    stream = (batch(tiny_data, indices) for epoch in range(1, 61) for indices in batches(run, [epoch]))
+    kept = model.fit(
+        stream, steps_per_epoch=STEPS, epochs=60, shuffle=False, verbose=0, callbacks=[stop],
+        validation_data=batch(tiny_data, validation),
+    ).history  # fmt: skip
+    best = result["best"]["epoch"]
+    assert 5 < result["epochs"] == best + 5 == len(kept["loss"]) < 60
+    assert result["status"] == "done"
+    names = {
+        "training_loss": "loss", "training_accuracy": "accuracy",
+        "validation_loss": "val_loss", "validation_accuracy": "val_accuracy",
+    }  # fmt: skip
+    for ours, theirs in names.items():
+        np.testing.assert_allclose(result["history"][ours], kept[theirs], rtol=1e-7)
+    on_test = (tiny_data.test_images / 255, tiny_data.test_labels.astype(np.int64))
+    for part, images in (("validation", batch(tiny_data, validation)), ("test", on_test)):
+        found = [result["best"][f"{part}_{score}"] for score in ("loss", "accuracy")]
+        np.testing.assert_allclose(found, model.evaluate(*images, verbose=0), rtol=1e-7)
+    last = [result["last"][f"validation_{score}"] for score in ("loss", "accuracy")]
+    assert last == [result["history"][f"validation_{score}"][-1] for score in ("loss", "accuracy")]
+
+
+def test_a_run_of_no_epochs_measures_the_initial_network(tiny_data):
+    """What a training run logs at step 0, without compiling or training anything; no losses, an empty history."""
+    expected = train(tiny_data)["measures"]
+    never_compiled = dataclasses.replace(REGISTRY["swish"], label="never compiled")
+    result = training.train(settings(epochs=0), tiny_data, never_compiled)
+    compiled = start(settings(), tiny_data, never_compiled).program
+    assert compiled.epoch.experimental_get_tracing_count() == compiled.evaluate.experimental_get_tracing_count() == 0
+    assert (result["status"], result["epochs"], result["steps"]) == ("done", 0, 0)
+    assert result["last"] == result["best"] == {}
+    assert {name: len(values) for name, values in result["history"].items()} == dict.fromkeys(result["history"], 0)
+    assert result["measures"].keys() == expected.keys()
+    for name, values in result["measures"].items():
+        np.testing.assert_allclose(values, expected[name][:1], rtol=1e-9, atol=1e-15, err_msg=name)
+
+
+# What is logged
+
+
+def test_weight_gradients_are_of_the_gradients_that_move_the_weights(tiny_data):
+    """SGD without momentum moves W_l by rate times the gradient: the way gone at step t, over the rate, is the logged
+    weight_gradient of step t, and over the kernel's norm before it, the update_ratio of step t + 1.
+    """
+    logged = train(tiny_data)["measures"]
+    run = start(settings(), tiny_data)
+    states = {updates: run._call_epoch(1, updates)[0] for updates in range(STEPS + 1)}
+    kernels = {updates: arrays(state)[::2] for updates, state in states.items()}
+
+    def ways(step):
+        return [np.linalg.norm(b - a) for a, b in zip(kernels[step], kernels[step + 1], strict=True)]
+
+    assert logged["step"][:7] == LOGGED[:7]
+    for row, step in enumerate(LOGGED[:7]):
+        if step < STEPS:
+            np.testing.assert_allclose(logged["weight_gradient"][row], np.array(ways(step)) / 0.1, rtol=1e-9)
+        if step > 0:
+            norms = [np.linalg.norm(kernel) for kernel in kernels[step - 1]]
+            np.testing.assert_allclose(logged["update_ratio"][row], np.array(ways(step - 1)) / norms, rtol=1e-9)
+    assert np.isnan(logged["update_ratio"][0]).all()
+    assert (np.array(logged["weight_gradient"]) > 0).all()
+
+
+def test_what_is_logged_and_when(tiny_data):
+    """At 0, 1, 2, 5, 10, 20, ..., at each epoch's end, once each; a number per layer, as plain JSON."""
+    result = train(tiny_data)
+    logged = result["measures"]
+    assert logged["step"] == LOGGED
+    assert logged["epoch"] == [step / STEPS for step in LOGGED]
+    assert set(logged) == {"step", "epoch", *gradients.MEASURES}
+    for measure in gradients.MEASURES:
+        assert np.shape(logged[measure]) == (len(LOGGED), 4)
+        undefined = np.isnan(logged[measure])
+        of_hidden_layers = measure in ("activation_rms", "dead_units", "saturation", "sparsity")
+        assert undefined[:, -1].all() == of_hidden_layers
+        assert not undefined[1:, :-1].any()
+    assert (result["epochs"], result["steps"]) == (EPOCHS, 100)
+    assert result["history"]["epoch"] == [1, 2, 3, 4]
+    assert {len(column) for column in result["history"].values()} == {4}
+    assert json.loads(json.dumps(science(result)))["measures"]["step"] == LOGGED
+
+
+@given(st.integers(0, 10**9) | st.builds(lambda d, k: d * 10**k, st.integers(0, 12), st.integers(0, 8)))
+@example(0)
+@example(11)
+@example(100)
+def test_log_spaced_steps(step):
+    """0, and 1, 2 and 5 times the powers of ten, and no other."""
+    series = {digit * 10**power for digit in (1, 2, 5) for power in range(10)}
+    assert training.is_log_spaced(step) == (step in {0, *series})
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 25, 480, 600, 60_000])
+def test_no_logged_step_is_lost(steps):
+    """However many updates an epoch has, its logged steps fit into the table they are written to."""
+    most = max(training._Run._logged(types.SimpleNamespace(steps=steps), epoch).sum() for epoch in (1, 2, 11))
+    assert most <= program.MOST_LOGGED
+
+
+# The same seed is the same run
+
+
+def test_the_same_run_twice_is_the_same_to_the_last_digit(tiny_data):
+    """In float32: everything but the timings, compared as JSON."""
+    once, again = (json.dumps(science(train(tiny_data, precision="float32"))) for _ in range(2))
+    assert once == again
+    assert once != json.dumps(science(train(tiny_data, precision="float32", seed=4)))
+
+
+def test_runs_that_differ_in_seed_or_rate_share_one_compiled_program(tiny_data):
+    """Traced once and compiled once, whatever the seed, the rate, momentum, epsilon, initialisation and patience."""
+    # A function nobody has compiled; its label is its own.
+    activation = dataclasses.replace(REGISTRY["swish"], label="compiled in this test alone")
+    first = settings(depth=1, width=4, precision="float32")
+    first_cost = training.train(first, tiny_data, activation)["timings"]
+    changes = ({"seed": 9}, {"learning_rate": 0.7, "momentum": 0.5}, {"initialization": "he_normal", "patience": 2})
+    for change in changes:
+        cost = training.train(dataclasses.replace(first, **change), tiny_data, activation)["timings"]
+        assert cost["seconds"] < first_cost["compile_seconds"] / 2
+    shared = start(first, tiny_data, activation).program
+    assert shared.epoch.experimental_get_tracing_count() == 1
+    assert shared.evaluate.experimental_get_tracing_count() == 1
+
+
+class Stub:
+    """A program that trains nothing and keeps what it is handed: for what happens around it, without compiling.
+
+    Its parameters count the epochs; `losses` are the validation losses after each of them.
+    """
+
+    def __init__(self, losses=(1.0,) * EPOCHS, diverged=-1):
+        self.losses, self.diverged, self.epochs = losses, diverged, 0
+        self.first, self.orders, self.probe = None, [], None
+
+    def epoch(self, state, hyperparameters, first_step, updates, order, rows, images, labels, probe):
+        if int(updates) == 0:
+            self.first, self.probe = state[0], probe.numpy()
+            return state, (0.0, 0, -1), tf.zeros(())
+        self.epochs += int(updates) > 1
+        self.orders.append(order.numpy())
+        diverged = self.diverged if self.epochs == len(self.losses) else -1
+        measured = tf.zeros((program.MOST_LOGGED, 4, len(gradients.MEASURES)))
+        return (self.epochs, *state[1:]), (0.0, 0, diverged), measured
+
+    def evaluate(self, weights, images, labels, chunks, used):
+        epochs = weights[0] if isinstance(weights[0], int) else 0
+        return (chunks.numpy() >= 0).sum() * (self.losses[epochs - 1] if epochs else 99.0), 0
+
+
+@pytest.fixture
+def stubbed(monkeypatch, tiny_data):
+    def run(stub, **changes):
+        monkeypatch.setattr(training, "compiled_program", lambda *key: stub)
+        return train(tiny_data, **changes)
+
+    return run
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_a_seed_decides_split_order_and_weights_for_every_activation(seed, stubbed):
+    """What the program is handed, from two activations: the same validation images, batches and weights; another
+    seed changes all three.
+    """
+    seen = {}
+    for key in ((seed, "relu"), (seed, "sigmoid"), (seed ^ 1, "relu")):
+        stub = Stub()
+        stubbed(stub, seed=key[0], activation=key[1])
+        weights = [kernel.numpy() for kernel, _ in stub.first]
+        seen[key] = [stub.probe, np.array(stub.orders), *weights]
+    same, other, changed = seen.values()
+    assert all(map(np.array_equal, same, other))
+    assert not any(map(np.array_equal, same, changed))
+
+
+def test_an_epoch_shows_every_training_image_at_most_once(stubbed):
+    """All but the 3 that fill no batch, in an order of its own; never one of the 1,100 held out, 1,000 of which are
+    the probe. The batch measured at the very end is the one that would have come next.
+    """
+    stub = Stub()
+    stubbed(stub, seed=5)
+    orders = [order.ravel() for order in stub.orders]
+    assert [len(set(order)) for order in orders] == [STEPS * 8] * (EPOCHS + 1)
+    assert len({tuple(order) for order in orders}) == EPOCHS + 1
+    assert len({frozenset(order) for order in orders}) > 1  # the images left out differ
+    inside, outside = split(1303, 1100, 5)
+    assert set(np.concatenate(orders)) <= set(inside)
+    assert stub.probe.tolist() == outside[:1000].tolist()
+    assert set(inside) | set(outside) == set(range(1303))
+
+
+# When it ends
+
+
+@given(
+    st.lists(st.integers(0, 30).map(lambda n: n / 8), min_size=1, max_size=12),
+    st.none() | st.integers(1, 4),
+)
+@example([3.0, 2.0, 2.0, 2.0, 1.0], 2)
+def test_patience_is_that_of_early_stopping(losses, patience):
+    """For any validation losses, ties included: the last epoch, the best and the loss of either are Keras'."""
+    callback = keras.callbacks.EarlyStopping("val_loss", 0, patience or 99, mode="min", restore_best_weights=True)
+    callback.set_model(types.SimpleNamespace(stop_training=False, get_weights=list, set_weights=lambda weights: None))
+    callback.on_train_begin()
+    for last, loss in enumerate(losses, start=1):
+        callback.on_epoch_end(last - 1, {"val_loss": loss})
+        if callback.model.stop_training:
+            break
+    ours = training._Patience(patience)
+    best = 0
+    for epoch, loss in enumerate(losses, start=1):
+        best = epoch if ours.improved(loss) else best
+        if ours.is_over:
+            break
+    assert (epoch, best) == (last, callback.best_epoch + 1)
+
+
+def test_the_best_epoch_is_the_first_of_the_lowest_losses(stubbed):
+    """Losses 5, 3, 4, 3, 2, 9, 2, 9 with patience 3: the fifth is best, the eighth the last; 9 epochs were allowed."""
+    result = stubbed(Stub([5.0, 3.0, 4.0, 3.0, 2.0, 9.0, 2.0, 9.0, 0.0]), epochs=9, patience=3)
+    assert (result["epochs"], result["best"]["epoch"], result["last"]["epoch"]) == (8, 5, 8)
+    assert (result["best"]["validation_loss"], result["last"]["validation_loss"]) == (2.0, 9.0)
+    assert result["history"]["validation_loss"] == [5, 3, 4, 3, 2, 9, 2, 9]
+    assert result["status"] == "done"
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_without_patience_it_goes_on_to_the_end(epochs, stubbed):
+    """`epochs` epochs, however the loss rises."""
+    assert stubbed(Stub([1.0, 2.0, 3.0]), epochs=epochs)["epochs"] == epochs
+
+
+def numpy_losses(network, chosen, data, indices):
+    """The loss before every update of plain gradient descent, until it is not finite."""
+    losses = []
+    for row in indices:
+        x, y = batch(data, row)
+        losses.append(network.losses(x, y).mean())
+        if not np.isfinite(losses[-1]):
+            break
+        for array, slope in zip(itertools.chain(*network.layers), network.gradients(x, y), strict=True):
+            array -= chosen.learning_rate * slope
+    return losses
+
+
+@pytest.mark.parametrize("learning_rate", [1e30, 1e300])
+def test_a_run_that_diverges_says_at_which_step(learning_rate, tiny_data, reference):
+    """The first loss that is not finite stands where numpy meets it too; the epoch is finished, and no other begun."""
+    chosen = settings(learning_rate=learning_rate)
+    run = start(chosen, tiny_data)
+    numpy_network = reference(layers(run.state), lambda z: value_and_derivative(REGISTRY["swish"].function, z))
+    with np.errstate(all="ignore"):
+        losses = numpy_losses(numpy_network, chosen, tiny_data, batches(run, range(1, EPOCHS + 1)))
+    assert not np.isfinite(losses[-1])
+    result = training.train(chosen, tiny_data, REGISTRY["swish"])
+    assert (result["status"], result["diverged_step"]) == ("diverged", len(losses) - 1)
+    assert result["epochs"] == (len(losses) - 1) // STEPS + 1
+    assert len(result["history"]["epoch"]) == result["epochs"]
+    assert not math.isfinite(result["history"]["training_loss"][-1])
+
+
+def test_the_step_is_counted_from_the_start_of_the_run(tiny_data):
+    """Weights that are infinite at the end of epoch 1 give a loss that is not finite at step 25, the first of epoch 2.
+
+    And a run that has diverged stays so: the next epoch would say step 50.
+    """
+    run = start(settings(), tiny_data)
+    assert run.epoch(1)[2] is None
+    kernels, *others = run.state.parameters
+    run.state.parameters = ((kernels[0] * math.inf, kernels[1]), *others)
+    assert [run.epoch(2)[2], run.epoch(3)[2]] == [25, 50]
+
+
+def test_a_diverged_run_keeps_what_it_found_before(stubbed):
+    """Divergence in the third epoch: the best of the two before stand, and patience plays no part."""
+    result = stubbed(Stub([3.0, 2.0, math.nan], diverged=2 * STEPS + 4), epochs=9, patience=1)
+    assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", 54, 3)
+    assert (result["best"]["epoch"], result["best"]["validation_loss"]) == (2, 2.0)
+
+
+def test_a_healthy_run_is_done(tiny_data):
+    """No step diverged, and it learnt: more right at the end than the tenth that guessing gets."""
+    result = train(tiny_data, momentum=0.5, epochs=8)
+    assert (result["status"], result["diverged_step"]) == ("done", None)
+    assert result["last"]["test_accuracy"] > 0.5
+
+
+def test_a_run_ends_at_its_time_limit(stubbed, monkeypatch, tiny_data):
+    """Between two epochs, and the message says how far it came."""
+    clock = itertools.count(0.0, 10.0)  # seconds; every look at it takes ten
+    monkeypatch.setattr(training, "compiled_program", lambda *key: Stub())
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    with pytest.raises(training.TimeLimit, match=r"more than 45 s; it had finished 2 epochs"):
+        training.train(settings(), tiny_data, REGISTRY["swish"], seconds=45.0)
+
+
+@pytest.mark.parametrize(("changes", "message"), [({"batch": 204}, "batch is 204"), ({"validation": 1303}, "1303")])
+def test_settings_that_do_not_fit_the_data_are_refused(changes, message, tiny_data):
+    """A batch larger than what is left to train on, or nothing left: said before anything is compiled."""
+    with pytest.raises(ValueError, match=message):
+        train(tiny_data, **changes)
+
+
+def test_data_sets_are_told_apart_by_their_checksum(tiny_data):
+    """Another data set in the same process is not mistaken for the first; mean ||x||^2 is that of its own images."""
+    other = dataclasses.replace(tiny_data, training_images=255 - tiny_data.training_images, checksum="its negative")
+    for data in (tiny_data, other, tiny_data):
+        images = training._images_of(data)
+        np.testing.assert_array_equal(images.images[:1303], data.training_images)
+        np.testing.assert_array_equal(images.images[1303:], data.test_images)
+        x = data.training_images / 255
+        assert images.square_norm == pytest.approx((x**2).sum(1).mean(), rel=1e-12)
+        assert images.test_indices.tolist() == list(range(1303, 1343))
