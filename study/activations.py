@@ -5,6 +5,7 @@ activation's runs are trained, and it takes its place in every table, figure and
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -176,14 +177,19 @@ def derivative_supremum(activation: Activation) -> float:
 
 
 def fingerprint(activation: Activation) -> str:
-    """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 9 significant digits.
+    """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 8 decimals or 9 digits.
 
-    The rounding lets another processor's last digits pass; labels, formulas and the code's spelling play no part.
+    The rounding lets another processor's last digits pass, also where a small value is what a cancellation left; labels, formulas and the code's spelling play no part.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
-    text = "\n".join(f"{value:.8e}" for column in columns for value in column + 0.0)  # + 0.0 turns -0 into 0
+    text = "\n".join(_rounded(value) for column in columns for value in column)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rounded(value: float) -> str:
+    # No usual activation takes the value pi, so the two spellings do not meet; + 0.0 turns -0 into 0.
+    return f"{round(value, 8) + 0.0:.8f}" if abs(value) < math.pi else f"{value:.8e}"
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
@@ -196,21 +202,27 @@ def curve(activation: Activation) -> dict[str, list[float]]:
 def check(activation: Activation) -> None:
     """Raise ActivationError, with the reason, unless the entry can be trained."""
     for dtype in ("float32", "float64"):
-        points = np.linspace(-100, 100, 2002, dtype=dtype).reshape(2, 1001)
+        points = np.append(np.linspace(-100, 100, 2001), [-0.0]).astype(dtype).reshape(2, 1001)
         try:
             value = activation.function(tf.constant(points))
-        except Exception as error:
+            _check_shape(value, points)
+            values, derivatives = value_and_derivative(activation.function, points)
+        except ActivationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an entry raises is the reason it is refused
             raise ActivationError(f"raises {type(error).__name__} on a {dtype} tensor: {error}") from error
-        if not isinstance(value, tf.Tensor):
-            raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
-        if value.shape != points.shape:
-            raise ActivationError(f"returns shape {tuple(value.shape)} for {points.shape}; it must keep the shape")
-        if value.dtype.name != dtype:
-            raise ActivationError(f"returns {value.dtype.name} for {dtype}; it must keep the dtype")
-        values, derivatives = value_and_derivative(activation.function, points)
         for what, numbers in (("value", values), ("derivative", derivatives)):
             if not np.isfinite(numbers).all():
                 where = points[~np.isfinite(numbers)][0]
                 raise ActivationError(f"has a {what} that is not finite at z = {where:g}; it must be on [-100, 100]")
         if not derivatives.any():
             raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")
+
+
+def _check_shape(value: object, points: np.ndarray) -> None:
+    if not isinstance(value, tf.Tensor):
+        raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
+    if value.shape != points.shape:
+        raise ActivationError(f"returns shape {tuple(value.shape)} for {points.shape}; it must keep the shape")
+    if value.dtype.name != points.dtype.name:
+        raise ActivationError(f"returns {value.dtype.name} for {points.dtype.name}; it must keep the dtype")

@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FolderHeld as error:
         return _complain(str(error), HELD)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said, and the workers are being ended
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
         return _complain(f"interrupted; what was finished is kept. Resume with: {again}", INTERRUPTED)
     except BrokenPipeError:
@@ -238,6 +239,8 @@ def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
         problems.append("activations is empty; name at least one, as in 'relu mish'")
     if options.seeds is not None and options.seeds < 1:
         problems.append(f"seeds is {options.seeds}; it must be a whole number, at least 1")
+    if options.workers is not None and options.workers < 0:
+        problems.append(f"workers is {options.workers}; it must be a whole number, at least 0")
     if problems:
         raise UsageError("\n  ".join(problems))
     is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
@@ -268,8 +271,6 @@ def _data(options: argparse.Namespace) -> Callable[[], Any]:
 def _workers(options: argparse.Namespace) -> int:
     if options.workers is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if options.workers < 0:
-        raise UsageError(f"workers is {options.workers}; it must be a whole number, at least 0")
     return int(options.workers)
 
 

@@ -5,67 +5,66 @@ place in every figure: on the rail of a logarithmic axis, and as a grey hatched 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import textwrap
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.patheffects import Normal, Stroke
-from matplotlib.ticker import NullFormatter, PercentFormatter
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
 from study.figures import NORMS
-from study.style import GREY, Style, lines, literal, log_axis, logarithmic, panels, power_of_ten, styled, zeros
+from study.style import (
+    GREY,
+    FloatArray,
+    Style,
+    literal,
+    log_axis,
+    norm_panel,
+    panels,
+    power_of_ten,
+    say_if_empty,
+    styled,
+)
 
-SIGNALS = {
-    "weight_gradient": NORMS["weight_gradient"],
-    "error": NORMS["error"],
-    "activation_rms": "forward signal\n" r"rms $h_l$",
-}
-TRAINED, GUESSING = 50, 10  # percent of validation images; ten digits, about equally frequent
+SIGNALS = {key: NORMS[key] for key in ("weight_gradient", "error")} | {"activation_rms": "forward signal\nrms $h_l$"}
+LEVELS = {50: "trained", 10: "guessing"}  # percent of validation images; ten digits, about equally frequent
 COLORMAP = "viridis"  # perceptually uniform, and monotonic in lightness for every eye
-THEORY = {"color": "black", "linestyle": (0, (3.5, 2)), "linewidth": 1.3}
-ZERO_CELL = {"hatch": "////", "edgecolor": "#8A8A8A", "linewidth": 0.0}
-LABEL = 0.15  # of a panel's width that the label of a tick needs
+THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (3.5, 2)), "linewidth": 1.1}
+ALL_ZERO: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////", "linewidth": 0}
+SOME_ZERO: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 3, "color": "black", "mfc": "white"}
 
 
 @styled
-def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
+def errors_beside_theory(theory: pd.DataFrame, style: Style, shared: bool = True) -> Figure:
     """The error's norm by layer, relative to the output layer's, measured and as mean-field theory has it.
 
     `theory`: activation, layer (1 = nearest the input, the last is the output layer), predicted, measured, ci_low,
     ci_high (ratios, no unit), n (seeds); one row an activation and layer, so of one init, depth, width and quantity. A
-    panel an activation, all on one logarithmic scale. A measured 0 is on the rail, a predicted one is not drawn.
+    panel an activation, on one logarithmic scale if `shared`. A measured 0 is on the rail, a predicted 0 is not drawn.
     """
-    rows = _unique(theory, ["activation", "layer"])
+    rows = _unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
     rows = rows.assign(mean=rows["measured"].mask(at_zero), n_zero=rows["n"].where(at_zero, 0))
-    rows["n"] = rows["n"].mask(at_zero, 0)
-    predicted = rows.assign(mean=rows["predicted"].where(rows["predicted"] > 0), ci_low=np.nan, ci_high=np.nan)
+    rows = rows.assign(n=rows["n"].mask(at_zero, 0), predicted=rows["predicted"].where(rows["predicted"] > 0))
+    scale = pd.concat([rows, rows.assign(mean=rows["predicted"])])
     names = style.order(rows["activation"])
-    figure, shown = _grid(len(names), 2, 1.6, style)
+    figure, shown = _grid([*map(style.label, names)], 2, 1.6, style)
     for panel, name in zip(shown, names, strict=True):
         part = rows[rows["activation"] == name]
-        logarithmic(panel, pd.concat([rows, predicted]))
-        expected = predicted[predicted["activation"] == name].sort_values("layer")
-        lines(panel, part, "layer", style)
-        zeros(panel, part, "layer", style)
-        panel.plot(expected["layer"], expected["mean"], **THEORY, zorder=2.2)
-        _say(panel, "not measured", part["mean"].notna() | (part["n_zero"] > 0))
-        panel.set_title(style.label(name))
+        norm_panel(panel, part, scale if shared else scale[scale["activation"] == name], "layer", style)
+        panel.plot(part["layer"], part["predicted"], **THEORY, zorder=2.2)
+        panel.tick_params(labelleft=not shared or panel in shown[::2])
         _layer_axis(panel, int(rows["layer"].max()) - 1)
-    seeds = _seeds(rows["n"] + rows["n_zero"])
-    mean, band = Line2D([], [], color=GREY, marker="o"), Patch(color=GREY, alpha=0.25, linewidth=0)
-    _legend(figure, {f"measured ({seeds}, 95% interval)": (band, mean), "theory": Line2D([], [], **THEORY)})
-    figure.supylabel(r"error $\|\delta_l\|$ / output layer's")
-    figure.supxlabel("layer (1 is nearest the input)")
+    mean, band = Line2D([], [], color=GREY, marker="o"), Rectangle((0, 0), 1, 1, color=GREY, alpha=0.25, linewidth=0)
+    _legend(figure, {f"measured ({_seeds(theory['n'])})": (band, mean), "theory": Line2D([], [], **THEORY)})
+    figure.supylabel(r"$\|\delta_l\|$, relative to output")
     return figure
 
 
@@ -79,18 +78,12 @@ def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style, step: int = 0
     """
     rows = gradient_norms[(gradient_norms["step"] == step) & gradient_norms["measure"].isin(list(SIGNALS))]
     rows = _unique(rows, ["activation", "layer", "measure"])
-    depth, drawn = _one_depth(rows), rows["mean"].notna() | (rows["n_zero"] > 0)
-    notes = dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")
-    figure, axes = panels(1, SIGNALS.values(), 2.3, style, rows["activation"], notes)
+    figure, axes = panels(1, SIGNALS.values(), 2.3, style, rows["activation"], _notes(rows))
     for panel, measure in zip(axes[0], SIGNALS, strict=True):
         part = rows[rows["measure"] == measure]
-        logarithmic(panel, part)
-        lines(panel, part, "layer", style)
-        zeros(panel, part, "layer", style)
-        _say(panel, "not measured", drawn[part.index])
-        _layer_axis(panel, depth)
+        norm_panel(panel, part, part, "layer", style)
+        _layer_axis(panel, max(rows["depth"], default=1))
     axes[0, 0].set_ylabel("norm")
-    figure.supxlabel("layer (1 is nearest the input)")
     return figure
 
 
@@ -103,27 +96,30 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style) -> Figure:
     open where it is below 1. One row an activation, panel and depth. Activations stand a little beside each other.
     """
     rows = _unique(trained, ["activation", "panel", "depth"]).sort_values("depth")
+    rows = rows.assign(some=rows.get("share_trained", pd.Series(1.0, rows.index)) < 1, n_zero=0)
     titles, names = list(dict.fromkeys(trained["panel"])), style.order(rows["activation"])
     if len(titles) > 6:
         raise ValueError(f"at most 6 panels, got {len(titles)}: {titles}")
-    figure, shown = _grid(len(titles), 3, 2.1, style, names)
+    short = [literal(str(title), 60 // min(len(titles), 3)) for title in titles]
+    figure, shown = _grid(short, 3, 2.1, style, names, _notes(rows))
     depths = np.unique(rows["depth"].to_numpy(float))
     gap = min(0.5 * np.diff(np.log10(depths)).min(initial=0.3), 0.1) / max(len(names), 1)
+    limits = depths[[0, -1]] * (1.1 * (depths[-1] / depths[0]) ** 0.06) ** np.array([-1, 1])
     for panel, title in zip(shown, titles, strict=True):
+        part = rows[rows["panel"] == title]
         for place, name in enumerate(names):
-            part = rows[(rows["panel"] == title) & (rows["activation"] == name)]
-            _accuracies(panel, part, 10 ** (gap * (place - (len(names) - 1) / 2)), style.line(name))
-        _say(panel, "no run finished", rows["mean"][rows["panel"] == title].notna())
-        _depth_axis(panel, depths)
-        panel.set(title=literal(str(title), 26), ylim=(-4, 104), yticks=(0, 25, 50, 75, 100))
+            shift = 10 ** (gap * (place - (len(names) - 1) / 2))
+            _accuracies(panel, part[part["activation"] == name], shift, style.line(name))
+        say_if_empty(panel, part)
+        panel.set(xscale="log", xlim=limits, ylim=(-4, 104), yticks=(0, 25, 50, 75, 100))
+        _depth_ticks(panel.xaxis, depths)
         panel.yaxis.set_major_formatter(PercentFormatter())
         panel.tick_params(labelleft=panel in shown[::3])
-        for level, label in ((TRAINED, "trained"), (GUESSING, "guessing")):
+        for level, label in LEVELS.items():
             panel.axhline(level, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
-            if panel in (*shown[2::3], shown[-1]):
+            if panel is shown[:3][-1]:
                 panel.text(1.03, level, label, transform=panel.get_yaxis_transform(), va="center", color=GREY)
-    open_markers = "share_trained" in rows and bool((rows["share_trained"] < 1).any())
-    figure.supxlabel("hidden layers" + "\nopen marker: not every seed trained" * open_markers)
+    figure.supxlabel("hidden layers" + "\nopen marker: not every seed trained" * bool(rows["some"].any()))
     figure.supylabel(f"validation accuracy ({_seeds(rows['n'])})")
     return figure
 
@@ -137,34 +133,28 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     some are (its colour is the mean of the others), and is blank where nothing was measured.
     """
     rows = _unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
-    names, steps, depth = style.order(rows["activation"]), sorted(rows["step"].unique()), _one_depth(rows)
+    names, steps, depth = style.order(rows["activation"]), np.unique(rows["step"]), max(rows["depth"], default=1)
     means = rows["mean"].dropna().to_numpy(float)
     if (means <= 0).any():
         raise ValueError("a mean on a logarithmic scale must be above zero: exact zeros are counted in n_zero")
     limits, _, ticks = log_axis(means, np.array([]), False)
     scale = ScalarMappable(Normalize(*np.log10(limits)), COLORMAP)
-    figure, shown = _grid(len(names), 2, 1.8, style)
+    figure, shown = _grid([*map(style.label, names)], 2, 1.8, style)
+    kept, layers = range(0, len(steps), math.ceil(len(steps) / 5)), [1, (depth + 2) // 2, depth + 1]
     for panel, name in zip(shown, names, strict=True):
-        part, whole = rows[rows["activation"] == name], {"index": range(1, depth + 2), "columns": steps}
-        mean, zero = (part.pivot(index="layer", columns="step", values=of).reindex(**whole) for of in ("mean", "n_zero"))
-        _cells(panel, mean.to_numpy(float), zero.to_numpy(float) > 0, scale)
-        kept = _thin(np.linspace(0, 1, len(steps)))
+        part, places = rows[rows["activation"] == name], {"layer": range(1, depth + 2), "step": steps}
+        _cells(panel, _matrix(part, places, "mean"), _matrix(part, places, "n_zero"), scale)
         panel.set_xticks(kept, [f"{steps[at]:g}" for at in kept])
-        layers = [1, (depth + 2) // 2, depth + 1]
         panel.set_yticks([layer - 1 for layer in layers], [*map(str, layers[:-1]), "out"])
-        panel.set_title(style.label(name))
-    bar = figure.colorbar(scale, ax=shown, label=r"error signal, rms $\|\delta_l\|$", aspect=30)
-    bar.set_ticks(np.log10(ticks), labels=[power_of_ten(tick) for tick in ticks])
-    kinds = {"every seed exactly 0": Patch(facecolor="#DDDDDD", **ZERO_CELL)}
-    if ((rows["n_zero"] > 0) & rows["mean"].notna()).any():
-        kinds["some seeds exactly 0"] = Line2D([], [], linestyle="", **DOT)
-    _legend(figure, kinds if (rows["n_zero"] > 0).any() else {})
+        say_if_empty(panel, part)
+    bar = figure.colorbar(scale, ax=figure.axes, label=r"error signal, rms $\|\delta_l\|$", aspect=30)
+    bar.set_ticks(np.log10(ticks).tolist(), labels=[power_of_ten(tick) for tick in ticks])
+    without = rows["mean"].isna()[rows["n_zero"] > 0]
+    every = {"every seed exactly 0": Rectangle((0, 0), 1, 1, **ALL_ZERO)} if without.any() else {}
+    _legend(figure, every | ({"some seeds exactly 0": Line2D([], [], **SOME_ZERO)} if not without.all() else {}))
     figure.supxlabel("training step (logged steps only)")
     figure.supylabel("layer")
     return figure
-
-
-DOT = {"marker": "o", "markersize": 3, "markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.5}
 
 
 @styled
@@ -175,21 +165,19 @@ def remedies(table: pd.DataFrame, style: Style) -> Figure:
     open, with a dotted line through all others), mean, ci_low, ci_high (in [0, 1]), n (seeds). One row an activation
     and remedy. The mean is written beside its row.
     """
-    table = _unique(table, ["activation", "remedy"])
-    first = table.sort_values("baseline", ascending=False, kind="stable")
+    first = _unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
-    figure, shown = _grid(len(names), 2, 0.45 + 0.24 * len(order), style)
+    figure, shown = _grid([*map(style.label, names)], 2, 0.45 + 0.24 * len(order), style)
     for panel, name in zip(shown, names, strict=True):
         part = first[first["activation"] == name].set_index("remedy")
         for place, remedy in enumerate(order):
             _remedy(panel, place, part.loc[remedy] if remedy in part.index else None, style.line(name))
         for before in 100 * part["mean"][part["baseline"].astype(bool)].dropna():
             panel.axvline(before, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
-        panel.set(title=style.label(name), xlim=(-4, 104), ylim=(len(order) - 0.5, -0.5))
-        panel.set_yticks(range(len(order)), [literal(str(remedy), 40) for remedy in order])
+        panel.set(xlim=(-4, 104), ylim=(len(order) - 0.5, -0.5), xticks=(0, 25, 50, 75, 100))
+        panel.set_yticks(range(len(order)), [literal(str(remedy), 34) for remedy in order])
         panel.tick_params(labelleft=panel in shown[::2])
         panel.grid(visible=False, axis="y")
-        panel.set_xticks([0, 25, 50, 75, 100])
     figure.supxlabel(f"validation accuracy (%, {_seeds(table['n'])}); dotted: before")
     return figure
 
@@ -203,25 +191,30 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     curve of a single place is drawn as its point alone. A curve may leave the panel, no point does.
     """
     names = style.order([*curves["activation"], *points["activation"]])
-    points = _unique(points.dropna(), ["activation"]).set_index("activation")
-    notes = {name: " (none)" for name in names if name not in points.index}
-    figure, axes = panels(1, [""], 3.2, style, names, notes)
+    points = _unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
+    figure, axes = panels(1, [""], 3.2, style, names)
     panel = axes[0, 0]
     for name in names:
-        part = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]]
-        line = style.line(name)
-        if (part.max() - part.min() > 1e-3).any():
+        part, line = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]], style.line(name)
+        if (part.dropna().max() - part.dropna().min() > 1e-3).any():
             panel.plot(*part.to_numpy(float).T, color=line["color"], linestyle=line["linestyle"])
-        if name in points.index:
-            panel.plot(*points.loc[name].to_numpy(float), **line, markersize=8, markeredgecolor="white", clip_on=False)
-    _initializations(panel)
-    right, top = points.max().fillna(0) if len(points) else (0, 0)
-    panel.set_xscale("log")
-    panel.set(xlim=(0.85, 1.25 * max(right, 2.2)), ylim=(-0.16 * max(top, 0.5), 1.7 * max(top, 0.5)))
-    ticks = [tick for tick in (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 50, 100) if tick < panel.get_xlim()[1]]
+    same = points.round(3).groupby(["sigma_w", "sigma_b"])
+    nested = {name: size for _, part in same for name, size in zip(style.order(part.index), (9, 5.5, 3), strict=False)}
+    for name, size in nested.items():
+        at, line = points.loc[name].to_numpy(float), style.line(name)
+        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 10)
+    for label, at in (("Glorot", 1.0), ("He", math.sqrt(2))):  # rings, so that what lies in them is seen
+        panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none")
+        panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top")
+    right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax: no point at all is NaN
+    panel.set(xscale="log", xlim=(0.85, 1.25 * right), ylim=(-0.22 * top, 1.7 * top))
+    ticks = [tick for tick in (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 50, 100) if tick < 1.25 * right]
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    panel.xaxis.set_minor_formatter(NullFormatter())
-    panel.set(xlabel=r"$\sigma_w$ (logarithmic)", ylabel=r"$\sigma_b$")
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_locator(MaxNLocator(6))
+    none = ", ".join(style.label(name) for name in names if name not in points.index)
+    note = textwrap.fill(f"no critical point: {none}", 80) if none else ""
+    panel.set(xlabel=r"$\sigma_w$ (logarithmic)" + f"\n{note}" * bool(note), ylabel=r"$\sigma_b$")
     return figure
 
 
@@ -232,20 +225,19 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     `grid`: sigma_w, depth (hidden layers), trained (share of the seeds, in [0, 1]; NaN is blank); one row a cell.
     `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
     """
-    cells = _unique(grid, ["sigma_w", "depth"]).pivot(index="depth", columns="sigma_w", values="trained")
+    places = {of: np.unique(_unique(grid, ["depth", "sigma_w"])[of].to_numpy(float)) for of in ("depth", "sigma_w")}
     figure, axes = panels(1, [""], 3.2, Style({}, {}), [])
     panel = axes[0, 0]
-    sigma_w, depth = _edges(cells.columns), 10 ** _edges(np.log10(cells.index.to_numpy(float)))
-    shares = np.ma.masked_invalid(cells.to_numpy(float))
+    depth, sigma_w = 10 ** _edges(np.log10(places["depth"])), _edges(places["sigma_w"])
+    shares = np.ma.masked_invalid(_matrix(grid, places, "trained"))
     image = panel.pcolormesh(sigma_w, depth, shares, cmap=COLORMAP, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
     line = xi_line.dropna().sort_values("sigma_w")
-    halo = [Stroke(linewidth=4, foreground="white"), Normal()]
-    xi = np.clip(6 * line["xi"].to_numpy(float), 1e-9, 1e9)
-    (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8}, path_effects=halo)
-    panel.set_yscale("log")
-    panel.set(xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$", ylabel="hidden layers")
-    panel.set_yticks(cells.index, [f"{layers:g}" for layers in cells.index])
-    panel.yaxis.set_minor_formatter(NullFormatter())
+    xi = np.clip(6 * line["xi"].to_numpy(float), 1e-9, 1e9)  # off the panel, and yet on the line
+    panel.plot(line["sigma_w"], xi, color="white", linewidth=4)
+    (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8})
+    panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$", ylabel="hidden layers")
+    _depth_ticks(panel.yaxis, places["depth"])
+    panel.xaxis.set_major_locator(MaxNLocator(6))
     panel.grid(visible=False)
     figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))
     _legend(figure, {r"$6\,\xi$, theory": drawn})
@@ -253,15 +245,16 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
 
 
 def _unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    if rows.duplicated(keys).any():
-        raise ValueError(f"one row per {', '.join(keys)} is needed: choose one setting (width, init, variant, ...)")
+    mixed = "depth" in rows and "depth" not in keys and len(rows["depth"].unique()) > 1
+    if mixed or rows.duplicated(keys).any():
+        raise ValueError(f"one row per {', '.join(keys)} is needed, of one setting (depth, width, init, variant, ...)")
     return rows
 
 
-def _one_depth(rows: pd.DataFrame) -> int:
-    if len(depths := rows["depth"].unique()) > 1:
-        raise ValueError(f"one depth a figure, got {sorted(depths)}")
-    return int(depths[0]) if len(depths) else 1
+def _notes(rows: pd.DataFrame) -> dict[str, str]:
+    """For the legend, on each activation that has nothing to draw."""
+    drawn = rows["activation"][rows["mean"].notna() | (rows["n_zero"] > 0)]
+    return dict.fromkeys(set(rows["activation"]) - set(drawn), " (no data)")
 
 
 def _seeds(counts: pd.Series) -> str:
@@ -270,76 +263,61 @@ def _seeds(counts: pd.Series) -> str:
     return "n = 0" if math.isnan(low) else f"n = {low:g}" if low == high else f"n = {low:g} to {high:g}"
 
 
-def _grid(count: int, columns: int, height: float, style: Style, present: Iterable[str] = ()) -> tuple[Figure, Any]:
-    """`count` panels, `height` inches each, at most `columns` beside each other, as `panels`; the axes are (count,)."""
-    columns = max(1, min(count, columns))
-    figure, axes = panels(max(1, math.ceil(count / columns)), [""] * columns, height, style, present)
-    for spare in axes.flat[count:]:
-        spare.remove()
-    return figure, axes.flat[:count]
+def _grid(titles: list[str], columns: int, height: float, style: Style, *legend: Any) -> tuple[Figure, Any]:
+    """A panel a title, `height` inches each, at most `columns` beside each other; the axes are (titles,)."""
+    columns = max(1, min(len(titles), columns))
+    figure, axes = panels(max(1, math.ceil(len(titles) / columns)), [""] * columns, height, style, *(legend or [()]))
+    for panel, title in zip_longest(axes.flat, titles):
+        panel.remove() if title is None else panel.set_title(title)
+    return figure, axes.flat[: len(titles)]
 
 
 def _legend(figure: Figure, entries: dict[str, Any]) -> None:
     """Above the panels; a pair is drawn over each other."""
     if entries:
-        over = {tuple: HandlerTuple(ndivide=1)}
-        figure.legend([*entries.values()], [*entries], loc="outside upper center", ncols=3, handler_map=over)
-
-
-def _say(panel: Axes, text: str, drawn: pd.Series) -> None:
-    """`text` in a panel where nothing is `drawn`."""
-    if not drawn.any():
-        panel.text(0.5, 0.3, text, transform=panel.transAxes, ha="center", va="center", color=GREY)
+        figure.legend([*entries.values()], [*entries], loc="outside upper center", ncols=len(entries))
 
 
 def _layer_axis(panel: Axes, depth: int) -> None:
     ticks = [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
     panel.set_xticks(ticks, [*map(str, ticks[:-1]), "out"])
     panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
+    panel.figure.supxlabel("layer (1 is nearest the input)")
 
 
-def _thin(places: Sequence[float]) -> list[int]:
-    """Indices of ascending `places` (n,) in [0, 1] whose labels do not meet: first, last, and what fits between."""
-    kept = [len(places) - 1]
-    for at in range(len(places) - 2, -1, -1):
-        if places[kept[-1]] - places[at] >= LABEL and (at == 0 or places[at] - places[0] >= LABEL):
-            kept.append(at)
-    return kept[::-1]
-
-
-def _depth_axis(panel: Axes, depths: npt.NDArray[np.float64]) -> None:
-    """Logarithmic, a tick for each of the ascending `depths` (n,) and a label where there is room."""
-    panel.set_xscale("log")
-    if not depths.size:
-        return
-    low, high = np.log10(depths[[0, -1]])
-    margin = 0.06 * (high - low) + 0.04
-    panel.set_xlim(10 ** (low - margin), 10 ** (high + margin))
-    kept = _thin((np.log10(depths) - low + margin) / (high - low + 2 * margin))
-    panel.set_xticks(depths[kept], [f"{depth:g}" for depth in depths[kept]])
-    panel.set_xticks(np.delete(depths, kept), minor=True)
-    panel.xaxis.set_minor_formatter(NullFormatter())
+def _depth_ticks(axis: Any, depths: FloatArray) -> None:
+    """A tick for each of the `depths` (n,); where these are many, a label for 1, 2, 5, 10, 20, ... alone."""
+    digits = depths / 10 ** np.floor(np.log10(depths))
+    said = np.isin(digits, (1, 2, 5)) | (len(depths) <= 6)
+    axis.set_ticks(depths, labels=[f"{depth:g}" if shown else "" for depth, shown in zip(depths, said, strict=True)])
+    axis.set_minor_locator(NullLocator())
 
 
 def _accuracies(panel: Axes, rows: pd.DataFrame, shift: float, line: dict[str, Any]) -> None:
     """Means joined by a line, each with its interval as a bar."""
-    at, accuracy = shift * rows["depth"].to_numpy(float), 100 * rows[["mean", "ci_low", "ci_high"]].clip(0, 1)
+    at, accuracy = shift * rows["depth"], 100 * rows[["mean", "ci_low", "ci_high"]].clip(0, 1)
     panel.plot(at, accuracy["mean"], **line | {"marker": ""}, linewidth=1)
     panel.vlines(at, accuracy["ci_low"], accuracy["ci_high"], color=line["color"], linewidth=1.4)
-    some = (rows["share_trained"] < 1).to_numpy() if "share_trained" in rows else np.zeros(len(rows), bool)
-    for chosen, face in ((~some, line["color"]), (some, "white")):
+    for chosen, face in ((~rows["some"], line["color"]), (rows["some"], "white")):
         mean = accuracy["mean"].where(chosen)
         panel.plot(at, mean, **line | {"linestyle": ""}, markersize=4, markerfacecolor=face)
 
 
-def _cells(panel: Axes, mean: npt.NDArray[np.float64], zero: npt.NDArray[np.bool_], scale: ScalarMappable) -> None:
+def _matrix(rows: pd.DataFrame, places: dict[str, Any], of: str) -> FloatArray:
+    """Column `of` as an array, an axis a key of `places`; NaN where there is no row."""
+    index = pd.MultiIndex.from_product(places.values(), names=list(places))
+    values = rows.set_index(list(places))[of].reindex(index).to_numpy(float)
+    return np.asarray(values.reshape([len(at) for at in places.values()]))
+
+
+def _cells(panel: Axes, mean: FloatArray, n_zero: FloatArray, scale: Any) -> None:
     """Norms (layers, steps) as colours, hatched where there is only zero, dotted where there is some."""
-    colors = np.ma.masked_invalid(np.log10(mean))
-    panel.pcolormesh(colors, cmap=scale.cmap, norm=scale.norm, edgecolors="face", linewidth=0.2)
-    for layer, step in np.argwhere(zero & np.isnan(mean)):
-        panel.add_patch(Rectangle((step - 0.5, layer - 0.5), 1, 1, facecolor="#DDDDDD", **ZERO_CELL))
-    layer, step = np.nonzero(zero & ~np.isnan(mean))
-    panel.plot(step, layer, linestyle="", **DOT)
+    colors, edges = np.ma.masked_invalid(np.log10(mean)), [np.arange(n + 1) - 0.5 for n in mean.shape[::-1]]
+    panel.pcolormesh(*edges, colors, cmap=scale.cmap, norm=scale.norm, edgecolors="face", linewidth=0.2)
+    for layer, step in np.argwhere((n_zero > 0) & np.isnan(mean)):
+        panel.add_patch(Rectangle((step - 0.5, layer - 0.5), 1, 1, **ALL_ZERO))
+    layer, step = np.nonzero((n_zero > 0) & ~np.isnan(mean))
+    panel.plot(step, layer, **SOME_ZERO, markeredgewidth=0.5)
     panel.grid(visible=False)
 
 
@@ -355,16 +333,7 @@ def _remedy(panel: Axes, place: int, row: Any, line: dict[str, Any]) -> None:
     panel.text(1.03, place, f"{mean:.1f}", transform=panel.get_yaxis_transform(), va="center", color=GREY)
 
 
-def _initializations(panel: Axes) -> None:
-    """Glorot and He, as rings that leave to be seen what lies in them."""
-    for label, sigma_w in (("Glorot", 1.0), ("He", math.sqrt(2))):
-        panel.plot([sigma_w], [0], "o", markersize=13, markerfacecolor="none", markeredgecolor="black")
-        offset = {"xytext": (0, -9), "textcoords": "offset points"}
-        panel.annotate(label, (sigma_w, 0), **offset, ha="center", va="top")
-
-
-def _edges(centres: Any) -> npt.NDArray[np.float64]:
+def _edges(centres: FloatArray) -> FloatArray:
     """(n + 1,) edges half-way between the ascending `centres` (n,) of cells."""
-    at = np.asarray(centres, float)
-    steps = np.diff(at) if len(at) > 1 else np.array([1.0])
-    return np.concatenate([at[:1] - steps[0] / 2, at[:-1] + steps[: len(at) - 1] / 2, at[-1:] + steps[-1] / 2])
+    half = np.diff(centres) / 2 if len(centres) > 1 else np.array([0.5])
+    return np.concatenate([centres[:1] - half[0], (centres[1:] + centres[:-1]) / 2, centres[-1:] + half[-1]])

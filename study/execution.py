@@ -31,6 +31,8 @@ from study.settings import Settings
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
+# What a worker process does first: a terminal sends Ctrl-C to all processes, and it is this one that ends the workers.
+DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 Task = Callable[[Settings, str, Any, float], dict[str, Any]]
 
@@ -199,8 +201,9 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
                 n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
                 silence_logs=logging.CRITICAL,
+                preload=[DEAF],
             )
             with cluster, distributed.Client(cluster, set_as_default=False) as client:
                 yield client

@@ -25,7 +25,9 @@ from study.style import (
     lines,
     literal,
     logarithmic,
+    norm_panel,
     panels,
+    say_if_empty,
     step_axis,
     stretches,
     styled,
@@ -108,7 +110,7 @@ def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style, step: in
     for line, depth in zip(axes, depths, strict=False):
         for panel, measure in zip(line, NORMS, strict=True):
             part = rows[(rows["measure"] == measure) & (rows["depth"] == depth)]
-            _norm_panel(panel, part, part, "layer", style)
+            norm_panel(panel, part, part, "layer", style)
             ticks = [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
             panel.set_xticks(ticks, [*map(str, ticks[:-1]), "out"])
             panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
@@ -124,14 +126,16 @@ def gradient_norms_over_training(
     """The three norms (columns) over the training steps in `layers` (rows; else the first, a middle and the last).
 
     `gradient_norms` as in `gradient_norms_by_layer`, of one depth. Step 0 is the initialisation; the axis is linear
-    below 1 and logarithmic above. A column has one scale, so that its layers can be compared.
+    below 1 and logarithmic above. A column has one scale, so that its layers can be compared. A line ends where its
+    first seed does (n + n_zero falls).
     """
     rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
+    rows = _complete(rows, rows["n"] + rows["n_zero"])
     figure, axes, chosen = _layer_panels(rows, NORMS, layers, style)
     for column, measure in enumerate(NORMS):
         shown = rows[(rows["measure"] == measure) & rows["layer"].isin(chosen)]
         for panel, layer in zip(axes[:, column], chosen, strict=True):
-            _norm_panel(panel, shown[shown["layer"] == layer], shown, "step", style)
+            norm_panel(panel, shown[shown["layer"] == layer], shown, "step", style)
     return figure
 
 
@@ -139,11 +143,12 @@ def gradient_norms_over_training(
 def unit_measures(gradient_norms: pd.DataFrame, style: Style, layers: Sequence[int] | None = None) -> Figure:
     """Dead units, saturated entries and exact zeros (columns, percent) over the steps in hidden `layers` (rows).
 
-    `gradient_norms`: activation, depth, layer, step, measure, mean, ci_low, ci_high (arithmetic, in [0, 1]), n_zero; of
-    one depth. A share has no logarithm, so a mean that is missing where seeds were at zero (`n_zero`) is drawn as 0.
+    `gradient_norms`: activation, depth, layer, step, measure, mean, ci_low, ci_high (arithmetic, in [0, 1]), n (all
+    seeds), n_zero; of one depth. A share has no logarithm: a mean missing where n = 0 < n_zero is drawn as 0. A line
+    ends where its first seed does.
     """
     shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
-    rows = gradient_norms[shares].copy()
+    rows = _complete(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1)).copy()
     rows["mean"] = rows["mean"].mask(rows["mean"].isna() & (rows["n_zero"] > 0), 0.0)
     rows[["mean", "ci_low", "ci_high"]] = 100 * rows[["mean", "ci_low", "ci_high"]].clip(0, 1)
     figure, axes, chosen = _layer_panels(rows, UNIT_MEASURES, layers, style)
@@ -151,7 +156,7 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style, layers: Sequence[i
         for panel, layer in zip(axes[:, column], chosen, strict=True):
             part = rows[(rows["measure"] == measure) & (rows["layer"] == layer)]
             lines(panel, part, "step", style)
-            _say_if_empty(panel, part)
+            say_if_empty(panel, part)
             panel.set(ylim=(-6, 106), yticks=(0, 50, 100))
             panel.yaxis.set_major_formatter(PercentFormatter())
             panel.tick_params(labelleft=column == 0)
@@ -187,6 +192,9 @@ def test_accuracy(
         panel.xaxis.set_major_locator(MaxNLocator(6 if panel is axes[-1] else 2, steps=[1, 2, 5, 10]))
         for place, name in enumerate(names):
             _runs_and_mean(panel, place, points[points.index == name].to_numpy(), bounds.loc[name], style.line(name))
+    for row in np.flatnonzero(counted[names] == 0):
+        at = axes[-1].get_yaxis_transform()
+        axes[-1].text(0.03, row, "no run finished", transform=at, va="center", color=GREY)
     _join(axes)
     if reference is not None:
         _reference_line(axes, 100 * reference, literal(reference_label, 60))
@@ -225,17 +233,9 @@ def _absent(rows: pd.DataFrame, measures: Iterable[str]) -> dict[str, str]:
     return dict.fromkeys(set(rows["activation"]) - set(seen), " (no data)")
 
 
-def _norm_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, x: str, style: Style) -> None:
-    """Norms along `x` on the logarithmic axis that holds `scale`."""
-    logarithmic(panel, scale)
-    lines(panel, rows, x, style)
-    zeros(panel, rows, x, style)
-    _say_if_empty(panel, rows)
-
-
-def _say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
-    if not (rows["mean"].notna() | (rows["n_zero"] > 0)).any():
-        panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=GREY)
+def _complete(rows: pd.DataFrame, seeds: "pd.Series[int]") -> pd.DataFrame:
+    """The steps that all seeds reached: a mean over those still running would move because others stopped."""
+    return rows[seeds == seeds.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]
 
 
 def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
@@ -274,9 +274,6 @@ def _runs_and_mean(panel: Axes, place: int, values: Any, bounds: Any, line: dict
     mean, ci_low, ci_high = bounds
     panel.hlines(place + 0.2, ci_low, ci_high, color=line["color"], linewidth=2)
     panel.plot([mean], [place + 0.2], **line, markersize=6.5, markeredgecolor="white", markeredgewidth=0.7)
-    if not len(values):
-        at = panel.get_yaxis_transform()
-        panel.text(0.02, place, "no run finished", transform=at, va="center", color=GREY, backgroundcolor="white")
 
 
 def _join(axes: Any) -> None:

@@ -79,7 +79,9 @@ def _whole(value: object, least: int) -> bool:
 
 
 def _real(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < 2**53
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _scale_fits(is_scaled: bool, least: float, value: Any) -> bool:
@@ -108,8 +110,9 @@ def _problems(settings: Settings) -> Iterable[str]:
     for field, least in (("sigma_w", 1e-30), ("sigma_b", 0.0)):
         allowed = f"a finite number of at least {least:g}" if is_scaled else f"None with {settings.initialization}"
         yield check(field, allowed, functools.partial(_scale_fits, is_scaled, least))
-    allowed = "a finite number above 0, or None" if is_scaled else f"None with {settings.initialization}"
-    yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > 0))
+    biases = settings.sigma_b**2 if is_scaled and _real(settings.sigma_b) and settings.sigma_b is not None else 0.0
+    allowed = f"a finite number above {biases:g}, or None" if is_scaled else f"None with {settings.initialization}"
+    yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > biases))
     yield one_of("normalization", NORMALIZATIONS)
     yield check("residual", "True or False", lambda v: isinstance(v, bool))
     yield one_of("optimizer", OPTIMIZERS)

@@ -225,9 +225,9 @@ def panels(
 
 def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
     """Mean and interval of each activation along column `x`."""
-    for name in style.order(rows["activation"]):
-        columns = [x, "mean", "ci_low", "ci_high"]
-        at, mean, low, high = rows[rows["activation"] == name].sort_values(x)[columns].to_numpy(float).T
+    parts = dict(list(rows.sort_values(x).groupby("activation")[[x, "mean", "ci_low", "ci_high"]]))
+    for name in style.order(parts):
+        at, mean, low, high = parts[name].to_numpy(float).T
         finite, high = np.isfinite(mean), np.minimum(high, 1e300)  # a bound may be infinite, a polygon's corner not
         line, known = style.line(name), np.isfinite(low)
         panel.plot(at, mean, **line, markevery=marked(finite, style.positions[name], 6))
@@ -282,3 +282,17 @@ def step_axis(panel: Axes, last: int) -> None:
     panel.set_xticks([0, *decades[:: math.ceil(len(decades) / 3)]])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(lambda step, _: f"{step:g}" if step < 1e4 else power_of_ten(step))
+
+
+def norm_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, x: str, style: Style) -> None:
+    """Norms along `x` on the logarithmic axis that holds those of `scale`."""
+    logarithmic(panel, scale)
+    lines(panel, rows, x, style)
+    zeros(panel, rows, x, style)
+    say_if_empty(panel, rows)
+
+
+def say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
+    """Say so where there is neither a mean nor a zero to draw."""
+    if not (rows["mean"].notna() | (rows["n_zero"] > 0)).any():
+        panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=GREY)

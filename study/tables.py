@@ -102,14 +102,17 @@ def _cell(cell: object) -> str:
 def escape_markdown(text: str) -> str:
     """Text that Markdown and HTML show literally, on one line."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + character if character in "\\`*_[]|$#!" else character for character in text)
+    return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
 
 
 def csv(frame: pd.DataFrame) -> bytes:
     """The table as CSV, UTF-8, full precision; texts a spreadsheet would take for a formula get a leading quote."""
 
     def safe(value: object) -> object:
-        return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        if not isinstance(value, str):
+            return value
+        one_line = value.replace("\r", " ")  # which pandas writes unquoted, and a reader may take for a new row
+        return "'" + one_line if value[:1] in ("=", "+", "-", "@", "\t", "\r") else one_line
 
     texts = frame.select_dtypes(exclude="number").columns
     text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(

@@ -1,6 +1,6 @@
 """Records' frames -> how deep a network trains, how its errors shrink, and theory beside measurement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ from study.statistics import geometric_summary, rate_summary, summarise
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
 
 
-def success(runs: pd.DataFrame) -> pd.DataFrame:
-    """Per setting and depth: mean best validation accuracy with its interval, and the share of runs that trained.
+def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
+    """Per setting and depth (or `by`): mean best validation accuracy with its interval, and the share of runs that trained.
 
     A run has trained if its best validation accuracy is at least TRAINED_LEVEL; one that diverged has not.
     """
-    keys = [*KEYS, "depth"]
+    keys = list(by)
     accuracy = summarise(runs, "best_validation_accuracy", keys).drop(columns=["std", "min", "max"])
     share = rate_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
     renamed = {"count": "trained", "rate": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
@@ -37,6 +37,14 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     by_setting = complete.groupby(KEYS, sort=False, dropna=False)["reached"]
     table = by_setting.agg(n="count", median="median", low="min", high="max").reset_index()
     return table.assign(deepest=int(marked["depth"].max()))
+
+
+def shown_depth(row: Mapping[str, float]) -> str:
+    """A row of `trainable_depth` for people: median (least to most), with "≥" at the grid's end."""
+    median, low, high = (
+        f"≥ {row[key]:g}" if row[key] >= row["deepest"] else f"{row[key]:g}" for key in ("median", "low", "high")
+    )
+    return median if low == high else f"{median} ({low} to {high})"
 
 
 def _is_trained(runs: pd.DataFrame) -> pd.Series:

@@ -88,6 +88,8 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         row = (epoch, loss, accuracy, validation_loss, validation_accuracy)
         for name, value in zip(_HISTORY, row, strict=True):
             history[name].append(value)
+        if diverged is None and not math.isfinite(validation_loss):
+            diverged = epoch * run.steps  # the last update ruined the weights
         if diverged is not None:
             break
         if patience.improved(validation_loss):

@@ -78,6 +78,14 @@ def curve(activation: Activation) -> dict[str, list[float]]:
     return {"x": x.tolist(), "value": value.tolist(), "derivative": np.gradient(value, x).tolist()}
 
 
+def theory(name: str, square_norm: float) -> dict:
+    """As study.entries records it: no critical point, no line, and one predicted number."""
+    row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
+    row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0}
+    line = {"sigma_w": [], "sigma_b": []}
+    return {"critical": None, "why_none": "made up", "line": line, "rows": {key: [row[key]] for key in row}}
+
+
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
     """The value of VARIABLE for fake runs that append a line to `log` when they start, then take `pace` seconds.
 
@@ -251,17 +259,21 @@ class _Written:
 def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     import study
+    from study import entries
 
     here = sys.modules[__name__]
     for name in ("activations", "training"):
         monkeypatch.setitem(sys.modules, f"study.{name}", here)
         monkeypatch.setattr(study, name, here, raising=False)
+    monkeypatch.setattr(entries, "_theory", theory)
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
     sys.modules["study.activations"] = sys.modules["study.training"] = sys.modules[__name__]
 
 if __name__ == "__main__":
+    from study import entries
     from study.cli import main
 
+    entries._theory = theory
     sys.exit(main())

@@ -1,5 +1,6 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
+import functools
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ import synthetic
 from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
-from study.execution import ClusterError, Job, cost, execute, train_job
+from study.execution import ClusterError, Job, cost, execute, interleaved, train_job
 from study.records import Identity, Store, scientific_content
 from study.settings import Settings
 
@@ -129,9 +130,25 @@ def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch:
 
 
 def test_cost_counts_the_products() -> None:
-    """784 x 7 + 7 x 5 + 5 x 10 weights, times the epochs if fewer than expected."""
-    settings = Settings(activation="relu", seed=0, depth=2, width=(7, 5), epochs=3)
-    assert cost(settings) == 3 * (784 * 7 + 7 * 5 + 5 * 10)
+    """An epoch more costs 784 x 7 + 7 x 5 + 5 x 10 products more, an image; a run's end is not foreseen."""
+    run = functools.partial(Settings, activation="relu", seed=0, depth=2, width=(7, 5))
+    assert cost(run(epochs=3)) - cost(run(epochs=2)) == 784 * 7 + 7 * 5 + 5 * 10
+    assert cost(run(epochs=3000)) == cost(run(epochs=2000))
+
+
+@pytest.mark.parametrize("lanes", [0, 1, 2, 3])
+def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
+    """Every job once, `lanes` programs at a time and no more, each program's jobs in the order asked for."""
+    kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
+    asked = [Settings(activation=name, depth=depth, seed=seed) for seed in range(3) for name, depth in kinds]
+    jobs = [Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {}) for settings in asked]
+    found = [job.settings for job in interleaved(jobs, lanes)]
+    assert sorted(map(repr, found)) == sorted(map(repr, asked))
+    for name, depth in kinds:
+        assert [s.seed for s in found if (s.activation, s.depth) == (name, depth)] == [0, 1, 2]
+    places = {kind: [i for i, s in enumerate(found) if (s.activation, s.depth) == kind] for kind in kinds}
+    open_at = [sum(p[0] <= place <= p[-1] for p in places.values()) for place in range(len(found))]
+    assert max(open_at) == min(max(lanes, 1), len(kinds))
 
 
 def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:

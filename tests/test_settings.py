@@ -90,17 +90,14 @@ def test_gaussian_initializations_need_their_scales(initialization, changes, fie
     assert [sentence.split()[0] for sentence in caught.value.problems] == fields
 
 
-FOUND = pytest.mark.xfail(strict=True, reason="found by this test, reported")
 
 
-@FOUND
 def test_no_variance_is_negative():
     """Biases alone give z_1 a mean square of sigma_b^2: a first_square below it would need an imaginary sigma_w."""
     with pytest.raises(SettingsError, match="first_square"):
         settings(initialization="gaussian", sigma_w=1.0, sigma_b=1.0, first_square=0.5)
 
 
-@FOUND
 def test_a_whole_number_beyond_floating_point_is_refused():
     """10^400 is a Python integer but no finite float."""
     with pytest.raises(SettingsError, match="learning_rate"):

@@ -1,0 +1,325 @@
+"""The `study` command: what it accepts, what it says, and what its exit code means."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import synthetic
+from synthetic import VARIABLE, command, environment, started, told, write_data
+
+from study import cli
+from study.records import Store
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """The command takes SIGTERM for itself; give it back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The fake engine in this process; the log of what it starts, which is not there as long as nothing is trained."""
+    synthetic.install(monkeypatch)
+    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "data.npz")
+    return tmp_path / "log"
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def study(fake: Path, capsys: pytest.CaptureFixture[str]) -> Said:
+    """The command with the fake engine, as a function: exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's own way
+            code = int(str(end.code))
+        return code, *capsys.readouterr()
+
+    return run
+
+
+DATA = ("--mnist", "data.npz", "--any-data")
+RUN = ("run", "baseline", *DATA, "--workers", "0", "--seeds", "2")
+
+
+def test_run_says_what_it_did(study: Said, fake: Path) -> None:
+    """Exit 0, every run recorded once; a second time nothing is trained and everything is still recorded."""
+    code, _, said = study(*RUN)
+    assert code == 0
+    assert "8 runs done, 8 recorded in results/runs" in said
+    assert started(fake) == dict.fromkeys((f"{a} {s}" for a in ("relu", "sigmoid", "gelu", "swish") for s in (0, 1)), 1)
+    code, _, said = study(*RUN)
+    assert code == 0
+    assert "0 runs done, 8 recorded" in said
+    assert len(started(fake)) == sum(started(fake).values()) == 8
+
+
+def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None:
+    """Names separated by blanks or commas, also ones that are not studied by default; in the registry's order."""
+    assert study(*RUN, "--activations", "tanh, relu")[0] == 0
+    assert list(started(fake)) == ["relu 0", "relu 1", "tanh 0", "tanh 1"]
+
+
+@pytest.mark.parametrize("verb", ["run", "all", "plan"])
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (("baselin",), ["unknown experiment 'baselin'", "baseline"]),
+        (("--activations", "rellu"), ["unknown activation 'rellu'", "relu"]),
+        (("--activations", "xyzzy"), ["unknown activation 'xyzzy'", "relu", "sigmoid", "gelu", "swish"]),
+        (("--activations", "rellu swosh", "bas", "--workers", "-2"), ["rellu", "swosh", "bas", "workers is -2"]),
+        (("--activations", " , "), ["activations is empty"]),
+        (("--seeds", "0"), ["seeds is 0", "at least 1"]),
+        (("--seeds", "many"), ["--seeds", "many"]),
+        (("--workers", "-1"), ["workers is -1", "at least 0"]),
+    ],
+)
+def test_what_is_not_known_is_refused_before_any_work(
+    study: Said, fake: Path, verb: str, wrong: tuple[str, ...], named: list[str]
+) -> None:
+    """Exit 2; all that is wrong is named at once, with what is near it; nothing is trained and no folder is made."""
+    code, _, said = study(verb, *wrong, *DATA)
+    assert code == 2
+    assert [part for part in named if part not in said] == []
+    assert not fake.exists()
+    assert not (fake.parent / "results").exists()
+
+
+@pytest.mark.parametrize("verb", [[], ["fly"], ["run", "--fast"]])
+def test_what_is_no_command_is_explained(study: Said, verb: list[str]) -> None:
+    """Exit 2 and the usage, as is usual."""
+    code, _, said = study(*verb)
+    assert code == 2
+    assert "usage: study" in said
+
+
+TRAIN = ("train", *DATA)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("learning_rate=0", ["learning_rate is 0"]),
+        ("learning_rate=-0.1", ["learning_rate is -0.1"]),
+        ("learning_rate=nan", ["learning_rate is nan"]),
+        ("learning_rate=NaN", ["learning_rate is nan"]),
+        ("learning_rate=inf", ["learning_rate is inf"]),
+        ("learning_rate=-Infinity", ["learning_rate is -inf"]),
+        ("learning_rate=1e999", ["learning_rate is inf"]),
+        ("learning_rate=fast", ["learning_rate is 'fast'"]),
+        ("depth=0", ["depth is 0"]),
+        ("depth=1.5", ["depth is 1.5"]),
+        ("seed=-1", ["seed is -1"]),
+        ("seed=true", ["seed is True"]),
+        ("seed=", ["seed is ''"]),
+        ("batch=null", ["batch is None"]),
+        ("width=[100,100]", ["width is (100, 100)"]),
+        ("optimizer=adm", ["optimizer is 'adm'", "adam", "sgd"]),
+        ("activation=", ["activation is ''"]),
+        (
+            "depth=0 seed=-1 learning_rate=nan batch=0",
+            ["depth is 0", "seed is -1", "learning_rate is nan", "batch is 0"],
+        ),
+        ("dept=3 sed=1", ["dept is no setting", "sed is no setting", "depth"]),
+        ("activation=rellu", ["unknown activation 'rellu'", "relu"]),
+        ("relu", ["'relu' is no setting", "FIELD=VALUE"]),
+    ],
+)
+def test_bad_settings_are_named_before_any_work(study: Said, fake: Path, settings: str, named: list[str]) -> None:
+    """Exit 2; every bad field with its value and what is allowed, however many; nothing is trained."""
+    given = {"activation": "activation=relu", "seed": "seed=0"}
+    words = [*(text for name, text in given.items() if f"{name}=" not in settings), *settings.split()]
+    code, _, said = study(*TRAIN, *words)
+    assert code == 2
+    assert [part for part in named if part not in said] == []
+    assert not fake.exists()
+
+
+def test_a_run_without_its_least_settings_is_refused(study: Said) -> None:
+    """What must be given is named."""
+    code, _, said = study(*TRAIN, "depth=2")
+    assert code == 2
+    assert "activation is missing" in said
+    assert "seed is missing" in said
+
+
+def test_train_is_one_run_that_is_recorded(study: Said, fake: Path) -> None:
+    """Its scores as JSON; asked for again it is not trained again; a failed one is, and says why."""
+    asked = (*TRAIN, "activation=relu", "seed=3", "depth=2", "width=[7,5]", "patience=none")
+    code, shown, _ = study(*asked)
+    assert code == 0
+    settings = next(iter(Store(Path("results/runs")).find(Store(Path("results/runs")).runs()).values()))["identity"]
+    assert settings["settings"]["width"] == [7, 5]
+    assert settings["settings"]["patience"] is None
+    assert json.loads(shown)["last"] == synthetic.result(synthetic_settings(settings))["last"]
+    assert study(*asked)[1] == shown
+    assert started(fake) == {"relu 3": 1}
+
+
+def synthetic_settings(identity: dict) -> object:
+    from study.settings import Settings
+
+    return Settings(**identity["settings"])
+
+
+def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of a failure is no result: `plan` counts its run as to do, `train` and `run` do it again. Exit 1, 0."""
+    monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
+    code, _, said = study(*RUN)
+    assert code == 1
+    assert "failed: RuntimeError: no reason" in said
+    assert study(*TRAIN, "activation=relu", "seed=0")[0] == 1
+    assert "8 runs, 1 to do" in study("plan", *RUN[1:])[1]
+    monkeypatch.setenv(VARIABLE, told(fake))
+    code, _, said = study(*RUN)
+    assert code == 0
+    assert "1 runs done, 8 recorded" in said
+    assert started(fake)["relu 0"] == 3
+
+
+def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path) -> None:
+    """How many runs and how long; with two seeds no test can reject anything, which is said."""
+    code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")
+    assert code == 0
+    assert "baseline: 8 runs, 8 to do" in shown
+    assert "with 3 processes" in shown
+    assert "warning: with 2 seeds" in shown
+    assert "warning" not in study("plan", "baseline", *DATA, "--seeds", "10")[1]
+    assert not fake.exists()
+
+
+def test_verify_counts_and_lists_damage(study: Said, fake: Path) -> None:
+    """Exit 0 and a count; with a damaged record exit 4 and its path; nothing is moved or repaired by looking."""
+    study(*RUN)
+    code, shown, _ = study("verify")
+    assert (code, shown) == (0, "8 records, 0 damaged\n")
+    victim = sorted(Path("results/runs").glob("?" * 20 + ".json"))[3]
+    victim.write_bytes(victim.read_bytes()[:-9])
+    for _ in range(2):
+        code, shown, _ = study("verify")
+        assert code == 4
+        assert str(victim) in shown
+        assert shown.endswith("8 records, 1 damaged\n")
+    assert "1 runs done" in study(*RUN)[2]
+    assert study("verify")[0] == 0
+
+
+def test_a_report_of_nothing_says_so(study: Said) -> None:
+    """Before any run there is nothing to report: exit 2, a sentence, and no folder."""
+    code, _, said = study("report")
+    assert code == 2
+    assert "nothing to report in results" in said
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"new": 1}'])
+def test_a_damaged_plan_is_named(study: Said, fake: Path, content: str) -> None:
+    """runs/plan.json that cannot be read: exit 4 and its path; without it, nothing has to be trained again."""
+    study(*RUN)
+    Path("results/runs/plan.json").write_text(content)
+    for words in (RUN, ("report",)):
+        code, _, said = study(*words)
+        assert code == 4
+        assert "results/runs/plan.json" in said
+    Path("results/runs/plan.json").unlink()
+    assert "0 runs done, 8 recorded" in study(*RUN)[2]
+
+
+def test_an_interruption_says_how_to_go_on(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 130; the command to type again, quoted for a shell; what was finished is not done again."""
+    words = (*RUN, "--activations", "relu gelu")
+    monkeypatch.setattr(synthetic, "result", interrupted_at("gelu", synthetic.result))
+    code, _, said = study(*words)
+    assert code == 130
+    assert shlex.split(said.split("Resume with: ")[1])[1:] == list(words)
+    monkeypatch.undo()
+
+
+def interrupted_at(name: str, function: Callable) -> Callable:
+    def interrupted(settings, how=None):
+        if settings.activation == name:
+            raise KeyboardInterrupt
+        return function(settings, how)
+
+    return interrupted
+
+
+def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> None:
+    """One line an entry, in the registry's order."""
+    code, shown, _ = study("activations")
+    assert code == 0
+    lines = [line.split()[:2] for line in shown.splitlines()]
+    assert lines[:5] == [["*", "relu"], ["*", "sigmoid"], ["*", "gelu"], ["*", "swish"], ["tanh", "Tanh"]]
+
+
+def test_data_is_shown(study: Said) -> None:
+    """How many images, whence, and the checksum that records carry."""
+    code, shown, _ = study("data", *DATA)
+    assert code == 0
+    assert "12 training and 6 test images from the given data.npz" in shown
+
+
+@pytest.mark.parametrize("words", [["run", "baseline"], ["data"], ["plan", "baseline"]])
+def test_data_that_is_not_there_is_no_data(study: Said, words: list[str]) -> None:
+    """Exit 3 and the path that was given."""
+    code, _, said = study(*words, "--mnist", "elsewhere/mnist.npz")
+    assert code == 3
+    assert "elsewhere/mnist.npz" in said
+
+
+def test_nobody_reading_the_output_is_no_error() -> None:
+    """Standard output closed, as `| head -1` does: exit 0 and not a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command("activations"), env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nobody_reading_the_progress_stops_nothing(tmp_path: Path) -> None:
+    """Standard error closed, as `2>&1 | head -1` does: every run is done, and the exit code is that of the work."""
+    data = write_data(tmp_path / "data.npz")
+    words = [
+        "run",
+        "baseline",
+        "--results",
+        tmp_path / "r",
+        "--mnist",
+        data,
+        "--any-data",
+        "--workers",
+        0,
+        "--seeds",
+        1,
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command(*words), env=environment(), stdout=writing, stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert len(Store(tmp_path / "r" / "runs")) == 4
+
+
+def test_as_a_module_it_is_the_same_command() -> None:
+    """`python -m study` is what the Makefile types."""
+    done = subprocess.run(
+        [sys.executable, "-m", "study", "--help"], env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"usage: study" in done.stdout

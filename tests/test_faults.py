@@ -1,0 +1,431 @@
+"""Rows of the table of faults: what goes wrong with a whole study, and what must happen. The fake engine stands in."""
+
+import csv as comma_separated
+import inspect
+import io
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import synthetic
+from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
+from synthetic import ROOT, VARIABLE, Disk, command, environment, run_study, started, told, write_data
+
+from study import cli, figures, report
+from study.records import Store, scientific_content
+
+FOUR = ("relu", "sigmoid", "gelu", "swish")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data") / "data.npz")
+
+
+def words(verb: str, results: Path, data: Path, *more: object, workers: int = 0, seeds: int = 2) -> list[str]:
+    """`study all|run baseline` on this data, into this folder."""
+    given = [verb, "baseline", "--results", results, "--mnist", data, "--any-data", "--workers", workers]
+    return [*map(str, given), "--seeds", str(seeds), *map(str, more)]
+
+
+def contents(results: Path) -> dict[str, bytes]:
+    """Scientific content by run of every record, which must all be whole."""
+    store = Store(results / "runs")
+    return {run: scientific_content(store.read(run)) for run in store.runs()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, bytes]:
+    """What a study of four activations and two seeds records when nothing goes wrong."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    assert run_study(*words("run", results, data)).returncode == 0
+    return contents(results)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The fake engine in this process, and the log of what it starts."""
+    before = signal.getsignal(signal.SIGTERM)
+    synthetic.install(monkeypatch)
+    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
+    yield tmp_path / "log"
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="rounds are forked, to have fifty of them in a few seconds")
+def test_1_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
+    """After SIGKILL a second run finishes with the same records; nothing done is redone; no debris is left or counted.
+
+    At least once the kill came before the first record and once after some; else the moments were badly chosen.
+    """
+    killing = [sys.executable, str(ROOT / "tests" / "killing.py"), str(tmp_path), str(data), "50", "0"]
+    done = subprocess.run(killing, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    undisturbed, *rounds = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(undisturbed) == 12
+    for found in rounds:
+        assert found["code"] == 0
+        assert found["after"] == undisturbed
+        assert found["between"].items() <= undisturbed.items()
+        assert found["started again"] == 12 - len(found["between"])
+        assert found["most starts of a run"] <= 1
+        assert found["left"] == [".lock"]
+    killed = [len(found["between"]) for found in rounds if found["killed"]]
+    assert len(killed) == 50
+    assert min(killed) == 0
+    assert len(set(killed)) > 5
+
+
+def test_2_processes_that_die_cost_their_own_run_alone(
+    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 and the run named; the others recorded as ever; a report without it; the next run tries it again."""
+    how = told(fake, how={"gelu 1": "kill"})
+    done = run_study(*words("run", tmp_path, data, workers=2), **{VARIABLE: how})
+    assert done.returncode == 1
+    assert re.search(r"gelu, depth 3, seed 1\) crashed: its worker process died 3 times", done.stderr)
+    assert started(fake)["gelu 1"] == 3
+    found = contents(tmp_path)
+    same = [run for run in undisturbed if found[run] == undisturbed[run]]
+    assert (len(found), len(same)) == (8, 7)
+    assert cli.main(words("run", tmp_path, data)) == 0
+    assert "1 runs done, 8 recorded" in capsys.readouterr().err
+    assert contents(tmp_path) == undisturbed
+
+
+STOPS = {
+    "Ctrl-C": [signal.SIGINT],
+    "Ctrl-C twice": [signal.SIGINT, signal.SIGINT],
+    "SIGTERM": [signal.SIGTERM],
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("signals", STOPS.values(), ids=STOPS)
+def test_3_interrupted(
+    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], signals: list[signal.Signals]
+) -> None:
+    """Exit 130 and how to resume, without a traceback; no process is left; what was finished is kept and not redone."""
+    how = told(fake, pace=0.05, how={"gelu 1": "hang"})
+    running = subprocess.Popen(
+        command(*words("run", tmp_path, data, workers=2)),
+        env=environment(**{VARIABLE: how}), stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: started(fake)["gelu 1"] == 1)
+    wait_until(lambda: len(Store(tmp_path / "runs")) >= 2)
+    family = psutil.Process(running.pid).children(recursive=True)
+    assert len(family) >= 2
+    for number in signals:
+        os.killpg(running.pid, number)  # as a terminal does it: to the workers as well
+        time.sleep(0.3)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted; what was finished is kept. Resume with: study run baseline" in said
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    kept = contents(tmp_path)
+    assert kept.items() <= undisturbed.items()
+    assert 2 <= len(kept) < 8
+    before = started(fake)
+    assert cli.main(words("run", tmp_path, data)) == 0
+    assert contents(tmp_path) == undisturbed
+    assert sum((started(fake) - before).values()) == 8 - len(kept)
+
+
+def wait_until(is_so, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def test_5_the_disk_is_full_from_the_nth_write_on(
+    tmp_path: Path, data: Path, fake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For every N: exit 2 and the path, no torn record; with space again the second run does what is missing."""
+    one = words("run", tmp_path / "whole", data, "--activations", "relu", seeds=2)
+    assert cli.main(one) == 0
+    whole = contents(tmp_path / "whole")
+    for step in range(1, 200):
+        results = tmp_path / str(step)
+        asked = words("run", results, data, "--activations", "relu", seeds=2)
+        capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            disk = Disk(patch, step)
+            code = cli.main(asked)
+        if disk.count < step:
+            break
+        assert code == 2
+        assert str(results) in capsys.readouterr().err
+        kept = contents(results) if results.exists() else {}
+        assert kept.items() <= whole.items()
+        before = started(fake)
+        assert cli.main(asked) == 0
+        assert contents(results) == whole
+        assert sum((started(fake) - before).values()) == 2 - len(kept)
+    assert step > 20, "fewer steps than two records take: they were not counted"
+
+
+@pytest.mark.parametrize("place", ["", "runs"])
+def test_6_a_file_in_the_place_of_the_results(
+    tmp_path: Path, fake: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused at the start with exit 2 and its path: before data is even looked for, and nothing is trained."""
+    results = tmp_path / "results"
+    (results / place).parent.mkdir(exist_ok=True)
+    (results / place).write_text("mine")
+    assert cli.main(words("run", results, tmp_path / "no data there.npz")) == 2
+    assert str(results / place) in capsys.readouterr().err
+    assert (results / place).read_text() == "mine"
+    assert not fake.exists()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with empty figures: drawing takes most of a report's time."""
+    for name, function in inspect.getmembers(figures, inspect.isfunction):
+        if function.__module__ == figures.__name__ and inspect.signature(function).return_annotation is Figure:
+            monkeypatch.setattr(figures, name, lambda *args, **kwargs: Figure())
+    monkeypatch.setattr(report, "encode", lambda figure, extension: b"")
+
+
+DAMAGES = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "emptied": lambda content: b"",
+    "one bit flipped": lambda content: content[:500] + bytes([content[500] ^ 4]) + content[501:],
+    "of a newer schema": lambda content: content.replace(b'"schema":1', b'"schema":2'),
+}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_7_damaged_records(tmp_path: Path, data: Path, fake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone."""
+    assert cli.main(words("all", tmp_path, data, seeds=4)) == 0
+    store, good = Store(tmp_path / "runs"), contents(tmp_path)
+    runs = store.runs()
+    for run, damage in zip(runs, DAMAGES.values(), strict=False):
+        store.path(run).write_bytes(damage(store.path(run).read_bytes()))
+    shutil.copy(store.path(runs[9]), store.path(runs[8]))
+    damaged = [*runs[: len(DAMAGES)], runs[8]]
+    capsys.readouterr()
+    assert cli.main(["verify", "--results", str(tmp_path)]) == 4
+    shown = capsys.readouterr().out
+    assert [run for run in runs if run in shown.replace(runs[9], "")] == damaged
+    assert cli.main(["report", "--results", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert [run for run in runs if run in said] == damaged
+    assert len(pd.read_csv(tmp_path / "tables" / "runs.csv")) == len(runs) - len(damaged)
+    assert cli.main(["verify", "--results", str(tmp_path)]) == 4, "set aside, but not done again yet"
+    before = started(fake)
+    assert cli.main(words("all", tmp_path, data, seeds=4)) == 0
+    assert sum((started(fake) - before).values()) == len(damaged)
+    assert contents(tmp_path) == good
+    assert len(pd.read_csv(tmp_path / "tables" / "runs.csv")) == len(runs)
+    assert cli.main(["verify", "--results", str(tmp_path)]) == 0
+
+
+def test_9_two_runs_on_one_folder(
+    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second says who holds the folder, exit 5; when the first is killed it holds nothing, its workers are gone."""
+    asked = words("run", tmp_path, data, workers=1)
+    how = told(fake, how={"relu 0": "hang"})
+    first = subprocess.Popen(command(*asked), env=environment(**{VARIABLE: how}), stderr=subprocess.DEVNULL)
+    wait_until(lambda: started(fake)["relu 0"] == 1)
+    assert cli.main(asked) == 5
+    assert f"process {first.pid} on {socket.gethostname()}" in capsys.readouterr().err
+    family = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    first.wait()
+    assert cli.main(words("run", tmp_path, data)) == 0
+    assert contents(tmp_path) == undisturbed
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("workers", "variables"),
+    [
+        (0, {"TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1"}),
+        (2, {"TZ": "America/St_Johns", "LANG": "tr_TR.UTF-8", "LC_ALL": "", "PYTHONHASHSEED": "2"}),
+    ],
+    ids=["serial", "two processes"],
+)
+def test_10_elsewhere_the_records_are_the_same(
+    tmp_path: Path, data: Path, undisturbed: dict[str, bytes], workers: int, variables: dict[str, str]
+) -> None:
+    """Other folder, processes, time zone, language and hash seed: the same scientific content, byte for byte."""
+    results = tmp_path / "ein anderer Ort"
+    assert run_study(*words("run", results, data, workers=workers), **variables).returncode == 0
+    assert contents(results) == undisturbed
+
+
+def test_17_no_network_and_an_empty_cache(tmp_path: Path) -> None:
+    """Exit 3 in seconds: what was tried, the checksum expected, and where to put the file."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, and not listening
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        variables = {"XDG_CACHE_HOME": str(tmp_path), "https_proxy": proxy, "HTTPS_PROXY": proxy, "PATH": str(tmp_path)}
+        began = time.monotonic()
+        done = run_study("run", "baseline", "--results", tmp_path / "r", "--workers", "0", **variables)
+        seconds = time.monotonic() - began
+    assert done.returncode == 3
+    assert seconds < 30
+    for part in (
+        "storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+        "npm is not installed",
+        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+        str(tmp_path / "activation-study"),
+        "MNIST=path",
+    ):
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+LABEL = "<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\"
+CAUSE = "<img src=x onerror=alert(1)> [a](javascript:b) |c| $d$\x1b[2J"
+NAME = "=1+1"
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, int]:
+    """A results folder, and the exit code, of a study in which much is strange, though nothing but one run fails:
+
+    ReLU has a hostile label; sigmoid diverges with every seed, and in its first epoch; GELU has gradients of exactly
+    zero; Swish fails with one seed, with a hostile error; a fifth activation has a formula of a spreadsheet as name.
+    """
+    results = tmp_path_factory.mktemp("strange")
+    how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        synthetic.install(patch)
+        patch.setenv(VARIABLE, told(how=how))
+        patch.setitem(synthetic.REGISTRY, "relu", replace(synthetic.REGISTRY["relu"], label=LABEL, source=LABEL))
+        patch.setitem(synthetic.REGISTRY, NAME, replace(synthetic.REGISTRY["tanh"], studied=True, formula=LABEL))
+        code = cli.main(words("all", results, data, seeds=3))
+    signal.signal(signal.SIGTERM, before)
+    return results, code
+
+
+def table(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / "tables" / f"{name}.csv")
+
+
+def test_12_a_run_that_raises_is_named_and_the_rest_is_reported(strange: tuple[Path, int]) -> None:
+    """Exit 1; the report names the run; its activation is reported with the seeds that are there."""
+    results, code = strange
+    assert code == 1
+    assert "swish, depth 3, seed 1" in (results / "README.md").read_text()
+    counts = table(results, "accuracy").set_index("activation")["n"]
+    assert counts.to_dict() == {"relu": 3, "sigmoid": 0, "gelu": 3, "swish": 2, f"'{NAME}": 3}
+
+
+def test_15_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
+    """Counted as diverged with its step, in no mean; where the mean would stand there is a dash; figures are there."""
+    results, _ = strange
+    accuracy = table(results, "accuracy").set_index("activation")
+    assert accuracy["diverged"].to_dict() == {"relu": 0, "sigmoid": 3, "gelu": 0, "swish": 0, f"'{NAME}": 0}
+    assert accuracy.loc["sigmoid", ["test_accuracy_mean", "ci_low", "ci_high"]].isna().all()
+    runs = table(results, "runs")
+    assert (runs[runs["activation"] == "sigmoid"]["status"] == "diverged").all()
+    readme = (results / "README.md").read_text()
+    row = next(line for line in readme.splitlines() if line.startswith("| Sigmoid"))
+    assert [cell.strip() for cell in row.split("|")][2:5] == ["0", "3", "–"]
+    assert not re.search(r"\bnan\b", readme, re.IGNORECASE)
+
+
+def test_15_even_if_everything_diverges(
+    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study in which no run has an accuracy is a study: exit 0 and a whole report that says so."""
+    monkeypatch.setenv(VARIABLE, told(how={"relu": "diverged", "gelu": "diverged at once"}))
+    assert cli.main(words("all", tmp_path, data, "--activations", "relu gelu")) == 0
+    assert table(tmp_path, "accuracy")["diverged"].tolist() == [2, 2]
+    assert "diverged" in (tmp_path / "README.md").read_text()
+    assert list((tmp_path / "figures").glob("*.png"))
+
+
+def test_16_gradients_of_exactly_zero(strange: tuple[Path, int]) -> None:
+    """They are counted, and no mean, bound or picture holds an infinity."""
+    results, _ = strange
+    norms = table(results, "gradient_norms")
+    vanished = norms[(norms["activation"] == "gelu") & (norms["layer"] <= 3) & (norms["measure"] == "error")]
+    assert len(vanished) > 0
+    assert (vanished["n_zero"] == 3).all()
+    assert vanished["mean"].isna().all()
+    for file in results.glob("tables/*.csv"):
+        numbers = pd.read_csv(file).select_dtypes("number")
+        assert not np.isinf(numbers.to_numpy(float)).any(), file.name
+    picture = (results / "figures" / "baseline_gradients_initial.svg").read_text()
+    assert "exactly 0" in picture
+    assert not re.search(r"\b(nan|inf)\b", picture.lower())
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+
+def test_20_hostile_texts_in_the_readme(strange: tuple[Path, int]) -> None:
+    """Rendered, the page holds no element and asks for no address but what the report itself puts there."""
+    text = (strange[0] / "README.md").read_text()
+    page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
+    elements = Elements(page).found
+    plain = {"h1", "h2", "p", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code"}
+    assert {tag for tag, _ in elements} - plain <= {"img", "a"}
+    for tag, attributes in elements:
+        assert attributes.keys() <= {"style", "src", "alt", "href"}
+        if tag in ("img", "a"):
+            assert re.fullmatch(
+                r"(figures|tables)(/\w+\.(png|svg|csv))?/?", str(attributes.get("src") or attributes.get("href"))
+            )
+    for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>"):
+        assert literal.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "\x1b" not in text
+
+
+def test_20_hostile_texts_in_the_tables(strange: tuple[Path, int]) -> None:
+    """No cell of any table begins as a spreadsheet's formula does; numbers may be negative."""
+    for file in (strange[0] / "tables").glob("*.csv"):
+        for row in comma_separated.reader(io.StringIO(file.read_text())):
+            for cell in row:
+                assert cell[:1] not in ("=", "+", "@", "\t", "\r")
+                assert cell[:1] != "-" or math.isfinite(float(cell))
+
+
+def test_20_hostile_texts_in_the_figures(strange: tuple[Path, int]) -> None:
+    """An SVG is well formed, holds neither script nor a request, and shows the label's beginning as text."""
+    shown = False
+    for file in (strange[0] / "figures").glob("*.svg"):
+        for element in ElementTree.fromstring(file.read_bytes()).iter():
+            tag = str(element.tag).rsplit("}", 1)[-1]
+            assert tag not in ("script", "foreignObject", "a")
+            for name, value in element.attrib.items():
+                assert not name.startswith("on")
+                assert not name.endswith("href") or value.startswith(("#", "data:image/png;base64,"))
+            shown |= "<script>alert(1)" in "".join(element.itertext())
+    assert shown
