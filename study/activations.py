@@ -179,7 +179,8 @@ def derivative_supremum(activation: Activation) -> float:
 def fingerprint(activation: Activation) -> str:
     """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 8 decimals or 9 digits.
 
-    The rounding lets another processor's last digits pass, also where a small value is what a cancellation left; labels, formulas and the code's spelling play no part.
+    The rounding lets another processor's last digits pass, also where a small value is what a cancellation left.
+    Labels, formulas and the code's spelling play no part.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
@@ -209,7 +210,7 @@ def check(activation: Activation) -> None:
             values, derivatives = value_and_derivative(activation.function, points)
         except ActivationError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever an entry raises is the reason it is refused
+        except Exception as error:
             raise ActivationError(f"raises {type(error).__name__} on a {dtype} tensor: {error}") from error
         for what, numbers in (("value", values), ("derivative", derivatives)):
             if not np.isfinite(numbers).all():

@@ -80,12 +80,12 @@ def _valid(content: Any) -> Any:
     return content
 
 
-@functools.cache
 def engine_fingerprint(folder: Path = Path(__file__).parent) -> str:
     """What identifies the engine: comments, layout and prose never retrain."""
     return source_fingerprint(ENGINE, folder)
 
 
+@functools.cache
 def source_fingerprint(parts: Sources, folder: Path = Path(__file__).parent) -> str:
     """A hash of the syntax trees, without docstrings, of whole modules or of one function of a module."""
     spelled = []

@@ -13,7 +13,7 @@ KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
 
 
 def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Per setting and depth (or `by`): mean best validation accuracy with its interval, and the share of runs that trained.
+    """Per setting and depth (or `by`): mean best validation accuracy with interval, and share of runs that trained.
 
     A run has trained if its best validation accuracy is at least TRAINED_LEVEL; one that diverged has not.
     """

@@ -171,8 +171,6 @@ def test_fingerprints_let_last_digits_pass():
     assert fingerprint(entry(signed)) == fingerprint(REGISTRY["relu"])
 
 
-
-
 def test_fingerprints_survive_another_processor():
     """XLA's exp and tanh differ from TensorFlow's in the last digit, as another processor's do: the same identity.
 

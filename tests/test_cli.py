@@ -191,6 +191,55 @@ def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: p
     assert started(fake)["relu 0"] == 3
 
 
+def test_a_changed_function_retrains_its_own_runs_alone(
+    study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another function under the same name: its two runs and no others; the old one's records are not overwritten."""
+    study(*RUN)
+    before = started(fake)
+    changed = replace(synthetic.REGISTRY["gelu"], function=lambda z: 1.001 * z)
+    monkeypatch.setitem(synthetic.REGISTRY, "gelu", changed)
+    assert "2 runs done, 8 recorded" in study(*RUN)[2]
+    assert started(fake) - before == {"gelu 0": 1, "gelu 1": 1}
+    assert len(Store(Path("results/runs"))) == 10
+
+
+def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another label, formula, source and place in the registry: no run is done, and the words are taken over."""
+    study(*RUN)
+    renamed = replace(synthetic.REGISTRY["gelu"], label="Gaussian", formula="x", source="elsewhere")
+    monkeypatch.setitem(synthetic.REGISTRY, "gelu", renamed)
+    first = dict(synthetic.REGISTRY)
+    monkeypatch.setitem(synthetic.REGISTRY, "relu", synthetic.REGISTRY.pop("relu"))  # now the last
+    assert "0 runs done, 8 recorded" in study(*RUN)[2]
+    style = Ledger.load(Path("results/runs/plan.json")).style()
+    assert style.labels["gelu"] == "Gaussian"
+    assert style.order(FOUR) == ["sigmoid", "gelu", "swish", "relu"]
+    synthetic.REGISTRY.clear()
+    synthetic.REGISTRY.update({**first, "gelu": REGISTRY["gelu"]})
+
+
+def test_activations_of_two_experiments_keep_places_of_their_own(
+    study: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry put first into the registry moves those of an experiment that is not run again: no two share a colour."""
+    baseline = session.experiments()["baseline"]
+    monkeypatch.setattr(session, "experiments", lambda: {"baseline": baseline, "other": baseline})
+    monkeypatch.setattr("study.experiment.experiments", session.experiments)
+    study(*RUN)
+    first = dict(synthetic.REGISTRY)
+    entries = {"new": replace(first["tanh"], function=np.arctan), **first}
+    synthetic.REGISTRY.clear()
+    synthetic.REGISTRY.update(entries)
+    try:
+        assert study("run", "other", *RUN[2:], "--activations", "new")[0] == 0
+    finally:
+        synthetic.REGISTRY.clear()
+        synthetic.REGISTRY.update(first)
+    style = Ledger.load(Path("results/runs/plan.json")).style()
+    assert style.order(["relu", "new", "swish"]) == ["new", "relu", "swish"]
+
+
 def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path) -> None:
     """How many runs and how long; with two seeds no test can reject anything, which is said."""
     code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")

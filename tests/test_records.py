@@ -26,6 +26,7 @@ from study.records import (
     measures_frame,
     runs_frame,
     scientific_content,
+    source_fingerprint,
     verified,
 )
 from study.settings import Settings
@@ -288,4 +289,4 @@ def test_what_is_downstream_of_the_records_never_retrains(tmp_path: Path) -> Non
     engine(folder)
     for name in downstream:
         (folder / name).write_text("changed = True\n")
-    assert engine_fingerprint.__wrapped__(folder) == engine_fingerprint()
+    assert source_fingerprint.__wrapped__(ENGINE, folder) == engine_fingerprint()

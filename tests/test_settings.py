@@ -90,8 +90,6 @@ def test_gaussian_initializations_need_their_scales(initialization, changes, fie
     assert [sentence.split()[0] for sentence in caught.value.problems] == fields
 
 
-
-
 def test_no_variance_is_negative():
     """Biases alone give z_1 a mean square of sigma_b^2: a first_square below it would need an imaginary sigma_w."""
     with pytest.raises(SettingsError, match="first_square"):

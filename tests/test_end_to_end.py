@@ -1,0 +1,271 @@
+"""The whole study, small and for real: MNIST, TensorFlow, two processes, from nothing to the report and on from there.
+
+One copy of the library lives through three commands, and the tests look at what each left behind:
+
+1. `study all` with ReLU and sigmoid, two seeds, two epochs, in two processes.
+2. The same again.
+3. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
+   training loop another docstring and comment. `study all` again, in one process.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import ROOT
+
+from study import cli
+from study.records import Record, Store, scientific_content
+from study.settings import Settings
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for everything
+
+ADDED = """\
+    "arctan": Activation(function=tf.math.atan, label="Arctan", formula=r"\\\\arctan z", source="a test"),
+    "half": Activation(function=lambda z: tf.math.log(z), label="Half", formula="z", source="a test"),
+    "narrow": Activation(function=lambda z: tf.cast(z, tf.float16), label="Narrow", formula="z", source="a test"),
+"""
+CONTRACT = {  # DESIGN.md's columns
+    "accuracy": ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"],
+    "runs": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "batch",
+             "dropout", "seed", "epochs", "status", "validation_loss", "validation_accuracy", "test_loss",
+             "test_accuracy", "seconds"],
+    "gradient_norms": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate",
+                       "layer", "epoch", "step", "measure", "mean", "ci_low", "ci_high", "n", "n_zero"],
+}  # fmt: skip
+
+
+@dataclass
+class Command:
+    """How one `study all` ended, and what it left: records by run, and the report's files by their path."""
+
+    code: int
+    said: str
+    records: dict[str, Record]
+    files: dict[str, bytes] = field(repr=False)
+
+    @property
+    def readme(self) -> str:
+        return self.files["README.md"].decode()
+
+    def table(self, results: Path, name: str) -> pd.DataFrame:
+        return pd.read_csv(results / "tables" / f"{name}.csv")
+
+
+def edit_registry(file: Path, unstudied: tuple[str, ...] = (), added: str = "") -> None:
+    """Mark entries `studied=False`, and add lines at the end of the registry's literal."""
+    text = file.read_text()
+    registry = next(n for n in ast.parse(text).body if isinstance(n, ast.AnnAssign) and n.target.id == "REGISTRY")
+    lines = text.splitlines(keepends=True)
+    lines.insert(registry.value.end_lineno - 1, added)
+    ends = {key.value: value.end_lineno for key, value in zip(registry.value.keys, registry.value.values, strict=True)}
+    for name in sorted(unstudied, key=ends.__getitem__, reverse=True):
+        lines.insert(ends[name] - 1, "        studied=False,\n")
+    file.write_text("".join(lines))
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file.name}"
+    file.write_text(text.replace(old, new))
+
+
+def study_all(checkout: Path, *more: str, **variables: str) -> Command:
+    """`study all` in this copy of the library, as the Makefile types it."""
+    command = [sys.executable, "-m", "study", "all", "baseline", "--quick", "--seeds", "2", *more]
+    environment = {**os.environ, "PYTHONPATH": str(checkout), **variables}
+    done = subprocess.run(
+        command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    results = checkout / "results"
+    store = Store(results / "runs")
+    paths = [path for path in results.rglob("*") if path.is_file() and "runs" not in path.parts[-3:]]
+    files = {str(path.relative_to(results)): path.read_bytes() for path in paths}
+    return Command(done.returncode, done.stdout, store.find(store.runs()), files)
+
+
+@dataclass
+class Life:
+    """The copy's results folder, and what happened to it."""
+
+    results: Path
+    first: Command
+    second: Command
+    victim: str
+    verified: int
+    third: Command
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    checkout = tmp_path_factory.mktemp("checkout")
+    for folder in ("study", "experiments"):
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    replace(checkout / "study" / "constants.py", "QUICK_EPOCHS = 4", "QUICK_EPOCHS = 2")
+    registry, results = checkout / "study" / "activations.py", checkout / "results"
+    edit_registry(registry, unstudied=("gelu", "swish"))
+    first = study_all(checkout, "--workers", "2")
+    assert first.code == 0, first.said
+    second = study_all(checkout, "--workers", "2")
+
+    store = Store(results / "runs")
+    victim = next(run for run, record in first.records.items() if settings(record).activation == "sigmoid")
+    store.path(victim).write_bytes(store.path(victim).read_bytes()[:-1000])
+    verified = cli.main(["verify", "--results", str(results)])
+    edit_registry(registry, added=ADDED)
+    replace(registry, 'label="ReLU"', 'label="Rectifier"')
+    training = checkout / "study" / "training.py"
+    docstring = ast.get_docstring(ast.parse(training.read_text()), clean=False)
+    replace(training, str(docstring), "Other words.")
+    training.write_text(training.read_text() + "\n# a comment\n")
+    elsewhere = {"TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
+    third = study_all(checkout, "--workers", "0", **elsewhere)
+    return Life(results, first, second, victim, verified, third)
+
+
+def settings(record: Record) -> Settings:
+    return Settings(**record["identity"]["settings"])
+
+
+def by_run(command: Command) -> dict[tuple[str, int], bytes]:
+    """Scientific content by activation and seed."""
+    content = {run: scientific_content(record) for run, record in command.records.items()}
+    return {
+        (settings(command.records[run]).activation, settings(command.records[run]).seed): content[run]
+        for run in content
+    }
+
+
+def test_everything_is_made(life: Life) -> None:
+    """Exit 0; four records; the report, its tables with the promised columns, and every figure as SVG and PNG."""
+    assert "4 runs done, 4 recorded" in life.first.said
+    assert sorted(by_run(life.first)) == [("relu", 0), ("relu", 1), ("sigmoid", 0), ("sigmoid", 1)]
+    for name, columns in CONTRACT.items():
+        header = life.first.files[f"tables/{name}.csv"].decode().splitlines()[0].split(",")
+        assert [column for column in columns if column not in header] == []
+    pictures = {Path(name).stem for name in life.first.files if name.startswith("figures/")}
+    assert pictures >= {"activations", "baseline_accuracy", "baseline_training", "baseline_gradients_initial"}
+    for picture in pictures:
+        assert life.first.files[f"figures/{picture}.svg"].startswith(b"<?xml")
+        assert life.first.files[f"figures/{picture}.png"].startswith(b"\x89PNG")
+        assert f"figures/{picture}.png" in life.first.readme
+    assert "Traceback" not in life.first.said
+
+
+def test_networks_learn(life: Life) -> None:
+    """After two epochs on MNIST every network is right more often than nine times in ten."""
+    for record in life.first.records.values():
+        assert record["result"]["status"] == "done"
+        assert record["result"]["last"]["test_accuracy"] > 0.9
+        assert len(record["result"]["history"]["epoch"]) == 2
+
+
+def test_numbers_of_the_readme_are_in_the_tables(life: Life) -> None:
+    """Each decimal number of the answer and of the first table is a rounding of a number in a table, or of its 100
+    fold where it is in percent; and there are as many of them as a table of two activations holds at least."""
+    frames = [life.first.files[f"tables/{name}.csv"].decode() for name in ("accuracy", "comparisons", "runs")]
+    cells = [
+        cell for text in frames for cell in re.split(r"[,\n]", text) if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+    ]
+    known = [scale * float(cell) for cell in cells for scale in (1, 100)]
+    lines = life.first.readme.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("## "))
+    rows = [line for line in lines[start:] if line.startswith("| ")]
+    table = rows[: next((i for i, line in enumerate(rows) if i > 1 and "--" in line), len(rows))]
+    answer = [line for line in lines[:start] if "mean test accuracies" in line]
+    shown = re.findall(r"[+-]?\d+\.\d+", " ".join([*answer, *table]))
+    assert len(shown) >= 12
+    for number in shown:
+        half = 0.5001 * 10.0 ** -len(number.split(".")[1])
+        assert any(abs(float(number) - value) <= half for value in known), number
+
+
+def test_a_second_time_nothing_is_trained_and_nothing_changes(life: Life) -> None:
+    """Exit 0, no run, the same records to the byte, and the same README, tables and figures to the byte."""
+    assert life.second.code == 0
+    assert "0 runs done, 4 recorded" in life.second.said
+    assert life.second.records == life.first.records
+    assert life.second.files == life.first.files
+
+
+def test_a_truncated_record_is_found(life: Life) -> None:
+    """`study verify` ends with exit code 4, and the record is set aside, not removed."""
+    assert life.verified == 4
+    assert (life.results / "runs" / "damaged" / f"{life.victim}.json").exists()
+
+
+def test_done_again_elsewhere_it_is_the_same_run(life: Life) -> None:
+    """Trained again, in another process, alone, in another time zone, language and hash seed: the same to the byte."""
+    again = life.third.records[life.victim]
+    assert again["provenance"]["date"] > life.first.records[life.victim]["provenance"]["date"]
+    assert scientific_content(again) == scientific_content(life.first.records[life.victim])
+
+
+def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
+    """Two runs of the new activation and the damaged one; all other records are those of before, untouched: neither a
+    label, nor a comment or docstring in the training loop retrains."""
+    assert "3 runs done, 6 recorded" in life.third.said
+    assert sorted(by_run(life.third).keys() - by_run(life.first).keys()) == [("arctan", 0), ("arctan", 1)]
+    kept = life.first.records.keys() - {life.victim}
+    assert {run: life.third.records[run] for run in kept} == {run: life.first.records[run] for run in kept}
+
+
+def test_one_entry_more_is_in_every_table_figure_and_answer(life: Life) -> None:
+    """Each table with activations has the new one, each figure its label as text, and the report's answer names it."""
+    tables = [name for name in life.third.files if name.startswith("tables/")]
+    for name in tables:
+        frame = pd.read_csv(life.results / name)
+        if "activation" in frame:
+            assert "arctan" in set(frame["activation"]), name
+    assert len(tables) >= 6
+    for name, content in life.third.files.items():
+        if name.endswith(".svg"):
+            assert b">Arctan" in content, name
+    answer = next(line for line in life.third.readme.splitlines() if "mean test accuracies" in line)
+    assert "Arctan" in answer
+
+
+def test_a_new_label_is_shown_everywhere(life: Life) -> None:
+    """The report speaks of the Rectifier, and no longer of ReLU but in the article's own words."""
+    answer = next(line for line in life.third.readme.splitlines() if "mean test accuracies" in line)
+    assert "Rectifier" in answer
+    assert "ReLU" not in answer
+    assert b">Rectifier" in life.third.files["figures/baseline_training.svg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("half", "has a value that is not finite at z = -100"), ("narrow", "returns float16 for float32")],
+)
+def test_a_broken_entry_is_refused_by_name_and_the_rest_goes_on(life: Life, name: str, reason: str) -> None:
+    """Exit 1; said in the terminal and in the report with the reason; not one run of it was tried."""
+    assert life.third.code == 1
+    assert re.search(rf"activation '{name}' was refused: it {reason}", life.third.said)
+    assert re.search(rf"{name} was refused: it {reason}", life.third.readme)
+    assert name not in {settings(record).activation for record in life.third.records.values()}
+    assert name not in json.loads((life.results / "runs" / "plan.json").read_text())["activations"]
+
+
+def test_records_describe_themselves(life: Life) -> None:
+    """Full settings, the activation's formula and source, the data's checksum, versions, CPU and timings."""
+    record = next(iter(life.first.records.values()))
+    assert record["identity"]["settings"].keys() == Settings(activation="relu", seed=0).to_dict().keys()
+    assert record["activation"].keys() == {"label", "formula", "source"}
+    assert len(record["identity"]["data"]) == 64
+    assert {"python", "tensorflow", "keras", "numpy", "cpu"} <= record["provenance"]["environment"].keys()
+    assert record["provenance"]["timings"]["seconds"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["provenance"]["date"])
+
+
+def test_theory_of_an_unknown_activation(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2 and what is near."""
+    assert cli.main(["theory", "rellu"]) == 2
+    assert "unknown activation 'rellu'; near it: relu" in capsys.readouterr().err
