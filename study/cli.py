@@ -222,6 +222,7 @@ def _show_data(options: argparse.Namespace) -> int:
 
 
 def _registry() -> dict[str, Any]:
+    environment.start_tensorflow()
     from study.activations import REGISTRY
 
     return REGISTRY

@@ -7,6 +7,7 @@ looked at again.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from study import environment
 from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
 from study.records import source_fingerprint
 
@@ -20,6 +21,7 @@ def describe(names: Iterable[str], square_norm: float, kept: Mapping[str, Any]) 
 
     `square_norm` is the mean ||x||^2 of the training images; `kept` holds what was recorded before.
     """
+    environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
 
     described, refused = {}, {}
@@ -57,7 +59,8 @@ def _theory(name: str, square_norm: float) -> dict[str, Any]:
 
     function = meanfield.from_tensorflow(REGISTRY[name].function)
     point = criticality.critical_initialization(function)
-    line = criticality.critical_curve(function, np.geomspace(1e-3, 1e3, 121))
+    places = np.geomspace(1e-3, 1e3, 601)
+    line = criticality.critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     rows = [
         row
         for width in INITIAL_WIDTHS
@@ -68,13 +71,13 @@ def _theory(name: str, square_norm: float) -> dict[str, Any]:
     settings = (
         {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None} if point else None
     )
-    is_there = line.sigma_b2 >= 0
+    is_there = line.sigma_b2 > -1e-9
     return {
         "critical": settings,
         "why_none": "" if point else criticality.why_not_critical(function),
         "line": {
             "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
-            "sigma_b": np.sqrt(line.sigma_b2[is_there]).tolist(),
+            "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
         },
         "rows": {column: [row[column] for row in rows] for column in rows[0]},
     }

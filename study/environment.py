@@ -1,8 +1,10 @@
 """What a process must be told before TensorFlow starts, and what it ran on."""
 
+import importlib
 import importlib.metadata
 import os
 import platform
+import sys
 from pathlib import Path
 
 # One thread a process: the study uses its cores by running one process on each, and sums come out in one order.
@@ -21,6 +23,22 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "di
 def prepare() -> None:
     """Set what decides a measurement's bits and speed, before TensorFlow is imported; child processes inherit it."""
     os.environ.update(VARIABLES)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow, prepared, and without the notes on GPUs that it writes past Python's standard error."""
+    prepare()
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def describe() -> dict[str, str]:

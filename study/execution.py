@@ -75,7 +75,7 @@ def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
 
 def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
     """One run, in whatever process this is called; the activation is looked up by name and must be the one meant."""
-    environment.prepare()
+    environment.start_tensorflow()
     from study import activations, training
 
     activation = activations.REGISTRY[settings.activation]

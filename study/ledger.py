@@ -40,7 +40,7 @@ class Ledger:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        write_atomically(path, json.dumps(asdict(self), sort_keys=True).encode())
+        write_atomically(path, json.dumps(asdict(self)).encode())
 
     def plan(self, experiment: str) -> Plan:
         """What the experiment was asked for."""

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import synthetic
 from synthetic import VARIABLE, command, environment, started, told, write_data
 
-from study import cli
+from study import cli, experiment, session
+from study.ledger import Ledger
 from study.records import Store
 
 
@@ -198,7 +201,7 @@ def test_a_changed_function_retrains_its_own_runs_alone(
     study(*RUN)
     before = started(fake)
     changed = replace(synthetic.REGISTRY["gelu"], function=lambda z: 1.001 * z)
-    monkeypatch.setitem(synthetic.REGISTRY, "gelu", changed)
+    monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "gelu": changed})
     assert "2 runs done, 8 recorded" in study(*RUN)[2]
     assert started(fake) - before == {"gelu 0": 1, "gelu 1": 1}
     assert len(Store(Path("results/runs"))) == 10
@@ -207,37 +210,61 @@ def test_a_changed_function_retrains_its_own_runs_alone(
 def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another label, formula, source and place in the registry: no run is done, and the words are taken over."""
     study(*RUN)
-    renamed = replace(synthetic.REGISTRY["gelu"], label="Gaussian", formula="x", source="elsewhere")
-    monkeypatch.setitem(synthetic.REGISTRY, "gelu", renamed)
-    first = dict(synthetic.REGISTRY)
-    monkeypatch.setitem(synthetic.REGISTRY, "relu", synthetic.REGISTRY.pop("relu"))  # now the last
+    relu, *others = synthetic.REGISTRY.items()
+    entries = dict([*others, relu])  # ReLU is now the last
+    entries["gelu"] = replace(entries["gelu"], label="Gaussian", formula="x", source="elsewhere")
+    monkeypatch.setattr(synthetic, "REGISTRY", entries)
     assert "0 runs done, 8 recorded" in study(*RUN)[2]
     style = Ledger.load(Path("results/runs/plan.json")).style()
     assert style.labels["gelu"] == "Gaussian"
-    assert style.order(FOUR) == ["sigmoid", "gelu", "swish", "relu"]
-    synthetic.REGISTRY.clear()
-    synthetic.REGISTRY.update({**first, "gelu": REGISTRY["gelu"]})
+    assert style.order(["relu", "sigmoid", "gelu", "swish"]) == ["sigmoid", "gelu", "swish", "relu"]
 
 
-def test_activations_of_two_experiments_keep_places_of_their_own(
-    study: Said, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An entry put first into the registry moves those of an experiment that is not run again: no two share a colour."""
+def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry put first in the registry moves those of experiments that are not run again: no two share a colour."""
     baseline = session.experiments()["baseline"]
-    monkeypatch.setattr(session, "experiments", lambda: {"baseline": baseline, "other": baseline})
-    monkeypatch.setattr("study.experiment.experiments", session.experiments)
+    for room in (session, experiment):
+        monkeypatch.setattr(room, "experiments", lambda: {"baseline": baseline, "other": baseline})
     study(*RUN)
-    first = dict(synthetic.REGISTRY)
-    entries = {"new": replace(first["tanh"], function=np.arctan), **first}
-    synthetic.REGISTRY.clear()
-    synthetic.REGISTRY.update(entries)
-    try:
-        assert study("run", "other", *RUN[2:], "--activations", "new")[0] == 0
-    finally:
-        synthetic.REGISTRY.clear()
-        synthetic.REGISTRY.update(first)
+    entries = {"new": replace(synthetic.REGISTRY["tanh"], function=np.arctan), **synthetic.REGISTRY}
+    monkeypatch.setattr(synthetic, "REGISTRY", entries)
+    assert study("run", "other", *RUN[2:], "--activations", "new")[0] == 0
     style = Ledger.load(Path("results/runs/plan.json")).style()
     assert style.order(["relu", "new", "swish"]) == ["new", "relu", "swish"]
+
+
+def test_a_broken_entry_is_refused_and_the_others_go_on(
+    study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 1; it is named with the reason and not tried; `plan` says so beforehand; alone, it leaves a report that says
+    so and nothing else."""
+    broken = replace(synthetic.REGISTRY["tanh"], function=np.log)
+    monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "broken": broken})
+    with np.errstate(invalid="ignore", divide="ignore"):
+        assert (
+            "'broken' would be refused: it has a value that is not"
+            in study("plan", *RUN[1:], "--activations", "broken")[1]
+        )
+        code, _, said = study(*RUN, "--activations", "relu broken")
+        assert code == 1
+        assert "activation 'broken' was refused: it has a value that is not finite" in said
+        assert list(started(fake)) == ["relu 0", "relu 1"]
+        assert study("all", *RUN[1:], "--activations", "broken")[0] == 1
+    assert "broken was refused" in Path("results/README.md").read_text()
+
+
+def test_if_every_run_fails_the_report_says_so(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 1 and a report of failures alone."""
+    monkeypatch.setenv(VARIABLE, told(how={"relu": "raise no reason"}))
+    assert study("all", *RUN[1:], "--activations", "relu")[0] == 1
+    assert Path("results/README.md").read_text().count("RuntimeError: no reason") == 2
+
+
+def test_a_scheduler_that_is_none_is_said(study: Said) -> None:
+    """Exit 1, and what to do."""
+    code, _, said = study(*RUN, "--scheduler", "nowhere://x")
+    assert code == 1
+    assert "no Dask scheduler answers at nowhere://x" in said
 
 
 def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path) -> None:

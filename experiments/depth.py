@@ -1,0 +1,249 @@
+"""Where does each activation stop learning, and is it the vanishing gradient? 1 to 50 hidden layers, Adam and SGD.
+
+Width 100, Keras' defaults, 480 updates; and, over more seeds and without training, every measure at initialisation.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from study import depth_figures, tables, trainability
+from study.constants import (
+    DEEPEST_SEEDS,
+    DEPTH_EPOCHS,
+    DEPTH_OPTIMIZERS,
+    DEPTH_SEEDS,
+    DEPTHS,
+    INITIAL_SEEDS,
+    INITIAL_WIDTHS,
+    PROFILE_DEPTH,
+    QUICK_SEEDS,
+    WIDTH,
+)
+from study.experiment import Display, Picture, Plan, Section
+from study.records import Record, measures_frame, runs_frame
+from study.settings import Settings
+from study.style import Style
+
+ORDER = 2
+TITLE = "Depth: where the gradient vanishes, and where learning stops"
+NAME = "depth"
+QUICK_DEPTHS = (1, 5, 20)
+NAMES = {"adam": "Adam", "sgd": "SGD"}
+
+
+def seeds_at(depth: int, plan: Plan) -> int:
+    """Paired seeds trained at a depth: fewer at the deepest, which costs as much as all the others."""
+    usual = QUICK_SEEDS if plan.is_quick else DEEPEST_SEEDS if depth == DEPTHS[-1] else DEPTH_SEEDS
+    return plan.seeds or usual
+
+
+def depths(plan: Plan) -> tuple[int, ...]:
+    """The grid of depths."""
+    return QUICK_DEPTHS if plan.is_quick else DEPTHS
+
+
+def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
+    """Optimisers and their learning rates; in a quick look SGD alone, under which depth tells most."""
+    return DEPTH_OPTIMIZERS[1:] if plan.is_quick else DEPTH_OPTIMIZERS
+
+
+def trained(plan: Plan) -> list[Settings]:
+    """The runs that train."""
+    return [
+        Settings(
+            activation=name, seed=seed, depth=depth, width=WIDTH, optimizer=optimizer, learning_rate=rate,
+            epochs=DEPTH_EPOCHS, patience=None,
+        )
+        for name in plan.activations
+        for optimizer, rate in optimizers(plan)
+        for depth in depths(plan)
+        for seed in range(seeds_at(depth, plan))
+    ]  # fmt: skip
+
+
+def initial(plan: Plan) -> list[Settings]:
+    """The networks that are measured at initialisation alone, in float64, where no error is too small."""
+    seeds = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
+    return [
+        Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0, precision="float64")
+        for name in plan.activations
+        for width in INITIAL_WIDTHS
+        for depth in depths(plan)
+        for seed in range(seeds)
+    ]
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """One round: the networks that train, then those that do not."""
+    return [] if so_far else [*trained(plan), *initial(plan)]
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """Factors per layer beside theory, the three norms side by side, accuracy against depth."""
+    runs, measures = runs_frame(records), measures_frame(records)
+    is_trained = runs["epochs"] > 0
+    norms = tables.gradient_norms(measures, NAME)
+    theory = trainability.beside_theory(_initial_rows(measures), plan)
+    shrink = trainability.shrink_factors(_initial_rows(measures), plan)
+    reached = trainability.trainable_depth(runs[is_trained])
+    success = trainability.success(runs[is_trained])
+    section_tables = {
+        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
+        "gradient_norms": _kept(norms),
+        "theory": theory,
+        "shrink_factors": shrink.assign(experiment=NAME),
+        "trainable_depth": reached.assign(experiment=NAME),
+        "depth_success": success.assign(experiment=NAME),
+    }
+    blocks: list[str | Display | Picture] = [
+        _method(plan),
+        Display(
+            "By what factor the norm of the error signal changes for each hidden layer it passes on its way to the "
+            f"input, at initialisation, {max(depths(plan))} layers; geometric mean over seeds, 95% interval.",
+            _shown_factors(shrink, max(depths(plan)), style),
+        ),
+        _bound(shrink, max(depths(plan)), style),
+        Display(
+            "The deepest network of the grid that trained (validation accuracy of at least 50%) with all shallower "
+            "ones: median over seeds (least to most).",
+            _shown_depths(reached, style),
+        ),
+        _outside(theory),
+        *_pictures(plan, norms, theory, success, style),
+    ]
+    return Section(TITLE, _answer(shrink, reached, max(depths(plan)), style), blocks, section_tables)
+
+
+def _initial_rows(measures: pd.DataFrame) -> pd.DataFrame:
+    """The measures of the runs without training: float64, and more seeds than those that train."""
+    return measures[measures["precision"] == "float64"]
+
+
+def _kept(norms: pd.DataFrame) -> pd.DataFrame:
+    """Few steps for the table; the errors of the networks shown layer by layer at every logged step."""
+    is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error")
+    return norms[norms["step"].isin((0, 10, 100, 480)) | is_profile]
+
+
+def _method(plan: Plan) -> str:
+    by = " and ".join(f"{NAMES[name]} at {rate:g}" for name, rate in optimizers(plan))
+    return (
+        f"{', '.join(map(str, depths(plan)))} hidden layers of {WIDTH} units, Keras' default initialisation "
+        f"(glorot_uniform, zero biases), {by}, 480 updates, {seeds_at(1, plan)} paired seeds "
+        f"({seeds_at(max(depths(plan)), plan)} at depth {max(depths(plan))}). "
+        "Failing in 480 updates is not failing for ever. "
+        f"Measures at initialisation are of networks of {' and '.join(map(str, INITIAL_WIDTHS))} units, in float64."
+    )
+
+
+def _shown_factors(shrink: pd.DataFrame, depth: int, style: Style) -> pd.DataFrame:
+    rows = []
+    for name, of_one in shrink[shrink["depth"] == depth].groupby("activation", sort=False):
+        shown = {"Activation": style.labels[str(name)], "n": int(of_one["n"].iloc[0])}
+        for row in of_one.sort_values("width").to_dict("records"):
+            shown[f"measured, width {row['width']}"] = tables.interval(row["factor"], row["ci_low"], row["ci_high"])
+        shown["theory, infinite width"] = f"{of_one['predicted'].iloc[0]:.3f}"
+        rows.append(shown)
+    return pd.DataFrame(rows)
+
+
+def _shown_depths(reached: pd.DataFrame, style: Style) -> pd.DataFrame:
+    rows = []
+    for name, of_one in reached.groupby("activation", sort=False):
+        shown = {"Activation": style.labels[str(name)], "n": int(of_one["n"].iloc[0])}
+        for row in of_one.to_dict("records"):
+            shown[f"{row['optimiser']}, {row['learning_rate']:g}"] = trainability.shown_depth(row)
+        rows.append(shown)
+    return pd.DataFrame(rows)
+
+
+def _bound(shrink: pd.DataFrame, depth: int, style: Style) -> str:
+    """A3: is the bound 0.25 on the sigmoid's slope the factor per layer?"""
+    narrow = shrink[(shrink["depth"] == depth) & (shrink["width"] == WIDTH)].set_index("activation")
+    parts = []
+    if "sigmoid" in narrow.index:
+        row = narrow.loc["sigmoid"]
+        side = "inside" if row["ci_low"] <= 0.25 <= row["ci_high"] else "outside"
+        parts.append(
+            f"The article's 0.25 is the bound on the sigmoid's slope, not its error's factor per layer: that is "
+            f"{tables.interval(row['factor'], row['ci_low'], row['ci_high'])}, and 0.25 is {side} the interval. The "
+            "weights count as much as the slope: under another initialisation the factor is another."
+        )
+    if "relu" in narrow.index:
+        row = narrow.loc["relu"]
+        parts.append(
+            f"ReLU's slope is 1 where it is not 0, and yet under Glorot its errors shrink too, by "
+            f"{tables.interval(row['factor'], row['ci_low'], row['ci_high'])} per layer: half its units are off."
+        )
+    return " ".join(parts)
+
+
+def _outside(theory: pd.DataFrame) -> str:
+    """Where theory lies outside the seeds' interval, by width and quantity."""
+    known = theory[theory["is_inside"].notna()]
+    shares = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"].mean()
+    parts = ", ".join(
+        f"{quantity} at width {width}: {tables.percent(share, 0)}" for (quantity, width), share in shares.items()
+    )
+    return (
+        f"Theory lies outside the seeds' 95% interval in these shares of layers: {tables.escape_markdown(parts)}. It "
+        "predicts root mean squares at infinite width; the mean logarithm over seeds lies below them at finite width, "
+        "by about 5L/(4n) for ReLU (Hanin & Nica 2018), so a gap that comes of the width is smaller at the larger one."
+    )
+
+
+def _answer(shrink: pd.DataFrame, reached: pd.DataFrame, depth: int, style: Style) -> str:
+    narrow = shrink[(shrink["depth"] == depth) & (shrink["width"] == WIDTH)]
+    factors = ", ".join(
+        f"{tables.escape_markdown(style.labels[row['activation']])} {row['factor']:.2f}"
+        for row in narrow.to_dict("records")
+    )
+    sgd = reached[reached["optimiser"] == "sgd"]
+    depths_reached = ", ".join(
+        f"{tables.escape_markdown(style.labels[row['activation']])} {trainability.shown_depth(row)}"
+        for row in sgd.to_dict("records")
+    )
+    return (
+        f"Under Keras' default initialisation the error signal changes by these factors per hidden layer: {factors}. "
+        f"After 480 updates of SGD the deepest network that trains has this many hidden layers (median over seeds): "
+        f"{depths_reached}."
+    )
+
+
+def _pictures(
+    plan: Plan, norms: pd.DataFrame, theory: pd.DataFrame, success: pd.DataFrame, style: Style
+) -> list[Picture]:
+    profile = max(d for d in depths(plan) if d <= PROFILE_DEPTH)
+    deep = norms[(norms["depth"] == profile) & (norms["width"] == WIDTH) & (norms["precision"] == "float32")]
+    errors = theory[
+        (theory["quantity"] == "error_norm_ratio") & (theory["depth"] == profile) & (theory["width"] == WIDTH)
+    ]
+    deep = deep[deep["optimiser"] == "sgd"]
+    panels = success.assign(panel=success["optimiser"] + " " + success["learning_rate"].map("{:g}".format))
+    return [
+        Picture(
+            "depth_errors",
+            f"The error signal's norm by layer, relative to the output layer's, {profile} hidden layers at "
+            "initialisation: measured (markers, band: 95% interval over seeds) over theory (dashed).",
+            depth_figures.errors_beside_theory(errors, style),
+        ),
+        Picture(
+            "depth_side_by_side",
+            "Weight gradient, error and forward signal of the same networks. The weight gradient hides most of what "
+            "the error shows, for it is the error times the layer's input, and inputs become alike with depth.",
+            depth_figures.norms_side_by_side(deep, style),
+        ),
+        Picture(
+            "depth_accuracy",
+            "Best validation accuracy after 480 updates against depth. Above the upper dotted line a network counts as "
+            "trained; at the lower it guesses.",
+            depth_figures.accuracy_against_depth(panels, style),
+        ),
+        Picture(
+            "depth_heat",
+            f"The error signal by layer and training step, {profile} hidden layers, SGD: whether the dark layers near "
+            "the input are reached before the updates are over.",
+            depth_figures.error_heat_map(deep[deep["measure"] == "error"], style),
+        ),
+    ]
