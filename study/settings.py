@@ -60,12 +60,11 @@ class Settings:
     def __post_init__(self) -> None:
         if isinstance(self.width, list):  # as JSON returns a tuple
             object.__setattr__(self, "width", tuple(self.width))
-        for field in ("learning_rate", "momentum", "epsilon"):  # 1 and 1.0 are one setting, and one run
-            if _whole(getattr(self, field), 0) and _real(getattr(self, field)):
-                object.__setattr__(self, field, float(getattr(self, field)))
         problems = [sentence for sentence in _problems(self) if sentence]
         if problems:
             raise SettingsError(problems)
+        for field in ("learning_rate", "momentum", "epsilon"):  # 1 and 1.0 are one setting, and one run
+            object.__setattr__(self, field, float(getattr(self, field)))
 
     @property
     def widths(self) -> tuple[int, ...]:

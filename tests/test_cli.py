@@ -357,12 +357,14 @@ def test_data_that_is_not_there_is_no_data(study: Said, words: list[str]) -> Non
     assert "elsewhere/mnist.npz" in said
 
 
-def test_nobody_reading_the_output_is_no_error() -> None:
-    """Standard output closed, as `| head -1` does: exit 0 and not a word."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nobody_reading_the_output_is_no_error(unbuffered: str) -> None:
+    """Standard output closed, as `| head -1` does: exit 0 and not a word, found out at the first line or at the end."""
+    variables = environment(PYTHONUNBUFFERED=unbuffered)
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        command("activations"), env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        command("activations"), env=variables, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
