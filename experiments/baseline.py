@@ -185,8 +185,9 @@ def _pictures(
         ),
         Picture(
             "baseline_units",
-            "Shares of dead units, saturated entries and exact zeros on 1,000 validation images, over training. A smooth "
-            "activation's exact zeros are rounding: in float32, GELU is 0 where its normal probability rounds to 0.",
+            "Shares of dead units, saturated entries and exact zeros on 1,000 validation images, over training. A "
+            "smooth activation's exact zeros are rounding: in float32, GELU is 0 once its normal probability rounds "
+            "to 0.",
             figures.unit_measures(norms, style),
         ),
     ]

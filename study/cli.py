@@ -23,7 +23,7 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return its exit code (see DESIGN in CONTRIBUTING.md for their meaning)."""
+    """Carry out one command and return its exit code (CONTRIBUTING.md says what they mean)."""
     environment.prepare()
     signal.signal(signal.SIGTERM, _terminate)
     options = _parser().parse_args(arguments)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from study.experiment import Plan
 from study.files import write_atomically
-from study.records import RecordError
+from study.records import RecordError, valid
 from study.style import Style
 from study.tables import Formula
 
@@ -40,7 +40,7 @@ class Ledger:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        write_atomically(path, json.dumps(asdict(self)).encode())
+        write_atomically(path, json.dumps(valid(asdict(self)), allow_nan=False).encode())
 
     def plan(self, experiment: str) -> Plan:
         """What the experiment was asked for."""

@@ -203,10 +203,12 @@ def theory_table(
         through = propagate(function, scale, np.atleast_1d(square_norm))
         error = error_ratio(through).mean(axis=1)
         gradient = (error_ratio(through) * through.input_square).mean(axis=1)
+        with np.errstate(invalid="ignore"):  # signals that are exactly 0 have no ratio: NaN
+            relative = gradient / gradient[-1]
         quantities = {
             "preactivation_square": through.q.mean(axis=1),
             "error_norm_ratio": np.sqrt(error / error[-1]),
-            "example_weight_gradient_norm_ratio": np.sqrt(gradient / gradient[-1]),
+            "example_weight_gradient_norm_ratio": np.sqrt(relative),
         }
         sigma_w, sigma_b = np.sqrt(scale.sigma_w2).tolist(), np.sqrt(scale.bias_variance).tolist()
         same = {"activation": name, "init": initialization, "depth": depth, "width": width}

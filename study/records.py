@@ -67,16 +67,17 @@ def identity(settings: Settings, data: str, activation: str) -> Identity:
 
 def canonical_json(content: Any) -> bytes:
     """One spelling for one content: sorted keys, no spaces, NaN and infinities as null."""
-    return json.dumps(_valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _valid(content: Any) -> Any:
+def valid(content: Any) -> Any:
+    """The content as JSON can hold it: NaN and infinities are None."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, dict):
-        return {key: _valid(value) for key, value in content.items()}
+        return {key: valid(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_valid(value) for value in content]
+        return [valid(value) for value in content]
     return content
 
 
@@ -122,8 +123,8 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
         "result": measured,
         "provenance": {**provenance, "timings": result.get("timings", {})},
     }
-    valid = json.loads(canonical_json(content))
-    return {**valid, "checksum": hashlib.sha256(canonical_json(valid)).hexdigest()}
+    plain = json.loads(canonical_json(content))
+    return {**plain, "checksum": hashlib.sha256(canonical_json(plain)).hexdigest()}
 
 
 def scientific_content(record: Record) -> bytes:

@@ -88,7 +88,8 @@ def beside_theory(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def theory_rows(plan: Plan) -> pd.DataFrame:
     """What theory predicts for the plan's activations, one row a layer and quantity."""
-    return pd.concat([pd.DataFrame(plan.theory[name]["rows"]) for name in plan.activations], ignore_index=True)
+    rows = [pd.DataFrame(plan.theory[name]["rows"]) for name in plan.activations]
+    return pd.concat(rows, ignore_index=True).astype({"predicted": float})
 
 
 def shrink_factors(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
