@@ -31,8 +31,11 @@ from study.settings import Settings
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
-# What a worker process does first: a terminal sends Ctrl-C to all processes, and it is this one that ends the workers.
-DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+# What a worker process does first: a terminal sends Ctrl-C to all processes; this one ends the workers.
+QUIETLY = (
+    "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
+)
 
 Task = Callable[[Settings, str, Any, float], dict[str, Any]]
 
@@ -189,9 +192,10 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
         "distributed.admin.log-format": "%(message)s",
         "distributed.admin.large-graph-warning-threshold": "1GB",  # the data are 55 MB, sent once
     }
+    for room in ("distributed", "distributed.client"):  # what matters of connections that break is said by us
+        logging.getLogger(room).setLevel(logging.CRITICAL)
     with dask.config.set(options):
         if scheduler is not None:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)
             with _connected(scheduler) as client:
                 yield client
             return
@@ -203,7 +207,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
                 memory_limit=0,
                 dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
                 silence_logs=logging.CRITICAL,
-                preload=[DEAF],
+                preload=[QUIETLY],
             )
             with cluster, distributed.Client(cluster, set_as_default=False) as client:
                 yield client
