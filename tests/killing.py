@@ -15,9 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import synthetic
 
-from study import entries, environment
+from study import environment
 from study.cli import main
 from study.records import Store, scientific_content
 
@@ -68,8 +69,7 @@ def exercise(folder: Path, data: Path, delay: float) -> dict:
 
 if __name__ == "__main__":
     folder, data, rounds, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    sys.modules["study.activations"] = sys.modules["study.training"] = synthetic
-    entries._theory = synthetic.theory
+    synthetic.install(pytest.MonkeyPatch())
     environment.describe = functools.cache(environment.describe)  # asked for after each run, it would take most time
     warm = folder / "warm"  # imports what an experiment imports, once and for all children
     warm.mkdir()

@@ -5,6 +5,7 @@ study.activations and study.training, in every process it starts; `install` does
 runs do besides returning numbers drawn from their settings is told by `told(...)`, through the environment.
 """
 
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -18,11 +19,12 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "STUDY_SYNTHETIC"
@@ -256,24 +258,34 @@ class _Written:
         self.file.close()
 
 
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """The command takes SIGTERM for itself, and at its end SIGINT; give them back, for child processes inherit them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     import study
-    from study import entries
+    from study import entries, environment
 
     here = sys.modules[__name__]
     for name in ("activations", "training"):
         monkeypatch.setitem(sys.modules, f"study.{name}", here)
         monkeypatch.setattr(study, name, here, raising=False)
     monkeypatch.setattr(entries, "_theory", theory)
+    monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
-    sys.modules["study.activations"] = sys.modules["study.training"] = sys.modules[__name__]
+    install(pytest.MonkeyPatch())
 
 if __name__ == "__main__":
-    from study import entries
     from study.cli import main
 
-    entries._theory = theory
     sys.exit(main())

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
-from synthetic import VARIABLE, command, environment, started, told, write_data
+from synthetic import VARIABLE, command, environment, signals_kept, started, told, write_data
 
 from study import cli, experiment, session
 from study.ledger import Ledger
@@ -22,10 +21,8 @@ from study.records import Store
 
 @pytest.fixture(autouse=True)
 def _own_signals() -> Iterator[None]:
-    """The command takes SIGTERM for itself; give it back."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
+    with signals_kept():
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import ROOT
+from synthetic import ROOT, signals_kept
 
 from study import cli
 from study.records import Record, Store, scientific_content
@@ -119,7 +119,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     store = Store(results / "runs")
     victim = next(run for run, record in first.records.items() if settings(record).activation == "sigmoid")
     store.path(victim).write_bytes(store.path(victim).read_bytes()[:-1000])
-    verified = cli.main(["verify", "--results", str(results)])
+    with signals_kept():
+        verified = cli.main(["verify", "--results", str(results)])
     edit_registry(registry, added=ADDED)
     replace(registry, 'label="ReLU"', 'label="Rectifier"')
     training = checkout / "study" / "training.py"
@@ -267,5 +268,6 @@ def test_records_describe_themselves(life: Life) -> None:
 
 def test_theory_of_an_unknown_activation(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 2 and what is near."""
-    assert cli.main(["theory", "rellu"]) == 2
+    with signals_kept():
+        assert cli.main(["theory", "rellu"]) == 2
     assert "unknown activation 'rellu'; near it: relu" in capsys.readouterr().err

@@ -53,7 +53,7 @@ def unruly(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Counter[str
         patch.setenv(VARIABLE, told(log, how=HOW))
         patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
         jobs = [job(seed) for seed in [*FATES, *GOOD]]
-        execute(jobs, {"some": "data"}, store, workers=2, seconds=0.5, grace=1.0, task=synthetic.task)
+        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=2.0, task=synthetic.task)
     return store, started(log)
 
 
@@ -80,7 +80,7 @@ def test_a_failed_run_says_why_in_one_printable_line(unruly: tuple[Store, Counte
     """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
     found = results(unruly[0])
     assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
-    assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 0.5 s"
+    assert found[7]["cause"] == "the run hung: no answer 2 s after its limit of 1 s"
     assert found[8]["cause"] == "the run took more than it was allowed"
 
 

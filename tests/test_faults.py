@@ -1,5 +1,6 @@
 """Rows of the table of faults: what goes wrong with a whole study, and what must happen. The fake engine stands in."""
 
+import contextlib
 import csv as comma_separated
 import inspect
 import io
@@ -26,7 +27,7 @@ import pytest
 import synthetic
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
-from synthetic import ROOT, VARIABLE, Disk, command, environment, run_study, started, told, write_data
+from synthetic import ROOT, VARIABLE, Disk, command, environment, run_study, signals_kept, started, told, write_data
 
 from study import cli, figures, report
 from study.records import Store, scientific_content
@@ -55,18 +56,19 @@ def contents(results: Path) -> dict[str, bytes]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, bytes]:
     """What a study of four activations and two seeds records when nothing goes wrong."""
     results = tmp_path_factory.mktemp("undisturbed")
-    assert run_study(*words("run", results, data)).returncode == 0
+    with pytest.MonkeyPatch.context() as patch, signals_kept():
+        synthetic.install(patch)
+        assert cli.main(words("run", results, data)) == 0
     return contents(results)
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The fake engine in this process, and the log of what it starts."""
-    before = signal.getsignal(signal.SIGTERM)
     synthetic.install(monkeypatch)
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
-    yield tmp_path / "log"
-    signal.signal(signal.SIGTERM, before)
+    with signals_kept():
+        yield tmp_path / "log"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="rounds are forked, to have fifty of them in a few seconds")
@@ -124,18 +126,15 @@ def test_3_interrupted(
 ) -> None:
     """Exit 130 and how to resume, without a traceback; no process is left; what was finished is kept and not redone."""
     how = told(fake, pace=0.05, how={"gelu 1": "hang"})
-    running = subprocess.Popen(
-        command(*words("run", tmp_path, data, workers=2)),
-        env=environment(**{VARIABLE: how}), stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    wait_until(lambda: started(fake)["gelu 1"] == 1)
-    wait_until(lambda: len(Store(tmp_path / "runs")) >= 2)
-    family = psutil.Process(running.pid).children(recursive=True)
-    assert len(family) >= 2
-    for number in signals:
-        os.killpg(running.pid, number)  # as a terminal does it: to the workers as well
-        time.sleep(0.3)
-    _, said = running.communicate(timeout=60)
+    with started_study(words("run", tmp_path, data, workers=2), how) as running:
+        wait_until(lambda: started(fake)["gelu 1"] == 1)
+        wait_until(lambda: len(Store(tmp_path / "runs")) >= 2)
+        family = psutil.Process(running.pid).children(recursive=True)
+        assert len(family) >= 2
+        for number in signals:
+            os.killpg(running.pid, number)  # as a terminal does it: to the workers as well
+            time.sleep(0.3)
+        _, said = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "interrupted; what was finished is kept. Resume with: study run baseline" in said
     assert "Traceback" not in said
@@ -148,6 +147,20 @@ def test_3_interrupted(
     assert cli.main(words("run", tmp_path, data)) == 0
     assert contents(tmp_path) == undisturbed
     assert sum((started(fake) - before).values()) == 8 - len(kept)
+
+
+@contextlib.contextmanager
+def started_study(asked: list[str], how: str) -> Iterator[subprocess.Popen[str]]:
+    """The study in a process and a session of its own, killed at the end if it is still there."""
+    variables = environment(**{VARIABLE: how})
+    running = subprocess.Popen(
+        command(*asked), env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def wait_until(is_so, seconds: float = 60.0) -> None:
@@ -248,13 +261,11 @@ def test_9_two_runs_on_one_folder(
     """The second says who holds the folder, exit 5; when the first is killed it holds nothing, its workers are gone."""
     asked = words("run", tmp_path, data, workers=1)
     how = told(fake, how={"relu 0": "hang"})
-    first = subprocess.Popen(command(*asked), env=environment(**{VARIABLE: how}), stderr=subprocess.DEVNULL)
-    wait_until(lambda: started(fake)["relu 0"] == 1)
-    assert cli.main(asked) == 5
-    assert f"process {first.pid} on {socket.gethostname()}" in capsys.readouterr().err
-    family = psutil.Process(first.pid).children(recursive=True)
-    first.kill()
-    first.wait()
+    with started_study(asked, how) as first:
+        wait_until(lambda: started(fake)["relu 0"] == 1)
+        assert cli.main(asked) == 5
+        assert f"process {first.pid} on {socket.gethostname()}" in capsys.readouterr().err
+        family = psutil.Process(first.pid).children(recursive=True)
     assert cli.main(words("run", tmp_path, data)) == 0
     assert contents(tmp_path) == undisturbed
     assert psutil.wait_procs(family, timeout=20)[1] == []
@@ -313,14 +324,12 @@ def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path,
     """
     results = tmp_path_factory.mktemp("strange")
     how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, signals_kept():
         synthetic.install(patch)
         patch.setenv(VARIABLE, told(how=how))
         patch.setitem(synthetic.REGISTRY, "relu", replace(synthetic.REGISTRY["relu"], label=LABEL, source=LABEL))
         patch.setitem(synthetic.REGISTRY, NAME, replace(synthetic.REGISTRY["tanh"], studied=True, formula=LABEL))
         code = cli.main(words("all", results, data, seeds=3))
-    signal.signal(signal.SIGTERM, before)
     return results, code
 
 

@@ -275,7 +275,7 @@ def test_a_number_in_the_training_loop_retrains(tmp_path: Path) -> None:
     assert engine(tmp_path / "a", "training.py", "PROBE_IMAGES = 1000", "PROBE_IMAGES = 999") != engine_fingerprint()
 
 
-def test_of_the_data_room_the_split_alone_retrains(tmp_path: Path) -> None:
+def test_of_the_data_room_only_what_the_engine_is_given_retrains(tmp_path: Path) -> None:
     """How MNIST is found and checked may change; how it is split may not."""
     assert engine(tmp_path / "a", "dataset.py", "LARGEST = 64", "LARGEST = 65") == engine_fingerprint()
     assert engine(tmp_path / "b", "dataset.py", 'b"split"', 'b"other"') != engine_fingerprint()
