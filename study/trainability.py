@@ -30,7 +30,7 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     0 where the smallest depth already failed. A seed counts with the depths it was run at; `n` is the number of seeds,
     `deepest` the largest depth any was run at: a value equal to it means "at least".
     """
-    marked = runs.assign(is_trained=_is_trained(runs)).sort_values("depth")
+    marked = runs.assign(is_trained=_is_trained(runs)).sort_values("depth", kind="stable")
     grouped = marked.groupby([*KEYS, "seed"], sort=False, dropna=False)
     reached = grouped.apply(_reached, include_groups=False).rename("reached").reset_index()
     complete = reached[reached["seed"].isin(marked.loc[marked["depth"] == marked["depth"].max(), "seed"])]
