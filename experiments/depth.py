@@ -28,7 +28,7 @@ from study.style import Style
 ORDER = 2
 TITLE = "Depth: where the gradient vanishes, and where learning stops"
 NAME = "depth"
-QUICK_DEPTHS = (1, 5, 20)
+QUICK_DEPTHS = (1, 20)
 NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
