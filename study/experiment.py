@@ -1,7 +1,11 @@
 """What an experiment is: it declares the runs a question needs, and makes its answer of their records.
 
-An experiment is a module under experiments/ with `TITLE`, `rounds` and `interpret`. `rounds` yields one round of runs
-after another; each sees the records so far, and an empty round ends it. `interpret` turns the records into a Section.
+An experiment is a module under experiments/ with `ORDER`, `TITLE`, `rounds` and `interpret`. `rounds` yields one round
+of runs after another; each sees the records so far, and an empty round ends it. `interpret` turns the records into a
+Section. A module with `conclude` instead of the two asks for no runs: it makes its Section of the other sections'
+tables and of measured documents, when all those are there.
+
+`TARGET` names the make target of an experiment that takes longer than `make all` may; without it, it is part of that.
 """
 
 import importlib
@@ -13,6 +17,7 @@ from typing import Any, Protocol, cast
 import pandas as pd
 from matplotlib.figure import Figure
 
+from study.claims import Judgement
 from study.records import Record
 from study.settings import Settings
 from study.style import Style
@@ -52,13 +57,27 @@ class Display:
 class Section:
     """An experiment's answer. `tables` are written as they are, joined with other sections' of the same name.
 
-    `blocks` are Markdown paragraphs, displays and pictures, in the report's order; `answer` is the short answer.
+    `blocks` are Markdown paragraphs, displays and pictures, in the report's order; `answer` is the short answer;
+    `judgements` say what the section's records mean for published claims.
     """
 
     title: str
     answer: str
     blocks: Sequence[str | Display | Picture]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    judgements: Sequence[Judgement] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a module that concludes may use: all sections' tables by name, and results/records' documents by name.
+
+    `judgements` are those of all sections; see study/claims.py.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    documents: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    judgements: Sequence[Judgement] = ()
 
 
 class Experiment(Protocol):

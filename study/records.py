@@ -132,6 +132,22 @@ def scientific_content(record: Record) -> bytes:
     return canonical_json({key: record[key] for key in ("schema", "id", "identity", "result")})
 
 
+def write_document(folder: Path, name: str, content: dict[str, Any], provenance: dict[str, Any]) -> None:
+    """Write a measurement that is no run (timings of the machine, say) as folder/name.json, checked like a record."""
+    plain = {"schema": SCHEMA, "name": name, "content": content, "provenance": provenance}
+    plain = json.loads(canonical_json(plain))
+    checksum = hashlib.sha256(canonical_json(plain)).hexdigest()
+    write_atomically(folder / f"{name}.json", canonical_json({**plain, "checksum": checksum}))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The verified document at `path`: schema, name, content, provenance, checksum; RecordError if it is damaged."""
+    document = _checked(path.read_bytes())
+    if document.get("name") != path.stem or not isinstance(document.get("content"), dict):
+        raise RecordError(f"is no document of the name {path.stem}")
+    return document
+
+
 _NAME = "[0-9a-f]" * 20 + ".json"
 
 
@@ -195,19 +211,29 @@ class Store:
 
 def verified(content: bytes, run: str) -> Record:
     """The record in these bytes, if it is whole, of this identity and of a schema this code knows."""
+    record = _checked(content)
     try:
-        record = json.loads(content)
-        checksum = record.pop("checksum")
-        schema, named = record["schema"], record["id"]
+        named, is_named_so = record["id"], _id(record["identity"]) == record["id"] == run
+    except KeyError as error:
+        raise RecordError(f"is not a whole record ({type(error).__name__})") from error
+    if not is_named_so:
+        raise RecordError(f"is the record of run {named}, under another name")
+    return record
+
+
+def _checked(content: bytes) -> dict[str, Any]:
+    """What these bytes of JSON hold, if it is whole and of a schema this code knows."""
+    try:
+        found = json.loads(content)
+        checksum = found.pop("checksum")
+        schema = found["schema"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"is not a whole record ({type(error).__name__})") from error
-    if hashlib.sha256(canonical_json(record)).hexdigest() != checksum:
+    if hashlib.sha256(canonical_json(found)).hexdigest() != checksum:
         raise RecordError("does not match its checksum")
     if schema != SCHEMA:
         raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
-    if named != run or _id(record["identity"]) != run:
-        raise RecordError(f"is the record of run {named}, under another name")
-    return {**record, "checksum": checksum}
+    return {**found, "checksum": checksum}
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -223,7 +249,7 @@ def _keys(record: Record) -> dict[str, Any]:
         "optimiser": settings["optimizer"],
         "learning_rate": settings["learning_rate"],
         "batch": settings["batch"],
-        "dropout": 0.0,
+        "dropout": settings["dropout"],
         "seed": settings["seed"],
         "precision": settings["precision"],
     }
@@ -233,6 +259,9 @@ def variant(settings: dict[str, Any]) -> str:
     """What sets the network apart from the plain one, in words; "plain" if nothing does."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += ["residual"] if settings["residual"] else []
+    parts += [f"shift {settings['shift']}"] if settings["shift"] else []
+    parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
+    parts += ["squared error"] if settings["loss"] != "crossentropy" else []
     defaults = {"epsilon": 1e-7, "momentum": 0.0}
     parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
     return ", ".join(parts) or "plain"
@@ -273,6 +302,16 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
         if "history" in record["result"]
     ]
     return pd.concat(parts, ignore_index=True).astype({"epoch": int})
+
+
+def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and amplitude of input noise: the last weights' test_loss and test_accuracy under it."""
+    parts = [
+        pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
+        for record in records
+        if record["result"].get("noise")
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:

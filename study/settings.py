@@ -6,10 +6,14 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical", "centred", "gaussian")
+INITIALIZATIONS = (
+    "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
+)  # fmt: skip
 SCALED = ("critical", "centred", "gaussian")  # those that need sigma_w and sigma_b
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("adam", "sgd")
+OUTPUTS = ("softmax", "sigmoid", "relu")
+LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
 
 
@@ -29,8 +33,13 @@ class Settings:
     `sigma_w`, `sigma_b` (sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)) and `first_square` (the mean square of z_1 to
     scale W_1 for; None: scale W_1 by its fan_in) belong to the Gaussian initialisations `critical`, `centred` and
     `gaussian`.
+    `unit_norm` draws Gaussian kernels and scales every unit's incoming weights to norm 1; `torch_default` draws kernels
+    and biases from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
     `normalization` stands between a layer's affine map and its activation; `residual` adds a layer's input to its
-    output where they have one size.
+    output where they have one size. `dropout` is the share of every hidden layer's outputs zeroed in training; `shift`
+    the most pixels by which a training image is moved, each way, at random (0: never).
+    `output` turns the logits into what the `loss` is taken of: categorical cross-entropy, or the mean squared error
+    over the classes.
     `learning_rate`, `momentum` (SGD) and `epsilon` (Adam) are Keras' parameters of the same name.
     `validation` counts the training images held out; `epochs` is the most a run may take (0: measure the
     initial network and train nothing); `patience` the epochs without
@@ -47,6 +56,10 @@ class Settings:
     first_square: float | None = None
     normalization: str = "none"
     residual: bool = False
+    dropout: float = 0.0
+    shift: int = 0
+    output: str = "softmax"
+    loss: str = "crossentropy"
     optimizer: str = "adam"
     learning_rate: float = 0.01
     momentum: float = 0.0
@@ -56,15 +69,18 @@ class Settings:
     epochs: int = 3000
     patience: int | None = 10
     precision: str = "float32"
+    noise: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.width, list):  # as JSON returns a tuple
-            object.__setattr__(self, "width", tuple(self.width))
+        for field in ("width", "noise"):  # as JSON returns a tuple
+            if isinstance(value := getattr(self, field), list):
+                object.__setattr__(self, field, tuple(value))
         problems = [sentence for sentence in _problems(self) if sentence]
         if problems:
             raise SettingsError(problems)
-        for field in ("learning_rate", "momentum", "epsilon"):  # 1 and 1.0 are one setting, and one run
+        for field in ("learning_rate", "momentum", "epsilon", "dropout"):  # 1 and 1.0 are one setting, and one run
             object.__setattr__(self, field, float(getattr(self, field)))
+        object.__setattr__(self, "noise", tuple(map(float, self.noise)))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -84,6 +100,10 @@ def _real(value: object) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < 2**53
     return isinstance(value, float) and math.isfinite(value)
+
+
+def _are_amplitudes(value: object) -> bool:
+    return isinstance(value, tuple) and all(_real(a) and a >= 0 for a in value)
 
 
 def _scale_fits(is_scaled: bool, least: float, value: Any) -> bool:
@@ -117,6 +137,10 @@ def _problems(settings: Settings) -> Iterable[str]:
     yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > biases))
     yield one_of("normalization", NORMALIZATIONS)
     yield check("residual", "True or False", lambda v: isinstance(v, bool))
+    yield check("dropout", "at least 0 and below 1", lambda v: _real(v) and 0 <= v < 1)
+    yield check("shift", "a whole number of pixels from 0 to 27", lambda v: _whole(v, 0) and v < 28)
+    yield one_of("output", OUTPUTS)
+    yield one_of("loss", LOSSES)
     yield one_of("optimizer", OPTIMIZERS)
     yield check("learning_rate", "a finite number above 0", lambda v: _real(v) and v > 0)
     yield check("momentum", "at least 0 and below 1", lambda v: _real(v) and 0 <= v < 1)
@@ -126,3 +150,4 @@ def _problems(settings: Settings) -> Iterable[str]:
     yield check("epochs", "a whole number, at least 0", lambda v: _whole(v, 0))
     yield check("patience", "a whole number of epochs, at least 1, or None", lambda v: v is None or _whole(v, 1))
     yield one_of("precision", PRECISIONS)
+    yield check("noise", "amplitudes, each a finite number of at least 0", _are_amplitudes)
