@@ -16,6 +16,13 @@ from study.statistics import Interval
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_TESTABLE, NOT_RUN = "not testable here", "not run"
+SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, REPRODUCED)
+RULE = (
+    "The rule, fixed before the runs: each part of a claim is one measured quantity with the region in which the claim "
+    "would put it. It is reproduced where the whole 95% interval lies in that region, contradicted where the whole "
+    "interval lies outside it, inconclusive otherwise. A claim claims all of its parts: one part contradicted "
+    "contradicts it, and it is reproduced only if every part is."
+)
 
 
 @dataclass(frozen=True)
@@ -193,8 +200,8 @@ def _verdict(measured: Interval, low: float, high: float) -> str:
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """A claim's verdict from its parts': what all of them say; inconclusive where they differ."""
-    return verdicts[0] if len(set(verdicts)) == 1 else INCONCLUSIVE
+    """A claim's verdict from its parts', for it claims all of them: the first of SEVERITY that a part has."""
+    return next(verdict for verdict in SEVERITY if verdict in verdicts)
 
 
 def table(judgements: Sequence[Judgement]) -> pd.DataFrame:

@@ -27,7 +27,8 @@ from study.style import Style
 class Plan:
     """What was asked for: the activations compared, in the registry's order, and how many paired seeds.
 
-    `theory` holds, per activation, what `study.entries` recorded of its predictions.
+    `theory` holds, per activation, what `study.entries` recorded of its predictions; to `interpret`, also that of the
+    activations that `rounds` named besides.
     """
 
     activations: tuple[str, ...]
@@ -47,10 +48,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Display:
-    """A table as the report shows it: columns ready to read, every number made from a table of the section."""
+    """A table as the report shows it: columns ready to read, every number made from a table of the section.
+
+    `name` is that of its files in Markdown and LaTeX; without one it is made of the section's title and a number.
+    """
 
     caption: str
     frame: pd.DataFrame
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Section:
     """An experiment's answer. `tables` are written as they are, joined with other sections' of the same name.
 
     `blocks` are Markdown paragraphs, displays and pictures, in the report's order; `answer` is the short answer;
-    `judgements` say what the section's records mean for published claims.
+    `judgements` say what the section's records mean for published claims; a section that `leads` opens the report.
     """
 
     title: str
@@ -66,6 +71,7 @@ class Section:
     blocks: Sequence[str | Display | Picture]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     judgements: Sequence[Judgement] = ()
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,13 @@ class Evidence:
     judgements: Sequence[Judgement] = ()
 
 
-class Experiment(Protocol):
-    """The interface of a module under experiments/."""
+EVERYTHING = "all"  # the target of what names none
 
+
+class Experiment(Protocol):
+    """The interface of a module under experiments/ that asks for runs."""
+
+    ORDER: int
     TITLE: str
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -92,11 +102,53 @@ class Experiment(Protocol):
         """The answer these records give."""
 
 
+class Conclusion(Protocol):
+    """The interface of a module under experiments/ that asks for no runs, and concludes from the others' tables.
+
+    With `TIMES_ACTIVATIONS = True` the machine is timed for it, once all runs are done: the document `cost`.
+    """
+
+    ORDER: int
+    TITLE: str
+
+    def conclude(self, plan: Plan, evidence: Evidence, style: Style) -> Section | None:
+        """What the evidence says; None if what it needs of it is not there."""
+
+
 def experiments() -> dict[str, Experiment]:
+    """The modules under experiments/ that ask for runs, by name, those with a lower ORDER first."""
+    return {name: cast(Experiment, module) for name, module in _modules().items() if hasattr(module, "rounds")}
+
+
+def conclusions() -> dict[str, Conclusion]:
+    """The modules that conclude, by name, in the order to compute them: those with a higher ORDER first.
+
+    So the one that opens the report, with the lowest, sees the tables and judgements of all others.
+    """
+    found = reversed(_modules().items())
+    return {name: cast(Conclusion, module) for name, module in found if not hasattr(module, "rounds")}
+
+
+def target(module: object) -> str:
+    """The make target that does what a module asks for."""
+    return str(getattr(module, "TARGET", EVERYTHING))
+
+
+def times_activations(module: object) -> bool:
+    """Whether a module asks for the activations to be timed."""
+    return bool(getattr(module, "TIMES_ACTIVATIONS", False))
+
+
+def askable() -> dict[str, str]:
+    """The target of each module that something can be done for: runs, or timing."""
+    modules = _modules().items()
+    return {name: target(module) for name, module in modules if hasattr(module, "rounds") or times_activations(module)}
+
+
+def _modules() -> dict[str, Any]:
     """Every module under experiments/, by name, those with a lower ORDER first."""
     import experiments as folder
 
     names = [module.name for module in pkgutil.iter_modules(folder.__path__)]
     modules = {name: importlib.import_module(f"experiments.{name}") for name in names}
-    ordered = sorted(names, key=lambda name: (modules[name].ORDER, name))
-    return {name: cast(Experiment, modules[name]) for name in ordered}
+    return {name: modules[name] for name in sorted(names, key=lambda name: (modules[name].ORDER, name))}

@@ -1,6 +1,7 @@
 """Records' frames -> the study's tables, and numbers as people read them."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -84,10 +85,15 @@ class Formula(str):
     """LaTeX mathematics, without its dollar signs: shown as a formula where a text would be shown literally."""
 
 
+def is_numeric(cells: Sequence[object]) -> bool:
+    """Whether a column of ready-made texts holds numbers, so that it is aligned right."""
+    return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
+
+
 def markdown(frame: pd.DataFrame) -> str:
-    """A Markdown table of ready-made texts, escaped; the first column is aligned left."""
+    """A Markdown table of ready-made texts, escaped; columns of numbers are aligned right, but never the first."""
     header = [escape_markdown(str(column)) for column in frame.columns]
-    rule = [":--" if index == 0 else "--:" for index in range(len(header))]
+    rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
     rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
@@ -103,6 +109,59 @@ def escape_markdown(text: str) -> str:
     """Text that Markdown and HTML show literally, on one line."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
+
+
+# What a formula may use and be set as mathematics; with any other command it is shown as the text it is.
+_COMMANDS = re.compile(
+    r"\\(?:(?:alpha|beta|lambda|sigma|phi|Phi|pi|max|min|exp|ln|log|tanh|arctan|sin|cos|sqrt|frac|mathrm|operatorname"
+    r"|cdot|times|leq?|geq?|neq|infty|left|right|vert)(?![A-Za-z])|[,;:! ])"
+)
+_LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "[": "{[}", "]": "{]}",
+    "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
+    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "–": "--",
+    "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "ξ": r"$\xi$", "χ": r"$\chi$", "∞": r"$\infty$",
+}  # fmt: skip
+_WIDE = 30  # characters; a column with a longer cell breaks its lines
+
+
+def latex(frame: pd.DataFrame, about: str) -> str:
+    """A LaTeX tabular of ready-made texts, escaped, to \\input where booktabs is loaded; `about` as a comment."""
+    columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
+    wide = sum(_is_wide(cells) for cells in columns)
+    kinds = [
+        f"p{{{0.7 / wide:.2f}\\linewidth}}" if _is_wide(cells) else "r" if index and is_numeric(cells) else "l"
+        for index, cells in enumerate(columns)
+    ]
+    rows = [[_latex_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    header, *body = [" & ".join(row) + r" \\" for row in ([escape_latex(str(name)) for name in frame.columns], *rows)]
+    begin, end = rf"\begin{{tabular}}{{{' '.join(kinds)}}}", r"\end{tabular}"
+    comment = "% " + " ".join(about.split())
+    return "\n".join([comment, begin, r"\toprule", header, r"\midrule", *body, r"\bottomrule", end]) + "\n"
+
+
+def _is_wide(cells: Sequence[str]) -> bool:
+    return any(len(cell) > _WIDE for cell in cells)
+
+
+def _latex_cell(cell: object) -> str:
+    if not isinstance(cell, Formula):
+        return escape_latex(str(cell))
+    one_line = " ".join(cell.split())
+    is_plain = not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
+    return f"${one_line}$" if is_plain else rf"\texttt{{{escape_latex(one_line)}}}"
+
+
+def _is_balanced(formula: str) -> bool:
+    depths = [formula[:end].count("{") - formula[:end].count("}") for end in range(len(formula) + 1)]
+    return min(depths) >= 0 == depths[-1]
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX sets literally, on one line; a hyphen before a number is a minus sign."""
+    one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
+    printable = "".join(character if character.isprintable() else "?" for character in one_line)
+    return "".join(_LATEX.get(character, character) for character in printable).replace("\N{MINUS SIGN}", "$-$")
 
 
 def csv(frame: pd.DataFrame) -> bytes:

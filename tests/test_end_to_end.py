@@ -221,7 +221,7 @@ def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
 
 def test_one_entry_more_is_in_every_table_figure_and_answer(life: Life) -> None:
     """Each table with activations has the new one, each figure its label as text, and the report's answer names it."""
-    tables = [name for name in life.third.files if name.startswith("tables/")]
+    tables = [name for name in life.third.files if name.startswith("tables/") and name.endswith(".csv")]
     for name in tables:
         frame = pd.read_csv(life.results / name)
         if "activation" in frame:

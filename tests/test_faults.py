@@ -410,11 +410,35 @@ def test_20_hostile_texts_in_the_readme(strange: tuple[Path, int]) -> None:
         assert attributes.keys() <= {"style", "src", "alt", "href"}
         if tag in ("img", "a"):
             assert re.fullmatch(
-                r"(figures|tables)(/\w+\.(png|svg|csv))?/?", str(attributes.get("src") or attributes.get("href"))
+                r"(figures|tables)(/\w+\.(png|svg|csv))?/?|report\.html|#[\w-]+",
+                str(attributes.get("src") or attributes.get("href")),
             )
     for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>"):
         assert literal.replace("<", "&lt;").replace(">", "&gt;") in page
     assert "\x1b" not in text
+
+
+def test_20_hostile_texts_on_the_page(strange: tuple[Path, int]) -> None:
+    """report.html has no script, no handler, no address outside the folder, and shows the texts as they are."""
+    page = (strange[0] / "report.html").read_text()
+    for tag, attributes in Elements(page).found:
+        assert tag not in ("script", "iframe", "object", "link", "form")
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in {"src", "href"} & attributes.keys():
+            assert re.fullmatch(r"(figures|tables)(/\w+\.(png|svg))?/?|report\.html|#[\w-]+", str(attributes[name]))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_20_hostile_texts_in_latex(strange: tuple[Path, int]) -> None:
+    """What LaTeX would act on is escaped; the only commands are those of the table and of characters."""
+    known = {"begin", "end", "toprule", "midrule", "bottomrule", "linewidth", "geq", "leq", "times", *r"\&%$#_{}"}
+    found = list((strange[0] / "tables").glob("*.tex"))
+    assert found
+    for file in found:
+        _, body = file.read_text().split("\n", 1)
+        commands = set(re.findall(r"\\(\w+|.)", body))
+        assert {command for command in commands if not command.startswith("text")} <= known, file.name
+        assert not re.search(r"(?<!\\)[%#]", body), file.name
 
 
 def test_20_hostile_texts_in_the_tables(strange: tuple[Path, int]) -> None:
