@@ -14,7 +14,7 @@ KEPT_QUICK = $(if $(value RESULTS),$(KEPT), --results results-quick)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: all quick test report check format lock clean help
+.PHONY: all quick claims ninety_nine test report bench check format lock clean help
 unexport PYTHONPATH PYTHONHOME
 
 all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not done again
@@ -23,11 +23,22 @@ all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, repor
 quick: $(INSTALLED) ## a taste of the same in a few minutes, written to results-quick
 	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
 
+claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 minutes; the report then judges them
+	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
+
+ninety_nine: $(INSTALLED) ## a network tuned to 99%, about 10 minutes
+	$(PY) -m study all --target ninety_nine$(RUNS)$(WHERE)$(KEPT)
+
 test: $(INSTALLED) ## the tests
 	$(PY) -m pytest
 
 report: $(INSTALLED) ## tables, figures and report again from the records, no training
 	$(PY) -m study report$(KEPT)
+
+# The peers are installed here alone, beside the study's environment; without one of them the others are measured.
+bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (8 minutes; 6 GB of peers the first time)
+	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
+	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(KEPT)
 
 check: $(INSTALLED) ## lint, format, types and tests: what a contribution must pass; changes nothing
 	$(PY) -m ruff check
@@ -39,19 +50,23 @@ format: $(INSTALLED) ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --only-binary :all: \
+  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+# On Linux, PyTorch from the usual index needs libraries of CUDA to start even without a GPU; these it does not.
+NOT_ON_A_CPU = triton cuda-bindings cuda-pathfinder nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cusolver nvidia-nvtx
+
 # Pins that are there stay; to take newer versions, delete the lock first.
-lock: ## requirements.lock from pyproject.toml (needs uv)
+lock: ## requirements.lock and requirements-bench.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
-	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --only-binary :all: \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --custom-compile-command "make lock" --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group bench $(addprefix --no-emit-package ,$(NOT_ON_A_CPU)) --output-file requirements-bench.lock
 
 clean: ## remove the environment and caches; results stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build activation_study.egg-info
+	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build activation_study.egg-info
 	find study experiments tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@awk '/^## / { sub("## ", ""); print }' Makefile
 
 ##

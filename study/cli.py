@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of them if none is named")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of the target if none is named")
+    parser.add_argument("--target", help="whose experiments: all (if not said), or one with long protocols, as claims")
     parser.add_argument("--seeds", type=int, help="paired seeds per setting")
     parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
     parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
@@ -106,21 +107,30 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from study.experiment import askable
+    from study.ledger import shelves
+
+    plan, names = _asked(options)
+    targets, code = askable(), DONE
+    for shelf in shelves(options.results):
+        if here := [name for name in names if shelf.holds(targets[name])]:
+            code = max(code, _run_on(shelf, plan, here, options))
+    return code
+
+
+def _run_on(shelf: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
+    """Do what is missing of the experiments whose runs are kept on this shelf."""
     from study.execution import ClusterError
     from study.files import hold, prepare_folder
     from study.session import run_experiments
 
-    plan, names = _asked(options)
-    runs = options.results / "runs"
-    prepare_folder(runs)
+    prepare_folder(shelf.folder)
     try:
-        with hold(runs):
-            outcome = run_experiments(
-                plan, names, options.results, _data(options), _workers(options), options.scheduler
-            )
+        with hold(shelf.folder):
+            outcome = run_experiments(plan, names, shelf, _data(options), _workers(options), options.scheduler)
     except ClusterError as error:
         return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
-    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {runs}")
+    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {shelf.folder}")
     for failure in outcome.failures:
         say(f"study: {failure}")
     return SOME_FAILED if outcome.failures else DONE
@@ -132,7 +142,7 @@ def _all(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from study.session import write_report
+    from study.assembly import write_report
 
     started = time.monotonic()
     missing = write_report(options.results)
@@ -152,13 +162,14 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from study.records import Store
+    from study.ledger import shelves
 
-    store = Store(options.results / "runs")
-    problems = store.problems()
+    places = shelves(options.results)
+    problems = [problem for shelf in places for problem in shelf.problems()]
     for problem in problems:
         print(problem)
-    print(f"{len(store)} records, {len(problems)} damaged")
+    count = sum(len(shelf.store) + len(shelf.document_paths()) for shelf in places)
+    print(f"{count} records, {len(problems)} damaged")
     return DAMAGED if problems else DONE
 
 
@@ -230,12 +241,20 @@ def _registry() -> dict[str, Any]:
 
 def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
     """The plan and the experiments' names; everything wrong with them is said at once."""
-    from study.experiment import Plan, experiments
+    from study.experiment import EVERYTHING, Plan, askable
 
-    registry, known = _registry(), experiments()
-    names = options.experiments or list(known)
+    registry, known = _registry(), askable()
+    wanted = options.target or EVERYTHING
+    names = options.experiments or [name for name, target in known.items() if target == wanted]
     chosen = options.activations.replace(",", " ").split() if options.activations is not None else None
     problems = [*_unknown(names, known, "experiment"), *_unknown(chosen or [], registry, "activation")]
+    targets = dict.fromkeys([EVERYTHING, *known.values()])
+    problems += _unknown([wanted], targets, "target")
+    if options.target in targets:
+        others = [name for name in names if known.get(name, wanted) != wanted]
+        problems += [f"{name} belongs to the target {known[name]}, not {wanted}" for name in others]
+    if options.quick and any(known.get(name, EVERYTHING) != EVERYTHING for name in names):
+        problems.append("a long protocol has no quick form: leave --quick out")
     if chosen == []:
         problems.append("activations is empty; name at least one, as in 'relu mish'")
     if options.seeds is not None and options.seeds < 1:
@@ -277,7 +296,7 @@ def _workers(options: argparse.Namespace) -> int:
 
 _PLAN = (_add_plan, _add_results, _add_data, _add_machine)
 _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Callable[..., None], ...]]] = {
-    "all": (_all, "run every experiment, then write the report", _PLAN),
+    "all": (_all, "run every experiment of the target, then write the report", _PLAN),
     "run": (_run, "do the runs that are missing", _PLAN),
     "plan": (_plan, "what would run, and how long it would take", _PLAN),
     "report": (_report, "tables, figures and report from the records", (_add_results,)),

@@ -4,11 +4,12 @@ The report quotes this, not the registry of today. It is kept with the runs, so 
 looked at again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from study import environment
 from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
+from study.dataset import Dataset, square_norm
 from study.records import source_fingerprint
 
 Entries = dict[str, dict[str, Any]]
@@ -16,7 +17,35 @@ Entries = dict[str, dict[str, Any]]
 THEORY = (("quadrature.py", None), ("criticality.py", None), ("meanfield.py", None), ("constants.py", None))
 
 
-def describe(names: Iterable[str], square_norm: float, kept: Mapping[str, Any]) -> tuple[Entries, dict[str, str]]:
+class Catalogue:
+    """What is recorded of the registry's activations, each described when it is first asked for."""
+
+    def __init__(self, data: Dataset, kept: Mapping[str, Any]) -> None:
+        self.data, self.kept, self.square_norm = data, kept, square_norm(data)
+        self.described: Entries = {}
+        self.refused: dict[str, str] = {}
+
+    def of(self, names: Iterable[str]) -> Entries:
+        """Those of these names that are good, described, in the registry's order; `refused` says why others are not."""
+        asked = dict.fromkeys(names)
+        if new := [name for name in asked if name not in self.described and name not in self.refused]:
+            described, refused = describe(new, self.square_norm, self.kept)
+            self.described |= described
+            self.refused |= refused
+        found = [name for name in asked if name in self.described]
+        return {name: self.described[name] for name in sorted(found, key=lambda name: self.described[name]["position"])}
+
+    def beside(self, others: Entries) -> Entries:
+        """All described and the `others`, at their places in the registry of today; last those that have left it."""
+        environment.start_tensorflow()
+        from study.activations import REGISTRY
+
+        found = {**others, **self.described}
+        names = dict.fromkeys([*REGISTRY, *found])
+        return {name: {**found[name], "position": place} for place, name in enumerate(names) if name in found}
+
+
+def describe(names: Collection[str], square_norm: float, kept: Mapping[str, Any]) -> tuple[Entries, dict[str, str]]:
     """What is recorded of each good entry of the registry, in its order, and why the others are refused.
 
     `square_norm` is the mean ||x||^2 of the training images; `kept` holds what was recorded before.
@@ -24,7 +53,8 @@ def describe(names: Iterable[str], square_norm: float, kept: Mapping[str, Any]) 
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
 
-    described, refused = {}, {}
+    described: Entries = {}
+    refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
     for position, (name, entry) in enumerate(REGISTRY.items()):
         if name not in names:
             continue

@@ -6,7 +6,9 @@ it is tried again on another and recorded as crashed after the third death. The 
 
 import contextlib
 import logging
+import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -14,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
+from multiprocessing.connection import Connection
 from typing import Any
 
 import dask
@@ -56,7 +59,8 @@ class Job:
 def cost(settings: Settings) -> float:
     """Multiplications of a run's matrix products, roughly; for the time left alone."""
     products = sum(a * b for a, b in pairwise((784, *settings.widths, 10)))
-    return products * min(settings.epochs, EXPECTED_EPOCHS) + OVERHEAD
+    epochs = settings.epochs if settings.patience is None else min(settings.epochs, EXPECTED_EPOCHS)
+    return products * epochs + OVERHEAD
 
 
 def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
@@ -67,7 +71,8 @@ def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         s = job.settings
-        key = (s.activation, s.widths, s.normalization, s.residual, s.optimizer, s.precision) if s.epochs else None
+        network = (s.activation, s.widths, s.normalization, s.residual, s.dropout, s.output, s.precision)
+        key = (*network, s.loss, s.optimizer, s.batch, s.validation, s.shift) if s.epochs else None
         groups.setdefault(key, []).append(job)
     untrained = groups.pop(None, [])
     lists = list(groups.values())
@@ -116,12 +121,41 @@ def execute(
         for job, result in results:
             about = result.pop("environment", None) or environment.describe()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            record = make(job.identity, job.activation, result, provenance)
-            store.write(record)
-            records.append(record)
+            records.append(store.write(make(job.identity, job.activation, result, provenance)))
             progress.advance(cost(job.settings), _what(job, result))
     progress.finish()
     return records
+
+
+class ProcessDied(Exception):
+    """A process that was to answer ended without a word, or with an error; the message says which."""
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function returns in a fresh process of its own, with no other of ours busy: for timings."""
+    context = multiprocessing.get_context("spawn")
+    answer, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, function, arguments), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        is_good, found = answer.recv()
+    except EOFError as error:
+        raise ProcessDied("its process ended without an answer (killed, out of memory or a fault)") from error
+    finally:
+        process.terminate()
+        process.join()
+    if not is_good:
+        raise ProcessDied(found)
+    return found
+
+
+def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the first ends this one
+    try:
+        sender.send((True, function(*arguments)))
+    except Exception as error:  # noqa: BLE001 - whatever it raises is the caller's to tell
+        sender.send((False, f"{type(error).__name__}: {error}"))
 
 
 def _is_serial(workers: int, scheduler: str | None) -> bool:

@@ -5,11 +5,12 @@ fingerprint and the engine's. It is checked by checksum when it is read; one tha
 """
 
 import ast
+import fnmatch
 import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from study.files import FolderError, prepare_folder, write_atomically
 from study.settings import Settings
 
 SCHEMA = 1
+LEDGER = "plan.json"  # what a folder of records was asked for; see study/ledger.py
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
 
 Record = dict[str, Any]
@@ -123,8 +125,23 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
         "result": measured,
         "provenance": {**provenance, "timings": result.get("timings", {})},
     }
+    return _sealed(content)
+
+
+def _sealed(content: dict[str, Any]) -> Record:
+    """The content as JSON holds it, with its checksum."""
     plain = json.loads(canonical_json(content))
     return {**plain, "checksum": hashlib.sha256(canonical_json(plain)).hexdigest()}
+
+
+def compact(record: Record) -> Record:
+    """The record with the measures of the first and the last logged step alone, small enough to be committed."""
+    measures = record["result"].get("measures")
+    if measures is None or len(measures["step"]) <= 2:
+        return record
+    ends = {name: [steps[0], steps[-1]] for name, steps in measures.items()}
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    return _sealed({**content, "result": {**record["result"], "measures": ends}})
 
 
 def scientific_content(record: Record) -> bytes:
@@ -134,10 +151,8 @@ def scientific_content(record: Record) -> bytes:
 
 def write_document(folder: Path, name: str, content: dict[str, Any], provenance: dict[str, Any]) -> None:
     """Write a measurement that is no run (timings of the machine, say) as folder/name.json, checked like a record."""
-    plain = {"schema": SCHEMA, "name": name, "content": content, "provenance": provenance}
-    plain = json.loads(canonical_json(plain))
-    checksum = hashlib.sha256(canonical_json(plain)).hexdigest()
-    write_atomically(folder / f"{name}.json", canonical_json({**plain, "checksum": checksum}))
+    document = _sealed({"schema": SCHEMA, "name": name, "content": content, "provenance": provenance})
+    write_atomically(folder / f"{name}.json", canonical_json(document))
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -148,22 +163,30 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def document_paths(folder: Path, pattern: str = "*") -> list[Path]:
+    """The documents of a folder of records whose name matches, damaged ones included."""
+    others = (path for path in folder.glob(f"{pattern}.json") if path.name != LEDGER and path.name[0] != ".")
+    return sorted(path for path in others if path.is_file() and not fnmatch.fnmatchcase(path.name, _NAME))
+
+
 _NAME = "[0-9a-f]" * 20 + ".json"
 
 
 class Store:
-    """The records of one folder."""
+    """The records of one folder, each in the `form` (`compact`, say) it is kept in there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, form: Callable[[Record], Record] | None = None) -> None:
+        self.folder, self.form = folder, form
 
     def path(self, run: str) -> Path:
         """The file of the run with this id."""
         return self.folder / f"{run}.json"
 
-    def write(self, record: Record) -> None:
-        """Write the record under its id; a record of a run that failed is replaced."""
-        write_atomically(self.path(record["id"]), canonical_json(record))
+    def write(self, record: Record) -> Record:
+        """Write the record under its id, and return it as it is kept; a record of a run that failed is replaced."""
+        kept = record if self.form is None else self.form(record)
+        write_atomically(self.path(kept["id"]), canonical_json(kept))
+        return kept
 
     def read(self, run: str) -> Record:
         """The verified record of a run; RecordError if it is damaged, FileNotFoundError if there is none."""
@@ -276,6 +299,8 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
         row = {
             **_keys(record),
+            "output": record["identity"]["settings"]["output"],
+            "loss": record["identity"]["settings"]["loss"],
             "epochs": result.get("epochs"),
             "status": result["status"],
             **{name: last.get(name) for name in _SCORES},

@@ -1,4 +1,4 @@
-"""What the commands do, on one results folder: run experiments round by round, and report on what is there."""
+"""What the commands do, on one results folder: run experiments round by round, each with what is recorded already."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from study import timing
 from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
-from study.dataset import Dataset, square_norm
-from study.entries import Entries, describe
+from study.dataset import Dataset
+from study.entries import Catalogue, Entries
 from study.execution import Job, cost, execute
-from study.experiment import Experiment, Plan, Section, experiments
-from study.files import FolderError
-from study.ledger import Ledger
+from study.experiment import EVERYTHING, Experiment, Plan, conclusions, experiments, times_activations
+from study.ledger import Shelf, shelves
 from study.progress import duration
 from study.records import FAILED, Record, Store, engine_fingerprint, identity
-from study.report import Facts, write
 from study.settings import Settings
 from study.statistics import minimum_n, smallest_p
 
@@ -32,89 +31,97 @@ class Outcome:
 
 
 def run_experiments(
-    plan: Plan, names: Sequence[str], results: Path, load: Loader, workers: int, scheduler: str | None
+    plan: Plan, names: Sequence[str], shelf: Shelf, load: Loader, workers: int, scheduler: str | None
 ) -> Outcome:
-    """Do every run of these experiments that is not recorded yet."""
-    from study.activations import REGISTRY
-
-    data = load()
-    store, ledger = Store(results / "runs"), Ledger.load(results / "runs" / "plan.json")
-    described, ledger.refused = describe(plan.activations, square_norm(data), ledger.activations)
-    ledger.command = "make quick" if plan.is_quick else "make all"
-    ledger.activations = _in_order({**ledger.activations, **described}, REGISTRY)
-    plan = _informed(plan, described)
+    """Do every run of these experiments that is not recorded on their shelf yet, then the timing they ask for."""
+    data, store, ledger = load(), shelf.store, shelf.ledger()
+    catalogue = Catalogue(data, ledger.activations)
+    plan = _informed(plan, catalogue)
     started, trained = time.monotonic(), 0
     known = {name: experiment for name, experiment in experiments().items() if name in names}
-    records: dict[str, dict[str, Record]] = {name: {} for name in names}
-    while wanted := _next_round(known, plan, records, data, described):
+    records: dict[str, dict[str, Record]] = {name: {} for name in known}
+    while wanted := _next_round(known, plan, records, catalogue):
         jobs = {run: job for of_one in wanted.values() for run, job in of_one.items()}
-        found = _finished(store, jobs)
+        found = finished(store, jobs)
         todo = [job for run, job in jobs.items() if run not in found]
         done = execute(todo, data, store, workers=workers, scheduler=scheduler) if todo else []
         trained += len(done)
         found |= {record["id"]: record for record in done}
         for name, of_one in wanted.items():
             records[name] |= {run: found[run] for run in of_one}  # in the order declared, whichever finished first
-    for name in names:
-        ledger.plans[name] = {"activations": plan.activations, "seeds": plan.seeds, "is_quick": plan.is_quick}
-        ledger.runs[name] = list(records[name])
-    if trained:
-        ledger.wall_seconds += time.monotonic() - started
-    _keep_only_used(ledger)
-    ledger.save(results / "runs" / "plan.json")
-    failed = {run: record for of_one in records.values() for run, record in of_one.items() if _has_failed(record)}
-    failures = [_sentence(record) for record in failed.values()]
+    for name, found in records.items():
+        used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found.values())
+        ledger.note(name, plan, list(found), list(used))
+    ledger.command = "make quick" if plan.is_quick else "make all"
+    ledger.activations, ledger.refused = catalogue.beside(ledger.activations), dict(catalogue.refused)
+    ledger.wall_seconds += time.monotonic() - started if trained else 0.0
+    ledger.keep_only_used()
+    shelf.save(ledger)
+    failed = {run: record for of_one in records.values() for run, record in of_one.items() if has_failed(record)}
+    failures = [sentence(record) for record in failed.values()]
     failures += [f"activation {name!r} was refused: it {reason}" for name, reason in ledger.refused.items()]
+    if _is_to_be_timed(plan, names):
+        failures += timing.time_activations(shelf.folder, catalogue.of(plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     return Outcome(trained, len(recorded), tuple(failures))
 
 
-def _informed(plan: Plan, described: Entries) -> Plan:
+def _informed(plan: Plan, catalogue: Catalogue) -> Plan:
     """The plan with the activations that are good, and what theory says of them."""
-    return replace(plan, activations=tuple(described), theory={name: e["theory"] for name, e in described.items()})
+    good = catalogue.of(plan.activations)
+    return replace(plan, activations=tuple(good), theory={name: about["theory"] for name, about in good.items()})
+
+
+def _is_to_be_timed(plan: Plan, names: Iterable[str]) -> bool:
+    """Timing takes a while and a quiet machine: not in a quick look."""
+    asked = {name for name, module in conclusions().items() if times_activations(module)}
+    return bool(plan.activations) and not plan.is_quick and bool(asked & set(names))
 
 
 def _next_round(
-    known: Mapping[str, Experiment],
-    plan: Plan,
-    records: Mapping[str, dict[str, Record]],
-    data: Dataset,
-    described: Entries,
+    known: Mapping[str, Experiment], plan: Plan, records: Mapping[str, dict[str, Record]], catalogue: Catalogue
 ) -> dict[str, dict[str, Job]]:
     """The next round's jobs by run id, of every experiment that wants one."""
-    rounds = {name: _jobs(e, plan, list(records[name].values()), data, described) for name, e in known.items()}
+    rounds = {name: _jobs(e, plan, list(records[name].values()), catalogue) for name, e in known.items()}
     return {name: jobs for name, jobs in rounds.items() if jobs}
 
 
 def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]:
     """One run in this process, recorded; its result, from the record if there is one."""
     data = load()
-    described, refused = describe([settings.activation], square_norm(data), {})
-    if refused:
-        return {"status": "failed", "cause": refused[settings.activation]}
-    store = Store(results / "runs")
-    job = _job(settings, data, described)
-    records = list(_finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
+    catalogue = Catalogue(data, {})
+    if not (described := catalogue.of([settings.activation])):
+        return {"status": "failed", "cause": catalogue.refused[settings.activation]}
+    store = shelves(results)[0].store
+    job = _job(settings, data.checksum, described)
+    records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
     result: dict[str, Any] = records[0]["result"]
     return result
 
 
 def planned(plan: Plan, names: Sequence[str], results: Path, load: Loader, workers: int) -> Iterable[str]:
     """What the first round of each experiment would run, how long that takes, and what its n cannot show."""
-    data = load()
-    kept = Ledger.load(results / "runs" / "plan.json").activations
-    described, refused = describe(plan.activations, square_norm(data), kept)
-    yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in refused.items())
-    plan = _informed(plan, described)
-    store = Store(results / "runs")
-    pace = _seconds_per_cost(store)
-    for name in names:
-        jobs = _jobs(experiments()[name], plan, [], data, described)
-        found = _finished(store, jobs)
-        todo = [job for run, job in jobs.items() if run not in found]
-        seconds = sum(cost(job.settings) for job in todo) * pace / max(workers, 1)
-        yield f"{name}: {len(jobs)} runs, {len(todo)} to do, about {duration(seconds)} with {max(workers, 1)} processes"
-        yield from _power(jobs.values())
+    places = shelves(results)
+    catalogue = Catalogue(load(), places[0].ledger().activations)
+    plan = _informed(plan, catalogue)
+    pace = _seconds_per_cost(place.store for place in places)
+    lines = []
+    for name, experiment in experiments().items():
+        if name in names:
+            jobs = _jobs(experiment, plan, [], catalogue)
+            found = finished(_shelf_of(experiment, places).store, jobs)
+            todo = [job for run, job in jobs.items() if run not in found]
+            spent = duration(sum(cost(job.settings) for job in todo) * pace / max(workers, 1))
+            lines.append(f"{name}: {len(jobs)} runs, {len(todo)} to do, about {spent} with {max(workers, 1)} processes")
+            lines += _power(jobs.values())
+    yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
+    yield from lines
+    if _is_to_be_timed(plan, names) and not timing.is_timed(places[0].folder, catalogue.of(plan.activations)):
+        yield "the activations' cost is to be timed, alone, once all runs are done"
+
+
+def _shelf_of(experiment: object, places: Sequence[Shelf]) -> Shelf:
+    return next(shelf for shelf in places if shelf.holds(getattr(experiment, "TARGET", EVERYTHING)))
 
 
 def _power(jobs: Iterable[Job]) -> Iterable[str]:
@@ -130,92 +137,33 @@ def _power(jobs: Iterable[Job]) -> Iterable[str]:
         )
 
 
-def write_report(results: Path) -> list[str]:
-    """Tables, figures and README.md from the records; returns one sentence for every run that is missing."""
-    from study.experiment import Display, Picture
-    from study.figures import activation_curves
-
-    store, ledger = Store(results / "runs"), Ledger.load(results / "runs" / "plan.json")
-    if not ledger.plans:
-        raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
-    style = ledger.style()
-    missing = [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
-    sections: list[Section] = []
-    used: dict[str, Record] = {}
-    for name, experiment in experiments().items():
-        if name not in ledger.runs:
-            continue
-        found = store.find(ledger.runs[name])
-        missing += [f"the record of run {run} is missing" for run in ledger.runs[name] if run not in found]
-        missing += [_sentence(record) for record in found.values() if _has_failed(record)]
-        good = [record for record in found.values() if not _has_failed(record)]
-        if good:
-            sections.append(experiment.interpret(ledger.plan(name), good, style))
-            used |= {record["id"]: record for record in good}
-    if ledger.activations:
-        curves = ledger.curves()
-        caption = (
-            "Each activation and its derivative. The sigmoid's slope is at most 0.25; that bound is not yet a rate."
-        )
-        shapes: list[str | Display | Picture] = [
-            Picture("activations", caption, activation_curves(curves, style)),
-            Display("As registered when the runs were made.", ledger.described()),
-        ]
-        sections.append(Section("What was compared", "", shapes, {"activations": curves}))
-    write(results, sections, _facts(ledger, list(used.values()), missing))
-    return missing
-
-
-def _facts(ledger: Ledger, records: Sequence[Record], missing: Sequence[str]) -> Facts:
-    provenances = [record["provenance"] for record in records]
-    environments = {tuple(sorted(p["environment"].items())): p["environment"] for p in provenances}
-    return Facts(
-        command=ledger.command,
-        environments=list(environments.values()),
-        runs=len(records),
-        failed=missing,
-        compute_seconds=sum(p["timings"].get("seconds", 0.0) for p in provenances),
-        wall_seconds=ledger.wall_seconds,
-        last_run=max((p["date"] for p in provenances), default=""),
-        data_checksums=sorted({record["identity"]["data"] for record in records}),
-    )
-
-
-def _jobs(
-    experiment: Experiment, plan: Plan, so_far: Sequence[Record], data: Dataset, described: Entries
-) -> dict[str, Job]:
-    """The next round's jobs by run id."""
-    jobs = (_job(settings, data, described) for settings in experiment.rounds(plan, so_far))
+def _jobs(experiment: Experiment, plan: Plan, so_far: Sequence[Record], catalogue: Catalogue) -> dict[str, Job]:
+    """The next round's jobs by run id, without those of activations that are refused."""
+    wanted = experiment.rounds(plan, so_far)
+    described = catalogue.of(settings.activation for settings in wanted)
+    good = (settings for settings in wanted if settings.activation in described)
+    jobs = (_job(settings, catalogue.data.checksum, described) for settings in good)
     return {job.identity.id: job for job in jobs}
 
 
-def _job(settings: Settings, data: Dataset, described: Entries) -> Job:
+def _job(settings: Settings, checksum: str, described: Entries) -> Job:
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
-    return Job(settings, identity(settings, data.checksum, about["fingerprint"]), kept)
+    return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)
 
 
-def _in_order(activations: Entries, registry: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The activations at their places in the registry of today; after them those that have left it."""
-    names = dict.fromkeys([*registry, *activations])
-    return {name: {**activations[name], "position": place} for place, name in enumerate(names) if name in activations}
-
-
-def _keep_only_used(ledger: Ledger) -> None:
-    used = {name for plan in ledger.plans.values() for name in plan["activations"]}
-    ledger.activations = {name: about for name, about in ledger.activations.items() if name in used}
-
-
-def _finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
+def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
     """The records there are of these runs, by id; runs that failed are done again, so theirs do not count."""
-    return {run: record for run, record in store.find(runs).items() if not _has_failed(record)}
+    return {run: record for run, record in store.find(runs).items() if not has_failed(record)}
 
 
-def _has_failed(record: Record) -> bool:
+def has_failed(record: Record) -> bool:
+    """Whether its run gave no measurement."""
     return record["result"]["status"] in FAILED
 
 
-def _sentence(record: Record) -> str:
+def sentence(record: Record) -> str:
+    """Which run failed, and why."""
     settings, result = record["identity"]["settings"], record["result"]
     return (
         f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']}) "
@@ -223,10 +171,11 @@ def _sentence(record: Record) -> str:
     )
 
 
-def _seconds_per_cost(store: Store) -> float:
+def _seconds_per_cost(stores: Iterable[Store]) -> float:
     """From the records there are; without any, what one core of 2023 needed."""
     engine = engine_fingerprint()
-    good = [record for record in _finished(store, store.runs()).values() if record["identity"]["engine"] == engine]
+    records = (record for store in stores for record in finished(store, store.runs()).values())
+    good = [record for record in records if record["identity"]["engine"] == engine]
     seconds = sum(record["provenance"]["timings"]["seconds"] for record in good)
     done = sum(cost(Settings(**record["identity"]["settings"])) for record in good)
     return seconds / done if done else 4e-6

@@ -15,11 +15,12 @@ EXPERIMENTS = {f"experiments.{path.stem}": path for path in (ROOT / "experiments
 FILES = {**ROOMS, **EXPERIMENTS}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
-ENGINE = {"activations", "meanfield", "network", "gradients", "optimizers", "program", "training"}  # TensorFlow's rooms
+# TensorFlow's rooms
+ENGINE = {"activations", "costs", "meanfield", "network", "gradients", "optimizers", "program", "training"}
 TENSORFLOW = {"tensorflow", "keras"}
 DRAWING = {"matplotlib", "seaborn"}
 DISK = {"dataset", "download", "files", "records", "ledger", "report", "environment", "cli"}
-SWITCHBOARD = {"cli", "session", "execution", "entries"}  # they call the engine, and import it only when they do
+SWITCHBOARD = {"cli", "session", "execution", "entries", "timing"}  # they import the engine only when they call it
 DOWNSTREAM = {"statistics", "tables", "style", "pictures", "claims"} | {
     n.split(".")[1] for n in ROOMS if "figures" in n
 }

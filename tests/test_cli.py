@@ -14,8 +14,8 @@ import pytest
 import synthetic
 from synthetic import VARIABLE, command, environment, signals_kept, started, told, write_data
 
-from study import cli, experiment, session
-from study.ledger import Ledger
+from study import cli, experiment
+from study.ledger import Ledger, joint_style
 from study.records import Store
 
 
@@ -212,21 +212,20 @@ def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkey
     entries["gelu"] = replace(entries["gelu"], label="Gaussian", formula="x", source="elsewhere")
     monkeypatch.setattr(synthetic, "REGISTRY", entries)
     assert "0 runs done, 8 recorded" in study(*RUN)[2]
-    style = Ledger.load(Path("results/runs/plan.json")).style()
+    style = joint_style([Ledger.load(Path("results/runs/plan.json"))])
     assert style.labels["gelu"] == "Gaussian"
     assert style.order(["relu", "sigmoid", "gelu", "swish"]) == ["sigmoid", "gelu", "swish", "relu"]
 
 
 def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry put first in the registry moves those of experiments that are not run again: no two share a colour."""
-    baseline = session.experiments()["baseline"]
-    for room in (session, experiment):
-        monkeypatch.setattr(room, "experiments", lambda: {"baseline": baseline, "other": baseline})
+    baseline = experiment.experiments()["baseline"]
+    monkeypatch.setattr(experiment, "_modules", lambda: {"baseline": baseline, "other": baseline})
     study(*RUN)
     entries = {"new": replace(synthetic.REGISTRY["tanh"], function=np.arctan), **synthetic.REGISTRY}
     monkeypatch.setattr(synthetic, "REGISTRY", entries)
     assert study("run", "other", *RUN[2:], "--activations", "new")[0] == 0
-    style = Ledger.load(Path("results/runs/plan.json")).style()
+    style = joint_style([Ledger.load(Path("results/runs/plan.json"))])
     assert style.order(["relu", "new", "swish"]) == ["new", "relu", "swish"]
 
 

@@ -19,6 +19,7 @@ from study.records import (
     RecordError,
     Store,
     canonical_json,
+    compact,
     engine_fingerprint,
     history_frame,
     identity,
@@ -136,6 +137,22 @@ def test_a_damaged_record_is_refused_and_set_aside(store: Store, kind: str) -> N
     store.write(good)
     assert store.problems() == []
     assert store.find([good["id"]]) == {good["id"]: good}
+
+
+def test_a_compact_record_is_the_same_run() -> None:
+    """It keeps the first and the last logged step of the measures, all else, and has a checksum of its own."""
+    whole = record()
+    small = compact(whole)
+    assert verified(canonical_json(small), whole["id"]) == small
+    kept, before = small["result"].pop("measures"), whole["result"].pop("measures")
+    assert len(before["step"]) > 2
+    assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
+    assert {**small, "checksum": ""} == {**whole, "checksum": ""}
+
+
+def test_a_record_without_measures_is_compact() -> None:
+    failed = make(identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE)
+    assert compact(failed) == failed
 
 
 def test_a_record_cut_anywhere_is_refused() -> None:

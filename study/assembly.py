@@ -1,0 +1,133 @@
+"""The records of both shelves -> the report's sections, in one style, and the facts of how they were made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from study import tables
+from study.experiment import (
+    Display,
+    Evidence,
+    Experiment,
+    Picture,
+    Plan,
+    Section,
+    conclusions,
+    experiments,
+    target,
+)
+from study.figures import activation_curves
+from study.files import FolderError
+from study.ledger import Ledger, Shelf, joint_style, shelves
+from study.page import joined
+from study.records import Record
+from study.report import Facts, write
+from study.session import has_failed, sentence
+from study.style import Style
+
+LAST = 1000  # the place of what was compared, after every experiment's
+
+
+@dataclass
+class _Draft:
+    """The report so far: sections by (ORDER, name), the records they are made of, and what is missing."""
+
+    sections: dict[tuple[int, str], Section] = field(default_factory=dict)
+    used: dict[str, Record] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def in_order(self) -> list[Section]:
+        return [self.sections[place] for place in sorted(self.sections)]
+
+
+def write_report(results: Path) -> list[str]:
+    """The report from the records and documents; returns one sentence for every run that is missing.
+
+    First every experiment interprets its records; then the modules that conclude see the tables of all these, and of
+    those that concluded before them. A document that is damaged is a RecordError.
+    """
+    places = shelves(results)
+    ledgers = [shelf.ledger() for shelf in places]
+    if not any(ledger.plans for ledger in ledgers):
+        raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
+    style, draft = joint_style(ledgers), _Draft()
+    documents = {name: found for shelf in places for name, found in shelf.documents().items()}
+    for shelf, ledger in zip(places, ledgers, strict=True):
+        draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
+        for name, experiment in experiments().items():
+            if name in ledger.runs and shelf.holds(target(experiment)):
+                _interpret(draft, name, experiment, shelf, ledger, style)
+    main = ledgers[0] if ledgers[0].plans else ledgers[1]
+    for name, module in conclusions().items():
+        found = draft.in_order()
+        judgements = [judgement for section in found for judgement in section.judgements]
+        section = module.conclude(_common_plan(main), Evidence(joined(found), documents, judgements), style)
+        if section is not None:
+            draft.sections[module.ORDER, name] = section
+    if main.compared() and main.activations:
+        draft.sections[LAST, ""] = _what_was_compared(main, style)
+    write(results, draft.in_order(), _facts(main, draft))
+    return draft.missing
+
+
+def _interpret(draft: _Draft, name: str, experiment: Experiment, shelf: Shelf, ledger: Ledger, style: Style) -> None:
+    """Add the section of one experiment, if there are records for it, and what of them is missing."""
+    runs = ledger.runs[name]
+    found = shelf.store.find(runs)
+    draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
+    draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
+    good = [record for record in found.values() if not has_failed(record)]
+    if not good:
+        return
+    section = experiment.interpret(ledger.plan(name), good, style)
+    if shelf.is_committed:
+        section = replace(section, blocks=[*section.blocks, _made(target(experiment), good)])
+    else:
+        draft.used |= {record["id"]: record for record in good}
+    draft.sections[experiment.ORDER, name] = section
+
+
+def _made(target: str, records: Sequence[Record]) -> str:
+    """When and on what the runs of a long protocol were made, for they are not made again with the others."""
+    provenances = [record["provenance"] for record in records]
+    days = sorted({p["date"][:10] for p in provenances})
+    processors = ", ".join(sorted({p["environment"]["cpu"] for p in provenances}))
+    minutes = sum(p["timings"].get("seconds", 0.0) for p in provenances) / 60
+    return (
+        f"{len(records)} runs by `make {target}`, {' to '.join(dict.fromkeys((days[0], days[-1])))}, on "
+        f"{tables.escape_markdown(processors)}: {minutes:.1f} minutes of one core. Their records are committed, in "
+        "`records/`."
+    )
+
+
+def _common_plan(ledger: Ledger) -> Plan:
+    """What all experiments of the ledger together were asked for."""
+    names = tuple(ledger.compared())
+    theory = {name: ledger.activations[name]["theory"] for name in names}
+    return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
+
+
+def _what_was_compared(ledger: Ledger, style: Style) -> Section:
+    curves = ledger.curves()
+    caption = "Each activation and its derivative. The sigmoid's slope is at most 0.25; that bound is not yet a rate."
+    blocks: list[str | Display | Picture] = [
+        Picture("activations", caption, activation_curves(curves, style)),
+        Display("As registered when the runs were made.", ledger.described()),
+    ]
+    return Section("What was compared", "", blocks, {"activations": curves})
+
+
+def _facts(ledger: Ledger, draft: _Draft) -> Facts:
+    records = list(draft.used.values())
+    provenances = [record["provenance"] for record in records]
+    environments = {tuple(sorted(p["environment"].items())): p["environment"] for p in provenances}
+    return Facts(
+        command=ledger.command,
+        environments=list(environments.values()),
+        runs=len(records),
+        failed=draft.missing,
+        compute_seconds=sum(p["timings"].get("seconds", 0.0) for p in provenances),
+        wall_seconds=ledger.wall_seconds,
+        last_run=max((p["date"] for p in provenances), default=""),
+        data_checksums=sorted({record["identity"]["data"] for record in records}),
+    )

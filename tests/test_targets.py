@@ -1,0 +1,285 @@
+"""Experiments with a make target of their own, modules that conclude, and the timing of the activations."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import synthetic
+from synthetic import VARIABLE, signals_kept, started, told, write_data
+
+from study import cli, experiment, timing
+from study.claims import Judgement
+from study.execution import ProcessDied, alone
+from study.experiment import Evidence, Plan, Section
+from study.records import Store, read_document, write_document
+from study.settings import Settings
+from study.statistics import Interval
+
+DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
+Said = Callable[..., tuple[int, str, str]]
+
+
+def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNamespace:
+    """A module with one round: these activations, two seeds; its table `found` has a row a run, its claim is A1."""
+
+    def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
+        return [] if so_far else [Settings(activation=a, seed=s, epochs=3) for a in activations for s in (0, 1)]
+
+    def interpret(plan: Plan, records: list[Any], style: Any) -> Section:
+        steps = [len(record["result"]["measures"]["step"]) for record in records]
+        rows = pd.DataFrame({"order": order, "steps": steps, "with_theory": len(plan.theory)})
+        judged = Judgement("A1", "elementwise", Interval(0.5, 0.4, 0.6, 2), "reproduced")
+        return Section(f"Asked {order}", f"answer {order}", [style.labels[activations[0]]], {"found": rows}, [judged])
+
+    return SimpleNamespace(ORDER=order, TITLE="", rounds=rounds, interpret=interpret, **more)
+
+
+class Concluding:
+    """A module that concludes: it notes the evidence it was given, and its section has a table of its own."""
+
+    TITLE = ""
+
+    def __init__(self, order: int, needs: str = "", **more: Any) -> None:
+        self.ORDER, self.needs, self.seen = order, needs, list[Evidence]()
+        vars(self).update(more)
+
+    def conclude(self, plan: Plan, evidence: Evidence, style: Any) -> Section | None:
+        self.seen.append(evidence)
+        if self.needs and self.needs not in evidence.documents:
+            return None
+        return Section(f"Concluded {self.ORDER}", "", ["text"], {f"of_{self.ORDER}": pd.DataFrame({"a": [1]})})
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """In the place of experiments/: a verdict, an ordinary question, a timed conclusion, and a long protocol."""
+    found = {
+        "verdict": Concluding(0),
+        "usual": asking(1, ("relu",)),
+        "cost": Concluding(7, needs="cost", TIMES_ACTIVATIONS=True),
+        "long": asking(20, ("tanh",), TARGET="claims"),
+    }
+    monkeypatch.setattr(experiment, "_modules", lambda: found)
+    return found
+
+
+@pytest.fixture
+def study(
+    modules: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Said]:
+    """The command with the fake engine and the modules above."""
+    synthetic.install(monkeypatch)
+    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / "data.npz")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    with signals_kept():
+        yield run
+
+
+def readme() -> str:
+    return Path("results/README.md").read_text()
+
+
+def test_a_long_protocol_runs_under_its_own_target_alone(study: Said, tmp_path: Path) -> None:
+    """`study all` leaves it out and `--target claims` runs nothing else; both reports show what is there."""
+    assert study("all", *DATA)[0] == 0
+    assert {name.split()[0] for name in started(tmp_path / "log")} == {"relu", "timing"}
+    assert "Asked 20" not in readme()
+    assert study("all", "--target", "claims", *DATA)[0] == 0
+    assert started(tmp_path / "log")["tanh 0"] == 1
+    assert started(tmp_path / "log")["relu 0"] == 1
+    assert study("all", *DATA)[0] == 0
+    assert "Asked 20" in readme()
+    assert "2 runs by `make claims`, " in readme()
+    assert sum(started(tmp_path / "log").values()) == 5, "something was done twice"
+
+
+def test_named_it_runs_too(study: Said, tmp_path: Path) -> None:
+    """By name, each goes to its own shelf; of another target than the one given, it is refused."""
+    assert study("run", "usual", "long", *DATA)[0] == 0
+    assert (len(Store(Path("results/runs"))), len(Store(Path("results/records")))) == (2, 2)
+    code, _, said = study("run", "usual", "--target", "claims", *DATA)
+    assert code == 2
+    assert "usual belongs to the target all, not claims" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--target", "claim"), ["unknown target 'claim'", "claims"]),
+        (("--target", "claims", "--quick"), ["no quick form"]),
+        (("verdict",), ["unknown experiment 'verdict'"]),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(study: Said, tmp_path: Path, words: tuple[str, ...], named: list[str]) -> None:
+    """Exit 2 before any work; a module that asks for nothing cannot be run."""
+    code, _, said = study("run", *words, *DATA)
+    assert code == 2
+    assert [part for part in named if part not in said] == []
+    assert not Path("results").exists()
+
+
+def test_kept_records_are_compact_and_a_clone_has_them(study: Said, tmp_path: Path) -> None:
+    """The first and the last logged step alone; without runs/ the report still shows them and nothing is retrained."""
+    study("run", "long", *DATA)
+    store = Store(Path("results/records"))
+    for run in store.runs():
+        measures = store.read(run)["result"]["measures"]
+        assert measures["step"] == [synthetic.STEPS[0], synthetic.STEPS[-1]]
+        assert all(len(steps) == 2 for steps in measures.values())
+    ledger = json.loads(Path("results/records/plan.json").read_text())
+    assert not any(column for column in ledger["activations"]["tanh"]["theory"]["rows"].values())
+    shutil.rmtree("results/runs", ignore_errors=True)
+    before = started(tmp_path / "log")
+    assert study("report")[0] == 0
+    assert "Asked 20" in readme()
+    assert study("all", "usual", *DATA)[0] == 0
+    assert "Asked 20" in readme()
+    assert study("run", "long", *DATA)[2].startswith("0 runs done, 2 recorded")
+    assert started(tmp_path / "log") - before == {"relu 0": 1, "relu 1": 1}
+
+
+def test_an_interrupted_long_protocol_goes_on(study: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that failed is done again, the other is not."""
+    monkeypatch.setenv(VARIABLE, told(tmp_path / "log", how={"tanh 1": "raise no reason"}))
+    assert study("run", "--target", "claims", *DATA)[0] == 1
+    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
+    assert study("run", "--target", "claims", *DATA)[0] == 0
+    assert started(tmp_path / "log") == {"tanh 0": 1, "tanh 1": 2}
+
+
+def test_verify_covers_both_shelves_and_documents(study: Said) -> None:
+    """A damaged record of either shelf and a damaged document are listed: exit 4."""
+    study("run", *DATA)
+    study("run", "long", *DATA)
+    write_document(Path("results/records"), "bench", {"a": 1}, {})
+    assert study("verify")[:2] == (0, "6 records, 0 damaged\n")
+    victims = [Path("results/runs/cost.json"), Path("results/records/bench.json")]
+    victims += [next(Path("results/records").glob("[0-9a-f]" * 20 + ".json"))]
+    for victim in victims:
+        victim.write_bytes(victim.read_bytes()[:-3])
+    code, shown, _ = study("verify")
+    assert code == 4
+    assert [str(victim) for victim in victims if str(victim) not in shown] == []
+    assert shown.endswith("6 records, 3 damaged\n")
+
+
+def test_a_damaged_document_stops_the_report(study: Said) -> None:
+    """Exit 4 and its path; the old report stays."""
+    study("all", *DATA)
+    before = readme()
+    Path("results/records").mkdir()
+    Path("results/records/bench.json").write_text("{")
+    code, _, said = study("report")
+    assert code == 4
+    assert "results/records/bench.json" in said
+    assert readme() == before
+
+
+def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str, Any]) -> None:
+    """The one with the lowest ORDER comes first in the report and is made last: it sees every table, document and
+    judgement; in the report the others stand by ORDER too."""
+    study("run", "long", *DATA)
+    study("all", *DATA)
+    seen = modules["verdict"].seen[-1]
+    assert {"found", "of_7"} <= seen.tables.keys()
+    assert sorted(seen.tables["found"]["order"]) == [1, 1, 20, 20]
+    assert [judgement.claim for judgement in seen.judgements] == ["A1", "A1"]
+    assert seen.documents["cost"]["content"]["seconds"] == dict.fromkeys(("relu", "sigmoid", "gelu", "swish"), 15.0)
+    assert "of_0" not in modules["cost"].seen[-1].tables
+    places = [readme().index(f"## {title}") for title in ("Concluded 0", "Asked 1", "Concluded 7", "Asked 20")]
+    assert places == sorted(places)
+
+
+def test_a_conclusion_without_its_evidence_is_left_out(study: Said) -> None:
+    """In a quick look nothing is timed, and there is no section of it."""
+    assert study("all", "--quick", *DATA)[0] == 0
+    assert not Path("results/runs/cost.json").exists()
+    assert "Concluded 7" not in readme()
+    assert "Concluded 0" in readme()
+
+
+def test_activations_that_only_runs_name_are_described_but_not_compared(study: Said, tmp_path: Path) -> None:
+    """`usual` asks for ReLU whatever the plan compares: it is run, has a label and theory, and no row among those
+    compared."""
+    assert study("all", "usual", *DATA, "--activations", "gelu")[0] == 0
+    assert set(started(tmp_path / "log")) == {"relu 0", "relu 1"}
+    kept = json.loads(Path("results/runs/plan.json").read_text())
+    assert list(kept["activations"]) == ["relu", "gelu"]
+    assert pd.read_csv("results/tables/activations.csv")["activation"].unique().tolist() == ["gelu"]
+    assert pd.read_csv("results/tables/found.csv")["with_theory"].tolist() == [2, 2]
+
+
+def test_runs_of_an_activation_that_is_not_there_are_left_out(
+    study: Said, modules: dict[str, Any], tmp_path: Path
+) -> None:
+    """A claim may name one that has left the registry: exit 1, it is named, and the rest is done."""
+    modules["usual"] = asking(1, ("relu", "gone"))
+    code, _, said = study("all", "usual", *DATA)
+    assert code == 1
+    assert "activation 'gone' was refused: it is not in the registry" in said
+    assert set(started(tmp_path / "log")) == {"relu 0", "relu 1"}
+
+
+def test_plan_speaks_of_timing_and_of_long_protocols(study: Said) -> None:
+    assert "cost is to be timed" in study("plan", *DATA)[1]
+    study("run", *DATA)
+    assert "timed" not in study("plan", *DATA)[1]
+    shown = study("plan", "--target", "claims", *DATA)[1]
+    assert "long: 2 runs, 2 to do" in shown
+    assert "usual" not in shown
+
+
+def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not again for the same or fewer activations; again for another one, a changed one, another machine or a damaged
+    document."""
+    path = Path("results/runs/cost.json")
+
+    def timings(*more: str) -> int:
+        assert study("run", "cost", *DATA, *more)[0] == 0
+        return started(tmp_path / "log")["timing"]
+
+    assert timings() == 1
+    assert timings() == 1
+    assert timings("--activations", "relu swish") == 1
+    assert timings("--activations", "relu tanh") == 2
+    assert list(read_document(path)["content"]["seconds"]) == ["relu", "tanh"]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert timings("--activations", "relu") == 3
+    monkeypatch.setattr(timing.environment, "cpu_name", lambda: "another")
+    assert timings("--activations", "relu") == 4
+    changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
+    monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})
+    assert timings("--activations", "relu") == 5
+
+
+def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def died(*arguments: object) -> None:
+        raise ProcessDied("no reason")
+
+    monkeypatch.setattr(timing, "alone", died)
+    code, _, said = study("all", *DATA)
+    assert code == 1
+    assert "the activations were not timed: no reason" in said
+    assert "Asked 1" in readme()
+
+
+def test_alone_is_another_process() -> None:
+    """It returns what the function does there, and tells an error or a death by what it says."""
+    assert alone(os.getpid) != os.getpid()
+    with pytest.raises(ProcessDied, match="ZeroDivisionError: "):
+        alone(divmod, 1, 0)
+    with pytest.raises(ProcessDied, match="without an answer"):
+        alone(os._exit, 3)
