@@ -8,17 +8,28 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import figures, tables
-from study.constants import ARTICLE_ACCURACY, EQUIVALENCE_MARGIN, QUICK_EPOCHS, QUICK_SEEDS, REFERENCE_ACTIVATION, SEEDS
+from study import comparisons, figures, tables
+from study.claims import Judgement, judge
+from study.constants import (
+    ARTICLE_ACCURACY,
+    CHANCE_LEVEL,
+    NOISE_AMPLITUDES,
+    QUICK_EPOCHS,
+    QUICK_SEEDS,
+    REFERENCE_ACTIVATION,
+    SEEDS,
+    SPARSITY_CLAIM,
+)
 from study.experiment import Display, Picture, Plan, Section
 from study.records import Record, history_frame, measures_frame, runs_frame
 from study.settings import Settings
-from study.statistics import compare_with_reference
+from study.statistics import Interval, mean_interval, rate_summary
 from study.style import Style
 
 ORDER = 1
 TITLE = "The article's network"
 NAME = "baseline"
+METRIC = "test_accuracy"
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -27,20 +38,30 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return []
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
-    return [Settings(activation=name, seed=seed, epochs=epochs) for name in plan.activations for seed in range(seeds)]
+    noise = () if plan.is_quick else NOISE_AMPLITUDES
+    return [
+        Settings(activation=name, seed=seed, epochs=epochs, noise=noise)
+        for name in plan.activations
+        for seed in range(seeds)
+    ]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Accuracies with intervals, paired differences from ReLU, curves and gradient norms."""
+    """Accuracies with intervals, paired differences from ReLU, curves and gradient norms; A2 and A5."""
     runs, history = runs_frame(records), history_frame(records)
-    norms = tables.gradient_norms(measures_frame(records), NAME)
-    accuracy = tables.accuracy(runs, NAME)
-    differences = _differences(runs)
+    measures = measures_frame(records)
+    norms = tables.gradient_norms(measures, NAME)
+    accuracy, outcomes = tables.accuracy(runs, NAME), _outcomes(runs)
+    differences = comparisons.against_reference(runs, NAME, METRIC)
+    finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
+    units = tables.final_shares(measures.merge(finished), NAME)
     section_tables = {
         "accuracy": accuracy,
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "gradient_norms": norms,
         "history": history.assign(experiment=NAME),
+        "outcomes": outcomes,
+        "final_units": units,
         **({} if differences is None else {"comparisons": differences}),
     }
     blocks: list[str | Display | Picture] = [
@@ -48,33 +69,54 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Display(
             "Test accuracy on the 10,000 test images, in percent, with 95% t intervals over seeds.",
             _shown(accuracy, differences, style),
+            NAME,
         ),
-        _article(runs, style),
+        _article(accuracy, runs, style),
+        _worst(outcomes),
         *_pictures(runs, accuracy, history, norms, style),
+        Display(
+            "The hidden layers at the end of training: shares of units or entries, in percent, mean over the layers of "
+            "a network, 95% t intervals over seeds.",
+            _shown_units(units, style),
+            "final_units",
+        ),
     ]
-    return Section(TITLE, _answer(accuracy, differences, style), blocks, section_tables)
+    judgements = _judgements(plan, runs, units)
+    return Section(TITLE, _answer(accuracy, differences, style), blocks, section_tables, judgements)
 
 
-def _differences(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Paired differences in test accuracy from the reference, if it and another are there."""
-    names = runs["activation"].unique()
-    if REFERENCE_ACTIVATION not in names or len(names) < 2:
-        return None
-    found = compare_with_reference(
-        runs, metric="test_accuracy", reference=REFERENCE_ACTIVATION, margin=EQUIVALENCE_MARGIN
-    )
-    found.insert(0, "experiment", NAME)
-    found.insert(1, "metric", "test_accuracy")
-    found.insert(3, "reference", REFERENCE_ACTIVATION)
+def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row an activation and outcome: n, count, rate and its exact interval of runs diverged or left at chance."""
+    found = {
+        "diverged": runs["status"] == "diverged",
+        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
+    }
+    parts = [rate_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
+    table = pd.concat([part.assign(outcome=name) for name, part in zip(found, parts, strict=True)], ignore_index=True)
+    return table.assign(experiment=NAME)[
+        ["experiment", "activation", "outcome", "n", "count", "rate", "ci_low", "ci_high"]
+    ]
+
+
+def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame) -> list[Judgement]:
+    """A2 and A5's accuracy, each part where its activation is there."""
+    remark = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
+    found = []
+    sparsity = units[units["measure"] == "sparsity"].set_index("activation")
+    for part, name in SPARSITY_CLAIM.items():
+        if name in sparsity.index:
+            row = sparsity.loc[name]
+            measured = Interval(row["mean"], row["ci_low"], row["ci_high"], int(row["n"]))
+            found.append(judge("A2", part, measured, remark or "mean over the three hidden layers"))
+    accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
+    if len(accuracies):
+        found.append(judge("A5", "accuracy", mean_interval(accuracies), remark))
     return found
 
 
 def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> pd.DataFrame:
-    compared = {} if differences is None else differences.set_index("activation").to_dict("index")
-    rows = []
-    for row in accuracy.to_dict("records"):
-        against = compared.get(row["activation"])
-        shown = {
+    rows = [
+        {
             "Activation": style.labels[row["activation"]],
             "n": row["n"],
             "diverged": row["diverged"],
@@ -83,17 +125,21 @@ def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Styl
                 row["best_test_accuracy_mean"], row["best_ci_low"], row["best_ci_high"], 100
             ),
             "epochs": f"{row['epochs_mean']:.1f}",
+            **comparisons.columns(differences, row["activation"], style.labels),
         }
-        if compared:
-            label = style.labels[REFERENCE_ACTIVATION]
-            shown[f"minus {label}, points"] = tables.DASH if against is None else _difference(against)
-            shown["p (Holm)"] = tables.DASH if against is None else tables.probability(against["p_holm"])
-        rows.append(shown)
+        for row in accuracy.to_dict("records")
+    ]
     return pd.DataFrame(rows)
 
 
-def _difference(row: dict[str, float]) -> str:
-    return tables.interval(row["difference"], row["ci_low"], row["ci_high"], 100, signed=True)
+def _shown_units(units: pd.DataFrame, style: Style) -> pd.DataFrame:
+    rows = []
+    for name, part in units.groupby("activation", sort=False):
+        shown = {"Activation": style.labels[str(name)], "n": int(part["n"].max())}
+        for row in part.to_dict("records"):
+            shown[row["measure"].replace("_", " ")] = tables.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
+        rows.append(shown)
+    return pd.DataFrame(rows).fillna(tables.DASH)
 
 
 def _answer(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> str:
@@ -106,24 +152,7 @@ def _answer(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Sty
         for name, mean in zip(done["activation"], done["test_accuracy_mean"], strict=True)
     )
     first = f"In the article's own network the mean test accuracies are {means} (n = {_span(done['n'])} seeds each)."
-    return first if differences is None else f"{first} {_verdict(differences, style)}"
-
-
-def _verdict(differences: pd.DataFrame, style: Style) -> str:
-    reference = _label(style, REFERENCE_ACTIVATION)
-    differing = differences[differences["p_holm"] < 0.05]
-    if differing.empty:
-        widest = differences[["ci_low", "ci_high"]].abs().max(axis=None)
-        return (
-            f"No difference from {reference} is significant at this n (sign-flip test, Holm); "
-            f"every interval lies within {100 * widest:.2f} points of it."
-        )
-    found = ", ".join(
-        f"{_label(style, row['activation'])} ({_difference(row)} points)" for row in differing.to_dict("records")
-    )
-    others = len(differences) - len(differing)
-    rest = f"; the other {others} cannot be told from it at this n" if others else ""
-    return f"Different from {reference} beyond chance (sign-flip test, Holm, p < 0.05): {found}{rest}."
+    return first if differences is None else f"{first} {comparisons.verdict(differences, style.labels)}"
 
 
 def _span(counts: "pd.Series[int]") -> str:
@@ -141,17 +170,28 @@ def _protocol(runs: pd.DataFrame, plan: Plan) -> str:
     )
 
 
-def _article(runs: pd.DataFrame, style: Style) -> str:
+def _article(accuracy: pd.DataFrame, runs: pd.DataFrame, style: Style) -> str:
     """Where the article's single figure falls among the reference's seeds."""
-    found = runs.loc[(runs["activation"] == REFERENCE_ACTIVATION), "test_accuracy"].dropna()
+    found = runs.loc[(runs["activation"] == REFERENCE_ACTIVATION), METRIC].dropna()
     if found.empty:
         return ""
     below = int((found < ARTICLE_ACCURACY).sum())
+    row = accuracy.set_index("activation").loc[REFERENCE_ACTIVATION]
     return (
         f"The article's {tables.percent(ARTICLE_ACCURACY)} for {_label(style, REFERENCE_ACTIVATION)}, from one run: "
         f"{below} of {len(found)} seeds here end below it and {len(found) - below} at or above it "
-        f"(lowest {tables.percent(found.min())}, highest {tables.percent(found.max())})."
+        f"(lowest {tables.percent(row['test_accuracy_min'])}, highest {tables.percent(row['test_accuracy_max'])})."
     )
+
+
+def _worst(outcomes: pd.DataFrame) -> str:
+    """How many runs diverged or stayed at chance, and how high an unseen rate may still be."""
+    counts = outcomes.groupby("outcome")["count"].sum()
+    bound = outcomes.loc[outcomes["count"] == 0, "ci_high"].max()
+    text = f"Of {_span(outcomes['n'])} runs an activation, {counts['diverged']} diverged and {counts['at_chance']} "
+    text += f"stayed at chance (best validation accuracy under {tables.percent(CHANCE_LEVEL, 0)}), all together"
+    unseen = f"; where none did, the rate may still be up to {tables.percent(bound, 0)} (exact binomial 95% interval)"
+    return f"{text}{unseen if bound == bound else ''}."
 
 
 def _pictures(

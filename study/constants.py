@@ -42,7 +42,8 @@ OUTPUT_EPOCHS = 5
 TIMING_REPEATS = 15  # of each activation's cost, in turn with the others
 TIMING_SHAPE = (100, 100)  # of the small tensor: a batch at one layer of the article's network
 TIMING_PASSES = 1000  # over the small tensor, within one timing
-TIMING_LARGE = 2**25  # entries of the large tensor, 128 MiB each
+TIMING_LARGE = 2**24  # entries of a large tensor, 64 MiB, beyond most caches
+TIMING_LARGE_PASSES = 3
 TIMING_UPDATES = 240  # of the article's network, within one timing
 LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 CHANCE_ACCURACY = 0.1  # of guessing among ten digits
@@ -57,6 +58,8 @@ P9_DEPTH = 10
 P9_SEEDS = 100
 P8_RESAMPLES = 10_000
 P8_N = 3
+GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
+SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of each part of A2
 
 # Per claim and part of study/claims.py: the region in which the claim puts the quantity, bounds included; open where
 # the quantity itself ends, because the t interval of a share near 0 may reach below it.

@@ -57,6 +57,22 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     return table
 
 
+def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """One row an activation and share: over seeds, the mean over a run's hidden layers at its last logged step.
+
+    `measures` of runs that finished; with the t interval over seeds, in [0, 1].
+    """
+    run = [*RUN_KEYS, "seed"]
+    shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna()]
+    last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
+    by_run = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
+    table = summarise(by_run, "value", ["activation", "measure"])[
+        ["activation", "measure", "mean", "ci_low", "ci_high", "n"]
+    ]
+    table.insert(0, "experiment", experiment)
+    return table
+
+
 def percent(fraction: float, digits: int = 2) -> str:
     """A fraction in percent, or a dash."""
     return f"{100 * fraction:.{digits}f}%" if math.isfinite(fraction) else DASH

@@ -13,7 +13,7 @@ from study.tables import Formula, is_numeric
 POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light; }
-body { margin: 0 auto; max-width: 56rem; padding: 1rem; background: #fff; color: #222;
+body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: #fff; color: #222;
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   overflow-wrap: break-word; }
 h1 { font-size: 1.8rem; line-height: 1.2; }
@@ -24,13 +24,15 @@ figure { margin: 1.5rem 0; }
 figcaption { margin-top: .4rem; color: #555; font-size: .9rem; }
 img { display: block; width: 100%; max-width: 46rem; height: auto; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; font-size: .88rem;
+table { border-collapse: separate; border-spacing: 0; border-top: 2px solid #222; border-bottom: 2px solid #222; font-size: .88rem;
   font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid #222; vertical-align: bottom; }
 tbody tr + tr > * { border-top: 1px solid #eee; }
 tbody th { font-weight: 600; }
-.number { text-align: right; white-space: nowrap; }
+tr > :first-child { position: sticky; left: 0; background: #fff; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
 .text { min-width: 10rem; }
 """
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,15 +10,20 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from study.activations import REGISTRY
 from study.tables import (
     DASH,
     RUN_KEYS,
     Formula,
     accuracy,
     csv,
+    escape_latex,
     escape_markdown,
+    final_shares,
     gradient_norms,
     interval,
+    is_numeric,
+    latex,
     markdown,
     percent,
     probability,
@@ -110,6 +116,23 @@ def test_shares_are_averaged_as_they_are() -> None:
     assert (row["n"], row["n_zero"]) == (2, 0)
 
 
+def test_final_shares_are_of_each_runs_own_last_step() -> None:
+    """Two seeds that stop at steps 2 and 3, two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2; earlier steps,
+    the output layer without a value, and norms do not count."""
+    keys = dict.fromkeys(RUN_KEYS, "same")
+    rows = [
+        *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, math.nan))),
+        *((1, 3, layer, "sparsity", value) for layer, value in ((1, 0.5), (2, 0.7), (3, math.nan))),
+        *((seed, 1, 1, "sparsity", 0.9) for seed in (0, 1)),
+        (0, 2, 1, "error", 5.0),
+    ]
+    frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys)
+    (row,) = final_shares(frame, "x").to_dict("records")
+    assert (row["experiment"], row["measure"], row["n"]) == ("x", "sparsity", 2)
+    assert row["mean"] == pytest.approx(0.45)
+    assert row["ci_low"] == pytest.approx(0.45 - 12.7062 * 0.15, rel=1e-4)
+
+
 def test_what_is_undefined_is_no_row() -> None:
     """The output layer has no dead units: not zero of them, and not a row of dashes."""
     assert gradient_norms(measured("dead_units", [math.nan]), "x").empty
@@ -181,6 +204,83 @@ def test_any_text_is_shown_literally_in_markdown(text: str) -> None:
     table = Page(RENDERER.render(markdown(pd.DataFrame({text: [text, "next"], "other": [1, 2]}))))
     assert sorted({tag for tag, _ in table.tags}) == ["table", "tbody", "td", "th", "thead", "tr"]
     assert [line for line in table.text.splitlines() if line] == [literal, "other", literal, "1", "next", "2"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [
+        (["1", "0.5 [0.4, 0.6]", "–"], True),
+        (["+0.2", "-0.1", "< 0.001", "≥ 50 (20 to ≥ 50)"], True),
+        (["1", "at most 2"], False),
+        (["relu"], False),
+        (["-", "x"], False),
+    ],
+)
+def test_columns_of_numbers_are_known(cells: list[str], numeric: bool) -> None:
+    """Numbers stand to the right, texts to the left, in Markdown, on the page and in LaTeX alike."""
+    assert is_numeric(cells) == numeric
+    frame = pd.DataFrame({"first": cells, "column": cells})
+    assert markdown(frame).splitlines()[1] == f"| :-- | {'--:' if numeric else ':--'} |"
+    assert latex(frame, "").splitlines()[1] == rf"\begin{{tabular}}{{l {'r' if numeric else 'l'}}}"
+
+
+def test_a_latex_table_by_hand() -> None:
+    """Booktabs, a comment that says what it is, signs of minus, and mathematics where a character needs it."""
+    frame = pd.DataFrame(
+        {"A & B": ["x_1", "[50%]"], "±": ["-0.1 [-0.2, +0.1]", "≥ 5"], "f": [Formula(r"\max(0, z)"), "–"]}
+    )
+    assert latex(frame, "What\nit shows.").splitlines() == [
+        "% What it shows.",
+        r"\begin{tabular}{l r l}",
+        r"\toprule",
+        r"A \& B & $\pm$ & f \\",
+        r"\midrule",
+        r"x\_1 & $-$0.1 {[}$-$0.2, +0.1{]} & $\max(0, z)$ \\",
+        r"{[}50\%{]} & $\geq$ 5 & -- \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_long_cells_break_their_lines_in_latex() -> None:
+    """Columns of long texts share the width of the line."""
+    frame = pd.DataFrame({"a": ["short"], "b": ["long " * 10], "c": ["also long " * 10]})
+    assert r"{l p{0.35\linewidth} p{0.35\linewidth}}" in latex(frame, "")
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, r"\input{/etc/passwd}", "a^b~c{}", "100% #1", '"quoted"'])
+def test_latex_acts_on_no_text(text: str) -> None:
+    """Without the commands that stand for characters and the mathematics made here, no special character is left."""
+    escaped = escape_latex(text)
+    rest = re.sub(r"\\text\w+\{\}|\$<\$|\$>\$|\$-\$|\{\[\}|\{\]\}|\\[&%$#_{}]", "", escaped)
+    assert not set(rest) & set("\\&%$#_{}^~")
+    assert "\n" not in escaped
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\input{/etc/passwd}",
+        r"\write18{rm}",
+        r"x$ \def\a{b} $",
+        "a % b",
+        "}{",
+        "{",
+        r"\csname x\endcsname",
+        r"\maxx",
+        "x # y",
+    ],
+)
+def test_a_formula_of_other_commands_is_text_in_latex(formula: str) -> None:
+    """It is set as it is written; a formula of known commands, as every entry of the registry is, is mathematics."""
+    row = latex(pd.DataFrame({"f": [Formula(formula)]}), "").splitlines()[5]
+    assert row == rf"\texttt{{{escape_latex(formula)}}} \\"
+
+
+def test_every_formula_of_the_registry_is_mathematics_in_latex() -> None:
+    for name, entry in REGISTRY.items():
+        row = latex(pd.DataFrame({"f": [Formula(entry.formula)]}), "").splitlines()[5]
+        assert row.startswith("$"), name
 
 
 def test_a_dollar_sign_is_no_formula() -> None:

@@ -1,0 +1,96 @@
+"""What would three seeds have said? The baseline's own runs, drawn three at a time; and are the smooth gates alike?
+
+The networks are the baseline's: no run is made for this.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from experiments import baseline
+from study import comparisons, tables
+from study.claims import Judgement, judge
+from study.constants import CONFIDENCE, GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
+from study.experiment import Display, Picture, Plan, Section
+from study.records import Record, runs_frame
+from study.resampling import SmallSamples, small_samples
+from study.settings import Settings
+from study.statistics import mean_interval
+from study.style import Style
+
+ORDER = 1  # beside the baseline, after it by name
+TITLE = "Three seeds instead"
+METRIC = baseline.METRIC
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """The baseline's runs; nothing in a quick look, which has no more than three seeds."""
+    return [] if plan.is_quick else baseline.rounds(plan, so_far)
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """How often a winner appears among few seeds that all of them do not support; P8."""
+    runs = runs_frame(records)
+    small = _drawn(runs)
+    if small is None:
+        too_few = f"Two activations with more than {P8_N} finished runs each, one of them the reference, are needed."
+        return Section(TITLE, "", [too_few], judgements=_judgements(runs, None))
+    share = tables.interval(small.unsupported.estimate, small.unsupported.low, small.unsupported.high, 100)
+    reference = tables.escape_markdown(style.labels[REFERENCE_ACTIVATION])
+    blocks: list[str | Display | Picture] = [
+        f"{P8_RESAMPLES:,} times, {P8_N} of the article's network's runs were drawn for each activation, as if no more "
+        f"had been made, and each compared with {reference} by Welch's t test. A winner is p < 0.05 in either "
+        "direction, without correction, as in tables of this kind; it is supported if the paired sign-flip test over "
+        "all seeds says the same (Holm).",
+        Display(
+            f"Draws of {P8_N} runs in which an activation comes out better or worse than {reference}, and those in "
+            "which all its seeds together do not support that, in percent.",
+            _shown(small.table, style),
+            "few_seeds",
+        ),
+    ]
+    answer = (
+        f"With {P8_N} seeds instead, {share}% of draws have a winner against {reference} that all the seeds together "
+        "do not support."
+    )
+    return Section(TITLE, answer, blocks, {"few_seeds": small.table}, _judgements(runs, small))
+
+
+def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
+    """P8's resampling, of the activations with more than P8_N finished runs; None without the reference and another."""
+    differences = comparisons.against_reference(runs, baseline.NAME, METRIC)
+    finished = runs.dropna(subset=[METRIC])
+    arms = {str(name): part[METRIC].to_numpy() for name, part in finished.groupby("activation", sort=False)}
+    arms = {name: values for name, values in arms.items() if len(values) > P8_N}
+    if differences is None or REFERENCE_ACTIVATION not in arms or len(arms) < 2:
+        return None
+    is_supported = differences["p_holm"] < 1 - CONFIDENCE
+    signs = differences["difference"].gt(0).mul(2).sub(1).where(is_supported, 0)
+    supported = dict(zip(differences["activation"], signs, strict=True))
+    return small_samples(arms, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
+
+
+def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
+    """P8, each part where its activations are there."""
+    found = []
+    wide = runs.pivot(index="seed", columns="activation", values=METRIC)  # noqa: PD010 - a pivot_table drops arms
+    if set(GATES_CLAIM) <= set(wide):
+        first, second = GATES_CLAIM
+        found.append(judge("P8", "gates", mean_interval((wide[first] - wide[second]).dropna())))
+    if small is not None:
+        remark = f"n is the number of draws of {P8_N} seeds; the interval is of the drawing alone, not of other seeds"
+        found.append(judge("P8", "small_n", small.unsupported, remark))
+    return found
+
+
+def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
+    rows = [
+        {
+            "Activation": style.labels[row["activation"]],
+            "better": f"{100 * row['share_better']:.1f}",
+            "worse": f"{100 * row['share_worse']:.1f}",
+            "not supported by all seeds": f"{100 * row['share_unsupported']:.1f}",
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
