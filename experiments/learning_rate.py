@@ -1,0 +1,243 @@
+"""Does the ranking change once every activation has its own learning rate, and how safe is the choice of one?
+
+One grid of rates for all, chosen per activation on validation; the grid grows for every activation while any optimum is
+at its edge. Then the tuned comparison on fresh paired seeds, beside the article's rate on the same seeds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from study import comparisons, rate_figures, tables, tuning
+from study.constants import FIRST_FRESH_SEED, HALF_DECADES, TOLERANCE, TUNED_SEEDS, TUNING_EPOCHS, TUNING_SEEDS
+from study.experiment import Display, Picture, Plan, Section
+from study.records import Record, runs_frame
+from study.settings import Settings
+from study.statistics import paired_difference
+from study.style import Style
+
+ORDER = 5
+TITLE = "Learning rates: a tuned comparison"
+NAME = "learning_rate"
+UNTUNED = "learning_rate_untuned"
+METRIC = "best_test_accuracy"
+ARTICLE_RATE = Settings.learning_rate
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """The grid; its extensions while an optimum is at its edge; then the fresh seeds. Nothing in a quick look."""
+    if plan.is_quick:
+        return []
+    if not so_far:
+        return _tuning(plan, HALF_DECADES)
+    runs = runs_frame(so_far)
+    if (runs["seed"] >= FIRST_FRESH_SEED).any():
+        return []
+    table = tuning.by_rate(runs)
+    more = tuning.extension(table)
+    return _tuning(plan, more) if more else _fresh(plan, tuning.chosen(table))
+
+
+def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
+    grid = [(name, tuning.rate(k)) for name in plan.activations for k in half_decades]
+    return [_run(name, rate, seed) for name, rate in grid for seed in range(TUNING_SEEDS)]
+
+
+def _fresh(plan: Plan, chosen: Mapping[str, float]) -> list[Settings]:
+    """Each activation at its chosen rate and at the article's; one run where they are one."""
+    seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + (plan.seeds or TUNED_SEEDS))
+    arms = [(name, rate) for name in plan.activations for rate in {chosen.get(name, ARTICLE_RATE): 0, ARTICLE_RATE: 0}]
+    return [_run(name, rate, seed) for name, rate in arms for seed in seeds]
+
+
+def _run(name: str, rate: float, seed: int) -> Settings:
+    return Settings(activation=name, seed=seed, learning_rate=rate, epochs=TUNING_EPOCHS, patience=None)
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """The chosen rates and their tolerance, and the comparison with and without tuning."""
+    runs = runs_frame(records)
+    is_fresh = runs["seed"] >= FIRST_FRESH_SEED
+    rates, fresh = tuning.by_rate(runs[~is_fresh]), runs[is_fresh]
+    arms = {NAME: _at(fresh, tuning.chosen(rates)), UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
+    accuracy = {arm: tables.accuracy(part, arm) for arm, part in arms.items() if len(part)}
+    compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
+    differences = [found for found in compared.values() if found is not None]
+    tuned = _tuned(tuning.tolerance(rates), accuracy, arms)
+    section_tables = {
+        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
+        "learning_rate": rates,
+        "tuned": tuned,
+        **({"accuracy": pd.concat(accuracy.values(), ignore_index=True)} if accuracy else {}),
+        **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
+    }
+    blocks: list[str | Display | Picture] = [
+        _method(rates),
+        Display(
+            f"The rate chosen on validation, and the range of rates around it whose mean validation accuracy is within "
+            f"{100 * TOLERANCE:.1f} points of the best: how far off one may be. ≤ and ≥: the range ends where the grid "
+            "does.",
+            _shown_rates(tuned, rates, style),
+            NAME,
+        ),
+        _edges(tuned, style),
+        Display(
+            "Test accuracy in percent with 95% t intervals over fresh seeds, at the chosen rate and at the article's "
+            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean. The test is of the tuned arm.",
+            _shown_accuracy(tuned, compared[NAME], style),
+            "tuned",
+        ),
+        *_pictures(rates, runs[~is_fresh], arms, tuned, style),
+    ]
+    return Section(TITLE, _answer(tuned, compared, style), blocks, section_tables)
+
+
+def _at(runs: pd.DataFrame, chosen: Mapping[str, float]) -> pd.DataFrame:
+    """The runs at their activation's chosen rate."""
+    return runs[runs["learning_rate"] == runs["activation"].map(chosen)]
+
+
+def _tuned(
+    tolerance: pd.DataFrame, accuracy: Mapping[str, pd.DataFrame], arms: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """The table `tuned`: an activation's rate and tolerance, and both arms' accuracy, rank and paired gain."""
+    table = tolerance.set_index("activation")
+    for arm, prefix in ((NAME, "tuned"), (UNTUNED, "untuned")):
+        found = accuracy[arm].set_index("activation") if arm in accuracy else pd.DataFrame()
+        for column, source in (
+            ("n", "n"), ("diverged", "diverged"), ("accuracy_mean", "best_test_accuracy_mean"),
+            ("ci_low", "best_ci_low"), ("ci_high", "best_ci_high"),
+        ):  # fmt: skip
+            table[f"{prefix}_{column}"] = found.get(source, pd.Series(dtype=float)).reindex(table.index)
+        table[f"{prefix}_rank"] = table[f"{prefix}_accuracy_mean"].rank(ascending=False, method="min")
+    gains = pd.DataFrame([_gain(name, arms) for name in table.index], table.index)
+    return table.join(gains).reset_index()
+
+
+def _gain(name: str, arms: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """What tuning gained: tuned minus untuned over the seeds both finished."""
+    of_arm = [part[part["activation"] == name].set_index("seed")[METRIC] for part in arms.values()]
+    a, b = pd.concat(of_arm, axis=1).dropna().to_numpy(float).T
+    found = paired_difference(a, b)
+    return {"gain": found.difference, "gain_ci_low": found.ci_low, "gain_ci_high": found.ci_high, "gain_n": found.n}
+
+
+def _method(rates: pd.DataFrame) -> str:
+    grid = rates["learning_rate"].unique()
+    added = len(grid) - len(HALF_DECADES)
+    grown = (
+        f"The grid began with {len(HALF_DECADES)} rates and grew by {added}, for every activation, because an optimum "
+        "stood at its edge."
+        if added
+        else "No optimum stood at its edge, so it was not extended."
+    )
+    return (
+        f"The article's network, Adam, {TUNING_EPOCHS} epochs, batches of 100. {len(grid)} rates from {min(grid):.2g} "
+        f"to {max(grid):.2g}, half a decade apart, the same for every activation, {TUNING_SEEDS} seeds each. {grown} A "
+        "rate is chosen by the mean best validation accuracy; one where any seed diverged cannot be. The comparison is "
+        "then made on fresh seeds, which chose nothing, with the weights of the lowest validation loss in both arms."
+    )
+
+
+def _edges(tuned: pd.DataFrame, style: Style) -> str:
+    """Whose optimum is still at the edge of the grid, or has none."""
+    at_edge = [tables.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["is_edge"], "activation"]]
+    none = [
+        tables.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["learning_rate"].isna(), "activation"]
+    ]
+    parts = [f"Still at the edge of the grid, after all extensions: {', '.join(at_edge)}."] if at_edge else []
+    parts += [f"No rate at which every seed finished: {', '.join(none)}."] if none else []
+    return " ".join(parts)
+
+
+def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.DataFrame:
+    best = rates[rates["is_chosen"]].set_index("activation")
+    rows = []
+    for row in tuned.to_dict("records"):
+        name = row["activation"]
+        is_found = name in best.index
+        mean, low, high = best.reindex([name])[["validation_accuracy_mean", "ci_low", "ci_high"]].iloc[0]
+        below, above = ("≤ " * row["is_open_low"], "≥ " * row["is_open_high"])
+        width = "≥ " * (row["is_open_low"] or row["is_open_high"])
+        rows.append(
+            {
+                "Activation": style.labels[name],
+                "rate": f"{row['learning_rate']:.2g}" if is_found else tables.DASH,
+                "validation accuracy there": tables.interval(mean, low, high, 100),
+                "as good from": f"{below}{row['tolerance_low']:.2g}" if is_found else tables.DASH,
+                "to": f"{above}{row['tolerance_high']:.2g}" if is_found else tables.DASH,
+                "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else tables.DASH,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _shown_accuracy(tuned: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> pd.DataFrame:
+    rows = []
+    for row in tuned.to_dict("records"):
+        shown = {"Activation": style.labels[row["activation"]]}
+        for prefix, title in (("tuned", "tuned"), ("untuned", f"at {ARTICLE_RATE:g}")):
+            bounds = (row[f"{prefix}_accuracy_mean"], row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
+            shown |= {
+                title: tables.interval(*bounds, 100),
+                f"n ({title})": _count(row[f"{prefix}_n"], row[f"{prefix}_diverged"]),
+            }
+        shown["gain, points"] = tables.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
+        shown["rank tuned / untuned"] = " / ".join(_whole(row[f"{arm}_rank"]) for arm in ("tuned", "untuned"))
+        rows.append(shown | comparisons.columns(differences, row["activation"], style.labels))
+    return pd.DataFrame(rows)
+
+
+def _whole(number: float) -> str:
+    return f"{number:.0f}" if number == number else tables.DASH
+
+
+def _count(n: float, diverged: float) -> str:
+    return f"{_whole(n)}, {diverged:.0f} diverged" if diverged > 0 else _whole(n)
+
+
+def _answer(tuned: pd.DataFrame, compared: Mapping[str, pd.DataFrame | None], style: Style) -> str:
+    """The tuned means in order, whether that is the untuned order, and what the paired tests support in either arm."""
+    done = tuned.dropna(subset=["tuned_accuracy_mean"]).sort_values("tuned_accuracy_mean", ascending=False)
+    if done.empty:
+        return "No activation has a learning rate at which every tuning seed finished."
+    means = ", ".join(
+        f"{tables.escape_markdown(style.labels[row['activation']])} {tables.percent(row['tuned_accuracy_mean'])} "
+        f"(rate {row['learning_rate']:.2g})"
+        for row in done.to_dict("records")
+    )
+    first = f"With a learning rate of its own, chosen on validation, the mean test accuracies are {means}."
+    if len(done) > 1:
+        is_same = (done["tuned_rank"] == done["untuned_rank"]).all()
+        order = "is the same" if is_same else "differs"
+        first += f" The order of the means {order} at the article's rate of {ARTICLE_RATE:g} for all."
+    arms = {NAME: "Tuned", UNTUNED: f"At {ARTICLE_RATE:g}"}
+    verdicts = [
+        f"{arms[arm]}: {comparisons.verdict(found, style.labels)}"
+        for arm, found in compared.items()
+        if found is not None
+    ]
+    return " ".join([first, *verdicts])
+
+
+def _pictures(
+    rates: pd.DataFrame, tuning_runs: pd.DataFrame, arms: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, style: Style
+) -> list[Picture]:
+    shown = [
+        Picture(
+            "learning_rate",
+            "Validation accuracy against the learning rate, on a scale on which the error is logarithmic: mean and "
+            "interval over seeds, every seed a dot, a ring at the rate chosen. Look for how flat each top is, and on "
+            "which side it falls off.",
+            rate_figures.accuracy_against_rate(rates, tuning_runs, style),
+        )
+    ]
+    points = pd.concat([part.assign(arm=arm) for arm, part in zip(("tuned", "untuned"), arms.values(), strict=True)])
+    if points[METRIC].notna().any():
+        caption = (
+            "Test accuracy on fresh seeds at each activation's own rate (filled) and at the article's (open): every "
+            "run above the mean with its interval. Compare the gaps between activations with those between the arms."
+        )
+        picture = rate_figures.tuned_beside_untuned(points.assign(accuracy=points[METRIC]), tuned, style, ARTICLE_RATE)
+        shown.append(Picture("tuned", caption, picture))
+    return shown
