@@ -86,10 +86,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation and outcome: n, count, rate and its exact interval of runs diverged or left at chance."""
+    """One row an activation and outcome: n, count, rate and its exact interval of the runs that ended so.
+
+    "diverged"; "at_chance", which never learnt; "below_article", whose test accuracy is less than the article's.
+    """
     found = {
         "diverged": runs["status"] == "diverged",
         "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
+        "below_article": runs[METRIC] < ARTICLE_ACCURACY,
     }
     parts = [rate_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
     table = pd.concat([part.assign(outcome=name) for name, part in zip(found, parts, strict=True)], ignore_index=True)
@@ -187,7 +191,8 @@ def _article(accuracy: pd.DataFrame, runs: pd.DataFrame, style: Style) -> str:
 def _worst(outcomes: pd.DataFrame) -> str:
     """How many runs diverged or stayed at chance, and how high an unseen rate may still be."""
     counts = outcomes.groupby("outcome")["count"].sum()
-    bound = outcomes.loc[outcomes["count"] == 0, "ci_high"].max()
+    is_unseen = (outcomes["count"] == 0) & outcomes["outcome"].isin(["diverged", "at_chance"])
+    bound = outcomes.loc[is_unseen, "ci_high"].max()
     text = f"Of {_span(outcomes['n'])} runs an activation, {counts['diverged']} diverged and {counts['at_chance']} "
     text += f"stayed at chance (best validation accuracy under {tables.percent(CHANCE_LEVEL, 0)}), all together"
     unseen = f"; where none did, the rate may still be up to {tables.percent(bound, 0)} (exact binomial 95% interval)"

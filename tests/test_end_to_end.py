@@ -9,6 +9,7 @@ One copy of the library lives through three commands, and the tests look at what
 """
 
 import ast
+import io
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import quoted
 from synthetic import ROOT, signals_kept
 
 from study import cli
@@ -170,23 +172,12 @@ def test_networks_learn(life: Life) -> None:
 
 
 def test_numbers_of_the_readme_are_in_the_tables(life: Life) -> None:
-    """Each decimal number of the answer and of the first table is a rounding of a number in a table, or of its 100
-    fold where it is in percent; and there are as many of them as a table of two activations holds at least."""
-    frames = [life.first.files[f"tables/{name}.csv"].decode() for name in ("accuracy", "comparisons", "runs")]
-    cells = [
-        cell for text in frames for cell in re.split(r"[,\n]", text) if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
-    ]
-    known = [scale * float(cell) for cell in cells for scale in (1, 100)]
-    lines = life.first.readme.splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith("## "))
-    rows = [line for line in lines[start:] if line.startswith("| ")]
-    table = rows[: next((i for i, line in enumerate(rows) if i > 1 and "--" in line), len(rows))]
-    answer = [line for line in lines[:start] if "mean test accuracies" in line]
-    shown = re.findall(r"[+-]?\d+\.\d+", " ".join([*answer, *table]))
-    assert len(shown) >= 12
-    for number in shown:
-        half = 0.5001 * 10.0 ** -len(number.split(".")[1])
-        assert any(abs(float(number) - value) <= half for value in known), number
+    """Each number but settings and years is a rounding of a number in a table, or of its hundredfold."""
+    files = {Path(name): content for name, content in life.first.files.items()}
+    frames = {path.stem: pd.read_csv(io.BytesIO(content)) for path, content in files.items() if path.suffix == ".csv"}
+    labels = {"ReLU": "relu", "Sigmoid": "sigmoid"}
+    assert len(list(quoted.shown_numbers(life.first.readme, labels))) > 60
+    assert quoted.without_table(life.first.readme, frames, labels) == []
 
 
 def test_a_second_time_nothing_is_trained_and_nothing_changes(life: Life) -> None:

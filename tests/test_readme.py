@@ -3,6 +3,11 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+import quoted
+
+from study.activations import REGISTRY
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REPORT = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
@@ -29,3 +34,11 @@ def test_the_tables_it_names_are_there() -> None:
     tables = set(re.findall(r"`(\w+\.csv)`", README))
     assert tables <= {path.name for path in (ROOT / "results" / "tables").iterdir()}
     assert {"accuracy.csv", "runs.csv", "gradient_norms.csv"} <= tables
+
+
+def test_every_number_of_the_report_is_in_a_table() -> None:
+    """Of results/README.md as committed: each number but settings and years is in a table, rounded or in percent."""
+    frames = {path.stem: pd.read_csv(path) for path in (ROOT / "results" / "tables").glob("*.csv")}
+    labels = {entry.label: name for name, entry in REGISTRY.items()}
+    assert len(list(quoted.shown_numbers(REPORT, labels))) > 300
+    assert quoted.without_table(REPORT, frames, labels) == []
