@@ -2,6 +2,7 @@
 
     python tools/environment.py check              prints "suits", or in what way this Python does not
     python tools/environment.py make VENV LOCK     makes VENV anew unless it is newer than LOCK
+    python tools/environment.py peers VENV LOCK    the same without the project itself: for the engine's peers
 
 The Makefile asks whatever Python it finds, so only the standard library is imported, and the syntax is that of
 Python 3.6: an old one must be able to say that it is old.
@@ -45,7 +46,7 @@ def shortcoming() -> str:
     return ""
 
 
-def make(venv: Path, lock: Path) -> None:
+def make(venv: Path, lock: Path, with_project: bool = True) -> None:
     """Make `venv` anew from `lock`, stamped when it is whole; a second process waits, then finds it done.
 
     Always anew: pip checks no hash of what is installed already, and removes nothing that the lock no longer names.
@@ -54,13 +55,15 @@ def make(venv: Path, lock: Path) -> None:
         stamp = venv / STAMP
         if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
             return
-        print(f"Making {venv} from {lock}: about a minute, 2.5 GB on disk", flush=True)
+        size = "about a minute, 2.5 GB" if with_project else "some minutes, 6 GB where PyTorch brings its CUDA libraries"
+        print(f"Making {venv} from {lock}: {size} on disk", flush=True)
         with_pip = [] if _has("ensurepip") else ["--without-pip"]
         _run(sys.executable, "-m", "venv", "--clear", *with_pip, str(venv))
         python = str(venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
         _install(python, *LOCKED, str(lock))
-        _install(python, *PROJECT)
-        _run(python, "-I", "-c", SLOW_TO_LOAD, silent=True)
+        if with_project:
+            _install(python, *PROJECT)
+            _run(python, "-I", "-c", SLOW_TO_LOAD, silent=True)
         stamp.touch()
 
 
@@ -103,7 +106,7 @@ def main() -> int:
         print(shortcoming() or "suits")
         return 0
     try:
-        make(Path(sys.argv[2]), Path(sys.argv[3]))
+        make(Path(sys.argv[2]), Path(sys.argv[3]), with_project=sys.argv[1] == "make")
     except subprocess.CalledProcessError as error:
         last_words = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         print("No environment made, this failed:", " ".join(error.cmd), *last_words, file=sys.stderr)

@@ -1,0 +1,58 @@
+"""Who is measured, in what processes; and what of growth."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.parent import ROOT
+
+STUDY = Path(sys.executable)
+PEERS = ROOT / ".venv-bench" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender: `module` is its file here, `call` its name there (its own name if empty).
+
+    `every_core` runs one process with threads on all cores; `every_worker` one process of one thread on each core.
+    `measures` says what is logged in every layer; `validation` whether 12,000 images are validated after each epoch.
+    """
+
+    name: str
+    module: str
+    call: str = ""
+    python: Path = STUDY
+    every_core: bool = False
+    every_worker: bool = False
+    measures: str = "none"
+    validation: bool = False
+
+
+ENTRIES = (
+    Entry("keras_fit", "keras_fit", every_core=True, validation=True),
+    Entry("keras_fit_training", "keras_fit", every_core=True),
+    Entry("keras_steps", "keras_fit", every_core=True),
+    Entry("pytorch", "pytorch", python=PEERS),
+    Entry("pytorch_norms", "pytorch", python=PEERS, measures="gradient norms"),
+    Entry("pytorch_compiled", "pytorch", python=PEERS),
+    Entry("jax", "jax_scan", python=PEERS),
+    Entry("jax_norms", "jax_scan", python=PEERS, measures="gradient norms"),
+    Entry("products", "products"),
+    Entry("engine", "engine", measures="all"),
+    Entry("engine_bare", "engine"),
+    Entry("engine_machine", "engine", "engine", every_worker=True, measures="all"),
+    Entry("engine_validation", "engine", every_worker=True, measures="all", validation=True),
+)
+
+EPOCHS = 2  # of each contender in each repeat
+DEPTHS = (1, 3, 5, 10, 20, 50)  # hidden layers of 100 units
+WIDTHS = (32, 64, 128, 256, 512)  # units of each of three hidden layers
+SEEDS = (1, 2, 4, 8)  # runs one after the other in one worker
+RUNS = 8  # runs shared among workers
+GROWTH_REPEATS = 3
+
+
+def worker_counts(cores: int) -> list[int]:
+    """1, 2, 4, ... and all."""
+    powers = [2**k for k in range(cores.bit_length()) if 2**k < cores]
+    return [*powers, cores]

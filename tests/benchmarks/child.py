@@ -1,0 +1,56 @@
+"""A child process that holds one framework's contenders and answers requests, so that no two frameworks share one.
+
+    python -m tests.benchmarks.child MODULE CORE MNIST
+
+CORE is the core to stay on (-1: any), MNIST a path or nothing. Requests and answers are JSON, one a line, on standard
+input and output; the first line of the output names the contenders.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+from typing import Any, TextIO
+
+from study.dataset import load
+
+
+def main() -> None:
+    """Answer until there is no more to read."""
+    module, core, mnist = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a framework prints is no answer
+    if int(core) >= 0 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(core)})
+    data = load(mnist or None)
+    holder = importlib.import_module(f"tests.benchmarks.{module}")
+    contenders = holder.contenders(data)
+    _say(answers, {"contenders": list(contenders)})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            _say(answers, _carry_out(request, holder, contenders, data))
+        except Exception as error:  # noqa: BLE001 - told to the parent, which reports it
+            _say(answers, {"error": f"{type(error).__name__}: {error}"})
+
+
+def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
+    """{"contender", "epochs"}: seconds of that many epochs; {"run": settings}: what `train_once` says."""
+    if "run" in request:
+        return {**holder.train_once(data, request["run"]), "memory": _memory()}
+    seconds = contenders[request["contender"]](request["epochs"])
+    return {"seconds": seconds, "memory": _memory()}
+
+
+def _memory() -> int:
+    """The most memory this process has held so far, bytes; macOS counts bytes, Linux units of 1,024."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _say(answers: TextIO, what: dict[str, Any]) -> None:
+    print(json.dumps(what), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

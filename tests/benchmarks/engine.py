@@ -1,0 +1,57 @@
+"""This study's engine. The only file of the benchmark that knows the engine's inside: an epoch is `_Run.epoch`."""
+
+from typing import Any
+
+import numpy as np
+
+from study.dataset import Dataset
+from tests.benchmarks.task import LOGGED, VALIDATION, Contender, timed
+
+
+def contenders(data: Dataset) -> dict[str, Contender]:
+    """All measures at the logged steps; none at all, by the same program; and all, with the validation of the epoch."""
+    measured, bare, validated = _run(data, LOGGED), _run(data, ()), _run(data, LOGGED)
+    return {
+        "engine": _epochs(measured),
+        "engine_bare": _epochs(bare),
+        "engine_validation": _epochs(validated, validates=True),
+    }
+
+
+def train_once(data: Dataset, settings: dict[str, Any]) -> dict[str, float]:
+    """A whole run by the public `train`, its validation and test included: seconds without compiling, and compiling."""
+    from study.activations import REGISTRY
+    from study.settings import Settings
+    from study.training import train
+
+    wanted = Settings(activation="relu", **settings)
+    timings = train(wanted, data, REGISTRY["relu"])["timings"]
+    compiling = timings["compile_seconds"]
+    return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
+
+
+def _run(data: Dataset, logged: tuple[int, ...]) -> Any:
+    from study import training
+    from study.activations import REGISTRY
+    from study.settings import Settings
+
+    class Run(training._Run):  # the article's run, that measures every epoch at these steps
+        def _logged(self, epoch: int) -> np.ndarray:
+            return np.isin(np.arange(self.steps + 1), logged)
+
+    images = training._images_of(data)
+    chosen, held_out = training.split(images.training, VALIDATION, 0)
+    return Run(Settings(activation="relu", seed=0), REGISTRY["relu"], images, chosen, held_out), held_out
+
+
+def _epochs(run_and_images: Any, validates: bool = False) -> Contender:
+    run, held_out = run_and_images
+    state = {"epoch": 0}
+
+    def epoch() -> None:
+        state["epoch"] += 1
+        run.epoch(state["epoch"])
+        if validates:
+            run.evaluate(run.state, held_out)
+
+    return timed(epoch)

@@ -1,0 +1,72 @@
+"""How the time of the study's runs grows with depth, width, seeds and workers: whole runs of one epoch, all logged."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.benchmarks.catalogue import DEPTHS, RUNS, SEEDS, STUDY, WIDTHS, worker_counts
+from tests.benchmarks.parent import Child, ask_all
+
+Row = dict[str, Any]
+ONE_EPOCH = {"epochs": 1, "patience": None, "seed": 0}
+
+
+def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], repeats: int) -> list[Row]:
+    """One row a measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
+
+    Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
+    once a worker, with `bytes`, the most memory the process has held so far, in processes that compiled before.
+    """
+    workers = [Child(STUDY, "engine", core, mnist) for core in cores]
+    try:
+        ask_all(workers, [{"run": {**ONE_EPOCH, "depth": 2}}] * len(workers))
+        rows = []
+        for quantity, values in (("depth", DEPTHS), ("width", WIDTHS)):
+            for value in values:
+                rows += _of_architecture(workers, quantity, value, repeats)
+                say(f"growth: {quantity} {value}, {rows[-1]['seconds']:.2f} s a run")
+        ask_all(workers, [{"run": ONE_EPOCH}] * len(workers))
+        rows += _of_seeds(workers[-1:], repeats)
+        return rows + _of_workers(workers, repeats)
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeats: int) -> list[Row]:
+    rows = []
+    for repeat in range(repeats + 1):
+        answers = ask_all(workers, [{"run": {**ONE_EPOCH, quantity: value}}] * len(workers))
+        for worker, answer in enumerate(answers):
+            row = {"quantity": quantity, "value": value, "worker": worker, "repeat": repeat}
+            if repeat:
+                rows.append({**row, "measure": "run", "seconds": answer["seconds"]})
+            else:  # the first run compiles, and is slower for it afterwards too
+                compiling = {"seconds": answer["compile_seconds"], "bytes": answer["memory"]}
+                rows.append({**row, "measure": "compile", **compiling})
+    return rows
+
+
+def _of_seeds(workers: Sequence[Child], repeats: int) -> list[Row]:
+    """Runs one after the other in one worker while the others rest."""
+    return [_shared(workers, "seeds", seeds, seeds, repeat) for repeat in range(1, repeats + 1) for seeds in SEEDS]
+
+
+def _of_workers(workers: Sequence[Child], repeats: int) -> list[Row]:
+    """The same runs shared among one worker, two, four ... and all."""
+    counts, runs = worker_counts(len(workers)), RUNS * max(1, len(workers) // RUNS)
+    return [
+        _shared(workers[:count], "workers", count, runs, repeat) for repeat in range(1, repeats + 1) for count in counts
+    ]
+
+
+def _shared(workers: Sequence[Child], quantity: str, value: int, runs: int, repeat: int) -> Row:
+    """Seconds from the first run's begin to the last one's end; each worker does its share without a pause."""
+    started = time.perf_counter()
+    for seed in range(runs):
+        workers[seed % len(workers)].ask(run={**ONE_EPOCH, "seed": seed})
+    for seed in range(runs):
+        workers[seed % len(workers)].answer()
+    seconds = time.perf_counter() - started
+    row = {"quantity": quantity, "value": value, "measure": "run", "worker": None, "repeat": repeat}
+    return {**row, "runs": runs, "seconds": seconds}

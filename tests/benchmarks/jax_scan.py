@@ -1,0 +1,92 @@
+"""JAX, one thread: an epoch is one jitted `lax.scan` whose state is donated; bytes are gathered inside the scan."""
+
+from typing import Any
+
+from study.dataset import Dataset
+from tests.benchmarks.task import (
+    BATCH,
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    LEARNING_RATE,
+    Contender,
+    Orders,
+    initial_parameters,
+    is_logged,
+    timed,
+    training_part,
+)
+
+
+def contenders(data: Dataset) -> dict[str, Contender]:
+    """Without and with the norms; loss and accuracy are counted in both, as model.fit does."""
+    return {"jax": timed(_Training(data, False).epoch), "jax_norms": timed(_Training(data, True).epoch)}
+
+
+class _Training:
+    def __init__(self, data: Dataset, logs: bool) -> None:
+        import jax
+        from jax import numpy as jnp
+
+        self.jax, self.jnp, self.orders = jax, jnp, Orders()
+        images, labels = training_part(data)
+        self.images, self.labels = jnp.asarray(images), jnp.asarray(labels.astype("int32"))
+        self.logged = jnp.asarray(is_logged()) if logs else None
+        parameters = jax.tree.map(jnp.asarray, initial_parameters())
+        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        self.state = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.int32))
+        self.run = jax.jit(self._epoch, donate_argnums=0)
+
+    def epoch(self) -> Any:
+        """Total loss, hits, and with norms (480, 2, 4): of the weight gradients, and of delta's root mean square."""
+        self.state, found = self.run(self.state, self.orders(), self.images, self.labels)
+        return self.jax.block_until_ready(found)
+
+    def _epoch(self, state: Any, order: Any, images: Any, labels: Any) -> Any:
+        jax, jnp = self.jax, self.jnp
+
+        def step(carry: Any, batch_and_flag: Any) -> Any:
+            state, (total, hits) = carry
+            batch, flag = batch_and_flag
+            x, y = images[batch].astype(jnp.float32) / 255, labels[batch]
+            taps = [jnp.zeros((BATCH, bias.size)) for _, bias in state[0]]  # their gradient is delta
+            slope = jax.value_and_grad(self._loss, argnums=(0, 1), has_aux=True)
+            (loss, logits), (gradients, deltas) = slope(state[0], taps, x, y)
+            norms = None
+            if self.logged is not None:
+
+                def none(*_):
+                    return jnp.zeros((2, len(taps)))
+
+                norms = jax.lax.cond(flag, self._norms, none, gradients, deltas)
+            counted = (total + loss, hits + (logits.argmax(1) == y).sum())
+            return (self._adam(state, gradients), counted), norms
+
+        carry = (state, (jnp.zeros(()), jnp.zeros((), jnp.int32)))
+        (state, counted), norms = jax.lax.scan(step, carry, (order, self.logged))
+        return state, (*counted, norms)
+
+    def _loss(self, parameters: Any, taps: Any, x: Any, labels: Any) -> Any:
+        h = x
+        for (kernel, bias), tap in zip(parameters, taps, strict=True):
+            z = h @ kernel + bias + tap
+            h = self.jax.nn.relu(z)
+        picked = self.jnp.take_along_axis(self.jax.nn.log_softmax(z), labels[:, None], 1)
+        return -picked.mean(), z
+
+    def _norms(self, gradients: Any, deltas: Any) -> Any:
+        norm, jnp = self.jnp.linalg.norm, self.jnp
+        of_weights = jnp.stack([norm(kernel) for kernel, _ in gradients])
+        return jnp.stack([of_weights, jnp.stack([norm(delta) * BATCH**0.5 for delta in deltas])])
+
+    def _adam(self, state: Any, gradients: Any) -> Any:
+        parameters, first, second, count = state
+        each, count = self.jax.tree.map, count + 1
+        first = each(lambda m, g: m + (g - m) * (1 - BETA_1), first, gradients)
+        second = each(lambda v, g: v + (g * g - v) * (1 - BETA_2), second, gradients)
+        rate = LEARNING_RATE * self.jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+
+        def update(p, m, v):
+            return p - rate * m / (self.jnp.sqrt(v) + EPSILON)
+
+        return each(update, parameters, first, second), first, second, count

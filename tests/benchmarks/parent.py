@@ -1,0 +1,70 @@
+"""The parent's side of a child process: starts it, asks, waits."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.task import thread_variables
+
+ROOT = Path(__file__).resolve().parents[2]
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "PYTHONHOME")  # a forced kernel slows the floor
+
+
+class Unavailable(Exception):
+    """A contender or its whole framework cannot run here; the message says why in one line."""
+
+
+class Child:
+    """One process with one framework on one thread and core, or on all cores with threads as the framework likes."""
+
+    def __init__(self, python: Path, module: str, core: int | None, mnist: str | None) -> None:
+        if not python.exists():
+            raise Unavailable("its packages could not be installed")
+        kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+        environment = {**kept, "PYTHONPATH": str(ROOT), **thread_variables(None if core is None else 1)}
+        command = [str(python), "-m", "tests.benchmarks.child", module, str(-1 if core is None else core), mnist or ""]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        self.contenders: list[str] = self.answer()["contenders"]
+
+    def ask(self, **request: Any) -> None:
+        """Send a request; its answer is to be fetched by `answer`."""
+        assert self.process.stdin is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer; Unavailable with the last line of what the child said if there is none, or an error."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        line = self.process.stdout.readline()
+        if not line:
+            last_words = self.process.stderr.read().strip().splitlines()[-1:]
+            raise Unavailable(one_line(" ".join(last_words) or "its process ended"))
+        found: dict[str, Any] = json.loads(line)
+        if "error" in found:
+            raise Unavailable(one_line(found["error"]))
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def one_line(text: str) -> str:
+    """The text's first line, without folders of this machine, at most 200 characters."""
+    first = (text.strip().splitlines() or [""])[0]
+    words = (word.rsplit("/", 1)[-1] if word.startswith(("/", "'/")) else word for word in first.split())
+    return " ".join(words)[:200]
+
+
+def ask_all(children: Sequence[Child], requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Ask each child its request at once and wait for all answers."""
+    for child, request in zip(children, requests, strict=True):
+        child.ask(**request)
+    return [child.answer() for child in children]

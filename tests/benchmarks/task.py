@@ -1,0 +1,91 @@
+"""The one task of every contender: the article's network, 48,000 images, one epoch of 480 updates; the rules of time.
+
+An epoch begins with its batches' order (a fresh permutation, whose making is part of the epoch) and ends when the last
+update's result is there. Images lie in memory as bytes (Keras' as float32, as in the article's script) and labels as
+whole numbers; loss and hits are summed, as `fit` does. The network that one epoch leaves is the next epoch's first.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.dataset import Dataset
+
+SIZES = (784, 100, 100, 100, 10)  # units of the input, of three hidden ReLU layers and of the output
+BATCH = 100
+TRAINING, VALIDATION = 48_000, 12_000  # images
+STEPS = TRAINING // BATCH  # updates an epoch
+LEARNING_RATE, BETA_1, BETA_2, EPSILON = 0.01, 0.9, 0.999, 1e-7  # Adam's
+LOGGED = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps measured in an epoch: those of a run's first, which has the most
+
+Floats = NDArray[np.float32]
+Contender = Callable[[int], float]  # trains that many epochs, finished when it returns; seconds they took
+
+
+def training_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (48,000, 784) and labels: the first of the published, as Keras' validation_split=0.2 takes them."""
+    return data.training_images[:TRAINING].copy(), data.training_labels[:TRAINING].copy()
+
+
+def validation_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The 12,000 images that follow, and their labels."""
+    return data.training_images[TRAINING:].copy(), data.training_labels[TRAINING:].copy()
+
+
+def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
+    """Glorot-uniform kernel (fan_in, fan_out) and zero bias (fan_out,) of every layer."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for fan_in, fan_out in itertools.pairwise(SIZES):
+        bound = np.sqrt(6 / (fan_in + fan_out))
+        kernel = rng.uniform(-bound, bound, (fan_in, fan_out)).astype(np.float32)
+        layers.append((kernel, np.zeros(fan_out, np.float32)))
+    return layers
+
+
+def timed(epoch: Callable[[], object]) -> Contender:
+    """A contender that calls `epoch` once an epoch."""
+
+    def train(epochs: int) -> float:
+        started = time.perf_counter()
+        for _ in range(epochs):
+            epoch()
+        return time.perf_counter() - started
+
+    return train
+
+
+class Orders:
+    """Indices (480, 100) int32 of an epoch's batches, a fresh permutation at every call."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self) -> NDArray[np.int32]:
+        return self._rng.permutation(TRAINING).astype(np.int32).reshape(STEPS, BATCH)
+
+
+def is_logged() -> NDArray[np.bool_]:
+    """(480,) which steps of an epoch are measured."""
+    return np.isin(np.arange(STEPS), LOGGED)
+
+
+def thread_variables(threads: int | None) -> dict[str, str]:
+    """What a child must find in its environment before a framework starts; None leaves threads to the framework."""
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    if threads is None:
+        return quiet
+    names = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
+    counts = {f"{name}_THREADS": str(threads) for name in names}
+    return {**quiet, **counts, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+
+
+def cores() -> list[int]:
+    """The cores this process may use, by the system's numbers where it tells them."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
