@@ -30,6 +30,7 @@ ORDER = 1
 TITLE = "The article's network"
 NAME = "baseline"
 METRIC = "test_accuracy"
+UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are at the end of training
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -140,7 +141,7 @@ def _shown_units(units: pd.DataFrame, style: Style) -> pd.DataFrame:
     rows = []
     for name, part in units.groupby("activation", sort=False):
         shown = {"Activation": style.labels[str(name)], "n": int(part["n"].max())}
-        for row in part.to_dict("records"):
+        for row in part[part["measure"].isin(UNITS)].to_dict("records"):
             shown[row["measure"].replace("_", " ")] = tables.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
         rows.append(shown)
     return pd.DataFrame(rows).fillna(tables.DASH)

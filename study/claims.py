@@ -16,6 +16,7 @@ from study.statistics import Interval
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_TESTABLE, NOT_RUN = "not testable here", "not run"
+VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN)  # as they are counted
 SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, REPRODUCED)
 RULE = (
     "The rule, fixed before the runs: each part of a claim is one measured quantity with the region in which the claim "

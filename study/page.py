@@ -92,8 +92,9 @@ def claims_section(sections: Sequence[Section]) -> Section:
     """Every published claim: its verdict, then what was measured of each part; and claims.csv."""
     table = claims.table([judgement for section in sections for judgement in section.judgements])
     as_a_whole = table.drop_duplicates("claim")
-    counts = as_a_whole["claim_verdict"].value_counts()
-    answer = f"Of {len(as_a_whole)} claims, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    counts = as_a_whole["claim_verdict"].value_counts().to_dict()
+    found = [f"{counts[verdict]} {verdict}" for verdict in claims.VERDICTS if verdict in counts]
+    answer = f"Of {len(as_a_whole)} claims, {', '.join(found)}"
     blocks: list[str | Display | Picture] = [
         claims.RULE,
         Display("Each claim and its verdict as a whole.", _shown_claims(as_a_whole), "claims"),

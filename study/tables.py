@@ -8,7 +8,12 @@ import pandas as pd
 
 from study.statistics import geometric_summary, summarise
 
-SHARES = ("dead_units", "saturation", "sparsity")  # averaged as they are; all other measures as logarithms
+SHARES = (
+    "dead_units",
+    "saturation",
+    "sparsity",
+    "activation_mean",
+)  # averaged as they are; all other measures as logarithms
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 DASH = "–"
 
@@ -134,7 +139,7 @@ _COMMANDS = re.compile(
 )
 _LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "[": "{[}", "]": "{]}",
-    "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
+    "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "–": "--",
     "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "ξ": r"$\xi$", "χ": r"$\chi$", "∞": r"$\infty$",
 }  # fmt: skip
@@ -164,7 +169,9 @@ def _latex_cell(cell: object) -> str:
     if not isinstance(cell, Formula):
         return escape_latex(str(cell))
     one_line = " ".join(cell.split())
-    is_plain = not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
+    is_plain = (
+        one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
+    )
     return f"${one_line}$" if is_plain else rf"\texttt{{{escape_latex(one_line)}}}"
 
 

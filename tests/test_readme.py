@@ -1,9 +1,11 @@
 """What the README says of the results is what results/ says."""
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import quoted
 
 from study.activations import REGISTRY
@@ -30,10 +32,31 @@ def test_the_figures_and_files_it_names_are_there() -> None:
 
 
 def test_the_tables_it_names_are_there() -> None:
-    """Every `name.csv` in the README is a file of results/tables."""
-    tables = set(re.findall(r"`(\w+\.csv)`", README))
-    assert tables <= {path.name for path in (ROOT / "results" / "tables").iterdir()}
-    assert {"accuracy.csv", "runs.csv", "gradient_norms.csv"} <= tables
+    """Every `name.csv` in the README is a table that some module makes, and it leaves out none of the contract."""
+    named = set(re.findall(r"`(\w+)\.csv`", README))
+    code = "".join(path.read_text() for folder in ("study", "experiments") for path in (ROOT / folder).glob("*.py"))
+    assert [name for name in named if f'"{name}"' not in code and f'NAME = "{name}"' not in code] == []
+    assert {"accuracy", "runs", "gradient_norms", "theory", "claims"} <= named
+
+
+def test_the_answer_is_copied_from_the_report() -> None:
+    """tools/readme.py: recommendation, table, caption and a figure go between the marks; nothing else changes."""
+    spec = importlib.util.spec_from_file_location("readme_tool", ROOT / "tools" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    figure = "![baseline_accuracy](figures/baseline_accuracy.png)"
+    report = (
+        f"# T\n\n**Q**\n\n## Verdict\n\n**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.*\n\nRule.\n\n{figure}\n"
+    )
+    before, after = "Before.\n\n<!-- answer -->\n", "<!-- /answer -->\n\nAfter.\n"
+    made = tool.with_answer(f"{before}Old.\n{after}", report)
+    shown = "**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.*\n\n"
+    assert made == f"{before}{shown}![baseline_accuracy](results/figures/baseline_accuracy.png)\n{after}"
+    assert tool.with_answer(made, report) == made
+    with pytest.raises(SystemExit, match="no verdict yet"):
+        tool.answer("# T\n")
 
 
 def test_every_number_of_the_report_is_in_a_table() -> None:
