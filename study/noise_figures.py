@@ -35,7 +35,7 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
                 )
         lines(panel, rows, "amplitude", style)
         say_if_empty(panel, rows)
-        panel.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes[0, 0].yaxis.set_major_formatter(PercentFormatter())
     axes[0, 0].set(ylim=(0, 103), yticks=(0, 25, 50, 75, 100))
     axes[0, 0].axhline(CHANCE, color=GREY, linestyle=":", linewidth=1.2, zorder=1)

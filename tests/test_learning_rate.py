@@ -1,0 +1,234 @@
+"""Learning rates: which runs each round asks for, what is chosen of them, and what the comparison then says."""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from fake_records import all_rounds, record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import learning_rate
+from study import tuning
+from study.activations import REGISTRY
+from study.constants import (
+    FIRST_FRESH_SEED,
+    HALF_DECADES,
+    MOST_EXTENSIONS,
+    TUNED_SEEDS,
+    TUNING_EPOCHS,
+    TUNING_SEEDS,
+)
+from study.experiment import Display, Picture, Plan
+from study.records import Record, runs_frame
+from study.settings import Settings
+from study.style import Style
+
+STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
+PAIR = Plan(("relu", "gelu"))
+
+
+def peaked(**optima: float) -> Callable[[Settings], float]:
+    """Accuracy 0.98 at an activation's optimum (log10 of the rate), a point less for each decade away from it."""
+
+    def accuracy(settings: Settings) -> float:
+        away = abs(math.log10(settings.learning_rate) - optima[settings.activation])
+        return max(0.98 - 0.01 * away + 1e-4 * (settings.seed % 7), 0.1)
+
+    return accuracy
+
+
+def table(accuracies: dict[float, list[float]]) -> pd.DataFrame:
+    """`tuning.by_rate` of one activation whose seeds ended so at these rates; NaN diverged."""
+    rows = [
+        {
+            "activation": "relu", "learning_rate": rate, "seed": seed, "best_validation_accuracy": value,
+            "status": "diverged" if math.isnan(value) else "done",
+        }
+        for rate, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    return tuning.by_rate(pd.DataFrame(rows))
+
+
+# The grid
+
+
+def test_rates_are_the_nearest_numbers_to_half_decades() -> None:
+    """At whole decades what a person types, and between them the square root of ten away."""
+    assert [tuning.rate(k) for k in (-8, -6, -4, -2, 0, 2)] == [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    assert tuning.rate(-5) == pytest.approx(0.00316227766, rel=1e-9)
+    assert learning_rate.ARTICLE_RATE in [tuning.rate(k) for k in HALF_DECADES]
+
+
+@given(st.integers(-20, 4))
+def test_a_rate_knows_its_half_decade(k: int) -> None:
+    assert tuning.half_decades(tuning.rate(k)) == k
+
+
+def test_the_first_round_is_one_grid_for_all() -> None:
+    """Every activation with every rate and tuning seed, nothing twice, for the stated epochs without stopping early."""
+    runs = learning_rate.rounds(Plan(tuple(REGISTRY)), [])
+    assert len(runs) == len(set(runs)) == len(REGISTRY) * len(HALF_DECADES) * TUNING_SEEDS
+    assert {(s.epochs, s.patience, s.depth, s.optimizer) for s in runs} == {(TUNING_EPOCHS, None, 3, "adam")}
+    for name in REGISTRY:
+        assert {s.learning_rate for s in runs if s.activation == name} == set(map(tuning.rate, HALF_DECADES))
+
+
+def test_nothing_runs_in_a_quick_look() -> None:
+    assert learning_rate.rounds(Plan(("relu",), is_quick=True), []) == []
+
+
+def test_fresh_seeds_follow_once_every_optimum_is_inside() -> None:
+    """Both arms have the same seeds, none of which chose a rate; a rate that is the article's is run once."""
+    first = learning_rate.rounds(PAIR, [])
+    records = [record(s, peaked(relu=-3, gelu=-2)(s)) for s in first]
+    fresh = learning_rate.rounds(PAIR, records)
+    arms = {(s.activation, s.learning_rate) for s in fresh}
+    assert arms == {("relu", 1e-3), ("relu", 1e-2), ("gelu", 1e-2)}
+    assert len(fresh) == len(set(fresh)) == 3 * TUNED_SEEDS
+    for name, rate in arms:
+        seeds = [s.seed for s in fresh if (s.activation, s.learning_rate) == (name, rate)]
+        assert seeds == list(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + TUNED_SEEDS))
+    assert not {s.seed for s in fresh} & {s.seed for s in first}
+    assert learning_rate.rounds(PAIR, [*records, *(record(s, 0.9) for s in fresh)]) == []
+
+
+def test_seeds_are_the_fresh_ones() -> None:
+    """SEEDS=2 asks for two fresh seeds; the tuning seeds stay."""
+    runs = [r["identity"]["settings"] for r in all_rounds(learning_rate.rounds, Plan(("relu",), 2), peaked(relu=-3))]
+    assert len({s["seed"] for s in runs if s["seed"] >= FIRST_FRESH_SEED}) == 2
+    assert len({s["seed"] for s in runs if s["seed"] < FIRST_FRESH_SEED}) == TUNING_SEEDS
+
+
+@pytest.mark.parametrize(("optimum", "added"), [(-4.6, (-9, -10)), (-0.4, (-1, 0)), (-3.0, ())])
+def test_the_grid_grows_for_every_activation(optimum: float, added: tuple[int, ...]) -> None:
+    """Until the optimum has a neighbour on both sides: one activation's edge costs all of them the same runs."""
+    records = all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=optimum))
+    tuned = [r["identity"]["settings"] for r in records if r["identity"]["settings"]["seed"] < FIRST_FRESH_SEED]
+    for name in PAIR.activations:
+        rates = [s["learning_rate"] for s in tuned if s["activation"] == name]
+        assert sorted(rates) == sorted(TUNING_SEEDS * [tuning.rate(k) for k in {*HALF_DECADES, *added}])
+
+
+def test_the_grid_stops_growing_and_says_so() -> None:
+    """An accuracy that rises for ever ends at the most extensions, and the report names the activation."""
+    records = all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=9))
+    rates = {r["identity"]["settings"]["learning_rate"] for r in records}
+    assert max(rates) == tuning.rate(HALF_DECADES[-1] + MOST_EXTENSIONS)
+    section = learning_rate.interpret(PAIR, records, STYLE)
+    assert "Still at the edge of the grid, after all extensions: GELU." in section.blocks
+    assert section.tables["tuned"].set_index("activation")["is_edge"].to_dict() == {"relu": False, "gelu": True}
+
+
+# The choice
+
+
+def test_the_highest_mean_is_chosen_and_what_joins_it_is_tolerated() -> None:
+    """By hand: within 0.002 of 0.980 are 0.979 and 0.9785 next to it, and 0.979 beyond a gap, which does not count."""
+    rates = [tuning.rate(k) for k in range(-8, -2)]
+    means = [0.979, 0.970, 0.9785, 0.980, 0.979, 0.977]
+    found = table({rate: [mean] * TUNING_SEEDS for rate, mean in zip(rates, means, strict=True)})
+    assert found["is_chosen"].tolist() == [False, False, False, True, False, False]
+    assert found["is_tolerated"].tolist() == [False, False, True, True, True, False]
+    row = tuning.tolerance(found).iloc[0]
+    assert (row["learning_rate"], row["tolerance_low"], row["tolerance_high"]) == (rates[3], rates[2], rates[4])
+    assert row["tolerance_decades"] == 1.0
+    assert not row[["is_open_low", "is_open_high", "is_edge"]].any()
+
+
+def test_a_rate_at_which_a_seed_diverged_cannot_be_chosen() -> None:
+    """However good the others were; nor does the tolerance reach over it."""
+    found = table({1e-3: [0.97, 0.97, 0.97], 1e-2: [0.99, 0.99, math.nan], 1e-1: [0.9699, 0.9699, 0.9699]})
+    assert tuning.chosen(found) == {"relu": 1e-3}
+    assert found["diverged"].tolist() == [0, 1, 0]
+    assert tuning.tolerance(found)["tolerance_high"].tolist() == [1e-3]
+
+
+def test_a_run_without_a_record_counts_as_failed() -> None:
+    """A rate with fewer seeds than the others is not chosen."""
+    found = table({1e-3: [0.97, 0.97, 0.97], 1e-2: [0.99, 0.99]})
+    assert tuning.chosen(found) == {"relu": 1e-3}
+
+
+def test_the_choice_never_sees_test_data() -> None:
+    """Test accuracies turned upside down choose the same rates."""
+    first = learning_rate.rounds(PAIR, [])
+    records = [record(s, peaked(relu=-3, gelu=-2)(s)) for s in first]
+    frame = runs_frame(records)
+    is_test = [column for column in frame if "test_" in column]
+    turned = frame.assign(**{column: 1 - frame[column] for column in is_test})
+    assert tuning.chosen(tuning.by_rate(frame)) == tuning.chosen(tuning.by_rate(turned))
+
+
+def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
+    """Runs diverge where rates are too large, so smaller ones are tried; then the report says that there is none."""
+    records = all_rounds(
+        learning_rate.rounds, PAIR, lambda s: math.nan if s.activation == "gelu" else peaked(relu=-3)(s)
+    )
+    assert min(r["identity"]["settings"]["learning_rate"] for r in records) == tuning.rate(
+        HALF_DECADES[0] - MOST_EXTENSIONS
+    )
+    section = learning_rate.interpret(PAIR, records, STYLE)
+    assert "No rate at which every seed finished: GELU." in section.blocks
+    row = section.tables["tuned"].set_index("activation").loc["gelu"]
+    assert math.isnan(row["learning_rate"])
+    assert math.isnan(row["tuned_n"])
+    assert row["untuned_diverged"] == TUNED_SEEDS
+
+
+# The comparison
+
+
+def test_both_arms_are_compared_with_the_same_seeds() -> None:
+    """Tuned, both reach 0.98; at 0.01 ReLU is a decade away and a point worse. The gain is the paired difference."""
+    section = learning_rate.interpret(PAIR, all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=-2)), STYLE)
+    tuned = section.tables["tuned"].set_index("activation")
+    assert tuned["learning_rate"].to_dict() == {"relu": 1e-3, "gelu": 1e-2}
+    assert tuned["gain"].to_dict() == pytest.approx({"relu": 0.01, "gelu": 0.0})
+    assert (tuned[["tuned_n", "untuned_n", "gain_n"]] == TUNED_SEEDS).all(axis=None)
+    found = section.tables["comparisons"].set_index("experiment")
+    assert found["difference"].to_dict() == pytest.approx({"learning_rate": 0.0, "learning_rate_untuned": 0.01})
+    assert set(found["metric"]) == {"best_test_accuracy"}
+    assert set(section.tables["accuracy"]["experiment"]) == {"learning_rate", "learning_rate_untuned"}
+    assert tuned["untuned_rank"].to_dict() == {"relu": 2, "gelu": 1}
+    assert "differs at the article's rate" in section.answer
+
+
+def test_the_order_is_said_to_be_the_same_where_it_is() -> None:
+    section = learning_rate.interpret(
+        PAIR,
+        all_rounds(learning_rate.rounds, PAIR, lambda s: peaked(relu=-2, gelu=-2)(s) - 0.01 * (s.activation == "gelu")),
+        STYLE,
+    )
+    assert "is the same at the article's rate" in section.answer
+
+
+def shown(records: list[Record], plan: Plan) -> tuple[str, list[Display]]:
+    section = learning_rate.interpret(plan, records, STYLE)
+    assert section.answer
+    assert any(isinstance(block, Picture) for block in section.blocks)
+    displays = [block for block in section.blocks if isinstance(block, Display)]
+    assert not any(display.frame.astype(str).isin(["nan", "inf"]).any(axis=None) for display in displays)
+    return section.answer, displays
+
+
+@pytest.mark.parametrize("names", [("relu",), ("tanh",), ("sigmoid", "gelu"), tuple(REGISTRY)], ids=len)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_any_plan_has_an_answer(names: tuple[str, ...], seeds: int) -> None:
+    """One activation, none of them the reference, one seed, the whole registry: what is not known is a dash."""
+    plan = Plan(names, seeds)
+    _, displays = shown(all_rounds(learning_rate.rounds, plan, peaked(**dict.fromkeys(names, -3))), plan)
+    assert [len(display.frame) for display in displays] == [len(names), len(names)]
+
+
+def test_runs_that_all_diverged_have_an_answer() -> None:
+    answer, _ = shown(all_rounds(learning_rate.rounds, PAIR, lambda _: math.nan), PAIR)
+    assert answer == "No activation has a learning rate at which every tuning seed finished."
+
+
+def test_tuning_runs_alone_have_an_answer() -> None:
+    """As after an interruption: the rates are chosen, and nothing is compared."""
+    records = [record(s, peaked(relu=-3, gelu=-2)(s)) for s in learning_rate.rounds(PAIR, [])]
+    shown(records, PAIR)
