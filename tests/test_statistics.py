@@ -108,7 +108,7 @@ def test_binomial_interval_covers_at_least_its_level(n: int) -> None:
     assert coverage.min() < 0.9999  # an interval of [0, 1] would pass too
 
 
-@pytest.mark.parametrize("n", [3, 5, 10, 30])
+@pytest.mark.parametrize("n", [3, 5, 10, 20, 30])
 def test_t_intervals_cover_within_two_points(n: int) -> None:
     """10,000 samples of normal data: the 95% interval holds the true mean in 93% to 97%, at each n in use.
 
