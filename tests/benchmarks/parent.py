@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ class Child:
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
         environment = {**kept, "PYTHONPATH": str(ROOT), **thread_variables(None if core is None else 1)}
         command = [str(python), "-m", "tests.benchmarks.child", module, str(-1 if core is None else core), mnist or ""]
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process; a pipe might fill and block it
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
             text=True,
         )  # fmt: skip
         self.contenders: list[str] = self.answer()["contenders"]
@@ -40,10 +42,11 @@ class Child:
     def answer(self) -> dict[str, Any]:
         """The next answer; Unavailable with the last line of what the child said if there is none, or an error."""
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         line = self.process.stdout.readline()
         if not line:
-            last_words = self.process.stderr.read().strip().splitlines()[-1:]
+            self.process.wait()
+            self.said.seek(0)
+            last_words = self.said.read().strip().splitlines()[-1:]
             raise Unavailable(one_line(" ".join(last_words) or "its process ended"))
         found: dict[str, Any] = json.loads(line)
         if "error" in found:
@@ -54,6 +57,7 @@ class Child:
         """End the process."""
         self.process.kill()
         self.process.communicate()
+        self.said.close()
 
 
 def one_line(text: str) -> str:
