@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import depth_figures, tables, trainability
+from study import depth_figures, tables, theory_gaps, trainability
 from study.constants import (
     DEEPEST_SEEDS,
     DEPTH_EPOCHS,
     DEPTH_OPTIMIZERS,
     DEPTH_SEEDS,
+    DEPTH_UPDATES,
     DEPTHS,
     INITIAL_SEEDS,
     INITIAL_WIDTHS,
@@ -84,14 +85,18 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, measures = runs_frame(records), measures_frame(records)
     is_trained = runs["epochs"] > 0
     norms = tables.gradient_norms(measures, NAME)
-    theory = trainability.beside_theory(_initial_rows(measures), plan)
-    shrink = trainability.shrink_factors(_initial_rows(measures), plan)
+    initial_rows = measures[measures["precision"] == "float64"]  # not trained, and more seeds than those that are
+    theory = trainability.beside_theory(initial_rows, plan)
+    gaps = theory_gaps.gaps(initial_rows, plan)
+    shrink = trainability.shrink_factors(initial_rows, plan)
     reached = trainability.trainable_depth(runs[is_trained])
     success = trainability.success(runs[is_trained])
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "gradient_norms": _kept(norms),
         "theory": theory,
+        "theory_gaps": gaps.assign(experiment=NAME),
+        "theory_gaps_by_width": theory_gaps.by_width(gaps),
         "shrink_factors": shrink.assign(experiment=NAME),
         "trainable_depth": reached.assign(experiment=NAME),
         "depth_success": success.assign(experiment=NAME),
@@ -110,20 +115,22 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown_depths(reached, style),
         ),
         _outside(theory),
+        Display(
+            f"How far the error's norm at the first layer is from theory, {max(depths(plan))} layers: ln(measured / "
+            "predicted), mean over seeds with its 95% interval, and the same of the root mean square over seeds.",
+            theory_gaps.shown(gaps[gaps["depth"] == max(depths(plan))], style.labels),
+            "theory_gaps",
+        ),
+        theory_gaps.why(gaps),
         *_pictures(plan, norms, theory, success, style),
     ]
     return Section(TITLE, _answer(shrink, reached, max(depths(plan)), style), blocks, section_tables)
 
 
-def _initial_rows(measures: pd.DataFrame) -> pd.DataFrame:
-    """The measures of the runs without training: float64, and more seeds than those that train."""
-    return measures[measures["precision"] == "float64"]
-
-
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Few steps for the table; the errors of the networks shown layer by layer at every logged step."""
-    is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error")
-    return norms[norms["step"].isin((0, 10, 100, 480)) | is_profile]
+    """Few steps for the table, and every one of the errors in the heat map."""
+    is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
+    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 
 
 def _method(plan: Plan) -> str:
@@ -188,8 +195,7 @@ def _outside(theory: pd.DataFrame) -> str:
     )
     return (
         f"Theory lies outside the seeds' 95% interval in these shares of layers: {tables.escape_markdown(parts)}. It "
-        "predicts root mean squares at infinite width; the mean logarithm over seeds lies below them at finite width, "
-        "by about 5L/(4n) for ReLU (Hanin & Nica 2018), so a gap that comes of the width is smaller at the larger one."
+        "predicts root mean squares at infinite width, for inputs of one length; three things can part the two."
     )
 
 
@@ -220,7 +226,7 @@ def _pictures(
         (theory["quantity"] == "error_norm_ratio") & (theory["depth"] == profile) & (theory["width"] == WIDTH)
     ]
     deep = deep[deep["optimiser"] == "sgd"]
-    panels = success.assign(panel=success["optimiser"] + " " + success["learning_rate"].map("{:g}".format))
+    panels = success.assign(panel=success["optimiser"].map(NAMES) + success["learning_rate"].map(" at {:g}".format))
     return [
         Picture(
             "depth_errors",
@@ -242,8 +248,8 @@ def _pictures(
         ),
         Picture(
             "depth_heat",
-            f"The error signal by layer and training step, {profile} hidden layers, SGD: whether the dark layers near "
-            "the input are reached before the updates are over.",
+            f"The error signal by layer and training step, {profile} hidden layers, SGD, the sigmoid beside ReLU: do "
+            "the layers near the input (below) get a signal before the updates are over?",
             depth_figures.error_heat_map(deep[deep["measure"] == "error"], style),
         ),
     ]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.depth import depths, seeds_at, trained
 from study import depth_figures, tables, trainability
-from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, INITIALIZATIONS, WIDTH
+from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
 from study.experiment import Display, Picture, Plan, Section
 from study.records import Record, measures_frame, runs_frame
 from study.settings import Settings
@@ -55,7 +55,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, measures = runs_frame(records), measures_frame(records)
     reached, success = trainability.trainable_depth(runs), trainability.success(runs)
     theory, shrink = trainability.beside_theory(measures, plan), trainability.shrink_factors(measures, plan)
-    norms = trainability.only_steps(tables.gradient_norms(measures, NAME), (0, 480))
+    norms = trainability.thinned(tables.gradient_norms(measures, NAME), DEPTH_UPDATES)
     depth = max(depths(plan))
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],

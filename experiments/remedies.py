@@ -13,6 +13,7 @@ from study.constants import (
     CENTRED_SIGMA_W,
     DEPTH_EPOCHS,
     DEPTH_OPTIMIZERS,
+    DEPTH_UPDATES,
     PROFILE_DEPTH,
     REMEDY_SEEDS,
     SMALL_EPSILON,
@@ -84,7 +85,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
     first = geometric_summary(errors, "value", KEYS)
     success = trainability.success(runs, KEYS)
-    norms = trainability.only_steps(tables.gradient_norms(measures, NAME), (0, 480))
+    norms = trainability.thinned(tables.gradient_norms(measures, NAME), DEPTH_UPDATES)
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns.drop("remedy")]],
         "gradient_norms": norms,
@@ -104,7 +105,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Display("Best validation accuracy after 480 updates, percent, 95% interval.", _shown(success, style)),
         Picture(
             "remedies",
-            "Each remedy's validation accuracy (point and 95% interval) beside the plain network's (vertical line).",
+            "Each remedy's validation accuracy (point and 95% interval) beside the plain network's (vertical line). "
+            "Where no run finished, the loss of every seed became infinite.",
             depth_figures.remedies(shown, style),
         ),
     ]

@@ -4,12 +4,12 @@ The report quotes this, not the registry of today. It is kept with the runs, so 
 looked at again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from study import environment
 from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
-from study.dataset import Dataset, square_norm
+from study.dataset import Dataset, square_norms
 from study.records import source_fingerprint
 
 Entries = dict[str, dict[str, Any]]
@@ -21,7 +21,7 @@ class Catalogue:
     """What is recorded of the registry's activations, each described when it is first asked for."""
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any]) -> None:
-        self.data, self.kept, self.square_norm = data, kept, square_norm(data)
+        self.data, self.kept, self.square_norms = data, kept, square_norms(data).tolist()
         self.described: Entries = {}
         self.refused: dict[str, str] = {}
 
@@ -29,7 +29,7 @@ class Catalogue:
         """Those of these names that are good, described, in the registry's order; `refused` says why others are not."""
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
-            described, refused = describe(new, self.square_norm, self.kept)
+            described, refused = describe(new, self.square_norms, self.kept)
             self.described |= described
             self.refused |= refused
         found = [name for name in asked if name in self.described]
@@ -45,10 +45,12 @@ class Catalogue:
         return {name: {**found[name], "position": place} for place, name in enumerate(names) if name in found}
 
 
-def describe(names: Collection[str], square_norm: float, kept: Mapping[str, Any]) -> tuple[Entries, dict[str, str]]:
+def describe(
+    names: Collection[str], square_norms: Sequence[float], kept: Mapping[str, Any]
+) -> tuple[Entries, dict[str, str]]:
     """What is recorded of each good entry of the registry, in its order, and why the others are refused.
 
-    `square_norm` is the mean ||x||^2 of the training images; `kept` holds what was recorded before.
+    `square_norms` are the ||x||^2 of the training images, or what stands for them; `kept` is what was recorded before.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
@@ -64,7 +66,7 @@ def describe(names: Collection[str], square_norm: float, kept: Mapping[str, Any]
             refused[name] = str(error)
             continue
         found = fingerprint(entry)
-        basis = [found, source_fingerprint(THEORY), round(square_norm, 6)]
+        basis = [found, source_fingerprint(THEORY), [round(square, 6) for square in square_norms]]
         old = kept.get(name, {})
         is_known = old.get("basis") == basis
         described[name] = {
@@ -75,13 +77,16 @@ def describe(names: Collection[str], square_norm: float, kept: Mapping[str, Any]
             "fingerprint": found,
             "basis": basis,
             "curve": old["curve"] if is_known else curve(entry),
-            "theory": old["theory"] if is_known else _theory(name, square_norm),
+            "theory": old["theory"] if is_known else _theory(name, square_norms),
         }
     return described, refused
 
 
-def _theory(name: str, square_norm: float) -> dict[str, Any]:
-    """`critical`: the initialisation's settings or None, and why; `line`: the critical line; `rows`: theory's table."""
+def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
+    """`critical`: the initialisation's settings or None, and why; `line`: the critical line; `rows`: theory's table.
+
+    The table's `predicted` is for inputs that all have the mean ||x||^2, `predicted_spread` for inputs of these.
+    """
     import numpy as np
 
     from study import criticality, meanfield
@@ -91,13 +96,10 @@ def _theory(name: str, square_norm: float) -> dict[str, Any]:
     point = criticality.critical_initialization(function)
     places = np.geomspace(1e-3, 1e3, 601)
     line = criticality.critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
-    rows = [
-        row
-        for width in INITIAL_WIDTHS
-        for row in meanfield.theory_table(
-            [name], INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width, square_norm
-        )
-    ]
+    squares = np.array(square_norms)
+    grids = [(INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width) for width in INITIAL_WIDTHS]
+    rows = [row for grid in grids for row in meanfield.theory_table([name], *grid, float(squares.mean()))]
+    spread = [row["predicted"] for grid in grids for row in meanfield.theory_table([name], *grid, squares)]
     settings = (
         {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None} if point else None
     )
@@ -109,5 +111,5 @@ def _theory(name: str, square_norm: float) -> dict[str, Any]:
             "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
             "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
         },
-        "rows": {column: [row[column] for row in rows] for column in rows[0]},
+        "rows": {column: [row[column] for row in rows] for column in rows[0]} | {"predicted_spread": spread},
     }

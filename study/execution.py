@@ -5,6 +5,8 @@ it is tried again on another and recorded as crashed after the third death. The 
 """
 
 import contextlib
+import ctypes
+import functools
 import logging
 import multiprocessing
 import os
@@ -21,6 +23,7 @@ from typing import Any
 
 import dask
 import distributed
+import psutil
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
@@ -31,6 +34,7 @@ from study.progress import Progress
 from study.records import FAILED, Identity, Record, Store, make
 from study.settings import Settings
 
+MEMORY_LIMIT = float(os.environ.get("MLIM","0.9e9"))  # bytes a worker may hold of its own, shared libraries apart, before it is replaced
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
@@ -71,8 +75,7 @@ def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         s = job.settings
-        network = (s.activation, s.widths, s.normalization, s.residual, s.dropout, s.output, s.precision)
-        key = (*network, s.loss, s.optimizer, s.batch, s.validation, s.shift) if s.epochs else None
+        key = (s.activation, s.program, s.validation) if s.epochs else None
         groups.setdefault(key, []).append(job)
     untrained = groups.pop(None, [])
     lists = list(groups.values())
@@ -81,13 +84,21 @@ def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
     return [*in_turn, *untrained]
 
 
+@functools.cache
+def _fingerprint(activation: Any) -> str:
+    """Once a process and activation: it takes as long as a network that is not trained."""
+    from study.activations import fingerprint
+
+    return fingerprint(activation)
+
+
 def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
     """One run, in whatever process this is called; the activation is looked up by name and must be the one meant."""
     environment.start_tensorflow()
     from study import activations, training
 
     activation = activations.REGISTRY[settings.activation]
-    found = activations.fingerprint(activation)
+    found = _fingerprint(activation)
     if found != fingerprint:
         raise ValueError(f"this process has another {settings.activation}: fingerprint {found}, expected {fingerprint}")
     return {**training.train(settings, data, activation, seconds=seconds), "environment": environment.describe()}
@@ -207,11 +218,25 @@ def _in_worker(
     thread.start()
     thread.join(seconds + grace)
     if results:
+        _give_back_memory()
         return results[0]
     leave = threading.Timer(2.0, os._exit, [1])  # after the result is delivered
     leave.daemon = True
     leave.start()
     return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
+
+
+def _give_back_memory() -> None:
+    """Return what compiling left over; a worker that holds too much all the same is replaced by a fresh process.
+
+    XLA never frees a compiled program (about 40 MB each), and the programs of finished runs are of no use to the next.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
+    memory = psutil.Process().memory_info()
+    if memory.rss - getattr(memory, "shared", 0) > MEMORY_LIMIT:
+        worker = distributed.get_worker()
+        worker.loop.add_callback(functools.partial(worker.close_gracefully, restart=True))
 
 
 @contextlib.contextmanager

@@ -1,14 +1,15 @@
 """Records' frames -> how deep a network trains, how its errors shrink, and theory beside measurement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from study.constants import TRAINED_LEVEL
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
 from study.experiment import Plan
 from study.statistics import geometric_summary, rate_summary, summarise
 
+SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
 
 
@@ -76,7 +77,8 @@ def beside_theory(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """The rows of theory.csv: predicted and measured per activation, init, depth, width, layer and quantity.
 
     Measured is the geometric mean over seeds with its interval; theory predicts root mean squares at infinite width,
-    which at finite width lie above it.
+    which at finite width lie above it. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread` for
+    inputs of their own.
     """
     predicted = theory_rows(plan)
     keys = ["activation", "init", "depth", "width", "layer", "quantity"]
@@ -89,7 +91,7 @@ def beside_theory(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def theory_rows(plan: Plan) -> pd.DataFrame:
     """What theory predicts for the plan's activations, one row a layer and quantity."""
     rows = [pd.DataFrame(plan.theory[name]["rows"]) for name in plan.activations]
-    return pd.concat(rows, ignore_index=True).astype({"predicted": float})
+    return pd.concat(rows, ignore_index=True).astype({"predicted": float, "predicted_spread": float})
 
 
 def shrink_factors(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -118,6 +120,12 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
     return factor.rename("factor").reset_index()
 
 
-def only_steps(norms: pd.DataFrame, steps: Iterable[int]) -> pd.DataFrame:
-    """The rows of these steps: what of a deep network's layers is worth keeping in a table."""
-    return norms[norms["step"].isin(list(steps))]
+def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
+    """The first and the `last` step: what of many layers is worth a table, the records have the rest.
+
+    From PROFILE_DEPTH on, the norms that are shown side by side at the first, and those that vanish at the last.
+    """
+    is_deep = norms["depth"] >= PROFILE_DEPTH
+    at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))
+    at_last = (norms["step"] == last) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE[:2]))
+    return norms[at_first | at_last]

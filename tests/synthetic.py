@@ -81,10 +81,10 @@ def curve(activation: Activation) -> dict[str, list[float]]:
     return {"x": x.tolist(), "value": value.tolist(), "derivative": np.gradient(value, x).tolist()}
 
 
-def theory(name: str, square_norm: float) -> dict:
+def theory(name: str, square_norms: object) -> dict:
     """As study.entries records it: no critical point, no line, and one predicted number."""
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
-    row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0}
+    row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     line = {"sigma_w": [], "sigma_b": []}
     return {"critical": None, "why_none": "made up", "line": line, "rows": {key: [row[key]] for key in row}}
 
@@ -162,18 +162,45 @@ def result(settings, how: str | None = None):
         "history": history,
         "last": {"epoch": epochs, **scores[0]},
         "best": {"epoch": 1, **scores[1]},
+        "noise": None if has_diverged else noise(settings),
         "measures": measures,
         "timings": {"seconds": time.monotonic() % 7, "compile_seconds": 0.0},
     }
 
 
+def noise(settings) -> dict | None:
+    """Accuracies that fall and losses that rise with the amplitude of noise, if any is asked for."""
+    if not settings.noise:
+        return None
+    fallen = [0.95 / (1 + amplitude) - 1e-3 * (settings.seed % 5) for amplitude in settings.noise]
+    return {
+        "amplitude": list(settings.noise), "test_accuracy": fallen, "test_loss": [2 - value for value in fallen],
+    }  # fmt: skip
+
+
 def measure(names, repeats: int) -> dict:
-    """As study.costs times activations: a made-up number each."""
+    """As study.costs measures activations: made-up numbers, in its form."""
     log = json.loads(os.environ.get(VARIABLE) or told())["log"]
     if log:
         with Path(log).open("a") as file:
             file.write("timing\n")
-    return {"seconds": {name: float(repeats) for name in names}}
+    kinds = [("forward", 100, 1e-9), ("forward_backward", 100, 1e-9), ("step", None, 1e-3)]
+    timings = [
+        {
+            "activation": name,
+            "quantity": kind,
+            "elements": size,
+            "repeat": repeat,
+            "seconds": unit * (1 + place + repeat),
+        }
+        for repeat in range(repeats)
+        for kind, size, unit in kinds
+        for place, name in enumerate(names)
+    ]
+    memory = [{"activation": name, "output_bytes": 4.0, "other_bytes": 0.0} for name in names]
+    about = {"updates": 3, "repeats": repeats, "updates_an_epoch": 3}
+    seconds = {name: float(repeats) for name in names}
+    return {"timings": timings, "memory": memory, "about": about, "seconds": seconds}
 
 
 def write_data(path: Path, training: int = 12, test: int = 6) -> Path:

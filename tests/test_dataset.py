@@ -829,3 +829,13 @@ def test_an_impossible_split_is_refused(n: int, validation: int, seed: int) -> N
     """No example left to train on, a negative size, a negative seed: ValueError that names the field."""
     with pytest.raises(ValueError, match="seed is -1" if seed < 0 else f"validation is {validation}"):
         split(n, validation, seed)
+
+
+def test_the_images_lengths_in_groups(tiny_data: dataset.Dataset) -> None:
+    """In ascending order, their mean that of the images, and group by group what sorting all lengths gives."""
+    lengths = np.sort(((tiny_data.training_images / 255) ** 2).sum(axis=1))
+    groups = dataset.square_norms(tiny_data, len(lengths))
+    assert groups == pytest.approx(lengths)
+    two = dataset.square_norms(tiny_data, 2)
+    assert two == pytest.approx([lengths[: -(-len(lengths) // 2)].mean(), lengths[-(-len(lengths) // 2) :].mean()])
+    assert dataset.square_norms(tiny_data).mean() == pytest.approx(dataset.square_norm(tiny_data), rel=1e-2)

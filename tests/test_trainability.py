@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from study import trainability
-from study.constants import TRAINED_LEVEL
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
 from study.experiment import Plan
 
 
@@ -57,7 +57,8 @@ def predicted(depth: int, values: list[float]) -> list[dict[str, object]]:
         "width": 100,
     }
     return [
-        same | {"layer": i + 1, "quantity": "error_norm_ratio", "predicted": value} for i, value in enumerate(values)
+        same | {"layer": i + 1, "quantity": "error_norm_ratio", "predicted": value, "predicted_spread": value}
+        for i, value in enumerate(values)
     ]
 
 
@@ -116,6 +117,23 @@ def test_an_error_of_exactly_zero_is_counted_apart() -> None:
     table = trainability.shrink_factors(found, plan(predicted(5, values)))
     assert table[["n", "n_zero"]].iloc[0].tolist() == [1, 1]
     assert table["factor"].item() == pytest.approx(0.5)
+
+
+def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
+    """Every measure of shallow networks at the first and last step; of deep ones the norms, and what vanishes last."""
+    shallow, deep = PROFILE_DEPTH - 1, PROFILE_DEPTH
+    rows = [
+        {"depth": depth, "step": step, "measure": measure}
+        for depth in (shallow, deep)
+        for step in (0, 10, 480)
+        for measure in ("error", "example_weight_gradient", "sparsity")
+    ]
+    kept = trainability.thinned(pd.DataFrame(rows), 480)
+    assert kept[kept["depth"] == shallow]["step"].tolist() == [0, 0, 0, 480, 480, 480]
+    of_deep = kept[kept["depth"] == deep]
+    assert of_deep[["step", "measure"]].to_numpy().tolist() == [
+        [0, "error"], [0, "example_weight_gradient"], [480, "error"],
+    ]  # fmt: skip
 
 
 def test_the_grid_s_end_reads_at_least() -> None:

@@ -1,0 +1,134 @@
+"""Why measurement leaves theory: how far apart they are where a signal has come the whole way through the network.
+
+Theory predicts root mean squares at infinite width for inputs of one length. Three things part it from the mean
+logarithm over seeds: that mean lies below the logarithm of the root mean square; a finite width; and inputs of unequal
+length. Each has a column of its own here.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from study import tables
+from study.experiment import Plan
+from study.statistics import geometric_summary, summarise
+from study.trainability import ratios, theory_rows
+
+KEYS = ["activation", "init", "depth", "width", "quantity"]
+SQUARES = ("preactivation_square",)  # the other quantities are norms: squares are what theory averages
+
+
+def gaps(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row a setting and quantity, where its way through the network ends: in layer 1 backward, in L forward.
+
+    `gap` is ln(measured / predicted), the mean over seeds with its t interval; `gap_rms` the same of the root mean
+    square over seeds (of the mean, where the quantity is a square); `gap_spread` is `gap` from theory for the training
+    images' own lengths; `relu_offset` what finite width adds to `gap` for ReLU: -5L/(4n) for a norm (Hanin & Nica
+    2018), twice that for a square, and nothing where forward and backward cancel.
+    """
+    at_end = _ends(ratios(measures)).drop(columns="layer")
+    predicted = _ends(theory_rows(plan))[[*KEYS, "predicted", "predicted_spread"]]
+    joined = at_end.merge(predicted[predicted["predicted"] > 0], on=KEYS)
+    power = np.where(joined["quantity"].isin(SQUARES), 1.0, 2.0)
+    relative = joined["value"] / joined["predicted"]
+    joined = joined.assign(relative=relative, square=relative**power)
+    table = geometric_summary(joined, "relative", KEYS).drop(columns="missing")
+    table = table.rename(columns={"mean": "gap", "ci_low": "gap_low", "ci_high": "gap_high"})
+    mean = summarise(joined, "square", KEYS).rename(
+        columns={"mean": "gap_rms", "ci_low": "rms_low", "ci_high": "rms_high"}
+    )
+    table = table.merge(mean[[*KEYS, "gap_rms", "rms_low", "rms_high"]], on=KEYS).merge(predicted, on=KEYS)
+    is_square = table["quantity"].isin(SQUARES)
+    logs = ["gap", "gap_low", "gap_high", "gap_rms", "rms_low", "rms_high"]
+    table[logs] = np.log(table[logs].where(table[logs] > 0))
+    table[logs[3:]] = table[logs[3:]].div(np.where(is_square, 1.0, 2.0), axis=0)
+    offset = -5 * table["depth"] / (4 * table["width"])
+    cancels = table["quantity"].str.startswith("example_weight_gradient")
+    return table.assign(
+        gap_spread=table["gap"] + np.log(table["predicted"] / table["predicted_spread"]),
+        relu_offset=offset * np.where(is_square, 2.0, np.where(cancels, 0.0, 1.0)),
+        is_outside=(table["gap_low"] > 0) | (table["gap_high"] < 0),
+    )
+
+
+def _ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the layer where a quantity has come the whole way."""
+    end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
+    return rows[rows["layer"] == end]
+
+
+def by_width(table: pd.DataFrame) -> pd.DataFrame:
+    """Per quantity and width, over activations and depths: how many gaps, how many of them are outside, their medians.
+
+    `median_gap`, `median_rms` and `median_spread` are of the absolute values; `smaller` counts the settings whose
+    absolute gap is smaller at this width than at the least.
+    """
+    same = ["activation", "init", "depth", "quantity"]
+    least = table[table["width"] == table["width"].min()].set_index(same)["gap"].abs().rename("at_least_width")
+    sized = table.join(least, on=same)
+    sized = sized.assign(
+        median_gap=sized["gap"].abs(),
+        median_rms=sized["gap_rms"].abs(),
+        median_spread=sized["gap_spread"].abs(),
+        smaller=sized["gap"].abs() < sized["at_least_width"],
+    )
+    return sized.groupby(["quantity", "width"], sort=False, as_index=False).agg(
+        settings=("gap", "size"),
+        outside=("is_outside", "sum"),
+        smaller=("smaller", "sum"),
+        median_gap=("median_gap", "median"),
+        median_rms=("median_rms", "median"),
+        median_spread=("median_spread", "median"),
+    )
+
+
+def shown(gaps: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """The gaps of the error's norm by activation and width, ready to read."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in gaps[gaps["quantity"] == "error_norm_ratio"].to_dict("records"):
+        cells = rows.setdefault(row["activation"], {"Activation": labels[row["activation"]]})
+        cells[f"width {row['width']}"] = tables.interval(row["gap"], row["gap_low"], row["gap_high"], signed=True)
+        cells[f"width {row['width']}, rms"] = tables.interval(
+            row["gap_rms"], row["rms_low"], row["rms_high"], signed=True
+        )
+    return pd.DataFrame(rows.values())
+
+
+def why(gaps: pd.DataFrame) -> str:
+    """Is it the logarithm, the width or the inputs' lengths? Over activations and depths, and for ReLU."""
+    lines = []
+    for quantity, of_one in by_width(gaps).groupby("quantity", sort=False):
+        narrow, wide = of_one.iloc[0], of_one.iloc[-1]
+        lines.append(
+            f"- {tables.escape_markdown(str(quantity))}: {narrow['outside']} of {narrow['settings']} activations and "
+            f"depths are outside at width {narrow['width']}, {wide['outside']} at {wide['width']}, where the gap is "
+            f"smaller in {wide['smaller']}; its median size is {narrow['median_gap']:.3f} and "
+            f"{wide['median_gap']:.3f}. Of root mean squares over seeds it is {narrow['median_rms']:.3f} and "
+            f"{wide['median_rms']:.3f}; from theory for the images' own lengths {narrow['median_spread']:.3f} and "
+            f"{wide['median_spread']:.3f}."
+        )
+    return "\n".join(
+        [
+            "The gap ln(measured / predicted) where a signal has come the whole way, over activations and depths. If "
+            "the width makes it, it is smaller at the larger width; if it is the logarithm's bias, root mean squares "
+            "have none; if the inputs' lengths make it, theory for these lengths has none:",
+            "",
+            *lines,
+            *_offset(gaps),
+        ]
+    )
+
+
+def _offset(gaps: pd.DataFrame) -> list[str]:
+    """ReLU's errors beside what a finite width adds to them."""
+    rows = gaps[(gaps["activation"] == "relu") & (gaps["quantity"] == "error_norm_ratio")]
+    rows = rows[rows["depth"] == rows["depth"].max()]
+    found = [
+        f"{tables.interval(row['gap'], row['gap_low'], row['gap_high'])} at width {row['width']}, where -5L/(4n) = "
+        f"{row['relu_offset']:.2f} lies {'in' if row['gap_low'] <= row['relu_offset'] <= row['gap_high'] else 'out'}"
+        "side"
+        for row in rows.to_dict("records")
+    ]
+    text = "For ReLU's errors a finite width n adds -5L/(4n) to the mean logarithm (Hanin & Nica 2018). At depth L = "
+    return ["", f"{text}{rows['depth'].iloc[0]} the gap is {' and '.join(found)} the interval."] if found else []
