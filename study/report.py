@@ -8,10 +8,10 @@ from pathlib import Path
 from study import page, tables, webpage
 from study.experiment import Display, Picture, Section
 from study.files import FolderError, prepare_folder, write_atomically
-from study.page import QUESTION, Facts
+from study.page import Facts
 from study.pictures import encode
 
-__all__ = ["QUESTION", "Facts", "render", "write"]
+__all__ = ["Facts", "write"]
 
 FOLDERS = ("tables", "figures")
 PAGES = ("README.md", "report.html")
@@ -63,8 +63,3 @@ def _exchange(folder: Path) -> None:
         (fresh / name).replace(folder / name)
     shutil.rmtree(old)
     shutil.rmtree(fresh)
-
-
-def render(sections: Sequence[Section], facts: Facts) -> str:
-    """The report as Markdown."""
-    return page.markdown(page.compose(sections, facts))

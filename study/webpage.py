@@ -13,20 +13,21 @@ from study.tables import Formula, is_numeric
 POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: #fff; color: #222;
+body { margin: 0 auto; max-width: 68rem; padding: 1rem; background: #fff; color: #222;
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   overflow-wrap: break-word; }
 h1 { font-size: 1.8rem; line-height: 1.2; }
 h2 { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid #ddd; font-size: 1.35rem; line-height: 1.25; }
 a { color: #0b5394; }
 code { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .88em; }
+p, ul, figcaption { max-width: 50rem; }
 figure { margin: 1.5rem 0; }
 figcaption { margin-top: .4rem; color: #555; font-size: .9rem; }
 img { display: block; width: 100%; max-width: 46rem; height: auto; }
 .scroll { overflow-x: auto; }
-table { border-collapse: separate; border-spacing: 0; border-top: 2px solid #222; border-bottom: 2px solid #222; font-size: .88rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; }
+table { border-collapse: separate; border-spacing: 0; border-top: 2px solid #222; border-bottom: 2px solid #222;
+  font-size: .88rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .55rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid #222; vertical-align: bottom; }
 tbody tr + tr > * { border-top: 1px solid #eee; }
 tbody th { font-weight: 600; }
