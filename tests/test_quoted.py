@@ -60,7 +60,7 @@ def test_every_number_of_a_synthetic_report_is_in_a_table(tmp_path: Path, monkey
     synthetic.install(monkeypatch)
     monkeypatch.setattr(report, "encode", lambda figure, extension: b"")
     data = write_data(tmp_path / "data.npz")
-    asked = ["baseline", "few_seeds", "learning_rate", "output_layer"]
+    asked = ["baseline", "few_seeds", "learning_rate", "robustness", "output_layer", "cost"]
     options = ["--results", str(tmp_path / "out"), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "7"]
     with signals_kept():
         assert cli.main(["all", *asked, *options]) == 0
