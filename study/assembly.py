@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pandas as pd
+
 from study import tables
 from study.experiment import (
     Display,
@@ -81,23 +83,26 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, shelf: Shelf, l
         return
     section = experiment.interpret(ledger.plan(name), good, style)
     if shelf.is_committed:
-        section = replace(section, blocks=[*section.blocks, _made(target(experiment), good)])
+        section = _with_making(section, name, target(experiment), good)
     else:
         draft.used |= {record["id"]: record for record in good}
     draft.sections[experiment.ORDER, name] = section
 
 
-def _made(target: str, records: Sequence[Record]) -> str:
-    """When and on what the runs of a long protocol were made, for they are not made again with the others."""
+def _with_making(section: Section, name: str, target: str, records: Sequence[Record]) -> Section:
+    """The section, and when and on what its runs were made: those of long protocols are not made with the others."""
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
     processors = ", ".join(sorted({p["environment"]["cpu"] for p in provenances}))
     minutes = sum(p["timings"].get("seconds", 0.0) for p in provenances) / 60
-    return (
+    about = {"experiment": name, "target": target, "runs": len(records), "first": days[0], "last": days[-1]}
+    table = pd.DataFrame([{**about, "cpu": processors, "core_minutes": minutes}])
+    text = (
         f"{len(records)} runs by `make {target}`, {' to '.join(dict.fromkeys((days[0], days[-1])))}, on "
         f"{tables.escape_markdown(processors)}: {minutes:.1f} minutes of one core. Their records are committed, in "
         "`records/`."
     )
+    return replace(section, blocks=[*section.blocks, text], tables={**section.tables, "long_protocols": table})
 
 
 def _common_plan(ledger: Ledger) -> Plan:

@@ -61,6 +61,48 @@ P9_CLAIM = ("relu", "he_normal")
 P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts are of the first and the last
 P9_DEPTH = 10
 P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
+
+# Those of `make claims`: scaled down to 25 minutes on two cores, which each judgement's remark says.
+P1_CLAIM = ("gelu_tanh", {"relu": "relu", "elu": "elu"})  # the activation; each part's other one, also with dropout
+P1_RATES = (1e-3, 1e-4, 1e-5)
+P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4
+P1_BATCH = 128
+P1_DROPOUT = 0.5
+P1_EPOCHS, P1_PUBLISHED_EPOCHS = 25, 50
+P1_VALIDATION = 5000
+P3_CLAIM = ("swish", "relu")
+P3_DEPTH = 45
+P3_DROPOUT = 0.1  # the paper does not say how much
+P3_EPOCHS = 10
+P4_CLAIM = ("elu", "relu")
+P4_RATE = 0.01
+P4_BATCH = 64
+P4_EPOCHS, P4_PUBLISHED_EPOCHS = 30, 300
+P6_CLAIM = ("sigmoid", {"keras": "glorot_uniform", "torch": "torch_default"})
+P6_WIDTHS = (512, 256, 256, 128)
+P6_RATE, P6_MOMENTUM, P6_BATCH = 0.01, 0.9, 256
+P6_EPOCHS, P6_PATIENCE, P6_VALIDATION = 50, 7, 10_000
+P6_SEEDS = 3
+P7_CLAIM = "tanh"
+P7_SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
+P7_SIGMA_B = 0.05**0.5
+P7_LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more sigma_w at which theory's depth scale is drawn
+P7_DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
+P7_EPOCHS = 2
+P7_SEEDS = 2
+P7_RATE = 0.01
+P7_FACTOR = 6.0  # depth scales to which a network trains
+
+# The network of `make ninety_nine`: what is tried on validation, and what is then run on fresh seeds.
+TUNED_CLAIM = "relu"
+TUNED_WIDTHS = (512, 512)
+TUNED_RATE = 1e-3
+TUNED_DROPOUTS = (0.0, 0.25)
+TUNED_SHIFTS = (0, 1, 2)
+TUNED_VALIDATION = 5000
+TUNED_TRIAL_SEEDS, TUNED_TRIAL_EPOCHS = 1, 15
+TUNED_FINAL_SEEDS, TUNED_FINAL_EPOCHS = 5, 60
+
 P8_RESAMPLES = 10_000
 P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares

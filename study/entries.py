@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from study import environment
-from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
+from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, P7_CLAIM, P7_LINE, P7_SIGMA_B, P7_SIGMA_W, WIDTH
 from study.dataset import Dataset, square_norms
 from study.records import source_fingerprint
 
@@ -85,6 +85,7 @@ def describe(
 def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
     """`critical`: the initialisation's settings or None, and why; `line`: the critical line; `rows`: theory's table.
 
+    `depth_scales` are there for the activation whose claim is about them, at the biases of that claim.
     The table's `predicted` is for inputs that all have the mean ||x||^2, `predicted_spread` for inputs of these.
     """
     import numpy as np
@@ -104,6 +105,7 @@ def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
         {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None} if point else None
     )
     is_there = line.sigma_b2 > -1e-9
+    scales = sorted((*P7_SIGMA_W, *P7_LINE)) if name == P7_CLAIM else []  # a second each
     return {
         "critical": settings,
         "why_none": "" if point else criticality.why_not_critical(function),
@@ -111,5 +113,15 @@ def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
             "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
             "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
         },
+        "depth_scales": {"sigma_w": scales, "xi": [_depth_scale(function, sigma_w) for sigma_w in scales]},
         "rows": {column: [row[column] for row in rows] for column in rows[0]} | {"predicted_spread": spread},
     }
+
+
+def _depth_scale(function: Any, sigma_w: float) -> float:
+    """xi at this scale of the weights, in layers, at the first fixed point that attracts; infinite at criticality."""
+    from study import criticality
+
+    points = criticality.fixed_points(function, sigma_w**2, P7_SIGMA_B**2)
+    stable = next((point.q for point in points if point.stability != "unstable"), float("nan"))
+    return criticality.depth_scale(function, stable, sigma_w**2, P7_SIGMA_B**2).xi

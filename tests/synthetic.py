@@ -26,12 +26,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from study.constants import P7_SIGMA_W
+
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "STUDY_SYNTHETIC"
 SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
-    "dead_units", "saturation", "sparsity", "update_ratio",
+    "dead_units", "saturation", "sparsity", "update_ratio", "activation_mean",
 )  # fmt: skip
 STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three steps, and the end
 
@@ -61,6 +63,7 @@ REGISTRY = {
     "gelu": Activation(lambda z: z * np.vectorize(math.erfc)(-z / math.sqrt(2)) / 2, "GELU"),
     "swish": Activation(lambda z: z / (1 + np.exp(-z)), "Swish"),
     "tanh": Activation(np.tanh, "Tanh", studied=False),
+    "gelu_tanh": Activation(lambda z: z * (1 + np.tanh(0.8 * (z + 0.0447 * z**3))) / 2, "GELU (tanh)", studied=False),
     "elu": Activation(lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))), "ELU", studied=False),
 }
 
@@ -86,7 +89,14 @@ def theory(name: str, square_norms: object) -> dict:
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     line = {"sigma_w": [], "sigma_b": []}
-    return {"critical": None, "why_none": "made up", "line": line, "rows": {key: [row[key]] for key in row}}
+    scales = {"sigma_w": list(P7_SIGMA_W), "xi": [4.0 + place for place, _ in enumerate(P7_SIGMA_W)]}
+    return {
+        "critical": None,
+        "why_none": "made up",
+        "line": line,
+        "depth_scales": scales,
+        "rows": {key: [row[key]] for key in row},
+    }
 
 
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:

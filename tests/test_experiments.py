@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from experiments import baseline, depth, initialization, remedies
 from study import activations, entries
-from study.constants import DEPTHS, INITIALIZATIONS
+from study.constants import DEPTHS, INITIALIZATIONS, P7_CLAIM, P7_SIGMA_W
 from study.experiment import Experiment, Plan, experiments
 from study.settings import Settings
 
@@ -49,6 +49,17 @@ def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
         runs = [s for s in experiment.rounds(plan, []) if s.initialization == "critical"]
         assert bool(runs) == (point is not None) == (why == "")
         assert {(s.sigma_w, s.sigma_b) for s in runs} <= {(point["sigma_w"], point["sigma_b"])} if point else not runs
+
+
+def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
+    """At every sigma_w it is run at; the scale is longest near tanh's critical line, sigma_w^2 = 1.76."""
+    scales = plan.theory[plan.activations[0]]["depth_scales"]
+    if plan.activations[0] == P7_CLAIM:
+        assert set(P7_SIGMA_W) <= set(scales["sigma_w"])
+        longest = max(zip(scales["xi"], scales["sigma_w"], strict=True))[1]
+        assert abs(longest**2 - 1.76) < 0.1
+    else:
+        assert scales == {"sigma_w": [], "xi": []}
 
 
 def test_theory_is_there_for_every_network_that_is_measured(plan: Plan) -> None:

@@ -1,0 +1,159 @@
+"""P1, the GELU paper's own MNIST protocol (Hendrycks & Gimpel 2016, section 3.1): its tanh form, ELU and ReLU.
+
+784-8x128-10 with unit-norm incoming weights, Adam, batches of 128, the rate chosen on 5,000 validation images for each
+activation and dropout; then the training losses, with and without dropout.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from study import figures, protocols, tables
+from study.claims import Judgement, judge
+from study.constants import (
+    CLAIM_SEEDS,
+    P1_BATCH,
+    P1_CLAIM,
+    P1_DROPOUT,
+    P1_EPOCHS,
+    P1_LAYERS,
+    P1_PUBLISHED_EPOCHS,
+    P1_RATES,
+    P1_VALIDATION,
+)
+from study.experiment import Display, Picture, Plan, Section
+from study.records import Record, history_frame, runs_frame
+from study.settings import Settings
+from study.style import Style
+
+ORDER = 10
+TITLE = "The GELU paper's protocol"
+NAME = "gelu_paper"
+TARGET = "claims"
+DROPOUTS = {"": 0.0, "_dropout": P1_DROPOUT}  # what a part's name ends with
+ACTIVATIONS = (P1_CLAIM[0], *P1_CLAIM[1].values())
+Arm = tuple[str, float]  # activation and dropout
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """First every rate with the first seed, then every arm's rate with the others."""
+    trials = [_settings(arm, rate, 0) for arm in _arms() for rate in P1_RATES]
+    return protocols.missing(_final(plan, so_far) if so_far else trials, so_far)
+
+
+def _arms() -> list[Arm]:
+    return [(name, dropout) for dropout in DROPOUTS.values() for name in ACTIVATIONS]
+
+
+def _settings(arm: Arm, rate: float, seed: int) -> Settings:
+    depth, width = P1_LAYERS
+    return Settings(
+        activation=arm[0], seed=seed, depth=depth, width=width, initialization="unit_norm", dropout=arm[1],
+        learning_rate=rate, batch=P1_BATCH, validation=P1_VALIDATION, epochs=P1_EPOCHS, patience=None,
+    )  # fmt: skip
+
+
+def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
+    seeds = range(plan.seeds or CLAIM_SEEDS)
+    return [_settings(arm, rate, seed) for arm, rate in _chosen(records).items() for seed in seeds]
+
+
+def _chosen(records: Sequence[Record]) -> dict[Arm, float]:
+    """Per arm the rate with the lowest validation loss of the first seed; without a finished run, no arm."""
+    runs = runs_frame(records)
+    trials = runs[(runs["seed"] == 0) & runs["best_validation_loss"].notna()]
+    found: dict[Arm, float] = {}
+    for row in trials.sort_values("best_validation_loss", kind="stable").to_dict("records"):
+        found.setdefault((row["activation"], row["dropout"]), row["learning_rate"])
+    return {arm: found[arm] for arm in _arms() if arm in found}
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """Final training losses of the chosen rates, compared seed by seed."""
+    final, runs = protocols.of_settings(records, _final(plan, records)), runs_frame(records)
+    if not final:
+        diverged = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]]}
+        return Section(TITLE, "", ["No run of any rate finished: there is nothing to compare."], diverged)
+    history = history_frame(final)
+    losses = protocols.final_losses(history)
+    judged = _judgements(losses)
+    rates = _chosen(records)
+    rows = [protocols.interval_row({"claim": "P1", "part": j.part}, j.measured) for j in judged]
+    found = {
+        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
+        "history": history.assign(experiment=NAME),
+        "final_losses": losses.assign(experiment=NAME),
+        "gelu_paper": _summary(losses, rates),
+        "claim_comparisons": pd.DataFrame(rows),
+    }
+    return Section(TITLE, _answer(judged, style), _blocks(found["gelu_paper"], history, style), found, judged)
+
+
+def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
+    """Per activation and dropout: the rate, and the final training losses' median, least and most over seeds."""
+    keys = ["activation", "dropout"]
+    table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
+    table = table.reset_index()
+    return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
+
+
+def _blocks(summary: pd.DataFrame, history: pd.DataFrame, style: Style) -> list[str | Display | Picture]:
+    depth, width = P1_LAYERS
+    pictures = [
+        Picture(
+            f"gelu_paper_dropout_{100 * dropout:.0f}",
+            f"Losses and validation accuracy by epoch, {100 * dropout:.0f}% dropout; the training loss is the mean "
+            "over an epoch while training, dropout included.",
+            figures.training_curves(part, style),
+        )
+        for dropout, part in history.groupby("dropout", sort=False)
+    ]
+    return [
+        f"784-{depth}x{width}-10, unit-norm incoming weights, Adam, batches of {P1_BATCH}, {P1_EPOCHS} epochs; the "
+        f"rate of each activation and dropout is the one of {', '.join(f'{rate:g}' for rate in P1_RATES)} with the "
+        f"lowest validation loss ({P1_VALIDATION:,} images, first seed). The paper shows curves, and gives no number.",
+        Display(
+            "Training loss of the last epoch: median over seeds, least and most; and the rate.",
+            _shown(summary, style),
+            "gelu_paper",
+        ),
+        *pictures,
+    ]
+
+
+def _judgements(losses: pd.DataFrame) -> list[Judgement]:
+    """Of every part whose runs are there."""
+    found = []
+    remark = f"{protocols.scaled_down(epochs=(P1_EPOCHS, P1_PUBLISHED_EPOCHS))}; rate chosen with one seed"
+    for ending, dropout in DROPOUTS.items():
+        first = protocols.arm(losses, "training_loss", activation=P1_CLAIM[0], dropout=dropout)
+        for part, name in P1_CLAIM[1].items():
+            second = protocols.arm(losses, "training_loss", activation=name, dropout=dropout)
+            if len(first) and len(second):
+                found.append(judge("P1", part + ending, protocols.ratio(first, second), remark))
+    return found
+
+
+def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
+    rows = [
+        {
+            "Activation": style.labels[row["activation"]],
+            "dropout": f"{row['dropout']:g}",
+            "rate": f"{row['learning_rate']:g}",
+            "n": row["n"],
+            "training loss": f"{row['median']:.4g} ({row['low']:.4g} to {row['high']:.4g})",
+        }
+        for row in summary.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _answer(judged: Sequence[Judgement], style: Style) -> str:
+    label = tables.escape_markdown(style.labels[P1_CLAIM[0]]) if judged else ""
+    parts = [
+        f"{tables.interval(j.measured.estimate, j.measured.low, j.measured.high)} times "
+        f"{tables.escape_markdown(style.labels[P1_CLAIM[1][j.part.removesuffix('_dropout')]])}'s"
+        f"{' with dropout' if j.part.endswith('_dropout') else ''}"
+        for j in judged
+    ]
+    return f"In the GELU paper's network the final training loss of {label} is {', '.join(parts)}." if parts else ""
