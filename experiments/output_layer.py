@@ -4,13 +4,13 @@ Outputs are taken as probabilities through Keras' categorical cross-entropy, or 
 squared error. A row of zeros has no logarithm: such a run diverges, which is an outcome with a rate of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from study import output_figures, tables
 from study.claims import Judgement, judge
-from study.constants import OUTPUT_EPOCHS, OUTPUT_SEEDS, REFERENCE_ACTIVATION
+from study.constants import CHANCE_LEVEL, OUTPUT_EPOCHS, OUTPUT_SEEDS, REFERENCE_ACTIVATION
 from study.experiment import Display, Picture, Plan, Section
 from study.records import Record, runs_frame
 from study.settings import LOSSES, OUTPUTS, Settings
@@ -45,7 +45,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """The rate of diverged runs, the accuracy of those that finished, and A4."""
+    """The rates of diverged runs and of those at chance, the accuracy of those that finished, and A4."""
     runs = runs_frame(records)
     table = _table(runs)
     section_tables = {
@@ -59,8 +59,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "outputs are divided by their sum, so a row of zeros is not a number, and the run has diverged. A ReLU output "
         "that is 0 for every class also passes no gradient, under either loss.",
         Display(
-            "Runs that diverged, with the exact 95% binomial interval of their share, and the test accuracy (last "
-            "weights) of those that finished, in percent, with a t interval.",
+            "Runs that diverged, with the exact 95% binomial interval of their share; runs that finished and "
+            f"never learnt (best validation accuracy under {tables.percent(CHANCE_LEVEL, 0)}); and the test accuracy "
+            "(last weights) of all that finished, in percent, with a t interval.",
             _shown(table),
             NAME,
         ),
@@ -76,17 +77,28 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a loss and output: runs, diverged with its rate and interval, n that finished and their accuracy."""
-    rates = rate_summary(runs.assign(diverged=runs["status"] == "diverged"), "diverged", BY)
-    rates = rates.rename(
-        columns={
-            "n": "runs",
-            "count": "diverged",
-            "rate": "diverged_rate",
-            "ci_low": "rate_low",
-            "ci_high": "rate_high",
-        }
-    )
+    """One row a loss and output: runs, how many diverged or stayed at chance, and the accuracy of the n that finished.
+
+    Both rates have exact binomial intervals.
+    """
+    events = {
+        "diverged": runs["status"] == "diverged",
+        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
+    }
+    found = [rate_summary(runs.assign(event=event), "event", BY).assign(event=name) for name, event in events.items()]
+    named = [
+        part.drop(columns="event").rename(
+            columns={
+                "n": "runs",
+                "count": name,
+                "rate": f"{name}_rate",
+                "ci_low": f"{name}_low",
+                "ci_high": f"{name}_high",
+            }
+        )
+        for name, part in zip(events, found, strict=True)
+    ]
+    rates = named[0].merge(named[1], on=[*BY, "runs"])
     accuracy = summarise(runs, "test_accuracy", BY)[[*BY, "n", "mean", "ci_low", "ci_high", "min", "max"]]
     renamed = {"mean": "test_accuracy_mean", "min": "test_accuracy_min", "max": "test_accuracy_max"}
     return rates.merge(accuracy.rename(columns=renamed), on=BY)
@@ -99,7 +111,8 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "Output": row["output"],
             "runs": row["runs"],
             "diverged": row["diverged"],
-            "share, %": tables.interval(row["diverged_rate"], row["rate_low"], row["rate_high"], 100),
+            "share, %": tables.interval(row["diverged_rate"], row["diverged_low"], row["diverged_high"], 100),
+            "at chance": row["at_chance"],
             "test accuracy": tables.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
             "lowest": tables.percent(row["test_accuracy_min"]),
             "highest": tables.percent(row["test_accuracy_max"]),
@@ -113,12 +126,18 @@ def _answer(table: pd.DataFrame) -> str:
     sentences = []
     for loss, part in table.groupby("loss", sort=False):
         found = ", ".join(
-            f"{row['output']} {tables.percent(row['test_accuracy_mean'])}"
-            + (f" ({row['diverged']} of {row['runs']} diverged)" if row["diverged"] else "")
+            f"{row['output']} {tables.percent(row['test_accuracy_mean'])}" + _failures(row)
             for row in part.to_dict("records")
         )
         sentences.append(f"with {LOSS_NAMES[str(loss)]}, {found}")
     return f"Mean test accuracy by output layer, of the runs that finished: {'; '.join(sentences)}."
+
+
+def _failures(row: Mapping[str, int]) -> str:
+    """How many runs diverged or never learnt, in brackets; nothing if none did."""
+    kinds = {"diverged": "diverged", "at_chance": "at chance"}
+    found = [f"{row[kind]} of {row['runs']} {word}" for kind, word in kinds.items() if row[kind]]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

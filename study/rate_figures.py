@@ -39,7 +39,7 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
         part, line = rates[rates["activation"] == name].sort_values("learning_rate"), style.line(name)
         at, shown = part["learning_rate"] * shift, percent_of(part[columns]).T
         panel.plot(at, shown[0], **line, zorder=3)
-        panel.vlines(at, shown[1], shown[2], color=line["color"], linewidth=1.2, alpha=0.8)
+        panel.vlines(at, shown[1], shown[2], color=line["color"], linewidth=1.2, alpha=0.6)
         of_name = (runs["activation"] == name).to_numpy()
         panel.scatter(
             runs["learning_rate"][of_name] * shift * BESIDE, points[of_name], color=line["color"], s=7, linewidths=0

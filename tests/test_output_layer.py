@@ -56,11 +56,13 @@ def test_diverged_runs_are_an_outcome_with_a_rate() -> None:
     table = section.tables["output_layer"].set_index(["loss", "output"])
     lost = table.loc[("crossentropy", "relu")]
     assert (lost["runs"], lost["diverged"], lost["diverged_rate"], lost["n"]) == (OUTPUT_SEEDS, OUTPUT_SEEDS, 1.0, 0)
-    assert table["diverged"].sum() == OUTPUT_SEEDS
+    assert table["diverged"].sum() == table["at_chance"].sum() == OUTPUT_SEEDS
+    assert table.loc[("squared_error", "relu"), "at_chance_rate"] == 1.0
     assert table.loc[("squared_error", "relu"), "test_accuracy_mean"] == pytest.approx(0.1)
     (display,) = [block for block in section.blocks if isinstance(block, Display)]
     assert display.frame["test accuracy"].tolist()[2] == "–"
     assert f"relu – ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} diverged)" in section.answer
+    assert f"relu 10.00% ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} at chance)" in section.answer
 
 
 def test_a4_is_reproduced_by_outputs_that_fail() -> None:
