@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from multiprocessing.connection import Connection
@@ -23,7 +23,6 @@ from typing import Any
 
 import dask
 import distributed
-import psutil
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
@@ -34,7 +33,7 @@ from study.progress import Progress
 from study.records import FAILED, Identity, Record, Store, make
 from study.settings import Settings
 
-MEMORY_LIMIT = float(os.environ.get("MLIM","0.9e9"))  # bytes a worker may hold of its own, shared libraries apart, before it is replaced
+PROGRAMS = 12  # compiled in the life of a worker process: XLA never frees one, and each holds about 40 MB
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
@@ -45,6 +44,7 @@ QUIETLY = (
 )
 
 Task = Callable[[Settings, str, Any, float], dict[str, Any]]
+Results = Generator[tuple["Job", dict[str, Any]], None, None]
 
 
 class ClusterError(Exception):
@@ -74,14 +74,30 @@ def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
     """
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
-        s = job.settings
-        key = (s.activation, s.program, s.validation) if s.epochs else None
-        groups.setdefault(key, []).append(job)
+        groups.setdefault(_program(job.settings), []).append(job)
     untrained = groups.pop(None, [])
     lists = list(groups.values())
     batches = (lists[start : start + max(lanes, 1)] for start in range(0, len(lists), max(lanes, 1)))
     in_turn = (job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None)
     return [*in_turn, *untrained]
+
+
+def _program(s: Settings) -> Any:
+    """What runs that share a compiled program have in common; None if nothing is compiled."""
+    return (s.activation, s.program, s.validation) if s.epochs else None
+
+
+def in_lives(jobs: Sequence[Job], most: int = PROGRAMS) -> list[list[Job]]:
+    """The jobs in order, cut where a part would have more than `most` programs: each has processes of its own."""
+    parts: list[list[Job]] = [[]]
+    seen: set[Any] = set()
+    for job in jobs:
+        seen |= {_program(job.settings)}
+        if len(seen) > most:
+            parts.append([])
+            seen = {_program(job.settings)}
+        parts[-1].append(job)
+    return parts
 
 
 @functools.cache
@@ -124,11 +140,13 @@ def execute(
     """
     progress = Progress(label, sum(cost(job.settings) for job in jobs), len(jobs))
     records = []
-    results = _serially(jobs, data, seconds, task) if _is_serial(workers, scheduler) else None
-    with contextlib.ExitStack() as stack:
-        if results is None:
-            client = stack.enter_context(_client(min(workers, len(jobs)), scheduler))
-            results = _on_cluster(client, interleaved(jobs, workers), data, (seconds, grace), task)
+    if _is_serial(workers, scheduler):
+        results = _serially(jobs, data, seconds, task)
+    else:
+        ordered = interleaved(jobs, workers)
+        lives = in_lives(ordered) if scheduler is None else [ordered]
+        results = _in_processes(lives, workers, scheduler, data, (seconds, grace), task)
+    with contextlib.closing(results):
         for job, result in results:
             about = result.pop("environment", None) or environment.describe()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -200,7 +218,7 @@ def _guarded(task: Task, settings: Settings, fingerprint: str, data: Any, second
         )
 
 
-def _serially(jobs: Sequence[Job], data: Any, seconds: float, task: Task) -> Iterator[tuple[Job, dict[str, Any]]]:
+def _serially(jobs: Sequence[Job], data: Any, seconds: float, task: Task) -> Results:
     for job in jobs:
         yield job, _guarded(task, job.settings, job.identity.activation, data, seconds)
 
@@ -218,25 +236,13 @@ def _in_worker(
     thread.start()
     thread.join(seconds + grace)
     if results:
-        _give_back_memory()
+        with contextlib.suppress(OSError, AttributeError):  # a C library without it
+            ctypes.CDLL(None).malloc_trim(0)  # what compiling left over
         return results[0]
     leave = threading.Timer(2.0, os._exit, [1])  # after the result is delivered
     leave.daemon = True
     leave.start()
     return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
-
-
-def _give_back_memory() -> None:
-    """Return what compiling left over; a worker that holds too much all the same is replaced by a fresh process.
-
-    XLA never frees a compiled program (about 40 MB each), and the programs of finished runs are of no use to the next.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # a C library without it
-        ctypes.CDLL(None).malloc_trim(0)
-    memory = psutil.Process().memory_info()
-    if memory.rss - getattr(memory, "shared", 0) > MEMORY_LIMIT:
-        worker = distributed.get_worker()
-        worker.loop.add_callback(functools.partial(worker.close_gracefully, restart=True))
 
 
 @contextlib.contextmanager
@@ -259,17 +265,16 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
                 yield client
             return
         environment.prepare()
-        with _shared_programs():
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
-                silence_logs=logging.CRITICAL,
-                preload=[QUIETLY],
-            )
-            with cluster, distributed.Client(cluster, set_as_default=False) as client:
-                yield client
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
+            silence_logs=logging.CRITICAL,
+            preload=[QUIETLY],
+        )
+        with cluster, distributed.Client(cluster, set_as_default=False) as client:
+            yield client
 
 
 @contextlib.contextmanager
@@ -316,9 +321,24 @@ def _outcome(future: "distributed.Future[dict[str, Any]]") -> dict[str, Any]:
     return _failure("failed", f"{type(error).__name__}: {error}")
 
 
+def _in_processes(
+    lives: Sequence[Sequence[Job]],
+    workers: int,
+    scheduler: str | None,
+    data: Any,
+    limits: tuple[float, float],
+    task: Task,
+) -> Results:
+    """The results of every part of the jobs, each part in worker processes of its own unless they are a scheduler's."""
+    with _shared_programs():
+        for jobs in lives:
+            with _client(min(workers, len(jobs)), scheduler) as client:
+                yield from _on_cluster(client, jobs, data, limits, task)
+
+
 def _on_cluster(
     client: distributed.Client, jobs: Sequence[Job], data: Any, limits: tuple[float, float], task: Task
-) -> Iterator[tuple[Job, dict[str, Any]]]:
+) -> Results:
     shared = client.submit(_given, data, key=f"data-{uuid.uuid4().hex}")  # scattered, it would die with its worker
     futures = {
         client.submit(

@@ -21,7 +21,9 @@ PLAIN = 2  # parameters of a layer without normalisation: kernel and bias
 DEAD_SHARE = 1e-3  # of the supremum of |phi'|: below it for every probe example, a unit counts as dead
 SATURATED_SHARE = 0.05  # of the supremum of |phi'|: below it, an entry counts as saturated
 
-BATCH_MEASURES = ("weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms")
+BATCH_MEASURES = (
+    "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms", "activation_mean",
+)  # fmt: skip
 PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
 MEASURES = (*BATCH_MEASURES, *PROBE_MEASURES, "update_ratio")
 
@@ -31,11 +33,15 @@ BATCH_MOMENTUM, NORMALIZATION_EPSILON = 0.99, 1e-3  # Keras' defaults, batch and
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a hidden layer does between its affine map a = h W + b and its output: phi(normalised a) (+ h)."""
+    """What a hidden layer does between its affine map a = h W + b and its output: mask * phi(normalised a) (+ h).
+
+    `dropout` is the share of outputs that the mask sets to 0 in training; the others it divides by 1 - dropout.
+    """
 
     function: Function
     normalization: str = "none"
     residual: bool = False
+    dropout: float = 0.0
 
     def is_residual(self, kernel: tf.Tensor, stage: int) -> bool:
         """Layer 1 (stage 0) has no residual connection even where the images have as many pixels as it has units."""
@@ -46,12 +52,14 @@ class Architecture:
 class Signals:
     """What one stage of `count` layers saw: inputs (count, B, fan_in), affine and pre-activations (count, B, fan_out).
 
-    `preactivations` are what phi receives; they differ from `affine`, h W + b, under normalisation alone.
+    `preactivations` are what phi receives; they differ from `affine`, h W + b, under normalisation alone. `mask`, of
+    their shape, is dropout's; None without.
     """
 
     inputs: tf.Tensor
     affine: tf.Tensor
     preactivations: tf.Tensor
+    mask: tf.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,24 @@ def _normalise(architecture: Architecture, affine: tf.Tensor, layer: Tensors, mo
     return gamma * (affine - mean) * tf.math.rsqrt(variance + NORMALIZATION_EPSILON) + beta
 
 
-def forward(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> list[Signals]:
+def dropout_masks(architecture: Architecture, parameters: Parameters, batch: int, seed: tf.Tensor) -> list[Any]:
+    """Dropout's masks (count, B, fan_out) of every hidden stage from `seed` (2,) int32: 0 or 1 / (1 - dropout)."""
+    kept, masks = 1 - architecture.dropout, []
+    for index, (kernel, *_) in enumerate(parameters[:-1]):
+        shape = (kernel.shape[0], batch, kernel.shape[-1])
+        drawn = tf.random.stateless_uniform(shape, seed + tf.constant([0, index << 24]))
+        masks.append(tf.cast(drawn < kept, kernel.dtype) / kept)
+    return masks
+
+
+def forward(
+    architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None, masks: Any = None
+) -> list[Signals]:
     """Signals of every stage for inputs x (B, 784); the last stage's pre-activations are the logits.
 
     `moving` holds, per hidden stage, the means and variances (count, units) that batch normalisation uses outside
-    training; without it the batch's own are used.
+    training; without it the batch's own are used. `masks` are those of `dropout_masks`; without them nothing is
+    dropped, as outside training.
     """
     signals = []
     h = x
@@ -104,13 +125,14 @@ def forward(architecture: Architecture, parameters: Parameters, x: tf.Tensor, mo
         is_residual = architecture.is_residual(stage[0], index)
         is_output = index == len(parameters) - 1
         kept = moving[index] if moving and not is_output else ()
-        found, h = _forward_stage(architecture, stage, kept, h, is_residual and not is_output)
+        mask = masks[index] if masks and not is_output else None
+        found, h = _forward_stage(architecture, stage, kept, mask, h, is_residual and not is_output)
         signals.append(found)
     return signals
 
 
 def _forward_stage(
-    architecture: Architecture, stage: Tensors, moving: Tensors, h: tf.Tensor, is_residual: bool
+    architecture: Architecture, stage: Tensors, moving: Tensors, mask: Any, h: tf.Tensor, is_residual: bool
 ) -> tuple[Signals, tf.Tensor]:
     """Its signals and its output (B, fan_out); the output layer's is not used, and not computed."""
 
@@ -118,12 +140,13 @@ def _forward_stage(
         layer = _layer(stage, index)
         affine = h @ layer[0] + layer[1]
         z = _normalise(architecture, affine, layer, _layer(moving, index))
-        return affine, z, architecture.function(z) + h if is_residual else architecture.function(z)
+        output = architecture.function(z) if mask is None else architecture.function(z) * mask[index]
+        return affine, z, output + h if is_residual else output
 
     count = stage[0].shape[0]
     if count == 1:
         affine, z, output = one(0, h)
-        return Signals(h[tf.newaxis], affine[tf.newaxis], z[tf.newaxis]), output
+        return Signals(h[tf.newaxis], affine[tf.newaxis], z[tf.newaxis], mask), output
 
     def body(index: tf.Tensor, h: tf.Tensor, *written: Any) -> tuple[Any, ...]:
         affine, z, output = one(index, h)
@@ -135,18 +158,11 @@ def _forward_stage(
         lambda index, *_: index < count, body, (0, h, *arrays), maximum_iterations=count
     )
     stacked = [array.stack() for array in written]
-    return Signals(stacked[0], stacked[1], stacked[-1]), output
+    return Signals(stacked[0], stacked[1], stacked[-1], mask), output
 
 
 def _layer(stage: Tensors, index: Any) -> Tensors:
     return tuple(role[index] for role in stage)
-
-
-def loss_and_delta(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean softmax cross-entropy over the batch and its gradient in the logits (B, 10); labels (B,) int32."""
-    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    target = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return loss, (tf.nn.softmax(logits) - target) / logits.shape[0]
 
 
 def backward(
@@ -171,7 +187,8 @@ def _backward_stage(
     """The stage's gradients and d loss / d its input (B, fan_in); `upstream` is d loss / d its output."""
 
     def one(index: Any, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-        delta = vector_jacobian_product(architecture.function, signals.preactivations[index], upstream)
+        kept = upstream if signals.mask is None else upstream * signals.mask[index]
+        delta = vector_jacobian_product(architecture.function, signals.preactivations[index], kept)
         layer = _layer(stage, index)
         of_affine, of_normalization = _backward_normalization(architecture, signals.affine[index], layer, delta)
         below = tf.matmul(of_affine, layer[0], transpose_b=True)
@@ -224,19 +241,24 @@ def _root_mean_square(x: tf.Tensor) -> tf.Tensor:
 
 
 def batch_measures(architecture: Architecture, signals: list[Signals], gradients: list[Gradients]) -> tf.Tensor:
-    """BATCH_MEASURES of every layer, (L + 1, 5), from one training batch; the output layer has no activation: NaN."""
+    """BATCH_MEASURES of every layer, (L + 1, 6), from one training batch; the output layer has no activation: NaN.
+
+    h_l is phi(z_l), under dropout times its mask, without what a residual connection adds.
+    """
     rows = []
     for index, (stage, gradient) in enumerate(zip(signals, gradients, strict=True)):
         count, batch = gradient.delta.shape[:2]
         z = stage.preactivations
         error = norm(gradient.delta, [-1]) * batch  # (count, B): delta_{l,i} = B * d loss / d z_{l,i}
         activation = architecture.function(z) if index < len(signals) - 1 else z * float("nan")
+        activation = activation if stage.mask is None else activation * stage.mask
         columns = (
             norm(gradient.parameters[0], [-2, -1]),
             _root_mean_square(error),
             _root_mean_square(error * norm(stage.inputs, [-1])),
             tf.reduce_mean(tf.square(z), [-2, -1]),
             _root_mean_square(tf.reshape(activation, [count, -1])),
+            tf.reduce_mean(activation, [-2, -1]),
         )
         rows.append(tf.stack(columns, axis=-1))
     return tf.concat(rows, 0)
@@ -264,6 +286,6 @@ def probe_measures(architecture: Architecture, parameters: Parameters, supremum:
 
 
 def update_ratios(updates: list[tf.Tensor], kernels: list[tf.Tensor]) -> tf.Tensor:
-    """norm(update of W_l) / norm(W_l) of every layer, (L + 1,), W_l before the update; kernels only."""
+    """norm(update of W_l) / norm(W_l) of every layer, (L + 1,), W_l before the update that made it `kernels`' W_l."""
     pairs = zip(updates, kernels, strict=True)
-    return tf.concat([norm(update, [-2, -1]) / norm(kernel, [-2, -1]) for update, kernel in pairs], 0)
+    return tf.concat([norm(update, [-2, -1]) / norm(kernel - update, [-2, -1]) for update, kernel in pairs], 0)

@@ -5,13 +5,16 @@ layers of equal shape form a stage whose parameters are stacked, so that a compi
 size does not grow with depth.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from study import losses
 from study.activations import Activation
 from study.settings import SCALED, Settings
 
@@ -61,7 +64,11 @@ def initial_layer(
     kernel = np.asarray(_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
     bias = np.zeros(fan_out, dtype)
     is_output = layer == settings.depth + 1
-    if settings.initialization == "centred" and layer > 1:
+    if settings.initialization == "unit_norm":
+        kernel = kernel / np.linalg.norm(kernel, axis=0)
+    elif settings.initialization == "torch_default":
+        bias = np.asarray(_uniform(settings, "bias", layer, fan_in)((fan_out,), dtype=dtype))
+    elif settings.initialization == "centred" and layer > 1:
         bias = -kernel.sum(axis=0) / 2  # with sigmoid(z) = (1 + tanh(z / 2)) / 2, a tanh network at the start
     elif settings.sigma_b and not is_output:
         draw = keras.initializers.RandomNormal(stddev=settings.sigma_b, seed=_draw_seed(settings, "bias", layer))
@@ -72,12 +79,16 @@ def initial_layer(
 
 
 def _initializer(settings: Settings, layer: int, fan_in: int, square_norm: float) -> keras.initializers.Initializer:
-    """The kernel's. The output layer keeps glorot_uniform whatever the hidden layers use, except in `centred`.
-
-    In `centred` layer 1 keeps glorot_uniform too, for its inputs are no sigmoid's outputs.
+    """The kernel's. In `unit_norm` and `torch_default` the output layer is drawn like the others; else, whatever the
+    hidden layers use, it keeps glorot_uniform, except in `centred`, where layer 1 does: its inputs are no sigmoid's
+    outputs.
     """
     seed = _draw_seed(settings, "kernel", layer)
     name = settings.initialization
+    if name == "unit_norm":
+        return keras.initializers.RandomNormal(stddev=1.0, seed=seed)
+    if name == "torch_default":
+        return _uniform(settings, "kernel", layer, fan_in)
     kept = (1,) if name == "centred" else (settings.depth + 1,)
     if name in SCALED and layer not in kept:
         sigma_w, sigma_b = settings.sigma_w or 0.0, settings.sigma_b or 0.0  # Settings holds that they are there
@@ -88,6 +99,12 @@ def _initializer(settings: Settings, layer: int, fan_in: int, square_norm: float
     is_default = name in SCALED or layer == settings.depth + 1
     identifier = {"class_name": "glorot_uniform" if is_default else name, "config": {"seed": seed}}
     return keras.initializers.get(identifier)
+
+
+def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
+    """Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer draws kernels and biases."""
+    bound = fan_in**-0.5
+    return keras.initializers.RandomUniform(-bound, bound, seed=_draw_seed(settings, role, layer))
 
 
 def _draw_seed(settings: Settings, role: str, layer: int) -> int:
@@ -127,13 +144,15 @@ def keras_model(settings: Settings, activation: Activation, square_norm: float) 
         elif settings.normalization == "layer":
             z = keras.layers.LayerNormalization(dtype=dtype)(z)
         output = keras.layers.Activation(activation.function, dtype=dtype)(z)
+        if settings.dropout:
+            output = keras.layers.Dropout(settings.dropout, dtype=dtype)(output)
         is_added = settings.residual and h is not inputs and h.shape[-1] == units
         h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
-    model = keras.Model(inputs, keras.layers.Dense(CLASSES, dtype=dtype)(h))
+    model = keras.Model(inputs, _keras_outputs(settings, keras.layers.Dense(CLASSES, dtype=dtype)(h)))
     initial = layer_parameters(initial_parameters(settings, square_norm))
     for variable, value in zip(model.trainable_variables, initial, strict=True):
         variable.assign(value)
-    model.compile(optimizer=_keras_optimizer(settings), loss=_keras_loss(), metrics=["accuracy"])
+    model.compile(optimizer=_keras_optimizer(settings), loss=_keras_loss(settings), metrics=["accuracy"])
     return model
 
 
@@ -143,5 +162,15 @@ def _keras_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
 
 
-def _keras_loss() -> keras.losses.Loss:
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+def _keras_outputs(settings: Settings, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """What the loss is taken of: the logits themselves where softmax is a part of the loss."""
+    if losses.is_standard(settings.output, settings.loss):
+        return logits
+    return keras.layers.Activation(losses.OUTPUTS[settings.output], dtype=settings.precision)(logits)
+
+
+def _keras_loss(settings: Settings) -> keras.losses.Loss | Callable[..., Any]:
+    """Of integer labels, except that losses which are not the standard one take them as one-hot rows (B, 10)."""
+    if losses.is_standard(settings.output, settings.loss):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return losses.LOSSES[settings.loss]

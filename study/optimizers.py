@@ -1,8 +1,8 @@
 """How gradients become updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
 
 Each optimiser keeps `slots`, tensors of the parameter's shape. A step first advances the slots with the gradient, then
-reads the update off them; the update is a function of the slots and the gradient alone, so that it can be measured
-without being kept. The arithmetic is Keras' own, operation by operation; a test holds every entry to Keras.
+reads the update off them; the update is a function of the slots alone, so that the last one can be measured without
+being kept. The arithmetic is Keras' own, operation by operation; a test holds every entry to Keras.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Optimizer:
 
     slots: int
     advance: Callable[[Slots, tf.Tensor, Hyperparameters], Slots]
-    update: Callable[[Slots, tf.Tensor, Hyperparameters], tf.Tensor]
+    update: Callable[[Slots, Hyperparameters], tf.Tensor]
 
 
 def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
@@ -39,7 +39,7 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
     return mean + (gradient - mean) * (1 - BETA_1), square + (tf.square(gradient) - square) * (1 - BETA_2)
 
 
-def _adam_update(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> tf.Tensor:
+def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
     """Kingma & Ba 2015; epsilon stands outside the bias correction, as in Keras (their "epsilon hat")."""
     mean, square = slots
     one = tf.ones((), mean.dtype)
@@ -52,7 +52,7 @@ def _sgd_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots
     return (velocity * h.momentum - gradient * h.learning_rate,)
 
 
-def _sgd_update(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> tf.Tensor:
+def _sgd_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
     return slots[0]
 
 

@@ -1,7 +1,7 @@
 """The compiled program that carries out one epoch, measurements included, and the one that evaluates.
 
-A program depends on the activation, the architecture and the optimiser's kind alone: runs that differ in seed, initial
-weights or learning rate share it, and a process compiles it once.
+A program depends on the activation and on `settings.ProgramKind` alone: runs that differ in seed, initial weights or
+learning rate share it, and a process compiles it once.
 """
 
 import functools
@@ -11,11 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from study import gradients
+from study import augmentation, gradients, losses
 from study.activations import Activation, derivative_supremum
 from study.network import PIXELS, Parameters
 from study.optimizers import OPTIMIZERS, Hyperparameters
-from study.settings import Settings
+from study.settings import ProgramKind
 
 CHUNK = 1000  # images evaluated at once
 MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entries below 100,000
@@ -23,41 +23,38 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 @dataclass(frozen=True)
 class Program:
-    """The compiled functions of one activation, architecture and optimiser; `compile_seconds` says what they cost."""
+    """The compiled functions of one activation, architecture and optimiser."""
 
     epoch: Any
     evaluate: Any
 
 
-def program_key(settings: Settings) -> tuple[Any, ...]:
-    """What a compiled program depends on besides the activation: the rest may differ between runs that share it."""
-    normalization, residual = settings.normalization, settings.residual
-    return settings.widths, normalization, residual, settings.optimizer, settings.precision
-
-
 @functools.lru_cache(maxsize=8)
-def compiled_program(
-    activation: Activation, widths: tuple[int, ...], normalization: str, residual: bool, optimizer: str, precision: str
-) -> Program:
-    """The program that trains this network; a process compiles it once, at its first use."""
-    architecture = gradients.Architecture(activation.function, normalization, residual)
-    epoch = functools.partial(_epoch, architecture, derivative_supremum(activation), optimizer, precision)
-    evaluate = functools.partial(_evaluate, architecture, precision)
-    return Program(tf.function(epoch, jit_compile=True), tf.function(evaluate, jit_compile=True))
+def compiled_program(activation: Activation, kind: ProgramKind) -> Program:
+    """The program that trains this kind of network; a process compiles it once, at its first use."""
+    architecture = gradients.Architecture(activation.function, kind.normalization, kind.residual, kind.dropout)
+    epoch = functools.partial(_epoch, architecture, derivative_supremum(activation), kind)
+    evaluate = functools.partial(_evaluate, architecture, kind)
+    # Without autograph, which has nothing to convert here and takes six times as long as tracing does.
+    return Program(*(tf.function(f, jit_compile=True, autograph=False) for f in (epoch, evaluate)))
 
 
-def _pixels(images: tf.Tensor, indices: tf.Tensor, precision: str) -> tf.Tensor:
+def pixels(images: tf.Tensor, indices: tf.Tensor, precision: str) -> tf.Tensor:
     """Rows of `images` as inputs in [0, 1]: (len(indices), 784)."""
-    return tf.ensure_shape(tf.cast(tf.gather(images, indices), precision) / 255, [indices.shape[0], PIXELS])
+    return _inputs(tf.gather(images, indices), precision)
+
+
+def _inputs(images: tf.Tensor, precision: str) -> tf.Tensor:
+    return tf.ensure_shape(tf.cast(images, precision) / 255, [images.shape[0], PIXELS])
 
 
 def _epoch(
     architecture: gradients.Architecture,
     supremum: float,
-    optimizer: str,
-    precision: str,
+    kind: ProgramKind,
     state: Any,
     hyperparameters: tf.Tensor,
+    draws: tf.Tensor,
     first_step: tf.Tensor,
     updates: tf.Tensor,
     order: tf.Tensor,
@@ -68,54 +65,71 @@ def _epoch(
 ) -> Any:
     """Carry out `updates` updates, one per row of `order` (steps, B), measuring before update i where rows[i] >= 0.
 
-    `rows` (steps + 1,) holds the row of the result each step is written to, or -1. Returns the new state, the totals
-    (sum of batch losses, images classified right, first step with a loss that is not finite or -1) and the measured
-    rows (MOST_LOGGED, L + 1, measures).
+    `rows` (steps + 1,) holds the row of the result each step is written to, or -1; `draws`, a number of the run, seeds
+    what is drawn in the loop. Returns the new state, the totals (sum of batch losses, images classified right, first
+    step with a loss that is not finite or -1) and the measured rows (MOST_LOGGED, L + 1, measures).
     """
-    rule = OPTIMIZERS[optimizer]
+    rule, precision = OPTIMIZERS[kind.optimizer], kind.precision
 
-    def measure(parameters: Parameters, signals: Any, found: Any, ratio: tf.Tensor) -> tf.Tensor:
+    def batch_of(index: tf.Tensor, parameters: Parameters) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        """The step's inputs, labels and dropout masks."""
+        seed = tf.stack([draws, first_step + index])
+        found = tf.gather(images, order[index])
+        x = _inputs(augmentation.shifted(found, kind.shift, seed) if kind.shift else found, precision)
+        masks = gradients.dropout_masks(architecture, parameters, order.shape[1], seed) if kind.dropout else None
+        return x, tf.cast(tf.gather(labels, order[index]), tf.int32), masks
+
+    def hyperparameters_at(update: tf.Tensor) -> Hyperparameters:
+        learning_rate, momentum, epsilon = tf.unstack(hyperparameters)
+        return Hyperparameters(learning_rate, momentum, epsilon, tf.cast(update, precision))
+
+    def changes(slots: Any, update: tf.Tensor) -> Any:
+        h = hyperparameters_at(update)
+        return tuple(tuple(rule.update(slot, h) for slot in stage) for stage in slots)
+
+    def measure(index: tf.Tensor, parameters: Parameters, slots: Any, signals: Any, found: Any) -> tf.Tensor:
         of_batch = gradients.batch_measures(architecture, signals, found)
-        of_probe = gradients.probe_measures(architecture, parameters, supremum, _pixels(images, probe, precision))
+        of_probe = gradients.probe_measures(architecture, parameters, supremum, pixels(images, probe, precision))
+        last = first_step + index
+        kernels = ([stage[0] for stage in of_all] for of_all in (changes(slots, last), parameters))
+        ratio = gradients.update_ratios(*kernels)
+        ratio = tf.where(last > 0, ratio, tf.fill(ratio.shape, tf.constant(float("nan"), precision)))
         return tf.concat([of_batch, of_probe, ratio[:, tf.newaxis]], 1)
 
     def step(index: tf.Tensor, state: Any, totals: Any, measured: tf.Tensor) -> Any:
-        parameters, slots, ratio, moving = state
-        y = tf.cast(tf.gather(labels, order[index]), tf.int32)
-        signals = gradients.forward(architecture, parameters, _pixels(images, order[index], precision))
+        parameters, slots, moving = state
+        x, y, masks = batch_of(index, parameters)
+        signals = gradients.forward(architecture, parameters, x, masks=masks)
         logits = signals[-1].preactivations[0]
-        loss, delta = gradients.loss_and_delta(logits, y)
+        loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
         found = gradients.backward(architecture, parameters, signals, delta)
+        row = rows[index][tf.newaxis, tf.newaxis]
         measured = tf.cond(
             rows[index] >= 0,
             lambda: tf.tensor_scatter_nd_update(
-                measured, rows[index][tf.newaxis, tf.newaxis], measure(parameters, signals, found, ratio)[tf.newaxis]
+                measured, row, measure(index, parameters, slots, signals, found)[tf.newaxis]
             ),
             lambda: measured,
         )
-        count = tf.cast(first_step + index + 1, precision)
-        h = Hyperparameters(hyperparameters[0], hyperparameters[1], hyperparameters[2], count)
-        slopes = tuple(gradient.parameters for gradient in found)
-        slots = _zip_map(lambda gradient, slot: rule.advance(slot, gradient, h), slopes, slots)
-        changes = _zip_map(lambda gradient, slot: rule.update(slot, gradient, h), slopes, slots)
-        ratio = tf.cond(
-            rows[index + 1] >= 0,
-            lambda: gradients.update_ratios([stage[0] for stage in changes], [stage[0] for stage in parameters]),
-            lambda: ratio,
-        )
-        parameters = _zip_map(tf.add, parameters, changes)
-        total, hits, diverged = totals
-        hits += tf.reduce_sum(tf.cast(tf.argmax(logits, 1, tf.int32) == y, tf.int32))
-        is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))
-        totals = (total + loss, hits, tf.where(is_first, first_step + index, diverged))
+        update = first_step + index + 1
+        h = hyperparameters_at(update)
+        slots = _zip_map(lambda slope, slot: rule.advance(slot, slope, h), tuple(g.parameters for g in found), slots)
+        parameters = _zip_map(tf.add, parameters, changes(slots, update))
         moving = tuple(gradients.moved(*pair) for pair in zip(moving, signals, strict=False))
-        return index + 1, (parameters, slots, ratio, moving), totals, measured
+        return index + 1, (parameters, slots, moving), _counted(totals, loss, kind.output, logits, y, update), measured
 
-    layers = state[2].shape[0]
-    measured = tf.zeros([MOST_LOGGED, layers, len(gradients.MEASURES)], precision)
+    measured = tf.zeros([MOST_LOGGED, sum(s[0].shape[0] for s in state[0]), len(gradients.MEASURES)], precision)
     totals = (tf.zeros((), precision), tf.constant(0), tf.constant(-1))
     _, *result = tf.while_loop(lambda index, *_: index < updates, step, (0, state, totals, measured))
     return tuple(result)
+
+
+def _counted(totals: Any, loss: tf.Tensor, output: str, logits: tf.Tensor, y: tf.Tensor, update: tf.Tensor) -> Any:
+    """The totals of an epoch after one more update, the `update`-th of the run."""
+    total, hits, diverged = totals
+    hits += tf.reduce_sum(tf.cast(losses.hits(output, logits, y), tf.int32))
+    is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))
+    return total + loss, hits, tf.where(is_first, update - 1, diverged)
 
 
 def _zip_map(function: Callable[..., Any], *stages: Any) -> Any:
@@ -125,7 +139,7 @@ def _zip_map(function: Callable[..., Any], *stages: Any) -> Any:
 
 def _evaluate(
     architecture: gradients.Architecture,
-    precision: str,
+    kind: ProgramKind,
     weights: Any,
     images: tf.Tensor,
     labels: tf.Tensor,
@@ -141,12 +155,18 @@ def _evaluate(
         is_image = chunks[index] >= 0
         indices = tf.maximum(chunks[index], 0)
         y = tf.cast(tf.gather(labels, indices), tf.int32)
-        x = _pixels(images, indices, precision)
-        logits = gradients.forward(architecture, weights[0], x, weights[1])[-1].preactivations[0]
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-        is_hit = tf.logical_and(tf.argmax(logits, 1, tf.int32) == y, is_image)
-        total += tf.reduce_sum(tf.where(is_image, losses, tf.zeros_like(losses)))
-        return index + 1, total, hits + tf.reduce_sum(tf.cast(is_hit, tf.int32))
+        found, is_hit = assess(architecture, kind, weights, pixels(images, indices, kind.precision), y)
+        total += tf.reduce_sum(tf.where(is_image, found, tf.zeros_like(found)))
+        return index + 1, total, hits + tf.reduce_sum(tf.cast(tf.logical_and(is_hit, is_image), tf.int32))
 
-    _, total, hits = tf.while_loop(lambda index, *_: index < used, chunk, (0, tf.zeros((), precision), tf.constant(0)))
+    zero = tf.zeros((), kind.precision)
+    _, total, hits = tf.while_loop(lambda index, *_: index < used, chunk, (0, zero, tf.constant(0)))
     return total, hits
+
+
+def assess(
+    architecture: gradients.Architecture, kind: ProgramKind, weights: Any, x: tf.Tensor, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The loss of every example and whether it is classified right, (B,) each, outside training."""
+    logits = gradients.forward(architecture, weights[0], x, weights[1])[-1].preactivations[0]
+    return losses.example_losses(kind.output, kind.loss, logits, labels), losses.hits(kind.output, logits, labels)

@@ -27,9 +27,13 @@ FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measu
 Record = dict[str, Any]
 Sources = tuple[tuple[str, str | None], ...]
 
-# What decides a measurement besides settings, data and activation: whole modules, or one function of a module.
+# What decides a measurement besides settings, data and activation: whole modules, or one name of a module.
 ENGINE: Sources = (
+    ("activations.py", "derivative_supremum"),
+    ("augmentation.py", None),
+    ("environment.py", "VARIABLES"),
     ("gradients.py", None),
+    ("losses.py", None),
     ("network.py", None),
     ("optimizers.py", None),
     ("program.py", None),
@@ -90,14 +94,19 @@ def engine_fingerprint(folder: Path = Path(__file__).parent) -> str:
 
 @functools.cache
 def source_fingerprint(parts: Sources, folder: Path = Path(__file__).parent) -> str:
-    """A hash of the syntax trees, without docstrings, of whole modules or of one function of a module."""
+    """A hash of the syntax trees, without docstrings, of whole modules or of what one name of a module stands for."""
     spelled = []
-    for name, function in parts:
-        tree: ast.AST = ast.parse((folder / name).read_text(encoding="utf-8"))
-        if function is not None:
-            tree = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function)
-        spelled.append(_spell(tree))
+    for module, name in parts:
+        tree = ast.parse((folder / module).read_text(encoding="utf-8"))
+        spelled.append(_spell(tree if name is None else next(n for n in tree.body if name in _names(n))))
     return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    """What a statement of a module defines: a function's name, or those it assigns to."""
+    if isinstance(statement, ast.FunctionDef):
+        return [statement.name]
+    return [t.id for t in statement.targets if isinstance(t, ast.Name)] if isinstance(statement, ast.Assign) else []
 
 
 def _spell(node: Any) -> str:

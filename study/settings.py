@@ -25,6 +25,22 @@ class SettingsError(ValueError):
         super().__init__("; ".join(self.problems))
 
 
+@dataclasses.dataclass(frozen=True)
+class ProgramKind:
+    """The fields of Settings that a compiled program depends on besides the activation; runs alike in them share it."""
+
+    widths: tuple[int, ...]
+    normalization: str
+    residual: bool
+    dropout: float
+    shift: int
+    output: str
+    loss: str
+    optimizer: str
+    precision: str
+    batch: int
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that decides a run's outcome besides the data and the code. The defaults are the article's protocol.
@@ -86,6 +102,11 @@ class Settings:
     def widths(self) -> tuple[int, ...]:
         """Units of each hidden layer, nearest the input first."""
         return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
+
+    @property
+    def program(self) -> ProgramKind:
+        """What decides the compiled program."""
+        return ProgramKind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ProgramKind)})
 
     def to_dict(self) -> dict[str, Any]:
         """All fields with their defaults filled in, ready for JSON."""

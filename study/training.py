@@ -19,7 +19,7 @@ from study.activations import Activation
 from study.dataset import Dataset, split, square_norm
 from study.network import Parameters, initial_parameters, seed_for
 from study.optimizers import OPTIMIZERS, Slots
-from study.program import CHUNK, compiled_program, program_key
+from study.program import CHUNK, assess, compiled_program, pixels
 from study.settings import Settings
 
 PROBE_IMAGES = 1000  # the first of the validation images
@@ -49,14 +49,13 @@ class Images:
 
 @dataclass
 class State:
-    """What an epoch changes: parameters, the optimiser's slots per parameter, the last update's ratio (L + 1,).
+    """What an epoch changes: the parameters and the optimiser's slots per parameter.
 
     `moving` are the moving means and variances (count, units) of batch normalisation per hidden stage; else empty.
     """
 
     parameters: Parameters
     slots: tuple[tuple[Slots, ...], ...]
-    ratio: tf.Tensor
     moving: tuple[tuple[tf.Tensor, ...], ...]
 
 
@@ -66,7 +65,8 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     Returns a JSON-ready dict: `status` ("done" or "diverged"), `diverged_step`, `epochs`, `steps`, `history` (one list
     entry an epoch), `last` and `best` (losses and accuracies of the last weights and of those with the lowest
     validation loss; accuracies in [0, 1]), `measures` (per measure a list over logged steps of lists over layers
-    1 .. L + 1; null where undefined) and `timings` in seconds.
+    1 .. L + 1; null where undefined), `timings` in seconds and, if it was asked for and the run is done, `noise`
+    (lists `amplitude`, `test_loss` and `test_accuracy` of the last weights).
     """
     started = time.perf_counter()
     images = _images_of(data)
@@ -105,6 +105,7 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         "history": history,
         "last": {"epoch": epoch, **run.assess(run.state, validation)},
         "best": {"epoch": best_epoch, **run.assess(best_state, validation)},
+        **({"noise": run.noise()} if settings.noise and diverged is None else {}),
         "measures": run.log.to_lists(),
         "timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds},
     }
@@ -158,7 +159,9 @@ class _Run:
     ) -> None:
         self.settings, self.images, self.training = settings, images, training
         self.steps = len(training) // settings.batch  # updates an epoch; a last, smaller batch is left out
-        self.program = compiled_program(activation, *program_key(settings))
+        self.activation = activation
+        self.program = compiled_program(activation, settings.program)
+        self.draws = int(seed_for(settings.seed, "draws").generate_state(1)[0]) & 0x7FFFFFFF
         self.probe = tf.constant(validation[:PROBE_IMAGES], tf.int32)
         self.chunks = -(-max(len(validation), len(images.test_indices)) // CHUNK)
         self.state = _initial_state(settings, images.square_norm)
@@ -222,6 +225,29 @@ class _Run:
             "test_accuracy": test_accuracy,
         }
 
+    def noise(self) -> dict[str, list[float]]:
+        """Loss and accuracy of the last weights on the test images + a U, for every amplitude a.
+
+        U is one draw of Unif[-1, 1] for each image and pixel, of this run's seed: the same for every activation and,
+        scaled, for every amplitude.
+        """
+        settings, indices = self.settings, self.images.test_indices
+        architecture = gradients.Architecture(self.activation.function, settings.normalization, settings.residual)
+        weights, rng = (
+            (self.state.parameters, self.state.moving),
+            np.random.default_rng(seed_for(settings.seed, "noise")),
+        )
+        found = np.zeros((2, len(settings.noise)))
+        for chunk in np.split(indices, range(CHUNK, len(indices), CHUNK)):
+            x = pixels(self.images.images, tf.constant(chunk, tf.int32), settings.precision)
+            unit = tf.constant(rng.uniform(-1, 1, x.shape), settings.precision)
+            y = tf.cast(tf.gather(self.images.labels, chunk), tf.int32)
+            for place, amplitude in enumerate(settings.noise):
+                of_chunk = assess(architecture, settings.program, weights, x + amplitude * unit, y)
+                found[:, place] += [np.sum(part.numpy()) for part in of_chunk]
+        loss, accuracy = (found / max(len(indices), 1)).tolist()
+        return {"amplitude": list(settings.noise), "test_loss": loss, "test_accuracy": accuracy}
+
     def _logged(self, epoch: int) -> np.ndarray:
         """(steps + 1,) bool: which of the epoch's steps, counted from its first to the next epoch's, are measured."""
         first = (epoch - 1) * self.steps
@@ -237,8 +263,9 @@ class _Run:
         hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon]
         call = self.program.epoch if compiled else self.program.epoch.python_function
         state, totals, measured = call(
-            (self.state.parameters, self.state.slots, self.state.ratio, self.state.moving),
+            (self.state.parameters, self.state.slots, self.state.moving),
             tf.constant(hyperparameters, settings.precision),
+            tf.constant(self.draws, tf.int32),
             tf.constant((epoch - 1) * self.steps, tf.int32),
             tf.constant(updates, tf.int32),
             tf.constant(order, tf.int32),
@@ -271,10 +298,9 @@ def _initial_state(settings: Settings, square_norm: float) -> State:
     parameters = initial_parameters(settings, square_norm)
     count = OPTIMIZERS[settings.optimizer].slots
     slots = tuple(tuple(tuple(tf.zeros_like(p) for _ in range(count)) for p in stage) for stage in parameters)
-    ratio = tf.fill([settings.depth + 1], tf.constant(math.nan, settings.precision))
     is_moving = settings.normalization == "batch"
     moving = tuple((tf.zeros_like(bias), tf.ones_like(bias)) for _, bias, *_ in parameters[:-1]) if is_moving else ()
-    return State(parameters, slots, ratio, moving)
+    return State(parameters, slots, moving)
 
 
 @functools.lru_cache(maxsize=1)

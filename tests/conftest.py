@@ -99,6 +99,7 @@ class Reference:
         hidden = [(self.phi(z)[0] == 0, np.abs(self.phi(z)[1])) for z in self.forward(probe)[1][:-1]]
         of_hidden = {
             "activation_rms": [np.sqrt(np.mean(self.phi(z)[0] ** 2)) for z in preactivations[:-1]],
+            "activation_mean": [self.phi(z)[0].mean() for z in preactivations[:-1]],
             "dead_units": [np.mean((slope < 0.001 * supremum).all(0)) for _, slope in hidden],
             "saturation": [np.mean(slope < 0.05 * supremum) for _, slope in hidden],
             "sparsity": [np.mean(is_zero) for is_zero, _ in hidden],

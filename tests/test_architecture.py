@@ -16,7 +16,18 @@ FILES = {**ROOMS, **EXPERIMENTS}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 # TensorFlow's rooms
-ENGINE = {"activations", "costs", "meanfield", "network", "gradients", "optimizers", "program", "training"}
+ENGINE = {
+    "activations",
+    "costs",
+    "meanfield",
+    "network",
+    "gradients",
+    "optimizers",
+    "program",
+    "training",
+    "losses",
+    "augmentation",
+}
 TENSORFLOW = {"tensorflow", "keras"}
 DRAWING = {"matplotlib", "seaborn"}
 DISK = {"dataset", "download", "files", "records", "ledger", "report", "environment", "cli"}

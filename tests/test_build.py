@@ -17,7 +17,20 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
-TARGETS = ["all", "quick", "claims", "ninety_nine", "test", "report", "bench", "check", "format", "lock", "clean", "help"]
+TARGETS = [
+    "all",
+    "quick",
+    "claims",
+    "ninety_nine",
+    "test",
+    "report",
+    "bench",
+    "check",
+    "format",
+    "lock",
+    "clean",
+    "help",
+]
 TOOLS = ["sh", "make", "awk"]  # all that a recipe may ask of the system, Python apart
 
 Finished = subprocess.CompletedProcess[str]

@@ -16,7 +16,7 @@ import synthetic
 from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
-from study.execution import ClusterError, Job, cost, execute, interleaved, train_job
+from study.execution import ClusterError, Job, cost, execute, in_lives, interleaved, train_job
 from study.records import Identity, Store, scientific_content
 from study.settings import Settings
 
@@ -149,6 +149,22 @@ def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
     places = {kind: [i for i, s in enumerate(found) if (s.activation, s.depth) == kind] for kind in kinds}
     open_at = [sum(p[0] <= place <= p[-1] for p in places.values()) for place in range(len(found))]
     assert max(open_at) == min(max(lanes, 1), len(kinds))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+def test_a_worker_process_compiles_few_programs(most: int) -> None:
+    """Cut into parts, the jobs keep their order, no part has more programs than asked, and none could take another's
+    first job; what trains nothing compiles nothing.
+    """
+    kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
+    asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
+    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    parts = in_lives(jobs, most)
+    assert [j for part in parts for j in part] == jobs
+    counts = [len({(j.settings.activation, j.settings.depth) for j in part}) for part in parts]
+    assert max(counts) <= most
+    assert counts[:-1] == [min(most, len(kinds))] * (len(parts) - 1)
+    assert in_lives([job(0)], most) == [[job(0)]]
 
 
 def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit, ndtr
 
-from study import gradients
+from study import gradients, losses
 from study.activations import REGISTRY, derivative_supremum, value_and_derivative
 
 BATCH = gradients.BATCH_MEASURES
@@ -59,7 +59,7 @@ def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", 
 def run(p, architecture):
     """(loss, signals, gradients) of our forward and backward pass."""
     signals = gradients.forward(architecture, p.parameters, tf.constant(p.x))
-    loss, delta = gradients.loss_and_delta(signals[-1].preactivations[0], tf.constant(p.y))
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations[0], tf.constant(p.y))
     return float(loss), signals, gradients.backward(architecture, p.parameters, signals, delta)
 
 
@@ -154,7 +154,8 @@ def test_a_looped_stage_is_the_same_network_unrolled(name):
 
 def test_gradients_survive_huge_logits():
     """Logits of +-1000: the loss is their distance, and nothing overflows."""
-    loss, delta = gradients.loss_and_delta(tf.constant([[1000.0, -1000.0, 0.0]]), tf.constant([1]))
+    logits = tf.constant([[1000.0, -1000.0, 0.0]])
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant([1]))
     assert float(loss) == 2000
     np.testing.assert_array_equal(delta, [[1, -1, 0]])
 
@@ -182,7 +183,7 @@ def by_hand():
 
 
 def test_the_batch_measures_by_hand():
-    """The five of the training batch, of the network of `by_hand`; the sums are written out."""
+    """Those of the training batch, of the network of `by_hand`; the sums are written out."""
     t, p = by_hand()
     loss, signals, found = run(p, plain("relu"))
     assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
@@ -208,6 +209,7 @@ def test_the_batch_measures_by_hand():
         ],
         "preactivation_square": [125 / 4, 47 / 4, 7 / 4, t**2],
         "activation_rms": [math.sqrt(45 / 4), math.sqrt(47 / 4), math.sqrt(6 / 4), math.nan],
+        "activation_mean": [9 / 4, 11 / 4, 4 / 4, math.nan],
     }
     measured = gradients.batch_measures(plain("relu"), signals, found).numpy()
     assert tuple(expected) == BATCH
@@ -242,16 +244,17 @@ def test_the_thresholds_by_hand():
 
 
 def test_update_ratios_by_hand():
-    """Updates of norm 0.5, 1 and 0 on kernels of norm 5, 2 and 3, the first two in one stage."""
+    """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are; two in one stage."""
     updates = [tf.constant([[[0.3, -0.4]], [[1, 0]]]), tf.constant([[[0.0, 0]]])]
     kernels = [tf.constant([[[3.0, 4]], [[0, -2]]]), tf.constant([[[3.0, 0]]])]
-    np.testing.assert_allclose(gradients.update_ratios(updates, kernels), [0.1, 0.5, 0], rtol=1e-6)
+    moved = [kernel + update for kernel, update in zip(kernels, updates, strict=True)]
+    np.testing.assert_allclose(gradients.update_ratios(updates, moved), [0.1, 0.5, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 @pytest.mark.parametrize("name", REGISTRY)
 def test_every_measure_is_what_numpy_finds(name, scale, reference):
-    """All eight of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
+    """All of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
     p = problem(seed=6, scale=scale, batch=12)
     supremum = derivative_supremum(REGISTRY[name])
     _, signals, found = run(p, plain(name))
@@ -266,9 +269,9 @@ def test_every_measure_is_what_numpy_finds(name, scale, reference):
 
 
 def test_the_measures_are_those_of_the_design():
-    """Nine, under the names the tables use."""
+    """DESIGN's nine, and the mean activation that claim P4 speaks of, under the names the tables use."""
     assert set(gradients.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
-    assert len(gradients.MEASURES) == 9
+    assert len(gradients.MEASURES) == 10
 
 
 # Numbers at the ends of float32
@@ -311,3 +314,48 @@ def test_an_error_of_exactly_zero_is_zero():
         column = measured[:, BATCH.index(measure)]
         assert column[:-1].tolist() == [0] * 6
         assert column[-1] > 0
+
+
+# Dropout
+
+
+DROPPING = gradients.Architecture(tf.math.tanh, dropout=0.4)
+
+
+def masked(p):
+    """Signals, gradients and the masks of one pass with dropout."""
+    masks = gradients.dropout_masks(DROPPING, p.parameters, len(p.x), tf.constant([7, 3]))
+    signals = gradients.forward(DROPPING, p.parameters, tf.constant(p.x), masks=masks)
+    _, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations[0], tf.constant(p.y))
+    return signals, gradients.backward(DROPPING, p.parameters, signals, delta), masks
+
+
+def test_gradients_with_dropout_are_the_tapes():
+    """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
+    p = problem(seed=5, sizes=(7, 4, 4, 4, 3), stages=((0, 1), (1, 3), (3, 4)))
+    _, found, masks = masked(p)
+    layer_masks = [mask for stage in masks for mask in tf.unstack(stage)]
+    assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in layer_masks)
+    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
+    with tf.GradientTape() as tape:
+        h = tf.constant(p.x)
+        for (kernel, bias), mask in zip(variables[:-1], layer_masks, strict=True):
+            h = tf.math.tanh(h @ kernel + bias) * mask
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, h @ variables[-1][0] + variables[-1][1])
+        )
+    for ours, theirs in zip(slopes(found), tape.gradient(loss, tf.nest.flatten(variables)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    """A mask is 0 in a share `dropout` of its entries and 1 / (1 - dropout) in the others; layers and seeds differ."""
+    kernels = ((tf.zeros((1, 784, 200)),), (tf.zeros((2, 200, 200)),), (tf.zeros((1, 200, 10)),))
+    first, second = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 0]))
+    (other, _) = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 1]))
+    layers = [first[0], second[0], second[1], other[0]]
+    for mask in layers:
+        np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
+        assert abs(np.mean(mask == 0) - 0.4) < 5 * (0.24 / 60_000) ** 0.5
+    for a, b in itertools.combinations(layers, 2):
+        assert abs(np.mean((a.numpy() == 0) == (b.numpy() == 0)) - 0.52) < 0.02

@@ -227,3 +227,19 @@ def test_drawing_leaves_no_trace():
     before = np.random.get_state()[1].tolist()  # noqa: NPY002 (it must not be used)
     assert all(map(np.array_equal, kernels(), kernels()))
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_unit_norm_weights():
+    """Every unit's incoming weights have norm 1, the output layer's too; biases are 0."""
+    for kernel, bias in layers(initialization="unit_norm"):
+        np.testing.assert_allclose(np.linalg.norm(kernel, axis=0), 1, rtol=1e-6)
+        assert not bias.any()
+
+
+def test_pytorchs_default():
+    """Kernels and biases of every layer from Unif[-1, 1] / sqrt(fan_in), each its own draw."""
+    for kernel, bias in layers(initialization="torch_default", width=200):
+        bound = kernel.shape[0] ** -0.5
+        assert_drawn(kernel, bound**2 / 3, bound)
+        assert 0 < np.abs(bias).max() <= bound
+        assert abs(np.corrcoef(kernel[0], bias)[0, 1]) < 0.9

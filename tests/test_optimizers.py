@@ -23,7 +23,7 @@ def trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
     for step, gradient in enumerate(gradients, start=1):
         h = Hyperparameters(*(tf.constant(number, dtype) for number in (rate, momentum, epsilon, step)))
         slots = rule.advance(slots, tf.constant(gradient), h)
-        parameter += rule.update(slots, tf.constant(gradient), h)
+        parameter += rule.update(slots, h)
         found.append(parameter.numpy())
     return np.stack(found)
 

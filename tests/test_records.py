@@ -229,8 +229,8 @@ def test_a_diverged_run_is_a_row_without_scores() -> None:
     frame = runs_frame([record(), record("diverged", seed=1)])
     diverged = frame[frame["seed"] == 1].iloc[0]
     assert (diverged["status"], diverged["diverged_step"], diverged["epochs"]) == ("diverged", 3, 2)
-    assert diverged.filter(regex="loss|accuracy").isna().all()
-    assert frame.filter(regex="loss|accuracy").dtypes.eq(float).all()
+    assert diverged.filter(regex="_loss|_accuracy").isna().all()
+    assert frame.filter(regex="_loss|_accuracy").dtypes.eq(float).all()
 
 
 def test_history_is_one_row_an_epoch_of_numbers() -> None:

@@ -19,6 +19,10 @@ BAD = {
     "first_square": [1.0, 0],
     "normalization": ["group", "", None],
     "residual": [1, 0, None, "yes"],
+    "dropout": [-0.1, 1, 1.0, math.nan, "0.5", None],
+    "shift": [-1, 28, 1.0, True, None],
+    "output": ["linear", "", None],
+    "loss": ["hinge", "", None],
     "optimizer": ["adamw", "Adam", None],
     "learning_rate": [0, 0.0, -0.01, math.nan, math.inf, -math.inf, True, "0.01", None],
     "momentum": [-0.1, 1, 1.5, math.nan, "0", None],
@@ -28,6 +32,7 @@ BAD = {
     "epochs": [-1, 2.5, math.inf, True, None],
     "patience": [0, -1, 1.5, True, math.inf],
     "precision": ["float16", "double", 32, None],
+    "noise": [None, 1.0, (-1.0,), (math.nan,), ("1",), (math.inf,), [True]],
 }
 
 

@@ -1,0 +1,18 @@
+"""Training images moved at random, inside the compiled step."""
+
+import tensorflow as tf
+
+SIDE = 28  # pixels
+
+
+def shifted(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
+    """`images` (B, 784), each moved by whole pixels drawn from -most .. most down and across; black comes in.
+
+    `seed` (2,) int32 decides the draws: the same for every activation.
+    """
+    count = images.shape[0]
+    by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32)
+    padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [most, most], [most, most]])
+    down, across = (offset[:, tf.newaxis] + tf.range(SIDE) for offset in tf.unstack(by))
+    rows = tf.gather(padded, down, axis=1, batch_dims=1)
+    return tf.reshape(tf.gather(rows, across, axis=2, batch_dims=1), [count, SIDE * SIDE])
