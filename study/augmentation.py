@@ -11,7 +11,7 @@ def shifted(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
     `seed` (2,) int32 decides the draws: the same for every activation.
     """
     count = images.shape[0]
-    by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32)
+    by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32, alg="philox")
     padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [most, most], [most, most]])
     down, across = (offset[:, tf.newaxis] + tf.range(SIDE) for offset in tf.unstack(by))
     rows = tf.gather(padded, down, axis=1, batch_dims=1)

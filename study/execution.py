@@ -278,7 +278,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
 
 
 @contextlib.contextmanager
-def _shared_programs() -> Iterator[None]:
+def shared_programs() -> Iterator[None]:
     """Let the worker processes started meanwhile share what they compile, in a folder that ends with the block."""
     with tempfile.TemporaryDirectory(prefix="activation-study-", ignore_cleanup_errors=True) as folder:
         before = os.environ.get("TF_XLA_FLAGS")
@@ -330,10 +330,9 @@ def _in_processes(
     task: Task,
 ) -> Results:
     """The results of every part of the jobs, each part in worker processes of its own unless they are a scheduler's."""
-    with _shared_programs():
-        for jobs in lives:
-            with _client(min(workers, len(jobs)), scheduler) as client:
-                yield from _on_cluster(client, jobs, data, limits, task)
+    for jobs in lives:
+        with _client(min(workers, len(jobs)), scheduler) as client:
+            yield from _on_cluster(client, jobs, data, limits, task)
 
 
 def _on_cluster(

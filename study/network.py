@@ -26,7 +26,10 @@ Parameters = tuple[tuple[tf.Tensor, ...], ...]
 
 @dataclass(frozen=True)
 class Stage:
-    """`count` consecutive dense layers of fan_in inputs and fan_out units; kernels are (count, fan_in, fan_out)."""
+    """`count` consecutive dense layers of fan_in inputs and fan_out units; kernels are (count, fan_out, fan_in).
+
+    That is Keras' kernel transposed: all three of a layer's matrix products are faster so, the gradient's by a third.
+    """
 
     count: int
     fan_in: int
@@ -112,7 +115,7 @@ def _draw_seed(settings: Settings, role: str, layer: int) -> int:
 
 
 def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
-    """Kernel (count, fan_in, fan_out), bias (count, fan_out) and, with normalisation, gamma and beta of every stage."""
+    """Kernel (count, fan_out, fan_in), bias (count, fan_out) and, with normalisation, gamma and beta of every stage."""
     layers = iter(enumerate(layer_shapes(settings.widths), start=1))
     parameters = []
     for stage in stages(settings.widths):
@@ -120,14 +123,15 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
             initial_layer(settings, layer, *shape, square_norm)
             for layer, shape in (next(layers) for _ in range(stage.count))
         ]
-        parameters.append(tuple(tf.constant(np.stack(role)) for role in zip(*drawn, strict=True)))
+        roles = ([array.T for array in role] for role in zip(*drawn, strict=True))
+        parameters.append(tuple(tf.constant(np.stack(role)) for role in roles))
     return tuple(parameters)
 
 
 def layer_parameters(parameters: Parameters) -> list[np.ndarray]:
-    """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: the order of Keras' trainable variables."""
+    """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: Keras' trainable variables, of their shapes."""
     layers = (layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True))
-    return [array for layer in layers for array in layer]
+    return [array.T for layer in layers for array in layer]
 
 
 def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:

@@ -32,6 +32,7 @@ ENGINE: Sources = (
     ("activations.py", "derivative_supremum"),
     ("augmentation.py", None),
     ("environment.py", "VARIABLES"),
+    ("environment.py", "XLA_FLAGS"),
     ("gradients.py", None),
     ("losses.py", None),
     ("network.py", None),

@@ -10,7 +10,7 @@ from study import timing
 from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
 from study.dataset import Dataset
 from study.entries import Catalogue, Entries
-from study.execution import Job, cost, execute
+from study.execution import Job, cost, execute, shared_programs
 from study.experiment import EVERYTHING, Experiment, Plan, conclusions, experiments, times_activations
 from study.ledger import Shelf, shelves
 from study.progress import duration
@@ -40,15 +40,16 @@ def run_experiments(
     started, trained = time.monotonic(), 0
     known = {name: experiment for name, experiment in experiments().items() if name in names}
     records: dict[str, dict[str, Record]] = {name: {} for name in known}
-    while wanted := _next_round(known, plan, records, catalogue):
-        jobs = {run: job for of_one in wanted.values() for run, job in of_one.items()}
-        found = finished(store, jobs)
-        todo = [job for run, job in jobs.items() if run not in found]
-        done = execute(todo, data, store, workers=workers, scheduler=scheduler) if todo else []
-        trained += len(done)
-        found |= {record["id"]: record for record in done}
-        for name, of_one in wanted.items():
-            records[name] |= {run: found[run] for run in of_one}  # in the order declared, whichever finished first
+    with shared_programs():
+        while wanted := _next_round(known, plan, records, catalogue):
+            jobs = {run: job for of_one in wanted.values() for run, job in of_one.items()}
+            found = finished(store, jobs)
+            todo = [job for run, job in jobs.items() if run not in found]
+            done = execute(todo, data, store, workers=workers, scheduler=scheduler) if todo else []
+            trained += len(done)
+            found |= {record["id"]: record for record in done}
+            for name, of_one in wanted.items():
+                records[name] |= {run: found[run] for run in of_one}  # in the order declared, whichever finished first
     for name, found in records.items():
         used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found.values())
         ledger.note(name, plan, list(found), list(used))

@@ -1,19 +1,14 @@
 """What several tests share: one thread and no accelerator, a small data set, and the network worked out in numpy."""
 
-import os
 import signal
-
-# Before TensorFlow is imported by any test: it reads these once.
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import numpy as np
 import pytest
 
+from study import environment
 from study.dataset import Dataset
 
+environment.prepare()  # before any test imports TensorFlow, which reads this once
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit it; tests of Ctrl-C must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

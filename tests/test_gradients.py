@@ -38,9 +38,9 @@ class Problem:
 
 
 def stacked(layers, stages=STAGES):
-    """The layers as the engine takes them: those from `first` up to `last` in one tensor a role."""
+    """The layers as the engine takes them: those from `first` up to `last` in one tensor a role, kernels transposed."""
     grouped = [zip(*layers[first:last], strict=True) for first, last in stages]
-    return tuple(tuple(tf.constant(np.stack(arrays)) for arrays in stage) for stage in grouped)
+    return tuple(tuple(tf.constant(np.stack([a.T for a in arrays])) for arrays in stage) for stage in grouped)
 
 
 def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", sizes=SIZES, stages=STAGES):
@@ -74,7 +74,8 @@ def deltas(found):
 
 def slopes(found):
     """d loss / d each parameter, in the order of the layers and of their parameters."""
-    return [array for stage in found for layer in zip(*stage.parameters, strict=True) for array in layer]
+    layers = (layer for stage in found for layer in zip(*stage.parameters, strict=True))
+    return [np.transpose(array) for layer in layers for array in layer]
 
 
 def phi_of(name):
@@ -350,7 +351,7 @@ def test_gradients_with_dropout_are_the_tapes():
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     """A mask is 0 in a share `dropout` of its entries and 1 / (1 - dropout) in the others; layers and seeds differ."""
-    kernels = ((tf.zeros((1, 784, 200)),), (tf.zeros((2, 200, 200)),), (tf.zeros((1, 200, 10)),))
+    kernels = ((tf.zeros((1, 200, 784)),), (tf.zeros((2, 200, 200)),), (tf.zeros((1, 10, 200)),))
     first, second = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 0]))
     (other, _) = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 1]))
     layers = [first[0], second[0], second[1], other[0]]

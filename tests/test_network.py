@@ -24,7 +24,8 @@ def layers(**changes):
     """(kernel, bias, ...) of layers 1 .. L + 1 at initialisation."""
     chosen = settings(**changes)
     parameters = network.initial_parameters(chosen, SQUARE_NORM)
-    return [layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True)]
+    layers = (layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True))
+    return [tuple(array.T for array in layer) for layer in layers]
 
 
 def kernels(**changes):

@@ -55,7 +55,7 @@ def make(venv: Path, lock: Path, with_project: bool = True) -> None:
         stamp = venv / STAMP
         if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
             return
-        size = "about a minute, 2.5 GB" if with_project else "some minutes, 6 GB where PyTorch brings its CUDA libraries"
+        size = "about a minute, 2.5 GB" if with_project else "some minutes, 6 GB with PyTorch's CUDA libraries"
         print(f"Making {venv} from {lock}: {size} on disk", flush=True)
         with_pip = [] if _has("ensurepip") else ["--without-pip"]
         _run(sys.executable, "-m", "venv", "--clear", *with_pip, str(venv))
