@@ -21,7 +21,8 @@ from study.constants import (
     SPARSITY_CLAIM,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, measures_frame, runs_frame
+from study.frames import history_frame, measures_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import Interval, mean_interval, rate_summary
 from study.style import Style

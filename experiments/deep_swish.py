@@ -20,7 +20,8 @@ from study.constants import (
     WIDTH,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, runs_frame
+from study.frames import history_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import rate_summary, summarise
 from study.style import Style

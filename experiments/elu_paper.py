@@ -20,7 +20,8 @@ from study.constants import (
     P4_RATE,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, measures_frame, runs_frame
+from study.frames import history_frame, measures_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import geometric_summary
 from study.style import Style

@@ -12,7 +12,8 @@ from study import comparisons, tables
 from study.claims import Judgement, judge
 from study.constants import CONFIDENCE, GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, runs_frame
+from study.frames import runs_frame
+from study.records import Record
 from study.resampling import SmallSamples, small_samples
 from study.settings import Settings
 from study.statistics import mean_interval

@@ -22,7 +22,8 @@ from study.constants import (
     P1_VALIDATION,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, runs_frame
+from study.frames import history_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.style import Style
 

@@ -12,7 +12,8 @@ from experiments.depth import depths, seeds_at, trained
 from study import depth_figures, tables, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, measures_frame, runs_frame
+from study.frames import measures_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.style import Style
 

@@ -11,7 +11,8 @@ import pandas as pd
 from study import comparisons, rate_figures, tables, tuning
 from study.constants import FIRST_FRESH_SEED, HALF_DECADES, TOLERANCE, TUNED_SEEDS, TUNING_EPOCHS, TUNING_SEEDS
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, runs_frame
+from study.frames import runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import paired_difference
 from study.style import Style

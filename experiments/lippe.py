@@ -23,7 +23,8 @@ from study.constants import (
     P6_WIDTHS,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, runs_frame
+from study.frames import history_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import mean_interval, summarise
 from study.style import Style

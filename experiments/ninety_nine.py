@@ -23,7 +23,8 @@ from study.constants import (
     TUNED_WIDTHS,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, history_frame, runs_frame
+from study.frames import history_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import Interval, mean_interval, summarise
 from study.style import Style

@@ -12,7 +12,8 @@ from study import output_figures, tables
 from study.claims import Judgement, judge
 from study.constants import CHANCE_LEVEL, OUTPUT_EPOCHS, OUTPUT_SEEDS, REFERENCE_ACTIVATION
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, runs_frame
+from study.frames import runs_frame
+from study.records import Record
 from study.settings import LOSSES, OUTPUTS, Settings
 from study.statistics import mean_interval, proportion_interval, rate_summary, summarise
 from study.style import Style

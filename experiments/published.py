@@ -23,7 +23,8 @@ from study.constants import (
     WIDTH,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, measures_frame
+from study.frames import measures_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
 from study.style import Style

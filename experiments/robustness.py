@@ -12,7 +12,8 @@ from study import comparisons, noise_figures, tables
 from study.claims import Judgement, judge
 from study.constants import NOISE_AMPLITUDES, NOISE_CLAIM, REFERENCE_ACTIVATION
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, noise_frame, runs_frame
+from study.frames import noise_frame, runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import geometric_summary, mean_interval, summarise
 from study.style import Style

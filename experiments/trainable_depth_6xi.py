@@ -22,7 +22,8 @@ from study.constants import (
     WIDTH,
 )
 from study.experiment import Display, Picture, Plan, Section
-from study.records import Record, runs_frame
+from study.frames import runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.statistics import log_mean_interval
 from study.style import Style

@@ -1,4 +1,4 @@
-"""The records on disk: what identifies a run, how it is written and read, and the records as DataFrames.
+"""The records on disk: what identifies a run, and how its record is written and read.
 
 A record is one JSON file named by its identity: a hash of the run's settings, the data's checksum, the activation's
 fingerprint and the engine's. It is checked by checksum when it is read; one that fails is never used.
@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from study.files import FolderError, prepare_folder, write_atomically
 from study.settings import Settings
@@ -267,105 +265,3 @@ def _checked(content: bytes) -> dict[str, Any]:
     if schema != SCHEMA:
         raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
     return {**found, "checksum": checksum}
-
-
-def _keys(record: Record) -> dict[str, Any]:
-    """The columns that say which run a row belongs to."""
-    settings = record["identity"]["settings"]
-    width = settings["width"]
-    return {
-        "activation": settings["activation"],
-        "depth": settings["depth"],
-        "width": "-".join(map(str, width)) if isinstance(width, list) else width,
-        "init": settings["initialization"],
-        "variant": variant(settings),
-        "optimiser": settings["optimizer"],
-        "learning_rate": settings["learning_rate"],
-        "batch": settings["batch"],
-        "dropout": settings["dropout"],
-        "seed": settings["seed"],
-        "precision": settings["precision"],
-    }
-
-
-def variant(settings: dict[str, Any]) -> str:
-    """What sets the network apart from the plain one, in words; "plain" if nothing does."""
-    parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
-    parts += ["residual"] if settings["residual"] else []
-    parts += [f"shift {settings['shift']}"] if settings["shift"] else []
-    parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
-    parts += ["squared error"] if settings["loss"] != "crossentropy" else []
-    defaults = {"epsilon": 1e-7, "momentum": 0.0}
-    parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
-    return ", ".join(parts) or "plain"
-
-
-def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: what it was, how it ended, its losses and accuracies (NaN unless it is done), its seconds."""
-    rows = []
-    for record in records:
-        result, timings = record["result"], record["provenance"]["timings"]
-        is_done = result["status"] == "done"
-        last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
-        row = {
-            **_keys(record),
-            "output": record["identity"]["settings"]["output"],
-            "loss": record["identity"]["settings"]["loss"],
-            "epochs": result.get("epochs"),
-            "status": result["status"],
-            **{name: last.get(name) for name in _SCORES},
-            "best_epoch": best.get("epoch"),
-            **{f"best_{name}": best.get(name) for name in _SCORES},
-            "diverged_step": result.get("diverged_step"),
-            "seconds": timings.get("seconds"),
-            "compile_seconds": timings.get("compile_seconds"),
-        }
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_step", "seconds", "_epoch")) or c == "epochs"]
-    return frame.astype(dict.fromkeys(numeric, float))
-
-
-_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
-
-
-def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run and epoch: training and validation loss and accuracy."""
-    parts = [
-        pd.DataFrame(record["result"]["history"], dtype=float).assign(**_keys(record))  # a column may be all null
-        for record in records
-        if "history" in record["result"]
-    ]
-    return pd.concat(parts, ignore_index=True).astype({"epoch": int})
-
-
-def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run and amplitude of input noise: the last weights' test_loss and test_accuracy under it."""
-    parts = [
-        pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
-        for record in records
-        if record["result"].get("noise")
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
-    parts = []
-    for record in records:
-        measured = record["result"].get("measures")
-        if measured is None:
-            continue
-        names = [name for name in measured if name not in ("step", "epoch")]
-        layers = len(measured[names[0]][0])
-        index = pd.MultiIndex.from_product([range(len(measured["step"])), range(1, layers + 1)])
-        at = index.get_level_values(0)
-        columns = {name: [value for row in measured[name] for value in row] for name in names}
-        frame = pd.DataFrame(columns, dtype=float).assign(
-            layer=index.get_level_values(1),
-            step=[measured["step"][i] for i in at],
-            epoch=[measured["epoch"][i] for i in at],
-        )
-        long = frame.melt(["layer", "step", "epoch"], names, "measure", "value")
-        parts.append(long.assign(**_keys(record)))
-    return pd.concat(parts, ignore_index=True)

@@ -16,8 +16,9 @@ import synthetic
 from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
-from study.execution import ClusterError, Job, cost, execute, in_lives, interleaved, train_job
+from study.execution import ClusterError, execute, train_job
 from study.records import Identity, Store, scientific_content
+from study.schedule import Job, cost, in_lives, interleaved
 from study.settings import Settings
 
 GOOD = range(4)

@@ -21,7 +21,8 @@ from study.constants import (
     TUNING_SEEDS,
 )
 from study.experiment import Display, Picture, Plan
-from study.records import Record, runs_frame
+from study.frames import runs_frame
+from study.records import Record
 from study.settings import Settings
 from study.style import Style
 

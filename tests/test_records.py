@@ -13,6 +13,7 @@ import pytest
 from synthetic import MEASURES, ROOT, STEPS, result
 
 from study import records
+from study.frames import history_frame, measures_frame, runs_frame
 from study.records import (
     ENGINE,
     SCHEMA,
@@ -21,11 +22,8 @@ from study.records import (
     canonical_json,
     compact,
     engine_fingerprint,
-    history_frame,
     identity,
     make,
-    measures_frame,
-    runs_frame,
     scientific_content,
     source_fingerprint,
     verified,
