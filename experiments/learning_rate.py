@@ -39,6 +39,11 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     return _tuning(plan, more) if more else _fresh(plan, tuning.chosen(table))
 
 
+def compared_seeds(plan: Plan) -> int:
+    """Fresh paired seeds of the comparison; the first rounds' only choose the rates."""
+    return plan.seeds or TUNED_SEEDS
+
+
 def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     grid = [(name, tuning.rate(k)) for name in plan.activations for k in half_decades]
     return [_run(name, rate, seed) for name, rate in grid for seed in range(TUNING_SEEDS)]
@@ -46,7 +51,7 @@ def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
 
 def _fresh(plan: Plan, chosen: Mapping[str, float]) -> list[Settings]:
     """Each activation at its chosen rate and at the article's; one run where they are one."""
-    seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + (plan.seeds or TUNED_SEEDS))
+    seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + compared_seeds(plan))
     arms = [(name, rate) for name in plan.activations for rate in {chosen.get(name, ARTICLE_RATE): 0, ARTICLE_RATE: 0}]
     return [_run(name, rate, seed) for name, rate in arms for seed in seeds]
 

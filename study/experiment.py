@@ -6,6 +6,8 @@ Section. A module with `conclude` instead of the two asks for no runs: it makes 
 tables and of measured documents, when all those are there.
 
 `TARGET` names the make target of an experiment that takes longer than `make all` may; without it, it is part of that.
+
+`compared_seeds(plan)`, where a module has it, says how many paired seeds its tests will have, if not its first round's.
 """
 
 import importlib

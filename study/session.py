@@ -115,7 +115,8 @@ def planned(plan: Plan, names: Sequence[str], results: Path, load: Loader, worke
             todo = [job for run, job in jobs.items() if run not in found]
             spent = duration(sum(cost(job.settings) for job in todo) * pace / max(workers, 1))
             lines.append(f"{name}: {len(jobs)} runs, {len(todo)} to do, about {spent} with {max(workers, 1)} processes")
-            lines += _power(jobs.values())
+            compared = getattr(experiment, "compared_seeds", None)
+            lines += _power(jobs.values(), compared(plan) if compared else None)
     yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
     yield from lines
     if _is_to_be_timed(plan, names) and not timing.is_timed(places[0].folder, catalogue.of(plan.activations)):
@@ -126,10 +127,10 @@ def _shelf_of(experiment: object, places: Sequence[Shelf]) -> Shelf:
     return next(shelf for shelf in places if shelf.holds(getattr(experiment, "TARGET", EVERYTHING)))
 
 
-def _power(jobs: Iterable[Job]) -> Iterable[str]:
-    """A warning where the seeds are too few for the primary test to reject anything."""
+def _power(jobs: Iterable[Job], compared: int | None) -> Iterable[str]:
+    """A warning where the seeds (`compared`, or the jobs') are too few for the primary test to reject anything."""
     jobs = list(jobs)
-    seeds = len({job.settings.seed for job in jobs})
+    seeds = len({job.settings.seed for job in jobs}) if compared is None else compared
     others = len({job.settings.activation for job in jobs} - {REFERENCE_ACTIVATION})
     needed = minimum_n(1 - CONFIDENCE, max(others, 1))
     if others and seeds < needed:

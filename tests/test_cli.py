@@ -271,6 +271,7 @@ def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path)
     assert "with 3 processes" in shown
     assert "warning: with 2 seeds" in shown
     assert "warning" not in study("plan", "baseline", *DATA, "--seeds", "10")[1]
+    assert "warning" not in study("plan", "learning_rate", *DATA)[1]  # its first round's three seeds only choose
     assert not fake.exists()
 
 
