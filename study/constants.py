@@ -51,6 +51,14 @@ CHANCE_ACCURACY = 0.1  # of guessing among ten digits
 NOISE_CLAIM = ("gelu", "relu")  # the two activations that P2 compares
 COST_CLAIM = "relu"  # the activation that A1 calls cheap
 
+# What the engine is to reach: ratios of speeds or times, and a worker's memory.
+SPEED_OVER_FIT = 10.0  # the whole machine over the article's model.fit
+TIME_OVER_PRODUCTS = 1.25  # one thread, over the matrix products alone
+TIME_OVER_JAX = 1.0
+TIME_OF_MEASURES = 1.05  # with all measures over without
+WORKER_SHARE = 0.95  # of a core, that each further worker adds
+WORKER_GIGABYTES = 1.0
+
 # The claims' own protocols.
 CLAIM_SEEDS = 5
 A3_DEPTH = 50  # as all below: at initialisation, INITIAL_SEEDS networks of WIDTH units unless a width is given

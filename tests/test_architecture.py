@@ -32,7 +32,7 @@ TENSORFLOW = {"tensorflow", "keras"}
 DRAWING = {"matplotlib", "seaborn"}
 DISK = {"dataset", "download", "files", "records", "ledger", "report", "environment", "cli"}
 SWITCHBOARD = {"cli", "session", "execution", "entries", "timing"}  # they import the engine only when they call it
-DOWNSTREAM = {"statistics", "tables", "style", "pictures", "claims"} | {
+DOWNSTREAM = {"statistics", "tables", "style", "pictures", "claims", "timings"} | {
     n.split(".")[1] for n in ROOMS if "figures" in n
 }
 
