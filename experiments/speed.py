@@ -157,7 +157,7 @@ def _shown_contenders(bench: pd.DataFrame) -> pd.DataFrame:
             "Contender": CONTENDERS[row["contender"]],
             "Threads": f"{row['threads'] * row['processes']}",
             "Logged": row["measures"],
-            "Images a second, thousands": _spread(row["images_per_second"], row["lowest"], row["highest"], 1e-3, 1),
+            "Images a second": _spread(row["images_per_second"], row["lowest"], row["highest"], 0),
             "Seconds an epoch": f"{row['seconds_per_epoch']:.3f}",
             "Time over the products'": _number(row["over_floor"]),
             "Speed over model.fit": _number(row["over_article"]),
@@ -171,7 +171,7 @@ def _shown_targets(found: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "Comparison": row["comparison"],
-            "Ratio": _spread(row["ratio"], row["lowest"], row["highest"], 1, 2),
+            "Ratio": _spread(row["ratio"], row["lowest"], row["highest"], 2),
             "Target": f"{row['sense']} {row['target']:g}",
             "": "met" if row["met"] else "missed",
         }
@@ -193,8 +193,8 @@ def _shown_exponents(fitted: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _spread(middle: float, low: float, high: float, scale: float, digits: int) -> str:
-    return f"{middle * scale:.{digits}f} [{low * scale:.{digits}f}, {high * scale:.{digits}f}]"
+def _spread(middle: float, low: float, high: float, digits: int) -> str:
+    return f"{middle:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 def _number(value: float) -> str:
@@ -247,5 +247,5 @@ def _answer(found: pd.DataFrame) -> str:
     if first.empty:
         return f"{met}."
     ratio, lowest, highest = first[["ratio", "lowest", "highest"]].iloc[0]
-    spread = _spread(ratio, lowest, highest, 1, 1)
+    spread = _spread(ratio, lowest, highest, 1)
     return f"With a process on each core the engine trains {spread} times the images a second of model.fit; {met}."
