@@ -20,7 +20,7 @@ unexport PYTHONPATH PYTHONHOME
 all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not done again
 	$(PY) -m study all$(RUNS)$(WHERE)$(KEPT)
 
-quick: $(INSTALLED) ## a taste of the same in a few minutes, written to results-quick
+quick: $(INSTALLED) ## a taste of the same in about two minutes, written to results-quick
 	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
 
 claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 minutes; the report then judges them
