@@ -52,6 +52,7 @@ class Architecture:
 class Signals:
     """What one stage of `count` layers saw: inputs (count, B, fan_in), affine and pre-activations (count, B, fan_out).
 
+    A stage of one layer has no first axis here: to give it one, a compiled program would compute the signals twice.
     `preactivations` are what phi receives; they differ from `affine`, h W + b, under normalisation alone. `mask`, of
     their shape, is dropout's; None without.
     """
@@ -61,10 +62,15 @@ class Signals:
     preactivations: tf.Tensor
     mask: tf.Tensor | None = None
 
+    def at(self, index: Any) -> "Signals":
+        """Those of one layer of the stage."""
+        mask = None if self.mask is None else self.mask[index]
+        return Signals(self.inputs[index], self.affine[index], self.preactivations[index], mask)
+
 
 @dataclass(frozen=True)
 class Gradients:
-    """One stage's gradients, of its parameters' shapes and order (kernel first), and delta (count, B, fan_out)."""
+    """One stage's gradients, of its parameters' shapes and order (kernel first), and delta, shaped as Signals are."""
 
     parameters: tuple[tf.Tensor, ...]
     delta: tf.Tensor
@@ -101,10 +107,11 @@ def _normalise(architecture: Architecture, affine: tf.Tensor, layer: Tensors, mo
 
 
 def dropout_masks(architecture: Architecture, parameters: Parameters, batch: int, seed: tf.Tensor) -> list[Any]:
-    """Dropout's masks (count, B, fan_out) of every hidden stage from `seed` (2,) int32: 0 or 1 / (1 - dropout)."""
+    """Dropout's masks, shaped as Signals are, of every hidden stage from `seed` (2,) int32: 0 or 1 / (1 - dropout)."""
     kept, masks = 1 - architecture.dropout, []
     for index, (kernel, *_) in enumerate(parameters[:-1]):
-        shape = (kernel.shape[0], batch, kernel.shape[-2])
+        count, units, _ = kernel.shape
+        shape = (count, batch, units) if count > 1 else (batch, units)
         of_stage = seed + tf.constant([0, index << 24])
         drawn = tf.random.stateless_uniform(shape, of_stage, alg="philox")  # the default takes six times as long
         masks.append(tf.cast(drawn < kept, kernel.dtype) / kept)
@@ -114,7 +121,7 @@ def dropout_masks(architecture: Architecture, parameters: Parameters, batch: int
 def forward(
     architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None, masks: Any = None
 ) -> list[Signals]:
-    """Signals of every stage for inputs x (B, 784); the last stage's pre-activations are the logits.
+    """Signals of every stage for inputs x (B, 784); the last stage's pre-activations are the logits (B, 10).
 
     `moving` holds, per hidden stage, the means and variances (count, units) that batch normalisation uses outside
     training; without it the batch's own are used. `masks` are those of `dropout_masks`; without them nothing is
@@ -137,20 +144,20 @@ def _forward_stage(
 ) -> tuple[Signals, tf.Tensor]:
     """Its signals and its output (B, fan_out); the output layer's is not used, and not computed."""
 
-    def one(index: Any, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def one(index: Any, mask: Any, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         layer = _layer(stage, index)
         affine = tf.matmul(h, layer[0], transpose_b=True) + layer[1]
         z = _normalise(architecture, affine, layer, _layer(moving, index))
-        output = architecture.function(z) if mask is None else architecture.function(z) * mask[index]
+        output = architecture.function(z) if mask is None else architecture.function(z) * mask
         return affine, z, output + h if is_residual else output
 
     count = stage[0].shape[0]
     if count == 1:
-        affine, z, output = one(0, h)
-        return Signals(h[tf.newaxis], affine[tf.newaxis], z[tf.newaxis], mask), output
+        affine, z, output = one(0, mask, h)
+        return Signals(h, affine, z, mask), output
 
     def body(index: tf.Tensor, h: tf.Tensor, *written: Any) -> tuple[Any, ...]:
-        affine, z, output = one(index, h)
+        affine, z, output = one(index, None if mask is None else mask[index], h)
         values = (h, affine, z) if len(written) == 3 else (h, z)
         return index + 1, output, *(array.write(index, value) for array, value in zip(written, values, strict=True))
 
@@ -187,24 +194,23 @@ def _backward_stage(
 ) -> tuple[Gradients, tf.Tensor]:
     """The stage's gradients and d loss / d its input (B, fan_in); `upstream` is d loss / d its output."""
 
-    def one(index: Any, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-        kept = upstream if signals.mask is None else upstream * signals.mask[index]
-        delta = vector_jacobian_product(architecture.function, signals.preactivations[index], kept)
+    def one(index: Any, signals: Signals, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
+        kept = upstream if signals.mask is None else upstream * signals.mask
+        delta = vector_jacobian_product(architecture.function, signals.preactivations, kept)
         layer = _layer(stage, index)
-        of_affine, of_normalization = _backward_normalization(architecture, signals.affine[index], layer, delta)
+        of_affine, of_normalization = _backward_normalization(architecture, signals.affine, layer, delta)
         below = of_affine @ layer[0]
-        of_kernel = tf.matmul(of_affine, signals.inputs[index], transpose_a=True)
+        of_kernel = tf.matmul(of_affine, signals.inputs, transpose_a=True)
         found = (of_kernel, tf.reduce_sum(of_affine, 0), *of_normalization, delta)
         return below + upstream if is_residual else below, found
 
     count = stage[0].shape[0]
     if count == 1:
-        below, found = one(0, upstream)
-        *slopes, delta = (value[tf.newaxis] for value in found)
-        return Gradients(tuple(slopes), delta), below
+        below, (*slopes, delta) = one(0, signals, upstream)
+        return Gradients(tuple(slope[tf.newaxis] for slope in slopes), delta), below
 
     def body(index: tf.Tensor, upstream: tf.Tensor, *written: Any) -> tuple[Any, ...]:
-        below, found = one(index, upstream)
+        below, found = one(index, signals.at(index), upstream)
         return index - 1, below, *(array.write(index, value) for array, value in zip(written, found, strict=True))
 
     shapes = (*(role.shape[1:] for role in stage), upstream.shape)
@@ -242,6 +248,11 @@ def _root_mean_square(x: tf.Tensor) -> tf.Tensor:
     return norm(x, [-1]) / tf.sqrt(tf.cast(x.shape[-1], x.dtype))
 
 
+def _by_layer(x: tf.Tensor) -> tf.Tensor:
+    """A stage's signals with their first axis, (count, B, units), where the stage has one layer too."""
+    return x if x.shape.rank == 3 else x[tf.newaxis]
+
+
 def batch_measures(architecture: Architecture, signals: list[Signals], gradients: list[Gradients]) -> tf.Tensor:
     """BATCH_MEASURES of every layer, (L + 1, 6), from one training batch; the output layer has no activation: NaN.
 
@@ -249,15 +260,15 @@ def batch_measures(architecture: Architecture, signals: list[Signals], gradients
     """
     rows = []
     for index, (stage, gradient) in enumerate(zip(signals, gradients, strict=True)):
-        count, batch = gradient.delta.shape[:2]
-        z = stage.preactivations
-        error = norm(gradient.delta, [-1]) * batch  # (count, B): delta_{l,i} = B * d loss / d z_{l,i}
+        delta, z = _by_layer(gradient.delta), _by_layer(stage.preactivations)
+        count, batch = delta.shape[:2]
+        error = norm(delta, [-1]) * batch  # (count, B): delta_{l,i} = B * d loss / d z_{l,i}
         activation = architecture.function(z) if index < len(signals) - 1 else z * float("nan")
-        activation = activation if stage.mask is None else activation * stage.mask
+        activation = activation if stage.mask is None else activation * _by_layer(stage.mask)
         columns = (
             norm(gradient.parameters[0], [-2, -1]),
             _root_mean_square(error),
-            _root_mean_square(error * norm(stage.inputs, [-1])),
+            _root_mean_square(error * norm(_by_layer(stage.inputs), [-1])),
             tf.reduce_mean(tf.square(z), [-2, -1]),
             _root_mean_square(tf.reshape(activation, [count, -1])),
             tf.reduce_mean(activation, [-2, -1]),
@@ -271,19 +282,16 @@ def probe_measures(architecture: Architecture, parameters: Parameters, supremum:
 
     Batch normalisation uses the probe images' own moments, as in training.
     """
-    rows = []
     function = architecture.function
-    for stage in forward(architecture, parameters, x)[:-1]:
-        z = stage.preactivations
+
+    def of_layer(z: tf.Tensor) -> tf.Tensor:
         slope = tf.abs(vector_jacobian_product(function, z, tf.ones_like(z)))
-        is_dead = tf.reduce_all(slope < DEAD_SHARE * supremum, axis=1)
-        is_saturated = slope < SATURATED_SHARE * supremum
-        columns = (
-            tf.reduce_mean(tf.cast(is_dead, z.dtype), 1),
-            tf.reduce_mean(tf.cast(is_saturated, z.dtype), [1, 2]),
-            tf.reduce_mean(tf.cast(function(z) == 0, z.dtype), [1, 2]),
-        )
-        rows.append(tf.stack(columns, axis=-1))
+        is_dead = tf.reduce_all(slope < DEAD_SHARE * supremum, axis=0)
+        shares = (is_dead, slope < SATURATED_SHARE * supremum, function(z) == 0)
+        return tf.stack([tf.reduce_mean(tf.cast(share, z.dtype)) for share in shares])
+
+    signals = (_by_layer(stage.preactivations) for stage in forward(architecture, parameters, x)[:-1])
+    rows = [tf.map_fn(of_layer, z) if z.shape[0] > 1 else of_layer(z[0])[tf.newaxis] for z in signals]
     return tf.concat([*rows, tf.fill([1, len(PROBE_MEASURES)], tf.constant(float("nan"), x.dtype))], 0)
 
 

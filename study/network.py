@@ -1,13 +1,13 @@
 """Settings -> the network: the shape of its parameters, their initial values, and the same network as a Keras model.
 
-Layers are numbered from 1, nearest the input; L hidden layers are followed by the output layer L + 1. Consecutive
+Layers are numbered from 1, nearest the input; L hidden layers are followed by the output layer L + 1. Many consecutive
 layers of equal shape form a stage whose parameters are stacked, so that a compiled program can loop over them and its
-size does not grow with depth.
+size does not grow with depth; a few are stages of one layer each, which runs faster.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from typing import Any
 
 import keras
@@ -20,6 +20,8 @@ from study.settings import SCALED, Settings
 
 PIXELS = 784
 CLASSES = 10
+
+UNROLLED = 4  # equal layers up to which a loop over them takes longer, to compile and to run, than their own code
 
 Parameters = tuple[tuple[tf.Tensor, ...], ...]
 
@@ -43,10 +45,11 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def stages(widths: tuple[int, ...]) -> tuple[Stage, ...]:
-    """The layers grouped by equal shape; the first stage is layer 1 and the last the output layer, each alone."""
+    """The layers in order, more than UNROLLED equal ones as one stage; layer 1 and the output layer are never in it."""
     shapes = layer_shapes(widths)
-    hidden = [Stage(len(list(group)), *shape) for shape, group in groupby(shapes[1:-1])]
-    return (Stage(1, *shapes[0]), *hidden, Stage(1, *shapes[-1]))
+    groups = [(len(list(group)), shape) for shape, group in groupby(shapes[1:-1])]
+    hidden = [[Stage(n, *shape)] if n > UNROLLED else [Stage(1, *shape)] * n for n, shape in groups]
+    return (Stage(1, *shapes[0]), *chain.from_iterable(hidden), Stage(1, *shapes[-1]))
 
 
 def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:

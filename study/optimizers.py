@@ -17,11 +17,16 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Scalars that differ between runs without a new compiled program; `step` counts updates from 1."""
+    """Scalars that need no new compiled program; `step` counts updates from 1, the rates of Adam's means are 1 - beta.
+
+    Every `advance` and every `update` uses one of them at least: see study/program.py, where they order the work.
+    """
 
     learning_rate: tf.Tensor
     momentum: tf.Tensor
     epsilon: tf.Tensor
+    mean_rate: tf.Tensor
+    square_rate: tf.Tensor
     step: tf.Tensor
 
 
@@ -36,7 +41,7 @@ class Optimizer:
 
 def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
     mean, square = slots
-    return mean + (gradient - mean) * (1 - BETA_1), square + (tf.square(gradient) - square) * (1 - BETA_2)
+    return mean + (gradient - mean) * h.mean_rate, square + (tf.square(gradient) - square) * h.square_rate
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:

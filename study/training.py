@@ -17,8 +17,9 @@ import tensorflow as tf
 from study import gradients
 from study.activations import Activation
 from study.dataset import Dataset, split, square_norm
+from study.naming import numbered_by
 from study.network import Parameters, initial_parameters, seed_for
-from study.optimizers import OPTIMIZERS, Slots
+from study.optimizers import BETA_1, BETA_2, OPTIMIZERS, Slots
 from study.program import CHUNK, assess, compiled_program, pixels
 from study.settings import Settings
 
@@ -79,7 +80,7 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     compile_seconds = run.warm_up()
     history: dict[str, list[Any]] = {name: [] for name in _HISTORY}
     patience = _Patience(settings.patience)
-    best_epoch, best_state, diverged = 0, run.state, None
+    best_epoch, best_state, best_found, diverged = 0, run.state, None, None
     for epoch in range(1, settings.epochs + 1):
         if time.perf_counter() - started > seconds:
             raise TimeLimit(f"the run took more than {seconds:g} s; it had finished {epoch - 1} epochs")
@@ -93,18 +94,21 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         if diverged is not None:
             break
         if patience.improved(validation_loss):
-            best_epoch, best_state = epoch, run.state
+            best_epoch, best_state, best_found = epoch, run.state, (validation_loss, validation_accuracy)
         if patience.is_over:
             break
     run.measure_end(epoch)
+    last = run.assess(run.state, (validation_loss, validation_accuracy))
+    best_found = best_found or run.evaluate(best_state, validation)  # of the initial weights, if no epoch was finite
+    best = last if best_state is run.state else run.assess(best_state, best_found)
     return {
         "status": "done" if diverged is None else "diverged",
         "diverged_step": diverged,
         "epochs": epoch,
         "steps": epoch * run.steps,
         "history": history,
-        "last": {"epoch": epoch, **run.assess(run.state, validation)},
-        "best": {"epoch": best_epoch, **run.assess(best_state, validation)},
+        "last": {"epoch": epoch, **last},
+        "best": {"epoch": best_epoch, **best},
         **({"noise": run.noise()} if settings.noise and diverged is None else {}),
         "measures": run.log.to_lists(),
         "timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds},
@@ -170,8 +174,9 @@ class _Run:
     def warm_up(self) -> float:
         """Compile both programs, or find them compiled, by running none of their steps; returns the seconds it took."""
         started = time.perf_counter()
-        self._call_epoch(1, updates=0)
-        self.evaluate(self.state, np.arange(0))
+        with numbered_by(f"{self.settings.activation} {self.activation.formula} {self.settings.program}"):
+            self._call_epoch(1, updates=0)
+            self.evaluate(self.state, np.arange(0))
         return time.perf_counter() - started
 
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
@@ -214,9 +219,9 @@ class _Run:
         size = max(len(indices), 1)
         return float(loss) / size, float(hits) / size
 
-    def assess(self, state: State, validation: np.ndarray) -> dict[str, float]:
-        """Loss and accuracy on the validation and the test images."""
-        validation_loss, validation_accuracy = self.evaluate(state, validation)
+    def assess(self, state: State, on_validation: tuple[float, float]) -> dict[str, float]:
+        """Loss and accuracy on the validation images, found already, and on the test images."""
+        validation_loss, validation_accuracy = on_validation
         test_loss, test_accuracy = self.evaluate(state, self.images.test_indices)
         return {
             "validation_loss": validation_loss,
@@ -260,7 +265,7 @@ class _Run:
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         logged = self._logged(epoch)
         rows = np.where(logged, np.cumsum(logged) - 1, -1)
-        hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon]
+        hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
         call = self.program.epoch if compiled else self.program.epoch.python_function
         state, totals, measured = call(
             (self.state.parameters, self.state.slots, self.state.moving),

@@ -20,6 +20,7 @@ ENGINE = {
     "activations",
     "costs",
     "meanfield",
+    "naming",
     "network",
     "gradients",
     "optimizers",

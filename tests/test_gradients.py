@@ -59,7 +59,7 @@ def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", 
 def run(p, architecture):
     """(loss, signals, gradients) of our forward and backward pass."""
     signals = gradients.forward(architecture, p.parameters, tf.constant(p.x))
-    loss, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations[0], tf.constant(p.y))
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations, tf.constant(p.y))
     return float(loss), signals, gradients.backward(architecture, p.parameters, signals, delta)
 
 
@@ -68,8 +68,13 @@ def plain(name):
 
 
 def deltas(found):
-    """delta (B, units) of every layer."""
-    return [delta for stage in found for delta in stage.delta.numpy()]
+    """Delta (B, fan_out) of every layer; a stage of one layer has no first axis."""
+    return [delta for stage in found for delta in by_layer(stage.delta)]
+
+
+def by_layer(signal):
+    """A stage's signal as one (B, units) a layer."""
+    return tf.unstack(signal) if signal.shape.rank == 3 else [signal]
 
 
 def slopes(found):
@@ -327,7 +332,7 @@ def masked(p):
     """Signals, gradients and the masks of one pass with dropout."""
     masks = gradients.dropout_masks(DROPPING, p.parameters, len(p.x), tf.constant([7, 3]))
     signals = gradients.forward(DROPPING, p.parameters, tf.constant(p.x), masks=masks)
-    _, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations[0], tf.constant(p.y))
+    _, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations, tf.constant(p.y))
     return signals, gradients.backward(DROPPING, p.parameters, signals, delta), masks
 
 
@@ -335,7 +340,7 @@ def test_gradients_with_dropout_are_the_tapes():
     """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
     p = problem(seed=5, sizes=(7, 4, 4, 4, 3), stages=((0, 1), (1, 3), (3, 4)))
     _, found, masks = masked(p)
-    layer_masks = [mask for stage in masks for mask in tf.unstack(stage)]
+    layer_masks = [mask for stage in masks for mask in by_layer(stage)]
     assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in layer_masks)
     variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
     with tf.GradientTape() as tape:
@@ -354,7 +359,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     kernels = ((tf.zeros((1, 200, 784)),), (tf.zeros((2, 200, 200)),), (tf.zeros((1, 10, 200)),))
     first, second = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 0]))
     (other, _) = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 1]))
-    layers = [first[0], second[0], second[1], other[0]]
+    layers = [first, second[0], second[1], other]
     for mask in layers:
         np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
         assert abs(np.mean(mask == 0) - 0.4) < 5 * (0.24 / 60_000) ** 0.5

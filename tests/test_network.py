@@ -40,6 +40,13 @@ def test_stages_are_the_layers_in_order(widths):
     assert network.stages(widths)[-1] == network.Stage(1, widths[-1], 10)
 
 
+def test_a_few_equal_layers_are_stages_of_one_each():
+    """Of 784 -> n times 20 -> 10, the n - 1 equal layers are looped over only where there are more than UNROLLED."""
+    most = network.UNROLLED
+    assert [s.count for s in network.stages((20,) * (most + 1))] == [1] * (most + 2)
+    assert [s.count for s in network.stages((20,) * (most + 2))] == [1, most + 1, 1]
+
+
 def test_a_deep_network_has_few_stages():
     """50 equal layers are three stages, so a compiled program does not grow with depth."""
     assert network.stages((100,) * 50) == (
@@ -124,7 +131,7 @@ def test_a_centred_sigmoid_network_is_a_tanh_network():
     z = x @ drawn[0][0]
     for kernel, _ in drawn[1:]:
         z = np.tanh(z / 2) / 2 @ kernel
-    np.testing.assert_allclose(signals[-1].preactivations[0], z, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(signals[-1].preactivations, z, rtol=1e-9, atol=1e-12)
 
 
 def test_normalised_layers_start_with_gamma_1_and_beta_0():
@@ -198,7 +205,7 @@ def test_the_keras_model_is_the_same_network(name, changes):
     architecture = gradients.Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
     moments = [(tf.zeros_like(stage[1]), tf.ones_like(stage[1])) for stage in parameters[:-1]]
     for is_training, moving in ((False, moments if chosen.normalization == "batch" else None), (True, None)):
-        logits = gradients.forward(architecture, parameters, x, moving)[-1].preactivations[0]
+        logits = gradients.forward(architecture, parameters, x, moving)[-1].preactivations
         np.testing.assert_allclose(logits, model(x, training=is_training), rtol=1e-9, atol=1e-12)
 
 
