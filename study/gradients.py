@@ -290,8 +290,8 @@ def probe_measures(architecture: Architecture, parameters: Parameters, supremum:
         shares = (is_dead, slope < SATURATED_SHARE * supremum, function(z) == 0)
         return tf.stack([tf.reduce_mean(tf.cast(share, z.dtype)) for share in shares])
 
-    signals = (_by_layer(stage.preactivations) for stage in forward(architecture, parameters, x)[:-1])
-    rows = [tf.map_fn(of_layer, z) if z.shape[0] > 1 else of_layer(z[0])[tf.newaxis] for z in signals]
+    signals = (stage.preactivations for stage in forward(architecture, parameters, x)[:-1])
+    rows = [tf.map_fn(of_layer, z) if z.shape.rank == 3 else of_layer(z)[tf.newaxis] for z in signals]
     return tf.concat([*rows, tf.fill([1, len(PROBE_MEASURES)], tf.constant(float("nan"), x.dtype))], 0)
 
 

@@ -90,8 +90,8 @@ def _epoch(
         of_batch = gradients.batch_measures(architecture, signals, found)
         of_probe = gradients.probe_measures(architecture, parameters, supremum, pixels(images, probe, precision))
         last = first_step + index
-        updates = changes(slots, at(last, hyperparameters))
-        kernels = ([stage[0] for stage in of_all] for of_all in (updates, parameters))
+        changed = changes(slots, at(last, hyperparameters))
+        kernels = ([stage[0] for stage in of_all] for of_all in (changed, parameters))
         ratio = gradients.update_ratios(*kernels)
         ratio = tf.where(last > 0, ratio, tf.fill(ratio.shape, tf.constant(float("nan"), precision)))
         return tf.concat([of_batch, of_probe, ratio[:, tf.newaxis]], 1)
