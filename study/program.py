@@ -23,20 +23,23 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 @dataclass(frozen=True)
 class Program:
-    """The compiled functions of one activation, architecture and optimiser."""
+    """The compiled functions of one activation, architecture and optimiser; `initial` alone is not compiled."""
 
     epoch: Any
     evaluate: Any
+    initial: Any
 
 
 @functools.lru_cache(maxsize=8)
 def compiled_program(activation: Activation, kind: ProgramKind) -> Program:
     """The program that trains this kind of network; a process compiles it once, at its first use."""
     architecture = gradients.Architecture(activation.function, kind.normalization, kind.residual, kind.dropout)
-    epoch = functools.partial(_epoch, architecture, derivative_supremum(activation), kind)
+    supremum = derivative_supremum(activation)
+    epoch = functools.partial(_epoch, architecture, supremum, kind)
     evaluate = functools.partial(_evaluate, architecture, kind)
     # Without autograph, which has nothing to convert here and takes six times as long as tracing does.
-    return Program(*(tf.function(f, jit_compile=True, autograph=False) for f in (epoch, evaluate)))
+    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+    return Program(compiled(epoch), compiled(evaluate), functools.partial(_initial, architecture, supremum, kind))
 
 
 def pixels(images: tf.Tensor, indices: tf.Tensor, precision: str) -> tf.Tensor:
@@ -71,14 +74,6 @@ def _epoch(
     """
     rule, precision = OPTIMIZERS[kind.optimizer], kind.precision
 
-    def batch_of(index: tf.Tensor, parameters: Parameters) -> tuple[tf.Tensor, tf.Tensor, Any]:
-        """The step's inputs, labels and dropout masks."""
-        seed = tf.stack([draws, first_step + index])
-        found = tf.gather(images, order[index])
-        x = _inputs(augmentation.shifted(found, kind.shift, seed) if kind.shift else found, precision)
-        masks = gradients.dropout_masks(architecture, parameters, order.shape[1], seed) if kind.dropout else None
-        return x, tf.cast(tf.gather(labels, order[index]), tf.int32), masks
-
     def at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
         numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, precision)]
         return Hyperparameters(*numbers)
@@ -87,22 +82,20 @@ def _epoch(
         return tuple(tuple(rule.update(slot, h) for slot in stage) for stage in slots)
 
     def measure(index: tf.Tensor, parameters: Parameters, slots: Any, signals: Any, found: Any) -> tf.Tensor:
-        of_batch = gradients.batch_measures(architecture, signals, found)
-        of_probe = gradients.probe_measures(architecture, parameters, supremum, pixels(images, probe, precision))
+        shown = pixels(images, probe, precision)
+        of_network = gradients.measures(architecture, parameters, supremum, signals, found, shown)
         last = first_step + index
         changed = changes(slots, at(last, hyperparameters))
         kernels = ([stage[0] for stage in of_all] for of_all in (changed, parameters))
         ratio = gradients.update_ratios(*kernels)
         ratio = tf.where(last > 0, ratio, tf.fill(ratio.shape, tf.constant(float("nan"), precision)))
-        return tf.concat([of_batch, of_probe, ratio[:, tf.newaxis]], 1)
+        return tf.concat([of_network, ratio[:, tf.newaxis]], 1)
 
     def step(index: tf.Tensor, state: Any, totals: Any, measured: tf.Tensor) -> Any:
         parameters, slots, moving = state
-        x, y, masks = batch_of(index, parameters)
-        signals = gradients.forward(architecture, parameters, x, masks=masks)
+        seed = tf.stack([draws, first_step + index])
+        signals, found, y, loss = _of_batch(architecture, kind, parameters, seed, order[index], images, labels)
         logits = signals[-1].preactivations
-        loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
-        found = gradients.backward(architecture, parameters, signals, delta)
         row = rows[index][tf.newaxis, tf.newaxis]
 
         def write() -> tf.Tensor:
@@ -125,6 +118,44 @@ def _epoch(
     totals = (tf.zeros((), precision), tf.constant(0), tf.constant(-1))
     _, *result = tf.while_loop(lambda index, *_: index < updates, step, (0, state, totals, measured))
     return tuple(result)
+
+
+def _initial(
+    architecture: gradients.Architecture,
+    supremum: float,
+    kind: ProgramKind,
+    parameters: Parameters,
+    draws: tf.Tensor,
+    batch: tf.Tensor,
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    probe: tf.Tensor,
+) -> tf.Tensor:
+    """What an epoch measures before the first update, from its first `batch` (B,): (1, L + 1, measures)."""
+    seed = tf.stack([draws, 0])
+    signals, found, *_ = _of_batch(architecture, kind, parameters, seed, batch, images, labels)
+    shown = pixels(images, probe, kind.precision)
+    measured = gradients.measures(architecture, parameters, supremum, signals, found, shown)
+    return tf.pad(measured, [[0, 0], [0, 1]], constant_values=float("nan"))[tf.newaxis]  # no update has been
+
+
+def _of_batch(
+    architecture: gradients.Architecture,
+    kind: ProgramKind,
+    parameters: Parameters,
+    seed: tf.Tensor,
+    batch: tf.Tensor,
+    images: tf.Tensor,
+    labels: tf.Tensor,
+) -> tuple[list[gradients.Signals], list[gradients.Gradients], tf.Tensor, tf.Tensor]:
+    """Signals, gradients, labels and the loss of the images `batch` (B,), with the draws of `seed` (2,)."""
+    images = tf.gather(images, batch)
+    x = _inputs(augmentation.shifted(images, kind.shift, seed) if kind.shift else images, kind.precision)
+    y = tf.cast(tf.gather(labels, batch), tf.int32)
+    masks = gradients.dropout_masks(architecture, parameters, batch.shape[0], seed) if kind.dropout else None
+    signals = gradients.forward(architecture, parameters, x, masks=masks)
+    loss, delta = losses.loss_and_delta(kind.output, kind.loss, signals[-1].preactivations, y)
+    return signals, gradients.backward(architecture, parameters, signals, delta), y, loss
 
 
 def _counted(totals: Any, loss: tf.Tensor, output: str, logits: tf.Tensor, y: tf.Tensor, update: tf.Tensor) -> Any:

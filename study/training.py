@@ -189,8 +189,9 @@ class _Run:
 
     def initial_result(self, started: float) -> dict[str, Any]:
         """The result of a run without training: what is measured at initialisation, without compiling anything."""
-        _, _, rows = self._call_epoch(1, updates=1, compiled=False)
-        self._record(1, rows, 1)
+        batch = tf.constant(epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0], tf.int32)
+        data = (self.images.images, self.images.labels, self.probe)
+        self._record(1, self.program.initial(self.state.parameters, tf.constant(self.draws), batch, *data), 1)
         return {
             "status": "done",
             "diverged_step": None,
@@ -260,14 +261,13 @@ class _Run:
         logged[[0, -1]] = True
         return logged
 
-    def _call_epoch(self, epoch: int, updates: int, compiled: bool = True) -> Any:
+    def _call_epoch(self, epoch: int, updates: int) -> Any:
         settings = self.settings
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         logged = self._logged(epoch)
         rows = np.where(logged, np.cumsum(logged) - 1, -1)
         hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
-        call = self.program.epoch if compiled else self.program.epoch.python_function
-        state, totals, measured = call(
+        state, totals, measured = self.program.epoch(
             (self.state.parameters, self.state.slots, self.state.moving),
             tf.constant(hyperparameters, settings.precision),
             tf.constant(self.draws, tf.int32),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks.catalogue import ENTRIES, EPOCHS, Entry
+from tests.benchmarks.catalogue import ENTRIES, Entry
 from tests.benchmarks.parent import Child, Unavailable, ask_all
 from tests.benchmarks.task import TRAINING
 
@@ -69,7 +69,7 @@ class Contest:
     def _answers(self, entry: Entry) -> list[dict[str, Any]]:
         children = self.children[entry.module]
         used = children if entry.every_worker else children[-1:]
-        return ask_all(used, [{"contender": entry.call or entry.name, "epochs": EPOCHS}] * len(used))
+        return ask_all(used, [{"contender": entry.call or entry.name, "epochs": entry.epochs}] * len(used))
 
     def _measured(self, entry: Entry, number: int) -> Row:
         answers = self._answers(entry)
@@ -80,8 +80,8 @@ class Contest:
             "measures": entry.measures,
             "validation": entry.validation,
             "repeat": number,
-            "epochs": EPOCHS,
-            "images": EPOCHS * TRAINING * len(answers),
+            "epochs": entry.epochs,
+            "images": entry.epochs * TRAINING * len(answers),
             "seconds": max(answer["seconds"] for answer in answers),
         }
         self.say(f"repeat {number}: {entry.name} {row['images'] / row['seconds']:,.0f} images/s")

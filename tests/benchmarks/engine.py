@@ -9,10 +9,14 @@ from tests.benchmarks.task import LOGGED, VALIDATION, Contender, timed
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """All measures at the logged steps; none at all, by the same program; and all, with the validation of the epoch."""
-    measured, bare, validated = _run(data, LOGGED), _run(data, ()), _run(data, LOGGED)
+    """All measures at the logged steps; none at all, by the same program; and all, with the validation of the epoch.
+
+    `engine_run` is a run's epochs from the first on, each measured at the steps that a run measures there.
+    """
+    measured, bare, validated, as_run = _run(data, LOGGED), _run(data, ()), _run(data, LOGGED), _run(data, None)
     return {
         "engine": _epochs(measured),
+        "engine_run": _epochs(as_run, is_new=True),
         "engine_bare": _epochs(bare),
         "engine_validation": _epochs(validated, validates=True),
     }
@@ -30,21 +34,22 @@ def train_once(data: Dataset, settings: dict[str, Any]) -> dict[str, float]:
     return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
 
 
-def _run(data: Dataset, logged: tuple[int, ...]) -> Any:
+def _run(data: Dataset, logged: tuple[int, ...] | None) -> Any:
     from study import training
     from study.activations import REGISTRY
     from study.settings import Settings
 
-    class Run(training._Run):  # the article's run, that measures every epoch at these steps
+    class Run(training._Run):  # the article's run; measures every epoch at these steps, or as any run does
         def _logged(self, epoch: int) -> np.ndarray:
-            return np.isin(np.arange(self.steps + 1), logged)
+            return super()._logged(epoch) if logged is None else np.isin(np.arange(self.steps + 1), logged)
 
     images = training._images_of(data)
     chosen, held_out = training.split(images.training, VALIDATION, 0)
     return Run(Settings(activation="relu", seed=0), REGISTRY["relu"], images, chosen, held_out), held_out
 
 
-def _epochs(run_and_images: Any, validates: bool = False) -> Contender:
+def _epochs(run_and_images: Any, validates: bool = False, is_new: bool = False) -> Contender:
+    """Its next epochs at each call, or, `is_new`, its first ones each time (with the weights that are there)."""
     run, held_out = run_and_images
     state = {"epoch": 0}
 
@@ -54,4 +59,10 @@ def _epochs(run_and_images: Any, validates: bool = False) -> Contender:
         if validates:
             run.evaluate(run.state, held_out)
 
-    return timed(epoch)
+    train = timed(epoch)
+
+    def train_anew(epochs: int) -> float:
+        state["epoch"] = 0
+        return train(epochs)
+
+    return train_anew if is_new else train
