@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments.depth import depths, seeds_at, trained
-from study import depth_figures, tables, trainability
+from study import criticality_figures, depth_figures, tables, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
 from study.experiment import Display, Picture, Plan, Section
 from study.frames import measures_frame, runs_frame
@@ -158,6 +158,6 @@ def _pictures(success: pd.DataFrame, plan: Plan, style: Style) -> list[Picture]:
             "initialization_critical",
             "The plane of weight and bias scales, with each activation's critical line and the point used here. Glorot "
             "and He are points of it that serve every activation alike.",
-            depth_figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
+            criticality_figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
         ),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from study import depth_figures, protocols, tables, trainability
+from study import criticality_figures, protocols, tables, trainability
 from study.claims import Judgement, judge
 from study.constants import (
     P7_CLAIM,
@@ -71,7 +71,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "trainable_depth_6xi",
             f"The share of networks that train, over sigma_w and depth, and {P7_FACTOR:g} times theory's depth scale.",
-            depth_figures.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
+            criticality_figures.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
         ),
     ]
     return Section(TITLE, _answer(judged), blocks, found, judged)

@@ -1,11 +1,10 @@
-"""DataFrame -> Figure for the questions of depth, initialisation and remedies; as `study.figures`, in the same style.
+"""DataFrame -> Figure for the questions of depth and remedies; as `study.figures`, in the same style.
 
 Theory is black and dashed, whatever the activation; intervals are over seeds, at 95%. An exact zero of a norm has its
 place in every figure: on the rail of a logarithmic axis, and as a grey hatched cell of a heat map.
 """
 
 import math
-import textwrap
 from itertools import zip_longest
 from typing import Any
 
@@ -17,7 +16,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
 from study.figures import NORMS
 from study.style import (
@@ -49,7 +48,7 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style, shared: bool = True
     ci_high (ratios, no unit), n (seeds); one row an activation and layer, so of one init, depth, width and quantity. A
     panel an activation, on one logarithmic scale if `shared`. A measured 0 is on the rail, a predicted 0 is not drawn.
     """
-    rows = _unique(theory, ["activation", "layer"]).sort_values("layer")
+    rows = unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
     rows = rows.assign(mean=rows["measured"].mask(at_zero), n_zero=rows["n"].where(at_zero, 0))
     rows = rows.assign(n=rows["n"].mask(at_zero, 0), predicted=rows["predicted"].where(rows["predicted"] > 0))
@@ -63,7 +62,7 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style, shared: bool = True
         panel.tick_params(labelleft=not shared or panel in shown[::2])
         _layer_axis(panel, int(rows["layer"].max()) - 1)
     mean, band = Line2D([], [], color=GREY, marker="o"), Rectangle((0, 0), 1, 1, color=GREY, alpha=0.25, linewidth=0)
-    _legend(figure, {f"measured ({_seeds(theory['n'])})": (band, mean), "theory": Line2D([], [], **THEORY)})
+    legend(figure, {f"measured ({_seeds(theory['n'])})": (band, mean), "theory": Line2D([], [], **THEORY)})
     figure.supylabel(r"$\|\delta_l\|$, relative to output")
     return figure
 
@@ -77,7 +76,7 @@ def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style, step: int = 0
     at exactly 0). One row an activation, layer, step and measure; a panel a measure.
     """
     rows = gradient_norms[(gradient_norms["step"] == step) & gradient_norms["measure"].isin(list(SIGNALS))]
-    rows = _unique(rows, ["activation", "layer", "measure"])
+    rows = unique(rows, ["activation", "layer", "measure"])
     figure, axes = panels(1, SIGNALS.values(), 2.3, style, rows["activation"], _notes(rows))
     for panel, measure in zip(axes[0], SIGNALS, strict=True):
         part = rows[rows["measure"] == measure]
@@ -95,7 +94,7 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style) -> Figure:
     ci_high (validation accuracy in [0, 1]), n (seeds) and perhaps share_trained (of the seeds, in [0, 1]): a marker is
     open where it is below 1. One row an activation, panel and depth. Activations stand a little beside each other.
     """
-    rows = _unique(trained, ["activation", "panel", "depth"]).sort_values("depth")
+    rows = unique(trained, ["activation", "panel", "depth"]).sort_values("depth")
     rows = rows.assign(some=rows.get("share_trained", pd.Series(1.0, rows.index)) < 1, n_zero=0)
     titles, names = list(dict.fromkeys(trained["panel"])), style.order(rows["activation"])
     if len(titles) > 6:
@@ -112,7 +111,7 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style) -> Figure:
             _accuracies(panel, part[part["activation"] == name], shift, style.line(name))
         say_if_empty(panel, part)
         panel.set(xscale="log", xlim=limits, ylim=(-4, 104), yticks=(0, 25, 50, 75, 100))
-        _depth_ticks(panel.xaxis, depths)
+        depth_ticks(panel.xaxis, depths)
         panel.yaxis.set_major_formatter(PercentFormatter())
         panel.tick_params(labelleft=panel in shown[::3])
         for level, label in LEVELS.items():
@@ -132,7 +131,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     of one logarithmic colour scale. A cell is grey and hatched where every seed is at exactly 0, has a white dot where
     some are (its colour is the mean of the others), and is blank where nothing was measured.
     """
-    rows = _unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
+    rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     names, steps, depth = style.order(rows["activation"]), np.unique(rows["step"]), max(rows["depth"], default=1)
     means = rows["mean"].dropna().to_numpy(float)
     if (means <= 0).any():
@@ -143,7 +142,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     kept, layers = range(0, len(steps), math.ceil(len(steps) / 5)), [1, (depth + 2) // 2, depth + 1]
     for panel, name in zip(shown, names, strict=True):
         part, places = rows[rows["activation"] == name], {"layer": range(1, depth + 2), "step": steps}
-        _cells(panel, _matrix(part, places, "mean"), _matrix(part, places, "n_zero"), scale)
+        _cells(panel, matrix(part, places, "mean"), matrix(part, places, "n_zero"), scale)
         panel.set_xticks(kept, [f"{steps[at]:g}" for at in kept])
         panel.set_yticks([layer - 1 for layer in layers], [*map(str, layers[:-1]), "out"])
         say_if_empty(panel, part)
@@ -151,7 +150,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     bar.set_ticks(np.log10(ticks).tolist(), labels=[power_of_ten(tick) for tick in ticks])
     without = rows["mean"].isna()[rows["n_zero"] > 0]
     every = {"every seed exactly 0": Rectangle((0, 0), 1, 1, **ALL_ZERO)} if without.any() else {}
-    _legend(figure, every | ({"some seeds exactly 0": Line2D([], [], **SOME_ZERO)} if not without.all() else {}))
+    legend(figure, every | ({"some seeds exactly 0": Line2D([], [], **SOME_ZERO)} if not without.all() else {}))
     figure.supxlabel("training step (logged steps only)")
     figure.supylabel("layer")
     return figure
@@ -165,7 +164,7 @@ def remedies(table: pd.DataFrame, style: Style) -> Figure:
     open, with a dotted line through all others), mean, ci_low, ci_high (in [0, 1]), n (seeds). One row an activation
     and remedy. The mean is written beside its row.
     """
-    first = _unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
+    first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
     figure, shown = _grid([*map(style.label, names)], 2, 0.45 + 0.24 * len(order), style)
     for panel, name in zip(shown, names, strict=True):
@@ -182,69 +181,8 @@ def remedies(table: pd.DataFrame, style: Style) -> Figure:
     return figure
 
 
-@styled
-def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
-    """Where chi = 1 at the fixed point, per activation, and which point of it is the critical initialisation.
-
-    `curves` and `points`: activation, sigma_w, sigma_b (no unit: sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)). The
-    curves in the order of their rows, with NaN where sigma_b^2 would be negative; at most one point an activation. A
-    curve of a single place is drawn as its point alone. A curve may leave the panel, no point does.
-    """
-    names = style.order([*curves["activation"], *points["activation"]])
-    points = _unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
-    figure, axes = panels(1, [""], 3.2, style, names)
-    panel = axes[0, 0]
-    for name in names:
-        part, line = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]], style.line(name)
-        if (part.dropna().max() - part.dropna().min() > 1e-3).any():
-            panel.plot(*part.to_numpy(float).T, color=line["color"], linestyle=line["linestyle"])
-    same = points.round(3).groupby(["sigma_w", "sigma_b"])
-    nested = {name: size for _, part in same for name, size in zip(style.order(part.index), (9, 5.5, 3), strict=False)}
-    for name, size in nested.items():
-        at, line = points.loc[name].to_numpy(float), style.line(name)
-        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 10)
-    for label, at in (("Glorot", 1.0), ("He", math.sqrt(2))):  # rings, so that what lies in them is seen
-        panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none")
-        panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top")
-    right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax: no point at all is NaN
-    panel.set(xscale="log", xlim=(0.85, 1.25 * right), ylim=(-0.22 * top, 1.7 * top))
-    ticks = [tick for tick in (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 50, 100) if tick < 1.25 * right]
-    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_locator(MaxNLocator(6))
-    none = ", ".join(style.label(name) for name in names if name not in points.index)
-    note = textwrap.fill(f"no critical point: {none}", 80) if none else ""
-    panel.set(xlabel=r"$\sigma_w$ (logarithmic)" + f"\n{note}" * bool(note), ylabel=r"$\sigma_b$")
-    return figure
-
-
-@styled
-def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
-    """The share of networks that train, over sigma_w and depth, under six times the theory's depth scale (claim P7).
-
-    `grid`: sigma_w, depth (hidden layers), trained (share of the seeds, in [0, 1]; NaN is blank); one row a cell.
-    `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
-    """
-    places = {of: np.unique(_unique(grid, ["depth", "sigma_w"])[of].to_numpy(float)) for of in ("depth", "sigma_w")}
-    figure, axes = panels(1, [""], 3.2, Style({}, {}), [])
-    panel = axes[0, 0]
-    depth, sigma_w = 10 ** _edges(np.log10(places["depth"])), _edges(places["sigma_w"])
-    shares = np.ma.masked_invalid(_matrix(grid, places, "trained"))
-    image = panel.pcolormesh(sigma_w, depth, shares, cmap=COLORMAP, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
-    line = xi_line.dropna().sort_values("sigma_w")
-    xi = np.clip(6 * line["xi"].to_numpy(float), 1e-9, 1e9)  # off the panel, and yet on the line
-    panel.plot(line["sigma_w"], xi, color="white", linewidth=4)
-    (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8})
-    panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$", ylabel="hidden layers")
-    _depth_ticks(panel.yaxis, places["depth"])
-    panel.xaxis.set_major_locator(MaxNLocator(6))
-    panel.grid(visible=False)
-    figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))
-    _legend(figure, {r"$6\,\xi$, theory": drawn})
-    return figure
-
-
-def _unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows as they are; ValueError if two are of the same keys, or of different depths that no key tells apart."""
     mixed = "depth" in rows and "depth" not in keys and len(rows["depth"].unique()) > 1
     if mixed or rows.duplicated(keys).any():
         raise ValueError(f"one row per {', '.join(keys)} is needed, of one setting (depth, width, init, variant, ...)")
@@ -272,7 +210,7 @@ def _grid(titles: list[str], columns: int, height: float, style: Style, *legend:
     return figure, axes.flat[: len(titles)]
 
 
-def _legend(figure: Figure, entries: dict[str, Any]) -> None:
+def legend(figure: Figure, entries: dict[str, Any]) -> None:
     """Above the panels; a pair is drawn over each other."""
     if entries:
         figure.legend([*entries.values()], [*entries], loc="outside upper center", ncols=len(entries))
@@ -285,7 +223,7 @@ def _layer_axis(panel: Axes, depth: int) -> None:
     panel.figure.supxlabel("layer (1 is nearest the input)")
 
 
-def _depth_ticks(axis: Any, depths: FloatArray) -> None:
+def depth_ticks(axis: Any, depths: FloatArray) -> None:
     """A tick for each of the `depths` (n,); where these are many, a label for 1, 2, 5, 10, 20, ... alone."""
     digits = depths / 10 ** np.floor(np.log10(depths))
     said = np.isin(digits, (1, 2, 5)) | (len(depths) <= 6)
@@ -303,7 +241,7 @@ def _accuracies(panel: Axes, rows: pd.DataFrame, shift: float, line: dict[str, A
         panel.plot(at, mean, **line | {"linestyle": ""}, markersize=4, markerfacecolor=face)
 
 
-def _matrix(rows: pd.DataFrame, places: dict[str, Any], of: str) -> FloatArray:
+def matrix(rows: pd.DataFrame, places: dict[str, Any], of: str) -> FloatArray:
     """Column `of` as an array, an axis a key of `places`; NaN where there is no row."""
     index = pd.MultiIndex.from_product(places.values(), names=list(places))
     values = rows.set_index(list(places))[of].reindex(index).to_numpy(float)
@@ -331,9 +269,3 @@ def _remedy(panel: Axes, place: int, row: Any, line: dict[str, Any]) -> None:
     panel.hlines(place, low, high, color=line["color"], linewidth=2)
     panel.plot([mean], [place], **line, markersize=6, markerfacecolor="white" if row["baseline"] else line["color"])
     panel.text(1.03, place, f"{mean:.1f}", transform=panel.get_yaxis_transform(), va="center", color=GREY)
-
-
-def _edges(centres: FloatArray) -> FloatArray:
-    """(n + 1,) edges half-way between the ascending `centres` (n,) of cells."""
-    half = np.diff(centres) / 2 if len(centres) > 1 else np.array([0.5])
-    return np.concatenate([centres[:1] - half[0], (centres[1:] + centres[:-1]) / 2, centres[-1:] + half[-1]])

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from study import depth_figures, style
+from study import criticality_figures, depth_figures, style
 
 NAMES = [f"activation_{place}" for place in range(8)]
 STYLE = style.Style({name: f"Label {name[11:]}" for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
@@ -78,7 +78,7 @@ DRAWN: dict[str, Callable[[list[str], style.Style], Figure]] = {
     "accuracy_against_depth": lambda names, looks: depth_figures.accuracy_against_depth(trained(names), looks),
     "error_heat_map": lambda names, looks: depth_figures.error_heat_map(norms(names), looks),
     "remedies": lambda names, looks: depth_figures.remedies(remedies(names), looks),
-    "critical_lines": lambda names, looks: depth_figures.critical_lines(*plane(names), looks),
+    "critical_lines": lambda names, looks: criticality_figures.critical_lines(*plane(names), looks),
 }
 every_figure = pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN.keys())
 
@@ -341,7 +341,9 @@ def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
     """Even one at sigma_w = 10, and two at one place, the upper one smaller; a curve of one place is no line."""
     points = pd.DataFrame({"activation": NAMES[:4], "sigma_w": [2**0.5, 2**0.5, 10.2, 1.4], "sigma_b": [0, 0, 0, 0.75]})
     curves = pd.concat([points.assign(sigma_b=points["sigma_b"] + 1e-5 * k) for k in range(3)])
-    figure = depth_figures.critical_lines(pd.concat([curves, curves[:1].assign(activation=NAMES[4])]), points, STYLE)
+    figure = criticality_figures.critical_lines(
+        pd.concat([curves, curves[:1].assign(activation=NAMES[4])]), points, STYLE
+    )
     (panel,) = figure.axes
     found = {name: markers(panel, STYLE.color(name)) for name in NAMES[:4]}
     for name, w, b in points.itertuples(index=False):
@@ -357,7 +359,7 @@ def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
 
 def test_no_critical_point_at_all() -> None:
     curves, points = plane(NAMES[:2])
-    figure = depth_figures.critical_lines(curves, points[:0], STYLE)
+    figure = criticality_figures.critical_lines(curves, points[:0], STYLE)
     assert any("no critical point: Label 0, Label 1" in text for text in texts(figure))
     png(figure)
 
@@ -366,7 +368,7 @@ def test_six_xi_lies_over_the_cells() -> None:
     """Cells hold their share, NaN is blank, and the line is at 6 xi: off the panel where xi is infinite."""
     cells, xi = grid()
     cells.loc[0, "trained"] = math.nan
-    panel = depth_figures.trainable_depth(cells, xi).axes[0]
+    panel = criticality_figures.trainable_depth(cells, xi).axes[0]
     shares = panel.collections[0].get_array()
     assert shares.shape == (4, 3)
     assert np.ma.getmaskarray(shares).sum() == 1
@@ -380,4 +382,4 @@ def test_six_xi_lies_over_the_cells() -> None:
 
 def test_a_grid_of_one_cell() -> None:
     cells, xi = grid()
-    png(depth_figures.trainable_depth(cells[:1], xi[:1]))
+    png(criticality_figures.trainable_depth(cells[:1], xi[:1]))
