@@ -36,7 +36,7 @@ CONTENDERS = {
     "jax_norms": "JAX, jit and scan, gradient norms",
     "products": "matrix products alone (BLAS)",
     "engine": "this engine, all measures",
-    "engine_run": "the same over the ten first epochs of a run",
+    "engine_run": "the same over a run's ten epochs",
     "engine_bare": "this engine, no measures",
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",

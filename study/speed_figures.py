@@ -60,7 +60,8 @@ def _contender(panel: Axes, place: int, speeds: FloatArray, color: str) -> None:
     middle = float(np.median(speeds))
     panel.plot([middle], [place], "o", color=color, markersize=7, markeredgecolor="white", zorder=3)
     at = (float(speeds.max()), place)
-    panel.annotate(f"{middle:.0f}", at, (7, 0), textcoords="offset points", va="center", color=color)
+    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    panel.annotate(f"{middle:.0f}", at, (7, 0), textcoords="offset points", va="center", color=color, bbox=over_lines)
 
 
 @styled
@@ -97,7 +98,7 @@ def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, 
     ends = np.array([found["value"].min(), found["value"].max()], float)
     panel.plot(ends, law["factor"] * ends ** law["exponent"], color=color, linewidth=1.1)
     bounds = f" [{law['ci_low']:.2f}, {law['ci_high']:.2f}]" if np.isfinite(law["ci_low"]) else ""
-    text = f"{'compiling' if is_open else 'runs'}: exponent {law['exponent']:.2f}{bounds}"
+    text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:.2f}{bounds}"
     panel.text(0, 1.12 if is_open else 1.02, text, transform=panel.transAxes, va="bottom", color=color)
 
 
