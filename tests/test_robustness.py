@@ -53,7 +53,7 @@ def test_one_comparison_an_activation_over_the_amplitudes_above_zero() -> None:
 
 def test_the_table_has_every_amplitude() -> None:
     """Accuracy, loss and difference of each activation at each; the reference differs from itself by nothing known."""
-    table = section_of(Plan(FOUR)).tables["robustness"]
+    table = section_of(Plan(FOUR, 10)).tables["robustness"]
     assert len(table) == len(FOUR) * len(NOISE_AMPLITUDES)
     clean = table[table["amplitude"] == 0].set_index("activation")
     assert clean["test_accuracy_mean"]["relu"] == pytest.approx(0.9002)
@@ -63,7 +63,7 @@ def test_the_table_has_every_amplitude() -> None:
 
 def test_p2_is_the_paired_difference() -> None:
     """GELU above ReLU by the same in every seed: reproduced, n = 10. Without one of them there is no judgement."""
-    (judgement,) = section_of(Plan(FOUR)).judgements
+    (judgement,) = section_of(Plan(FOUR, 10)).judgements
     assert (judgement.claim, judgement.part, judgement.verdict) == ("P2", "accuracy", "reproduced")
     assert judgement.measured.n == 10
     assert section_of(Plan(("gelu", "swish"))).judgements == []
@@ -72,7 +72,7 @@ def test_p2_is_the_paired_difference() -> None:
 def test_a_diverged_run_is_left_out_of_pairs_not_averaged() -> None:
     """Seed 0 of ReLU diverged: nine pairs are left, and one is counted as dropped."""
     section = section_of(
-        Plan(("relu", "gelu")), lambda s: math.nan if s.activation == "relu" and s.seed == 0 else accuracy(s)
+        Plan(("relu", "gelu"), 10), lambda s: math.nan if s.activation == "relu" and s.seed == 0 else accuracy(s)
     )
     row = section.tables["comparisons"].iloc[0]
     assert (row["n"], row["dropped"]) == (9, 1)
