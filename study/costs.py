@@ -23,9 +23,10 @@ from study.constants import (
 )
 from study.dataset import Dataset, split
 from study.gradients import Function, vector_jacobian_product
-from study.network import CLASSES, PIXELS
+from study.images import images_of
 from study.settings import Settings
-from study.training import _images_of, _Run
+from study.stages import CLASSES, PIXELS
+from study.training import _Run
 
 IMAGES = (60_000, 10_000)  # of MNIST, to train on and to test
 BANK = 8  # small tensors taken in turn: all of them stay in a core's cache
@@ -146,7 +147,7 @@ def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]
 
 def _training_step(name: str, entry: Activation, data: Dataset, updates: int) -> Timing:
     """The one place where this room uses the engine's insides: a timing of `updates` updates by its own program."""
-    settings, images = Settings(activation=name, seed=0), _images_of(data)
+    settings, images = Settings(activation=name, seed=0), images_of(data)
     training, validation = split(images.training, settings.validation, settings.seed)
     run = _Run(settings, entry, images, training, validation)
     return lambda: _seconds(lambda: run._call_epoch(LATE_EPOCH, updates)) / updates

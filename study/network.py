@@ -1,13 +1,6 @@
-"""Settings -> the network: the shape of its parameters, their initial values, and the same network as a Keras model.
-
-Layers are numbered from 1, nearest the input; L hidden layers are followed by the output layer L + 1. Many consecutive
-layers of equal shape form a stage whose parameters are stacked, so that a compiled program can loop over them and its
-size does not grow with depth; a few are stages of one layer each, which runs faster.
-"""
+"""Settings -> the network: the initial values of its parameters, and the same network as a Keras model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain, groupby, pairwise
 from typing import Any
 
 import keras
@@ -17,39 +10,9 @@ import tensorflow as tf
 from study import losses
 from study.activations import Activation
 from study.settings import SCALED, Settings
-
-PIXELS = 784
-CLASSES = 10
-
-UNROLLED = 4  # equal layers up to which a loop over them takes longer, to compile and to run, than their own code
+from study.stages import CLASSES, PIXELS, Stage
 
 Parameters = tuple[tuple[tf.Tensor, ...], ...]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`count` consecutive dense layers of fan_in inputs and fan_out units; kernels are (count, fan_out, fan_in).
-
-    That is Keras' kernel transposed: all three of a layer's matrix products are faster so, the gradient's by a third.
-    """
-
-    count: int
-    fan_in: int
-    fan_out: int
-
-
-def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(fan_in, fan_out) of layers 1 .. L + 1 for the given units of the L hidden layers."""
-    sizes = (PIXELS, *widths, CLASSES)
-    return list(pairwise(sizes))
-
-
-def stages(widths: tuple[int, ...]) -> tuple[Stage, ...]:
-    """The layers in order, more than UNROLLED equal ones as one stage; layer 1 and the output layer are never in it."""
-    shapes = layer_shapes(widths)
-    groups = [(len(list(group)), shape) for shape, group in groupby(shapes[1:-1])]
-    hidden = [[Stage(n, *shape)] if n > UNROLLED else [Stage(1, *shape)] * n for n, shape in groups]
-    return (Stage(1, *shapes[0]), *chain.from_iterable(hidden), Stage(1, *shapes[-1]))
 
 
 def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
@@ -118,23 +81,31 @@ def _draw_seed(settings: Settings, role: str, layer: int) -> int:
 
 
 def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
-    """Kernel (count, fan_out, fan_in), bias (count, fan_out) and, with normalisation, gamma and beta of every stage."""
-    layers = iter(enumerate(layer_shapes(settings.widths), start=1))
-    parameters = []
-    for stage in stages(settings.widths):
-        drawn = [
-            initial_layer(settings, layer, *shape, square_norm)
-            for layer, shape in (next(layers) for _ in range(stage.count))
-        ]
-        roles = ([array.T for array in role] for role in zip(*drawn, strict=True))
-        parameters.append(tuple(tf.constant(np.stack(role)) for role in roles))
+    """Kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, with normalisation, gamma and beta of every stage.
+
+    The kernel is Keras' transposed: all three of a layer's matrix products are faster so, the gradient's by a third.
+    Rows that are not used are 0.
+    """
+    layer, parameters, stages = 1, [], settings.stages
+    for stage in stages:
+        of_units = (stage.rows, stage.fan_out)
+        is_plain = settings.normalization == "none" or stage is stages[-1]
+        shapes = [(*of_units, stage.fan_in), *[of_units] * (1 if is_plain else 3)]
+        roles = [np.zeros(shape, settings.precision) for shape in shapes]
+        for row in range(stage.count):
+            drawn = initial_layer(settings, layer + row, stage.fan_in, stage.fan_out, square_norm)
+            for role, array in zip(roles, drawn, strict=True):
+                role[row] = array.T
+        parameters.append(tuple(map(tf.constant, roles)))
+        layer += stage.count
     return tuple(parameters)
 
 
-def layer_parameters(parameters: Parameters) -> list[np.ndarray]:
+def layer_parameters(parameters: Parameters, stages: tuple[Stage, ...]) -> list[np.ndarray]:
     """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: Keras' trainable variables, of their shapes."""
-    layers = (layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True))
-    return [array.T for layer in layers for array in layer]
+    pairs = zip(parameters, stages, strict=True)
+    of_stages = (zip(*(role[: stage.count].numpy() for role in roles), strict=True) for roles, stage in pairs)
+    return [array.T for layers in of_stages for layer in layers for array in layer]
 
 
 def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
@@ -156,7 +127,7 @@ def keras_model(settings: Settings, activation: Activation, square_norm: float) 
         is_added = settings.residual and h is not inputs and h.shape[-1] == units
         h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
     model = keras.Model(inputs, _keras_outputs(settings, keras.layers.Dense(CLASSES, dtype=dtype)(h)))
-    initial = layer_parameters(initial_parameters(settings, square_norm))
+    initial = layer_parameters(initial_parameters(settings, square_norm), settings.stages)
     for variable, value in zip(model.trainable_variables, initial, strict=True):
         variable.assign(value)
     model.compile(optimizer=_keras_optimizer(settings), loss=_keras_loss(settings), metrics=["accuracy"])

@@ -32,13 +32,18 @@ ENGINE: Sources = (
     ("environment.py", "VARIABLES"),
     ("environment.py", "XLA_FLAGS"),
     ("gradients.py", None),
+    ("images.py", None),
     ("losses.py", None),
+    ("measures.py", None),
     ("network.py", None),
+    ("normalization.py", None),
     ("optimizers.py", None),
     ("program.py", None),
+    ("stages.py", None),
     ("training.py", None),
     ("dataset.py", "split"),
     ("dataset.py", "square_norm"),
+    ("dataset.py", "_square_sums"),
 )
 
 

@@ -30,23 +30,21 @@ def cost(settings: Settings) -> float:
 
 
 def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
-    """The jobs with those of one compiled program close together, `lanes` programs in turn; untrained ones last.
+    """The jobs with those of one compiled program close together, `lanes` programs in turn.
 
     Each of the workers then starts with a program of its own, and finds the others' compiled.
     """
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         groups.setdefault(_program(job.settings), []).append(job)
-    untrained = groups.pop(None, [])
     lists = list(groups.values())
     batches = (lists[start : start + max(lanes, 1)] for start in range(0, len(lists), max(lanes, 1)))
-    in_turn = (job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None)
-    return [*in_turn, *untrained]
+    return [job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None]
 
 
 def _program(s: Settings) -> Any:
-    """What runs that share a compiled program have in common; None if nothing is compiled."""
-    return (s.activation, s.program, s.validation) if s.epochs else None
+    """What runs that share a compiled program have in common; those that do not train have one of their own."""
+    return (s.activation, s.program, s.validation, s.epochs > 0)
 
 
 def in_lives(jobs: Sequence[Job], most: int = PROGRAMS) -> list[list[Job]]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from study.stages import Stage, stages
+
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
 )  # fmt: skip
@@ -27,9 +29,12 @@ class SettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKind:
-    """The fields of Settings that a compiled program depends on besides the activation; runs alike in them share it."""
+    """What a compiled program depends on besides the activation; runs alike in it share the program.
 
-    widths: tuple[int, ...]
+    `shapes` are every stage's (rows, fan_in, fan_out); the others are fields of Settings.
+    """
+
+    shapes: tuple[tuple[int, int, int], ...]
     normalization: str
     residual: bool
     dropout: float
@@ -104,9 +109,16 @@ class Settings:
         return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
 
     @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The layers as a compiled program groups them."""
+        return stages(self.widths, self.epochs)
+
+    @property
     def program(self) -> ProgramKind:
         """What decides the compiled program."""
-        return ProgramKind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(ProgramKind)})
+        shapes = tuple((stage.rows, stage.fan_in, stage.fan_out) for stage in self.stages)
+        names = (field.name for field in dataclasses.fields(ProgramKind) if field.name != "shapes")
+        return ProgramKind(shapes, **{name: getattr(self, name) for name in names})
 
     def to_dict(self) -> dict[str, Any]:
         """All fields with their defaults filled in, ready for JSON."""

@@ -5,22 +5,22 @@ drawn from the run's seed, one stream per role, so that two activations with the
 batches in the same order and, layer by layer, the same random draws.
 """
 
-import functools
+import contextlib
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from study import gradients
+from study import measures
 from study.activations import Activation
-from study.dataset import Dataset, split, square_norm
+from study.dataset import Dataset, split
+from study.images import Images, images_of
 from study.naming import numbered_by
-from study.network import Parameters, initial_parameters, seed_for
-from study.optimizers import BETA_1, BETA_2, OPTIMIZERS, Slots
-from study.program import CHUNK, assess, compiled_program, pixels
+from study.network import initial_parameters, seed_for
+from study.optimizers import BETA_1, BETA_2, OPTIMIZERS
+from study.program import CHUNK, State, compiled_program, pixels
 from study.settings import Settings
 
 PROBE_IMAGES = 1000  # the first of the validation images
@@ -28,36 +28,6 @@ PROBE_IMAGES = 1000  # the first of the validation images
 
 class TimeLimit(Exception):
     """The run took longer than it was allowed; the message says how long and how far it came."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """Training and test images in one tensor (n, 784) uint8 with their labels (n,) uint8; test images come last.
-
-    `square_norm` is the mean ||x||^2 of the training images, x in [0, 1].
-    """
-
-    images: tf.Tensor
-    labels: tf.Tensor
-    training: int
-    square_norm: float
-
-    @property
-    def test_indices(self) -> np.ndarray:
-        """Indices (m,) of the test images."""
-        return np.arange(self.training, self.images.shape[0])
-
-
-@dataclass
-class State:
-    """What an epoch changes: the parameters and the optimiser's slots per parameter.
-
-    `moving` are the moving means and variances (count, units) of batch normalisation per hidden stage; else empty.
-    """
-
-    parameters: Parameters
-    slots: tuple[tuple[Slots, ...], ...]
-    moving: tuple[tuple[tf.Tensor, ...], ...]
 
 
 def train(settings: Settings, data: Dataset, activation: Activation, *, seconds: float = math.inf) -> dict[str, Any]:
@@ -70,7 +40,7 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     (lists `amplitude`, `test_loss` and `test_accuracy` of the last weights).
     """
     started = time.perf_counter()
-    images = _images_of(data)
+    images = images_of(data)
     training, validation = split(images.training, settings.validation, settings.seed)
     if len(training) < settings.batch:
         raise ValueError(f"batch is {settings.batch}; it must be at most the {len(training)} training images")
@@ -151,7 +121,7 @@ class _Log:
 
     def to_lists(self) -> dict[str, Any]:
         stacked = np.stack(self.rows)
-        columns = {name: stacked[..., i].tolist() for i, name in enumerate(gradients.MEASURES)}
+        columns = {name: stacked[..., i].tolist() for i, name in enumerate(measures.MEASURES)}
         return {"step": self.steps, "epoch": self.epochs, **columns}
 
 
@@ -168,16 +138,20 @@ class _Run:
         self.draws = int(seed_for(settings.seed, "draws").generate_state(1)[0]) & 0x7FFFFFFF
         self.probe = tf.constant(validation[:PROBE_IMAGES], tf.int32)
         self.chunks = -(-max(len(validation), len(images.test_indices)) // CHUNK)
+        self.counts = tf.constant([stage.count for stage in settings.stages], tf.int32)
         self.state = _initial_state(settings, images.square_norm)
         self.log = _Log()
 
     def warm_up(self) -> float:
         """Compile both programs, or find them compiled, by running none of their steps; returns the seconds it took."""
         started = time.perf_counter()
-        with numbered_by(f"{self.settings.activation} {self.activation.formula} {self.settings.program}"):
+        with self._names():
             self._call_epoch(1, updates=0)
             self.evaluate(self.state, np.arange(0))
         return time.perf_counter() - started
+
+    def _names(self) -> contextlib.AbstractContextManager[None]:
+        return numbered_by(f"{self.settings.activation} {self.activation.formula} {self.settings.program}")
 
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
         """Mean training loss and accuracy of the epoch, and the first step whose loss was not finite, if any."""
@@ -188,10 +162,15 @@ class _Run:
         return float(loss) / self.steps, float(hits) / seen, first_bad if first_bad >= 0 else None
 
     def initial_result(self, started: float) -> dict[str, Any]:
-        """The result of a run without training: what is measured at initialisation, without compiling anything."""
+        """The result of a run without training: what is measured at initialisation."""
         batch = tf.constant(epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0], tf.int32)
-        data = (self.images.images, self.images.labels, self.probe)
-        self._record(1, self.program.initial(self.state.parameters, tf.constant(self.draws), batch, *data), 1)
+        arguments = (tf.constant(self.draws), batch, self.images.images, self.images.labels, self.probe)
+        parameters, _ = _weights(self.state)
+        before = time.perf_counter()
+        with self._names():
+            self.program.initial(parameters, tf.zeros_like(self.counts), *arguments)  # compile it, or find it compiled
+        compile_seconds = time.perf_counter() - before
+        self._record(1, self.program.initial(parameters, self.counts, *arguments), 1)
         return {
             "status": "done",
             "diverged_step": None,
@@ -201,7 +180,7 @@ class _Run:
             "last": {},
             "best": {},
             "measures": self.log.to_lists(),
-            "timings": {"seconds": time.perf_counter() - started, "compile_seconds": 0.0},
+            "timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds},
         }
 
     def measure_end(self, last_epoch: int) -> None:
@@ -215,8 +194,8 @@ class _Run:
         padded[: len(indices)] = indices
         used = tf.constant(-(-len(indices) // CHUNK), tf.int32)
         chunks = tf.constant(padded.reshape(-1, CHUNK))
-        weights = (state.parameters, state.moving)
-        loss, hits = self.program.evaluate(weights, self.images.images, self.images.labels, chunks, used)
+        data = (self.images.images, self.images.labels)
+        loss, hits = self.program.evaluate(_weights(state), self.counts, *data, chunks, used)
         size = max(len(indices), 1)
         return float(loss) / size, float(hits) / size
 
@@ -237,19 +216,15 @@ class _Run:
         U is one draw of Unif[-1, 1] for each image and pixel, of this run's seed: the same for every activation and,
         scaled, for every amplitude.
         """
-        settings, indices = self.settings, self.images.test_indices
-        architecture = gradients.Architecture(self.activation.function, settings.normalization, settings.residual)
-        weights, rng = (
-            (self.state.parameters, self.state.moving),
-            np.random.default_rng(seed_for(settings.seed, "noise")),
-        )
+        settings, indices, weights = self.settings, self.images.test_indices, _weights(self.state)
+        rng = np.random.default_rng(seed_for(settings.seed, "noise"))
         found = np.zeros((2, len(settings.noise)))
         for chunk in np.split(indices, range(CHUNK, len(indices), CHUNK)):
             x = pixels(self.images.images, tf.constant(chunk, tf.int32), settings.precision)
             unit = tf.constant(rng.uniform(-1, 1, x.shape), settings.precision)
             y = tf.cast(tf.gather(self.images.labels, chunk), tf.int32)
             for place, amplitude in enumerate(settings.noise):
-                of_chunk = assess(architecture, settings.program, weights, x + amplitude * unit, y)
+                of_chunk = self.program.network.assess(self.counts, weights, x + amplitude * unit, y)
                 found[:, place] += [np.sum(part.numpy()) for part in of_chunk]
         loss, accuracy = (found / max(len(indices), 1)).tolist()
         return {"amplitude": list(settings.noise), "test_loss": loss, "test_accuracy": accuracy}
@@ -268,7 +243,8 @@ class _Run:
         rows = np.where(logged, np.cumsum(logged) - 1, -1)
         hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
         state, totals, measured = self.program.epoch(
-            (self.state.parameters, self.state.slots, self.state.moving),
+            self.state,
+            self.counts,
             tf.constant(hyperparameters, settings.precision),
             tf.constant(self.draws, tf.int32),
             tf.constant((epoch - 1) * self.steps, tf.int32),
@@ -279,10 +255,15 @@ class _Run:
             self.images.labels,
             self.probe,
         )
-        return State(*state), totals, measured
+        return state, totals, measured
+
+    def _layers(self) -> np.ndarray:
+        """Which rows of all stages are layers of this network, (L + 1,)."""
+        stages = self.settings.stages
+        return np.flatnonzero(np.concatenate([np.arange(stage.rows) < stage.count for stage in stages]))
 
     def _record(self, epoch: int, rows: tf.Tensor, updates: int) -> None:
-        values = rows.numpy()
+        values = rows.numpy()[:, self._layers()]
         first = (epoch - 1) * self.steps
         for row, step in enumerate(np.flatnonzero(self._logged(epoch)[:updates])):
             self.log.add(int(first + step), float((first + step) / self.steps), values[row])
@@ -300,33 +281,18 @@ def epoch_order(seed: int, epoch: int, training: np.ndarray, batch: int) -> np.n
 
 
 def _initial_state(settings: Settings, square_norm: float) -> State:
-    parameters = initial_parameters(settings, square_norm)
-    count = OPTIMIZERS[settings.optimizer].slots
-    slots = tuple(tuple(tuple(tf.zeros_like(p) for _ in range(count)) for p in stage) for stage in parameters)
-    is_moving = settings.normalization == "batch"
-    moving = tuple((tf.zeros_like(bias), tf.ones_like(bias)) for _, bias, *_ in parameters[:-1]) if is_moving else ()
-    return State(parameters, slots, moving)
+    slots, state = OPTIMIZERS[settings.optimizer].slots, []
+    *hidden, output = initial_parameters(settings, square_norm)
+    for stage in hidden:
+        moving = (tf.zeros_like(stage[1]), tf.ones_like(stage[1])) if settings.normalization == "batch" else ()
+        state.append((stage, _zeros(stage, slots), moving))
+    return (*state, (output, _zeros(output, slots), ()))
 
 
-@functools.lru_cache(maxsize=1)
-def _tensors_of(checksum: str, data: "_ByChecksum") -> Images:
-    d = data.dataset
-    images = tf.constant(np.concatenate([d.training_images, d.test_images]))
-    labels = tf.constant(np.concatenate([d.training_labels, d.test_labels]))
-    return Images(images, labels, len(d.training_labels), square_norm(d))
+def _zeros(stage: tuple[tf.Tensor, ...], slots: int) -> tuple[tuple[tf.Tensor, ...], ...]:
+    return tuple(tuple(tf.zeros_like(role) for _ in range(slots)) for role in stage)
 
 
-@dataclass(frozen=True, eq=False)
-class _ByChecksum:
-    dataset: Dataset
-
-    def __eq__(self, other: object) -> bool:
-        return True  # the checksum beside it is the key
-
-    def __hash__(self) -> int:
-        return 0
-
-
-def _images_of(data: Dataset) -> Images:
-    """The data as tensors, made once for each data set a process sees."""
-    return _tensors_of(data.checksum, _ByChecksum(data))
+def _weights(state: State) -> Any:
+    """The parameters and the moving moments, by stages."""
+    return tuple(stage[0] for stage in state), tuple(stage[2] for stage in state)

@@ -9,7 +9,7 @@ import pytest
 from experiments import baseline, few_seeds
 from study.claims import CONTRADICTED, INCONCLUSIVE, REPRODUCED
 from study.experiment import Display, Plan
-from study.gradients import PROBE_MEASURES
+from study.measures import PROBE_MEASURES
 from study.records import Record
 from study.settings import Settings
 from study.style import Style

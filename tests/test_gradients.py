@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit, ndtr
 
-from study import gradients, losses
+from study import gradients, losses, measures
 from study.activations import REGISTRY, derivative_supremum, value_and_derivative
 
-BATCH = gradients.BATCH_MEASURES
-PROBE = gradients.PROBE_MEASURES
+BATCH = measures.BATCH_MEASURES
+PROBE = measures.PROBE_MEASURES
 SMOOTH = {  # phi and phi' by scipy, with no part of ours
     "sigmoid": lambda z: (expit(z), expit(z) * expit(-z)),
     "swish": lambda z: (z * expit(z), expit(z) * (1 + z * expit(-z))),
@@ -56,31 +56,65 @@ def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", 
     return Problem(layers, stacked(layers, stages), x, y)
 
 
-def run(p, architecture):
-    """(loss, signals, gradients) of our forward and backward pass."""
-    signals = gradients.forward(architecture, p.parameters, tf.constant(p.x))
-    loss, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations, tf.constant(p.y))
-    return float(loss), signals, gradients.backward(architecture, p.parameters, signals, delta)
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """What the backward pass showed of one layer: its signals, its gradients and, None of the output layer, phi."""
+
+    signals: gradients.Signals
+    gradients: gradients.Gradients
+    function: object
+
+
+def run(p, architecture, seed=None, counts=None):
+    """(loss, layers in order) of our forward and backward pass, in which 1 is added to every layer's parameters."""
+    architecture = dataclasses.replace(architecture, counts=counts)
+    logits, signals = gradients.forward(architecture, p.parameters, tf.constant(p.x), seed)
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
+    layers, last = [], len(p.parameters) - 1
+
+    def visit(place, rows, signals, found):
+        layers.insert(0, Layer(signals, found, None if place == last else architecture.function))
+        return rows, tf.nest.map_structure(lambda row: row + 1, rows)
+
+    changed = gradients.backward(architecture, [(stage,) for stage in p.parameters], signals, delta, visit)
+    counts = counts or [len(kernel) for kernel, *_ in p.parameters]
+    for stage, (moved,), count in zip(p.parameters, changed, counts, strict=True):
+        for before, after in zip(stage, moved, strict=True):
+            np.testing.assert_array_equal(after[:count], before[:count] + 1)
+            np.testing.assert_array_equal(after[count:], before[count:])
+    return float(loss), layers
+
+
+def batch_measures(layers):
+    """BATCH_MEASURES of every layer, (L + 1, 6)."""
+    return np.stack([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
+
+
+def probe_measures(architecture, parameters, supremum, x):
+    """PROBE_MEASURES of every layer, (L + 1, 3)."""
+    rows = []
+
+    def visit(place, row, signals):
+        function = None if place == len(parameters) - 1 else architecture.function
+        rows.append(measures.of_probe(function, supremum, signals.preactivations).numpy())
+        return ()
+
+    gradients.walk(architecture, parameters, tf.constant(x), visit, [()] * len(parameters))
+    return np.stack(rows)
 
 
 def plain(name):
     return gradients.Architecture(REGISTRY[name].function)
 
 
-def deltas(found):
-    """Delta (B, fan_out) of every layer; a stage of one layer has no first axis."""
-    return [delta for stage in found for delta in by_layer(stage.delta)]
+def deltas(layers):
+    """Delta (B, fan_out) of every layer."""
+    return [layer.gradients.delta for layer in layers]
 
 
-def by_layer(signal):
-    """A stage's signal as one (B, units) a layer."""
-    return tf.unstack(signal) if signal.shape.rank == 3 else [signal]
-
-
-def slopes(found):
+def slopes(layers):
     """d loss / d each parameter, in the order of the layers and of their parameters."""
-    layers = (layer for stage in found for layer in zip(*stage.parameters, strict=True))
-    return [np.transpose(array) for layer in layers for array in layer]
+    return [np.transpose(array) for layer in layers for array in layer.gradients.parameters]
 
 
 def phi_of(name):
@@ -117,7 +151,7 @@ def test_gradients_are_finite_differences(name, normalization, residual, referen
     """d loss / d every parameter, entry by entry, of a loss that numpy and scipy compute, in float64."""
     p = problem(normalization=normalization)
     network = reference(p.layers, SMOOTH[name], normalization, residual)
-    loss, _, found = run(p, gradients.Architecture(REGISTRY[name].function, normalization, residual))
+    loss, found = run(p, gradients.Architecture(REGISTRY[name].function, normalization, residual))
     assert loss == pytest.approx(network.losses(p.x, p.y).mean(), rel=1e-7)
     for array, slope in zip((a for layer in network.layers for a in layer), slopes(found), strict=True):
         numeric = central_difference(lambda: network.losses(p.x, p.y).mean(), array)
@@ -130,9 +164,9 @@ def test_error_signals_are_finite_differences(name, normalization, residual, ref
     p = problem(normalization=normalization)
     architecture = gradients.Architecture(REGISTRY[name].function, normalization, residual)
     network = reference(p.layers, SMOOTH[name], normalization, residual)
-    _, signals, found = run(p, architecture)
-    errors = gradients.batch_measures(architecture, signals, found)[:, BATCH.index("error")]
-    for layer, (delta, error) in enumerate(zip(deltas(found), errors.numpy(), strict=True), start=1):
+    _, found = run(p, architecture)
+    errors = batch_measures(found)[:, BATCH.index("error")]
+    for layer, (delta, error) in enumerate(zip(deltas(found), errors, strict=True), start=1):
         nudge = np.zeros(delta.shape)
         numeric = central_difference(lambda: network.losses(p.x, p.y, {layer: nudge}).mean(), nudge)  # noqa: B023
         np.testing.assert_allclose(delta, numeric, rtol=1e-6, atol=1e-9)
@@ -152,10 +186,30 @@ def test_a_looped_stage_is_the_same_network_unrolled(name):
         logits = h @ variables[-1][0] + variables[-1][1]
         chosen = tf.reduce_sum(tf.one_hot(p.y, 3, dtype=h.dtype) * logits, 1)
         expected = tf.reduce_mean(tf.reduce_logsumexp(logits, 1) - chosen)
-    loss, _, found = run(p, plain(name))
+    loss, found = run(p, plain(name))
     assert loss == pytest.approx(float(expected), rel=1e-12)
     for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_rows_without_a_layer_are_neither_read_nor_written(normalization):
+    """Three layers with two rows of NaN behind them, or none with five: as without these rows, which stay NaN."""
+    architecture = gradients.Architecture(tf.math.tanh, normalization, residual=True)
+    for count in (3, 0):
+        sizes = (7, *[4] * (count + 1), 3)
+        stages = ((0, 1), (1, count + 1), (count + 1, count + 2))
+        p = problem(sizes=sizes, normalization=normalization, stages=stages if count else (stages[0], stages[2]))
+        first, *looped, last = p.parameters
+        width = [(5, 4, 4), *[(5, 4)] * (len(first) - 1)]
+        spare = [np.full(shape, np.nan) for shape in width]
+        for array, role in zip(spare, looped[0] if looped else (), strict=False):
+            array[:count] = role
+        roomy = dataclasses.replace(p, parameters=(first, tuple(map(tf.constant, spare)), last))
+        (loss, found), (expected_loss, expected) = run(roomy, architecture, counts=(1, count, 1)), run(p, architecture)
+        assert loss == pytest.approx(expected_loss, rel=1e-12)
+        for ours, theirs in zip(slopes(found), slopes(expected), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
 
 
 def test_gradients_survive_huge_logits():
@@ -191,7 +245,7 @@ def by_hand():
 def test_the_batch_measures_by_hand():
     """Those of the training batch, of the network of `by_hand`; the sums are written out."""
     t, p = by_hand()
-    loss, signals, found = run(p, plain("relu"))
+    loss, found = run(p, plain("relu"))
     assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
     expected = {
         # the halves are of the mean over B = 2
@@ -217,7 +271,7 @@ def test_the_batch_measures_by_hand():
         "activation_rms": [math.sqrt(45 / 4), math.sqrt(47 / 4), math.sqrt(6 / 4), math.nan],
         "activation_mean": [9 / 4, 11 / 4, 4 / 4, math.nan],
     }
-    measured = gradients.batch_measures(plain("relu"), signals, found).numpy()
+    measured = batch_measures(found)
     assert tuple(expected) == BATCH
     np.testing.assert_allclose(measured.T, list(expected.values()), rtol=1e-12)
 
@@ -225,7 +279,7 @@ def test_the_batch_measures_by_hand():
 def test_the_probe_measures_by_hand():
     """Of the same network: in layer 1 unit 2 is off for both examples, in layer 3 unit 1 for one of them."""
     _, p = by_hand()
-    measured = gradients.probe_measures(plain("relu"), p.parameters, 1.0, tf.constant(p.x)).numpy()
+    measured = probe_measures(plain("relu"), p.parameters, 1.0, p.x)
     expected = {
         "dead_units": [1 / 2, 0, 0, math.nan],
         "saturation": [2 / 4, 0, 1 / 4, math.nan],
@@ -243,18 +297,18 @@ def test_the_thresholds_by_hand():
     """
     z = np.array([[0.05, 0, 0.2, -200], [-0.09, 0.11, 5, 3]])
     parameters = tuple((tf.eye(4, batch_shape=[1], dtype=tf.float64), tf.zeros((1, 4), tf.float64)) for _ in range(2))
-    measured = gradients.probe_measures(
-        gradients.Architecture(lambda z: z * z / 2), parameters, 100.0, tf.constant(z)
-    ).numpy()
+    measured = probe_measures(gradients.Architecture(lambda z: z * z / 2), parameters, 100.0, z)
     np.testing.assert_array_equal(measured, [[1 / 4, 6 / 8, 1 / 8], [np.nan] * 3])
 
 
-def test_update_ratios_by_hand():
-    """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are; two in one stage."""
-    updates = [tf.constant([[[0.3, -0.4]], [[1, 0]]]), tf.constant([[[0.0, 0]]])]
-    kernels = [tf.constant([[[3.0, 4]], [[0, -2]]]), tf.constant([[[3.0, 0]]])]
-    moved = [kernel + update for kernel, update in zip(kernels, updates, strict=True)]
-    np.testing.assert_allclose(gradients.update_ratios(updates, moved), [0.1, 0.5, 0], rtol=1e-6)
+@pytest.mark.parametrize(
+    ("update", "kernel", "ratio"),
+    [([[0.3, -0.4]], [[3.0, 4]], 0.1), ([[1, 0]], [[0, -2]], 0.5), ([[0, 0]], [[3, 0]], 0)],
+)
+def test_update_ratios_by_hand(update, kernel, ratio):
+    """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are."""
+    update, kernel = tf.constant(update, tf.float32), tf.constant(kernel, tf.float32)
+    assert float(measures.update_ratio(update, kernel + update)) == pytest.approx(ratio, rel=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
@@ -263,11 +317,11 @@ def test_every_measure_is_what_numpy_finds(name, scale, reference):
     """All of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
     p = problem(seed=6, scale=scale, batch=12)
     supremum = derivative_supremum(REGISTRY[name])
-    _, signals, found = run(p, plain(name))
+    _, found = run(p, plain(name))
     probe = np.random.default_rng(7).normal(size=(9, 7))
-    of_batch = gradients.batch_measures(plain(name), signals, found)
-    of_probe = gradients.probe_measures(plain(name), p.parameters, supremum, tf.constant(probe))
-    measured = dict(zip((*BATCH, *PROBE), tf.concat([of_batch, of_probe], 1).numpy().T, strict=True))
+    of_batch = batch_measures(found)
+    of_probe = probe_measures(plain(name), p.parameters, supremum, probe)
+    measured = dict(zip((*BATCH, *PROBE), np.concatenate([of_batch, of_probe], 1).T, strict=True))
     expected = reference(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
     assert measured.keys() == expected.keys()
     for measure, values in expected.items():
@@ -276,8 +330,8 @@ def test_every_measure_is_what_numpy_finds(name, scale, reference):
 
 def test_the_measures_are_those_of_the_design():
     """DESIGN's nine, and the mean activation that claim P4 speaks of, under the names the tables use."""
-    assert set(gradients.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
-    assert len(gradients.MEASURES) == 10
+    assert set(measures.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
+    assert len(measures.MEASURES) == 10
 
 
 # Numbers at the ends of float32
@@ -289,7 +343,7 @@ def test_norms_reach_as_far_as_float32(exponent, compiled):
     """(3, 4) * 10^k has the norm 5 * 10^k, where its squares would be 0 or infinite; 0 stays 0, and NaN NaN."""
     unit = np.float32(10.0**exponent)
     x = np.array([[3 * unit, 4 * unit], [0, 0], [-unit, 0], [math.nan, 1]], np.float32)
-    norm = tf.function(gradients.norm, jit_compile=True) if compiled else gradients.norm
+    norm = tf.function(measures.norm, jit_compile=True) if compiled else measures.norm
     found = norm(tf.constant(x), [-1]).numpy()
     np.testing.assert_allclose(found, [5 * unit, 0, unit, math.nan], rtol=1e-6)
     assert norm(tf.constant(x[:3]), [0, 1]).numpy() == pytest.approx(math.sqrt(26) * unit, rel=1e-6)
@@ -301,8 +355,8 @@ def test_a_vanishing_error_is_not_reported_as_zero(reference):
     for factor, layer in ((1e-25, 6), (1e-5, 3)):
         p.layers[layer][0][:] *= np.float32(factor)
     p = dataclasses.replace(p, parameters=stacked(p.layers))
-    _, signals, found = run(p, plain("sigmoid"))
-    measured = gradients.batch_measures(plain("sigmoid"), signals, found).numpy()
+    _, found = run(p, plain("sigmoid"))
+    measured = batch_measures(found)
     expected = reference(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
     for measure in ("weight_gradient", "error", "example_weight_gradient"):
         assert max(expected[measure][:3]) < 1e-29 < 1e-26 < max(expected[measure][3:6]) < 1e-23
@@ -314,8 +368,8 @@ def test_an_error_of_exactly_zero_is_zero():
     p = problem(seed=9, dtype=np.float32)
     p.layers[-1][0][:] = 0
     p = dataclasses.replace(p, parameters=stacked(p.layers))
-    _, signals, found = run(p, plain("relu"))
-    measured = gradients.batch_measures(plain("relu"), signals, found).numpy()
+    _, found = run(p, plain("relu"))
+    measured = batch_measures(found)
     for measure in ("weight_gradient", "error", "example_weight_gradient"):
         column = measured[:, BATCH.index(measure)]
         assert column[:-1].tolist() == [0] * 6
@@ -328,24 +382,16 @@ def test_an_error_of_exactly_zero_is_zero():
 DROPPING = gradients.Architecture(tf.math.tanh, dropout=0.4)
 
 
-def masked(p):
-    """Signals, gradients and the masks of one pass with dropout."""
-    masks = gradients.dropout_masks(DROPPING, p.parameters, len(p.x), tf.constant([7, 3]))
-    signals = gradients.forward(DROPPING, p.parameters, tf.constant(p.x), masks=masks)
-    _, delta = losses.loss_and_delta("softmax", "crossentropy", signals[-1].preactivations, tf.constant(p.y))
-    return signals, gradients.backward(DROPPING, p.parameters, signals, delta), masks
-
-
 def test_gradients_with_dropout_are_the_tapes():
     """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
     p = problem(seed=5, sizes=(7, 4, 4, 4, 3), stages=((0, 1), (1, 3), (3, 4)))
-    _, found, masks = masked(p)
-    layer_masks = [mask for stage in masks for mask in by_layer(stage)]
-    assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in layer_masks)
+    _, found = run(p, DROPPING, tf.constant([7, 3]))
+    masks = [layer.signals.mask[0] for layer in found[:-1]]
+    assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in masks)
     variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
     with tf.GradientTape() as tape:
         h = tf.constant(p.x)
-        for (kernel, bias), mask in zip(variables[:-1], layer_masks, strict=True):
+        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
             h = tf.math.tanh(h @ kernel + bias) * mask
         loss = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, h @ variables[-1][0] + variables[-1][1])
@@ -356,12 +402,14 @@ def test_gradients_with_dropout_are_the_tapes():
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     """A mask is 0 in a share `dropout` of its entries and 1 / (1 - dropout) in the others; layers and seeds differ."""
-    kernels = ((tf.zeros((1, 200, 784)),), (tf.zeros((2, 200, 200)),), (tf.zeros((1, 10, 200)),))
-    first, second = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 0]))
-    (other, _) = gradients.dropout_masks(DROPPING, kernels, 300, tf.constant([1, 1]))
-    layers = [first, second[0], second[1], other]
-    for mask in layers:
+    shapes = ((1, 200, 784), (2, 200, 200), (1, 10, 200))
+    kernels = tuple((tf.zeros(shape), tf.zeros(shape[:2])) for shape in shapes)
+    masks = []
+    for seed in ([1, 0], [1, 1]):
+        _, signals = gradients.forward(DROPPING, kernels, tf.zeros((300, 784)), tf.constant(seed))
+        masks += [signals[0].mask[0], *tf.unstack(signals[1].mask[0])]
+    for mask in masks:
         np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
         assert abs(np.mean(mask == 0) - 0.4) < 5 * (0.24 / 60_000) ** 0.5
-    for a, b in itertools.combinations(layers, 2):
+    for a, b in itertools.combinations(masks, 2):
         assert abs(np.mean((a.numpy() == 0) == (b.numpy() == 0)) - 0.52) < 0.02

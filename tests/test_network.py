@@ -10,6 +10,7 @@ import tensorflow as tf
 from study import gradients, network
 from study.activations import REGISTRY
 from study.settings import Settings
+from study.stages import BRIEF_EPOCHS, ROOMY, ROWS, UNROLLED, Stage, layer_shapes, stages
 
 SQUARE_NORM = 100.0  # mean ||x||^2 of the images
 GAUSSIAN = {"sigma_w": 1.7, "sigma_b": 0.3}
@@ -24,42 +25,74 @@ def layers(**changes):
     """(kernel, bias, ...) of layers 1 .. L + 1 at initialisation."""
     chosen = settings(**changes)
     parameters = network.initial_parameters(chosen, SQUARE_NORM)
-    layers = (layer for stage in parameters for layer in zip(*(role.numpy() for role in stage), strict=True))
-    return [tuple(array.T for array in layer) for layer in layers]
+    layers = (
+        zip(*(role[: stage.count].numpy() for role in roles), strict=True)
+        for roles, stage in zip(parameters, chosen.stages, strict=True)
+    )
+    return [tuple(array.T for array in layer) for of_stage in layers for layer in of_stage]
 
 
 def kernels(**changes):
     return [layer[0] for layer in layers(**changes)]
 
 
+@pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS, BRIEF_EPOCHS + 1])
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_stages_are_the_layers_in_order(widths):
+def test_stages_are_the_layers_in_order(widths, epochs):
     """Unpacked, the stages are 784 -> the widths -> 10; the output layer is a stage of its own, whatever its shape."""
-    unpacked = [shape for s in network.stages(widths) for shape in [(s.fan_in, s.fan_out)] * s.count]
-    assert unpacked == network.layer_shapes(widths) == list(itertools.pairwise([784, *widths, 10]))
-    assert network.stages(widths)[-1] == network.Stage(1, widths[-1], 10)
+    found = stages(widths, epochs)
+    unpacked = [shape for s in found for shape in [(s.fan_in, s.fan_out)] * s.count]
+    assert unpacked == layer_shapes(widths) == list(itertools.pairwise([784, *widths, 10]))
+    assert all(s.count <= s.rows and s.is_looped == (s.rows > 1) for s in found)
+    assert found[-1] == Stage(1, 1, widths[-1], 10)
 
 
 def test_a_few_equal_layers_are_stages_of_one_each():
     """Of 784 -> n times 20 -> 10, the n - 1 equal layers are looped over only where there are more than UNROLLED."""
-    most = network.UNROLLED
-    assert [s.count for s in network.stages((20,) * (most + 1))] == [1] * (most + 2)
-    assert [s.count for s in network.stages((20,) * (most + 2))] == [1, most + 1, 1]
+    most, long = UNROLLED, BRIEF_EPOCHS + 1
+    assert [s.count for s in stages((20,) * (most + 1), long)] == [1] * (most + 2)
+    assert [s.count for s in stages((20,) * (most + 2), long)] == [1, most + 1, 1]
 
 
-def test_a_deep_network_has_few_stages():
-    """50 equal layers are three stages, so a compiled program does not grow with depth."""
-    assert network.stages((100,) * 50) == (
-        network.Stage(1, 784, 100),
-        network.Stage(49, 100, 100),
-        network.Stage(1, 100, 10),
+@pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS])
+@pytest.mark.parametrize("depth", [1, 2, 5, 50])
+def test_brief_runs_of_every_depth_share_a_program(depth, epochs):
+    """Their stages differ in the number of layers alone, and there is a row for each."""
+    assert stages((100,) * depth, epochs) == (
+        Stage(1, 1, 784, 100),
+        Stage(depth - 1, ROWS, 100, 100),
+        Stage(1, 1, 100, 10),
     )
+    kinds = {settings(depth=d, width=100, epochs=epochs).program for d in (1, 2, depth, ROWS + 1)}
+    assert len(kinds) == 1 < len({settings(depth=d, epochs=epochs).program for d in (depth, ROWS + 2)})
+
+
+@pytest.mark.parametrize("depth", [1, 3, 60])
+def test_wide_layers_have_no_rows_to_spare(depth):
+    """A row of 1,000 units takes 12 MB with its slots."""
+    assert all(s.rows == s.count for s in stages((ROOMY + 1,) * depth, 1))
 
 
 def test_parameters_become_layers_in_order():
     """Stacked kernels and biases come out as Keras lists them: kernel, bias, kernel, bias, nearest the input first."""
-    parameters = ((tf.constant([[[1]], [[2]]]), tf.constant([[-1], [-2]])), (tf.constant([[[3]]]), tf.constant([[-3]])))
-    assert [array.item() for array in network.layer_parameters(parameters)] == [1, -1, 2, -2, 3, -3]
+    parameters = (
+        (tf.constant([[[1]], [[2]], [[0]]]), tf.constant([[-1], [-2], [0]])),
+        (tf.constant([[[3]]]), tf.constant([[-3]])),
+    )
+    shapes = (Stage(2, 3, 1, 1), Stage(1, 1, 1, 1))
+    assert [array.item() for array in network.layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_a_networks_layers_are_drawn_alike_for_long_and_brief_runs(normalization):
+    """Stages do not change what a seed stands for; rows without a layer are 0."""
+    for depth in (1, 4):
+        long, brief = (settings(depth=depth, width=7, normalization=normalization, epochs=e) for e in (9, 1))
+        drawn = [network.initial_parameters(chosen, SQUARE_NORM) for chosen in (long, brief)]
+        listed = [network.layer_parameters(p, c.stages) for p, c in zip(drawn, (long, brief), strict=True)]
+        for a, b in zip(*listed, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not any(np.any(role[depth - 1 :]) for role in drawn[1][1])
 
 
 def assert_drawn(array, variance, largest=None):
@@ -127,11 +160,11 @@ def test_a_centred_sigmoid_network_is_a_tanh_network():
         assert_drawn(kernel, 16 / 200)
     parameters = network.initial_parameters(settings(width=200, precision="float64", **changes), SQUARE_NORM)
     x = np.random.default_rng(6).random((3, 784))
-    signals = gradients.forward(gradients.Architecture(tf.math.sigmoid), parameters, tf.constant(x))
+    logits = gradients.outputs(gradients.Architecture(tf.math.sigmoid), parameters, tf.constant(x))
     z = x @ drawn[0][0]
     for kernel, _ in drawn[1:]:
         z = np.tanh(z / 2) / 2 @ kernel
-    np.testing.assert_allclose(signals[-1].preactivations, z, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(logits, z, rtol=1e-9, atol=1e-12)
 
 
 def test_normalised_layers_start_with_gamma_1_and_beta_0():
@@ -199,14 +232,17 @@ def test_the_keras_model_is_the_same_network(name, changes):
     chosen = settings(**{"activation": name, "depth": 3, "width": (6, 5, 5), "precision": "float64", **changes})
     parameters = network.initial_parameters(chosen, SQUARE_NORM)
     model = network.keras_model(chosen, REGISTRY[name], SQUARE_NORM)
-    for variable, array in zip(model.trainable_variables, network.layer_parameters(parameters), strict=True):
+    for variable, array in zip(
+        model.trainable_variables, network.layer_parameters(parameters, chosen.stages), strict=True
+    ):
         np.testing.assert_array_equal(variable, array)
     x = tf.constant(np.random.default_rng(3).random((4, 784)))
     architecture = gradients.Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
-    moments = [(tf.zeros_like(stage[1]), tf.ones_like(stage[1])) for stage in parameters[:-1]]
-    for is_training, moving in ((False, moments if chosen.normalization == "batch" else None), (True, None)):
-        logits = gradients.forward(architecture, parameters, x, moving)[-1].preactivations
-        np.testing.assert_allclose(logits, model(x, training=is_training), rtol=1e-9, atol=1e-12)
+    moments = [*((tf.zeros_like(stage[1]), tf.ones_like(stage[1])) for stage in parameters[:-1]), ()]
+    used = gradients.outputs(architecture, parameters, x, moments if chosen.normalization == "batch" else None)
+    np.testing.assert_allclose(used, model(x, training=False), rtol=1e-9, atol=1e-12)
+    trained, _ = gradients.forward(architecture, parameters, x)
+    np.testing.assert_allclose(trained, model(x, training=True), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from study import gradients, network, program, training
+from study import measures, network, program, training
 from study.activations import REGISTRY, derivative_supremum, value_and_derivative
 from study.dataset import split
+from study.images import images_of
 from study.settings import Settings
 
 # 203 training images in batches of 8: 25 updates an epoch, and 3 images left out; 100 updates in 4 epochs.
@@ -35,7 +36,7 @@ def settings(**changes):
 
 def start(chosen, data, activation=None):
     """A run before its first update, as `train` would set it up."""
-    images = training._images_of(data)
+    images = images_of(data)
     activation = REGISTRY[chosen.activation] if activation is None else activation
     return training._Run(chosen, activation, images, *split(images.training, chosen.validation, chosen.seed))
 
@@ -50,14 +51,15 @@ def science(result):
     return {name: value for name, value in result.items() if name != "timings"}
 
 
-def arrays(state):
-    """[W_1, b_1, ...], the trained arrays in Keras' order."""
-    return network.layer_parameters(state.parameters)
+def arrays(run, state=None):
+    """[W_1, b_1, ...], the trained arrays in Keras' order, of the run's state or another."""
+    parameters = tuple(stage[0] for stage in state or run.state)
+    return network.layer_parameters(parameters, run.settings.stages)
 
 
-def layers(state):
+def layers(run):
     """[(W_1, b_1), ...] of a plain network."""
-    return list(zip(arrays(state)[::2], arrays(state)[1::2], strict=True))
+    return list(zip(arrays(run)[::2], arrays(run)[1::2], strict=True))
 
 
 def batches(run, epochs):
@@ -91,7 +93,7 @@ def assert_same_as_keras(run, data, activation):
     x, y = batch(data, batches(run, range(1, EPOCHS + 1)).ravel())
     model.fit(x, y, batch_size=run.settings.batch, shuffle=False, epochs=1, verbose=0)
     assert int(model.optimizer.iterations) == 100
-    for ours, theirs, first in zip(arrays(run.state), model.trainable_variables, before, strict=True):
+    for ours, theirs, first in zip(arrays(run), model.trainable_variables, before, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
         assert ours.ndim == 1 or np.abs(ours - first).max() > 1e-3  # kernels learnt; a normalised layer's bias cannot
     return model
@@ -104,40 +106,46 @@ def assert_same_as_keras(run, data, activation):
 def test_every_activation_trains_as_in_keras(name, tiny_data, reference, float64_keras):
     """From the same weights on the same 100 batches, Adam moves every weight where model.fit does, to 8 digits in
     float64; and what was logged before the first update and after the last is what numpy finds in those weights.
-    The studied through two hidden layers, the others, to spare compiling, through one.
+    The studied layer by layer, as in a long run, the others in a brief run's loop.
     """
     activation = REGISTRY[name]
-    widths = (6, 5) if activation.studied else (6,)
-    chosen = settings(activation=name, depth=len(widths), width=widths, optimizer="adam", learning_rate=0.01)
+    shape = {"width": (6, 5)} if activation.studied else {"width": 6, "epochs": 1}
+    chosen = settings(activation=name, depth=2, optimizer="adam", learning_rate=0.01, **shape)
     run = start(chosen, tiny_data)
-    first = layers(run.state)
+    first = layers(run)
     assert_same_as_keras(run, tiny_data, activation)
     run.measure_end(EPOCHS)
     _, validation = split(1303, 1100, 3)
     probe, _ = batch(tiny_data, validation[:1000])
     logged = run.log.to_lists()
-    for row, weights, indices in ((0, first, batches(run, [1])[0]), (-1, layers(run.state), batches(run, [5])[0])):
+    for row, weights, indices in ((0, first, batches(run, [1])[0]), (-1, layers(run), batches(run, [5])[0])):
         numpy_network = reference(weights, lambda z: value_and_derivative(activation.function, z))
         expected = numpy_network.measures(*batch(tiny_data, indices), probe, derivative_supremum(activation))
         for measure, values in expected.items():
-            np.testing.assert_allclose(logged[measure][row], values, rtol=1e-8, atol=1e-12, err_msg=measure)
+            # A tanh of the last digit below 1 or of 1 itself: compilers differ, and GELU's entry is 0 or is not.
+            atol = 5e-3 if measure == "sparsity" else 1e-12
+            np.testing.assert_allclose(logged[measure][row], values, rtol=1e-8, atol=atol, err_msg=measure)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_sgd_trains_as_in_keras(momentum, tiny_data, float64_keras):
     """With momentum and without, through a loop over equal layers."""
-    run = start(settings(momentum=momentum, learning_rate=0.05), tiny_data)
+    run = start(settings(width=6, epochs=1, momentum=momentum, learning_rate=0.05), tiny_data)
+    assert [stage.is_looped for stage in run.settings.stages] == [False, True, False]
     assert_same_as_keras(run, tiny_data, REGISTRY["swish"])
 
 
-def test_normalised_residual_networks_train_as_in_keras(tiny_data, float64_keras):
-    """Batch normalisation and residual connections: weights, gamma, beta and the moving moments, and so the
-    validation loss, which is computed with those.
+@pytest.mark.parametrize("epochs", [EPOCHS, 1])
+def test_normalised_residual_networks_train_as_in_keras(epochs, tiny_data, float64_keras):
+    """Batch normalisation and residual connections, layer by layer and in a loop: weights, gamma, beta and the moving
+    moments, and so the validation loss, which is computed with those.
     """
-    chosen = settings(width=(6, 6, 6), normalization="batch", residual=True, optimizer="adam", learning_rate=0.01)
+    changes = {"normalization": "batch", "residual": True, "optimizer": "adam", "learning_rate": 0.01}
+    chosen = settings(width=6, epochs=epochs, **changes)
     run = start(chosen, tiny_data)
     model = assert_same_as_keras(run, tiny_data, REGISTRY["swish"])
-    moments = [moment for stage in run.state.moving for layer in zip(*stage, strict=True) for moment in layer]
+    stages = zip((moving for *_, moving in run.state[:-1]), run.settings.stages, strict=False)
+    moments = [m for moving, stage in stages for layer in list(zip(*moving, strict=True))[: stage.count] for m in layer]
     for ours, theirs in zip(moments, model.non_trainable_variables, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
     _, validation = split(1303, 1100, 3)
@@ -156,7 +164,7 @@ def test_other_outputs_and_losses_train_as_in_keras(output, loss, tiny_data, flo
         run.epoch(epoch)
     x, y = batch(tiny_data, batches(run, range(1, EPOCHS + 1)).ravel())
     model.fit(x, np.eye(10)[y], batch_size=8, shuffle=False, epochs=1, verbose=0)
-    for ours, theirs in zip(arrays(run.state), model.trainable_variables, strict=True):
+    for ours, theirs in zip(arrays(run), model.trainable_variables, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
     _, validation = split(1303, 1100, 3)
     x, y = batch(tiny_data, validation)
@@ -172,7 +180,7 @@ def test_noise_is_the_same_draw_at_every_amplitude(tiny_data, reference):
     found = run.noise()
     x, y = tiny_data.test_images / 255, tiny_data.test_labels.astype(np.int64)
     unit = np.random.default_rng(network.seed_for(chosen.seed, "noise")).uniform(-1, 1, x.shape)
-    numpy_network = reference(layers(run.state), lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2))
+    numpy_network = reference(layers(run), lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2))
     assert found["amplitude"] == [0.0, 1.0, 3.0]
     for amplitude, loss, accuracy in zip(*found.values(), strict=True):
         assert loss == pytest.approx(numpy_network.losses(x + amplitude * unit, y).mean(), rel=1e-8)
@@ -197,7 +205,7 @@ def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
     state, *_ = run._call_epoch(1, updates=5)
     x, y = batch(tiny_data, batches(run, [1])[:5].ravel())
     model.fit(x.astype(np.float32), y, batch_size=8, shuffle=False, epochs=1, verbose=0)
-    for ours, theirs in zip(arrays(state), model.trainable_variables, strict=True):
+    for ours, theirs in zip(arrays(run, state), model.trainable_variables, strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
@@ -235,12 +243,13 @@ def test_it_stops_when_keras_stops(tiny_data, float64_keras):
 
 
 def test_a_run_of_no_epochs_measures_the_initial_network(tiny_data):
-    """What a training run logs at step 0, without compiling or training anything; no losses, an empty history."""
+    """What a training run logs at step 0, without compiling what trains; no losses, an empty history."""
     expected = train(tiny_data)["measures"]
-    never_compiled = dataclasses.replace(REGISTRY["swish"], label="never compiled")
-    result = training.train(settings(epochs=0), tiny_data, never_compiled)
-    compiled = start(settings(), tiny_data, never_compiled).program
-    assert compiled.epoch.experimental_get_tracing_count() == compiled.evaluate.experimental_get_tracing_count() == 0
+    unseen = dataclasses.replace(REGISTRY["swish"], label="compiled here alone")
+    result = training.train(settings(epochs=0), tiny_data, unseen)
+    compiled = start(settings(epochs=0), tiny_data, unseen).program
+    counts = [part.experimental_get_tracing_count() for part in (compiled.initial, compiled.epoch, compiled.evaluate)]
+    assert counts == [1, 0, 0]
     assert (result["status"], result["epochs"], result["steps"]) == ("done", 0, 0)
     assert result["last"] == result["best"] == {}
     assert {name: len(values) for name, values in result["history"].items()} == dict.fromkeys(result["history"], 0)
@@ -259,7 +268,7 @@ def test_weight_gradients_are_of_the_gradients_that_move_the_weights(tiny_data):
     logged = train(tiny_data)["measures"]
     run = start(settings(), tiny_data)
     states = {updates: run._call_epoch(1, updates)[0] for updates in range(STEPS + 1)}
-    kernels = {updates: arrays(state)[::2] for updates, state in states.items()}
+    kernels = {updates: arrays(run, state)[::2] for updates, state in states.items()}
 
     def ways(step):
         return [np.linalg.norm(b - a) for a, b in zip(kernels[step], kernels[step + 1], strict=True)]
@@ -281,8 +290,8 @@ def test_what_is_logged_and_when(tiny_data):
     logged = result["measures"]
     assert logged["step"] == LOGGED
     assert logged["epoch"] == [step / STEPS for step in LOGGED]
-    assert set(logged) == {"step", "epoch", *gradients.MEASURES}
-    for measure in gradients.MEASURES:
+    assert set(logged) == {"step", "epoch", *measures.MEASURES}
+    for measure in measures.MEASURES:
         assert np.shape(logged[measure]) == (len(LOGGED), 4)
         undefined = np.isnan(logged[measure])
         of_hidden_layers = measure in ("activation_rms", "activation_mean", "dead_units", "saturation", "sparsity")
@@ -323,14 +332,15 @@ def test_the_same_run_twice_is_the_same_to_the_last_digit(tiny_data):
 
 
 def test_runs_that_differ_in_seed_or_rate_share_one_compiled_program(tiny_data):
-    """Traced once, whatever the seed, the rate, momentum, epsilon, initialisation, patience and noise."""
+    """Traced once, whatever the seed, rate, momentum, initialisation, patience and noise; in brief runs the depth."""
     # A function nobody has compiled; its label is its own.
     activation = dataclasses.replace(REGISTRY["swish"], label="compiled in this test alone")
-    first = settings(depth=1, width=4, precision="float32")
+    first = settings(depth=1, width=4, epochs=1, precision="float32")
     changes = (
         {"seed": 9},
         {"learning_rate": 0.7, "momentum": 0.5},
         {"initialization": "he_normal", "patience": 2, "noise": (0.5,)},
+        {"depth": 7},
     )
     for change in ({}, *changes):
         training.train(dataclasses.replace(first, **change), tiny_data, activation)
@@ -349,18 +359,19 @@ class Stub:
         self.losses, self.diverged, self.epochs = losses, diverged, 0
         self.first, self.orders, self.probe = None, [], None
 
-    def epoch(self, state, hyperparameters, draws, first_step, updates, order, rows, images, labels, probe):
+    def epoch(self, state, counts, hyperparameters, draws, first_step, updates, order, rows, images, labels, probe):
         if int(updates) == 0:
-            self.first, self.probe = state[0], probe.numpy()
+            self.first, self.probe = [parameters for parameters, *_ in state], probe.numpy()
             return state, (0.0, 0, -1), tf.zeros(())
         self.epochs += int(updates) > 1
         self.orders.append(order.numpy())
         diverged = self.diverged if self.epochs == len(self.losses) else -1
-        measured = tf.zeros((program.MOST_LOGGED, 4, len(gradients.MEASURES)))
-        return (self.epochs, *state[1:]), (0.0, 0, diverged), measured
+        measured = tf.zeros((program.MOST_LOGGED, 4, len(measures.MEASURES)))
+        return ((self.epochs, *state[0][1:]), *state[1:]), (0.0, 0, diverged), measured
 
-    def evaluate(self, weights, images, labels, chunks, used):
-        epochs = weights[0] if isinstance(weights[0], int) else 0
+    def evaluate(self, weights, counts, images, labels, chunks, used):
+        first = weights[0][0]
+        epochs = first if isinstance(first, int) else 0
         return (chunks.numpy() >= 0).sum() * (self.losses[epochs - 1] if epochs else 99.0), 0
 
 
@@ -465,7 +476,7 @@ def test_a_run_that_diverges_says_at_which_step(learning_rate, tiny_data, refere
     """The first loss that is not finite stands where numpy meets it too; the epoch is finished, and no other begun."""
     chosen = settings(learning_rate=learning_rate)
     run = start(chosen, tiny_data)
-    numpy_network = reference(layers(run.state), lambda z: value_and_derivative(REGISTRY["swish"].function, z))
+    numpy_network = reference(layers(run), lambda z: value_and_derivative(REGISTRY["swish"].function, z))
     with np.errstate(all="ignore"):
         losses = numpy_losses(numpy_network, chosen, tiny_data, batches(run, range(1, EPOCHS + 1)))
     assert not np.isfinite(losses[-1])
@@ -483,8 +494,8 @@ def test_the_step_is_counted_from_the_start_of_the_run(tiny_data):
     """
     run = start(settings(), tiny_data)
     assert run.epoch(1)[2] is None
-    kernels, *others = run.state.parameters
-    run.state.parameters = ((kernels[0] * math.inf, kernels[1]), *others)
+    ((kernel, bias), *rest), *others = run.state
+    run.state = (((kernel * math.inf, bias), *rest), *others)
     assert [run.epoch(2)[2], run.epoch(3)[2]] == [25, 50]
 
 
@@ -532,7 +543,7 @@ def test_data_sets_are_told_apart_by_their_checksum(tiny_data):
     """Another data set in the same process is not mistaken for the first; mean ||x||^2 is that of its own images."""
     other = dataclasses.replace(tiny_data, training_images=255 - tiny_data.training_images, checksum="its negative")
     for data in (tiny_data, other, tiny_data):
-        images = training._images_of(data)
+        images = images_of(data)
         np.testing.assert_array_equal(images.images[:1303], data.training_images)
         np.testing.assert_array_equal(images.images[1303:], data.test_images)
         x = data.training_images / 255

@@ -36,9 +36,9 @@ def main() -> None:
 
 
 def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
-    """{"contender", "epochs"}: seconds of that many epochs; {"run": settings}: what `train_once` says."""
+    """{"contender", "epochs"}: seconds of that many epochs; {"run": settings, "anew"}: what `train_once` says."""
     if "run" in request:
-        return {**holder.train_once(data, request["run"]), "memory": _memory()}
+        return {**holder.train_once(data, request["run"], request.get("anew", False)), "memory": _memory()}
     seconds = contenders[request["contender"]](request["epochs"])
     return {"seconds": seconds, "memory": _memory()}
 

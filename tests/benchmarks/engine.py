@@ -22,12 +22,18 @@ def contenders(data: Dataset) -> dict[str, Contender]:
     }
 
 
-def train_once(data: Dataset, settings: dict[str, Any]) -> dict[str, float]:
-    """A whole run by the public `train`, its validation and test included: seconds without compiling, and compiling."""
+def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str, float]:
+    """A whole run by the public `train`, its validation and test included: seconds without compiling, and compiling.
+
+    `anew` compiles a program of its own, which runs of another depth would have shared.
+    """
+    from study import program
     from study.activations import REGISTRY
     from study.settings import Settings
     from study.training import train
 
+    if anew:
+        program.compiled_program.cache_clear()
     wanted = Settings(activation="relu", **settings)
     timings = train(wanted, data, REGISTRY["relu"])["timings"]
     compiling = timings["compile_seconds"]
@@ -37,13 +43,14 @@ def train_once(data: Dataset, settings: dict[str, Any]) -> dict[str, float]:
 def _run(data: Dataset, logged: tuple[int, ...] | None) -> Any:
     from study import training
     from study.activations import REGISTRY
+    from study.images import images_of
     from study.settings import Settings
 
     class Run(training._Run):  # the article's run; measures every epoch at these steps, or as any run does
         def _logged(self, epoch: int) -> np.ndarray:
             return super()._logged(epoch) if logged is None else np.isin(np.arange(self.steps + 1), logged)
 
-    images = training._images_of(data)
+    images = images_of(data)
     chosen, held_out = training.split(images.training, VALIDATION, 0)
     return Run(Settings(activation="relu", seed=0), REGISTRY["relu"], images, chosen, held_out), held_out
 

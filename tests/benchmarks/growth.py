@@ -36,7 +36,8 @@ def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], rep
 def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeats: int) -> list[Row]:
     rows = []
     for repeat in range(repeats + 1):
-        answers = ask_all(workers, [{"run": {**ONE_EPOCH, quantity: value}}] * len(workers))
+        request = {"run": {**ONE_EPOCH, quantity: value}, "anew": repeat == 0}
+        answers = ask_all(workers, [request] * len(workers))
         for worker, answer in enumerate(answers):
             row = {"quantity": quantity, "value": value, "worker": worker, "repeat": repeat}
             if repeat:

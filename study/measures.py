@@ -1,0 +1,66 @@
+"""What is measured in a layer: the norms of its gradients and signals, how many of its units are off, its last update.
+
+Everything here is of one layer; an architecture's walks (see study/gradients.py) carry it to all of them.
+"""
+
+import tensorflow as tf
+
+from study.gradients import Function, Gradients, Signals, with_product
+
+DEAD_SHARE = 1e-3  # of the supremum of |phi'|: below it for every probe example, a unit counts as dead
+SATURATED_SHARE = 0.05  # of the supremum of |phi'|: below it, an entry counts as saturated
+
+BATCH_MEASURES = (
+    "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms", "activation_mean",
+)  # fmt: skip
+PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
+ON_PROBE = (*PROBE_MEASURES, "update_ratio")  # measured before the step, the others in it
+MEASURES = (*BATCH_MEASURES, *ON_PROBE)
+
+
+def norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """2-norm over `axes`, its squares summed in float64: the square of 1e-25 is 0 in float32.
+
+    Scaling by the largest entry first would do as well, but compiles to twice the code.
+    """
+    return tf.cast(tf.sqrt(tf.reduce_sum(tf.square(tf.cast(x, tf.float64)), axes)), x.dtype)
+
+
+def _root_mean_square(x: tf.Tensor) -> tf.Tensor:
+    """Over all entries."""
+    return norm(x, list(range(x.shape.rank))) / tf.sqrt(tf.cast(x.shape.num_elements(), x.dtype))
+
+
+def of_batch(function: Function | None, signals: Signals, gradients: Gradients) -> tf.Tensor:
+    """BATCH_MEASURES (6,) of a layer, from one training batch; the output layer has no activation (None): NaN.
+
+    h_l is phi(z_l), under dropout times its mask, without what a residual connection adds.
+    """
+    delta, z = gradients.delta, signals.preactivations
+    error = norm(delta, [-1]) * delta.shape[0]  # (B,): delta_{l,i} = B * d loss / d z_{l,i}
+    activation = z * float("nan") if function is None else function(z)
+    activation = activation * signals.mask[0] if signals.mask else activation
+    return tf.stack((
+        norm(gradients.parameters[0], [0, 1]),
+        _root_mean_square(error),
+        _root_mean_square(error * norm(signals.inputs, [-1])),
+        tf.reduce_mean(tf.square(z)),
+        _root_mean_square(activation),
+        tf.reduce_mean(activation),
+    ))  # fmt: skip
+
+
+def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> tf.Tensor:
+    """PROBE_MEASURES (3,) of a layer, from pre-activations z (P, units); `supremum` of |phi'|. Output layer: NaN."""
+    if function is None:
+        return tf.fill([len(PROBE_MEASURES)], tf.constant(float("nan"), z.dtype))
+    value, product = with_product(function, z)
+    slope = tf.abs(product(tf.ones_like(z)))
+    is_dead = tf.reduce_all(slope < DEAD_SHARE * supremum, axis=0)
+    shares = (is_dead, slope < SATURATED_SHARE * supremum, value == 0)
+    return tf.stack([tf.reduce_mean(tf.cast(share, z.dtype)) for share in shares])
+
+
+def update_ratio(update: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """norm(update of W_l) / norm(W_l), W_l before the update that made it `kernel`."""
+    return norm(update, [0, 1]) / norm(kernel - update, [0, 1])
