@@ -26,7 +26,7 @@ quick: $(INSTALLED) ## a taste of the same in about two minutes, written to resu
 claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 minutes; the report then judges them
 	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
 
-ninety_nine: $(INSTALLED) ## a network tuned to 99%, about 10 minutes
+ninety_nine: $(INSTALLED) ## can it be tuned to 99%? about 10 minutes
 	$(PY) -m study all --target ninety_nine$(RUNS)$(WHERE)$(KEPT)
 
 test: $(INSTALLED) ## the tests

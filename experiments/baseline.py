@@ -31,6 +31,7 @@ ORDER = 1
 TITLE = "The article's network"
 NAME = "baseline"
 METRIC = "test_accuracy"
+BEST_WEIGHTS = "baseline_best"  # the same comparison by the weights of the lowest validation loss
 UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are at the end of training
 
 
@@ -55,6 +56,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     norms = tables.gradient_norms(measures, NAME)
     accuracy, outcomes = tables.accuracy(runs, NAME), _outcomes(runs)
     differences = comparisons.against_reference(runs, NAME, METRIC)
+    of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
     units = tables.final_shares(measures.merge(finished), NAME)
     section_tables = {
@@ -64,7 +66,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "history": history.assign(experiment=NAME),
         "outcomes": outcomes,
         "final_units": units,
-        **({} if differences is None else {"comparisons": differences}),
+        **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
     }
     blocks: list[str | Display | Picture] = [
         _protocol(runs, plan),
@@ -73,6 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown(accuracy, differences, style),
             NAME,
         ),
+        _by_best(of_best, style),
         _article(accuracy, runs, style),
         _worst(outcomes),
         *_pictures(runs, accuracy, history, norms, style),
@@ -85,6 +88,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     ]
     judgements = _judgements(plan, runs, units)
     return Section(TITLE, _answer(accuracy, differences, style), blocks, section_tables, judgements)
+
+
+def _by_best(differences: pd.DataFrame | None, style: Style) -> str:
+    """The same tests of the weights that the tuned comparison uses."""
+    if differences is None:
+        return ""
+    return (
+        "The differences and p in the table are of the last weights, as the article has it. By the weights of the "
+        f"lowest validation loss: {comparisons.verdict(differences, style.labels)}"
+    )
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:

@@ -81,6 +81,8 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
         return []
     lost = int(first.isna().sum() + second.isna().sum())
     remark = f"one depth, width {WIDTH}, {P3_EPOCHS} epochs, {len(first)} seeds; the paper states none of them"
+    trained = [int((arm >= TRAINED_LEVEL).sum()) for arm in (first, second)]
+    remark += f"; judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full"
     remark += f"; {lost} runs diverged, and their seeds are left out" if lost else ""
     return [judge("P3", "difference", protocols.difference(first, second), remark)]
 

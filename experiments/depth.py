@@ -108,12 +108,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             "By what factor the norm of the error signal changes for each hidden layer it passes on its way to the "
             f"input, at initialisation, {max(depths(plan))} layers; geometric mean over seeds, 95% interval.",
             _shown_factors(shrink, max(depths(plan)), style),
+            "shrink_factors",
         ),
         _bound(shrink, max(depths(plan)), style),
         Display(
             "The deepest network of the grid that trained (validation accuracy of at least 50%) with all shallower "
             "ones: median over seeds (least to most).",
             _shown_depths(reached, style),
+            "trainable_depth",
         ),
         _outside(theory),
         Display(
@@ -139,7 +141,8 @@ def _method(plan: Plan) -> str:
     return (
         f"{', '.join(map(str, depths(plan)))} hidden layers of {WIDTH} units, Keras' default initialisation "
         f"(glorot_uniform, zero biases), {by}, 480 updates, {seeds_at(1, plan)} paired seeds "
-        f"({seeds_at(max(depths(plan)), plan)} at depth {max(depths(plan))}). "
+        f"({seeds_at(max(depths(plan)), plan)} at depth {max(depths(plan))}, and so for the deepest network that "
+        "trains, which wants a seed at every depth). "
         "Failing in 480 updates is not failing for ever. "
         f"Measures at initialisation are of networks of {' and '.join(map(str, INITIAL_WIDTHS))} units, in float64."
     )
@@ -237,8 +240,10 @@ def _pictures(
         ),
         Picture(
             "depth_side_by_side",
-            "Weight gradient, error and forward signal of the same networks. The weight gradient hides most of what "
-            "the error shows, for it is the error times the layer's input, and inputs become alike with depth.",
+            "Weight gradient, error and forward signal of the same networks. A weight gradient is the error times the "
+            "layer's input: where the forward signal shrinks towards the output as the error does towards the input, "
+            "it hides what the error shows; where the forward signal keeps its size, as the sigmoid's does, it "
+            "vanishes with the error.",
             depth_figures.norms_side_by_side(deep, style),
         ),
         Picture(
@@ -249,7 +254,7 @@ def _pictures(
         ),
         Picture(
             "depth_heat",
-            f"The error signal by layer and training step, {profile} hidden layers, SGD, the sigmoid beside ReLU: do "
+            f"The error signal by layer and training step, {profile} hidden layers, SGD, a panel an activation: do "
             "the layers near the input (below) get a signal before the updates are over?",
             depth_figures.error_heat_map(deep[deep["measure"] == "error"], style),
         ),

@@ -92,7 +92,8 @@ def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
     for part, value in VALUES.items():
         first, second = (protocols.arm(per_run, value, activation=name) for name in P4_CLAIM)
         if len(first) and len(second):
-            found.append(judge("P4", part, protocols.ratio(first, second), remark))
+            how = "by the final loss, not by when one is reached; " if part == "speed" else ""
+            found.append(judge("P4", part, protocols.ratio(first, second), how + remark))
     return found
 
 

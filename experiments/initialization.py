@@ -72,15 +72,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         f"{len(INITIALIZATIONS)} initialisations. The critical one is computed from the activation's function alone: "
         "the variances of weights and biases at which theory's error signal neither shrinks nor grows. The output "
         "layer keeps Keras' default.",
-        Display("The critical initialisations, from theory.", _shown_points(plan, style)),
+        Display("The critical initialisations, from theory.", _shown_points(plan, style), "critical_points"),
         Display(
             f"Factor per layer of the error's norm at initialisation, {depth} layers: geometric mean over seeds, 95% "
             "interval, and theory's.",
             _shown_factors(shrink[shrink["depth"] == depth], style),
+            "initialization_factors",
         ),
         Display(
             "The deepest network that trained with all shallower ones: median over seeds, least and most.",
             _shown_depths(reached, style),
+            "initialization_depths",
         ),
         *_pictures(success, plan, style),
     ]

@@ -85,7 +85,8 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     for part, init in P6_CLAIM[1].items():
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):
-            found.append(judge("P6", part, mean_interval(values), remark))
+            added = "" if part == "torch" else "this study's addition, for the source uses PyTorch's initialisation; "
+            found.append(judge("P6", part, mean_interval(values), added + remark))
     return found
 
 

@@ -30,7 +30,7 @@ from study.statistics import Interval, mean_interval, summarise
 from study.style import Style
 
 ORDER = 15
-TITLE = "Tuned to 99%"
+TITLE = "Can it be tuned to 99%?"
 NAME = "ninety_nine"
 TARGET = "ninety_nine"
 KEYS = ["dropout", "shift"]

@@ -55,6 +55,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown(table, summary, differences, style),
             NAME,
         ),
+        _losses(table, style),
         _picture(table, noisy, style),
     ]
     answer = _answer(summary, differences, style)
@@ -108,6 +109,20 @@ def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame
             }
         )
     return pd.DataFrame(rows)
+
+
+def _losses(table: pd.DataFrame, style: Style) -> str:
+    """The losses under the strongest noise: a network that is wrong more often may be less sure of it."""
+    last = table[table["amplitude"] == table["amplitude"].max()].dropna(subset=["test_loss_mean"])
+    losses = ", ".join(
+        f"{tables.escape_markdown(style.labels[row['activation']])} "
+        f"{tables.interval(row['test_loss_mean'], row['loss_ci_low'], row['loss_ci_high'])}"
+        for row in last.sort_values("test_loss_mean").to_dict("records")
+    )
+    return (
+        f"Accuracy is not all: the loss also says how sure the network is where it is wrong. At a = "
+        f"{table['amplitude'].max():g} the mean losses (geometric) are {losses}."
+    )
 
 
 def _answer(summary: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> str:

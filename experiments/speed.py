@@ -147,9 +147,11 @@ def displays(document: dict[str, Any]) -> list[Display]:
     content = document["content"]
     growth = pd.DataFrame(content["growth"])
     return [
-        Display("Images a second: median [lowest, highest].", _shown_contenders(contest(content))),
-        Display("Ratios within each repeat: median [lowest, highest].", _shown_targets(judgement(content))),
-        Display("Fitted exponents of time, 95% interval.", _shown_exponents(exponents(growth))),
+        Display("Images a second: median [lowest, highest].", _shown_contenders(contest(content)), "bench"),
+        Display(
+            "Ratios within each repeat: median [lowest, highest].", _shown_targets(judgement(content)), "bench_targets"
+        ),
+        Display("Fitted exponents of time, 95% interval.", _shown_exponents(exponents(growth)), "growth_exponents"),
     ]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from experiments.baseline import BEST_WEIGHTS
 from study import decision, tables
-from study.constants import DEPTH_OPTIMIZERS, REFERENCE_ACTIVATION
+from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TUNING_EPOCHS
 from study.decision import Finding, Source
 from study.experiment import Display, Evidence, Picture, Plan, Section
 from study.style import Style
@@ -19,8 +20,9 @@ TITLE = "Verdict"
 FAMILIES = ("learning_rate", "baseline")  # whose tests decide: the first that was run
 NOISE = "robustness"
 IN_WORDS = {
-    "learning_rate": "each with a learning rate of its own",
+    "learning_rate": f"each with a learning rate of its own, {TUNING_EPOCHS} epochs",
     "baseline": "in the article's network, one learning rate for all",
+    BEST_WEIGHTS: "in the article's network, one learning rate for all, by the weights of the lowest validation loss",
 }
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 SOURCES = (
@@ -90,7 +92,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 def _answer(table: pd.DataFrame, found: Mapping[str, pd.DataFrame], style: Style) -> str:
     compared = found.get("comparisons", pd.DataFrame())
-    findings = {name: decision.finding(compared, name) for name in (*FAMILIES, NOISE)}
+    findings = {name: decision.finding(compared, name) for name in (*IN_WORDS, NOISE)}
     family = next((name for name in FAMILIES if findings[name]), None)
     if family is None or (decided := findings[family]) is None:
         return "No two activations were compared with each other, so none is recommended."
@@ -100,11 +102,12 @@ def _answer(table: pd.DataFrame, found: Mapping[str, pd.DataFrame], style: Style
     parts = [
         f"**Use {names.all(choice[:1])}.**",
         *accuracy_in_words(decided, choice, names, IN_WORDS[family]),
+        *(otherwise_in_words(findings[name], decided, names, how) for name, how in IN_WORDS.items() if name != family),
         *depth_in_words(table, choice[0], names),
         *noise_in_words(findings[NOISE], names),
         *cost_in_words(table, choice[0], names),
     ]
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
 class _Names:
@@ -136,12 +139,24 @@ def accuracy_in_words(found: Finding, choice: Sequence[str], names: _Names, how:
         parts.append(f"No difference from {reference} in test accuracy was seen, {how} (n = {found.n} paired seeds).")
     if found.undecided:
         parts.append(
-            f"{_which(found, names)}, a difference from {reference} of more than {100 * found.bound:.2f} points is "
-            f"outside every 95% interval; equivalence within {100 * found.margin:g} points is shown for "
-            f"{names.all(found.equivalent) or 'none'}. At this n a true difference of {100 * found.detectable:.2f} "
-            "points or more would have been seen with a probability of at least 0.8."
+            f"{_which(found, names)}, the 95% intervals reach from {100 * found.most_worse:.2f} points worse than "
+            f"{reference} to {100 * found.most_better:.2f} better; equivalence within {100 * found.margin:g} points is "
+            f"shown for {names.all(found.equivalent) or 'none'}. At this n a true difference of "
+            f"{100 * found.detectable:.2f} points or more would have been seen with a probability of at least 0.8."
         )
     return parts
+
+
+def otherwise_in_words(found: Finding | None, decided: Finding, names: _Names, how: str) -> str:
+    """What another family of tests finds that the deciding one does not."""
+    if found is None:
+        return ""
+    new = {
+        "better": [name for name in found.better if name not in decided.better],
+        "worse": [name for name in found.worse if name not in decided.worse],
+    }
+    parts = [f"{word} than {names.all([found.reference])}: {names.all(which)}" for word, which in new.items() if which]
+    return f"It depends on the protocol: {how}, {'; '.join(parts)}." if parts else ""
 
 
 def _which(found: Finding, names: _Names) -> str:
@@ -158,7 +173,8 @@ def depth_in_words(table: pd.DataFrame, chosen: str, names: _Names) -> list[str]
         if found:
             parts.append(f"under {OPTIMIZERS[name]} {names.all([chosen])} {depths[chosen]}, {', '.join(found)}")
     text = "Depth does separate them: the deepest network that trained has, in hidden layers, "
-    return [f"{text}{'; '.join(parts)}."] if parts else []
+    condition = f" (after {DEPTH_UPDATES} updates from Keras' initialisation; others train deeper, see below)"
+    return [f"{text}{'; '.join(parts)}{condition}."] if parts else []
 
 
 def noise_in_words(found: Finding | None, names: _Names) -> list[str]:
@@ -166,8 +182,8 @@ def noise_in_words(found: Finding | None, names: _Names) -> list[str]:
     if found is None:
         return []
     reference = names.all([found.reference])
-    parts = [f"better than {reference}: {names.all(found.better)}"] if found.better else []
-    parts += [f"worse: {names.all(found.worse)}"] if found.worse else []
+    parts = [f"more accurate than {reference}: {names.all(found.better)}"] if found.better else []
+    parts += [f"less accurate than {reference}: {names.all(found.worse)}"] if found.worse else []
     return [f"Under noise on the images, {'; '.join(parts)}."] if parts else []
 
 
@@ -218,9 +234,10 @@ def _caption(table: pd.DataFrame) -> str:
     }  # fmt: skip
     counts = [f"{name} {int(table[column].min())}" for name, column in seeds.items() if table[column].notna().any()]
     return (
-        "Accuracies and dead units in percent with 95% t intervals: the article's network, last weights; tuned, on "
-        "fresh seeds, best validation weights, with the rate chosen and the range of rates as good; the deepest "
-        "network that trained, in hidden layers, median (least to most); the mean accuracy under noise; time of an "
+        "Accuracies and dead units in percent with 95% t intervals: the article's network, last weights, stopped "
+        f"early; tuned, on fresh seeds, {TUNING_EPOCHS} epochs, best validation weights (so the two columns are of two "
+        "protocols), with the rate chosen and the range of rates as good; the deepest network that trained, in hidden "
+        "layers, median (least to most); the mean accuracy under noise; time of an "
         "entry forward and backward, and of a training step; units dead at the end of training. "
         f"Seeds: {', '.join(counts)}."
     )

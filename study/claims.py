@@ -22,7 +22,8 @@ RULE = (
     "The rule, fixed before the runs: each part of a claim is one measured quantity with the region in which the claim "
     "would put it. It is reproduced where the whole 95% interval lies in that region, contradicted where the whole "
     "interval lies outside it, inconclusive otherwise. A claim claims all of its parts: one part contradicted "
-    "contradicts it, and it is reproduced only if every part is."
+    "contradicts it, and it is reproduced only if every part is. A verdict is on the protocol that was run: what could "
+    "be reached is contradicted for what was tried, and not for ever."
 )
 
 

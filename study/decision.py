@@ -10,11 +10,11 @@ from study.constants import CONFIDENCE
 
 RULE = (
     "The rule: an activation is better or worse than the reference where their test accuracies differ at p < 0.05 in "
-    "the paired sign-flip test, Holm-adjusted over the activations; the tuned comparison decides, or that of the "
-    "article's network where it was not run. If any is better, those are recommended, the one with the cheapest "
-    "training step first; if none is, the reference: a change needs a reason. Depth is mentioned where it separates: "
-    "where the seeds' range of the deepest network that trains lies wholly apart from that of the activation "
-    "recommended. So is noise, by the same test as accuracy."
+    "the paired sign-flip test, Holm-adjusted over the activations compared (each further one asks more of all); the "
+    "tuned comparison decides, or that of the article's network where it was not run. If any is better, those are "
+    "recommended, the one with the cheapest training step first; if none is, the reference: a change needs a reason. "
+    "Depth is mentioned where it separates: where the seeds' range of the deepest network that trains lies wholly "
+    "apart from that of the activation recommended. So is noise, by the same test as accuracy."
 )
 
 
@@ -31,7 +31,8 @@ class Source:
 class Finding:
     """What one family of paired tests supports; accuracies in [0, 1].
 
-    `undecided` differ from the reference neither way, by at most `bound`: the furthest end of their intervals.
+    `undecided` differ from the reference neither way: by their intervals they are at most `most_better` better and at
+    most `most_worse` worse; `detectable` is the largest of the differences that their tests see with probability 0.8.
     """
 
     reference: str
@@ -39,10 +40,11 @@ class Finding:
     better: tuple[str, ...]
     worse: tuple[str, ...]
     undecided: tuple[str, ...]
-    bound: float
+    most_better: float
+    most_worse: float
     equivalent: tuple[str, ...]
     margin: float
-    detectable: float  # the largest of the differences that the tests see with probability 0.8
+    detectable: float
     can_reject: bool  # whether n is enough for any p to pass
 
 
@@ -83,9 +85,10 @@ def finding(comparisons: pd.DataFrame, experiment: str) -> Finding | None:
     return Finding(
         reference=str(rows["reference"].iloc[0]),
         n=int(rows["n"].min()),
-        bound=float(rows.loc[~is_different, ["ci_low", "ci_high"]].abs().max(axis=None)),
+        most_better=max(float(rows.loc[~is_different, "ci_high"].max()), 0.0),
+        most_worse=max(-float(rows.loc[~is_different, "ci_low"].min()), 0.0),
         margin=float(rows["margin"].iloc[0]),
-        detectable=float(rows["detectable_difference"].max()),
+        detectable=float(rows.loc[~is_different, "detectable_difference"].max()),
         can_reject=bool(rows["smallest_p"].min() * len(rows) <= 1 - CONFIDENCE),
         **names,
     )

@@ -49,7 +49,7 @@ class ClusterError(Exception):
 
 @functools.cache
 def _fingerprint(activation: Any) -> str:
-    """Once a process and activation: it takes as long as a network that is not trained."""
+    """Once a process and activation: it takes longer than a network that is not trained."""
     from study.activations import fingerprint
 
     return fingerprint(activation)

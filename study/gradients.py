@@ -21,8 +21,6 @@ from study.normalization import Tensors, column_sums, normalise
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 
-DRAWS = 2**24  # of a layer: that of step t in layer l is seeded by t + l DRAWS
-
 
 @dataclass(frozen=True)
 class Architecture:
@@ -38,19 +36,21 @@ class Architecture:
     dropout: float = 0.0
     counts: Sequence[Any] | None = None
 
-    def layers(self, place: int, parameters: Parameters) -> "_Layers":
+    def layers(self, place: int, parameters: Parameters) -> "Layers":
         """What the layers of a stage do. The output layer maps affinely and no more; layer 1 has no residual connection
         even where the images have as many pixels as it has units.
         """
         rows, fan_out, fan_in = parameters[place][0].shape
         count = rows if self.counts is None else self.counts[place]
         if place == len(parameters) - 1:
-            return _Layers(count, rows > 1, tf.identity, "none", False, 0.0)
+            return Layers(count, rows > 1, tf.identity, "none", False, 0.0)
         is_residual = self.residual and place > 0 and fan_in == fan_out
-        return _Layers(count, rows > 1, self.function, self.normalization, is_residual, self.dropout)
+        return Layers(count, rows > 1, self.function, self.normalization, is_residual, self.dropout)
 
 
-class _Layers(NamedTuple):
+class Layers(NamedTuple):
+    """What the `count` layers of a stage do; see Architecture."""
+
     count: Any
     is_looped: bool
     function: Function
@@ -141,13 +141,13 @@ def walk(
     That is a nest of tensors; of a looped stage they have rows, and are written over those in `room`. Else they have no
     first axis: to give them one, a compiled program would compute the signals twice.
     """
-    h, first, found = x, 0, []
+    h, first, found = x, 1, []
     for place, stage in enumerate(parameters):
         of_stage = _Forward(
             architecture.layers(place, parameters),
             stage,
             moving[place] if moving else (),
-            None if seed is None else seed + tf.constant([0, first * DRAWS]),
+            None if seed is None else seed + tf.constant([first, 0]),
             functools.partial(visit, place),
         )
         h, kept = of_stage.looped(h, room[place]) if of_stage.layers.is_looped else of_stage.layer(0, h)
@@ -159,7 +159,7 @@ def walk(
 class _Forward(NamedTuple):
     """Forward through one stage."""
 
-    layers: _Layers
+    layers: Layers
     stage: Tensors
     moving: Tensors
     seed: Any
@@ -180,7 +180,7 @@ class _Forward(NamedTuple):
 
     def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
         """0 or 1 / (1 - dropout), of z's shape."""
-        of_layer = self.seed + tf.stack([0, row * DRAWS])
+        of_layer = self.seed + tf.stack([row, 0])
         drawn = tf.random.stateless_uniform(z.shape, of_layer, alg="philox")  # the default takes six times as long
         return tf.cast(drawn >= self.layers.dropout, z.dtype) / (1 - self.layers.dropout)
 
@@ -202,11 +202,12 @@ def backward(
     output_delta: tf.Tensor,
     visit: Callable[[int, Any, Signals, Gradients], Any],
 ) -> list[Any]:
-    """From the output layer, whose delta is given, (B, 10), to layer 1: every layer's rows of `stages` anew.
+    """From the output layer, whose delta is given, (B, 10), to layer 1: `stages` with every layer's rows replaced.
 
-    A stage is a nest of tensors (rows, ...), the first its parameters. visit(stage, the layer's rows of it, its
-    signals, its gradients) returns these rows as they were, with which the walk goes on, and as they are to be. Of a
-    looped stage they are the layer's alone; else they keep their first axis.
+    A stage is a nest of tensors (rows, ...), the first its parameters. visit(place of the stage, the layer's rows, its
+    signals, its gradients) returns (before, after): the rows it was given, whose kernel carries the error on, and those
+    that replace them. It returns the former so that a program can order its reads before its writes. In a stage of one
+    layer both keep their first axis of 1.
     """
     parameters = tuple(stage[0] for stage in stages)
     upstream, found = output_delta, list(stages)
@@ -220,7 +221,7 @@ def backward(
 class _Backward(NamedTuple):
     """Backward through one stage; `upstream` is d loss / d a layer's output."""
 
-    layers: _Layers
+    layers: Layers
     visit: Callable[[Any, Signals, Gradients], Any]
 
     def layer(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> tuple[Gradients, Any]:

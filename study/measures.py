@@ -14,8 +14,8 @@ BATCH_MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms", "activation_mean",
 )  # fmt: skip
 PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
-ON_PROBE = (*PROBE_MEASURES, "update_ratio")  # measured before the step, the others in it
-MEASURES = (*BATCH_MEASURES, *ON_PROBE)
+BEFORE_STEP = (*PROBE_MEASURES, "update_ratio")  # of the weights alone; the others are of the step's batch
+MEASURES = (*BATCH_MEASURES, *BEFORE_STEP)
 
 
 def norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:

@@ -88,12 +88,12 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
     """
     layer, parameters, stages = 1, [], settings.stages
     for stage in stages:
-        of_units = (stage.rows, stage.fan_out)
+        rows, fan_in, fan_out = stage.shape
         is_plain = settings.normalization == "none" or stage is stages[-1]
-        shapes = [(*of_units, stage.fan_in), *[of_units] * (1 if is_plain else 3)]
+        shapes = [(rows, fan_out, fan_in), *[(rows, fan_out)] * (1 if is_plain else 3)]
         roles = [np.zeros(shape, settings.precision) for shape in shapes]
         for row in range(stage.count):
-            drawn = initial_layer(settings, layer + row, stage.fan_in, stage.fan_out, square_norm)
+            drawn = initial_layer(settings, layer + row, fan_in, fan_out, square_norm)
             for role, array in zip(roles, drawn, strict=True):
                 role[row] = array.T
         parameters.append(tuple(map(tf.constant, roles)))

@@ -23,7 +23,7 @@ def column_sums(x: tf.Tensor) -> tf.Tensor:
 
 
 def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
-    """A layer's moving mean and variance (units,) after one more training batch."""
+    """A layer's moving mean and variance, (units,) or (1, units) as given, after one more training batch."""
     found = (tf.squeeze(moment, -2) for moment in moments("batch", affine))
     return tuple(old * MOMENTUM + new * (1 - MOMENTUM) for old, new in zip(moving, found, strict=True))
 

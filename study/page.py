@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from study import claims, tables
+from study import claims, glossary, tables
 from study.experiment import Display, Picture, Section
 
 TITLE = "Activation functions, compared"
@@ -54,6 +54,7 @@ def compose(sections: Sequence[Section], facts: Facts) -> list[Block]:
     leading = [section for section in sections if section.leads]
     following = [claims_section(sections), *(section for section in sections if not section.leads)]
     following += [
+        Section(glossary.TITLE, "", [glossary.listed()]),
         Section("What this does not say", "", ["\n".join(f"- {caveat}" for caveat in CAVEATS)]),
         Section("How it was made", "", _making(facts)),
     ]
@@ -144,7 +145,7 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
         return f"## {block.text}"
     if isinstance(block, Display):
-        return f"{tables.markdown(block.frame)}\n\n*{block.caption}*"
+        return f"{tables.markdown(block.frame)}\n\n*{block.caption}* ([{block.name}](tables/{block.name}.tex))"
     if isinstance(block, Picture):
         return f"![{block.name}](figures/{block.name}.png)\n\n*{block.caption}*"
     return block

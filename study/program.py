@@ -5,8 +5,7 @@ learning rate or, as far as study/stages.py has it so, depth share it, and a pro
 """
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -34,11 +33,14 @@ class Program:
     epoch: Any
     evaluate: Any
     initial: Any
+    compiled: set[Any] = field(
+        default_factory=set
+    )  # the sizes of data for which it was, as its caller tells them apart
 
 
 @functools.lru_cache(maxsize=8)
 def compiled_program(activation: Activation, kind: ProgramKind) -> Program:
-    """The program that trains this kind of network; a process compiles it once, at its first use."""
+    """The programs of this kind of network; a process compiles each once, at its first use."""
     network = Network(activation.function, derivative_supremum(activation), kind)
     # Without autograph, which has nothing to convert here and takes six times as long as tracing does.
     compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
@@ -62,6 +64,10 @@ class Network:
     def function_of(self, place: int) -> gradients.Function | None:
         """Phi, or None of the output layer's stage."""
         return None if place == len(self.kind.shapes) - 1 else self.function
+
+    def is_looped(self, place: int) -> bool:
+        """Whether the stage is a loop."""
+        return self.kind.shapes[place].is_looped
 
     def assess(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of every example and whether it is classified right, (B,) each, outside training.
@@ -104,70 +110,78 @@ def _epoch(
     step with a loss that is not finite or -1) and what was measured, (MOST_LOGGED, rows of all stages, measures).
     """
     kind, architecture = network.kind, network.architecture(counts)
-    rule, total = OPTIMIZERS[kind.optimizer], sum(count for count, *_ in kind.shapes)
 
     def at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
         numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, kind.precision)]
         return Hyperparameters(*numbers)
 
-    def before(step: tf.Tensor, state: State) -> tf.Tensor:
-        """measures.ON_PROBE of every layer before the update that follows `step`."""
-        h = at(step, hyperparameters)
+    def step(index: tf.Tensor, stages: Any, room: Any, totals: Any, measured: tf.Tensor) -> Any:
+        is_logged, number = rows[index] >= 0, first_step + index
 
-        def last_update(place: int, row: Any) -> tf.Tensor:
-            kernel, slots = state[place][0][0], state[place][1][0]
-            ratio = measures.update_ratio(rule.update(tuple(slot[row] for slot in slots), h), kernel[row])
-            return tf.where(step > 0, ratio, tf.constant(float("nan"), kind.precision))
+        def before() -> tf.Tensor:
+            shown = pixels(images, probe, kind.precision)
+            return _before_step(network, architecture, stages, shown, at(number, hyperparameters))
 
-        return _of_probe(network, architecture, _parameters(state), pixels(images, probe, kind.precision), last_update)
-
-    def step(index: tf.Tensor, state: State, room: Any, totals: Any, measured: tf.Tensor) -> Any:
-        is_logged = rows[index] >= 0
         # The update takes its hyperparameters from the branch, and so comes after the measurement: were the two
         # unordered, the compiler would copy parameters and slots in every step, a fifth of its time.
-        of_probe, ordered = tf.cond(
+        measured_before, ordered = tf.cond(
             is_logged,
-            lambda: (before(first_step + index, state), hyperparameters),
-            lambda: (tf.zeros([total, len(measures.ON_PROBE)], kind.precision), hyperparameters),
+            lambda: (before(), hyperparameters),
+            lambda: (_nothing(kind, measures.BEFORE_STEP), hyperparameters),
         )
-        update = first_step + index + 1
-        h = at(update, ordered)
-
-        def visit(place: int, rows: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
-            function, is_looped = network.function_of(place), kind.shapes[place][0] > 1
-            kept = rows if is_looped else ()
-            of_batch, kept = tf.cond(
-                is_logged,
-                lambda: (tf.reshape(measures.of_batch(function, signals, found), rows[-1].shape), kept),
-                lambda: (rows[-1], kept),
-            )
-            parameters, slots, moving, _ = rows = kept or rows
-            slopes = (tf.reshape(g, p.shape) for g, p in zip(found.parameters, parameters, strict=True))
-            slots = tuple(rule.advance(*pair, h) for pair in zip(slots, slopes, strict=True))
-            parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, slots, strict=True))
-            return rows, (parameters, slots, normalization.moved(moving, *signals.affine) if moving else (), of_batch)
-
-        seed = tf.stack([draws, first_step + index])
+        update = _Update(network, is_logged, at(number + 1, ordered))
+        seed = tf.stack([draws, number])
         x, y = _batch(kind, seed, order[index], images, labels)
-        logits, signals = gradients.forward(architecture, _parameters(state), x, seed, room)
+        logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
         loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
-        state = tuple(gradients.backward(architecture, state, signals, delta, visit))
+        stages = tuple(gradients.backward(architecture, stages, signals, delta, update.of_layer))
 
         def write() -> tf.Tensor:
-            values = tf.concat([tf.concat([stage[-1] for stage in state], 0), of_probe], 1)
+            values = tf.concat([tf.concat([stage[-1] for stage in stages], 0), measured_before], 1)
             return tf.tensor_scatter_nd_update(measured, [[rows[index]]], values[tf.newaxis])
 
-        totals = _counted(totals, loss, kind.output, logits, y, update)
+        totals = _counted(totals, loss, kind.output, logits, y, number + 1)
         room = tuple(of_stage if kept else () for of_stage, kept in zip(signals, room, strict=True))
-        return index + 1, state, room, totals, tf.cond(is_logged, write, lambda: measured)
+        return index + 1, stages, room, totals, tf.cond(is_logged, write, lambda: measured)
 
     room = gradients.room_for(architecture, _parameters(state), order.shape[1], drops=kind.dropout > 0)
     totals = (tf.zeros((), kind.precision), tf.constant(0), tf.constant(-1))
-    measured = tf.zeros([MOST_LOGGED, total, len(measures.MEASURES)], kind.precision)
-    stages = tuple((*stage, _nothing(kind, count)) for stage, (count, *_) in zip(state, kind.shapes, strict=True))
-    loop = (0, stages, tuple(room), totals, measured)
+    measured = tf.stack([_nothing(kind, measures.MEASURES)] * MOST_LOGGED)
+    loop = (0, _with_measures(kind, state), tuple(room), totals, measured)
     _, stages, _, totals, measured = tf.while_loop(lambda index, *_: index < updates, step, loop)
     return tuple(stage[:-1] for stage in stages), totals, measured
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What one step does to a layer on the walk back: `is_logged`, it is measured; then it is updated."""
+
+    network: Network
+    is_logged: tf.Tensor
+    hyperparameters: Hyperparameters
+
+    def of_layer(self, place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
+        """Before and after: the layer's parameters, slots, moving moments and measures of the batch."""
+        rule, h, is_looped = (
+            OPTIMIZERS[self.network.kind.optimizer],
+            self.hyperparameters,
+            self.network.is_looped(place),
+        )
+        # A looped layer leaves through the branch, so that it is read there before it is written: were the two
+        # unordered, the compiler would copy the arrays of all layers for each of them.
+        through, last = layer if is_looped else (), layer[-1]
+
+        def measure() -> tf.Tensor:
+            return tf.reshape(measures.of_batch(self.network.function_of(place), signals, found), last.shape)
+
+        of_batch, through = tf.cond(self.is_logged, lambda: (measure(), through), lambda: (last, through))
+        layer = through if is_looped else layer
+        parameters, slots, moving, _ = layer
+        slopes = (tf.reshape(slope, p.shape) for slope, p in zip(found.parameters, parameters, strict=True))
+        slots = tuple(rule.advance(slot, slope, h) for slot, slope in zip(slots, slopes, strict=True))
+        parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, slots, strict=True))
+        moving = normalization.moved(moving, *signals.affine) if moving else ()
+        return layer, (parameters, slots, moving, of_batch)
 
 
 def _initial(
@@ -187,47 +201,61 @@ def _initial(
     logits, signals = gradients.forward(architecture, parameters, x, seed)
     _, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
 
-    def visit(place: int, rows: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
+    def visit(place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         of_batch = measures.of_batch(network.function_of(place), signals, found)
-        return rows, (rows[0], tf.reshape(of_batch, rows[1].shape))
+        return layer, (layer[0], tf.reshape(of_batch, layer[1].shape))
 
-    stages = [(of_stage, _nothing(kind, count)) for of_stage, (count, *_) in zip(parameters, kind.shapes, strict=True)]
-    stages = gradients.backward(architecture, stages, signals, delta, visit)
-    no_update = tf.constant(float("nan"), kind.precision)
-    shown = pixels(images, probe, kind.precision)
-    of_probe = _of_probe(network, architecture, parameters, shown, lambda place, row: no_update)
-    return tf.concat([tf.concat([stage[-1] for stage in stages], 0), of_probe], 1)[tf.newaxis]
+    stages = _with_measures(kind, [(of_stage,) for of_stage in parameters])
+    of_batch = [stage[-1] for stage in gradients.backward(architecture, stages, signals, delta, visit)]
+    before = _before_step(network, architecture, stages, pixels(images, probe, kind.precision), None)
+    return tf.concat([tf.concat(of_batch, 0), before], 1)[tf.newaxis]
 
 
-def _of_probe(
+def _before_step(
     network: Network,
     architecture: gradients.Architecture,
-    parameters: Parameters,
+    stages: Any,
     x: tf.Tensor,
-    update_ratio: Callable[[int, Any], tf.Tensor],
+    last: Hyperparameters | None,
 ) -> tf.Tensor:
-    """measures.ON_PROBE of every row of every stage, on images x (P, 784).
+    """measures.BEFORE_STEP of all rows of all stages, on images x (P, 784); `last` is of the update before this step.
 
     Batch normalisation uses these images' own moments, as in training.
     """
+    kind = network.kind
+    rule, undefined = OPTIMIZERS[kind.optimizer], tf.constant(float("nan"), kind.precision)
+
+    def update_ratio(place: int, row: Any) -> tf.Tensor:
+        if last is None:
+            return undefined
+        (kernel, *_), (slots, *_), *_ = stages[place]
+        change = rule.update(tuple(slot[row] for slot in slots), last)
+        return tf.where(last.step > 0, measures.update_ratio(change, kernel[row]), undefined)
 
     def visit(place: int, row: Any, signals: gradients.Signals) -> tf.Tensor:
         shares = measures.of_probe(network.function_of(place), network.supremum, signals.preactivations)
         return tf.concat([shares, update_ratio(place, row)[tf.newaxis]], 0)
 
-    kind = network.kind
-    room = [tf.zeros([rows, len(measures.ON_PROBE)], kind.precision) if rows > 1 else () for rows, *_ in kind.shapes]
-    _, found = gradients.walk(architecture, parameters, x, visit, room)
-    return tf.concat([rows if rows.shape.rank == 2 else rows[tf.newaxis] for rows in found], 0)
+    columns = len(measures.BEFORE_STEP)
+    room = [tf.zeros([shape.rows, columns], kind.precision) if shape.is_looped else () for shape in kind.shapes]
+    _, found = gradients.walk(architecture, _parameters(stages), x, visit, room)
+    return tf.concat([tf.reshape(of_stage, [-1, columns]) for of_stage in found], 0)
 
 
-def _nothing(kind: ProgramKind, rows: int) -> tf.Tensor:
-    """Where the measures of a batch go: (rows, BATCH_MEASURES)."""
-    return tf.zeros([rows, len(measures.BATCH_MEASURES)], kind.precision)
+def _with_measures(kind: ProgramKind, stages: Any) -> tuple[Any, ...]:
+    """The stages, each with room for its layers' measures of a batch, (rows, BATCH_MEASURES), at its end."""
+    columns = len(measures.BATCH_MEASURES)
+    room = (tf.zeros([shape.rows, columns], kind.precision) for shape in kind.shapes)
+    return tuple((*stage, of_stage) for stage, of_stage in zip(stages, room, strict=True))
 
 
-def _parameters(state: State) -> Parameters:
-    return tuple(stage[0] for stage in state)
+def _nothing(kind: ProgramKind, columns: tuple[str, ...]) -> tf.Tensor:
+    """Zeros in place of these measures of all rows of all stages."""
+    return tf.zeros([sum(shape.rows for shape in kind.shapes), len(columns)], kind.precision)
+
+
+def _parameters(stages: Any) -> Parameters:
+    return tuple(stage[0] for stage in stages)
 
 
 def _batch(

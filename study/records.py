@@ -39,6 +39,8 @@ ENGINE: Sources = (
     ("normalization.py", None),
     ("optimizers.py", None),
     ("program.py", None),
+    ("settings.py", "ProgramKind"),
+    ("settings.py", "Settings"),
     ("stages.py", None),
     ("training.py", None),
     ("dataset.py", "split"),
@@ -107,8 +109,8 @@ def source_fingerprint(parts: Sources, folder: Path = Path(__file__).parent) -> 
 
 
 def _names(statement: ast.stmt) -> list[str]:
-    """What a statement of a module defines: a function's name, or those it assigns to."""
-    if isinstance(statement, ast.FunctionDef):
+    """What a statement of a module defines: a function's or class's name, or those it assigns to."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return [statement.name]
     return [t.id for t in statement.targets if isinstance(t, ast.Name)] if isinstance(statement, ast.Assign) else []
 

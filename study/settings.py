@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from study.stages import Stage, stages
+from study.stages import Shape, Stage, stages
 
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
@@ -31,10 +31,10 @@ class SettingsError(ValueError):
 class ProgramKind:
     """What a compiled program depends on besides the activation; runs alike in it share the program.
 
-    `shapes` are every stage's (rows, fan_in, fan_out); the others are fields of Settings.
+    `shapes` are the stages'; the others are fields of Settings.
     """
 
-    shapes: tuple[tuple[int, int, int], ...]
+    shapes: tuple[Shape, ...]
     normalization: str
     residual: bool
     dropout: float
@@ -111,12 +111,12 @@ class Settings:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The layers as a compiled program groups them."""
-        return stages(self.widths, self.epochs)
+        return stages(self.widths, self.epochs, self.batch)
 
     @property
     def program(self) -> ProgramKind:
         """What decides the compiled program."""
-        shapes = tuple((stage.rows, stage.fan_in, stage.fan_out) for stage in self.stages)
+        shapes = tuple(stage.shape for stage in self.stages)
         names = (field.name for field in dataclasses.fields(ProgramKind) if field.name != "shapes")
         return ProgramKind(shapes, **{name: getattr(self, name) for name in names})
 

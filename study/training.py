@@ -1,13 +1,13 @@
 """One run: settings + data -> what was measured. No files, no printing, no plots.
 
-The work is done by one compiled program an epoch (`study.program`). Everything random is
-drawn from the run's seed, one stream per role, so that two activations with the same seed see the same split, the same
-batches in the same order and, layer by layer, the same random draws.
+The work is done by compiled programs (`study.program`), one call an epoch. Everything random is drawn from the run's
+seed, one stream per role, so that two activations with the same seed see the same split, the same batches in the same
+order and, layer by layer, the same random draws.
 """
 
-import contextlib
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -143,15 +143,23 @@ class _Run:
         self.log = _Log()
 
     def warm_up(self) -> float:
-        """Compile both programs, or find them compiled, by running none of their steps; returns the seconds it took."""
-        started = time.perf_counter()
-        with self._names():
+        """Compile what trains and what evaluates, or find it compiled, by running none of their steps; the seconds."""
+
+        def compile_both() -> None:
             self._call_epoch(1, updates=0)
             self.evaluate(self.state, np.arange(0))
-        return time.perf_counter() - started
 
-    def _names(self) -> contextlib.AbstractContextManager[None]:
-        return numbered_by(f"{self.settings.activation} {self.activation.formula} {self.settings.program}")
+        return self._compiling(compile_both, ("trains", self.steps, self.chunks))
+
+    def _compiling(self, call: Callable[[], Any], size: tuple[Any, ...]) -> float:
+        """Seconds of the first call of a program on data of this size; later ones are not needed."""
+        if size in self.program.compiled:
+            return 0.0
+        started = time.perf_counter()
+        with numbered_by(f"{self.settings.activation} {self.activation.formula} {size[0]} {self.settings.program}"):
+            call()
+        self.program.compiled.add(size)
+        return time.perf_counter() - started
 
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
         """Mean training loss and accuracy of the epoch, and the first step whose loss was not finite, if any."""
@@ -164,13 +172,11 @@ class _Run:
     def initial_result(self, started: float) -> dict[str, Any]:
         """The result of a run without training: what is measured at initialisation."""
         batch = tf.constant(epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0], tf.int32)
-        arguments = (tf.constant(self.draws), batch, self.images.images, self.images.labels, self.probe)
+        data = (tf.constant(self.draws), batch, self.images.images, self.images.labels, self.probe)
         parameters, _ = _weights(self.state)
-        before = time.perf_counter()
-        with self._names():
-            self.program.initial(parameters, tf.zeros_like(self.counts), *arguments)  # compile it, or find it compiled
-        compile_seconds = time.perf_counter() - before
-        self._record(1, self.program.initial(parameters, self.counts, *arguments), 1)
+        none = tf.zeros_like(self.counts)  # of the looped layers
+        compile_seconds = self._compiling(lambda: self.program.initial(parameters, none, *data), ("measures",))
+        self._record(1, self.program.initial(parameters, self.counts, *data), 1)
         return {
             "status": "done",
             "diverged_step": None,
@@ -260,7 +266,7 @@ class _Run:
     def _layers(self) -> np.ndarray:
         """Which rows of all stages are layers of this network, (L + 1,)."""
         stages = self.settings.stages
-        return np.flatnonzero(np.concatenate([np.arange(stage.rows) < stage.count for stage in stages]))
+        return np.flatnonzero(np.concatenate([np.arange(stage.shape.rows) < stage.count for stage in stages]))
 
     def _record(self, epoch: int, rows: tf.Tensor, updates: int) -> None:
         values = rows.numpy()[:, self._layers()]

@@ -56,7 +56,9 @@ def _html(block: Block) -> str:
     if isinstance(block, Heading):
         return f'<h2 id="{escape(block.anchor)}">{escape(block.text)}</h2>'
     if isinstance(block, Display):
-        return f"<figure>\n{_table(block)}\n<figcaption>{_inline(block.caption)}</figcaption>\n</figure>"
+        name = escape(block.name)
+        source = f'(<a href="tables/{name}.tex">{name}</a>)'
+        return f"<figure>\n{_table(block)}\n<figcaption>{_inline(block.caption)} {source}</figcaption>\n</figure>"
     if isinstance(block, Picture):
         name = escape(block.name)
         image = f'<img src="figures/{name}.png" alt="{name.replace("_", " ")}" loading="lazy">'

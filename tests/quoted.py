@@ -19,7 +19,12 @@ from study.claims import CLAIMS
 from study.settings import Settings
 
 NOT_QUOTED = {"history", "gradient_norms", "activations", "runs", "theory"}  # so long that anything is in them
-MEASURED_NOWHERE = {"What this does not say", "How it was made", "What was compared"}  # sections of settings and facts
+MEASURED_NOWHERE = {
+    "What this does not say",
+    "How it was made",
+    "What was compared",
+    "Words used",
+}  # sections of settings and facts
 MNIST = (60_000, 48_000, 12_000, 10_000, 1_000, 784, 10, 255)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w]|\.\d)")
 NETWORK = re.compile(r"\b\d+(?:[-x]\d+)+\b|\[[^\]]*\]\([^)]*\)|`[^`]*`|!\[.*")  # shapes, links, code, pictures

@@ -155,7 +155,7 @@ def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
 def test_a_worker_process_compiles_few_programs(most: int) -> None:
     """Cut into parts, the jobs keep their order, no part has more programs than asked, and none could take another's
-    first job; what trains nothing compiles nothing.
+    first job.
     """
     kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
@@ -166,6 +166,15 @@ def test_a_worker_process_compiles_few_programs(most: int) -> None:
     assert max(counts) <= most
     assert counts[:-1] == [min(most, len(kinds))] * (len(parts) - 1)
     assert in_lives([job(0)], most) == [[job(0)]]
+
+
+def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
+    """Three programs: of a long run, of brief runs, and of what measures initial networks; one life for each here."""
+    brief = [Settings(activation="relu", seed=0, depth=depth, epochs=1) for depth in (1, 2, 50)]
+    initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
+    asked = [Settings(activation="relu", seed=0), *brief, *initial]
+    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    assert [len(part) for part in in_lives(interleaved(jobs, 1), 1)] == [1, 3, 3]
 
 
 def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from study import gradients, network
 from study.activations import REGISTRY
 from study.settings import Settings
-from study.stages import BRIEF_EPOCHS, ROOMY, ROWS, UNROLLED, Stage, layer_shapes, stages
+from study.stages import BRIEF_EPOCHS, ROOMY, ROWS, UNROLLED, Shape, Stage, layer_shapes, stages
 
 SQUARE_NORM = 100.0  # mean ||x||^2 of the images
 GAUSSIAN = {"sigma_w": 1.7, "sigma_b": 0.3}
@@ -40,37 +40,39 @@ def kernels(**changes):
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_stages_are_the_layers_in_order(widths, epochs):
     """Unpacked, the stages are 784 -> the widths -> 10; the output layer is a stage of its own, whatever its shape."""
-    found = stages(widths, epochs)
-    unpacked = [shape for s in found for shape in [(s.fan_in, s.fan_out)] * s.count]
+    found = stages(widths, epochs, 100)
+    unpacked = [shape for s in found for shape in [s.shape[1:]] * s.count]
     assert unpacked == layer_shapes(widths) == list(itertools.pairwise([784, *widths, 10]))
-    assert all(s.count <= s.rows and s.is_looped == (s.rows > 1) for s in found)
-    assert found[-1] == Stage(1, 1, widths[-1], 10)
+    assert all(s.count <= s.shape.rows and s.shape.is_looped == (s.shape.rows > 1) for s in found)
+    assert found[-1] == Stage(1, Shape(1, widths[-1], 10))
 
 
 def test_a_few_equal_layers_are_stages_of_one_each():
     """Of 784 -> n times 20 -> 10, the n - 1 equal layers are looped over only where there are more than UNROLLED."""
     most, long = UNROLLED, BRIEF_EPOCHS + 1
-    assert [s.count for s in stages((20,) * (most + 1), long)] == [1] * (most + 2)
-    assert [s.count for s in stages((20,) * (most + 2), long)] == [1, most + 1, 1]
+    assert [s.count for s in stages((20,) * (most + 1), long, 100)] == [1] * (most + 2)
+    assert [s.count for s in stages((20,) * (most + 2), long, 100)] == [1, most + 1, 1]
 
 
 @pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS])
 @pytest.mark.parametrize("depth", [1, 2, 5, 50])
 def test_brief_runs_of_every_depth_share_a_program(depth, epochs):
     """Their stages differ in the number of layers alone, and there is a row for each."""
-    assert stages((100,) * depth, epochs) == (
-        Stage(1, 1, 784, 100),
-        Stage(depth - 1, ROWS, 100, 100),
-        Stage(1, 1, 100, 10),
+    assert stages((100,) * depth, epochs, ROOMY) == (
+        Stage(1, Shape(1, 784, 100)),
+        Stage(depth - 1, Shape(ROWS, 100, 100)),
+        Stage(1, Shape(1, 100, 10)),
     )
     kinds = {settings(depth=d, width=100, epochs=epochs).program for d in (1, 2, depth, ROWS + 1)}
     assert len(kinds) == 1 < len({settings(depth=d, epochs=epochs).program for d in (depth, ROWS + 2)})
 
 
+@pytest.mark.parametrize(("units", "batch"), [(ROOMY + 1, 100), (100, ROOMY + 1)])
+@pytest.mark.parametrize("epochs", [1, 3000])
 @pytest.mark.parametrize("depth", [1, 3, 60])
-def test_wide_layers_have_no_rows_to_spare(depth):
-    """A row of 1,000 units takes 12 MB with its slots."""
-    assert all(s.rows == s.count for s in stages((ROOMY + 1,) * depth, 1))
+def test_wide_layers_and_large_batches_have_no_rows_to_spare(depth, epochs, units, batch):
+    """A row of 1,000 units takes 12 MB with its slots, one of 10,000 images at 256 units 20 MB of signals."""
+    assert all(s.shape.rows == s.count for s in stages((units,) * depth, epochs, batch))
 
 
 def test_parameters_become_layers_in_order():
@@ -79,7 +81,7 @@ def test_parameters_become_layers_in_order():
         (tf.constant([[[1]], [[2]], [[0]]]), tf.constant([[-1], [-2], [0]])),
         (tf.constant([[[3]]]), tf.constant([[-3]])),
     )
-    shapes = (Stage(2, 3, 1, 1), Stage(1, 1, 1, 1))
+    shapes = (Stage(2, Shape(3, 1, 1)), Stage(1, Shape(1, 1, 1)))
     assert [array.item() for array in network.layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
 
 

@@ -48,11 +48,12 @@ def test_the_answer_is_copied_from_the_report() -> None:
     spec.loader.exec_module(tool)
     figure = "![baseline_accuracy](figures/baseline_accuracy.png)"
     report = (
-        f"# T\n\n**Q**\n\n## Verdict\n\n**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.*\n\nRule.\n\n{figure}\n"
+        "# T\n\n**Q**\n\n## Verdict\n\n**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n"
+        f"*Caption.* ([v](tables/v.tex))\n\nRule.\n\n{figure}\n"
     )
     before, after = "Before.\n\n<!-- answer -->\n", "<!-- /answer -->\n\nAfter.\n"
     made = tool.with_answer(f"{before}Old.\n{after}", report)
-    shown = "**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.*\n\n"
+    shown = "**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.* ([v](results/tables/v.tex))\n\n"
     assert made == f"{before}{shown}![baseline_accuracy](results/figures/baseline_accuracy.png)\n{after}"
     assert tool.with_answer(made, report) == made
     with pytest.raises(SystemExit, match="no verdict yet"):

@@ -57,10 +57,15 @@ def depths(low: list[int], high: list[int], optimiser: str = "sgd") -> pd.DataFr
 
 
 def test_no_difference_means_the_reference_and_says_how_small_a_difference_was_excluded() -> None:
-    """Intervals reach 0.5 + 0.1 points; nothing is claimed beyond what they and the power say."""
+    """Intervals reach from -0.5 - 0.1 to 0.1 + 0.1 points; no more is claimed than they and the power say."""
     text = say({"accuracy": accuracy(), "comparisons": compared(sigmoid=-0.005, gelu=0.001)})
     assert text.startswith("**Use ReLU.** No difference from ReLU in test accuracy was seen")
-    for part in ("n = 10 paired seeds", "more than 0.60 points", "within 0.2 points is shown for none", "0.15 points"):
+    for part in (
+        "n = 10 paired seeds",
+        "from 0.60 points worse than ReLU to 0.20 better",
+        "within 0.2 points is shown for none",
+        "0.15 points",
+    ):
         assert part in text
     assert "Better" not in text
     assert "Worse" not in text
@@ -78,7 +83,9 @@ def test_the_better_ones_are_recommended_cheapest_first() -> None:
     rows = compared(sigmoid=0.02, gelu=0.03)
     cost = pd.DataFrame({"activation": NAMES, "step_ms": [1.0, 2.0, 3.0], "forward_backward_ns": 1.0})
     text = say({"accuracy": accuracy(), "comparisons": rows, "cost": cost})
-    assert text.startswith(r"**Use Sigmoid.** Better than ReLU in test accuracy, each with a learning rate of its own:")
+    assert text.startswith(
+        r"**Use Sigmoid.** Better than ReLU in test accuracy, each with a learning rate of its own, 6 epochs:"
+    )
     assert "Of these Sigmoid comes first" in text
     assert "A training step takes 2.00 ms with Sigmoid, and from 1.00 ms (ReLU) to 3.00 ms" in text
     dear = cost.assign(step_ms=[1.0, 4.0, 3.0])
@@ -90,7 +97,7 @@ def test_the_worse_are_named_and_the_rest_bounded() -> None:
     """Sigmoid is worse by 2 points, which does not widen what is said of GELU."""
     text = say({"accuracy": accuracy(), "comparisons": compared(sigmoid=-0.02, gelu=0.003)})
     assert text.startswith("**Use ReLU.** Worse than ReLU in test accuracy")
-    assert r"For G\*LU, a difference from ReLU of more than 0.40 points" in text
+    assert r"For G\*LU, the 95% intervals reach from 0.00 points worse than ReLU to 0.40 better" in text
 
 
 def test_too_few_seeds_say_so() -> None:
@@ -113,8 +120,8 @@ def test_the_tuned_comparison_decides_where_it_was_run() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        ([5, 1, 2], [5, 1, 5], "under SGD ReLU 5, Sigmoid 1."),  # GELU's range touches ReLU's
-        ([5, 20, 5], [10, 50, 5], "under SGD ReLU 5 (5 to 10), Sigmoid 20 (20 to ≥ 50)."),
+        ([5, 1, 2], [5, 1, 5], "under SGD ReLU 5, Sigmoid 1 (after 480 updates"),  # GELU's range touches ReLU's
+        ([5, 20, 5], [10, 50, 5], "under SGD ReLU 5 (5 to 10), Sigmoid 20 (20 to ≥ 50) (after 480 updates"),
         ([5, 5, 5], [5, 5, 5], ""),
     ],
 )
@@ -127,9 +134,20 @@ def test_noise_is_mentioned_where_its_test_says_so() -> None:
     """By the family of tests under noise alone, and only if it found a difference."""
     noise = compared(sigmoid=-0.05).assign(experiment="robustness")
     text = say({"accuracy": accuracy(), "comparisons": pd.concat([compared(), noise])})
-    assert "Under noise on the images, worse: Sigmoid." in text
+    assert "Under noise on the images, less accurate than ReLU: Sigmoid." in text
     quiet = compared().assign(experiment="robustness")
     assert "noise" not in say({"accuracy": accuracy(), "comparisons": pd.concat([compared(), quiet])})
+
+
+def test_what_another_protocol_finds_is_said() -> None:
+    """The tuned tests decide for ReLU; that the sigmoid is better by the article's best weights is not left out."""
+    best = compared(sigmoid=0.02).assign(experiment="baseline_best")
+    text = say({"accuracy": accuracy(), "comparisons": pd.concat([compared(sigmoid=-0.02), best])})
+    assert text.startswith("**Use ReLU.**")
+    assert "It depends on the protocol: in the article's network" in text
+    assert "by the weights of the lowest validation loss, better than ReLU: Sigmoid." in text
+    same = compared(sigmoid=-0.02).assign(experiment="baseline_best")
+    assert "depends" not in say({"accuracy": accuracy(), "comparisons": pd.concat([compared(sigmoid=-0.02), same])})
 
 
 def test_without_a_comparison_nothing_is_recommended() -> None:
@@ -180,16 +198,17 @@ def test_findings_are_of_one_family() -> None:
     found = finding(compared(sigmoid=-0.02, gelu=0.004), "learning_rate")
     assert found is not None
     assert (found.better, found.worse, found.undecided) == ((), ("sigmoid",), ("gelu",))
-    assert found.bound == pytest.approx(0.005)
+    assert (found.most_better, found.most_worse) == (pytest.approx(0.005), 0)
     decided = finding(compared(sigmoid=-0.02, gelu=0.02), "learning_rate")
     assert decided is not None
-    assert math.isnan(decided.bound)
+    assert math.isnan(decided.most_better)
+    assert math.isnan(decided.most_worse)
 
 
 def test_the_rule_of_the_choice() -> None:
-    found = Finding("relu", 10, ("a", "b", "c"), (), (), math.nan, (), 0.002, 0.1, True)
+    found = Finding("relu", 10, ("a", "b", "c"), (), (), math.nan, math.nan, (), 0.002, 0.1, True)
     assert recommended(found, {"a": math.nan, "b": 2.0, "c": 1.0}) == ("c", "b", "a")
-    none = Finding("relu", 10, (), ("a",), (), math.nan, (), 0.002, 0.1, True)
+    none = Finding("relu", 10, (), ("a",), (), math.nan, math.nan, (), 0.002, 0.1, True)
     assert recommended(none, {}) == ("relu",)
 
 

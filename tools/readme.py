@@ -20,7 +20,7 @@ def answer(report: str) -> str:
     recommendation, table, caption = report.split(HEADING)[1].strip().split("\n\n")[:3]
     figure = re.search(r"!\[[^\]]*\]\(figures/baseline_accuracy\.png\)", report)
     shown = [figure.group().replace("](", "](results/")] if figure else []
-    return "\n\n".join([recommendation, table, caption, *shown]) + "\n"
+    return "\n\n".join([recommendation, table, caption.replace("](tables/", "](results/tables/"), *shown]) + "\n"
 
 
 def with_answer(readme: str, report: str) -> str:

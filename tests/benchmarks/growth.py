@@ -15,7 +15,8 @@ def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], rep
     """One row a measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
-    once a worker, with `bytes`, the most memory the process has held so far, in processes that compiled before.
+    once a worker, with `bytes`, the most memory the process has held so far, in processes that compiled before. Brief
+    runs of every depth share one program; here it is compiled anew for each.
     """
     workers = [Child(STUDY, "engine", core, mnist) for core in cores]
     try:
