@@ -100,9 +100,10 @@ def _blocks(
         )
         shown.append(Display(caption, _shown_training(cost, style), "cost_training"))
     caption = (
-        "Every repeat (points), the median and the quartiles; dotted: reading and writing the same tensor without "
-        "computing anything. Compare how far apart the activations are by the element with how far by the step, of "
-        "which matrix products are most; and the bytes of other tensors (filled) with those of the output (open)."
+        "Every repeat (points; an arrowhead: beyond the axis), the median and the quartiles; dotted: reading and "
+        "writing the same tensor without computing anything. Compare how far apart the activations are by the element "
+        "with how far by the step, of which matrix products are most; and the bytes of other tensors (filled) with "
+        "those of the output (open)."
     )
     of_small = timings[timings["elements"].isna() | (timings["elements"] == small)]
     shown.append(Picture(NAME, caption, cost_figures.costs(of_small, cost, style, cost_tables.COPY)))

@@ -53,7 +53,7 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
         bounds = table.loc[name, [column, f"{column}_q1", f"{column}_q3"]].to_numpy(float).tolist()
         lane(panel, place + 0.08, values[values <= end], bounds, line)
         if (values > end).any():
-            panel.plot([end], [place - 0.15], marker=">", color=line["color"], markersize=5, clip_on=False)
+            panel.plot([0.98 * end], [place - 0.15], marker=">", color=line["color"], markersize=5)
     panel.set_xlim(0, end if end > 0 else 1)
 
 

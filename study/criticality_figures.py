@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
-from study.depth_figures import COLORMAP, THEORY, depth_ticks, legend, matrix, unique
+from study.depth_figures import COLORMAP, THEORY, legend, matrix, unique
 from study.style import FloatArray, Style, panels, styled
 
 
@@ -69,8 +69,9 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     panel.plot(line["sigma_w"], xi, color="white", linewidth=4)
     (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8})
     panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$", ylabel="hidden layers")
-    depth_ticks(panel.yaxis, places["depth"])
-    panel.xaxis.set_major_locator(MaxNLocator(6))
+    for axis, of in ((panel.yaxis, "depth"), (panel.xaxis, "sigma_w")):  # what was run, and nothing else
+        axis.set_ticks(places[of], labels=[f"{tick:g}" for tick in places[of]])
+        axis.set_minor_locator(NullLocator())
     panel.grid(visible=False)
     figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))
     legend(figure, {r"$6\,\xi$, theory": drawn})

@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from study.constants import CHANCE_LEVEL
+
 P = ParamSpec("P")
 FloatArray = npt.NDArray[np.float64]
 
@@ -141,7 +143,7 @@ def log_axis(means: FloatArray, bounds: FloatArray, rail: bool) -> tuple[tuple[f
     stride = next(stride for stride in (1, 2, 5, 10, 20, 50, 100, 200) if len(decades) / stride <= 5)
     exponents = decades[decades % stride == 0].astype(float)
     if len(decades) < 3:
-        series = [1, 2, 5] if high - low < 1.6 else [1, 3]
+        series = [1, 2, 3, 5, 7] if high - low < 0.6 else [1, 2, 5] if high - low < 1.6 else [1, 3]
         fine = np.log10(series) + np.arange(math.floor(low), math.floor(high) + 1)[:, None]
         exponents = fine[(fine >= low) & (fine <= high)]
     exponents = exponents[exponents > low + rail * 0.07 * (high - low)]  # clear of the rail's own label
@@ -157,9 +159,11 @@ def power_of_ten(tick: float) -> str:
 
 
 def accuracy_limits(typical: Any, shown: Any) -> tuple[float, float]:
-    """In percent: from below the least typical accuracy to above the highest shown."""
+    """In percent: from below the least typical accuracy to above the highest shown; from 0 where none learnt."""
     if typical.empty:
         return 0.0, 100.0
+    if shown.max() < 100 * CHANCE_LEVEL:
+        return 0.0, 150 * CHANCE_LEVEL  # a closer look would show noise
     room = max(shown.max() - typical.min(), 1.0)
     return max(0.0, typical.min() - room / 2), min(100.0, shown.max() + room / 8)
 

@@ -400,6 +400,13 @@ def test_a_logarithmic_axis_holds_and_marks_its_values(low: float, high: float, 
     assert len({style.power_of_ten(tick) for tick in ticks}) == len(ticks)
 
 
+def test_accuracies_at_chance_are_not_magnified() -> None:
+    """10.3 to 11.5% are shown from 0; accuracies of trained networks from below the least typical one."""
+    assert style.accuracy_limits(pd.Series([10.3]), pd.Series([10.3, 11.5])) == (0, 30)
+    low, high = style.accuracy_limits(pd.Series([96.0, 97.0]), pd.Series([90.0, 97.5]))
+    assert 90 < low < 96 < 97.5 < high <= 100
+
+
 def test_an_endless_interval_does_not_set_the_scale() -> None:
     """Two seeds can have an interval of 60 decades: it leaves the panel, and means over 4 decades keep 4 of 9."""
     (bottom, top), _, _ = style.log_axis(np.array([1e-4, 1.0]), np.array([1e-60, 1e60]), False)
