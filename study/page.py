@@ -164,7 +164,8 @@ def _making(facts: Facts) -> list[str]:
         f"{facts.last_run}.",
         *(f"Made with {tables.escape_markdown(line)}." for line in environments),
         f"Data: MNIST (LeCun, Cortes & Burges), SHA-256 of the arrays `{', '.join(facts.data_checksums)}`.",
-        "Every number above comes from [tables/](tables), each of those from the records of runs in `runs/`, which "
-        "are not committed: `make all` makes them again. The tables shown are there as Markdown and LaTeX too, and the "
-        "figures as SVG in [figures/](figures). [report.html](report.html) is this page for a browser.",
+        "Every number above comes from [tables/](tables), whose columns [COLUMNS.md](tables/COLUMNS.md) explains, each "
+        "of those from the records of runs in `runs/`, which are not committed: `make all` makes them again. The "
+        "tables shown are there as Markdown and LaTeX too, and the figures as SVG in [figures/](figures). "
+        "[report.html](report.html) is this page for a browser.",
     ]

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from study import page, tables, webpage
+from study import columns, page, tables, webpage
 from study.experiment import Display, Picture, Section
 from study.files import FolderError, prepare_folder, write_atomically
 from study.page import Facts
@@ -34,8 +34,11 @@ def _write_beside(fresh: Path, sections: Sequence[Section], facts: Facts) -> Non
     shutil.rmtree(fresh, ignore_errors=True)
     for part in FOLDERS:
         (fresh / part).mkdir(parents=True)
-    for name, frame in page.joined(sections).items():
+    frames = page.joined(sections)
+    for name, frame in frames.items():
         write_atomically(fresh / "tables" / f"{name}.csv", tables.csv(frame))
+    listed = columns.page((name, frames[name].columns) for name in sorted(frames))
+    write_atomically(fresh / "tables" / "COLUMNS.md", listed.encode())
     blocks = page.compose(sections, facts)
     for block in blocks:
         if isinstance(block, Display):

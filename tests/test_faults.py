@@ -411,7 +411,7 @@ def test_20_hostile_texts_in_the_readme(strange: tuple[Path, int]) -> None:
         assert attributes.keys() <= {"style", "src", "alt", "href"}
         if tag in ("img", "a"):
             assert re.fullmatch(
-                r"(figures|tables)(/\w+\.(png|svg|csv|tex))?/?|report\.html|#[\w-]+",
+                r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+",
                 str(attributes.get("src") or attributes.get("href")),
             )
     for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>"):
@@ -426,7 +426,9 @@ def test_20_hostile_texts_on_the_page(strange: tuple[Path, int]) -> None:
         assert tag not in ("script", "iframe", "object", "link", "form")
         assert not [name for name in attributes if name.startswith("on")]
         for name in {"src", "href"} & attributes.keys():
-            assert re.fullmatch(r"(figures|tables)(/\w+\.(png|svg|tex))?/?|report\.html|#[\w-]+", str(attributes[name]))
+            assert re.fullmatch(
+                r"(figures|tables)(/\w+\.(png|svg|tex|md))?/?|report\.html|#[\w-]+", str(attributes[name])
+            )
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 

@@ -60,12 +60,13 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_the_report_is_two_pages_tables_and_figures(tmp_path: Path) -> None:
     """README.md and report.html, one CSV a table, what is shown of it as Markdown and LaTeX, an SVG and a PNG a
-    picture, the claims, and nothing else."""
+    picture, the claims, what the columns hold, and nothing else."""
     write(tmp_path, [section()], FACTS)
     files = tree(tmp_path)
     shown = ["tables/title_1.md", "tables/title_1.tex"]
     figures = ["figures/Title_picture.png", "figures/Title_picture.svg"]
-    expected = ["README.md", "report.html", *figures, "tables/accuracy.csv", *shown, *CLAIMS_FILES]
+    expected = ["README.md", "report.html", *figures, "tables/accuracy.csv", "tables/COLUMNS.md"]
+    expected += [*shown, *CLAIMS_FILES]
     assert sorted(files) == sorted(expected)
     assert files["tables/title_1.md"].decode() in files["README.md"].decode()
     assert files["tables/accuracy.csv"] == b"experiment,value\nTitle,1.5\n"
@@ -88,7 +89,7 @@ def test_what_the_old_report_had_and_the_new_one_lacks_is_gone(tmp_path: Path) -
     write(tmp_path, [section("Two", "second")], FACTS)
     kept = ["README.md", "notes.txt", "runs/record.json"]
     fresh = ["figures/Two_picture.png", "figures/Two_picture.svg", "report.html", "tables/second.csv"]
-    shown = ["tables/two_1.md", "tables/two_1.tex", *CLAIMS_FILES]
+    shown = ["tables/two_1.md", "tables/two_1.tex", "tables/COLUMNS.md", *CLAIMS_FILES]
     assert sorted(tree(tmp_path)) == sorted([*kept, *fresh, *shown])
 
 
@@ -246,7 +247,7 @@ def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
     }
     assert {address for address in addresses if not address.startswith("#")} == {
         "figures/one.png", "figures/one.svg", "tables", "figures", "report.html", "tables/claims.tex",
-        "tables/claims_parts.tex",
+        "tables/claims_parts.tex", "tables/COLUMNS.md",
     }  # fmt: skip
     assert "a<b" in page.text
     assert "$" not in page.text.split("One")[-1]
