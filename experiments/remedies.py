@@ -132,7 +132,7 @@ def _answer(success: pd.DataFrame, style: Style) -> str:
         before = of_one[of_one["remedy"] == BEFORE]["mean"].iloc[0]
         works = of_one[(of_one["remedy"] != BEFORE) & (of_one["ci_low"] > TRAINED_LEVEL)]
         listed = ", ".join(
-            f"{row['remedy']} {tables.percent(row['mean'], 1)}"
+            f"{row['remedy'].replace(', ', ' with ')} {tables.percent(row['mean'], 1)}"
             for row in works.sort_values("mean", ascending=False).to_dict("records")
         )
         label = tables.escape_markdown(style.labels[str(name)])

@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from study import statistics
+from study.constants import SEEDS
 
 ARMS = ("gelu", "sigmoid", "swish")  # the family of three against ReLU
 NOT_NUMBERS = ([math.nan], [1.0, math.inf], [0.1, -math.inf, 0.2], [[1.0, 2.0]])
@@ -97,7 +98,7 @@ def test_binomial_interval_by_hand() -> None:
         statistics.proportion_interval(4, 3)
 
 
-@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("n", [3, 5, 10, SEEDS])
 def test_binomial_interval_covers_at_least_its_level(n: int) -> None:
     """Summing the binomial over all outcomes, no rate on a grid is covered by less than 95%."""
     found = [statistics.proportion_interval(count, n) for count in range(n + 1)]
@@ -108,7 +109,7 @@ def test_binomial_interval_covers_at_least_its_level(n: int) -> None:
     assert coverage.min() < 0.9999  # an interval of [0, 1] would pass too
 
 
-@pytest.mark.parametrize("n", [3, 5, 10, 20, 30])
+@pytest.mark.parametrize("n", [3, 5, 10, SEEDS, 20, 30])
 def test_t_intervals_cover_within_two_points(n: int) -> None:
     """10,000 samples of normal data: the 95% interval holds the true mean in 93% to 97%, at each n in use.
 
