@@ -7,6 +7,7 @@ it is tried again on another and recorded as crashed after the third death. The 
 import contextlib
 import ctypes
 import functools
+import gc
 import logging
 import multiprocessing
 import os
@@ -245,7 +246,9 @@ def _connected(address: str) -> distributed.Client:
     try:
         return distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+        reason = str(error)
+    gc.collect()  # closes the client that failed: later, in a thread of the next one, that would block its start
+    raise ClusterError(f"no Dask scheduler answers at {address}: {reason}")
 
 
 def _given(data: Any) -> Any:

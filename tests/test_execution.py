@@ -1,6 +1,7 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
 import functools
+import gc
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
 import synthetic
 from synthetic import VARIABLE, environment, started, told
@@ -181,6 +183,7 @@ def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:
     """A mistyped scheduler is said, not raised through."""
     with pytest.raises(ClusterError, match="nowhere://x"):
         execute([job(0)], None, Store(tmp_path), scheduler="nowhere://x", task=synthetic.task)
+    assert not [o for o in gc.get_objects() if isinstance(o, distributed.Client)]  # it would block the next one
 
 
 @pytest.fixture
