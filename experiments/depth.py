@@ -242,8 +242,7 @@ def _pictures(
             "depth_side_by_side",
             "Weight gradient, error and forward signal of the same networks. A weight gradient is the error times the "
             "layer's input: where the forward signal shrinks towards the output as the error does towards the input, "
-            "it hides what the error shows; where the forward signal keeps its size, as the sigmoid's does, it "
-            "vanishes with the error.",
+            "it hides what the error shows; where the forward signal keeps its size, it vanishes with the error.",
             depth_figures.norms_side_by_side(deep, style),
         ),
         Picture(

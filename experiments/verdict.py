@@ -173,7 +173,7 @@ def depth_in_words(table: pd.DataFrame, chosen: str, names: _Names) -> list[str]
         if found:
             parts.append(f"under {OPTIMIZERS[name]} {names.all([chosen])} {depths[chosen]}, {', '.join(found)}")
     text = "Depth does separate them: the deepest network that trained has, in hidden layers, "
-    condition = f" (after {DEPTH_UPDATES} updates from Keras' initialisation; others train deeper, see below)"
+    condition = f" (after {DEPTH_UPDATES} updates from Keras' initialisation; the report has others too)"
     return [f"{text}{'; '.join(parts)}{condition}."] if parts else []
 
 

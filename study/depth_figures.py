@@ -111,7 +111,7 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style) -> Figure:
             _accuracies(panel, part[part["activation"] == name], shift, style.line(name))
         say_if_empty(panel, part)
         panel.set(xscale="log", xlim=limits, ylim=(-4, 104), yticks=(0, 25, 50, 75, 100))
-        depth_ticks(panel.xaxis, depths)
+        _depth_ticks(panel.xaxis, depths)
         panel.yaxis.set_major_formatter(PercentFormatter())
         panel.tick_params(labelleft=panel in shown[::3])
         for level, label in LEVELS.items():
@@ -223,7 +223,7 @@ def _layer_axis(panel: Axes, depth: int) -> None:
     panel.figure.supxlabel("layer (1 is nearest the input)")
 
 
-def depth_ticks(axis: Any, depths: FloatArray) -> None:
+def _depth_ticks(axis: Any, depths: FloatArray) -> None:
     """A tick for each of the `depths` (n,); where these are many, a label for 1, 2, 5, 10, 20, ... alone."""
     digits = depths / 10 ** np.floor(np.log10(depths))
     said = np.isin(digits, (1, 2, 5)) | (len(depths) <= 6)
