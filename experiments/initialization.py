@@ -8,9 +8,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from experiments.depth import depths, seeds_at, trained
+from experiments.depth import depths, trained
 from study import criticality_figures, depth_figures, tables, trainability
-from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
+from study.constants import (
+    DEPTH_EPOCHS,
+    DEPTH_OPTIMIZERS,
+    DEPTH_UPDATES,
+    INITIALIZATION_SEEDS,
+    INITIALIZATIONS,
+    WIDTH,
+)
 from study.experiment import Display, Picture, Plan, Section
 from study.frames import measures_frame, runs_frame
 from study.records import Record
@@ -27,8 +34,13 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round, none in a quick look. The default initialisation's runs are those of `depth`, and are trained once."""
     if so_far or plan.is_quick:
         return []
-    shared = [settings for settings in trained(plan) if settings.optimizer == OPTIMIZER]
+    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.seed < _seeds(plan)]
     return [*shared, *(_under(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
+
+
+def _seeds(plan: Plan) -> int:
+    """Paired seeds at every depth."""
+    return plan.seeds or INITIALIZATION_SEEDS
 
 
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
@@ -39,7 +51,7 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
         for init in INITIALIZATIONS[1:]
         if init != "critical" or plan.theory[name]["critical"] is not None
         for depth in depths(plan)
-        for seed in range(seeds_at(depth, plan))
+        for seed in range(_seeds(plan))
     ]
 
 
@@ -69,9 +81,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     }
     blocks: list[str | Display | Picture] = [
         f"The networks and updates of the section before, {OPTIMIZER.title()} at {RATE:g}, under "
-        f"{len(INITIALIZATIONS)} initialisations. The critical one is computed from the activation's function alone: "
-        "the variances of weights and biases at which theory's error signal neither shrinks nor grows. The output "
-        "layer keeps Keras' default.",
+        f"{len(INITIALIZATIONS)} initialisations, with {_seeds(plan)} paired seeds at every depth (of the default "
+        "initialisation the first of that section's). The critical one is computed from the activation's function "
+        "alone: the variances of weights and biases at which theory's error signal neither shrinks nor grows. The "
+        "output layer keeps Keras' default.",
         Display("The critical initialisations, from theory.", _shown_points(plan, style), "critical_points"),
         Display(
             f"Factor per layer of the error's norm at initialisation, {depth} layers: geometric mean over seeds, 95% "

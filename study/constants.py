@@ -17,6 +17,7 @@ DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))
 INITIAL_SEEDS = 20  # networks measured at initialisation and not trained
 INITIAL_WIDTHS = (100, 256)
 INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")
+INITIALIZATION_SEEDS = 3  # as many as DEEPEST_SEEDS, which decide how deep a network trains
 PROFILE_DEPTH = 20  # hidden layers of the networks whose layers are shown side by side
 REMEDY_SEEDS = 3
 CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start

@@ -204,10 +204,10 @@ def backward(
 ) -> list[Any]:
     """From the output layer, whose delta is given, (B, 10), to layer 1: `stages` with every layer's rows replaced.
 
-    A stage is a nest of tensors (rows, ...), the first its parameters. visit(place of the stage, the layer's rows, its
+    A stage is nests of tensors (rows, ...), the first its parameters. visit(place of the stage, the layer's rows, its
     signals, its gradients) returns (before, after): the rows it was given, whose kernel carries the error on, and those
-    that replace them. It returns the former so that a program can order its reads before its writes. In a stage of one
-    layer both keep their first axis of 1.
+    that replace them, with None for a nest that stays as it is: written, it would be copied. It returns the former so
+    that a program can order its reads before its writes. In a stage of one layer both keep their first axis of 1.
     """
     parameters = tuple(stage[0] for stage in stages)
     upstream, found = output_delta, list(stages)
@@ -243,7 +243,7 @@ class _Backward(NamedTuple):
         """A stage of one layer."""
         gradients, below = self.layer(upstream, _row(stage[0], 0), signals)
         before, after = self.visit(stage, signals, gradients)
-        return below(before[0][0][0]), after
+        return below(before[0][0][0]), tuple(old if new is None else new for old, new in zip(stage, after, strict=True))
 
     def looped(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
         """Layer before layer."""
@@ -252,7 +252,9 @@ class _Backward(NamedTuple):
             rows, of_layer = tf.nest.map_structure(lambda array: array.read(row), arrays), _row(signals, row)
             gradients, below = self.layer(upstream, rows[0], of_layer)
             before, after = self.visit(rows, of_layer, gradients)
-            return row - 1, below(before[0][0]), _written(arrays, row, after)
+            pairs = zip(arrays, after, strict=True)
+            arrays = tuple(nest if new is None else _written(nest, row, new) for nest, new in pairs)
+            return row - 1, below(before[0][0]), arrays
 
         start = (self.layers.count - 1, upstream, _opened(stage))
         _, below, arrays = tf.while_loop(lambda row, *_: row >= 0, body, start)

@@ -65,10 +65,6 @@ class Network:
         """Phi, or None of the output layer's stage."""
         return None if place == len(self.kind.shapes) - 1 else self.function
 
-    def is_looped(self, place: int) -> bool:
-        """Whether the stage is a loop."""
-        return self.kind.shapes[place].is_looped
-
     def assess(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The loss of every example and whether it is classified right, (B,) each, outside training.
 
@@ -162,11 +158,8 @@ class _Update:
 
     def of_layer(self, place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         """Before and after: the layer's parameters, slots, moving moments and measures of the batch."""
-        rule, h, is_looped = (
-            OPTIMIZERS[self.network.kind.optimizer],
-            self.hyperparameters,
-            self.network.is_looped(place),
-        )
+        kind, h = self.network.kind, self.hyperparameters
+        rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[place].is_looped
         # A looped layer leaves through the branch, so that it is read there before it is written: were the two
         # unordered, the compiler would copy the arrays of all layers for each of them.
         through, last = layer if is_looped else (), layer[-1]
@@ -203,7 +196,7 @@ def _initial(
 
     def visit(place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         of_batch = measures.of_batch(network.function_of(place), signals, found)
-        return layer, (layer[0], tf.reshape(of_batch, layer[1].shape))
+        return layer, (None, tf.reshape(of_batch, layer[1].shape))
 
     stages = _with_measures(kind, [(of_stage,) for of_stage in parameters])
     of_batch = [stage[-1] for stage in gradients.backward(architecture, stages, signals, delta, visit)]

@@ -85,6 +85,23 @@ def run(p, architecture, seed=None, counts=None):
     return float(loss), layers
 
 
+def test_what_the_walk_back_is_told_to_leave_stays_and_the_rest_is_replaced():
+    p = problem()
+    counted = [(stage, tf.zeros(len(stage[0]), stage[0].dtype)) for stage in p.parameters]
+    logits, signals = gradients.forward(plain("tanh"), p.parameters, tf.constant(p.x))
+    _, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
+
+    def visit(place, rows, signals, found):
+        return rows, (None, rows[1] + 1)
+
+    changed = gradients.backward(plain("tanh"), counted, signals, delta, visit)
+    assert any(len(stage[0]) > 1 for stage in p.parameters)  # a looped stage is among them
+    for before, (after, count) in zip(p.parameters, changed, strict=True):
+        for old, new in zip(before, after, strict=True):
+            np.testing.assert_array_equal(new, old)
+        np.testing.assert_array_equal(count, 1)
+
+
 def batch_measures(layers):
     """BATCH_MEASURES of every layer, (L + 1, 6)."""
     return np.stack([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
