@@ -9,14 +9,18 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from study import tables
+from study.constants import CONFIDENCE
 from study.experiment import Plan
-from study.statistics import geometric_summary, summarise
+from study.statistics import geometric_summary, holm, summarise
 from study.trainability import ratios, theory_rows
 
 KEYS = ["activation", "init", "depth", "width", "quantity"]
 SQUARES = ("preactivation_square",)  # the other quantities are norms: squares are what theory averages
+CAUSES = {"width": "a finite width", "logarithm": "the logarithm's bias", "lengths": "the images' lengths"}
+SAME = 1e-6  # a smaller difference of two gaps is theory's own error, and none
 
 
 def gaps(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -61,26 +65,58 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
 def by_width(table: pd.DataFrame) -> pd.DataFrame:
     """Per quantity and width, over activations and depths: how many gaps, how many of them are outside, their medians.
 
-    `median_gap`, `median_rms` and `median_spread` are of the absolute values; `smaller` counts the settings whose
-    absolute gap is smaller at this width than at the least.
+    `median_gap`, `median_rms` and `median_spread` are of the absolute values.
     """
-    same = ["activation", "init", "depth", "quantity"]
-    least = table[table["width"] == table["width"].min()].set_index(same)["gap"].abs().rename("at_least_width")
-    sized = table.join(least, on=same)
-    sized = sized.assign(
-        median_gap=sized["gap"].abs(),
-        median_rms=sized["gap_rms"].abs(),
-        median_spread=sized["gap_spread"].abs(),
-        smaller=sized["gap"].abs() < sized["at_least_width"],
+    sized = table.assign(
+        median_gap=table["gap"].abs(), median_rms=table["gap_rms"].abs(), median_spread=table["gap_spread"].abs()
     )
     return sized.groupby(["quantity", "width"], sort=False, as_index=False).agg(
         settings=("gap", "size"),
         outside=("is_outside", "sum"),
-        smaller=("smaller", "sum"),
         median_gap=("median_gap", "median"),
         median_rms=("median_rms", "median"),
         median_spread=("median_spread", "median"),
     )
+
+
+def causes(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a quantity and cause of CAUSES: in how many settings the absolute gap is `smaller` without the cause.
+
+    Without it means: at the largest width rather than the least; `gap_rms` rather than `gap`; `gap_spread` rather than
+    `gap`. `settings` leaves out those where it makes no difference. `p` is the exact sign test's, two-sided, `p_holm`
+    adjusted over the table; settings share seeds and layers, so that it is a guide. A cause that changes nothing
+    anywhere has no row.
+    """
+    same = [key for key in KEYS if key != "width"]
+    narrow, wide = (table[table["width"] == width] for width in (table["width"].min(), table["width"].max()))
+    at_least = narrow.set_index(same)["gap"].rename("at_least")
+    parts = {
+        "width": wide.join(at_least, on=same).rename(columns={"at_least": "with", "gap": "without"}),
+        "logarithm": table.rename(columns={"gap": "with", "gap_rms": "without"}),
+        "lengths": table.rename(columns={"gap": "with", "gap_spread": "without"}),
+    }
+    pairs = pd.concat([part.assign(cause=cause) for cause, part in parts.items()])
+    change = pairs["with"].abs() - pairs["without"].abs()
+    differing = pairs.assign(smaller=change > 0)[change.abs() > SAME]
+    found = differing.groupby(["quantity", "cause"], sort=False, as_index=False).agg(
+        settings=("smaller", "size"), smaller=("smaller", "sum")
+    )
+    counts = zip(found["smaller"], found["settings"], strict=True)
+    found["p"] = [float(stats.binomtest(int(smaller), int(settings)).pvalue) for smaller, settings in counts]
+    return found.assign(p_holm=holm(found["p"]) if len(found) else found["p"])
+
+
+def shown_causes(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `causes` ready to read, with a verdict on each."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in found.to_dict("records"):
+        verdict = "not told"
+        if row["p_holm"] < 1 - CONFIDENCE:
+            verdict = "a cause" if 2 * row["smaller"] > row["settings"] else "larger without it"
+        cell = f"{row['smaller']} of {row['settings']}, p {tables.probability(row['p_holm'])}: {verdict}"
+        unchanged = {"Quantity": row["quantity"], **dict.fromkeys(CAUSES.values(), "no difference")}
+        rows.setdefault(row["quantity"], unchanged)[CAUSES[row["cause"]]] = cell
+    return pd.DataFrame(rows.values(), columns=["Quantity", *CAUSES.values()])
 
 
 def shown(gaps: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -95,29 +131,18 @@ def shown(gaps: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows.values())
 
 
-def why(gaps: pd.DataFrame) -> str:
-    """Is it the logarithm, the width or the inputs' lengths? Over activations and depths, and for ReLU."""
-    lines = []
-    for quantity, of_one in by_width(gaps).groupby("quantity", sort=False):
-        narrow, wide = of_one.iloc[0], of_one.iloc[-1]
-        lines.append(
-            f"- {tables.escape_markdown(str(quantity))}: {narrow['outside']} of {narrow['settings']} activations and "
-            f"depths are outside at width {narrow['width']}, {wide['outside']} at {wide['width']}, where the gap is "
-            f"smaller in {wide['smaller']}; its median size is {narrow['median_gap']:.3f} and "
-            f"{wide['median_gap']:.3f}. Of root mean squares over seeds it is {narrow['median_rms']:.3f} and "
-            f"{wide['median_rms']:.3f}; from theory for the images' own lengths {narrow['median_spread']:.3f} and "
-            f"{wide['median_spread']:.3f}."
-        )
-    return "\n".join(
-        [
-            "The gap ln(measured / predicted) where a signal has come the whole way, over activations and depths. If "
-            "the width makes it, it is smaller at the larger width; if it is the logarithm's bias, root mean squares "
-            "have none; if the inputs' lengths make it, theory for these lengths has none:",
-            "",
-            *lines,
-            *_offset(gaps),
-        ]
+def outside(gaps: pd.DataFrame) -> str:
+    """In how many settings the interval of the gap leaves 0 out, by quantity and width; and ReLU's offset."""
+    parts = [
+        f"{tables.escape_markdown(str(row['quantity']))} at width {row['width']} {row['outside']} of {row['settings']} "
+        f"(median size {row['median_gap']:.3f})"
+        for row in by_width(gaps).to_dict("records")
+    ]
+    counted = (
+        "The gap is ln(measured / predicted) where a signal has come the whole way. Of all activations and depths, so "
+        f"many have a gap whose interval leaves 0 out: {'; '.join(parts)}."
     )
+    return " ".join([counted, *_offset(gaps)])
 
 
 def _offset(gaps: pd.DataFrame) -> list[str]:
@@ -131,4 +156,4 @@ def _offset(gaps: pd.DataFrame) -> list[str]:
         for row in rows.to_dict("records")
     ]
     text = "For ReLU's errors a finite width n adds -5L/(4n) to the mean logarithm (Hanin & Nica 2018). At depth L = "
-    return ["", f"{text}{rows['depth'].iloc[0]} the gap is {' and '.join(found)} the interval."] if found else []
+    return [f"{text}{rows['depth'].iloc[0]} the gap is {' and '.join(found)} the interval."] if found else []

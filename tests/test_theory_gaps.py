@@ -81,21 +81,58 @@ def test_the_offset_of_a_finite_width() -> None:
 
 
 def test_widths_are_compared_and_told() -> None:
-    """At width 256 the gaps are half those at 100: smaller in every setting, and the text says so."""
+    """Each of the three quantities has one setting, and its interval leaves 0 out at both widths."""
     both = pd.concat([measures(100, [0.5, 0.51], [1.2, 1.21]), measures(256, [0.7, 0.71], [1.1, 1.11])])
     table = theory_gaps.gaps(both, plan())
     widths = theory_gaps.by_width(table).set_index(["quantity", "width"])
-    assert widths.loc[("error_norm_ratio", 256), "smaller"] == 1
-    assert widths.loc[("error_norm_ratio", 100), "smaller"] == 0
+    assert widths.loc[("error_norm_ratio", 256), "outside"] == 1
     assert widths.loc[("error_norm_ratio", 100), "median_gap"] == pytest.approx(abs(np.log([0.5, 0.51]).mean()))
-    text = theory_gaps.why(table)
-    assert "1 of 1 activations and depths are outside at width 100, 1 at 256, where the gap is smaller in 1" in text
+    text = theory_gaps.outside(table)
+    assert "norm\\_ratio at width 100 1 of 1 (median size 0.683)" in text
     assert "-5L/(4n) = -0.05 lies outside" in text
     shown = theory_gaps.shown(table, {"relu": "ReLU"})
     assert shown["Activation"].tolist() == ["ReLU"]
     assert shown["width 100"].str.startswith("-0.68").all()
 
 
+def named(gaps: list[tuple[float, float, float]], widths: tuple[int, ...] = (100, 256)) -> pd.DataFrame:
+    """A table of `gaps`, (gap, gap_rms, gap_spread), one depth an entry, of which width 256 leaves a half."""
+    rows = [
+        {"activation": "relu", "init": "glorot_uniform", "depth": depth, "width": width, "quantity": "error_norm_ratio"}
+        | dict(zip(("gap", "gap_rms", "gap_spread"), np.array(gap) * scale, strict=True))
+        for width, scale in zip(widths, (1.0, 0.5), strict=False)
+        for depth, gap in enumerate(gaps)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_cause_is_named_where_the_gap_is_smaller_without_it() -> None:
+    """10 depths: the gap halves with the width in all (p = 2 / 2^10 by hand), is larger as root mean square in all of
+    both widths, and is the same for the images' lengths but for 4 of 20, of which 2 are smaller.
+    """
+    gaps = [(0.2, -0.3, 0.2)] * 8 + [(0.2, -0.3, 0.1), (-0.2, 0.3, 0.4)]
+    found = theory_gaps.causes(named(gaps)).set_index("cause")
+    assert found.loc["width", ["settings", "smaller"]].tolist() == [10, 10]
+    assert found.loc["width", "p"] == pytest.approx(2 / 2**10)
+    assert found.loc["logarithm", ["settings", "smaller"]].tolist() == [20, 0]
+    assert found.loc["lengths", ["settings", "smaller"]].tolist() == [4, 2]
+    assert found.loc["lengths", "p"] == pytest.approx(1.0)
+    assert found.loc["width", "p_holm"] == pytest.approx(2 * 2 / 2**10)  # the second smallest of three
+    shown = theory_gaps.shown_causes(found.reset_index()).iloc[0]
+    assert shown["a finite width"] == "10 of 10, p 0.004: a cause"
+    assert shown["the logarithm's bias"].endswith("larger without it")
+    assert shown["the images' lengths"].endswith("not told")
+
+
+def test_what_makes_no_difference_is_no_cause() -> None:
+    """One width alone, and three gaps that are the same: there is nothing to count."""
+    found = theory_gaps.causes(named([(0.2, 0.2, 0.2)] * 3, widths=(100,)))
+    assert found.empty
+    assert theory_gaps.shown_causes(found).columns.tolist() == ["Quantity", *theory_gaps.CAUSES.values()]
+    some = theory_gaps.causes(named([(0.2, 0.2, 0.1)] * 3, widths=(100,)))
+    assert theory_gaps.shown_causes(some).iloc[0]["a finite width"] == "no difference"
+
+
 def test_without_relu_nothing_is_said_of_its_offset() -> None:
     table = theory_gaps.gaps(measures(100, [1.0, 1.1], [1.0, 1.1]), plan()).assign(activation="other")
-    assert "Hanin" not in theory_gaps.why(table)
+    assert "Hanin" not in theory_gaps.outside(table)
