@@ -1,5 +1,6 @@
 """What a process must be told before TensorFlow starts, and what it ran on."""
 
+import functools
 import importlib
 import importlib.metadata
 import os
@@ -43,8 +44,9 @@ def start_tensorflow() -> None:
         os.close(null)
 
 
+@functools.cache
 def describe() -> dict[str, str]:
-    """Versions of Python and the packages, and the CPU's name."""
+    """Versions of Python and the packages, and the CPU's name; found once, for it takes as long as a small network."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **versions, "cpu": cpu_name(), "system": platform.system()}
 
