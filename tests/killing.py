@@ -5,7 +5,6 @@ with SIGKILL after a random part of the time that an undisturbed run takes; a se
 which the first child was done before it could be killed are printed, but do not count.
 """
 
-import functools
 import hashlib
 import json
 import os
@@ -70,7 +69,6 @@ def exercise(folder: Path, data: Path, delay: float) -> dict:
 if __name__ == "__main__":
     folder, data, rounds, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     synthetic.install(pytest.MonkeyPatch())
-    environment.describe = functools.cache(environment.describe)  # asked for after each run, it would take most time
     warm = folder / "warm"  # imports what an experiment imports, once and for all children
     warm.mkdir()
     environment.describe()
