@@ -24,7 +24,7 @@ from study.constants import (
 from study.experiment import Display, Picture, Plan, Section
 from study.frames import measures_frame, runs_frame
 from study.records import Record
-from study.settings import Settings
+from study.settings import INITIAL_ERRORS, Settings
 from study.style import Style
 
 ORDER = 2
@@ -65,10 +65,10 @@ def trained(plan: Plan) -> list[Settings]:
 
 
 def initial(plan: Plan) -> list[Settings]:
-    """The networks that are measured at initialisation alone, in float64, where no error is too small."""
+    """The networks that are measured at initialisation alone, their errors in float64, where none is too small."""
     seeds = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
-        Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0, precision="float64")
+        Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0)
         for name in plan.activations
         for width in INITIAL_WIDTHS
         for depth in depths(plan)
@@ -86,7 +86,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, measures = runs_frame(records), measures_frame(records)
     is_trained = runs["epochs"] > 0
     norms = tables.gradient_norms(measures, NAME)
-    initial_rows = measures[measures["precision"] == "float64"]  # not trained, and more seeds than those that are
+    initial_rows = measures[measures["precision"] == INITIAL_ERRORS]  # not trained, and more seeds than those that are
     theory = trainability.beside_theory(initial_rows, plan)
     gaps = theory_gaps.gaps(initial_rows, plan)
     causes = theory_gaps.causes(gaps)
@@ -154,7 +154,8 @@ def _method(plan: Plan) -> str:
         f"({seeds_at(max(depths(plan)), plan)} at depth {max(depths(plan))}, and so for the deepest network that "
         "trains, which wants a seed at every depth). "
         "Failing in 480 updates is not failing for ever. "
-        f"Measures at initialisation are of networks of {' and '.join(map(str, INITIAL_WIDTHS))} units, in float64."
+        f"Measures at initialisation are of networks of {' and '.join(map(str, INITIAL_WIDTHS))} units, their "
+        "errors in float64."
     )
 
 
@@ -235,7 +236,7 @@ def _pictures(
     plan: Plan, norms: pd.DataFrame, theory: pd.DataFrame, success: pd.DataFrame, style: Style
 ) -> list[Picture]:
     profile = max(d for d in depths(plan) if d <= PROFILE_DEPTH)
-    deep = norms[(norms["depth"] == profile) & (norms["width"] == WIDTH) & (norms["precision"] == "float32")]
+    deep = norms[(norms["depth"] == profile) & (norms["width"] == WIDTH) & (norms["precision"] != INITIAL_ERRORS)]
     errors = theory[
         (theory["quantity"] == "error_norm_ratio") & (theory["depth"] == profile) & (theory["width"] == WIDTH)
     ]

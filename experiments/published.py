@@ -1,4 +1,4 @@
-"""Claims that a network shows before any training: A3, P5 and P9. Measured at initialisation, in float64.
+"""Claims that a network shows before any training: A3, P5 and P9. Measured at initialisation, the errors in float64.
 
 The activations are those the claims name, whatever the study compares.
 """
@@ -51,9 +51,7 @@ def _seeds(plan: Plan) -> range:
 
 
 def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Settings:
-    return Settings(
-        activation=name, seed=seed, depth=depth, width=width, initialization=init, epochs=0, precision="float64"
-    )
+    return Settings(activation=name, seed=seed, depth=depth, width=width, initialization=init, epochs=0)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

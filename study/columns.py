@@ -128,7 +128,7 @@ MEANINGS = {
     "p_wilcoxon": "p of Wilcoxon's signed-rank test",
     "part": "which part of the claim",
     "points_per_second": "percentage points of test accuracy above guessing, per second of training",
-    "precision": "float32 or float64",
+    "precision": "that of the errors, float32 or float64: in float64 those of networks that are not trained",
     "predicted": "what theory predicts at infinite width, for inputs of the images' mean length",
     "predicted_spread": "the same for inputs of the images' own lengths",
     "probability_greater": "P(activation's value > reference's) over all n^2 couples of runs",

@@ -204,6 +204,11 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
         "distributed.comm.timeouts.connect": "20s",
         "distributed.admin.log-format": "%(message)s",
         "distributed.admin.large-graph-warning-threshold": "1GB",  # the data are 55 MB, sent once
+        # Left to the C library: as Dask sets it, every array of a run is asked of the system anew and cleared.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+        # What Dask watches of itself wakes every process 50 and 100 times a second: the runs have the cores.
+        "distributed.admin.tick.interval": "1s",
+        "distributed.worker.profile.enabled": False,
     }
     for room in ("distributed", "distributed.client"):  # what matters of connections that break is said by us
         logging.getLogger(room).setLevel(logging.CRITICAL)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from study.records import Record
+from study.settings import INITIAL_ERRORS
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def _keys(record: Record) -> dict[str, Any]:
         "batch": settings["batch"],
         "dropout": settings["dropout"],
         "seed": settings["seed"],
-        "precision": settings["precision"],
+        "precision": INITIAL_ERRORS if settings["epochs"] == 0 else settings["precision"],
     }
 
 

@@ -208,6 +208,7 @@ def backward(
     signals, its gradients) returns (before, after): the rows it was given, whose kernel carries the error on, and those
     that replace them, with None for a nest that stays as it is: written, it would be copied. It returns the former so
     that a program can order its reads before its writes. In a stage of one layer both keep their first axis of 1.
+    Everything is computed in the precision of `output_delta`, to which the visitor finds the signals cast.
     """
     parameters = tuple(stage[0] for stage in stages)
     upstream, found = output_delta, list(stages)
@@ -226,6 +227,7 @@ class _Backward(NamedTuple):
 
     def layer(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> tuple[Gradients, Any]:
         """The layer's gradients, and from its kernel d loss / d its input (B, fan_in)."""
+        parameters = _cast(parameters, upstream.dtype)
         kept = upstream * signals.mask[0] if signals.mask else upstream
         delta = vector_jacobian_product(self.layers.function, signals.preactivations, kept)
         of_affine, of_normalization = delta, ()
@@ -235,12 +237,14 @@ class _Backward(NamedTuple):
         of_kernel = tf.matmul(of_affine, signals.inputs, transpose_a=True)
 
         def below(kernel: tf.Tensor) -> tf.Tensor:
-            return of_affine @ kernel + upstream if self.layers.is_residual else of_affine @ kernel
+            of_inputs = of_affine @ _cast(kernel, upstream.dtype)
+            return of_inputs + upstream if self.layers.is_residual else of_inputs
 
         return Gradients((of_kernel, column_sums(of_affine)[0], *of_normalization), delta), below
 
     def alone(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
         """A stage of one layer."""
+        signals = _cast(signals, upstream.dtype)
         gradients, below = self.layer(upstream, _row(stage[0], 0), signals)
         before, after = self.visit(stage, signals, gradients)
         return below(before[0][0][0]), tuple(old if new is None else new for old, new in zip(stage, after, strict=True))
@@ -249,7 +253,8 @@ class _Backward(NamedTuple):
         """Layer before layer."""
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any) -> Any:
-            rows, of_layer = tf.nest.map_structure(lambda array: array.read(row), arrays), _row(signals, row)
+            rows = tf.nest.map_structure(lambda array: array.read(row), arrays)
+            of_layer = _cast(_row(signals, row), upstream.dtype)
             gradients, below = self.layer(upstream, rows[0], of_layer)
             before, after = self.visit(rows, of_layer, gradients)
             pairs = zip(arrays, after, strict=True)
@@ -263,6 +268,10 @@ class _Backward(NamedTuple):
 
 def _row(nest: Any, row: Any) -> Any:
     return tf.nest.map_structure(lambda tensor: tensor[row], nest)
+
+
+def _cast(nest: Any, dtype: tf.DType) -> Any:
+    return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), nest)
 
 
 def _opened(nest: Any) -> Any:

@@ -14,7 +14,7 @@ from study import augmentation, gradients, losses, measures, normalization
 from study.activations import Activation, derivative_supremum
 from study.network import Parameters
 from study.optimizers import OPTIMIZERS, Hyperparameters
-from study.settings import ProgramKind
+from study.settings import INITIAL_ERRORS, ProgramKind
 from study.stages import PIXELS
 
 CHUNK = 1000  # images evaluated at once
@@ -143,7 +143,7 @@ def _epoch(
     room = gradients.room_for(architecture, _parameters(state), order.shape[1], drops=kind.dropout > 0)
     totals = (tf.zeros((), kind.precision), tf.constant(0), tf.constant(-1))
     measured = tf.stack([_nothing(kind, measures.MEASURES)] * MOST_LOGGED)
-    loop = (0, _with_measures(kind, state), tuple(room), totals, measured)
+    loop = (0, _with_measures(kind, state, kind.precision), tuple(room), totals, measured)
     _, stages, _, totals, measured = tf.while_loop(lambda index, *_: index < updates, step, loop)
     return tuple(stage[:-1] for stage in stages), totals, measured
 
@@ -187,21 +187,24 @@ def _initial(
     labels: tf.Tensor,
     probe: tf.Tensor,
 ) -> tf.Tensor:
-    """What an epoch measures before the first update, of its first `batch` (B,): (1, rows of all stages, measures)."""
+    """What an epoch measures before the first update, of its first `batch` (B,): (1, rows of all stages, measures).
+
+    The network is walked as it would be trained, and its errors are walked back in INITIAL_ERRORS.
+    """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])
     x, y = _batch(kind, seed, batch, images, labels)
     logits, signals = gradients.forward(architecture, parameters, x, seed)
-    _, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
+    _, delta = losses.loss_and_delta(kind.output, kind.loss, tf.cast(logits, INITIAL_ERRORS), y)
 
     def visit(place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         of_batch = measures.of_batch(network.function_of(place), signals, found)
         return layer, (None, tf.reshape(of_batch, layer[1].shape))
 
-    stages = _with_measures(kind, [(of_stage,) for of_stage in parameters])
+    stages = _with_measures(kind, [(of_stage,) for of_stage in parameters], INITIAL_ERRORS)
     of_batch = [stage[-1] for stage in gradients.backward(architecture, stages, signals, delta, visit)]
     before = _before_step(network, architecture, stages, pixels(images, probe, kind.precision), None)
-    return tf.concat([tf.concat(of_batch, 0), before], 1)[tf.newaxis]
+    return tf.concat([tf.concat(of_batch, 0), tf.cast(before, INITIAL_ERRORS)], 1)[tf.newaxis]
 
 
 def _before_step(
@@ -235,10 +238,10 @@ def _before_step(
     return tf.concat([tf.reshape(of_stage, [-1, columns]) for of_stage in found], 0)
 
 
-def _with_measures(kind: ProgramKind, stages: Any) -> tuple[Any, ...]:
+def _with_measures(kind: ProgramKind, stages: Any, precision: str) -> tuple[Any, ...]:
     """The stages, each with room for its layers' measures of a batch, (rows, BATCH_MEASURES), at its end."""
     columns = len(measures.BATCH_MEASURES)
-    room = (tf.zeros([shape.rows, columns], kind.precision) for shape in kind.shapes)
+    room = (tf.zeros([shape.rows, columns], precision) for shape in kind.shapes)
     return tuple((*stage, of_stage) for stage, of_stage in zip(stages, room, strict=True))
 
 

@@ -39,6 +39,7 @@ ENGINE: Sources = (
     ("normalization.py", None),
     ("optimizers.py", None),
     ("program.py", None),
+    ("settings.py", "INITIAL_ERRORS"),
     ("settings.py", "ProgramKind"),
     ("settings.py", "Settings"),
     ("stages.py", None),
@@ -145,8 +146,8 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
 
 def _sealed(content: dict[str, Any]) -> Record:
     """The content as JSON holds it, with its checksum."""
-    plain = json.loads(canonical_json(content))
-    return {**plain, "checksum": hashlib.sha256(canonical_json(plain)).hexdigest()}
+    spelled = canonical_json(content)
+    return {**json.loads(spelled), "checksum": hashlib.sha256(spelled).hexdigest()}
 
 
 def compact(record: Record) -> Record:

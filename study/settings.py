@@ -17,6 +17,7 @@ OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
+INITIAL_ERRORS = "float64"  # precision of the errors in a network that is not trained: in a deep one they are tiny
 
 
 class SettingsError(ValueError):

@@ -287,7 +287,7 @@ def epoch_order(seed: int, epoch: int, training: np.ndarray, batch: int) -> np.n
 
 
 def _initial_state(settings: Settings, square_norm: float) -> State:
-    slots, state = OPTIMIZERS[settings.optimizer].slots, []
+    slots, state = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0, []
     *hidden, output = initial_parameters(settings, square_norm)
     for stage in hidden:
         moving = (tf.zeros_like(stage[1]), tf.ones_like(stage[1])) if settings.normalization == "batch" else ()

@@ -273,6 +273,39 @@ def test_a_run_of_no_epochs_measures_the_initial_network(shape, tiny_data):
         np.testing.assert_allclose(values, expected[name][:1], rtol=1e-9, atol=1e-15, err_msg=name)
 
 
+def errors_in_numpy(run, data):
+    """(L + 1,) of the initial network on its first batch: every signal in float64, whatever the parameters are in."""
+    x, labels = batch(data, batches(run, [1])[0])
+    walked, h = [], x
+    for kernel, bias in layers(run):
+        z = h @ kernel.astype(np.float64) + bias
+        h, slope = value_and_derivative(run.activation.function, z)
+        walked.append((kernel.astype(np.float64), slope))
+    exponentials = np.exp(z - z.max(1, keepdims=True))
+    delta = exponentials / exponentials.sum(1, keepdims=True) - np.eye(10)[labels]  # B d loss / d logits
+    errors = [delta]
+    for (kernel, _), (_, slope) in zip(walked[:0:-1], walked[-2::-1], strict=True):
+        delta = (delta @ kernel.T) * slope
+        errors.append(delta)
+    return np.sqrt([(error**2).sum(1).mean() for error in errors[::-1]])
+
+
+@pytest.mark.parametrize(("name", "shape"), [*((name, {"width": 6, "depth": 4}) for name in REGISTRY), ("swish", {})])
+def test_errors_of_an_initial_network_of_float32_are_walked_back_in_float64(name, shape, tiny_data):
+    """In a loop and layer by layer, they are the errors that numpy finds in float64 for the same float32 weights."""
+    chosen = settings(activation=name, precision="float32", epochs=0, **shape)
+    found = training.train(chosen, tiny_data, REGISTRY[name])["measures"]["error"][0]
+    np.testing.assert_allclose(found, errors_in_numpy(start(chosen, tiny_data), tiny_data), rtol=2e-5)
+
+
+def test_no_error_of_a_deep_initial_network_is_too_small(tiny_data):
+    """Those at the first of 90 layers of sigmoids are below the least number of float32."""
+    chosen = settings(activation="sigmoid", precision="float32", epochs=0, width=6, depth=90)
+    found = training.train(chosen, tiny_data, REGISTRY["sigmoid"])["measures"]["error"][0]
+    assert 0 < found[0] < np.finfo(np.float32).smallest_subnormal
+    np.testing.assert_allclose(found, errors_in_numpy(start(chosen, tiny_data), tiny_data), rtol=1e-4)
+
+
 # What is logged
 
 
