@@ -122,6 +122,24 @@ def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
     assert list(results(Store(tmp_path))) == [0]
 
 
+def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freed memory stays with the process that will want it again, and nothing samples its threads; the machine's own
+    word on memory counts, Dask's does not.
+    """
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+
+    def told_by_the_worker(settings, fingerprint, data, seconds):
+        import os
+        import threading
+
+        threads = " ".join(thread.name for thread in threading.enumerate())
+        return {"status": "done", "last": {}, "trim": os.environ.get("MALLOC_TRIM_THRESHOLD_"), "threads": threads}
+
+    (record,) = execute([job(0)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+    assert record["result"]["trim"] is None
+    assert "profile" not in record["result"]["threads"].lower()
+
+
 def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster with an older checkout must not measure another function under this one's identity."""
     synthetic.install(monkeypatch)
