@@ -89,7 +89,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     initial_rows = measures[measures["precision"] == INITIAL_ERRORS]  # not trained, and more seeds than those that are
     theory = trainability.beside_theory(initial_rows, plan)
     gaps = theory_gaps.gaps(initial_rows, plan)
-    causes = theory_gaps.causes(gaps)
+    causes = theory_gaps.causes(initial_rows, plan)
     shrink = trainability.shrink_factors(initial_rows, plan)
     reached = trainability.trainable_depth(runs[is_trained])
     success = trainability.success(runs[is_trained])
@@ -128,10 +128,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         ),
         theory_gaps.outside(gaps),
         Display(
-            "What makes the gap? In how many activations and depths it is smaller without the cause named: at the "
-            "larger width; of the root mean square over seeds, which has no such bias; from theory for the images' own "
-            "lengths. p is the exact sign test's, Holm-adjusted over this table; networks of all depths share their "
-            "seeds, so it is a guide.",
+            "What makes the gap? Its root mean square over activations and depths, and what it is without the cause "
+            "named: at the larger width; of the root mean square over seeds, which has no such bias; from theory for "
+            "the images' own lengths. p, one-sided and Holm-adjusted over this table, is that its mean square is no "
+            "smaller so, by resampling the seeds, whose draws networks of all depths share.",
             theory_gaps.shown_causes(causes),
             "theory_gap_causes",
         ),

@@ -6,14 +6,15 @@ length. Each has a column of its own here.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from study import tables
 from study.constants import CONFIDENCE
 from study.experiment import Plan
+from study.resampling import over_seeds
 from study.statistics import geometric_summary, holm, summarise
 from study.trainability import ratios, theory_rows
 
@@ -31,12 +32,9 @@ def gaps(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     images' own lengths; `relu_offset` what finite width adds to `gap` for ReLU: -5L/(4n) for a norm (Hanin & Nica
     2018), twice that for a square, and nothing where forward and backward cancel.
     """
-    at_end = _ends(ratios(measures)).drop(columns="layer")
-    predicted = _ends(theory_rows(plan))[[*KEYS, "predicted", "predicted_spread"]]
-    joined = at_end.merge(predicted[predicted["predicted"] > 0], on=KEYS)
-    power = np.where(joined["quantity"].isin(SQUARES), 1.0, 2.0)
-    relative = joined["value"] / joined["predicted"]
-    joined = joined.assign(relative=relative, square=relative**power)
+    joined = _relative(measures, plan)
+    predicted = joined[[*KEYS, "predicted", "predicted_spread"]].drop_duplicates(KEYS)
+    joined = joined.assign(square=joined["relative"] ** _power(joined["quantity"]))
     table = geometric_summary(joined, "relative", KEYS).drop(columns="missing")
     table = table.rename(columns={"mean": "gap", "ci_low": "gap_low", "ci_high": "gap_high"})
     mean = summarise(joined, "square", KEYS).rename(
@@ -54,6 +52,19 @@ def gaps(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         relu_offset=offset * np.where(is_square, 2.0, np.where(cancels, 0.0, 1.0)),
         is_outside=(table["gap_low"] > 0) | (table["gap_high"] < 0),
     )
+
+
+def _relative(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row a run and quantity at its end: `relative`, measured over predicted, and what theory says."""
+    at_end = _ends(ratios(measures)).drop(columns="layer")
+    predicted = _ends(theory_rows(plan))[[*KEYS, "predicted", "predicted_spread"]]
+    joined = at_end.merge(predicted[predicted["predicted"] > 0], on=KEYS)
+    return joined.assign(relative=joined["value"] / joined["predicted"])
+
+
+def _power(quantity: Any) -> Any:
+    """To which a quantity is raised to be what theory averages."""
+    return np.where(np.isin(quantity, SQUARES), 1.0, 2.0)
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,41 +90,81 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def causes(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a quantity and cause of CAUSES: in how many settings the absolute gap is `smaller` without the cause.
+def causes(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row a quantity and cause of CAUSES: is the gap smaller without the cause?
 
     Without it means: at the largest width rather than the least; `gap_rms` rather than `gap`; `gap_spread` rather than
-    `gap`. `settings` leaves out those where it makes no difference. `p` is the exact sign test's, two-sided, `p_holm`
-    adjusted over the table; settings share seeds and layers, so that it is a guide. A cause that changes nothing
-    anywhere has no row.
+    `gap`. `gap_with` and `gap_without` are root mean squares over the settings, of which `settings` counts those where
+    it makes a difference. `change` is the mean square with less that without, free of what chance adds to either, with
+    its interval and the one-sided `p` that it is none, by resampling the seeds: settings share their draws, and are not
+    independent. `p_holm` is adjusted over the table. A cause that changes nothing anywhere has no row.
     """
-    same = [key for key in KEYS if key != "width"]
-    narrow, wide = (table[table["width"] == width] for width in (table["width"].min(), table["width"].max()))
-    at_least = narrow.set_index(same)["gap"].rename("at_least")
-    parts = {
-        "width": wide.join(at_least, on=same).rename(columns={"at_least": "with", "gap": "without"}),
-        "logarithm": table.rename(columns={"gap": "with", "gap_rms": "without"}),
-        "lengths": table.rename(columns={"gap": "with", "gap_spread": "without"}),
-    }
-    pairs = pd.concat([part.assign(cause=cause) for cause, part in parts.items()])
-    change = pairs["with"].abs() - pairs["without"].abs()
-    differing = pairs.assign(smaller=change > 0)[change.abs() > SAME]
-    found = differing.groupby(["quantity", "cause"], sort=False, as_index=False).agg(
-        settings=("smaller", "size"), smaller=("smaller", "sum")
-    )
-    counts = zip(found["smaller"], found["settings"], strict=True)
-    found["p"] = [float(stats.binomtest(int(smaller), int(settings)).pvalue) for smaller, settings in counts]
-    return found.assign(p_holm=holm(found["p"]) if len(found) else found["p"])
+    found = []
+    for quantity, rows in _relative(measures, plan).groupby("quantity", sort=False):
+        for cause in CAUSES:
+            found += _judged(rows, str(quantity), cause)
+    table = pd.DataFrame(found, columns=_CAUSE_COLUMNS)
+    return table.assign(p_holm=holm(table["p"]) if len(table) else table["p"])
+
+
+_CAUSE_COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "change", "ci_low", "ci_high", "p"]
+
+
+def _judged(rows: pd.DataFrame, quantity: str, cause: str) -> list[tuple[Any, ...]]:
+    """The row of a quantity's runs and a cause, if it changes anything and there are seeds to tell."""
+    settings = [key for key in KEYS if key != "quantity"]
+    logarithms = rows.assign(log=np.log(rows["relative"].where(rows["relative"] > 0)))
+    table = logarithms.set_index([*settings, "seed"])["log"].unstack("seed")  # noqa: PD010 - one value a cell
+    spread = rows.drop_duplicates(settings).set_index(settings)[["predicted", "predicted_spread"]].loc[table.index]
+    shift = np.log(spread["predicted"] / spread["predicted_spread"]).to_numpy()
+    narrow, wide = _two_widths(table)
+    power, there = float(_power(quantity)), table.notna().to_numpy()
+    logs = table.fillna(0.0).to_numpy()
+    powers = np.exp(power * logs)
+
+    def mean(values: Any, seeds: Any) -> Any:
+        """Over the seeds whose signal is not 0."""
+        counted = there[:, seeds]
+        with np.errstate(invalid="ignore"):
+            return (values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1)
+
+    def pair(seeds: Any) -> tuple[Any, Any]:
+        """The gaps of every setting with the cause and without."""
+        gap = mean(logs, seeds)
+        if cause == "width":
+            return gap[narrow], gap[wide]
+        if cause == "lengths":
+            return gap, gap + shift
+        return gap, np.log(mean(powers, seeds)) / power
+
+    n = table.shape[1]
+    having, lacking = pair(np.arange(n))
+    differs = np.abs(having - lacking) > SAME
+    if n < 2 or not differs.any():
+        return []
+
+    def change(seeds: Any) -> float:
+        having, lacking = pair(seeds)
+        return float(np.mean(having[differs] ** 2 - lacking[differs] ** 2))
+
+    sizes = (float(np.sqrt(np.mean(gaps[differs] ** 2))) for gaps in (having, lacking))
+    interval, p = over_seeds(change, n, CONFIDENCE)
+    return [(quantity, cause, n, int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
+
+
+def _two_widths(table: pd.DataFrame) -> tuple[list[int], list[int]]:
+    """Places of the settings at the least width, and of the same ones at the largest."""
+    places = pd.Series(range(len(table)), index=table.index).unstack("width").dropna().astype(int)  # noqa: PD010
+    return places.iloc[:, 0].tolist(), places.iloc[:, -1].tolist()
 
 
 def shown_causes(found: pd.DataFrame) -> pd.DataFrame:
     """The rows of `causes` ready to read, with a verdict on each."""
     rows: dict[str, dict[str, str]] = {}
     for row in found.to_dict("records"):
-        verdict = "not told"
-        if row["p_holm"] < 1 - CONFIDENCE:
-            verdict = "a cause" if 2 * row["smaller"] > row["settings"] else "larger without it"
-        cell = f"{row['smaller']} of {row['settings']}, p {tables.probability(row['p_holm'])}: {verdict}"
+        verdict = "a cause" if row["p_holm"] < 1 - CONFIDENCE else "not told"
+        sizes = f"{row['gap_with']:.3f}, without it {row['gap_without']:.3f}"
+        cell = f"{sizes}; p {tables.probability(row['p_holm'])}: {verdict}"
         unchanged = {"Quantity": row["quantity"], **dict.fromkeys(CAUSES.values(), "no difference")}
         rows.setdefault(row["quantity"], unchanged)[CAUSES[row["cause"]]] = cell
     return pd.DataFrame(rows.values(), columns=["Quantity", *CAUSES.values()])

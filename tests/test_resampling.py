@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.resampling import small_samples
+from study.resampling import over_seeds, small_samples
 
 
 def arms(seed: int = 0, n: int = 10, **means: float) -> dict[str, np.ndarray]:
@@ -64,3 +64,40 @@ def test_arms_without_a_spread_have_no_winner_by_accident() -> None:
     assert small_samples(equal, "relu", {"a": 0}, n=3, draws=100).unsupported.estimate == 0.0
     with pytest.raises(ValueError, match="to draw 3 runs takes more than 3, got 3"):
         small_samples({"relu": [0.5] * 3, "a": [0.5] * 5}, "relu", {"a": 0}, n=3, draws=100)
+
+
+def test_a_mean_over_seeds_has_nearly_the_t_interval() -> None:
+    """The bootstrap's standard error of a mean is s / sqrt(n) sqrt((n - 1) / n), but for its own draws."""
+    values = np.random.default_rng(1).normal(0.4, 1.0, 50)
+    interval, p = over_seeds(lambda places: float(values[places].mean()), 50)
+    expected = stats.ttest_1samp(values, 0.0)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert [interval.low, interval.high] == pytest.approx(list(expected.confidence_interval()), abs=0.03)
+    assert p == pytest.approx(expected.pvalue / 2, rel=0.3)
+
+
+def test_the_variance_is_taken_off_a_squared_mean() -> None:
+    """Of mean^2 the estimate is mean^2 - s^2 / n, which is right on average."""
+    values = np.random.default_rng(2).normal(0.4, 1.0, 12)
+    interval, _ = over_seeds(lambda places: float(values[places].mean() ** 2), 12, draws=2)
+    assert interval.estimate == pytest.approx(values.mean() ** 2 - values.var(ddof=1) / 12)
+
+
+def test_what_does_not_depend_on_the_seeds_is_certain() -> None:
+    (above, p_above), (below, p_below) = (over_seeds(lambda _, value=value: value, 5) for value in (0.1, -0.1))
+    assert (above.low, above.high, p_above) == pytest.approx((0.1, 0.1, 0.0))
+    assert (below.low, below.high, p_below) == pytest.approx((-0.1, -0.1, 1.0))
+
+
+@pytest.mark.parametrize(("mean", "scatters"), [(0.0, (0.3, 0.1)), (0.0, (0.1, 0.3)), (0.2, (0.3, 0.1))])
+def test_nothing_is_found_where_nothing_is(mean: float, scatters: tuple[float, float]) -> None:
+    """Two arms of one mean and unequal scatter: in 1,000 studies of 20 seeds the squared mean of the first is found to
+    be the larger no oftener than a test at 0.05 may say it (three standard errors on top).
+    """
+    rng = np.random.default_rng(3)
+
+    def study() -> float:
+        a, b = (rng.normal(mean, scatter, 20) for scatter in scatters)
+        return over_seeds(lambda places: float(a[places].mean() ** 2 - b[places].mean() ** 2), 20, draws=100)[1]
+
+    assert np.mean([study() < 0.05 for _ in range(1000)]) <= 0.05 + 3 * (0.05 * 0.95 / 1000) ** 0.5

@@ -95,42 +95,55 @@ def test_widths_are_compared_and_told() -> None:
     assert shown["width 100"].str.startswith("-0.68").all()
 
 
-def named(gaps: list[tuple[float, float, float]], widths: tuple[int, ...] = (100, 256)) -> pd.DataFrame:
-    """A table of `gaps`, (gap, gap_rms, gap_spread), one depth an entry, of which width 256 leaves a half."""
-    rows = [
-        {"activation": "relu", "init": "glorot_uniform", "depth": depth, "width": width, "quantity": "error_norm_ratio"}
-        | dict(zip(("gap", "gap_rms", "gap_spread"), np.array(gap) * scale, strict=True))
-        for width, scale in zip(widths, (1.0, 0.5), strict=False)
-        for depth, gap in enumerate(gaps)
-    ]
-    return pd.DataFrame(rows)
+def around(mean: float, scatter: float, seeds: int = 20) -> list[float]:
+    """Values whose logarithms have this mean and standard deviation exactly, as one draw of `seeds` has them."""
+    drawn = np.random.default_rng(seeds).standard_normal(seeds)
+    return np.exp(mean + scatter * (drawn - drawn.mean()) / drawn.std(ddof=1)).tolist()
+
+
+def both_widths(narrow: list[float], wide: list[float]) -> pd.DataFrame:
+    """Errors at width 100 and 256; the squares are what theory predicts."""
+    return pd.concat([measures(100, narrow, [1.0] * len(narrow)), measures(256, wide, [1.0] * len(wide))])
 
 
 def test_a_cause_is_named_where_the_gap_is_smaller_without_it() -> None:
-    """10 depths: the gap halves with the width in all (p = 2 / 2^10 by hand), is larger as root mean square in all of
-    both widths, and is the same for the images' lengths but for 4 of 20, of which 2 are smaller.
+    """A gap of -0.2 at width 100 is one of -0.1 at 256: the mean square changes by 0.03, and no more is chance.
+
+    Images' lengths for which theory is e^-0.2 take off 0.2: at 100 the gap is then 0, at 256 one of 0.1; with both
+    widths the mean square changes by ((0.04 - 0) + (0.01 - 0.01)) / 2. Scatter is the same everywhere.
     """
-    gaps = [(0.2, -0.3, 0.2)] * 8 + [(0.2, -0.3, 0.1), (-0.2, 0.3, 0.4)]
-    found = theory_gaps.causes(named(gaps)).set_index("cause")
-    assert found.loc["width", ["settings", "smaller"]].tolist() == [10, 10]
-    assert found.loc["width", "p"] == pytest.approx(2 / 2**10)
-    assert found.loc["logarithm", ["settings", "smaller"]].tolist() == [20, 0]
-    assert found.loc["lengths", ["settings", "smaller"]].tolist() == [4, 2]
-    assert found.loc["lengths", "p"] == pytest.approx(1.0)
-    assert found.loc["width", "p_holm"] == pytest.approx(2 * 2 / 2**10)  # the second smallest of three
-    shown = theory_gaps.shown_causes(found.reset_index()).iloc[0]
-    assert shown["a finite width"] == "10 of 10, p 0.004: a cause"
-    assert shown["the logarithm's bias"].endswith("larger without it")
-    assert shown["the images' lengths"].endswith("not told")
+    seen = both_widths(around(-0.2, 0.01), around(-0.1, 0.01))
+    found = theory_gaps.causes(seen, plan(math.exp(-0.2))).set_index(["quantity", "cause"]).loc["error_norm_ratio"]
+    assert found.loc["width", ["n", "settings"]].tolist() == [20, 1]
+    assert found.loc["width", ["gap_with", "gap_without", "change"]].tolist() == pytest.approx([0.2, 0.1, 0.03])
+    assert found.loc["width", "ci_low"] > 0.02
+    assert found.loc["lengths", "change"] == pytest.approx(0.02)
+    shown = theory_gaps.shown_causes(found.reset_index().assign(quantity="error")).iloc[0]
+    assert shown["a finite width"] == "0.200, without it 0.100; p < 0.001: a cause"
+    other_way = theory_gaps.causes(both_widths(around(-0.1, 0.01), around(-0.2, 0.01)), plan())
+    assert theory_gaps.shown_causes(other_way).iloc[0]["a finite width"].endswith("not told")
+
+
+def test_the_bias_of_the_logarithm_is_told() -> None:
+    """Norms whose mean square is theory's: their mean logarithm lies below it, their root mean square does not."""
+    values = np.array(around(0.0, 1.0, 200))
+    values /= np.sqrt((values**2).mean())
+    found = theory_gaps.causes(both_widths(values.tolist(), values.tolist()), plan()).set_index(["quantity", "cause"])
+    row = found.loc[("error_norm_ratio", "logarithm")]
+    assert row["gap_with"] == pytest.approx(-np.log(values).mean())
+    assert row["gap_without"] == pytest.approx(0.0, abs=1e-12)
+    assert row["p_holm"] < 0.05
+    assert row["change"] > 0
 
 
 def test_what_makes_no_difference_is_no_cause() -> None:
-    """One width alone, and three gaps that are the same: there is nothing to count."""
-    found = theory_gaps.causes(named([(0.2, 0.2, 0.2)] * 3, widths=(100,)))
-    assert found.empty
-    assert theory_gaps.shown_causes(found).columns.tolist() == ["Quantity", *theory_gaps.CAUSES.values()]
-    some = theory_gaps.causes(named([(0.2, 0.2, 0.1)] * 3, widths=(100,)))
-    assert theory_gaps.shown_causes(some).iloc[0]["a finite width"] == "no difference"
+    """One width alone, lengths that do not matter to theory, squares without a scatter: there is nothing to tell."""
+    found = theory_gaps.causes(measures(100, around(-0.2, 0.01), [1.0] * 20), plan())
+    assert found["cause"].tolist() == ["logarithm"] * 2
+    shown = theory_gaps.shown_causes(found)
+    assert shown.columns.tolist() == ["Quantity", *theory_gaps.CAUSES.values()]
+    assert shown.iloc[0]["a finite width"] == "no difference"
+    assert theory_gaps.causes(measures(100, [0.9], [1.0]), plan()).empty
 
 
 def test_without_relu_nothing_is_said_of_its_offset() -> None:
