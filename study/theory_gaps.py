@@ -160,14 +160,18 @@ def _two_widths(table: pd.DataFrame) -> tuple[list[int], list[int]]:
 
 def shown_causes(found: pd.DataFrame) -> pd.DataFrame:
     """The rows of `causes` ready to read, with a verdict on each."""
-    rows: dict[str, dict[str, str]] = {}
-    for row in found.to_dict("records"):
-        verdict = "a cause" if row["p_holm"] < 1 - CONFIDENCE else "not told"
-        sizes = f"{row['gap_with']:.3f}, without it {row['gap_without']:.3f}"
-        cell = f"{sizes}; p {tables.probability(row['p_holm'])}: {verdict}"
-        unchanged = {"Quantity": row["quantity"], **dict.fromkeys(CAUSES.values(), "no difference")}
-        rows.setdefault(row["quantity"], unchanged)[CAUSES[row["cause"]]] = cell
-    return pd.DataFrame(rows.values(), columns=["Quantity", *CAUSES.values()])
+    rows = [
+        {
+            "Quantity": row["quantity"],
+            "Without": CAUSES[row["cause"]],
+            "Gap with it": f"{row['gap_with']:.3f}",
+            "Gap without": f"{row['gap_without']:.3f}",
+            "p": tables.probability(row["p_holm"]),
+            "": "a cause" if row["p_holm"] < 1 - CONFIDENCE else "not told",
+        }
+        for row in found.to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=["Quantity", "Without", "Gap with it", "Gap without", "p", ""])
 
 
 def shown(gaps: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
