@@ -294,6 +294,7 @@ def _on_cluster(
     client: distributed.Client, jobs: Sequence[Job], data: Any, limits: tuple[float, float], task: Task
 ) -> Results:
     shared = client.submit(_given, data, key=f"data-{uuid.uuid4().hex}")  # scattered, it would die with its worker
+    kept = _fillers(client, len(jobs))
     futures = {
         client.submit(
             _in_worker, task, job.settings, job.identity.activation, shared, *limits,
@@ -306,3 +307,15 @@ def _on_cluster(
         result = _outcome(future)
         future.release()
         yield job, result
+    for filler in kept:
+        filler.release()
+
+
+def _fillers(client: distributed.Client, runs: int) -> "list[distributed.Future[Any]]":
+    """Tasks that do nothing, which a few runs need beside them while they last.
+
+    Dask keeps to itself what waits, so that a worker has one run in flight, only where there are more than two tasks of
+    a kind for every thread. Of fewer a worker is sent several, and when it dies all of them are blamed.
+    """
+    missing = range(runs, 2 * sum(client.nthreads().values()) + 1)
+    return [client.submit(_given, None, key=f"run-{uuid.uuid4().hex}") for _ in missing]
