@@ -317,5 +317,8 @@ def _fillers(client: distributed.Client, runs: int) -> "list[distributed.Future[
     Dask keeps to itself what waits, so that a worker has one run in flight, only where there are more than two tasks of
     a kind for every thread. Of fewer a worker is sent several, and when it dies all of them are blamed.
     """
-    missing = range(runs, 2 * sum(client.nthreads().values()) + 1)
-    return [client.submit(_given, None, key=f"run-{uuid.uuid4().hex}") for _ in missing]
+    try:
+        threads = sum(client.nthreads().values())
+    except OSError as lost:  # CommClosedError is one
+        raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
+    return [client.submit(_given, None, key=f"run-{uuid.uuid4().hex}") for _ in range(runs, 2 * threads + 1)]
