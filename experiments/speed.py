@@ -36,7 +36,7 @@ CONTENDERS = {
     "jax_norms": "JAX, jit and scan, gradient norms",
     "products": "matrix products alone (BLAS)",
     "engine": "this engine, all measures",
-    "engine_run": "the same over a run's ten epochs",
+    "engine_first": "the same, every epoch logged as the first",
     "engine_bare": "this engine, no measures",
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
@@ -98,10 +98,11 @@ def targets(cores: int) -> list[Target]:
             SPEED_OVER_FIT,
         ),
         Target("one thread: time over the matrix products'", FLOOR, "engine", "≤", TIME_OVER_PRODUCTS),
+        Target("the same, every epoch logged as the first", FLOOR, "engine_first", "≤", TIME_OVER_PRODUCTS),
         Target("one thread: time over JAX's, both logging", "jax_norms", "engine", "≤", TIME_OVER_JAX),
         Target("one thread: time over JAX's, neither logging", "jax", "engine_bare", "≤", TIME_OVER_JAX),
-        Target("one thread: time with all measures over none", "engine_bare", "engine_run", "≤", TIME_OF_MEASURES),
-        Target("the same in a run's first epoch alone", "engine_bare", "engine", "≤", TIME_OF_MEASURES),
+        Target("one thread: time with all measures over none", "engine_bare", "engine", "≤", TIME_OF_MEASURES),
+        Target("the same, every epoch as the first", "engine_bare", "engine_first", "≤", TIME_OF_MEASURES),
         Target("a worker on each core: speed over one worker", "engine_machine", "engine", "≥", WORKER_SHARE * cores),
     ]
 
@@ -134,9 +135,11 @@ def machine(document: dict[str, Any]) -> str:
         f"Measured by `make bench` on {made['date']}, {tables.escape_markdown(made['cpu'])}, {content['cores']} cores, "
         f"{made['system']}; TensorFlow {made['tensorflow']}, Keras {made['keras']}, NumPy {made['numpy']}"
         f"{', ' + peers if peers else ''}. The article's network and optimiser (784-100-100-100-10, ReLU, Adam 0.01, "
-        "batch 100), 48,000 training images an epoch; contenders in turn, each framework in processes of its own. An "
-        "epoch is its 480 updates alone unless validation (12,000 images) is named; measures are those of a run's "
-        "first epoch, which has the most logged steps, unless more epochs are named."
+        "batch 100), 48,000 training images an epoch; contenders in turn, a run's first ten epochs each, every "
+        "framework in processes of its own. An epoch is its 480 updates alone unless validation (12,000 images) is "
+        "named; it is logged at a run's steps 0, 1, 2, 5, 10, 20, 50, ... and at its first, so that the first epoch "
+        "has most. The engine leaves out the pixels that are blank in every image, which change nothing; all others "
+        "multiply by them, the products alone too."
     )
     missing = [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]]
     return text + (f" Not measured: {tables.escape_markdown('; '.join(missing))}." if missing else "")

@@ -118,7 +118,7 @@ def forward(
 
 
 def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
-    """The logits (B, 10) for inputs x (B, 784), outside training.
+    """The logits (B, 10) for inputs x (B, columns), outside training.
 
     `moving` holds, per stage, the means and variances (rows, units) that batch normalisation uses there, or (): there
     the batch's own are used.

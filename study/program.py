@@ -15,7 +15,6 @@ from study.activations import Activation, derivative_supremum
 from study.network import Parameters
 from study.optimizers import OPTIMIZERS, Hyperparameters
 from study.settings import INITIAL_ERRORS, ProgramKind
-from study.stages import PIXELS
 
 CHUNK = 1000  # images evaluated at once
 MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entries below 100,000
@@ -77,12 +76,12 @@ class Network:
 
 
 def pixels(images: tf.Tensor, indices: tf.Tensor, precision: str) -> tf.Tensor:
-    """Rows of `images` as inputs in [0, 1]: (len(indices), 784)."""
+    """Rows of `images` as inputs in [0, 1]: (len(indices), columns)."""
     return _inputs(tf.gather(images, indices), precision)
 
 
 def _inputs(images: tf.Tensor, precision: str) -> tf.Tensor:
-    return tf.ensure_shape(tf.cast(images, precision) / 255, [images.shape[0], PIXELS])
+    return tf.cast(images, precision) / 255
 
 
 def _epoch(
@@ -214,7 +213,7 @@ def _before_step(
     x: tf.Tensor,
     last: Hyperparameters | None,
 ) -> tf.Tensor:
-    """measures.BEFORE_STEP of all rows of all stages, on images x (P, 784); `last` is of the update before this step.
+    """measures.BEFORE_STEP of all rows of all stages, on images x (P, columns); `last` is of the update before this.
 
     Batch normalisation uses these images' own moments, as in training.
     """
@@ -257,7 +256,7 @@ def _parameters(stages: Any) -> Parameters:
 def _batch(
     kind: ProgramKind, seed: tf.Tensor, batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Inputs (B, 784) and labels (B,) of the images `batch` (B,), with the draws of `seed` (2,)."""
+    """Inputs (B, columns) and labels (B,) of the images `batch` (B,), with the draws of `seed` (2,)."""
     images = tf.gather(images, batch)
     x = _inputs(augmentation.shifted(images, kind.shift, seed) if kind.shift else images, kind.precision)
     return x, tf.cast(tf.gather(labels, batch), tf.int32)

@@ -18,10 +18,11 @@ from study.activations import Activation
 from study.dataset import Dataset, split
 from study.images import Images, images_of
 from study.naming import numbered_by
-from study.network import initial_parameters, seed_for
+from study.network import Parameters, initial_parameters, seed_for
 from study.optimizers import BETA_1, BETA_2, OPTIMIZERS
 from study.program import CHUNK, State, compiled_program, pixels
 from study.settings import Settings
+from study.stages import PIXELS
 
 PROBE_IMAGES = 1000  # the first of the validation images
 
@@ -40,7 +41,7 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     (lists `amplitude`, `test_loss` and `test_accuracy` of the last weights).
     """
     started = time.perf_counter()
-    images = images_of(data)
+    images = images_for(settings, data)
     training, validation = split(images.training, settings.validation, settings.seed)
     if len(training) < settings.batch:
         raise ValueError(f"batch is {settings.batch}; it must be at most the {len(training)} training images")
@@ -83,6 +84,11 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         "measures": run.log.to_lists(),
         "timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds},
     }
+
+
+def images_for(settings: Settings, data: Dataset) -> Images:
+    """The data as such a run needs it: whole where images are shifted, and ink comes to where there was none."""
+    return images_of(data, is_whole=settings.shift > 0)
 
 
 _HISTORY = ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
@@ -139,7 +145,7 @@ class _Run:
         self.probe = tf.constant(validation[:PROBE_IMAGES], tf.int32)
         self.chunks = -(-max(len(validation), len(images.test_indices)) // CHUNK)
         self.counts = tf.constant([stage.count for stage in settings.stages], tf.int32)
-        self.state = _initial_state(settings, images.square_norm)
+        self.state = _initial_state(settings, images)
         self.log = _Log()
 
     def warm_up(self) -> float:
@@ -222,11 +228,13 @@ class _Run:
         U is one draw of Unif[-1, 1] for each image and pixel, of this run's seed: the same for every activation and,
         scaled, for every amplitude.
         """
-        settings, indices, weights = self.settings, self.images.test_indices, _weights(self.state)
+        settings, indices = self.settings, self.images.test_indices
+        weights = self.parameters_of_all_pixels(self.state), _weights(self.state)[1]
         rng = np.random.default_rng(seed_for(settings.seed, "noise"))
         found = np.zeros((2, len(settings.noise)))
         for chunk in np.split(indices, range(CHUNK, len(indices), CHUNK)):
-            x = pixels(self.images.images, tf.constant(chunk, tf.int32), settings.precision)
+            inked = pixels(self.images.images, tf.constant(chunk, tf.int32), settings.precision).numpy()
+            x = tf.constant(self.images.widened(inked, np.zeros((len(chunk), PIXELS), inked.dtype)))
             unit = tf.constant(rng.uniform(-1, 1, x.shape), settings.precision)
             y = tf.cast(tf.gather(self.images.labels, chunk), tf.int32)
             for place, amplitude in enumerate(settings.noise):
@@ -234,6 +242,13 @@ class _Run:
                 found[:, place] += [np.sum(part.numpy()) for part in of_chunk]
         loss, accuracy = (found / max(len(indices), 1)).tolist()
         return {"amplitude": list(settings.noise), "test_loss": loss, "test_accuracy": accuracy}
+
+    def parameters_of_all_pixels(self, state: State) -> Parameters:
+        """The state's parameters with layer 1's weights of all 784 pixels, those of blank pixels as they were drawn."""
+        (first, *others), _ = _weights(state)
+        drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
+        kernel = tf.constant(self.images.widened(first[0].numpy(), drawn.numpy()))
+        return ((kernel, *first[1:]), *others)
 
     def _logged(self, epoch: int) -> np.ndarray:
         """(steps + 1,) bool: which of the epoch's steps, counted from its first to the next epoch's, are measured."""
@@ -286,10 +301,11 @@ def epoch_order(seed: int, epoch: int, training: np.ndarray, batch: int) -> np.n
     return shuffled[: len(training) // batch * batch].reshape(-1, batch)
 
 
-def _initial_state(settings: Settings, square_norm: float) -> State:
+def _initial_state(settings: Settings, images: Images) -> State:
     slots, state = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0, []
-    *hidden, output = initial_parameters(settings, square_norm)
-    for stage in hidden:
+    first, *between, output = initial_parameters(settings, images.square_norm)
+    first = (tf.constant(images.narrowed(first[0].numpy())), *first[1:])
+    for stage in (first, *between):
         moving = (tf.zeros_like(stage[1]), tf.ones_like(stage[1])) if settings.normalization == "batch" else ()
         state.append((stage, _zeros(stage, slots), moving))
     return (*state, (output, _zeros(output, slots), ()))

@@ -36,7 +36,7 @@ def settings(**changes):
 
 def start(chosen, data, activation=None):
     """A run before its first update, as `train` would set it up."""
-    images = images_of(data)
+    images = training.images_for(chosen, data)
     activation = REGISTRY[chosen.activation] if activation is None else activation
     return training._Run(chosen, activation, images, *split(images.training, chosen.validation, chosen.seed))
 
@@ -53,8 +53,7 @@ def science(result):
 
 def arrays(run, state=None):
     """[W_1, b_1, ...], the trained arrays in Keras' order, of the run's state or another."""
-    parameters = tuple(stage[0] for stage in state or run.state)
-    return network.layer_parameters(parameters, run.settings.stages)
+    return network.layer_parameters(run.parameters_of_all_pixels(state or run.state), run.settings.stages)
 
 
 def layers(run):
@@ -95,7 +94,7 @@ def assert_same_as_keras(run, data, activation):
     assert int(model.optimizer.iterations) == 100
     for ours, theirs, first in zip(arrays(run), model.trainable_variables, before, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
-        assert ours.ndim == 1 or np.abs(ours - first).max() > 1e-3  # kernels learnt; a normalised layer's bias cannot
+        assert ours.ndim == 1 or np.abs(ours - first).max() > 1e-5  # kernels learnt; a normalised layer's bias cannot
     return model
 
 
@@ -123,7 +122,7 @@ def test_every_activation_trains_as_in_keras(name, tiny_data, reference, float64
         expected = numpy_network.measures(*batch(tiny_data, indices), probe, derivative_supremum(activation))
         for measure, values in expected.items():
             # By the last digit of its tanh, which compilers round differently, an output of GELU is 0 or is not.
-            atol = 5e-3 if measure == "sparsity" and name == "gelu_tanh" else 1e-12
+            atol = 1e-2 if measure == "sparsity" and name == "gelu_tanh" else 1e-12
             np.testing.assert_allclose(logged[measure][row], values, rtol=1e-8, atol=atol, err_msg=measure)
 
 
@@ -602,8 +601,40 @@ def test_data_sets_are_told_apart_by_their_checksum(tiny_data):
     other = dataclasses.replace(tiny_data, training_images=255 - tiny_data.training_images, checksum="its negative")
     for data in (tiny_data, other, tiny_data):
         images = images_of(data)
-        np.testing.assert_array_equal(images.images[:1303], data.training_images)
-        np.testing.assert_array_equal(images.images[1303:], data.test_images)
+        restored = images.widened(images.images.numpy(), np.zeros((1343, 784), np.uint8))
+        np.testing.assert_array_equal(restored[:1303], data.training_images)
+        np.testing.assert_array_equal(restored[1303:], data.test_images)
         x = data.training_images / 255
         assert images.square_norm == pytest.approx((x**2).sum(1).mean(), rel=1e-12)
         assert images.test_indices.tolist() == list(range(1303, 1343))
+
+
+def test_pixels_that_are_blank_in_every_image_are_left_out(tiny_data):
+    """What layer 1 gives and its norm stay; ink in one test image keeps a pixel. Whole images keep all."""
+    inked = dataclasses.replace(tiny_data, test_images=tiny_data.test_images.copy(), checksum="a blot more")
+    inked.test_images[7, 11] = 1
+    kernel = np.random.default_rng(0).standard_normal((5, 784))
+    for data, blank in ((tiny_data, list(range(0, 784, 11))), (inked, [0, *range(22, 784, 11)])):
+        images = images_of(data)
+        assert np.setdiff1d(np.arange(784), images.inked).tolist() == blank
+        narrow = images.narrowed(kernel)
+        assert narrow.shape[1] == images.images.shape[1] == 720
+        both = np.concatenate([data.training_images, data.test_images])
+        np.testing.assert_allclose(images.images.numpy() @ narrow.T, both @ kernel.T, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(np.linalg.norm(narrow), np.linalg.norm(kernel), rtol=1e-14)
+        np.testing.assert_array_equal(images.widened(narrow, kernel), kernel)
+    whole = images_of(tiny_data, is_whole=True)
+    np.testing.assert_array_equal(whole.images[:1303], tiny_data.training_images)
+    assert whole.narrowed(kernel) is kernel
+
+
+def test_shifted_images_keep_the_pixels_that_are_blank(tiny_data):
+    """Ink moves to where no image has any: the weights there learn, as they do in no other run."""
+    data = dataclasses.replace(tiny_data, checksum="shifted")
+    blank = np.arange(0, 784, 11)
+    for shift, learns in ((0, False), (1, True)):
+        chosen = settings(shift=shift, width=6, epochs=1)
+        run = start(chosen, data)
+        first = arrays(run)[0][blank]
+        run.epoch(1)
+        assert (arrays(run)[0][blank] != first).any() == learns

@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="The engine beside its peers.")
     parser.add_argument("--mnist", help="the data, if it is on this machine already")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--repeats", type=int, default=11, help="of the contenders")
+    parser.add_argument("--repeats", type=int, default=7, help="of the contenders")
     parser.add_argument("--growth-repeats", type=int, default=GROWTH_REPEATS)
     asked = parser.parse_args()
     dataset.load(asked.mnist)  # once, before the children all want it

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks.catalogue import ENTRIES, Entry
+from tests.benchmarks.catalogue import ENTRIES, EPOCHS, Entry
 from tests.benchmarks.parent import Child, Unavailable, ask_all
 from tests.benchmarks.task import TRAINING
 
@@ -55,7 +55,7 @@ class Contest:
     def _warm_up(self, entry: Entry) -> None:
         try:
             for _ in range(2):
-                memory = max(answer["memory"] for answer in self._answers(entry))
+                memory = max(answer["memory"] for answer in self._answers(entry, epochs=1))
         except Unavailable as error:
             self._miss(entry, str(error))
             return
@@ -66,13 +66,13 @@ class Contest:
         self.missing.append({"contender": entry.name, "reason": reason})
         self.say(f"{entry.name}: not measured, {reason}")
 
-    def _answers(self, entry: Entry) -> list[dict[str, Any]]:
+    def _answers(self, entry: Entry, epochs: int) -> list[dict[str, Any]]:
         children = self.children[entry.module]
         used = children if entry.every_worker else children[-1:]
-        return ask_all(used, [{"contender": entry.call or entry.name, "epochs": entry.epochs}] * len(used))
+        return ask_all(used, [{"contender": entry.call or entry.name, "epochs": epochs}] * len(used))
 
     def _measured(self, entry: Entry, number: int) -> Row:
-        answers = self._answers(entry)
+        answers = self._answers(entry, EPOCHS)
         row = {
             "contender": entry.name,
             "threads": len(self.cores) if entry.every_core else 1,
@@ -80,8 +80,8 @@ class Contest:
             "measures": entry.measures,
             "validation": entry.validation,
             "repeat": number,
-            "epochs": entry.epochs,
-            "images": entry.epochs * TRAINING * len(answers),
+            "epochs": EPOCHS,
+            "images": EPOCHS * TRAINING * len(answers),
             "seconds": max(answer["seconds"] for answer in answers),
         }
         self.say(f"repeat {number}: {entry.name} {row['images'] / row['seconds']:,.0f} images/s")

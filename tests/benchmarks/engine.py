@@ -5,20 +5,18 @@ from typing import Any
 import numpy as np
 
 from study.dataset import Dataset
-from tests.benchmarks.task import LOGGED, VALIDATION, Contender, timed
+from tests.benchmarks.task import STEPS, VALIDATION, Contender, is_logged, timed
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """All measures at the logged steps; none at all, by the same program; and all, with the validation of the epoch.
-
-    `engine_run` is a run's epochs from the first on, each measured at the steps that a run measures there.
+    """All measures at the steps that a run measures; all, in every epoch at the steps of a run's first, which has the
+    most; none at all, by the same program; and as a run measures, with the validation of the epoch.
     """
-    measured, bare, validated, as_run = _run(data, LOGGED), _run(data, ()), _run(data, LOGGED), _run(data, None)
     return {
-        "engine": _epochs(measured),
-        "engine_run": _epochs(as_run, is_new=True),
-        "engine_bare": _epochs(bare),
-        "engine_validation": _epochs(validated, validates=True),
+        "engine": _epochs(_run(data)),
+        "engine_first": _epochs(_run(data, np.flatnonzero(is_logged(1)))),
+        "engine_bare": _epochs(_run(data, np.arange(0))),
+        "engine_validation": _epochs(_run(data), validates=True),
     }
 
 
@@ -40,36 +38,28 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
     return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
 
 
-def _run(data: Dataset, logged: tuple[int, ...] | None) -> Any:
+def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
     from study import training
     from study.activations import REGISTRY
-    from study.images import images_of
     from study.settings import Settings
 
     class Run(training._Run):  # the article's run; measures every epoch at these steps, or as any run does
         def _logged(self, epoch: int) -> np.ndarray:
-            return super()._logged(epoch) if logged is None else np.isin(np.arange(self.steps + 1), logged)
+            return super()._logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)
 
-    images = images_of(data)
-    chosen, held_out = training.split(images.training, VALIDATION, 0)
-    return Run(Settings(activation="relu", seed=0), REGISTRY["relu"], images, chosen, held_out), held_out
+    settings = Settings(activation="relu", seed=0)
+    images = training.images_for(settings, data)
+    chosen, held_out = training.split(images.training, VALIDATION, settings.seed)
+    return Run(settings, REGISTRY["relu"], images, chosen, held_out), held_out
 
 
-def _epochs(run_and_images: Any, validates: bool = False, is_new: bool = False) -> Contender:
-    """Its next epochs at each call, or, `is_new`, its first ones each time (with the weights that are there)."""
+def _epochs(run_and_images: Any, validates: bool = False) -> Contender:
+    """A run's epochs, with the weights that are there."""
     run, held_out = run_and_images
-    state = {"epoch": 0}
 
-    def epoch() -> None:
-        state["epoch"] += 1
-        run.epoch(state["epoch"])
+    def epoch(number: int) -> None:
+        run.epoch(number)
         if validates:
             run.evaluate(run.state, held_out)
 
-    train = timed(epoch)
-
-    def train_anew(epochs: int) -> float:
-        state["epoch"] = 0
-        return train(epochs)
-
-    return train_anew if is_new else train
+    return timed(epoch)

@@ -31,18 +31,19 @@ class _Training:
         self.jax, self.jnp, self.orders = jax, jnp, Orders()
         images, labels = training_part(data)
         self.images, self.labels = jnp.asarray(images), jnp.asarray(labels.astype("int32"))
-        self.logged = jnp.asarray(is_logged()) if logs else None
+        self.logs = logs
         parameters = jax.tree.map(jnp.asarray, initial_parameters())
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         self.state = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.int32))
         self.run = jax.jit(self._epoch, donate_argnums=0)
 
-    def epoch(self) -> Any:
+    def epoch(self, number: int) -> Any:
         """Total loss, hits, and with norms (480, 2, 4): of the weight gradients, and of delta's root mean square."""
-        self.state, found = self.run(self.state, self.orders(), self.images, self.labels)
+        steps = (self.orders(), is_logged(number) if self.logs else None)
+        self.state, found = self.run(self.state, steps, self.images, self.labels)
         return self.jax.block_until_ready(found)
 
-    def _epoch(self, state: Any, order: Any, images: Any, labels: Any) -> Any:
+    def _epoch(self, state: Any, steps: Any, images: Any, labels: Any) -> Any:
         jax, jnp = self.jax, self.jnp
 
         def step(carry: Any, batch_and_flag: Any) -> Any:
@@ -53,7 +54,7 @@ class _Training:
             slope = jax.value_and_grad(self._loss, argnums=(0, 1), has_aux=True)
             (loss, logits), (gradients, deltas) = slope(state[0], taps, x, y)
             norms = None
-            if self.logged is not None:
+            if self.logs:
 
                 def none(*_):
                     return jnp.zeros((2, len(taps)))
@@ -63,7 +64,7 @@ class _Training:
             return (self._adam(state, gradients), counted), norms
 
         carry = (state, (jnp.zeros(()), jnp.zeros((), jnp.int32)))
-        (state, counted), norms = jax.lax.scan(step, carry, (order, self.logged))
+        (state, counted), norms = jax.lax.scan(step, carry, steps)
         return state, (*counted, norms)
 
     def _loss(self, parameters: Any, taps: Any, x: Any, labels: Any) -> Any:

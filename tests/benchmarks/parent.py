@@ -11,7 +11,8 @@ from typing import Any
 from tests.benchmarks.task import thread_variables
 
 ROOT = Path(__file__).resolve().parents[2]
-UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "PYTHONHOME")  # a forced kernel slows the floor
+# Settings of this shell that would favour or slow somebody: a forced kernel, say, slows the floor.
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "GLIBC_TUNABLES", "PYTHONHOME")
 
 
 class Unavailable(Exception):

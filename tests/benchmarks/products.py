@@ -45,7 +45,7 @@ def contenders(data: Dataset) -> dict[str, Contender]:
         for which, left, right, result in products()
     ]
 
-    def epoch() -> None:
+    def epoch(_: int) -> None:
         for _ in range(STEPS):
             for left, right, result in calls:
                 np.matmul(left, right, out=result)

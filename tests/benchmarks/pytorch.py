@@ -36,17 +36,18 @@ def contenders(data: Dataset) -> dict[str, Contender]:
 class _Training:
     def __init__(self, torch: Any, images: Any, labels: Any, logs: bool = False, compiles: bool = False) -> None:
         self.torch, self.images, self.labels, self.orders = torch, images, labels, Orders()
-        self.logged = (is_logged() & logs).tolist()
+        self.logs = logs
         self.layers = [_linear(torch, *layer) for layer in initial_parameters()]
         parameters = [parameter for layer in self.layers for parameter in layer.parameters()]
         self.adam = torch.optim.Adam(parameters, LEARNING_RATE, (BETA_1, BETA_2), EPSILON, fused=True)
         self.loss = torch.compile(self._loss, fullgraph=True) if compiles else self._loss
 
-    def epoch(self) -> list[Any]:
+    def epoch(self, number: int) -> list[Any]:
         """The norms (2, 4) of each logged step: of the weight gradients, and of delta's root mean square."""
         torch, norms = self.torch, []
+        logged = (is_logged(number) & self.logs).tolist()
         losses, hits = torch.zeros(()), torch.zeros((), dtype=torch.long)  # as model.fit's loss and accuracy
-        for batch, is_logged_step in zip(torch.from_numpy(self.orders()), self.logged, strict=True):
+        for batch, is_logged_step in zip(torch.from_numpy(self.orders()), logged, strict=True):
             y = self.labels[batch]
             loss, zs = self.loss(self.images[batch], y)
             if is_logged_step:

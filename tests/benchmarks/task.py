@@ -1,4 +1,4 @@
-"""The one task of every contender: the article's network, 48,000 images, one epoch of 480 updates; the rules of time.
+"""The one task of every contender: the article's network, 48,000 images, a run's epochs of 480 updates; rules of time.
 
 An epoch begins with its batches' order (a fresh permutation, whose making is part of the epoch) and ends when the last
 update's result is there. Images lie in memory as bytes (Keras' as float32, as in the article's script) and labels as
@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.dataset import Dataset
+from study.environment import VARIABLES
 
 SIZES = (784, 100, 100, 100, 10)  # units of the input, of three hidden ReLU layers and of the output
 BATCH = 100
 TRAINING, VALIDATION = 48_000, 12_000  # images
 STEPS = TRAINING // BATCH  # updates an epoch
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 0.01, 0.9, 0.999, 1e-7  # Adam's
-LOGGED = (0, 1, 2, 5, 10, 20, 50, 100, 200)  # steps measured in an epoch: those of a run's first, which has the most
 
 Floats = NDArray[np.float32]
-Contender = Callable[[int], float]  # trains that many epochs, finished when it returns; seconds they took
+Contender = Callable[[int], float]  # trains a run's first epochs, so many, done when it returns; seconds they took
 
 
 def training_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -47,13 +47,13 @@ def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
     return layers
 
 
-def timed(epoch: Callable[[], object]) -> Contender:
-    """A contender that calls `epoch` once an epoch."""
+def timed(epoch: Callable[[int], object]) -> Contender:
+    """A contender that calls `epoch` once an epoch, with its number: 1, 2, ..."""
 
     def train(epochs: int) -> float:
         started = time.perf_counter()
-        for _ in range(epochs):
-            epoch()
+        for number in range(1, epochs + 1):
+            epoch(number)
         return time.perf_counter() - started
 
     return train
@@ -69,19 +69,25 @@ class Orders:
         return self._rng.permutation(TRAINING).astype(np.int32).reshape(STEPS, BATCH)
 
 
-def is_logged() -> NDArray[np.bool_]:
-    """(480,) which steps of an epoch are measured."""
-    return np.isin(np.arange(STEPS), LOGGED)
+def is_logged(epoch: int) -> NDArray[np.bool_]:
+    """(480,) which steps of a run's epoch are measured: its first, and steps 1, 2, 5, 10, 20, 50, ... of the run."""
+    series = [digit * 10**zeros for zeros in range(6) for digit in (1, 2, 5)]
+    steps = np.arange((epoch - 1) * STEPS, epoch * STEPS)
+    return np.isin(steps, [steps[0], *series])
 
 
 def thread_variables(threads: int | None) -> dict[str, str]:
-    """What a child must find in its environment before a framework starts; None leaves threads to the framework."""
+    """What a child must find in its environment before a framework starts; None leaves it to the framework.
+
+    Whoever has one thread has large pages too, as the engine does.
+    """
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     if threads is None:
         return quiet
     names = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
     counts = {f"{name}_THREADS": str(threads) for name in names}
-    return {**quiet, **counts, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    large = {"GLIBC_TUNABLES": VARIABLES["GLIBC_TUNABLES"]}
+    return {**quiet, **counts, **large, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 
 
 def cores() -> list[int]:
