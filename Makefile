@@ -29,14 +29,17 @@ claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 
 ninety_nine: $(INSTALLED) ## can it be tuned to 99%? about 10 minutes
 	$(PY) -m study all --target ninety_nine$(RUNS)$(WHERE)$(KEPT)
 
+# A process a core, as far as four; the tests of a file stay together, for they share what is slow to make.
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile
+
 test: $(INSTALLED) ## the tests
-	$(PY) -m pytest
+	$(PY) -m pytest $(SIDE_BY_SIDE)
 
 report: $(INSTALLED) ## tables, figures and report again from the records, no training
 	$(PY) -m study report$(KEPT)
 
 # The peers are installed here alone, beside the study's environment; without one of them the others are measured.
-bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (10 minutes; 6 GB of peers the first time)
+bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (15 minutes; 6 GB of peers the first time)
 	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
 	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(KEPT)
 
@@ -44,7 +47,7 @@ check: $(INSTALLED) ## lint, format, types and tests: what a contribution must p
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest
+	$(PY) -m pytest $(SIDE_BY_SIDE)
 
 format: $(INSTALLED) ## format the code, and mend what ruff can mend
 	$(PY) -m ruff check --fix

@@ -41,6 +41,7 @@ CONTENDERS = {
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
 }
+FORMAT = 2  # of the document, with other contenders or columns another
 FLOOR = "products"
 ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # by whether it validates
 RUNS, WORKERS = 10_000, 100  # of the study whose time is foretold
@@ -53,6 +54,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if document is None:
         return None
     content = document["content"]
+    if content.get("format") != FORMAT:
+        return Section(TITLE, "What was measured is of another version of this study; `make bench` measures anew.", [])
     growth = pd.DataFrame(content["growth"])
     bench, judged_targets = contest(content), judgement(content)
     found = {
@@ -108,14 +111,22 @@ def targets(cores: int) -> list[Target]:
 
 
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
-    """The comparisons with every target, and a worker's most memory: in the contest, and after many architectures."""
+    """The comparisons with every target, and a worker's memory: in the contest, and after many architectures."""
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
-    growth = pd.DataFrame(content["growth"])
-    programs = len(growth.loc[growth["measure"] == "compile", ["quantity", "value"]].drop_duplicates())
-    first = [row["bytes"] / 1e9 for row in content["memory"] if row["contender"] == "engine"]
+    growth, memory = pd.DataFrame(content["growth"]), pd.DataFrame(content["memory"])
+    compiled = growth[growth["measure"] == "compile"]
+    programs = len(compiled[["quantity", "value"]].drop_duplicates())
     rows = [
-        judged("most memory of a worker with one program, GB", "≤", WORKER_GIGABYTES, first),
-        judged(f"most memory after {programs} programs, GB", "≤", WORKER_GIGABYTES, [growth["bytes"].max() / 1e9]),
+        judged(f"{text} {when}, GB", "≤", WORKER_GIGABYTES, [measured[name].max() / 1e9])
+        for when, measured in (
+            ("with one program", memory[memory["contender"] == "engine"]),
+            (f"after {programs} programs", compiled),
+        )
+        for text, name in (
+            ("a worker's most memory", "bytes"),
+            ("its memory that no other process shares", "own_bytes"),
+        )
+        if measured[name].notna().any()
     ]
     return pd.concat([found, pd.DataFrame(rows, columns=found.columns)], ignore_index=True)
 

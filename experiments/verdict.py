@@ -102,7 +102,7 @@ def _answer(table: pd.DataFrame, found: Mapping[str, pd.DataFrame], style: Style
     parts = [
         f"**Use {names.all(choice[:1])}.**",
         *accuracy_in_words(decided, choice, names, IN_WORDS[family]),
-        *(otherwise_in_words(findings[name], decided, names, how) for name, how in IN_WORDS.items() if name != family),
+        otherwise_in_words({how: findings[name] for name, how in IN_WORDS.items() if name != family}, decided, names),
         *depth_in_words(table, choice[0], names),
         *noise_in_words(findings[NOISE], names),
         *cost_in_words(table, choice[0], names),
@@ -147,16 +147,19 @@ def accuracy_in_words(found: Finding, choice: Sequence[str], names: _Names, how:
     return parts
 
 
-def otherwise_in_words(found: Finding | None, decided: Finding, names: _Names, how: str) -> str:
-    """What another family of tests finds that the deciding one does not."""
-    if found is None:
-        return ""
-    new = {
-        "better": [name for name in found.better if name not in decided.better],
-        "worse": [name for name in found.worse if name not in decided.worse],
-    }
-    parts = [f"{word} than {names.all([found.reference])}: {names.all(which)}" for word, which in new.items() if which]
-    return f"It depends on the protocol: {how}, {'; '.join(parts)}." if parts else ""
+def otherwise_in_words(others: Mapping[str, Finding | None], decided: Finding, names: _Names) -> str:
+    """What `others`, families of tests by their protocols' names, find that the deciding one does not."""
+    parts = []
+    for protocol, found in others.items():
+        if found is None:
+            continue
+        new = {
+            "better": [name for name in found.better if name not in decided.better],
+            "worse": [name for name in found.worse if name not in decided.worse],
+        }
+        told = [f"{word} than {names.all([found.reference])}: {names.all(who)}" for word, who in new.items() if who]
+        parts += [f"{protocol}, {', '.join(told)}"] if told else []
+    return f"It depends on the protocol: {'; '.join(parts)}." if parts else ""
 
 
 def _which(found: Finding, names: _Names) -> str:

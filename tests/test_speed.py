@@ -42,8 +42,10 @@ def document(repeats: int = 3, cores: int = 2, missing: tuple[str, ...] = ()) ->
         if entry.name not in missing
     ]
     told = [{"contender": name, "reason": "its packages could not be installed"} for name in missing]
-    content = {"cores": cores, "rows": rows, "growth": growth(), "missing": told}
-    content["memory"] = [{"contender": entry.name, "bytes": 5 * 10**8} for entry in catalogue.ENTRIES]
+    content = {"format": speed.FORMAT, "cores": cores, "rows": rows, "growth": growth(), "missing": told}
+    content["memory"] = [
+        {"contender": entry.name, "bytes": 5 * 10**8, "own_bytes": 4 * 10**8} for entry in catalogue.ENTRIES
+    ]
     made = {"date": "2026-01-01", "cpu": "A <processor>", "system": "Linux", "peer_jax": "1.0"}
     return {"content": content, "provenance": {**made, "tensorflow": "2", "keras": "3", "numpy": "2"}}
 
@@ -55,7 +57,7 @@ def growth() -> list[dict[str, Any]]:
         for value, repeat in itertools.product(values, (1, 2)):
             row = {"quantity": quantity, "value": value, "worker": 0, "repeat": repeat}
             rows.append({**row, "measure": "run", "seconds": value**power})
-            rows.append({**row, "measure": "compile", "seconds": 3.0, "bytes": 2e9})
+            rows.append({**row, "measure": "compile", "seconds": 3.0, "bytes": 2e9, "own_bytes": 6e8})
     for quantity, values, power in (("seeds", (1, 2, 4), 1.0), ("workers", (1, 2), -1.0)):
         for value in values:
             row = {"quantity": quantity, "value": value, "measure": "run", "worker": None, "repeat": 1}
@@ -75,6 +77,16 @@ def pictures(found: Section) -> dict[str, Figure]:
 
 def test_without_a_measurement_there_is_no_section() -> None:
     assert speed.conclude(Plan(()), Evidence({}), NOBODY) is None
+
+
+def test_another_versions_measurement_is_not_read() -> None:
+    """It may lack contenders or columns; the report says so, and is made."""
+    old = document()
+    del old["content"]["format"]
+    found = section(old)
+    assert "make bench" in found.answer
+    assert not found.blocks
+    assert not found.tables
 
 
 def test_every_contender_has_a_label() -> None:
@@ -104,6 +116,17 @@ def test_ratios_are_taken_within_a_repeat() -> None:
     ratios = found[found["n"] == 3]
     assert len(ratios) == len(speed.targets(2))
     assert ratios["lowest"].to_numpy() == pytest.approx(ratios["highest"].to_numpy())
+
+
+def test_memory_is_told_twice() -> None:
+    """The most a worker has held, and what it does not share; the most of all measurements. Not told, there is none."""
+    measured = document()
+    found = section(measured).tables["bench_targets"].set_index("comparison")["ratio"]
+    assert found.filter(like="memory").tolist() == [0.5, 0.4, 2.0, 0.6]
+    for row in (*measured["content"]["memory"], *measured["content"]["growth"]):
+        row["own_bytes"] = None
+    found = section(measured).tables["bench_targets"].set_index("comparison")["ratio"]
+    assert found.filter(like="memory").tolist() == [0.5, 2.0]
 
 
 @pytest.mark.parametrize(("sense", "is_met"), [("≥", [True, True, False]), ("≤", [False, True, True])])

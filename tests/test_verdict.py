@@ -146,6 +146,10 @@ def test_what_another_protocol_finds_is_said() -> None:
     assert text.startswith("**Use ReLU.**")
     assert "It depends on the protocol: in the article's network" in text
     assert "by the weights of the lowest validation loss, better than ReLU: Sigmoid." in text
+    last = compared(sigmoid=0.02).assign(experiment="baseline")
+    text = say({"accuracy": accuracy(), "comparisons": pd.concat([compared(sigmoid=-0.02), best, last])})
+    assert text.count("It depends") == 1
+    assert text.count("better than ReLU: Sigmoid") == 2
     same = compared(sigmoid=-0.02).assign(experiment="baseline_best")
     assert "depends" not in say({"accuracy": accuracy(), "comparisons": pd.concat([compared(sigmoid=-0.02), same])})
 

@@ -51,6 +51,7 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
         rows = [row for number in range(1, asked.repeats + 1) for row in contest.repeat(number)]
     found = growth.measure(cores(), asked.mnist, say, asked.growth_repeats)
     return {
+        "format": speed.FORMAT,
         "cores": len(cores()),
         "rows": rows,
         "growth": found,

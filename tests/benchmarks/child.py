@@ -38,14 +38,21 @@ def main() -> None:
 def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
     """{"contender", "epochs"}: seconds of that many epochs; {"run": settings, "anew"}: what `train_once` says."""
     if "run" in request:
-        return {**holder.train_once(data, request["run"], request.get("anew", False)), "memory": _memory()}
+        return {**holder.train_once(data, request["run"], request.get("anew", False)), **_memory()}
     seconds = contenders[request["contender"]](request["epochs"])
-    return {"seconds": seconds, "memory": _memory()}
+    return {"seconds": seconds, **_memory()}
 
 
-def _memory() -> int:
-    """The most memory this process has held so far, bytes; macOS counts bytes, Linux units of 1,024."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _memory() -> dict[str, int | None]:
+    """In bytes, `bytes`: the most this process has held so far; `own_bytes`: what it holds now and no other process has
+    too, as several workers have TensorFlow's code; None where that cannot be told.
+    """
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    try:
+        import psutil
+    except ImportError:  # among the peers
+        return {"bytes": most, "own_bytes": None}
+    return {"bytes": most, "own_bytes": psutil.Process().memory_full_info().uss}
 
 
 def _say(answers: TextIO, what: dict[str, Any]) -> None:

@@ -55,11 +55,12 @@ class Contest:
     def _warm_up(self, entry: Entry) -> None:
         try:
             for _ in range(2):
-                memory = max(answer["memory"] for answer in self._answers(entry, epochs=1))
+                answers = self._answers(entry, epochs=1)
         except Unavailable as error:
             self._miss(entry, str(error))
             return
-        self.memory.append({"contender": entry.name, "bytes": memory})
+        memory = max(answers, key=lambda answer: answer["bytes"])
+        self.memory.append({"contender": entry.name, **{name: memory[name] for name in ("bytes", "own_bytes")}})
         self.entries.append(entry)
 
     def _miss(self, entry: Entry, reason: str) -> None:
