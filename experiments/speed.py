@@ -36,7 +36,7 @@ CONTENDERS = {
     "jax_norms": "JAX, jit and scan, gradient norms",
     "products": "matrix products alone (BLAS)",
     "engine": "this engine, all measures",
-    "engine_first": "the same, every epoch logged as the first",
+    "engine_first": "the same, logged as in epoch 1",
     "engine_bare": "this engine, no measures",
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",

@@ -181,6 +181,7 @@ def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
         renderer = FigureCanvasAgg(figure).get_renderer()
         texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
         assert min(text.get_fontsize() for text in texts) >= 8
+        assert not any("…" in text.get_text() for text in texts)
         boxes = [panel.get_tightbbox(renderer) for panel in figure.axes]
         for box in boxes:
             assert box.x0 >= -1
