@@ -1,6 +1,6 @@
 """The data set as the engine's tensors, made once for each data set a process sees.
 
-In MNIST 66 of the 784 pixels are blank in every image, a twelfth of layer 1's work. A weight of a pixel that is 0 in
+In MNIST 65 of the 784 pixels are blank in every image, a twelfth of layer 1's work. A weight of a pixel that is 0 in
 every image adds 0 to every sum and has gradient 0, so that no optimiser here moves it; it counts in norm(W_1) alone.
 The engine therefore trains the other columns of W_1, and keeps the norm right by one column of 0 in the images, whose
 weights are the root sums of squares of those left out.
