@@ -39,7 +39,7 @@ report: $(INSTALLED) ## tables, figures and report again from the records, no tr
 	$(PY) -m study report$(KEPT)
 
 # The peers are installed here alone, beside the study's environment; without one of them the others are measured.
-bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (15 minutes; 6 GB of peers the first time)
+bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (17 minutes; 6 GB of peers the first time)
 	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
 	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(KEPT)
 

@@ -18,6 +18,7 @@ import synthetic
 from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
+from study.environment import VARIABLES
 from study.execution import ClusterError, execute, train_job
 from study.records import Identity, Store, scientific_content
 from study.schedule import Job, cost, in_lives, interleaved
@@ -127,19 +128,25 @@ def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
 
 def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Freed memory stays with the process that will want it again, and nothing samples its threads; the machine's own
-    word on memory counts, Dask's does not.
+    word on memory counts, Dask's does not. What the C library reads as a process starts is there by then.
     """
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
 
     def told_by_the_worker(settings, fingerprint, data, seconds):
         import os
+        import pathlib
         import threading
 
         threads = " ".join(thread.name for thread in threading.enumerate())
-        return {"status": "done", "last": {}, "trim": os.environ.get("MALLOC_TRIM_THRESHOLD_"), "threads": threads}
+        at_start = pathlib.Path("/proc/self/environ")  # Linux alone, as the variable
+        given = at_start.read_text() if at_start.exists() else f"GLIBC_TUNABLES={os.environ['GLIBC_TUNABLES']}"
+        trim = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+        return {"status": "done", "last": {}, "trim": trim, "threads": threads, "given": given}
 
     (record,) = execute([job(0)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
     assert record["result"]["trim"] is None
+    assert f"GLIBC_TUNABLES={VARIABLES['GLIBC_TUNABLES']}" in record["result"]["given"]
     assert "profile" not in record["result"]["threads"].lower()
 
 
