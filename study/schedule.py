@@ -8,7 +8,7 @@ from typing import Any
 from study.records import Identity
 from study.settings import Settings
 
-PROGRAMS = 12  # compiled in the life of a worker process: XLA never frees one, and each holds about 40 MB
+PROGRAMS = 12  # compiled in the life of a worker process: XLA never frees one, and each holds about 30 MB
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
 

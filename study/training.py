@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from study import measures
 from study.activations import Activation
+from study.compilation import compile_apart
 from study.dataset import Dataset, split
 from study.images import Images, images_of
-from study.naming import numbered_by
 from study.network import Parameters, initial_parameters, seed_for
 from study.optimizers import BETA_1, BETA_2, OPTIMIZERS
 from study.program import CHUNK, State, compiled_program, pixels
@@ -162,8 +162,7 @@ class _Run:
         if size in self.program.compiled:
             return 0.0
         started = time.perf_counter()
-        with numbered_by(f"{self.settings.activation} {self.activation.formula} {size[0]} {self.settings.program}"):
-            call()
+        compile_apart(call, f"{self.settings.activation} {self.activation.formula} {size[0]} {self.settings.program}")
         self.program.compiled.add(size)
         return time.perf_counter() - started
 

@@ -20,7 +20,7 @@ ENGINE = {
     "activations",
     "costs",
     "meanfield",
-    "naming",
+    "compilation",
     "network",
     "gradients",
     "images",

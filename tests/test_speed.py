@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from experiments import speed
 from study import style, timings
 from study.experiment import Display, Evidence, Picture, Plan, Section
-from tests.benchmarks import catalogue, keras_fit, products, task
+from tests.benchmarks import catalogue, contest, keras_fit, products, task
 from tests.benchmarks.parent import ROOT, one_line
 from tests.benchmarks.products import multiplications
 
@@ -205,6 +205,21 @@ def test_the_floor_is_the_products_of_training() -> None:
     assert multiplications() == 100 * (2 * sum(kernels) + sum(kernels[1:]))
     for _, left, right, result in products.products():
         assert (np.zeros(left) @ np.zeros(right)).shape == result
+
+
+@pytest.mark.parametrize("number", [1, 2, 15])
+def test_contenders_take_turns(number: int) -> None:
+    """Each trains the ten epochs of a run once, in order; those of one thread never two in a row, and all alike."""
+    order = contest.turns(catalogue.ENTRIES, number)
+    for entry in catalogue.ENTRIES:
+        assert [epoch for other, epochs in order if other is entry for epoch in epochs] == list(range(1, 11))
+    alone = [entry for entry, epochs in order if len(epochs) == 1]
+    rounds = [alone[first : first + 9] for first in range(0, 90, 9)]
+    assert len(alone) == 90
+    assert all(len(set(turn)) == 9 for turn in rounds)
+    assert len({turn[0] for turn in rounds}) == 9
+    assert {entry for entry, epochs in order if len(epochs) > 1}.isdisjoint(alone)
+    assert contest.turns(catalogue.ENTRIES, number + 1)[0] != order[0]
 
 
 def test_the_task_is_the_engines_own() -> None:

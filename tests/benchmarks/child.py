@@ -36,10 +36,11 @@ def main() -> None:
 
 
 def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
-    """{"contender", "epochs"}: seconds of that many epochs; {"run": settings, "anew"}: what `train_once` says."""
+    """{"contender", "epochs": [first, last]}: their seconds; {"run": settings, "anew"}: what `train_once` says."""
     if "run" in request:
         return {**holder.train_once(data, request["run"], request.get("anew", False)), **_memory()}
-    seconds = contenders[request["contender"]](request["epochs"])
+    first, last = request["epochs"]
+    seconds = contenders[request["contender"]](range(first, last + 1))
     return {"seconds": seconds, **_memory()}
 
 

@@ -1,6 +1,10 @@
-"""The contenders in turn, round after round: A B C, B C A, C A B, so that whatever the machine does meets all alike."""
+"""The contenders in turn, round after round: A B C, B C A, C A B, so that whatever the machine does meets all alike.
 
-from collections.abc import Callable
+Its speed moves by a third within minutes: those of one thread, among which differences of a twentieth are asked for,
+have rounds of one epoch.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.benchmarks.catalogue import ENTRIES, EPOCHS, Entry
@@ -8,6 +12,7 @@ from tests.benchmarks.parent import Child, Unavailable, ask_all
 from tests.benchmarks.task import TRAINING
 
 Row = dict[str, Any]
+Turn = tuple[Entry, range]  # who trains, and which epochs of a run, counted from 1
 
 
 class Contest:
@@ -37,8 +42,10 @@ class Contest:
 
     def repeat(self, number: int) -> list[Row]:
         """One row a contender: name, threads, processes, what it does besides, images and seconds."""
-        turn = number % len(self.entries)
-        return [self._measured(entry, number) for entry in self.entries[turn:] + self.entries[:turn]]
+        seconds = dict.fromkeys(self.entries, 0.0)
+        for entry, epochs in turns(self.entries, number):
+            seconds[entry] += max(answer["seconds"] for answer in self._answers(entry, epochs))
+        return [self._row(entry, number, taken) for entry, taken in seconds.items()]
 
     def close(self) -> None:
         """End all children."""
@@ -55,7 +62,7 @@ class Contest:
     def _warm_up(self, entry: Entry) -> None:
         try:
             for _ in range(2):
-                answers = self._answers(entry, epochs=1)
+                answers = self._answers(entry, range(1, 2))
         except Unavailable as error:
             self._miss(entry, str(error))
             return
@@ -67,23 +74,48 @@ class Contest:
         self.missing.append({"contender": entry.name, "reason": reason})
         self.say(f"{entry.name}: not measured, {reason}")
 
-    def _answers(self, entry: Entry, epochs: int) -> list[dict[str, Any]]:
-        children = self.children[entry.module]
-        used = children if entry.every_worker else children[-1:]
-        return ask_all(used, [{"contender": entry.call or entry.name, "epochs": epochs}] * len(used))
+    def _answers(self, entry: Entry, epochs: range) -> list[dict[str, Any]]:
+        children = self._children(entry)
+        request = {"contender": entry.call or entry.name, "epochs": [epochs[0], epochs[-1]]}
+        return ask_all(children, [request] * len(children))
 
-    def _measured(self, entry: Entry, number: int) -> Row:
-        answers = self._answers(entry, EPOCHS)
+    def _children(self, entry: Entry) -> list[Child]:
+        children = self.children[entry.module]
+        return children if entry.every_worker else children[-1:]
+
+    def _row(self, entry: Entry, number: int, seconds: float) -> Row:
+        processes = len(self._children(entry))
         row = {
             "contender": entry.name,
             "threads": len(self.cores) if entry.every_core else 1,
-            "processes": len(answers),
+            "processes": processes,
             "measures": entry.measures,
             "validation": entry.validation,
             "repeat": number,
             "epochs": EPOCHS,
-            "images": EPOCHS * TRAINING * len(answers),
-            "seconds": max(answer["seconds"] for answer in answers),
+            "images": EPOCHS * TRAINING * processes,
+            "seconds": seconds,
         }
-        self.say(f"repeat {number}: {entry.name} {row['images'] / row['seconds']:,.0f} images/s")
+        self.say(f"repeat {number}: {entry.name} {row['images'] / seconds:,.0f} images/s")
         return row
+
+
+def turns(entries: Sequence[Entry], number: int) -> list[Turn]:
+    """The turns of repeat `number`: each entry trains a run's EPOCHS, another one first in every round and repeat.
+
+    Those of one thread train an epoch a turn. Halfway, those that have the whole machine train their run at once:
+    `model.fit` is one call, and workers do not wait for each other after every epoch.
+    """
+    whole = [entry for entry in entries if entry.every_core or entry.every_worker]
+    alone = [entry for entry in entries if entry not in whole]
+    found: list[Turn] = []
+    for epoch in range(1, EPOCHS + 1):
+        found += [(entry, range(epoch, epoch + 1)) for entry in _rotated(alone, number + epoch)]
+        if epoch == EPOCHS // 2:
+            found += [(entry, range(1, EPOCHS + 1)) for entry in _rotated(whole, number)]
+    return found
+
+
+def _rotated(entries: list[Entry], by: int) -> list[Entry]:
+    first = by % max(len(entries), 1)
+    return entries[first:] + entries[:first]

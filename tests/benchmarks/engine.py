@@ -50,7 +50,9 @@ def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
     settings = Settings(activation="relu", seed=0)
     images = training.images_for(settings, data)
     chosen, held_out = training.split(images.training, VALIDATION, settings.seed)
-    return Run(settings, REGISTRY["relu"], images, chosen, held_out), held_out
+    run = Run(settings, REGISTRY["relu"], images, chosen, held_out)
+    run.warm_up()
+    return run, held_out
 
 
 def _epochs(run_and_images: Any, validates: bool = False) -> Contender:

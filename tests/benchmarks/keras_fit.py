@@ -33,9 +33,9 @@ def contenders(data: Dataset) -> dict[str, Contender]:
             self.seconds += time.perf_counter()
 
     def fit(network: keras.Model, **options: object) -> Contender:
-        def train(epochs: int) -> float:
+        def train(epochs: range) -> float:
             clock = Clock()
-            network.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[clock], **options)
+            network.fit(x, y, batch_size=BATCH, epochs=len(epochs), verbose=0, callbacks=[clock], **options)
             return clock.seconds
 
         return train

@@ -23,7 +23,7 @@ STEPS = TRAINING // BATCH  # updates an epoch
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 0.01, 0.9, 0.999, 1e-7  # Adam's
 
 Floats = NDArray[np.float32]
-Contender = Callable[[int], float]  # trains a run's first epochs, so many, done when it returns; seconds they took
+Contender = Callable[[range], float]  # trains these epochs of a run, counted from 1; the seconds they took
 
 
 def training_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -48,11 +48,11 @@ def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
 
 
 def timed(epoch: Callable[[int], object]) -> Contender:
-    """A contender that calls `epoch` once an epoch, with its number: 1, 2, ..."""
+    """A contender that calls `epoch` once an epoch, with its number; done when it returns."""
 
-    def train(epochs: int) -> float:
+    def train(epochs: range) -> float:
         started = time.perf_counter()
-        for number in range(1, epochs + 1):
+        for number in epochs:
             epoch(number)
         return time.perf_counter() - started
 
@@ -79,15 +79,15 @@ def is_logged(epoch: int) -> NDArray[np.bool_]:
 def thread_variables(threads: int | None) -> dict[str, str]:
     """What a child must find in its environment before a framework starts; None leaves it to the framework.
 
-    Whoever has one thread has large pages too, as the engine does.
+    Whoever has one thread has large pages and XLA's options as the engine has them.
     """
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     if threads is None:
         return quiet
     names = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
     counts = {f"{name}_THREADS": str(threads) for name in names}
-    large = {"GLIBC_TUNABLES": VARIABLES["GLIBC_TUNABLES"]}
-    return {**quiet, **counts, **large, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    engines = {name: VARIABLES[name] for name in ("GLIBC_TUNABLES", "XLA_FLAGS")}
+    return {**quiet, **counts, **engines}
 
 
 def cores() -> list[int]:

@@ -1,12 +1,15 @@
-"""Names of compiled programs: the same in two processes, whatever each did before; never twice in one."""
+"""Compiling: names the same in two processes, whatever each did before, never twice in one; a thread of its own."""
 
 import json
+import re
 import subprocess
 import sys
+import threading
 
+import pytest
 import tensorflow as tf
 
-from study.naming import numbered_by
+from study.compilation import compile_apart, numbered_by
 
 # Traces some functions first, then one with a loop, by its own numbers; prints how its functions are named.
 CHILD = """
@@ -14,7 +17,7 @@ import json, sys
 from study import environment
 environment.start_tensorflow()
 import tensorflow as tf
-from study.naming import numbered_by
+from study.compilation import numbered_by
 for _ in range(int(sys.argv[1])):
     tf.function(lambda x: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), (0,)), autograph=False)(1.0)
 loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
@@ -61,3 +64,33 @@ def test_numbers_are_tensorflows_own_again_after_an_error():
     except KeyError:
         pass
     assert ops.uid is before
+
+
+def test_compiling_has_a_thread_of_its_own() -> None:
+    """One that is over when the call is; there TensorFlow names as it does in this one."""
+    threads: list[threading.Thread] = []
+    names: list[str] = []
+
+    def call() -> None:
+        threads.append(threading.current_thread())
+        loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
+        graph = loop.get_concrete_function(tf.TensorSpec([], tf.float32)).graph
+        names.extend(function.signature.name for function in graph.as_graph_def().library.function)
+
+    compile_apart(call, "a loop of a thread")
+    assert threads[0] is not threading.current_thread()
+    assert not threads[0].is_alive()
+    assert sorted(name.split("_")[1] for name in names) == ["body", "cond"]
+    here = traced("a loop of this thread")
+    for name in names:  # of one shape, with other numbers
+        assert re.sub(r"\d+", "#", name) in {re.sub(r"\d+", "#", other) for other in here}
+
+
+def test_an_error_while_compiling_is_raised() -> None:
+    """As it was, out of the thread."""
+
+    def fail() -> None:
+        raise MemoryError("too big")
+
+    with pytest.raises(MemoryError, match="too big"):
+        compile_apart(fail, "fails")
