@@ -146,9 +146,9 @@ def machine(document: dict[str, Any]) -> str:
         f"Measured by `make bench` on {made['date']}, {tables.escape_markdown(made['cpu'])}, {content['cores']} cores, "
         f"{made['system']}; TensorFlow {made['tensorflow']}, Keras {made['keras']}, NumPy {made['numpy']}"
         f"{', ' + peers if peers else ''}. The article's network and optimiser (784-100-100-100-10, ReLU, Adam 0.01, "
-        "batch 100), 48,000 training images an epoch; contenders in turn, a run's first ten epochs each, those "
-        "of one thread an epoch at a time, every framework in processes of its own. An epoch is its 480 updates alone "
-        "unless validation (12,000 images) is named; it is logged at a run's steps 0, 1, 2, 5, 10, 20, 50, ... and at "
+        "batch 100), 48,000 training images an epoch; contenders in turn, a run's first ten epochs each, one at "
+        "a time but for model.fit's, every framework in processes of its own. An epoch is its 480 updates alone unless "
+        "validation (12,000 images) is named; it is logged at a run's steps 0, 1, 2, 5, 10, 20, 50, ... and at "
         "its first, so that the first epoch has most. The engine leaves out the pixels that are blank in every image, "
         "which change nothing; all others multiply by them, the products alone too."
     )

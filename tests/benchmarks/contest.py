@@ -1,7 +1,6 @@
 """The contenders in turn, round after round: A B C, B C A, C A B, so that whatever the machine does meets all alike.
 
-Its speed moves by a third within minutes: those of one thread, among which differences of a twentieth are asked for,
-have rounds of one epoch.
+Its speed moves by a third within minutes, and differences of a twentieth are asked for: a round is one epoch.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,10 +41,12 @@ class Contest:
 
     def repeat(self, number: int) -> list[Row]:
         """One row a contender: name, threads, processes, what it does besides, images and seconds."""
-        seconds = dict.fromkeys(self.entries, 0.0)
+        taken: dict[Entry, list[list[float]]] = {entry: [] for entry in self.entries}  # by turns and processes
         for entry, epochs in turns(self.entries, number):
-            seconds[entry] += max(answer["seconds"] for answer in self._answers(entry, epochs))
-        return [self._row(entry, number, taken) for entry, taken in seconds.items()]
+            taken[entry].append([answer["seconds"] for answer in self._answers(entry, epochs)])
+        # Workers do not wait for each other after an epoch: the slowest is the one that was so over all of them.
+        slowest = {entry: max(map(sum, zip(*of_turns, strict=True))) for entry, of_turns in taken.items()}
+        return [self._row(entry, number, seconds) for entry, seconds in slowest.items()]
 
     def close(self) -> None:
         """End all children."""
@@ -103,16 +104,15 @@ class Contest:
 def turns(entries: Sequence[Entry], number: int) -> list[Turn]:
     """The turns of repeat `number`: each entry trains a run's EPOCHS, another one first in every round and repeat.
 
-    Those of one thread train an epoch a turn. Halfway, those that have the whole machine train their run at once:
-    `model.fit` is one call, and workers do not wait for each other after every epoch.
+    They train an epoch a turn, but for `model.fit`, which is one call a run: its turns come halfway.
     """
-    whole = [entry for entry in entries if entry.every_core or entry.every_worker]
-    alone = [entry for entry in entries if entry not in whole]
+    at_once = [entry for entry in entries if entry.every_core]
+    others = [entry for entry in entries if not entry.every_core]
     found: list[Turn] = []
     for epoch in range(1, EPOCHS + 1):
-        found += [(entry, range(epoch, epoch + 1)) for entry in _rotated(alone, number + epoch)]
+        found += [(entry, range(epoch, epoch + 1)) for entry in _rotated(others, number + epoch)]
         if epoch == EPOCHS // 2:
-            found += [(entry, range(1, EPOCHS + 1)) for entry in _rotated(whole, number)]
+            found += [(entry, range(1, EPOCHS + 1)) for entry in _rotated(at_once, number)]
     return found
 
 
