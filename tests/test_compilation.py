@@ -1,15 +1,20 @@
 """Compiling: names the same in two processes, whatever each did before, never twice in one; a thread of its own."""
 
 import json
-import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 import tensorflow as tf
 
+from study.activations import REGISTRY
 from study.compilation import compile_apart, numbered_by
+from study.dataset import Dataset
+from study.program import compiled_program
+from study.settings import Settings
+from study.training import train
 
 # Traces some functions first, then one with a loop, by its own numbers; prints how its functions are named.
 CHILD = """
@@ -17,13 +22,13 @@ import json, sys
 from study import environment
 environment.start_tensorflow()
 import tensorflow as tf
-from study.compilation import numbered_by
+from study.compilation import compile_apart
 for _ in range(int(sys.argv[1])):
     tf.function(lambda x: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), (0,)), autograph=False)(1.0)
 loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
-with numbered_by("a loop"):
-    traced = loop.get_concrete_function(tf.TensorSpec([], tf.float32))
-print(json.dumps(sorted(f.signature.name for f in traced.graph.as_graph_def().library.function)))
+traced = []
+compile_apart(lambda: traced.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), "a loop")
+print(json.dumps(sorted(f.signature.name for f in traced[0].graph.as_graph_def().library.function)))
 """
 
 
@@ -66,24 +71,21 @@ def test_numbers_are_tensorflows_own_again_after_an_error():
     assert ops.uid is before
 
 
-def test_compiling_has_a_thread_of_its_own() -> None:
-    """One that is over when the call is; there TensorFlow names as it does in this one."""
+def test_training_compiles_in_a_thread_of_its_own(tiny_data: Dataset) -> None:
+    """One that is over when the run is; and no other calls the activation, which a program does while it is made."""
     threads: list[threading.Thread] = []
-    names: list[str] = []
 
-    def call() -> None:
+    def function(z: tf.Tensor) -> tf.Tensor:
         threads.append(threading.current_thread())
-        loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
-        graph = loop.get_concrete_function(tf.TensorSpec([], tf.float32)).graph
-        names.extend(function.signature.name for function in graph.as_graph_def().library.function)
+        return tf.nn.relu(z)
 
-    compile_apart(call, "a loop of a thread")
+    settings = Settings(activation="relu", seed=0, batch=8, validation=1100, epochs=1, patience=None)
+    compiled_program(watched := replace(REGISTRY["relu"], function=function), settings.program)  # which looks at it
+    threads.clear()
+    train(settings, tiny_data, watched)
+    assert len(set(threads)) == 1
     assert threads[0] is not threading.current_thread()
     assert not threads[0].is_alive()
-    assert sorted(name.split("_")[1] for name in names) == ["body", "cond"]
-    here = traced("a loop of this thread")
-    for name in names:  # of one shape, with other numbers
-        assert re.sub(r"\d+", "#", name) in {re.sub(r"\d+", "#", other) for other in here}
 
 
 def test_an_error_while_compiling_is_raised() -> None:

@@ -222,6 +222,21 @@ def test_contenders_take_turns(number: int) -> None:
     assert contest.turns(catalogue.ENTRIES, number + 1)[0] != order[0]
 
 
+def test_workers_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two, one slow in the odd epochs and one in the even ones, each takes as long as its own epochs together."""
+
+    def answers(self: contest.Contest, entry: catalogue.Entry, epochs: range) -> list[dict[str, Any]]:
+        return [{"seconds": 3.0 if epochs[0] % 2 == worker else 1.0} for worker in range(2)]
+
+    monkeypatch.setattr(contest.Contest, "_answers", answers)
+    held = contest.Contest([0, 1], None, lambda text: None)
+    held.entries = [entry for entry in catalogue.ENTRIES if entry.name == "engine_machine"]
+    child: Any = None  # is not asked: the answers are made up
+    held.children = {"engine": [child, child]}
+    (row,) = held.repeat(1)
+    assert (row["seconds"], row["images"], row["processes"]) == (5 * 3.0 + 5 * 1.0, 10 * 48_000 * 2, 2)
+
+
 def test_the_task_is_the_engines_own() -> None:
     """The same network, optimiser and work an epoch as the default settings, which are the article's."""
     from study.settings import Settings
