@@ -117,16 +117,20 @@ def _epoch(
             shown = pixels(images, probe, kind.precision)
             return _before_step(network, architecture, stages, shown, at(number, hyperparameters))
 
-        # The update takes its hyperparameters from the branch, and so comes after the measurement: were the two
-        # unordered, the compiler would copy parameters and slots in every step, a fifth of its time.
-        measured_before, ordered = tf.cond(
+        # What the step needs goes through the branch. The update takes its hyperparameters from there, and so comes
+        # after the measurement: were the two unordered, the compiler would copy parameters and slots in every step, a
+        # fifth of its time. And the batch is there as bytes before it is converted: in one loop with the conversion,
+        # which is too long for the processor to look far ahead, the next images would be fetched too late.
+        through = hyperparameters, tf.gather(images, order[index])
+        measured_before, through = tf.cond(
             is_logged,
-            lambda: (before(), hyperparameters),
-            lambda: (_nothing(kind, measures.BEFORE_STEP), hyperparameters),
+            lambda: (before(), through),
+            lambda: (_nothing(kind, measures.BEFORE_STEP), through),
         )
-        update = _Update(network, is_logged, at(number + 1, ordered))
+        hyperparameters_now, chosen = through
+        update = _Update(network, is_logged, at(number + 1, hyperparameters_now))
         seed = tf.stack([draws, number])
-        x, y = _batch(kind, seed, order[index], images, labels)
+        x, y = _batch(kind, seed, chosen, tf.gather(labels, order[index]))
         logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
         loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
         stages = tuple(gradients.backward(architecture, stages, signals, delta, update.of_layer))
@@ -192,7 +196,7 @@ def _initial(
     """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])
-    x, y = _batch(kind, seed, batch, images, labels)
+    x, y = _batch(kind, seed, tf.gather(images, batch), tf.gather(labels, batch))
     logits, signals = gradients.forward(architecture, parameters, x, seed)
     _, delta = losses.loss_and_delta(kind.output, kind.loss, tf.cast(logits, INITIAL_ERRORS), y)
 
@@ -254,12 +258,11 @@ def _parameters(stages: Any) -> Parameters:
 
 
 def _batch(
-    kind: ProgramKind, seed: tf.Tensor, batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
+    kind: ProgramKind, seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Inputs (B, columns) and labels (B,) of the images `batch` (B,), with the draws of `seed` (2,)."""
-    images = tf.gather(images, batch)
+    """Inputs (B, columns) and labels (B,) int32 of a batch's images and labels, with the draws of `seed` (2,)."""
     x = _inputs(augmentation.shifted(images, kind.shift, seed) if kind.shift else images, kind.precision)
-    return x, tf.cast(tf.gather(labels, batch), tf.int32)
+    return x, tf.cast(labels, tf.int32)
 
 
 def _counted(totals: Any, loss: tf.Tensor, output: str, logits: tf.Tensor, y: tf.Tensor, update: tf.Tensor) -> Any:
