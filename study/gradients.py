@@ -73,10 +73,13 @@ class Signals(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """A layer's gradients, of its parameters' shapes and order (kernel first), and delta (B, fan_out)."""
+    """A layer's gradients, of its parameters' shapes and order (kernel first), delta (B, fan_out), and the gradient in
+    its inputs (B, fan_in).
+    """
 
     parameters: Tensors
     delta: tf.Tensor
+    inputs: tf.Tensor
 
 
 def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
@@ -205,9 +208,10 @@ def backward(
     """From the output layer, whose delta is given, (B, 10), to layer 1: `stages` with every layer's rows replaced.
 
     A stage is nests of tensors (rows, ...), the first its parameters. visit(place of the stage, the layer's rows, its
-    signals, its gradients) returns (before, after): the rows it was given, whose kernel carries the error on, and those
-    that replace them, with None for a nest that stays as it is: written, it would be copied. It returns the former so
-    that a program can order its reads before its writes. In a stage of one layer both keep their first axis of 1.
+    signals, its gradients) returns the gradient in the layer's inputs, which is carried on, and the rows that replace
+    those it was given, with None for a nest that stays as it is: written, it would be copied. It returns the gradient
+    so that a program can order the reads of the layer before its writes; in layer 1's it may return anything. In a
+    stage of one layer the rows keep their first axis of 1.
     Everything is computed in the precision of `output_delta`, to which the visitor finds the signals cast.
     """
     parameters = tuple(stage[0] for stage in stages)
@@ -225,8 +229,8 @@ class _Backward(NamedTuple):
     layers: Layers
     visit: Callable[[Any, Signals, Gradients], Any]
 
-    def layer(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> tuple[Gradients, Any]:
-        """The layer's gradients, and from its kernel d loss / d its input (B, fan_in)."""
+    def layer(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> Gradients:
+        """The layer's gradients."""
         parameters = _cast(parameters, upstream.dtype)
         kept = upstream * signals.mask[0] if signals.mask else upstream
         delta = vector_jacobian_product(self.layers.function, signals.preactivations, kept)
@@ -235,19 +239,16 @@ class _Backward(NamedTuple):
             kind, (affine,) = self.layers.normalization, signals.affine
             of_affine, of_normalization = normalization.backward(kind, affine, parameters, delta)
         of_kernel = tf.matmul(of_affine, signals.inputs, transpose_a=True)
-
-        def below(kernel: tf.Tensor) -> tf.Tensor:
-            of_inputs = of_affine @ _cast(kernel, upstream.dtype)
-            return of_inputs + upstream if self.layers.is_residual else of_inputs
-
-        return Gradients((of_kernel, column_sums(of_affine)[0], *of_normalization), delta), below
+        of_inputs = of_affine @ parameters[0]
+        if self.layers.is_residual:
+            of_inputs += upstream
+        return Gradients((of_kernel, column_sums(of_affine)[0], *of_normalization), delta, of_inputs)
 
     def alone(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
         """A stage of one layer."""
         signals = _cast(signals, upstream.dtype)
-        gradients, below = self.layer(upstream, _row(stage[0], 0), signals)
-        before, after = self.visit(stage, signals, gradients)
-        return below(before[0][0][0]), tuple(old if new is None else new for old, new in zip(stage, after, strict=True))
+        below, after = self.visit(stage, signals, self.layer(upstream, _row(stage[0], 0), signals))
+        return below, tuple(old if new is None else new for old, new in zip(stage, after, strict=True))
 
     def looped(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
         """Layer before layer."""
@@ -255,11 +256,10 @@ class _Backward(NamedTuple):
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any) -> Any:
             rows = tf.nest.map_structure(lambda array: array.read(row), arrays)
             of_layer = _cast(_row(signals, row), upstream.dtype)
-            gradients, below = self.layer(upstream, rows[0], of_layer)
-            before, after = self.visit(rows, of_layer, gradients)
+            below, after = self.visit(rows, of_layer, self.layer(upstream, rows[0], of_layer))
             pairs = zip(arrays, after, strict=True)
             arrays = tuple(nest if new is None else _written(nest, row, new) for nest, new in pairs)
-            return row - 1, below(before[0][0]), arrays
+            return row - 1, below, arrays
 
         start = (self.layers.count - 1, upstream, _opened(stage))
         _, below, arrays = tf.while_loop(lambda row, *_: row >= 0, body, start)

@@ -106,16 +106,12 @@ def _epoch(
     """
     kind, architecture = network.kind, network.architecture(counts)
 
-    def at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
-        numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, kind.precision)]
-        return Hyperparameters(*numbers)
-
     def step(index: tf.Tensor, stages: Any, room: Any, totals: Any, measured: tf.Tensor) -> Any:
         is_logged, number = rows[index] >= 0, first_step + index
 
         def before() -> tf.Tensor:
             shown = pixels(images, probe, kind.precision)
-            return _before_step(network, architecture, stages, shown, at(number, hyperparameters))
+            return _before_step(network, architecture, stages, shown, _at(number, hyperparameters))
 
         # What the step needs goes through the branch. The update takes its hyperparameters from there, and so comes
         # after the measurement: were the two unordered, the compiler would copy parameters and slots in every step, a
@@ -127,8 +123,8 @@ def _epoch(
             lambda: (before(), through),
             lambda: (_nothing(kind, measures.BEFORE_STEP), through),
         )
-        hyperparameters_now, chosen = through
-        update = _Update(network, is_logged, at(number + 1, hyperparameters_now))
+        ordered, chosen = through
+        update = _Update(network, is_logged, ordered, number + 1)
         seed = tf.stack([draws, number])
         x, y = _batch(kind, seed, chosen, tf.gather(labels, order[index]))
         logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
@@ -151,33 +147,41 @@ def _epoch(
     return tuple(stage[:-1] for stage in stages), totals, measured
 
 
+def _at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
+    numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, hyperparameters.dtype)]
+    return Hyperparameters(*numbers)
+
+
 @dataclass(frozen=True)
 class _Update:
-    """What one step does to a layer on the walk back: `is_logged`, it is measured; then it is updated."""
+    """What the step `number`, from 1, does to a layer on the walk back: `is_logged`, it measures it; it updates it."""
 
     network: Network
     is_logged: tf.Tensor
-    hyperparameters: Hyperparameters
+    hyperparameters: tf.Tensor
+    number: tf.Tensor
 
     def of_layer(self, place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
-        """Before and after: the layer's parameters, slots, moving moments and measures of the batch."""
-        kind, h = self.network.kind, self.hyperparameters
+        """The gradient in its inputs; and its next parameters, slots, moving moments and measures of the batch."""
+        kind, last = self.network.kind, layer[-1]
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[place].is_looped
-        # A looped layer leaves through the branch, so that it is read there before it is written: were the two
-        # unordered, the compiler would copy the arrays of all layers for each of them.
-        through, last = layer if is_looped else (), layer[-1]
 
         def measure() -> tf.Tensor:
             return tf.reshape(measures.of_batch(self.network.function_of(place), signals, found), last.shape)
 
+        # The update comes after the branch, where its hyperparameters are from, and all that reads the layer before, be
+        # it to go through: were a read and a write unordered, the compiler would copy what is written, of a looped
+        # layer the arrays of all layers. Nothing needs the gradient in the images; to go through, it would be computed.
+        through = (found.inputs if place else (), layer if is_looped else (), self.hyperparameters)
         of_batch, through = tf.cond(self.is_logged, lambda: (measure(), through), lambda: (last, through))
-        layer = through if is_looped else layer
-        parameters, slots, moving, _ = layer
+        below, read, hyperparameters = through
+        parameters, slots, moving, _ = read if is_looped else layer
+        h = _at(self.number, hyperparameters)
         slopes = (tf.reshape(slope, p.shape) for slope, p in zip(found.parameters, parameters, strict=True))
         slots = tuple(rule.advance(slot, slope, h) for slot, slope in zip(slots, slopes, strict=True))
         parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, slots, strict=True))
         moving = normalization.moved(moving, *signals.affine) if moving else ()
-        return layer, (parameters, slots, moving, of_batch)
+        return below, (parameters, slots, moving, of_batch)
 
 
 def _initial(
@@ -202,7 +206,7 @@ def _initial(
 
     def visit(place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         of_batch = measures.of_batch(network.function_of(place), signals, found)
-        return layer, (None, tf.reshape(of_batch, layer[1].shape))
+        return found.inputs, (None, tf.reshape(of_batch, layer[1].shape))
 
     stages = _with_measures(kind, [(of_stage,) for of_stage in parameters], INITIAL_ERRORS)
     of_batch = [stage[-1] for stage in gradients.backward(architecture, stages, signals, delta, visit)]

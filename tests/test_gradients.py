@@ -74,7 +74,7 @@ def run(p, architecture, seed=None, counts=None):
 
     def visit(place, rows, signals, found):
         layers.insert(0, Layer(signals, found, None if place == last else architecture.function))
-        return rows, tf.nest.map_structure(lambda row: row + 1, rows)
+        return found.inputs, tf.nest.map_structure(lambda row: row + 1, rows)
 
     changed = gradients.backward(architecture, [(stage,) for stage in p.parameters], signals, delta, visit)
     counts = counts or [len(kernel) for kernel, *_ in p.parameters]
@@ -92,7 +92,7 @@ def test_what_the_walk_back_is_told_to_leave_stays_and_the_rest_is_replaced():
     _, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
 
     def visit(place, rows, signals, found):
-        return rows, (None, rows[1] + 1)
+        return found.inputs, (None, rows[1] + 1)
 
     changed = gradients.backward(plain("tanh"), counted, signals, delta, visit)
     assert any(len(stage[0]) > 1 for stage in p.parameters)  # a looped stage is among them
