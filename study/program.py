@@ -16,7 +16,7 @@ from study.network import Parameters
 from study.optimizers import OPTIMIZERS, Hyperparameters
 from study.settings import INITIAL_ERRORS, ProgramKind
 
-CHUNK = 1000  # images evaluated at once
+CHUNK = 250  # images evaluated at once: so many, as inputs of layer 1, stay in a core's second cache
 MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entries below 100,000
 
 # Per stage: its parameters, the optimiser's slots of each, and the moving mean and variance of batch normalisation or

@@ -25,6 +25,7 @@ from study.settings import Settings
 from study.stages import PIXELS
 
 PROBE_IMAGES = 1000  # the first of the validation images
+NOISY_IMAGES = 1000  # that are evaluated at once, uncompiled
 
 
 class TimeLimit(Exception):
@@ -231,7 +232,7 @@ class _Run:
         weights = self.parameters_of_all_pixels(self.state), _weights(self.state)[1]
         rng = np.random.default_rng(seed_for(settings.seed, "noise"))
         found = np.zeros((2, len(settings.noise)))
-        for chunk in np.split(indices, range(CHUNK, len(indices), CHUNK)):
+        for chunk in np.split(indices, range(NOISY_IMAGES, len(indices), NOISY_IMAGES)):
             inked = pixels(self.images.images, tf.constant(chunk, tf.int32), settings.precision).numpy()
             x = tf.constant(self.images.widened(inked, np.zeros((len(chunk), PIXELS), inked.dtype)))
             unit = tf.constant(rng.uniform(-1, 1, x.shape), settings.precision)
