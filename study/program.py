@@ -106,12 +106,16 @@ def _epoch(
     """
     kind, architecture = network.kind, network.architecture(counts)
 
+    def at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
+        numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, kind.precision)]
+        return Hyperparameters(*numbers)
+
     def step(index: tf.Tensor, stages: Any, room: Any, totals: Any, measured: tf.Tensor) -> Any:
         is_logged, number = rows[index] >= 0, first_step + index
 
         def before() -> tf.Tensor:
             shown = pixels(images, probe, kind.precision)
-            return _before_step(network, architecture, stages, shown, _at(number, hyperparameters))
+            return _before_step(network, architecture, stages, shown, at(number, hyperparameters))
 
         # What the step needs goes through the branch. The update takes its hyperparameters from there, and so comes
         # after the measurement: were the two unordered, the compiler would copy parameters and slots in every step, a
@@ -124,7 +128,7 @@ def _epoch(
             lambda: (_nothing(kind, measures.BEFORE_STEP), through),
         )
         ordered, chosen = through
-        update = _Update(network, is_logged, ordered, number + 1)
+        update = _Update(network, is_logged, at(number + 1, ordered))
         seed = tf.stack([draws, number])
         x, y = _batch(kind, seed, chosen, tf.gather(labels, order[index]))
         logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
@@ -147,37 +151,30 @@ def _epoch(
     return tuple(stage[:-1] for stage in stages), totals, measured
 
 
-def _at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
-    numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, hyperparameters.dtype)]
-    return Hyperparameters(*numbers)
-
-
 @dataclass(frozen=True)
 class _Update:
-    """What the step `number`, from 1, does to a layer on the walk back: `is_logged`, it measures it; it updates it."""
+    """What one step does to a layer on the walk back: `is_logged`, it is measured; then it is updated."""
 
     network: Network
     is_logged: tf.Tensor
-    hyperparameters: tf.Tensor
-    number: tf.Tensor
+    hyperparameters: Hyperparameters
 
     def of_layer(self, place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         """The gradient in its inputs; and its next parameters, slots, moving moments and measures of the batch."""
-        kind, last = self.network.kind, layer[-1]
+        kind, h, last = self.network.kind, self.hyperparameters, layer[-1]
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[place].is_looped
 
         def measure() -> tf.Tensor:
             return tf.reshape(measures.of_batch(self.network.function_of(place), signals, found), last.shape)
 
-        # The update comes after the branch, where its hyperparameters are from, and all that reads the layer before, be
-        # it to go through: were a read and a write unordered, the compiler would copy what is written, of a looped
-        # layer the arrays of all layers. Nothing needs the gradient in the images; to go through, it would be computed.
-        through = (found.inputs if place else (), layer if is_looped else (), self.hyperparameters)
+        # The gradients go through the branch, and a looped layer does: so the update comes after all that reads the
+        # layer. Were a read and a write unordered, the compiler would copy what is written, of a looped layer the
+        # arrays of all layers. Nothing needs the gradient in the images; to go through, it would be computed.
+        through = found.parameters, found.inputs if place else (), layer if is_looped else ()
         of_batch, through = tf.cond(self.is_logged, lambda: (measure(), through), lambda: (last, through))
-        below, read, hyperparameters = through
+        slopes, below, read = through
         parameters, slots, moving, _ = read if is_looped else layer
-        h = _at(self.number, hyperparameters)
-        slopes = (tf.reshape(slope, p.shape) for slope, p in zip(found.parameters, parameters, strict=True))
+        slopes = (tf.reshape(slope, p.shape) for slope, p in zip(slopes, parameters, strict=True))
         slots = tuple(rule.advance(slot, slope, h) for slot, slope in zip(slots, slopes, strict=True))
         parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, slots, strict=True))
         moving = normalization.moved(moving, *signals.affine) if moving else ()
