@@ -17,10 +17,7 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Scalars that need no new compiled program; `step` counts updates from 1, the rates of Adam's means are 1 - beta.
-
-    Every `advance` and every `update` uses one of them at least: see study/program.py, where they order the work.
-    """
+    """Scalars that need no new compiled program; `step` counts updates from 1, Adam's rates are 1 - beta."""
 
     learning_rate: tf.Tensor
     momentum: tf.Tensor

@@ -106,7 +106,7 @@ def _epoch(
     """
     kind, architecture = network.kind, network.architecture(counts)
 
-    def at(update: tf.Tensor, hyperparameters: tf.Tensor) -> Hyperparameters:
+    def at(update: tf.Tensor) -> Hyperparameters:
         numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, kind.precision)]
         return Hyperparameters(*numbers)
 
@@ -115,24 +115,21 @@ def _epoch(
 
         def before() -> tf.Tensor:
             shown = pixels(images, probe, kind.precision)
-            return _before_step(network, architecture, stages, shown, at(number, hyperparameters))
+            return _before_step(network, architecture, stages, shown, at(number))
 
-        # What the step needs goes through the branch. The update takes its hyperparameters from there, and so comes
-        # after the measurement: were the two unordered, the compiler would copy parameters and slots in every step, a
-        # fifth of its time. And the batch is there as bytes before it is converted: in one loop with the conversion,
-        # which is too long for the processor to look far ahead, the next images would be fetched too late.
-        through = hyperparameters, tf.gather(images, order[index])
-        measured_before, through = tf.cond(
-            is_logged,
-            lambda: (before(), through),
-            lambda: (_nothing(kind, measures.BEFORE_STEP), through),
+        # The batch goes through the branch, and so the update, which it leads to, comes after the measurement: were the
+        # two unordered, the compiler would copy parameters and slots in every step, a fifth of its time. And it is
+        # there as bytes before it is converted: in one loop with the conversion, which is too long for the processor to
+        # look far ahead, images would be fetched too late.
+        chosen = tf.gather(images, order[index])
+        measured_before, chosen = tf.cond(
+            is_logged, lambda: (before(), chosen), lambda: (_nothing(kind, measures.BEFORE_STEP), chosen)
         )
-        ordered, chosen = through
-        update = _Update(network, is_logged, at(number + 1, ordered))
         seed = tf.stack([draws, number])
         x, y = _batch(kind, seed, chosen, tf.gather(labels, order[index]))
         logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
         loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
+        update = _Update(network, is_logged, at(number + 1))
         stages = tuple(gradients.backward(architecture, stages, signals, delta, update.of_layer))
 
         def write() -> tf.Tensor:
@@ -258,9 +255,7 @@ def _parameters(stages: Any) -> Parameters:
     return tuple(stage[0] for stage in stages)
 
 
-def _batch(
-    kind: ProgramKind, seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _batch(kind: ProgramKind, seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Inputs (B, columns) and labels (B,) int32 of a batch's images and labels, with the draws of `seed` (2,)."""
     x = _inputs(augmentation.shifted(images, kind.shift, seed) if kind.shift else images, kind.precision)
     return x, tf.cast(labels, tf.int32)
