@@ -1,0 +1,48 @@
+"""What the compiler makes of a program."""
+
+import dataclasses
+import re
+
+import pytest
+
+from study import training
+from study.activations import REGISTRY
+from study.dataset import split
+from study.settings import Settings
+
+NETWORKS = {
+    "layers of their own": {},
+    "a loop over layers, by SGD": {"depth": 7, "optimizer": "sgd"},
+    "batch normalisation": {"normalization": "batch"},
+    "a loop, residual, with dropout": {"depth": 7, "residual": True, "dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("changes", NETWORKS.values(), ids=NETWORKS)
+def test_no_step_copies_the_kernels_that_it_updates_or_their_slots(changes, tiny_data):
+    """They are copied once an epoch, so that its caller keeps the state it gave; in the loop they are written over."""
+    settings = Settings(activation="tanh", seed=0, batch=8, width=24, validation=1100, **changes)
+    images = training.images_for(settings, tiny_data)
+    chosen, held_out = split(images.training, settings.validation, settings.seed)
+    run = training._Run(settings, REGISTRY[settings.activation], images, chosen, held_out)
+    shapes = [tuple(kernel.shape) for (kernel, *_), *_ in run.state]
+    *steps, whole = compiled_epoch(run).split("\nENTRY ")
+    assert set(shapes) <= copied(whole)
+    assert not copied("".join(steps)) & {*shapes, *(shape[1:] for shape in shapes)}
+
+
+def compiled_epoch(run):
+    """The text of XLA's program of an epoch, optimised: one computation after another, the whole program's last."""
+    epoch = run.program.epoch
+
+    def read(*arguments):
+        return None, None, epoch.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
+
+    run.program = dataclasses.replace(run.program, epoch=read)
+    return run._call_epoch(1, updates=0)[-1]
+
+
+def copied(text):
+    """The shapes of the float32 that are copied: of "f32[1,24,24]", (1, 24, 24)."""
+    found = re.findall(r"= f32\[([\d,]+)\]\S* copy\(", text)
+    return {tuple(map(int, shape.split(","))) for shape in found}
