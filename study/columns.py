@@ -109,7 +109,7 @@ MEANINGS = {
     "median_gap": "median over settings of the absolute gap",
     "median_rms": "the same of gap_rms",
     "median_spread": "the same of gap_spread",
-    "met": "whether the target is met",
+    "met": "whether the target is met; empty where none is set",
     "metric": "which score is compared",
     "missing": "seeds without a value",
     "n_values": "different sizes measured",

@@ -20,7 +20,10 @@ WHO = ["contender", "threads", "processes", "measures", "validation"]
 
 @dataclass(frozen=True)
 class Target:
-    """Images a second of `above` over those of `below` should be at least ("≥") or at most ("≤") `bound`."""
+    """Images a second of `above` over those of `below` should be at least ("≥") or at most ("≤") `bound`.
+
+    With a bound of NaN the ratio is told beside the others, for what it says of them.
+    """
 
     text: str
     above: str
@@ -52,7 +55,8 @@ def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> p
 
 
 def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """One row a target whose two contenders are there: the ratio's median, lowest and highest, and whether it is met.
+    """One row a target whose two contenders are there: the ratio's median, lowest and highest, and whether it is met
+    (None where there is no bound).
 
     A ratio is taken within each repeat, so that what slows the machine for a while is in both of its terms.
     """
@@ -68,7 +72,7 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
 def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
     """A row of `comparisons`."""
     median = float(np.median(values))
-    is_met = median >= bound if sense == "≥" else median <= bound
+    is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
     return text, len(values), median, min(values), max(values), sense, bound, is_met
 
 

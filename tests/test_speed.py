@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments import speed
-from study import style, timings
+from study import style, tables, timings
 from study.experiment import Display, Evidence, Picture, Plan, Section
 from tests.benchmarks import catalogue, contest, keras_fit, products, task
 from tests.benchmarks.parent import ROOT, one_line
@@ -132,6 +132,21 @@ def test_memory_is_told_twice() -> None:
 @pytest.mark.parametrize(("sense", "is_met"), [("≥", [True, True, False]), ("≤", [False, True, True])])
 def test_a_target_is_met_at_its_bound(sense: str, is_met: list[bool]) -> None:
     assert [timings.judged("", sense, 2.0, [value])[-1] for value in (2.5, 2.0, 1.5)] == is_met
+    assert timings.judged("", sense, float("nan"), [1.0])[-1] is None
+
+
+def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:
+    concluded = section(document())
+    told = concluded.tables["bench_targets"].set_index("comparison").loc["the same of the matrix products alone"]
+    assert math.isnan(told["target"])
+    assert told["met"] is None
+    judged = len(concluded.tables["bench_targets"]) - 1
+    assert f" of {judged} targets of speed are met" in concluded.answer
+    (shown,) = (
+        block.frame for block in concluded.blocks if isinstance(block, Display) and block.name == "bench_targets"
+    )
+    row = shown.set_index("Comparison").loc["the same of the matrix products alone"]
+    assert (row["Target"], row[""]) == (tables.DASH, "")
 
 
 def test_a_power_law_is_found() -> None:
@@ -214,9 +229,9 @@ def test_contenders_take_turns(number: int) -> None:
     for entry in catalogue.ENTRIES:
         assert [epoch for other, epochs in order if other is entry for epoch in epochs] == list(range(1, 11))
     by_epoch = [entry for entry, epochs in order if len(epochs) == 1]
-    rounds = [by_epoch[first : first + 11] for first in range(0, 110, 11)]
-    assert len(by_epoch) == 110
-    assert all(len(set(turn)) == 11 for turn in rounds)
+    rounds = [by_epoch[first : first + 12] for first in range(0, 120, 12)]
+    assert len(by_epoch) == 120
+    assert all(len(set(turn)) == 12 for turn in rounds)
     assert len({turn[0] for turn in rounds}) == 10
     assert {entry.module for entry, epochs in order if len(epochs) > 1} == {"keras_fit"}
     assert contest.turns(catalogue.ENTRIES, number + 1)[0] != order[0]

@@ -39,6 +39,7 @@ ENTRIES = (
     Entry("jax", "jax_scan", python=PEERS),
     Entry("jax_norms", "jax_scan", python=PEERS, measures="gradient norms"),
     Entry("products", "products"),
+    Entry("products_machine", "products", "products", every_worker=True),
     Entry("engine", "engine", measures="all"),
     Entry("engine_first", "engine", measures="all, in every epoch as in the first"),
     Entry("engine_bare", "engine"),

@@ -57,7 +57,8 @@ class Contest:
     def _started(self, entry: Entry) -> list[Child]:
         if entry.every_core:
             return [Child(entry.python, entry.module, None, self.mnist)]
-        wanted = self.cores if entry.module == "engine" else self.cores[-1:]
+        on_each_core = any(other.every_worker for other in ENTRIES if other.module == entry.module)
+        wanted = self.cores if on_each_core else self.cores[-1:]
         return [Child(entry.python, entry.module, core, self.mnist) for core in wanted]
 
     def _warm_up(self, entry: Entry) -> None:
