@@ -210,7 +210,7 @@ def backward(
     A stage is nests of tensors (rows, ...), the first its parameters. visit(place of the stage, the layer's rows, its
     signals, its gradients) returns the gradient in the layer's inputs, which is carried on, and the rows that replace
     those it was given, with None for a nest that stays as it is: written, it would be copied. It returns the gradient
-    so that a program can order the reads of the layer before its writes; in layer 1's it may return anything. In a
+    so that a program can order the reads of the layer before its writes; that in layer 1's inputs is not used. In a
     stage of one layer the rows keep their first axis of 1.
     Everything is computed in the precision of `output_delta`, to which the visitor finds the signals cast.
     """

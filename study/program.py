@@ -164,9 +164,9 @@ class _Update:
         def measure() -> tf.Tensor:
             return tf.reshape(measures.of_batch(self.network.function_of(place), signals, found), last.shape)
 
-        # The gradients go through the branch, and a looped layer does: so the update comes after all that reads the
-        # layer. Were a read and a write unordered, the compiler would copy what is written, of a looped layer the
-        # arrays of all layers. Nothing needs the gradient in the images; to go through, it would be computed.
+        # The gradients go through the branch, and with them a looped layer: so its update comes after all that reads
+        # it. Were a read and a write unordered, the compiler would copy what is written, of a looped layer the arrays
+        # of all layers. Only the gradient in the images stays here, where nothing asks for it and it is not computed.
         through = found.parameters, found.inputs if place else (), layer if is_looped else ()
         of_batch, through = tf.cond(self.is_logged, lambda: (measure(), through), lambda: (last, through))
         slopes, below, read = through
