@@ -4,10 +4,8 @@ import dataclasses
 import re
 
 import pytest
+from started import start
 
-from study import training
-from study.activations import REGISTRY
-from study.dataset import split
 from study.settings import Settings
 
 NETWORKS = {
@@ -22,9 +20,7 @@ NETWORKS = {
 def test_no_step_copies_the_kernels_that_it_updates_or_their_slots(changes, tiny_data):
     """They are copied once an epoch, so that its caller keeps the state it gave; in the loop they are written over."""
     settings = Settings(activation="tanh", seed=0, batch=8, width=24, validation=1100, **changes)
-    images = training.images_for(settings, tiny_data)
-    chosen, held_out = split(images.training, settings.validation, settings.seed)
-    run = training._Run(settings, REGISTRY[settings.activation], images, chosen, held_out)
+    run = start(settings, tiny_data)
     shapes = [tuple(kernel.shape) for (kernel, *_), *_ in run.state]
     *steps, whole = compiled_epoch(run).split("\nENTRY ")
     assert set(shapes) <= copied(whole)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
+from started import start
 
 from study import measures, network, program, training
 from study.activations import REGISTRY, derivative_supremum, value_and_derivative
@@ -32,13 +33,6 @@ def settings(**changes):
         "batch": 8, "validation": 1100, "epochs": EPOCHS, "patience": None, "precision": "float64",
     }  # fmt: skip
     return Settings(**{**chosen, **changes})
-
-
-def start(chosen, data, activation=None):
-    """A run before its first update, as `train` would set it up."""
-    images = training.images_for(chosen, data)
-    activation = REGISTRY[chosen.activation] if activation is None else activation
-    return training._Run(chosen, activation, images, *split(images.training, chosen.validation, chosen.seed))
 
 
 def train(data, **changes):
