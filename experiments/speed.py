@@ -42,7 +42,7 @@ CONTENDERS = {
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
 }
-FORMAT = 3  # of the document, with other contenders or columns another
+FORMAT = 4  # of the document, with other contenders or columns another
 FLOOR = "products"
 ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # by whether it validates
 RUNS, WORKERS = 10_000, 100  # of the study whose time is foretold
@@ -113,22 +113,15 @@ def targets(cores: int) -> list[Target]:
 
 
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
-    """The comparisons with every target, and a worker's memory: in the contest, and after many architectures."""
+    """The comparisons with every target, and the most memory of a worker, over many programs."""
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
-    growth, memory = pd.DataFrame(content["growth"]), pd.DataFrame(content["memory"])
-    compiled = growth[growth["measure"] == "compile"]
-    programs = len(compiled[["quantity", "value"]].drop_duplicates())
+    memory = pd.DataFrame(content["memory"])
     rows = [
-        judged(f"{text} {when}, GB", "≤", WORKER_GIGABYTES, [measured[name].max() / 1e9])
-        for when, measured in (
-            ("with one program", memory[memory["contender"] == "engine"]),
-            (f"after {programs} programs", compiled),
-        )
+        judged(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
         for text, name in (
-            ("a worker's most memory", "bytes"),
-            ("its memory that no other process shares", "own_bytes"),
+            (f"a worker's most memory, over {len(memory)} programs, GB", "bytes"),
+            ("the same, what no other process shares, GB", "own_bytes"),
         )
-        if measured[name].notna().any()
     ]
     return pd.concat([found, pd.DataFrame(rows, columns=found.columns)], ignore_index=True)
 

@@ -120,9 +120,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_on(shelf: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
     """Do what is missing of the experiments whose runs are kept on this shelf."""
-    from study.execution import ClusterError
     from study.files import hold, prepare_folder
     from study.session import run_experiments
+    from study.workers import ClusterError
 
     prepare_folder(shelf.folder)
     try:

@@ -7,20 +7,13 @@ it is tried again on another and recorded as crashed after the third death. The 
 import contextlib
 import ctypes
 import functools
-import gc
-import logging
-import multiprocessing
 import os
-import signal
-import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-import dask
 import distributed
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
@@ -30,22 +23,14 @@ from study import environment
 from study.constants import RUN_SECONDS, WORKER_DEATHS
 from study.progress import Progress
 from study.records import FAILED, Record, Store, make
-from study.schedule import Job, cost, in_lives, interleaved
+from study.schedule import Job, cost, interleaved, lives
 from study.settings import Settings
+from study.workers import ClusterError, connected
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
-# What a worker process does first: a terminal sends Ctrl-C to all processes; this one ends the workers.
-QUIETLY = (
-    "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
-)
 
 Task = Callable[[Settings, str, Any, float], dict[str, Any]]
 Results = Generator[tuple[Job, dict[str, Any]], None, None]
-
-
-class ClusterError(Exception):
-    """The Dask scheduler cannot be reached, or is gone; the message says which."""
 
 
 @functools.cache
@@ -91,9 +76,8 @@ def execute(
     if _is_serial(workers, scheduler):
         results = _serially(jobs, data, seconds, task)
     else:
-        ordered = interleaved(jobs, workers)
-        lives = in_lives(ordered) if scheduler is None else [ordered]
-        results = _in_processes(lives, workers, scheduler, data, (seconds, grace), task)
+        parts = lives(jobs, workers) if scheduler is None else [interleaved(jobs, workers)]
+        results = _in_processes(parts, workers, scheduler, data, (seconds, grace), task)
     with contextlib.closing(results):
         for job, result in results:
             about = result.pop("environment", None) or environment.describe()
@@ -102,37 +86,6 @@ def execute(
             progress.advance(cost(job.settings), _what(job, result))
     progress.finish()
     return records
-
-
-class ProcessDied(Exception):
-    """A process that was to answer ended without a word, or with an error; the message says which."""
-
-
-def alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns in a fresh process of its own, with no other of ours busy: for timings."""
-    context = multiprocessing.get_context("spawn")
-    answer, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        is_good, found = answer.recv()
-    except EOFError as error:
-        raise ProcessDied("its process ended without an answer (killed, out of memory or a fault)") from error
-    finally:
-        process.terminate()
-        process.join()
-    if not is_good:
-        raise ProcessDied(found)
-    return found
-
-
-def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the first ends this one
-    try:
-        sender.send((True, function(*arguments)))
-    except Exception as error:  # noqa: BLE001 - whatever it raises is the caller's to tell
-        sender.send((False, f"{type(error).__name__}: {error}"))
 
 
 def _is_serial(workers: int, scheduler: str | None) -> bool:
@@ -193,69 +146,6 @@ def _in_worker(
     return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
 
 
-@contextlib.contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
-    """A client of the scheduler at this address, or of a cluster on this machine that ends with the block."""
-    # Dask blames every task in progress on a worker that dies, and would prefetch one more.
-    options = {
-        "distributed.scheduler.worker-saturation": 1.0,
-        "distributed.scheduler.allowed-failures": WORKER_DEATHS - 1,
-        "distributed.scheduler.work-stealing": False,
-        "distributed.comm.timeouts.connect": "20s",
-        "distributed.admin.log-format": "%(message)s",
-        "distributed.admin.large-graph-warning-threshold": "1GB",  # the data are 55 MB, sent once
-        # Left to the C library: as Dask sets it, every array of a run is asked of the system anew and cleared.
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-        # What Dask watches of itself wakes every process 50 and 100 times a second: the runs have the cores.
-        "distributed.admin.tick.interval": "1s",
-        "distributed.worker.profile.enabled": False,
-    }
-    for room in ("distributed", "distributed.client"):  # what matters of connections that break is said by us
-        logging.getLogger(room).setLevel(logging.CRITICAL)
-    with dask.config.set(options):
-        if scheduler is not None:
-            with _connected(scheduler) as client:
-                yield client
-            return
-        environment.prepare()
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
-            silence_logs=logging.CRITICAL,
-            preload=[QUIETLY],
-        )
-        with cluster, distributed.Client(cluster, set_as_default=False) as client:
-            yield client
-
-
-@contextlib.contextmanager
-def shared_programs() -> Iterator[None]:
-    """Let the worker processes started meanwhile share what they compile, in a folder that ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="activation-study-", ignore_cleanup_errors=True) as folder:
-        before = os.environ.get("TF_XLA_FLAGS")
-        os.environ["TF_XLA_FLAGS"] = (
-            f"--tf_xla_persistent_cache_directory={folder} --tf_xla_persistent_cache_read_only=false "
-            "--tf_xla_persistent_cache_device_types=CPU,XLA_CPU_JIT"
-        )
-        try:
-            yield
-        finally:
-            os.environ.pop("TF_XLA_FLAGS")
-            if before is not None:
-                os.environ["TF_XLA_FLAGS"] = before
-
-
-def _connected(address: str) -> distributed.Client:
-    try:
-        return distributed.Client(address, set_as_default=False)
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    gc.collect()  # closes the client that failed: later, in a thread of the next one, that would block its start
-    raise ClusterError(f"no Dask scheduler answers at {address}: {reason}")
-
-
 def _given(data: Any) -> Any:
     return data
 
@@ -277,7 +167,7 @@ def _outcome(future: "distributed.Future[dict[str, Any]]") -> dict[str, Any]:
 
 
 def _in_processes(
-    lives: Sequence[Sequence[Job]],
+    parts: Sequence[Sequence[Job]],
     workers: int,
     scheduler: str | None,
     data: Any,
@@ -285,8 +175,8 @@ def _in_processes(
     task: Task,
 ) -> Results:
     """The results of every part of the jobs, each part in worker processes of its own unless they are a scheduler's."""
-    for jobs in lives:
-        with _client(min(workers, len(jobs)), scheduler) as client:
+    for jobs in parts:
+        with connected(min(workers, len(jobs)), scheduler) as client:
             yield from _on_cluster(client, jobs, data, limits, task)
 
 

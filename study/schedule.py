@@ -8,7 +8,7 @@ from typing import Any
 from study.records import Identity
 from study.settings import Settings
 
-PROGRAMS = 12  # compiled in the life of a worker process: XLA never frees one, and each holds about 30 MB
+PROGRAMS = 2  # compiled in the life of a worker process: XLA never frees one, and each holds about 50 MB
 EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
 OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
 
@@ -29,32 +29,35 @@ def cost(settings: Settings) -> float:
     return products * epochs + OVERHEAD
 
 
+def lives(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[list[Job]]:
+    """The jobs in parts of `most` programs, or of one for each worker if that is more: each has processes of its own.
+
+    A worker compiles as many programs as its part has, at most.
+    """
+    workers = max(workers, 1)
+    programs = _by_program(jobs)
+    size = max(most // workers, 1) * workers
+    parts = (programs[start : start + size] for start in range(0, len(programs), size))
+    return [_in_turn(part, workers) for part in parts]
+
+
 def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
     """The jobs with those of one compiled program close together, `lanes` programs in turn.
 
     Each of the workers then starts with a program of its own, and finds the others' compiled.
     """
-    groups: dict[Any, list[Job]] = {}
-    for job in jobs:
-        groups.setdefault(_program(job.settings), []).append(job)
-    lists = list(groups.values())
-    batches = (lists[start : start + max(lanes, 1)] for start in range(0, len(lists), max(lanes, 1)))
+    return _in_turn(_by_program(jobs), max(lanes, 1))
+
+
+def _in_turn(programs: Sequence[Sequence[Job]], lanes: int) -> list[Job]:
+    batches = (programs[start : start + lanes] for start in range(0, len(programs), lanes))
     return [job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None]
 
 
-def _program(s: Settings) -> Any:
-    """What runs that share a compiled program have in common; those that do not train have one of their own."""
-    return (s.activation, s.program, s.validation, s.epochs > 0)
-
-
-def in_lives(jobs: Sequence[Job], most: int = PROGRAMS) -> list[list[Job]]:
-    """The jobs in order, cut where a part would have more than `most` programs: each has processes of its own."""
-    parts: list[list[Job]] = [[]]
-    seen: set[Any] = set()
+def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Those that share a compiled program; those that do not train have one of their own."""
+    groups: dict[Any, list[Job]] = {}
     for job in jobs:
-        seen |= {_program(job.settings)}
-        if len(seen) > most:
-            parts.append([])
-            seen = {_program(job.settings)}
-        parts[-1].append(job)
-    return parts
+        s = job.settings
+        groups.setdefault((s.activation, s.program, s.validation, s.epochs > 0), []).append(job)
+    return list(groups.values())

@@ -10,7 +10,7 @@ from study import timing
 from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
 from study.dataset import Dataset
 from study.entries import Catalogue, Entries
-from study.execution import execute, shared_programs
+from study.execution import execute
 from study.experiment import EVERYTHING, Experiment, Plan, conclusions, experiments, times_activations
 from study.ledger import Shelf, shelves
 from study.progress import duration
@@ -18,6 +18,7 @@ from study.records import FAILED, Record, Store, engine_fingerprint, identity
 from study.schedule import Job, cost
 from study.settings import Settings
 from study.statistics import minimum_n, smallest_p
+from study.workers import shared_programs
 
 Loader = Callable[[], Dataset]
 

@@ -8,10 +8,10 @@ from typing import Any
 from study import environment
 from study.constants import TIMING_REPEATS
 from study.entries import Entries
-from study.execution import ProcessDied, alone
 from study.ledger import TIMINGS
 from study.progress import say
 from study.records import ENGINE, RecordError, read_document, source_fingerprint, write_document
+from study.workers import ProcessDied, alone
 
 
 def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ ENGINE = {
     "training",
     "losses",
     "augmentation",
+    "preloaded",
 }
 TENSORFLOW = {"tensorflow", "keras"}
 DRAWING = {"matplotlib", "seaborn"}
@@ -168,9 +169,9 @@ def disk_calls(module: str) -> set[str]:
 @pytest.mark.parametrize("module", sorted(FILES.keys() - rooms(*DISK)))
 def test_disk_is_touched_in_the_rooms_of_disk_alone(module: str) -> None:
     """No other module opens, reads, writes or removes a file. Two exceptions hold no data: a closed pipe is led to
-    os.devnull in `progress`, and `execution` gives its workers a temporary folder for what they compile."""
+    os.devnull in `progress`, and `workers` gives them a temporary folder for what they compile."""
     found = disk_calls(module) | (packages(module) & DISK_MODULES)
-    assert found <= {"study.progress": {"open"}, "study.execution": {"tempfile"}}.get(module, set())
+    assert found <= {"study.progress": {"open"}, "study.workers": {"tempfile"}}.get(module, set())
 
 
 def test_the_search_for_disk_calls_finds_them() -> None:

@@ -19,10 +19,11 @@ from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
 from study.environment import VARIABLES
-from study.execution import ClusterError, execute, train_job
+from study.execution import execute, train_job
 from study.records import Identity, Store, scientific_content
-from study.schedule import Job, cost, in_lives, interleaved
+from study.schedule import Job, cost, interleaved, lives
 from study.settings import Settings
+from study.workers import IS_FORKED, ClusterError, shared_programs
 
 GOOD = range(4)
 FATES = {4: "kill", 5: "segfault", 6: "raise no <b>such</b>\x1b[2J\nthing", 7: "hang", 8: "late", 9: "diverged"}
@@ -150,6 +151,38 @@ def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeyp
     assert "profile" not in record["result"]["threads"].lower()
 
 
+@pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
+def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds the engine imported, though nothing there asked for it; its environment is this process's of now, and
+    what it compiles is shared where it is to be.
+    """
+
+    def told_by_the_worker(settings, fingerprint, data, seconds):
+        import os
+        import sys
+
+        said = {"last": {}, "has_engine": "study.training" in sys.modules}
+        return {"status": "done", **said, "now": os.environ.get("NOW"), "folder": os.environ.get("TF_XLA_FLAGS")}
+
+    for now in ("1", "2"):
+        monkeypatch.setenv("NOW", now)
+        with shared_programs():
+            (record,) = execute([job(int(now))], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+            assert record["result"]["folder"] == os.environ["TF_XLA_FLAGS"]
+        assert record["result"]["has_engine"]
+        assert record["result"]["now"] == now
+    (record,) = execute([job(3)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+    assert record["result"]["folder"] == os.environ.get("TF_XLA_FLAGS")
+
+
+@pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
+def test_what_is_forked_has_one_thread() -> None:
+    """Others would not be there in a worker, and what they had locked would stay so."""
+    count = "import study.preloaded, os; print(len(os.listdir('/proc/self/task')))"
+    done = subprocess.run([sys.executable, "-c", count], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
 def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster with an older checkout must not measure another function under this one's identity."""
     synthetic.install(monkeypatch)
@@ -183,19 +216,21 @@ def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
-def test_a_worker_process_compiles_few_programs(most: int) -> None:
-    """Cut into parts, the jobs keep their order, no part has more programs than asked, and none could take another's
-    first job.
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None:
+    """Every job once and in turn; a program is in one part alone, and no part has more of them than asked, or than
+    workers, so that each has one to begin with.
     """
     kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
     jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
-    parts = in_lives(jobs, most)
-    assert [j for part in parts for j in part] == jobs
-    counts = [len({(j.settings.activation, j.settings.depth) for j in part}) for part in parts]
-    assert max(counts) <= most
-    assert counts[:-1] == [min(most, len(kinds))] * (len(parts) - 1)
-    assert in_lives([job(0)], most) == [[job(0)]]
+    parts = lives(jobs, workers, most)
+    assert [j for part in parts for j in part] == interleaved(jobs, workers)
+    programs = [{(j.settings.activation, j.settings.depth) for j in part} for part in parts]
+    assert sum(map(len, programs)) == len(kinds)
+    assert max(map(len, programs)) <= max(most, workers)
+    assert min(map(len, programs[:-1]), default=workers) >= workers
+    assert lives([job(0)], workers, most) == [[job(0)]]
 
 
 def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
@@ -204,7 +239,7 @@ def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_anot
     initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
     asked = [Settings(activation="relu", seed=0), *brief, *initial]
     jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
-    assert [len(part) for part in in_lives(interleaved(jobs, 1), 1)] == [1, 3, 3]
+    assert [len(part) for part in lives(jobs, 1, 1)] == [1, 3, 3]
 
 
 def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from synthetic import VARIABLE, signals_kept, started, told, write_data
 
 from study import cli, experiment, timing
 from study.claims import Judgement
-from study.execution import ProcessDied, alone
 from study.experiment import Evidence, Plan, Section
 from study.records import Store, read_document, write_document
 from study.settings import Settings
 from study.statistics import Interval
+from study.workers import ProcessDied, alone
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
 Said = Callable[..., tuple[int, str, str]]

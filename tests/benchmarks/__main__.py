@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments import speed
 from study import dataset, environment, records, tables
-from tests.benchmarks import growth
+from tests.benchmarks import growth, memory
 from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
 from tests.benchmarks.contest import Contest
 from tests.benchmarks.task import cores
@@ -55,7 +55,7 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
         "cores": len(cores()),
         "rows": rows,
         "growth": found,
-        "memory": contest.memory,
+        "memory": memory.measure(asked.mnist),
         "missing": contest.missing,
     }
 

@@ -49,6 +49,7 @@ ENTRIES = (
 
 DEPTHS = (1, 3, 5, 10, 20, 50)  # hidden layers of 100 units
 WIDTHS = (32, 64, 128, 256)  # units of each of three hidden layers
+ACTIVATIONS = ("relu", "gelu", "sigmoid")  # whose programs are compiled, in every width, for their memory
 SEEDS = (1, 2, 4, 8)  # runs one after the other in one worker
 RUNS = 8  # runs shared among workers
 GROWTH_REPEATS = 3

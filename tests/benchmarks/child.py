@@ -9,7 +9,6 @@ input and output; the first line of the output names the contenders.
 import importlib
 import json
 import os
-import resource
 import sys
 from typing import Any, TextIO
 
@@ -38,22 +37,10 @@ def main() -> None:
 def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
     """{"contender", "epochs": [first, last]}: their seconds; {"run": settings, "anew"}: what `train_once` says."""
     if "run" in request:
-        return {**holder.train_once(data, request["run"], request.get("anew", False)), **_memory()}
+        return dict(holder.train_once(data, request["run"], request.get("anew", False)))
     first, last = request["epochs"]
     seconds = contenders[request["contender"]](range(first, last + 1))
-    return {"seconds": seconds, **_memory()}
-
-
-def _memory() -> dict[str, int | None]:
-    """In bytes, `bytes`: the most this process has held so far; `own_bytes`: what it holds now and no other process has
-    too, as several workers have TensorFlow's code; None where that cannot be told.
-    """
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    try:
-        import psutil
-    except ImportError:  # among the peers
-        return {"bytes": most, "own_bytes": None}
-    return {"bytes": most, "own_bytes": psutil.Process().memory_full_info().uss}
+    return {"seconds": seconds}
 
 
 def _say(answers: TextIO, what: dict[str, Any]) -> None:

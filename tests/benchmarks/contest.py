@@ -22,7 +22,6 @@ class Contest:
         self.children: dict[str, list[Child]] = {}
         self.entries: list[Entry] = []
         self.missing: list[Row] = []
-        self.memory: list[Row] = []
 
     def start(self) -> None:
         """Start every framework and let every contender compile and warm up; those that cannot are `missing`."""
@@ -64,12 +63,10 @@ class Contest:
     def _warm_up(self, entry: Entry) -> None:
         try:
             for _ in range(2):
-                answers = self._answers(entry, range(1, 2))
+                self._answers(entry, range(1, 2))
         except Unavailable as error:
             self._miss(entry, str(error))
             return
-        memory = max(answers, key=lambda answer: answer["bytes"])
-        self.memory.append({"contender": entry.name, **{name: memory[name] for name in ("bytes", "own_bytes")}})
         self.entries.append(entry)
 
     def _miss(self, entry: Entry, reason: str) -> None:

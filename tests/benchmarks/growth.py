@@ -15,8 +15,8 @@ def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], rep
     """One row a measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
-    once a worker, in processes that compiled before, with the memory that the process has had and has, `bytes` and
-    `own_bytes` of child.py. Brief runs of every depth share one program; here it is compiled anew for each.
+    once a worker, in processes that compiled before. Brief runs of every depth share one program; here it is compiled
+    anew for each.
     """
     workers = [Child(STUDY, "engine", core, mnist) for core in cores]
     try:
@@ -44,8 +44,7 @@ def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeat
             if repeat:
                 rows.append({**row, "measure": "run", "seconds": answer["seconds"]})
             else:  # the first run compiles, and is slower for it afterwards too
-                memory = {name: answer[name] for name in ("bytes", "own_bytes")}
-                rows.append({**row, "measure": "compile", "seconds": answer["compile_seconds"], **memory})
+                rows.append({**row, "measure": "compile", "seconds": answer["compile_seconds"]})
     return rows
 
 

@@ -1,0 +1,13 @@
+"""What the process has that Linux' worker processes are forked from: TensorFlow and the engine, not yet used.
+
+Used, TensorFlow has threads, which a fork would leave behind.
+"""
+
+import os
+
+from study import environment
+
+environment.start_tensorflow()
+os.environ.pop("TF_XLA_FLAGS", None)  # which TensorFlow reads when it is first used; each worker is told its own
+
+from study import activations, training  # noqa: E402, F401 - they import TensorFlow

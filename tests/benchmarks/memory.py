@@ -1,0 +1,44 @@
+"""The memory of a worker of the study, run after run of different programs, in processes as `make all` starts them."""
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from study import dataset, execution, workers
+from study.activations import REGISTRY, fingerprint
+from study.records import Identity, Store
+from study.schedule import Job
+from study.settings import Settings
+from tests.benchmarks.catalogue import ACTIVATIONS, WIDTHS
+
+Row = dict[str, Any]
+
+
+def measure(mnist: str | None) -> list[Row]:
+    """One row a program: the most `bytes` that its process had held by its end, and `own_bytes`, those that it held
+    then and no other process did, as all workers do TensorFlow's code.
+    """
+    asked = [
+        Settings(activation=name, width=width, seed=0, epochs=1, patience=None)
+        for name, width in itertools.product(ACTIVATIONS, WIDTHS)
+    ]
+    jobs = [Job(s, Identity(s.to_dict(), "", fingerprint(REGISTRY[s.activation]), ""), {}) for s in asked]
+    data = dataset.load(mnist)
+    with tempfile.TemporaryDirectory() as folder, workers.shared_programs():
+        records = execution.execute(jobs, data, Store(Path(folder)), label="memory", workers=1, task=_trained)
+    return [record["result"]["memory"] for record in records]
+
+
+def _trained(settings: Settings, function: str, data: Any, seconds: float) -> dict[str, Any]:
+    """A run, with its process's memory after it."""
+    import resource
+    import sys
+
+    import psutil
+
+    from study.execution import train_job
+
+    result = train_job(settings, function, data, seconds)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {**result, "memory": {"bytes": most, "own_bytes": psutil.Process().memory_full_info().uss}}
