@@ -132,6 +132,7 @@ def _facts(ledger: Ledger, draft: _Draft) -> Facts:
         runs=len(records),
         failed=draft.missing,
         compute_seconds=sum(p["timings"].get("seconds", 0.0) for p in provenances),
+        compile_seconds=sum(p["timings"].get("compile_seconds", 0.0) for p in provenances),
         wall_seconds=ledger.wall_seconds,
         last_run=max((p["date"] for p in provenances), default=""),
         data_checksums=sorted({record["identity"]["data"] for record in records}),

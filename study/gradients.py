@@ -100,11 +100,14 @@ def room_for(architecture: Architecture, parameters: Parameters, batch: int, dro
     room: list[Any] = []
     for place, (kernel, *_) in enumerate(parameters):
         layers = architecture.layers(place, parameters)
+        if not layers.is_looped:
+            room.append(())
+            continue
         rows, fan_out, fan_in = kernel.shape
         inputs, outputs = (tf.zeros((rows, batch, units), kernel.dtype) for units in (fan_in, fan_out))
         affine = () if layers.normalization == "none" else (outputs,)
         mask = (outputs,) if layers.dropout and drops else ()
-        room.append(Signals(inputs, outputs, affine, mask) if layers.is_looped else ())
+        room.append(Signals(inputs, outputs, affine, mask))
     return room
 
 
@@ -170,9 +173,9 @@ class _Forward(NamedTuple):
 
     def layer(self, row: Any, h: tf.Tensor) -> tuple[tf.Tensor, Any]:
         """The layer's output (B, fan_out) and what the visitor makes of it."""
-        layers, parameters = self.layers, _row(self.stage, row)
+        layers, parameters = self.layers, row_of(self.stage, row)
         affine = tf.matmul(h, parameters[0], transpose_b=True) + parameters[1]
-        z = normalise(layers.normalization, affine, parameters, _row(self.moving, row))
+        z = normalise(layers.normalization, affine, parameters, row_of(self.moving, row))
         output = layers.function(z)
         mask: Tensors = ()
         if layers.dropout and self.seed is not None:
@@ -247,7 +250,7 @@ class _Backward(NamedTuple):
     def alone(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
         """A stage of one layer."""
         signals = _cast(signals, upstream.dtype)
-        below, after = self.visit(stage, signals, self.layer(upstream, _row(stage[0], 0), signals))
+        below, after = self.visit(stage, signals, self.layer(upstream, row_of(stage[0], 0), signals))
         return below, tuple(old if new is None else new for old, new in zip(stage, after, strict=True))
 
     def looped(self, upstream: tf.Tensor, stage: Any, signals: Signals) -> tuple[tf.Tensor, Any]:
@@ -255,7 +258,7 @@ class _Backward(NamedTuple):
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any) -> Any:
             rows = tf.nest.map_structure(lambda array: array.read(row), arrays)
-            of_layer = _cast(_row(signals, row), upstream.dtype)
+            of_layer = _cast(row_of(signals, row), upstream.dtype)
             below, after = self.visit(rows, of_layer, self.layer(upstream, rows[0], of_layer))
             pairs = zip(arrays, after, strict=True)
             arrays = tuple(nest if new is None else _written(nest, row, new) for nest, new in pairs)
@@ -266,8 +269,14 @@ class _Backward(NamedTuple):
         return below, _closed(arrays)
 
 
-def _row(nest: Any, row: Any) -> Any:
-    return tf.nest.map_structure(lambda tensor: tensor[row], nest)
+def row_of(nest: Any, row: Any) -> Any:
+    """One row of every tensor (rows, ...)."""
+
+    def of(tensor: tf.Tensor) -> tf.Tensor:
+        # The only one is not sliced: a slice is five operations to trace, where this is one.
+        return tf.squeeze(tensor, 0) if tensor.shape[0] == 1 else tensor[row]
+
+    return tf.nest.map_structure(of, nest)
 
 
 def _cast(nest: Any, dtype: tf.DType) -> Any:

@@ -17,9 +17,11 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Scalars that need no new compiled program; `step` counts updates from 1, Adam's rates are 1 - beta."""
+    """Scalars that need no new compiled program: `rate` is the optimiser's at this step, the two others are Adam's
+    1 - beta, and `step` counts updates from 1.
+    """
 
-    learning_rate: tf.Tensor
+    rate: tf.Tensor
     momentum: tf.Tensor
     epsilon: tf.Tensor
     mean_rate: tf.Tensor
@@ -29,11 +31,21 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`slots` is the number of slots, all zero at first; `advance` and `update` are elementwise."""
+    """`slots` is the number of slots, all zero at first; `advance` and `update` are elementwise.
+
+    `rate` makes a step's rate, once for all parameters, of the learning rate and the step's number, from 1.
+    """
 
     slots: int
+    rate: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     advance: Callable[[Slots, tf.Tensor, Hyperparameters], Slots]
     update: Callable[[Slots, Hyperparameters], tf.Tensor]
+
+
+def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    """Both bias corrections of Kingma & Ba 2015."""
+    one = tf.ones((), learning_rate.dtype)
+    return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 
 
 def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
@@ -42,16 +54,18 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Kingma & Ba 2015; epsilon stands outside the bias correction, as in Keras (their "epsilon hat")."""
+    """Epsilon stands outside the bias correction, as in Keras (Kingma and Ba's "epsilon hat")."""
     mean, square = slots
-    one = tf.ones((), mean.dtype)
-    alpha = h.learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, h.step)) / (one - tf.pow(BETA_1 * one, h.step))
-    return -mean * alpha / (tf.sqrt(square) + h.epsilon)
+    return -mean * h.rate / (tf.sqrt(square) + h.epsilon)
+
+
+def _sgd_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    return learning_rate
 
 
 def _sgd_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
     (velocity,) = slots
-    return (velocity * h.momentum - gradient * h.learning_rate,)
+    return (velocity * h.momentum - gradient * h.rate,)
 
 
 def _sgd_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
@@ -59,6 +73,6 @@ def _sgd_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adam": Optimizer(2, _adam_advance, _adam_update),
-    "sgd": Optimizer(1, _sgd_advance, _sgd_update),
+    "adam": Optimizer(2, _adam_rate, _adam_advance, _adam_update),
+    "sgd": Optimizer(1, _sgd_rate, _sgd_advance, _sgd_update),
 }

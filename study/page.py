@@ -37,13 +37,14 @@ Block = str | Display | Picture | Heading
 
 @dataclass(frozen=True)
 class Facts:
-    """How the report was made: the command, package versions, CPU, and the runs' time."""
+    """How the report was made: the command, package versions, CPU, and the runs' time, that of compiling included."""
 
     command: str
     environments: Sequence[dict[str, str]]
     runs: int
     failed: Sequence[str]
     compute_seconds: float
+    compile_seconds: float
     wall_seconds: float
     last_run: str
     data_checksums: Sequence[str]
@@ -160,8 +161,8 @@ def _making(facts: Facts) -> list[str]:
     environments = [", ".join(f"{name} {version}" for name, version in found.items()) for found in facts.environments]
     return [
         f"`{facts.command}`; {facts.runs} runs, {facts.compute_seconds / 60:.1f} minutes of one core in training and "
-        f"measuring, {facts.wall_seconds / 60:.1f} minutes from start to end of the runs; the last run ended "
-        f"{facts.last_run}.",
+        f"measuring, {facts.compile_seconds / 60:.1f} of them compiling; {facts.wall_seconds / 60:.1f} minutes from "
+        f"start to end of the runs; the last run ended {facts.last_run}.",
         *(f"Made with {tables.escape_markdown(line)}." for line in environments),
         f"Data: MNIST (LeCun, Cortes & Burges), SHA-256 of the arrays `{', '.join(facts.data_checksums)}`.",
         "Every number above comes from [tables/](tables), whose columns [COLUMNS.md](tables/COLUMNS.md) explains, each "

@@ -107,8 +107,10 @@ def _epoch(
     kind, architecture = network.kind, network.architecture(counts)
 
     def at(update: tf.Tensor) -> Hyperparameters:
-        numbers: list[tf.Tensor] = [*tf.unstack(hyperparameters), tf.cast(update, kind.precision)]
-        return Hyperparameters(*numbers)
+        learning_rate, momentum, epsilon, mean_rate, square_rate = tf.unstack(hyperparameters)
+        number = tf.cast(update, kind.precision)
+        rate = OPTIMIZERS[kind.optimizer].rate(learning_rate, number)
+        return Hyperparameters(rate, momentum, epsilon, mean_rate, square_rate, number)
 
     def step(index: tf.Tensor, stages: Any, room: Any, totals: Any, measured: tf.Tensor) -> Any:
         is_logged, number = rows[index] >= 0, first_step + index
@@ -225,13 +227,12 @@ def _before_step(
     def update_ratio(place: int, row: Any) -> tf.Tensor:
         if last is None:
             return undefined
-        (kernel, *_), (slots, *_), *_ = stages[place]
-        change = rule.update(tuple(slot[row] for slot in slots), last)
-        return tf.where(last.step > 0, measures.update_ratio(change, kernel[row]), undefined)
+        (kernel, *_), (slots, *_), *_ = gradients.row_of(stages[place][:2], row)
+        return tf.where(last.step > 0, measures.update_ratio(rule.update(slots, last), kernel), undefined)
 
     def visit(place: int, row: Any, signals: gradients.Signals) -> tf.Tensor:
         shares = measures.of_probe(network.function_of(place), network.supremum, signals.preactivations)
-        return tf.concat([shares, update_ratio(place, row)[tf.newaxis]], 0)
+        return tf.concat([shares, tf.reshape(update_ratio(place, row), [1])], 0)
 
     columns = len(measures.BEFORE_STEP)
     room = [tf.zeros([shape.rows, columns], kind.precision) if shape.is_looped else () for shape in kind.shapes]

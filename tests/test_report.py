@@ -21,7 +21,7 @@ from study.statistics import Interval
 from study.tables import Formula
 from study.webpage import html
 
-FACTS = Facts("make all", [{"python": "3", "cpu": "a|b"}], 2, [], 90.0, 60.0, "2020-01-01T00:00:00Z", ["0123"])
+FACTS = Facts("make all", [{"python": "3", "cpu": "a|b"}], 2, [], 90.0, 24.0, 60.0, "2020-01-01T00:00:00Z", ["0123"])
 ENDLESS = 500  # more steps than writing a report takes
 
 
@@ -268,6 +268,7 @@ def test_how_it_was_made_quotes_the_records() -> None:
         "`make all`",
         "2 runs",
         "1.5 minutes of one core",
+        "0.4 of them compiling",
         "1.0 minutes from start",
         "python 3",
         r"a\|b",
