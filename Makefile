@@ -41,7 +41,7 @@ report: $(INSTALLED) ## tables, figures and report again from the records, no tr
 # The peers are installed here alone, beside the study's environment; without one of them the others are measured.
 bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (17 minutes; 6 GB of peers the first time)
 	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
-	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(KEPT)
+	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(call option,--repeats,REPEATS)$(KEPT)
 
 check: $(INSTALLED) ## lint, format, types and tests: what a contribution must pass; changes nothing
 	$(PY) -m ruff check
@@ -78,6 +78,7 @@ help: ## this list
 ##              WORKERS=8                   processes; one a core if not said
 ##              SCHEDULER=tcp://host:8786   a Dask cluster instead
 ##              MNIST=mnist.npz             the data, if it is on this machine already
+##              REPEATS=15                  of bench's contenders; 7 if not said
 ##              RESULTS=folder              where records, tables, figures and report are kept
 ##              PYTHON=python3.13           what .venv is made with; the first that suits if not said
 

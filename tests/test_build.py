@@ -128,7 +128,7 @@ def test_help_lists_every_target(checkout: Path) -> None:
     assert phony is not None
     assert phony[1].split() == TARGETS
     assert re.findall(r"^make (\w+) +\w", shown.stdout, re.MULTILINE) == TARGETS
-    variables = {"SEEDS", "ACTIVATIONS", "WORKERS", "SCHEDULER", "MNIST", "RESULTS", "PYTHON"}
+    variables = {"SEEDS", "ACTIVATIONS", "WORKERS", "SCHEDULER", "MNIST", "REPEATS", "RESULTS", "PYTHON"}
     assert set(re.findall(r"\b([A-Z]+)=", shown.stdout)) == variables
     assert shown.stdout == make(checkout, "help").stdout
 
@@ -153,6 +153,12 @@ def test_quick_writes_elsewhere(checkout: Path) -> None:
 def test_report_is_told_where_the_records_are(checkout: Path) -> None:
     """It takes no other variable."""
     assert study_arguments(checkout, "report", "RESULTS=r", "SEEDS=3") == ["report", "--results", "r"]
+
+
+def test_bench_is_told_how_often(checkout: Path) -> None:
+    """And where the data are, and where what it found is kept; seeds are not its business."""
+    given = ["MNIST=m.npz", "REPEATS=15", "RESULTS=r", "SEEDS=3"]
+    assert study_arguments(checkout, "bench", *given) == ["--mnist", "m.npz", "--repeats", "15", "--results", "r"]
 
 
 def test_failed_study_fails_make(checkout: Path) -> None:

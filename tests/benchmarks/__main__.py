@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="of the contenders")
     parser.add_argument("--growth-repeats", type=int, default=GROWTH_REPEATS)
     asked = parser.parse_args()
+    for option, number in (("--repeats", asked.repeats), ("--growth-repeats", asked.growth_repeats)):
+        if number < 1:
+            parser.error(f"{option} is {number}; it must be at least 1")
     dataset.load(asked.mnist)  # once, before the children all want it
     content = _measured(asked)
     folder = asked.results / "records"
