@@ -43,7 +43,7 @@ class Optimizer:
 
 
 def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """Both bias corrections of Kingma & Ba 2015."""
+    """The learning rate with both bias corrections of Kingma & Ba 2015."""
     one = tf.ones((), learning_rate.dtype)
     return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 

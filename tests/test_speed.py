@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import sys
 import types
 from typing import Any
 
@@ -17,6 +18,7 @@ from matplotlib.text import Text
 from experiments import speed
 from study import style, tables, timings
 from study.experiment import Display, Evidence, Picture, Plan, Section
+from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import catalogue, contest, keras_fit, products, task
 from tests.benchmarks.parent import ROOT, one_line
 from tests.benchmarks.products import multiplications
@@ -295,3 +297,14 @@ def test_the_peers_lock_names_no_place() -> None:
     text = (ROOT / "requirements-bench.lock").read_text()
     assert not re.findall(r"://|file:| @ |--(?!hash=sha256:)[a-z-]+", text)
     assert {"jax", "jaxlib", "numpy", "torch"} <= set(re.findall(r"^([a-z-]+)==[\d.]+ ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("option", ["--repeats", "--growth-repeats"])
+def test_no_repeats_are_refused_before_any_work(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option, the number and what is allowed; the data are not even looked for."""
+    monkeypatch.setattr(sys, "argv", ["bench", option, "0", "--mnist", "nowhere"])
+    with pytest.raises(SystemExit):
+        benchmarks.main()
+    assert f"{option} is 0; it must be at least 1" in capsys.readouterr().err
