@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import synthetic
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from synthetic import Disk, Killed
 
-from study import claims, report
+from study import claims, cli, report
 from study.claims import judge
 from study.experiment import Display, Picture, Section
 from study.files import FolderError
 from study.page import QUESTION, Facts, compose, markdown
+from study.records import Store
 from study.report import write
 from study.statistics import Interval
 from study.tables import Formula
@@ -275,3 +277,19 @@ def test_how_it_was_made_quotes_the_records() -> None:
         "0123",
     ):
         assert part in text
+
+
+def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run counts once, whatever experiments it serves: its seconds in all, and those of compiling."""
+    synthetic.install(monkeypatch)
+    monkeypatch.setattr(report, "encode", lambda figure, extension: b"")
+    out, data = tmp_path / "out", synthetic.write_data(tmp_path / "data.npz")
+    options = ["--results", str(out), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
+    with synthetic.signals_kept():
+        assert cli.main(["all", "baseline", "few_seeds", *options]) == 0
+    store = Store(out / "runs")
+    timings = [store.read(run)["provenance"]["timings"] for run in store.runs()]
+    spent, compiling = (sum(timing[name] for timing in timings) / 60 for name in ("seconds", "compile_seconds"))
+    text = (out / "README.md").read_text()
+    assert f"{spent:.1f} minutes of one core in training and measuring, {compiling:.1f} of them compiling;" in text
+    assert compiling == len(timings) / 4
