@@ -97,15 +97,15 @@ def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, 
         return
     ends = np.array([found["value"].min(), found["value"].max()], float)
     panel.plot(ends, law["factor"] * ends ** law["exponent"], color=color, linewidth=1.1)
-    bounds = f" [{law['ci_low']:.2f}, {law['ci_high']:.2f}]" if np.isfinite(law["ci_low"]) else ""
-    text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:.2f}{bounds}"
+    bounds = f" [{law['ci_low']:z.2f}, {law['ci_high']:z.2f}]" if np.isfinite(law["ci_low"]) else ""
+    text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:z.2f}{bounds}"
     panel.text(0, 1.12 if is_open else 1.02, text, transform=panel.transAxes, va="bottom", color=color)
 
 
 def _logarithmic_axis(panel: Axes, low: float, high: float, is_y: bool = False) -> None:
-    """From `low` to `high`, with ticks at 1, 2 and 5 of each decade; at every digit on a short axis."""
+    """From `low` to `high`, with ticks at 1, 2 and 5 of each decade; on a short axis at 3, 4, 6 and 8 instead of 5."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    digits = np.arange(1, 10) if high / low < 5 else np.array([1, 2, 5])
+    digits = np.array([1, 2, 3, 4, 6, 8] if high / low < 5 else [1, 2, 5])
     ticks = np.outer(decades, digits).ravel()
     ticks = ticks[(ticks >= low) & (ticks <= high)]
     axis = panel.yaxis if is_y else panel.xaxis
