@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments import speed
-from study import style, tables, timings
+from study import speed_figures, style, tables, timings
 from study.experiment import Display, Evidence, Picture, Plan, Section
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import catalogue, contest, keras_fit, products, task
@@ -182,6 +182,17 @@ def test_what_is_shown_is_text_of_the_tables() -> None:
     assert len(shown) == 3
     assert all(isinstance(cell, str) for display in shown for cell in display.frame.to_numpy().ravel())
     assert len(shown[0].frame) == len(catalogue.ENTRIES)
+
+
+def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
+    """An exponent that rounds to 0 is 0.00, not -0.00; from 0.9 to 4 seconds the ticks are 1, 2, 3 and 4."""
+    measured = pd.DataFrame({"value": [1, 2], "measure": "run", "seconds": [1.35, 2.7]})
+    rows = pd.concat([measured.assign(quantity=quantity) for quantity in speed_figures.AXES])
+    law = {"factor": 2.0, "exponent": -0.001, "ci_low": -0.004, "ci_high": 0.003}
+    fitted = pd.DataFrame([{"quantity": quantity, "measure": "run", **law} for quantity in speed_figures.AXES])
+    for panel in speed_figures.growth(rows, fitted).axes:
+        assert [text.get_text() for text in panel.texts] == ["runs: 0.00 [0.00, 0.00]"]
+        assert [label.get_text() for label in panel.get_yticklabels()] == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("repeats", [1, 5])
