@@ -105,6 +105,7 @@ def _epoch(
     step with a loss that is not finite or -1) and what was measured, (MOST_LOGGED, rows of all stages, measures).
     """
     kind, architecture = network.kind, network.architecture(counts)
+    one = tf.cast(updates >= 0, kind.precision)
 
     def at(update: tf.Tensor) -> Hyperparameters:
         learning_rate, momentum, epsilon, mean_rate, square_rate = tf.unstack(hyperparameters)
@@ -131,7 +132,7 @@ def _epoch(
         x, y = _batch(kind, seed, chosen, tf.gather(labels, order[index]))
         logits, signals = gradients.forward(architecture, _parameters(stages), x, seed, room)
         loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
-        update = _Update(network, is_logged, at(number + 1))
+        update = _Update(network, is_logged, at(number + 1), one)
         stages = tuple(gradients.backward(architecture, stages, signals, delta, update.of_layer))
 
         def write() -> tf.Tensor:
@@ -152,11 +153,15 @@ def _epoch(
 
 @dataclass(frozen=True)
 class _Update:
-    """What one step does to a layer on the walk back: `is_logged`, it is measured; then it is updated."""
+    """What one step does to a layer on the walk back: `is_logged`, it is measured; then it is updated.
+
+    `one` is 1, and what it is made of is known only at run time.
+    """
 
     network: Network
     is_logged: tf.Tensor
     hyperparameters: Hyperparameters
+    one: tf.Tensor
 
     def of_layer(self, place: int, layer: Any, signals: gradients.Signals, found: gradients.Gradients) -> Any:
         """The gradient in its inputs; and its next parameters, slots, moving moments and measures of the batch."""
@@ -173,9 +178,15 @@ class _Update:
         of_batch, through = tf.cond(self.is_logged, lambda: (measure(), through), lambda: (last, through))
         slopes, below, read = through
         parameters, slots, moving, _ = read if is_looped else layer
-        slopes = (tf.reshape(slope, p.shape) for slope, p in zip(slopes, parameters, strict=True))
+        slopes = tuple(tf.reshape(slope, p.shape) for slope, p in zip(slopes, parameters, strict=True))
+        # The next slots are made twice, to be kept and to make the update. What is kept and used, the compiler would
+        # write first and read again; it cannot know that `one` is 1, and so passes over a layer once: 6% of an epoch.
+        again = (
+            rule.advance(tuple(kept * self.one for kept in slot), slope * self.one, h)
+            for slot, slope in zip(slots, slopes, strict=True)
+        )
+        parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, again, strict=True))
         slots = tuple(rule.advance(slot, slope, h) for slot, slope in zip(slots, slopes, strict=True))
-        parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, slots, strict=True))
         moving = normalization.moved(moving, *signals.affine) if moving else ()
         return below, (parameters, slots, moving, of_batch)
 
@@ -227,7 +238,8 @@ def _before_step(
     def update_ratio(place: int, row: Any) -> tf.Tensor:
         if last is None:
             return undefined
-        (kernel, *_), (slots, *_), *_ = gradients.row_of(stages[place][:2], row)
+        (kernel, *_), (slots, *_), *_ = stages[place]
+        kernel, slots = gradients.row_of((kernel, slots), row)
         return tf.where(last.step > 0, measures.update_ratio(rule.update(slots, last), kernel), undefined)
 
     def visit(place: int, row: Any, signals: gradients.Signals) -> tf.Tensor:

@@ -428,5 +428,19 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     for mask in masks:
         np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
         assert abs(np.mean(mask == 0) - 0.4) < 5 * (0.24 / 60_000) ** 0.5
-    for a, b in itertools.combinations(masks, 2):
+    neighbours = [(mask[:, ::2], mask[:, 1::2]) for mask in masks]  # may be drawn as one number
+    for a, b in [*itertools.combinations(masks, 2), *neighbours]:
         assert abs(np.mean((a.numpy() == 0) == (b.numpy() == 0)) - 0.52) < 0.02
+
+
+@pytest.mark.parametrize("share", [0.2, 1 - 1e-12])
+def test_dropout_drops_the_same_units_in_any_precision(share: float):
+    """An odd number of units, too; and a share that is nearly all leaves nearly none."""
+    dropping = gradients.Architecture(tf.math.tanh, dropout=share)
+    dropped = []
+    for dtype in (tf.float32, tf.float64):
+        kernels = tuple((tf.zeros(shape, dtype), tf.zeros(shape[:2], dtype)) for shape in ((1, 7, 5), (1, 3, 7)))
+        _, signals = gradients.forward(dropping, kernels, tf.zeros((9, 5), dtype), tf.constant([1, 2]))
+        dropped.append(signals[0].mask[0].numpy() == 0)
+    np.testing.assert_array_equal(*dropped)
+    assert abs(np.mean(dropped) - share) < 5 * (0.16 / 63) ** 0.5
