@@ -74,7 +74,8 @@ def _blocks(
         f"Timed on {_machine(provenance)}, one thread, compiled as the engine compiles, with nothing else running; "
         f"{about['repeats']} repeats, every activation once in each. An element is timed in a tensor of {small:,.0f}, "
         f"a batch at one layer, which fits a core's cache, and in one of {large:,.0f}, which does not fit most; "
-        f"results are written, as a next layer needs them. A step is one of {about['updates']} of the article's "
+        "results are written, as a next layer needs them, and the backward pass computes anew what it needs of the "
+        f"forward pass, as the engine's does. A step is one of {about['updates']} of the article's "
         "network, measurements at logged steps included. Intervals say how far repeats scattered on this "
         "machine, no more.",
         Display(
