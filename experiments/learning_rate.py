@@ -1,7 +1,8 @@
 """Does the ranking change once every activation has its own learning rate, and how safe is the choice of one?
 
 One grid of rates for all, chosen per activation on validation; the grid grows for every activation while any optimum is
-at its edge. Then the tuned comparison on fresh paired seeds, beside the article's rate on the same seeds.
+at its edge. More seeds choose between each activation's best rates. Then the tuned comparison on fresh paired seeds,
+beside the article's rate on the same seeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from study import comparisons, rate_figures, tables, tuning
-from study.constants import FIRST_FRESH_SEED, HALF_DECADES, TOLERANCE, TUNED_SEEDS, TUNING_EPOCHS, TUNING_SEEDS
+from study.constants import (
+    FINALIST_SEEDS,
+    FINALISTS,
+    FIRST_FRESH_SEED,
+    HALF_DECADES,
+    TOLERANCE,
+    TUNED_SEEDS,
+    TUNING_EPOCHS,
+    TUNING_SEEDS,
+)
 from study.experiment import Display, Picture, Plan, Section
 from study.frames import runs_frame
 from study.records import Record
@@ -26,7 +36,10 @@ ARTICLE_RATE = Settings.learning_rate
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """The grid; its extensions while an optimum is at its edge; then the fresh seeds. Nothing in a quick look."""
+    """The grid; its extensions while an optimum is at its edge; the finalists' seeds; then the fresh ones.
+
+    Nothing in a quick look.
+    """
     if plan.is_quick:
         return []
     if not so_far:
@@ -35,12 +48,15 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if (runs["seed"] >= FIRST_FRESH_SEED).any():
         return []
     table = tuning.by_rate(runs)
-    more = tuning.extension(table)
-    return _tuning(plan, more) if more else _fresh(plan, tuning.chosen(table))
+    if more := tuning.extension(table):
+        return _tuning(plan, more)
+    if finalists := tuning.undecided(table):
+        return [_run(name, rate, seed) for name, rate in finalists for seed in range(TUNING_SEEDS, FINALIST_SEEDS)]
+    return _fresh(plan, table)
 
 
 def compared_seeds(plan: Plan) -> int:
-    """Fresh paired seeds of the comparison; the first rounds' only choose the rates."""
+    """Fresh paired seeds of the comparison; those of the rounds before only choose the rates."""
     return plan.seeds or TUNED_SEEDS
 
 
@@ -49,10 +65,12 @@ def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     return [_run(name, rate, seed) for name, rate in grid for seed in range(TUNING_SEEDS)]
 
 
-def _fresh(plan: Plan, chosen: Mapping[str, float]) -> list[Settings]:
-    """Each activation at its chosen rate and at the article's; one run where they are one."""
+def _fresh(plan: Plan, rates: pd.DataFrame) -> list[Settings]:
+    """Each activation at its finalists, one of them chosen, and at the article's rate; one run where they are one."""
     seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + compared_seeds(plan))
-    arms = [(name, rate) for name in plan.activations for rate in {chosen.get(name, ARTICLE_RATE): 0, ARTICLE_RATE: 0}]
+    finalists = rates[rates["is_finalist"]]
+    arms = dict.fromkeys(zip(finalists["activation"], finalists["learning_rate"], strict=True))
+    arms |= dict.fromkeys((name, ARTICLE_RATE) for name in plan.activations)
     return [_run(name, rate, seed) for name, rate in arms for seed in seeds]
 
 
@@ -64,12 +82,15 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """The chosen rates and their tolerance, and the comparison with and without tuning."""
     runs = runs_frame(records)
     is_fresh = runs["seed"] >= FIRST_FRESH_SEED
-    rates, fresh = tuning.by_rate(runs[~is_fresh]), runs[is_fresh]
+    tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
+    rates = tuning.by_rate(tuning_runs)
     arms = {NAME: _at(fresh, tuning.chosen(rates)), UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
     accuracy = {arm: tables.accuracy(part, arm) for arm, part in arms.items() if len(part)}
     compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
     differences = [found for found in compared.values() if found is not None]
-    tuned = _tuned(tuning.tolerance(rates), accuracy, arms)
+    choice = tuning.tolerance(rates).join(tuning.leads(tuning_runs, rates), on="activation")
+    choice = choice.join(tuning.from_reference(fresh, rates, METRIC), on="activation")
+    tuned = _tuned(choice, accuracy, arms)
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "learning_rate": rates,
@@ -80,20 +101,21 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     blocks: list[str | Display | Picture] = [
         _method(rates),
         Display(
-            f"The rate chosen on validation, and the range of rates around it whose mean validation accuracy is within "
-            f"{100 * TOLERANCE:.1f} points of the best: how far off one may be. ≤ and ≥: the range ends where the grid "
-            "does.",
+            "The rate chosen on validation; its lead in mean validation accuracy over the other finalist, with a 95% t "
+            f"interval over the seeds of both; and the range of rates around it that are at most {100 * TOLERANCE:.1f} "
+            "points behind it: how far off one may be. ≤ and ≥: the range ends where the grid does.",
             _shown_rates(tuned, rates, style),
             NAME,
         ),
         _edges(tuned, style),
         Display(
             "Test accuracy in percent with 95% t intervals over fresh seeds, at the chosen rate and at the article's "
-            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean. The test is of the tuned arm.",
+            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean. The test is of the tuned arm. Last, what the 95% "
+            "intervals of that difference span if either activation has either of its finalists.",
             _shown_accuracy(tuned, compared[NAME], style),
             "tuned",
         ),
-        *_pictures(rates, runs[~is_fresh], arms, tuned, style),
+        *_pictures(rates, tuning_runs, arms, tuned, style),
     ]
     return Section(TITLE, _answer(tuned, compared, style), blocks, section_tables)
 
@@ -104,10 +126,10 @@ def _at(runs: pd.DataFrame, chosen: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _tuned(
-    tolerance: pd.DataFrame, accuracy: Mapping[str, pd.DataFrame], arms: Mapping[str, pd.DataFrame]
+    choice: pd.DataFrame, accuracy: Mapping[str, pd.DataFrame], arms: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """The table `tuned`: an activation's rate and tolerance, and both arms' accuracy, rank and paired gain."""
-    table = tolerance.set_index("activation")
+    """The table `tuned`: the choice of an activation's rate, and both arms' accuracy, rank and paired gain."""
+    table = choice.set_index("activation")
     for arm, prefix in ((NAME, "tuned"), (UNTUNED, "untuned")):
         found = accuracy[arm].set_index("activation") if arm in accuracy else pd.DataFrame()
         for column, source in (
@@ -139,9 +161,11 @@ def _method(rates: pd.DataFrame) -> str:
     )
     return (
         f"The article's network, Adam, {TUNING_EPOCHS} epochs, batches of 100. {len(grid)} rates from {min(grid):.2g} "
-        f"to {max(grid):.2g}, half a decade apart, the same for every activation, {TUNING_SEEDS} seeds each. {grown} A "
-        "rate is chosen by the mean best validation accuracy; one where any seed diverged cannot be. The comparison is "
-        "then made on fresh seeds, which chose nothing, with the weights of the lowest validation loss in both arms."
+        f"to {max(grid):.2g}, half a decade apart, the same for every activation, {TUNING_SEEDS} seeds each. {grown} "
+        f"The {FINALISTS} best of every activation have {FINALIST_SEEDS}, by which one is chosen. Best is the highest "
+        "mean of the best validation accuracy; a rate where any seed diverged cannot be chosen. The comparison is then "
+        "made on fresh seeds, which chose nothing, with the weights of the lowest validation loss in both arms. The "
+        "finalist that was not chosen has them too, to show what depends on the choice."
     )
 
 
@@ -170,6 +194,8 @@ def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.D
                 "Activation": style.labels[name],
                 "rate": f"{row['learning_rate']:.2g}" if is_found else tables.DASH,
                 "validation accuracy there": tables.interval(mean, low, high, 100),
+                "lead, points": tables.interval(row["lead"], row["lead_ci_low"], row["lead_ci_high"], 100, signed=True),
+                "over the rate": f"{row['runner_up']:.2g}" if row["lead_n"] > 0 else tables.DASH,
                 "as good from": f"{below}{row['tolerance_low']:.2g}" if is_found else tables.DASH,
                 "to": f"{above}{row['tolerance_high']:.2g}" if is_found else tables.DASH,
                 "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else tables.DASH,
@@ -190,7 +216,9 @@ def _shown_accuracy(tuned: pd.DataFrame, differences: pd.DataFrame | None, style
             }
         shown["gain, points"] = tables.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
         shown["rank tuned / untuned"] = " / ".join(_whole(row[f"{arm}_rank"]) for arm in ("tuned", "untuned"))
-        rows.append(shown | comparisons.columns(differences, row["activation"], style.labels))
+        shown |= comparisons.columns(differences, row["activation"], style.labels)
+        shown["at either's finalists, points"] = comparisons.reach(row)
+        rows.append(shown)
     return pd.DataFrame(rows)
 
 
@@ -217,6 +245,11 @@ def _answer(tuned: pd.DataFrame, compared: Mapping[str, pd.DataFrame | None], st
         is_same = (done["tuned_rank"] == done["untuned_rank"]).all()
         order = "is the same" if is_same else "differs"
         first += f" The order of the means {order} at the article's rate of {ARTICLE_RATE:g} for all."
+    if unsure := [row["activation"] for row in tuned.to_dict("records") if row["lead_ci_low"] <= 0]:
+        names = ", ".join(tables.escape_markdown(style.labels[name]) for name in unsure)
+        first += (
+            f" Validation does not tell the chosen rate from the next best for {names}: the lead's interval includes 0."
+        )
     arms = {NAME: "Tuned", UNTUNED: f"At {ARTICLE_RATE:g}"}
     verdicts = [
         f"{arms[arm]}: {comparisons.verdict(found, style.labels)}"

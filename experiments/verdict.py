@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
-from study import decision, tables
+from study import comparisons, decision, tables
 from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TUNING_EPOCHS
 from study.decision import Finding, Source
 from study.experiment import Display, Evidence, Picture, Plan, Section
@@ -47,6 +47,8 @@ SOURCES = (
             "rate": "learning_rate",
             "tolerance_low": "tolerance_low",
             "tolerance_high": "tolerance_high",
+            "any_finalist_low": "any_finalist_low",
+            "any_finalist_high": "any_finalist_high",
         },
     ),
     *(
@@ -102,6 +104,7 @@ def _answer(table: pd.DataFrame, found: Mapping[str, pd.DataFrame], style: Style
     parts = [
         f"**Use {names.all(choice[:1])}.**",
         *accuracy_in_words(decided, choice, names, IN_WORDS[family]),
+        *choice_in_words(table, decided, names),
         otherwise_in_words({how: findings[name] for name, how in IN_WORDS.items() if name != family}, decided, names),
         *depth_in_words(table, choice[0], names),
         *noise_in_words(findings[NOISE], names),
@@ -145,6 +148,15 @@ def accuracy_in_words(found: Finding, choice: Sequence[str], names: _Names, how:
             f"{100 * found.detectable:.2f} points or more would have been seen with a probability of at least 0.8."
         )
     return parts
+
+
+def choice_in_words(table: pd.DataFrame, decided: Finding, names: _Names) -> list[str]:
+    """How far the differences reach, whichever of its two best rates validation had chosen for each."""
+    rows = table.dropna(subset=["any_finalist_low", "any_finalist_high"]).to_dict("records")
+    reaches = [f"{names.all([row['activation']])} {comparisons.reach(row)}" for row in rows]
+    reference = names.all([decided.reference])
+    text = f"With either of the two best rates of each, the 95% intervals of the difference from {reference} reach"
+    return [f"{text}, in points: {'; '.join(reaches)}."] if reaches else []
 
 
 def otherwise_in_words(others: Mapping[str, Finding | None], decided: Finding, names: _Names) -> str:

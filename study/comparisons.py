@@ -1,5 +1,6 @@
 """Runs of one arm -> each activation against the reference, as a table, and what it supports, as a sentence."""
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -27,6 +28,12 @@ def against_reference(runs: pd.DataFrame, experiment: str, metric: str) -> pd.Da
 def points(row: Mapping[str, float]) -> str:
     """A row's difference with its interval, in percentage points."""
     return interval(row["difference"], row["ci_low"], row["ci_high"], 100, signed=True)
+
+
+def reach(row: Mapping[str, float]) -> str:
+    """How far a row's difference reaches at any of the finalists, in percentage points; a dash if it is not known."""
+    low, high = (100 * row[f"any_finalist_{end}"] for end in ("low", "high"))
+    return f"{low:+.2f} to {high:+.2f}" if math.isfinite(high - low) else DASH
 
 
 def columns(differences: pd.DataFrame | None, activation: str, labels: Mapping[str, str]) -> dict[str, str]:

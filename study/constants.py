@@ -32,7 +32,9 @@ WORKER_DEATHS = 3  # worker processes one run may take with it before it is reco
 # The tuned comparison: half-decade rates for every activation, chosen on validation, then run on fresh seeds.
 HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
 MOST_EXTENSIONS = 4  # rates added at either end, for every activation, before the edge is reported as it is
-TUNING_SEEDS = 3
+TUNING_SEEDS = 3  # of every rate; too few to choose: another rounding of the same runs chose the other of two
+FINALISTS = 2  # rates of every activation that these leave, to be chosen from
+FINALIST_SEEDS = 15  # of each finalist, the first TUNING_SEEDS among them
 TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who is told from ReLU
 FIRST_FRESH_SEED = 1000
 TUNING_EPOCHS = 6  # each costs all activations together half a minute of two cores

@@ -1,17 +1,29 @@
 """Learning rates: one grid of half decades for all activations, the choice on validation, and the room it leaves.
 
-Frames in, frames out. A rate counts for an activation only if every tuning seed finished there: an optimum beside which
-runs diverge is not one to recommend.
+The choice is made in two rounds of one budget for every activation, as in sequential halving (Karnin, Koren & Somekh
+2013): a few seeds at all rates leave FINALISTS, and more seeds at these choose. Frames in, frames out. A rate counts
+for an activation only if every seed finished there: an optimum beside which runs diverge is not one to recommend.
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from study.constants import HALF_DECADES, MOST_EXTENSIONS, TOLERANCE, TUNING_SEEDS
-from study.statistics import summarise
+from study.constants import (
+    FINALIST_SEEDS,
+    FINALISTS,
+    HALF_DECADES,
+    MOST_EXTENSIONS,
+    REFERENCE_ACTIVATION,
+    TOLERANCE,
+    TUNING_SEEDS,
+)
+from study.statistics import mean_interval, summarise
 
-ROUNDING = 1e-9  # means of the same accuracies in another order differ by less
+DIGITS = 9  # after the point; means of the same accuracies in another order differ by less
+METRIC = "best_validation_accuracy"
 
 
 def rate(half_decades: int) -> float:
@@ -28,39 +40,100 @@ def by_rate(runs: pd.DataFrame) -> pd.DataFrame:
     """One row an activation and rate, rates ascending: n, diverged, best validation accuracy in [0, 1] with t interval.
 
     `runs`: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run is done); the tuning
-    runs alone. `is_eligible`: all TUNING_SEEDS finished. `is_chosen`: the highest mean of those; of equals the lowest.
-    `is_tolerated`: eligible, within TOLERANCE of the best, and joined to it by rates that are too.
+    runs alone. `is_eligible`: all its seeds finished, TUNING_SEEDS or, once it had more, FINALIST_SEEDS.
+    `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS. `is_chosen`: the finalist
+    with the highest mean of all. Of equals the lowest rate goes first. `is_tolerated`: eligible, at most TOLERANCE
+    below the chosen on the seeds they share, and joined to it by rates that are too.
     """
     keys = ["activation", "learning_rate"]
-    table = summarise(runs, "best_validation_accuracy", keys).drop(columns=["std", "min", "max", "missing"])
+    table = summarise(runs, METRIC, keys).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
     diverged = runs.assign(diverged=runs["status"] == "diverged").groupby(keys, sort=False)["diverged"].sum()
     table.insert(3, "diverged", diverged.to_numpy())
-    table = table.assign(is_eligible=table["n"] >= TUNING_SEEDS, is_chosen=False, is_tolerated=False)
-    parts = [_choose(part.sort_values("learning_rate")) for _, part in table.groupby("activation", sort=False)]
+    had_more = runs.groupby(keys, sort=False)["seed"].max().to_numpy() >= TUNING_SEEDS
+    asked = np.where(had_more, FINALIST_SEEDS, TUNING_SEEDS)
+    table = table.assign(is_eligible=table["n"] >= asked, is_finalist=False, is_chosen=False, is_tolerated=False)
+    parts = [
+        _choose(part.sort_values("learning_rate"), _by_seed(runs, name))
+        for name, part in table.groupby("activation", sort=False)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _choose(part: pd.DataFrame) -> pd.DataFrame:
-    """One activation's rates, ascending, with `is_chosen` and `is_tolerated` found."""
-    means = part["validation_accuracy_mean"].where(part["is_eligible"]).to_numpy(float)
-    if math.isnan(best := pd.Series(means).max()):
+def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
+    """An activation's best validation accuracy, a row a seed and a column a rate, both ascending."""
+    return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
+
+
+def _choose(part: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """One activation's rates, ascending, with finalists, choice and tolerance found; `accuracy` by seed and rate."""
+    rates = part["learning_rate"]
+    accuracy = accuracy[rates[part["is_eligible"]]]
+    if accuracy.empty:
         return part
-    place = next(i for i, mean in enumerate(means) if mean >= best - ROUNDING)
-    is_good = [mean >= best - TOLERANCE - ROUNDING for mean in means]  # False for NaN
-    low = high = place
+    first = accuracy[accuracy.index < TUNING_SEEDS].mean().round(DIGITS)
+    finalists = first.sort_values(ascending=False, kind="stable").index[:FINALISTS].sort_values()
+    best = accuracy[finalists].dropna().mean().round(DIGITS).idxmax()
+    behind = accuracy.rsub(accuracy[best], axis=0).mean().round(DIGITS).reindex(rates)
+    is_good = (behind <= TOLERANCE).to_numpy()  # False for NaN
+    place = low = high = rates.tolist().index(best)
     while low > 0 and is_good[low - 1]:
         low -= 1
-    while high < len(means) - 1 and is_good[high + 1]:
+    while high < len(rates) - 1 and is_good[high + 1]:
         high += 1
-    places = range(len(means))
-    return part.assign(is_chosen=[i == place for i in places], is_tolerated=[low <= i <= high for i in places])
+    places = np.arange(len(rates))
+    return part.assign(
+        is_finalist=rates.isin(finalists),
+        is_chosen=places == place,
+        is_tolerated=(low <= places) & (places <= high),
+    )
 
 
 def chosen(table: pd.DataFrame) -> dict[str, float]:
     """Per activation its chosen rate; those without an eligible rate are left out."""
     rows = table[table["is_chosen"]]
     return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
+
+
+def undecided(table: pd.DataFrame) -> list[tuple[str, float]]:
+    """The activations and rates that are finalists and have not had all of FINALIST_SEEDS."""
+    rows = table[table["is_finalist"] & (table["n"] < FINALIST_SEEDS)]
+    return list(zip(rows["activation"], rows["learning_rate"], strict=True))
+
+
+def leads(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """By activation the other finalist, `runner_up`, and how far the chosen rate is ahead of it on their shared seeds.
+
+    `lead` is a difference of best validation accuracies in [0, 1], with its t interval over `lead_n` seeds. Without
+    those of which no other rate was a finalist.
+    """
+    rows = {}
+    for name, part in table[table["is_finalist"]].groupby("activation", sort=False):
+        best, *others = part.sort_values("is_chosen", ascending=False)["learning_rate"]
+        if others:
+            a, b = _by_seed(runs, name)[[best, others[0]]].dropna().to_numpy(float).T
+            lead = mean_interval(a - b)
+            rows[name] = (others[0], lead.estimate, lead.low, lead.high, lead.n)
+    columns = ["runner_up", "lead", "lead_ci_low", "lead_ci_high", "lead_n"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def from_reference(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """How far the difference from the reference depends on the rates chosen: `any_finalist_low`, `any_finalist_high`.
+
+    By activation the ends of the 95% t intervals of its paired difference in `metric`, taken over every couple of its
+    and the reference's finalists; so that what they span holds for either choice of both. `runs`: activation,
+    learning_rate, seed, `metric` (NaN unless the run is done), on fresh seeds.
+    """
+    finalists = table[table["is_finalist"]].groupby("activation", sort=False)["learning_rate"].apply(list)
+    by_arm = runs.pivot_table(index="seed", columns=["activation", "learning_rate"], values=metric)
+    against, rows = finalists.get(REFERENCE_ACTIVATION, []), {}
+    for name in finalists.index.drop(REFERENCE_ACTIVATION, errors="ignore"):
+        couples = [[(name, a), (REFERENCE_ACTIVATION, b)] for a in finalists[name] for b in against]
+        pairs = (by_arm[couple].dropna().to_numpy(float).T for couple in couples if set(couple) <= set(by_arm.columns))
+        if intervals := [mean_interval(a - b) for a, b in pairs]:
+            rows[name] = (min(i.low for i in intervals), max(i.high for i in intervals))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["any_finalist_low", "any_finalist_high"])
 
 
 def extension(table: pd.DataFrame) -> list[int]:

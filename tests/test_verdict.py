@@ -93,6 +93,15 @@ def test_the_better_ones_are_recommended_cheapest_first() -> None:
     assert "ms" not in say({"accuracy": accuracy(), "comparisons": rows})
 
 
+def test_what_hangs_on_the_choice_of_rates_is_said() -> None:
+    """From the table of the tuned comparison; nothing where no activation has two rates to choose from."""
+    tuned = pd.DataFrame({"activation": NAMES, "any_finalist_low": [None, -0.003, 1e-4], "any_finalist_high": 0.002})
+    found = {"accuracy": accuracy(), "comparisons": compared(gelu=0.02)}
+    said = r"difference from ReLU reach, in points: Sigmoid -0.30 to +0.20; G\*LU +0.01 to +0.20."
+    assert said in say(found | {"tuned": tuned})
+    assert "best rates" not in say(found | {"tuned": tuned.assign(any_finalist_high=math.nan)})
+
+
 def test_the_worse_are_named_and_the_rest_bounded() -> None:
     """Sigmoid is worse by 2 points, which does not widen what is said of GELU."""
     text = say({"accuracy": accuracy(), "comparisons": compared(sigmoid=-0.02, gelu=0.003)})
