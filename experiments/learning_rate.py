@@ -83,7 +83,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = runs_frame(records)
     is_fresh = runs["seed"] >= FIRST_FRESH_SEED
     tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
-    rates = tuning.by_rate(tuning_runs)
+    rates = tuning.by_rate(tuning_runs, is_over=len(fresh) > 0)
     arms = {NAME: _at(fresh, tuning.chosen(rates)), UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
     accuracy = {arm: tables.accuracy(part, arm) for arm, part in arms.items() if len(part)}
     compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
@@ -102,16 +102,18 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         _method(rates),
         Display(
             "The rate chosen on validation; its lead in mean validation accuracy over the other finalist, with a 95% t "
-            f"interval over the seeds of both; and the range of rates around it that are at most {100 * TOLERANCE:.1f} "
-            "points behind it: how far off one may be. ≤ and ≥: the range ends where the grid does.",
+            f"interval; and the range of rates around it that are at most {100 * TOLERANCE:.1f} points behind it (the "
+            f"other finalist by {FINALIST_SEEDS} seeds, the rest by {TUNING_SEEDS}): how far off one may be. ≤ and ≥: "
+            "the range ends where the grid does.",
             _shown_rates(tuned, rates, style),
             NAME,
         ),
         _edges(tuned, style),
         Display(
             "Test accuracy in percent with 95% t intervals over fresh seeds, at the chosen rate and at the article's "
-            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean. The test is of the tuned arm. Last, what the 95% "
-            "intervals of that difference span if either activation has either of its finalists.",
+            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean. The test is of the tuned arm. Last, "
+            "from where to where the 95% intervals of that difference reach over all pairings of the activation's "
+            "finalists with the reference's, and in how many the interval lies above or below 0.",
             _shown_accuracy(tuned, compared[NAME], style),
             "tuned",
         ),
@@ -162,10 +164,11 @@ def _method(rates: pd.DataFrame) -> str:
     return (
         f"The article's network, Adam, {TUNING_EPOCHS} epochs, batches of 100. {len(grid)} rates from {min(grid):.2g} "
         f"to {max(grid):.2g}, half a decade apart, the same for every activation, {TUNING_SEEDS} seeds each. {grown} "
-        f"The {FINALISTS} best of every activation have {FINALIST_SEEDS}, by which one is chosen. Best is the highest "
-        "mean of the best validation accuracy; a rate where any seed diverged cannot be chosen. The comparison is then "
-        "made on fresh seeds, which chose nothing, with the weights of the lowest validation loss in both arms. The "
-        "finalist that was not chosen has them too, to show what depends on the choice."
+        f"The {FINALISTS} best of every activation by these, its finalists, have {FINALIST_SEEDS}, by which one is "
+        "chosen. Best is the highest mean of the best validation accuracy; a rate where any seed diverged cannot be "
+        "chosen. The comparison is then made on fresh seeds, which chose nothing, with the weights of the lowest "
+        "validation loss in both arms. The other finalist is run on the same fresh seeds, to show what hangs on the "
+        "choice."
     )
 
 
@@ -196,7 +199,7 @@ def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.D
                 "validation accuracy there": tables.interval(mean, low, high, 100),
                 "lead, points": tables.interval(row["lead"], row["lead_ci_low"], row["lead_ci_high"], 100, signed=True),
                 "over the rate": f"{row['runner_up']:.2g}" if row["lead_n"] > 0 else tables.DASH,
-                "as good from": f"{below}{row['tolerance_low']:.2g}" if is_found else tables.DASH,
+                "good from": f"{below}{row['tolerance_low']:.2g}" if is_found else tables.DASH,
                 "to": f"{above}{row['tolerance_high']:.2g}" if is_found else tables.DASH,
                 "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else tables.DASH,
             }
@@ -217,7 +220,7 @@ def _shown_accuracy(tuned: pd.DataFrame, differences: pd.DataFrame | None, style
         shown["gain, points"] = tables.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
         shown["rank tuned / untuned"] = " / ".join(_whole(row[f"{arm}_rank"]) for arm in ("tuned", "untuned"))
         shown |= comparisons.columns(differences, row["activation"], style.labels)
-        shown["at either's finalists, points"] = comparisons.reach(row)
+        shown["any finalists, points"] = comparisons.reach(row)
         rows.append(shown)
     return pd.DataFrame(rows)
 
@@ -266,8 +269,8 @@ def _pictures(
         Picture(
             "learning_rate",
             "Validation accuracy against the learning rate, on a scale on which the error is logarithmic: mean and "
-            "interval over seeds, every seed a dot, a ring at the rate chosen. Look for how flat each top is, and on "
-            "which side it falls off.",
+            "interval over seeds, every seed a dot, more of them at an activation's finalists, a ring at the rate "
+            "chosen. Look for how flat each top is, and on which side it falls off.",
             rate_figures.accuracy_against_rate(rates, tuning_runs, style),
         )
     ]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
 from study import comparisons, decision, tables
-from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TUNING_EPOCHS
+from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TOLERANCE, TUNING_EPOCHS
 from study.decision import Finding, Source
 from study.experiment import Display, Evidence, Picture, Plan, Section
 from study.style import Style
@@ -17,10 +17,11 @@ from study.trainability import shown_depth
 
 ORDER = 0
 TITLE = "Verdict"
-FAMILIES = ("learning_rate", "baseline")  # whose tests decide: the first that was run
+TUNED = "learning_rate"
+FAMILIES = (TUNED, "baseline")  # whose tests decide: the first that was run
 NOISE = "robustness"
 IN_WORDS = {
-    "learning_rate": f"each with a learning rate of its own, {TUNING_EPOCHS} epochs",
+    TUNED: f"each with a learning rate of its own, {TUNING_EPOCHS} epochs",
     "baseline": "in the article's network, one learning rate for all",
     BEST_WEIGHTS: "in the article's network, one learning rate for all, by the weights of the lowest validation loss",
 }
@@ -49,6 +50,9 @@ SOURCES = (
             "tolerance_high": "tolerance_high",
             "any_finalist_low": "any_finalist_low",
             "any_finalist_high": "any_finalist_high",
+            "pairings_better": "pairings_better",
+            "pairings_worse": "pairings_worse",
+            "pairings": "pairings",
         },
     ),
     *(
@@ -104,7 +108,7 @@ def _answer(table: pd.DataFrame, found: Mapping[str, pd.DataFrame], style: Style
     parts = [
         f"**Use {names.all(choice[:1])}.**",
         *accuracy_in_words(decided, choice, names, IN_WORDS[family]),
-        *choice_in_words(table, decided, names),
+        *(choice_in_words(table, decided, names) if family == TUNED else ()),
         otherwise_in_words({how: findings[name] for name, how in IN_WORDS.items() if name != family}, decided, names),
         *depth_in_words(table, choice[0], names),
         *noise_in_words(findings[NOISE], names),
@@ -151,12 +155,14 @@ def accuracy_in_words(found: Finding, choice: Sequence[str], names: _Names, how:
 
 
 def choice_in_words(table: pd.DataFrame, decided: Finding, names: _Names) -> list[str]:
-    """How far the differences reach, whichever of its two best rates validation had chosen for each."""
-    rows = table.dropna(subset=["any_finalist_low", "any_finalist_high"]).to_dict("records")
+    """What hangs on the choice of rates: the differences had validation chosen the other of the two best."""
+    rows = table[table["any_finalist_high"].notna() & (table["pairings"] > 1)].to_dict("records")
     reaches = [f"{names.all([row['activation']])} {comparisons.reach(row)}" for row in rows]
-    reference = names.all([decided.reference])
-    text = f"With either of the two best rates of each, the 95% intervals of the difference from {reference} reach"
-    return [f"{text}, in points: {'; '.join(reaches)}."] if reaches else []
+    text = (
+        "That is for the rates chosen. Over all pairings of an activation's two best rates with "
+        f"{names.all([decided.reference])}'s, the 95% intervals of the difference reach, in points, from"
+    )
+    return [f"{text}: {'; '.join(reaches)}."] if reaches else []
 
 
 def otherwise_in_words(others: Mapping[str, Finding | None], decided: Finding, names: _Names) -> str:
@@ -224,7 +230,7 @@ def _depths(table: pd.DataFrame, optimizer: str) -> list[str]:
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     shown = {"Activation": [style.labels[name] for name in table["activation"]]}
     shown["test accuracy"], shown["tuned"] = _percents(table, "accuracy"), _percents(table, "tuned")
-    shown["rate (as good: from, to)"] = [
+    shown["rate (from, to)"] = [
         tables.DASH if rate != rate else f"{rate:.2g} ({low:.2g}, {high:.2g})"
         for rate, low, high in table[["rate", "tolerance_low", "tolerance_high"]].itertuples(index=False)
     ]
@@ -251,7 +257,8 @@ def _caption(table: pd.DataFrame) -> str:
     return (
         "Accuracies and dead units in percent with 95% t intervals: the article's network, last weights, stopped "
         f"early; tuned, on fresh seeds, {TUNING_EPOCHS} epochs, best validation weights (so the two columns are of two "
-        "protocols), with the rate chosen and the range of rates as good; the deepest network that trained, in hidden "
+        "protocols), with the rate chosen and the range of rates at most "
+        f"{100 * TOLERANCE:g} points behind it on validation; the deepest network that trained, in hidden "
         "layers, median (least to most); the mean accuracy under noise; time of an "
         "entry forward and backward, and of a training step; units dead at the end of training. "
         f"Seeds: {', '.join(counts)}."

@@ -31,9 +31,13 @@ def points(row: Mapping[str, float]) -> str:
 
 
 def reach(row: Mapping[str, float]) -> str:
-    """How far a row's difference reaches at any of the finalists, in percentage points; a dash if it is not known."""
+    """How far a row's difference reaches over all pairings of finalists, in points; in how many it is told from 0."""
     low, high = (100 * row[f"any_finalist_{end}"] for end in ("low", "high"))
-    return f"{low:+.2f} to {high:+.2f}" if math.isfinite(high - low) else DASH
+    if not math.isfinite(high - low):
+        return DASH
+    counts = {side: row[f"pairings_{side}"] for side in ("better", "worse")}
+    told = [f"{side} in {count:.0f}" for side, count in counts.items() if count] or ["neither in any"]
+    return f"{low:+.2f} to {high:+.2f}, {', '.join(told)} of {row['pairings']:.0f}"
 
 
 def columns(differences: pd.DataFrame | None, activation: str, labels: Mapping[str, str]) -> dict[str, str]:

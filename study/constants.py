@@ -37,8 +37,8 @@ FINALISTS = 2  # rates of every activation that these leave, to be chosen from
 FINALIST_SEEDS = 15  # of each finalist, the first TUNING_SEEDS among them
 TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who is told from ReLU
 FIRST_FRESH_SEED = 1000
-TUNING_EPOCHS = 6  # each costs all activations together half a minute of two cores
-TOLERANCE = 0.002  # validation accuracy: a rate this near the best one's is as good
+TUNING_EPOCHS = 6  # each costs all activations together a minute of two cores
+TOLERANCE = 0.002  # validation accuracy: how far a rate may be behind the chosen one and still do
 
 NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # a of Unif[-a, a] added to test images
 OUTPUT_SEEDS = 10  # of the experiment on output layers; with 5, the exact interval of "5 of 5" begins below a half

@@ -37,6 +37,7 @@ TERMS = {
         f"a best validation accuracy of at least {TRAINED_LEVEL:.0%}; below {CHANCE_LEVEL:.0%} a run stayed at chance."
     ),
     "Points": "percentage points of accuracy.",
+    "Finalist": "one of the two learning rates that a first round of few seeds leaves an activation to be chosen from.",
     "Tuned": "with the learning rate that did best on validation images, on seeds that chose nothing.",
 }
 

@@ -5,6 +5,7 @@ The choice is made in two rounds of one budget for every activation, as in seque
 for an activation only if every seed finished there: an optimum beside which runs diverge is not one to recommend.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -36,14 +37,15 @@ def half_decades(learning_rate: float) -> int:
     return round(2 * math.log10(learning_rate))
 
 
-def by_rate(runs: pd.DataFrame) -> pd.DataFrame:
+def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
     """One row an activation and rate, rates ascending: n, diverged, best validation accuracy in [0, 1] with t interval.
 
     `runs`: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run is done); the tuning
     runs alone. `is_eligible`: all its seeds finished, TUNING_SEEDS or, once it had more, FINALIST_SEEDS.
-    `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS. `is_chosen`: the finalist
-    with the highest mean of all. Of equals the lowest rate goes first. `is_tolerated`: eligible, at most TOLERANCE
-    below the chosen on the seeds they share, and joined to it by rates that are too.
+    `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS; if the tuning `is_over`,
+    of those with all FINALIST_SEEDS. `is_chosen`: the finalist with the highest mean of all. Of equals the lowest rate
+    goes first. `is_tolerated`: eligible, at most TOLERANCE below the chosen on the seeds they share, and joined to it
+    by rates that are too.
     """
     keys = ["activation", "learning_rate"]
     table = summarise(runs, METRIC, keys).drop(columns=["std", "min", "max", "missing"])
@@ -54,7 +56,7 @@ def by_rate(runs: pd.DataFrame) -> pd.DataFrame:
     asked = np.where(had_more, FINALIST_SEEDS, TUNING_SEEDS)
     table = table.assign(is_eligible=table["n"] >= asked, is_finalist=False, is_chosen=False, is_tolerated=False)
     parts = [
-        _choose(part.sort_values("learning_rate"), _by_seed(runs, name))
+        _choose(part.sort_values("learning_rate"), _by_seed(runs, name), FINALIST_SEEDS if is_over else TUNING_SEEDS)
         for name, part in table.groupby("activation", sort=False)
     ]
     return pd.concat(parts, ignore_index=True)
@@ -65,13 +67,17 @@ def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
     return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
 
 
-def _choose(part: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    """One activation's rates, ascending, with finalists, choice and tolerance found; `accuracy` by seed and rate."""
+def _choose(part: pd.DataFrame, accuracy: pd.DataFrame, least: int) -> pd.DataFrame:
+    """One activation's rates, ascending, with finalists, choice and tolerance found; `accuracy` by seed and rate.
+
+    A finalist has at `least` so many seeds.
+    """
     rates = part["learning_rate"]
     accuracy = accuracy[rates[part["is_eligible"]]]
-    if accuracy.empty:
+    candidates = rates[part["is_eligible"] & (part["n"] >= least)]
+    if candidates.empty:
         return part
-    first = accuracy[accuracy.index < TUNING_SEEDS].mean().round(DIGITS)
+    first = accuracy.loc[accuracy.index < TUNING_SEEDS, candidates].mean().round(DIGITS)
     finalists = first.sort_values(ascending=False, kind="stable").index[:FINALISTS].sort_values()
     best = accuracy[finalists].dropna().mean().round(DIGITS).idxmax()
     behind = accuracy.rsub(accuracy[best], axis=0).mean().round(DIGITS).reindex(rates)
@@ -119,21 +125,30 @@ def leads(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def from_reference(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """How far the difference from the reference depends on the rates chosen: `any_finalist_low`, `any_finalist_high`.
+    """By activation, its difference from the reference over all `pairings` of its finalists with the reference's.
 
-    By activation the ends of the 95% t intervals of its paired difference in `metric`, taken over every couple of its
-    and the reference's finalists; so that what they span holds for either choice of both. `runs`: activation,
-    learning_rate, seed, `metric` (NaN unless the run is done), on fresh seeds.
+    `any_finalist_low` and `any_finalist_high` are the ends of all 95% t intervals of the paired difference in `metric`
+    together; `pairings_better` and `pairings_worse` count the intervals wholly above and below 0. NaN where a pairing
+    has fewer than two seeds. `runs`: activation, learning_rate, seed, `metric` (NaN unless the run is done), on fresh
+    seeds.
     """
     finalists = table[table["is_finalist"]].groupby("activation", sort=False)["learning_rate"].apply(list)
-    by_arm = runs.pivot_table(index="seed", columns=["activation", "learning_rate"], values=metric)
-    against, rows = finalists.get(REFERENCE_ACTIVATION, []), {}
+    rows = {}
+
+    def arm(activation: Any, rate: float) -> "pd.Series[float]":
+        is_of_arm = (runs["activation"] == activation) & (runs["learning_rate"] == rate)
+        return runs[is_of_arm].set_index("seed")[metric]
+
     for name in finalists.index.drop(REFERENCE_ACTIVATION, errors="ignore"):
-        couples = [[(name, a), (REFERENCE_ACTIVATION, b)] for a in finalists[name] for b in against]
-        pairs = (by_arm[couple].dropna().to_numpy(float).T for couple in couples if set(couple) <= set(by_arm.columns))
-        if intervals := [mean_interval(a - b) for a, b in pairs]:
-            rows[name] = (min(i.low for i in intervals), max(i.high for i in intervals))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["any_finalist_low", "any_finalist_high"])
+        pairs = itertools.product(finalists[name], finalists.get(REFERENCE_ACTIVATION, []))
+        differences = (arm(name, a) - arm(REFERENCE_ACTIVATION, b) for a, b in pairs)
+        if found := [mean_interval(difference.dropna()) for difference in differences]:
+            low, high = np.array([(interval.low, interval.high) for interval in found]).T
+            is_known = bool(np.isfinite(high - low).all())
+            counts = ((low > 0).sum(), (high < 0).sum()) if is_known else (math.nan, math.nan)
+            rows[name] = (low.min(), high.max(), *counts, len(found))
+    columns = ["any_finalist_low", "any_finalist_high", "pairings_better", "pairings_worse", "pairings"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def extension(table: pd.DataFrame) -> list[int]:
@@ -151,7 +166,7 @@ def extension(table: pd.DataFrame) -> list[int]:
 
 
 def tolerance(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation: the chosen rate, the range of rates as good, its width in decades.
+    """One row an activation: the chosen rate, the range of rates within TOLERANCE of it, its width in decades.
 
     `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider; `is_edge`: the chosen rate
     itself is at an end of the grid. Without an eligible rate, numbers are NaN.

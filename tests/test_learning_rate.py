@@ -45,7 +45,7 @@ def peaked(**optima: float) -> Callable[[Settings], float]:
     return accuracy
 
 
-def table(accuracies: dict[float, list[float]]) -> pd.DataFrame:
+def table(accuracies: dict[float, list[float]], is_over: bool = False) -> pd.DataFrame:
     """`tuning.by_rate` of one activation whose seeds ended so at these rates; NaN diverged."""
     rows = [
         {
@@ -55,7 +55,7 @@ def table(accuracies: dict[float, list[float]]) -> pd.DataFrame:
         for rate, values in accuracies.items()
         for seed, value in enumerate(values)
     ]  # fmt: skip
-    return tuning.by_rate(pd.DataFrame(rows))
+    return tuning.by_rate(pd.DataFrame(rows), is_over)
 
 
 # The grid
@@ -187,6 +187,14 @@ def test_all_seeds_of_the_finalists_choose() -> None:
     assert tuning.undecided(found) == []
 
 
+def test_a_rate_that_lost_all_its_later_seeds_is_no_finalist_in_the_end() -> None:
+    """They crashed and left no record, so that it looks as one of the first round; the next best has them all."""
+    frame = {1e-4: [0.96] * FINALIST_SEEDS, 1e-3: [0.97] * FINALIST_SEEDS, 1e-2: [0.98] * TUNING_SEEDS}
+    assert table(frame)["is_finalist"].tolist() == [False, True, True]
+    assert table(frame, is_over=True)["is_finalist"].tolist() == [True, True, False]
+    assert tuning.chosen(table(frame, is_over=True)) == {"relu": 1e-3}
+
+
 def test_the_next_best_takes_the_place_of_a_finalist_that_diverged() -> None:
     """In a later seed; it then has the seeds to come that the other finalist has had."""
     lost = [0.98] * (FINALIST_SEEDS - 1) + [math.nan]
@@ -226,10 +234,11 @@ def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
 
 
 def drawn(names: tuple[str, ...], seeds: range, column: str) -> pd.DataFrame:
-    """Accuracies about 0.97 at two rates, by chance."""
+    """Accuracies about 0.97 at two rates, by chance; some arms are better than others."""
     rng = np.random.default_rng(3)
     keys = pd.MultiIndex.from_product([names, (1e-3, 1e-2), seeds], names=["activation", "learning_rate", "seed"])
-    return pd.DataFrame({column: rng.normal(0.97, 0.002, len(keys)), "status": "done"}, keys).reset_index()
+    of_arms = np.repeat(rng.normal(0.97, 0.002, 2 * len(names)), len(seeds))
+    return pd.DataFrame({column: rng.normal(of_arms, 0.002), "status": "done"}, keys).reset_index()
 
 
 def test_what_depends_on_the_choice_agrees_with_scipy() -> None:
@@ -255,7 +264,21 @@ def test_what_depends_on_the_choice_agrees_with_scipy() -> None:
         couples = product((1e-3, 1e-2), repeat=2)
         ends = [stats.ttest_rel(test[name, a], test["relu", b]).confidence_interval() for a, b in couples]
         expected = [min(low for low, _ in ends), max(high for _, high in ends)]
-        assert row.tolist() == pytest.approx(expected)
+        counts = [sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends), 4]
+        assert row.tolist() == pytest.approx([*expected, *counts])
+    assert spans[["pairings_better", "pairings_worse"]].gt(0).any().all()  # else the counts were not tested
+
+
+def test_what_is_not_known_of_one_pairing_is_not_known_of_all() -> None:
+    """A finalist that diverged on all fresh seeds, or on all but one: no smaller span is given in its stead."""
+    runs = drawn(("relu", "gelu"), range(FINALIST_SEEDS), "best_validation_accuracy")
+    fresh = drawn(("relu", "gelu"), range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + 9), "accuracy")
+    rates = tuning.by_rate(runs, is_over=True)
+    for name, rate, kept in product(("relu", "gelu"), (1e-3, 1e-2), (0, 1)):
+        is_lost = (fresh["activation"] == name) & (fresh["learning_rate"] == rate)
+        is_lost &= fresh["seed"] >= FIRST_FRESH_SEED + kept
+        for part in (fresh.assign(accuracy=fresh["accuracy"].mask(is_lost)), fresh[~is_lost]):
+            assert tuning.from_reference(part, rates, "accuracy").drop(columns="pairings").isna().all(axis=None)
 
 
 def test_a_choice_that_validation_hardly_made_is_named() -> None:

@@ -94,12 +94,22 @@ def test_the_better_ones_are_recommended_cheapest_first() -> None:
 
 
 def test_what_hangs_on_the_choice_of_rates_is_said() -> None:
-    """From the table of the tuned comparison; nothing where no activation has two rates to choose from."""
-    tuned = pd.DataFrame({"activation": NAMES, "any_finalist_low": [None, -0.003, 1e-4], "any_finalist_high": 0.002})
+    """Of activations with several pairings, all known; and not where the tuned comparison does not decide."""
+    tuned = pd.DataFrame(
+        {
+            "activation": NAMES, "any_finalist_low": [None, -0.003, 1e-4], "any_finalist_high": [None, 0.002, 0.002],
+            "pairings_better": [None, 0, 4], "pairings_worse": [None, 0, 0], "pairings": [None, 4, 4],
+        }
+    )  # fmt: skip
     found = {"accuracy": accuracy(), "comparisons": compared(gelu=0.02)}
-    said = r"difference from ReLU reach, in points: Sigmoid -0.30 to +0.20; G\*LU +0.01 to +0.20."
+    said = (
+        "Over all pairings of an activation's two best rates with ReLU's, the 95% intervals of the difference reach, "
+        r"in points, from: Sigmoid -0.30 to +0.20, neither in any of 4; G\*LU +0.01 to +0.20, better in 4 of 4."
+    )
     assert said in say(found | {"tuned": tuned})
-    assert "best rates" not in say(found | {"tuned": tuned.assign(any_finalist_high=math.nan)})
+    untuned = found["comparisons"].assign(experiment="baseline")
+    for other in ({"tuned": tuned.assign(pairings=1)}, {"tuned": tuned, "comparisons": untuned}):
+        assert "best rates" not in say(found | other)
 
 
 def test_the_worse_are_named_and_the_rest_bounded() -> None:
