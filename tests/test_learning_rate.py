@@ -195,6 +195,20 @@ def test_a_rate_that_lost_all_its_later_seeds_is_no_finalist_in_the_end() -> Non
     assert tuning.chosen(table(frame, is_over=True)) == {"relu": 1e-3}
 
 
+def test_the_report_chooses_as_the_rounds_did() -> None:
+    """A run that crashed is seen by the rounds, and the report has no record of it."""
+
+    def has_crashed(s: Settings) -> bool:
+        return s.activation == "gelu" and s.learning_rate == 1e-2 and TUNING_SEEDS <= s.seed < FIRST_FRESH_SEED
+
+    records = all_rounds(learning_rate.rounds, PAIR, lambda s: math.nan if has_crashed(s) else FOUND(s))
+    left = [r for r in records if not has_crashed(Settings(**r["identity"]["settings"]))]
+    assert len(left) == len(records) - (FINALIST_SEEDS - TUNING_SEEDS)
+    for seen in (records, left):
+        tuned = learning_rate.interpret(PAIR, seen, STYLE).tables["tuned"].set_index("activation")
+        assert tuned.loc["gelu", ["learning_rate", "runner_up"]].tolist() == [tuning.rate(-5), tuning.rate(-3)]
+
+
 def test_the_next_best_takes_the_place_of_a_finalist_that_diverged() -> None:
     """In a later seed; it then has the seeds to come that the other finalist has had."""
     lost = [0.98] * (FINALIST_SEEDS - 1) + [math.nan]
