@@ -348,7 +348,8 @@ def test_any_plan_has_an_answer(names: tuple[str, ...], seeds: int) -> None:
     """One activation, none of them the reference, one seed, the whole registry: what is not known is a dash."""
     plan = Plan(names, seeds)
     _, displays = shown(all_rounds(learning_rate.rounds, plan, peaked(**dict.fromkeys(names, -3))), plan)
-    assert [len(display.frame) for display in displays] == [len(names), len(names)]
+    compared = [len(names) - 1] if "relu" in names and len(names) > 1 else []
+    assert [len(display.frame) for display in displays] == [len(names), len(names), *compared]
 
 
 def test_runs_that_all_diverged_have_an_answer() -> None:
