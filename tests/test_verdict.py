@@ -108,7 +108,8 @@ def test_what_hangs_on_the_choice_of_rates_is_said() -> None:
     )
     assert said in say(found | {"tuned": tuned})
     untuned = found["comparisons"].assign(experiment="baseline")
-    for other in ({"tuned": tuned.assign(pairings=1)}, {"tuned": tuned, "comparisons": untuned}):
+    unknown = tuned.assign(any_finalist_high=math.nan)
+    for other in ({"tuned": tuned.assign(pairings=1)}, {"tuned": unknown}, {"tuned": tuned, "comparisons": untuned}):
         assert "best rates" not in say(found | other)
 
 
