@@ -47,6 +47,7 @@ check: $(INSTALLED) ## lint, format, types and tests: what a contribution must p
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	$(dir $(PY))lint-imports
 	$(PY) -m pytest $(SIDE_BY_SIDE)
 
 format: $(INSTALLED) ## format the code, and mend what ruff can mend

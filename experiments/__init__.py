@@ -1,1 +1,76 @@
-"""One module per question; adding a question is adding a file here (see study/experiment.py for the interface)."""
+"""The questions of the study, one module each, in the order of the report.
+
+To add a question, write its module and add it to `MODULES` (see study/report/section.py for what a module offers).
+"""
+
+from types import ModuleType
+from typing import cast
+
+from experiments import (
+    baseline,
+    cost,
+    deep_swish,
+    depth,
+    elu_paper,
+    few_seeds,
+    gelu_paper,
+    initialization,
+    learning_rate,
+    lippe,
+    ninety_nine,
+    output_layer,
+    published,
+    remedies,
+    robustness,
+    speed,
+    trainable_depth_6xi,
+    verdict,
+)
+from study.plan import target, times_activations
+from study.report.section import Conclusion, Experiment
+
+MODULES: tuple[ModuleType, ...] = (
+    verdict,
+    baseline,
+    few_seeds,
+    depth,
+    initialization,
+    remedies,
+    learning_rate,
+    robustness,
+    output_layer,
+    cost,
+    published,
+    gelu_paper,
+    deep_swish,
+    elu_paper,
+    lippe,
+    trainable_depth_6xi,
+    ninety_nine,
+    speed,
+)
+
+
+def by_name() -> dict[str, ModuleType]:
+    """Return every module by its name, in the order of the report."""
+    return {module.__name__.removeprefix("experiments."): module for module in MODULES}
+
+
+def experiments() -> dict[str, Experiment]:
+    """Return the modules that ask for runs, by name, in the order of the report."""
+    return {name: cast(Experiment, module) for name, module in by_name().items() if hasattr(module, "rounds")}
+
+
+def conclusions() -> dict[str, Conclusion]:
+    """Return the modules that conclude from the others' tables, by name, the last of the report first.
+
+    The verdict opens the report and concludes last, so that it sees the tables and judgements of all others.
+    """
+    found = reversed(by_name().items())
+    return {name: cast(Conclusion, module) for name, module in found if not hasattr(module, "rounds")}
+
+
+def askable() -> dict[str, str]:
+    """Return the make target of each module that something can be done for: runs, or timing."""
+    found = by_name().items()
+    return {name: target(module) for name, module in found if hasattr(module, "rounds") or times_activations(module)}

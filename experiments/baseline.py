@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import comparisons, figures, tables
-from study.claims import Judgement, judge
+from study.analysis import comparisons, summaries
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import Interval, mean_interval, rate_summary
 from study.constants import (
     ARTICLE_ACCURACY,
     CHANCE_LEVEL,
@@ -20,14 +21,15 @@ from study.constants import (
     SEEDS,
     SPARSITY_CLAIM,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import history_frame, measures_frame, runs_frame
-from study.records import Record
+from study.figures import training
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import history_frame, measures_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting as fmt
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import Interval, mean_interval, rate_summary
-from study.style import Style
 
-ORDER = 1
 TITLE = "The article's network"
 NAME = "baseline"
 METRIC = "test_accuracy"
@@ -53,12 +55,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Accuracies with intervals, paired differences from ReLU, curves and gradient norms; A2 and A5."""
     runs, history = runs_frame(records), history_frame(records)
     measures = measures_frame(records)
-    norms = tables.gradient_norms(measures, NAME)
-    accuracy, outcomes = tables.accuracy(runs, NAME), _outcomes(runs)
+    norms = summaries.gradient_norms(measures, NAME)
+    accuracy, outcomes = summaries.accuracy(runs, NAME), _outcomes(runs)
     differences = comparisons.against_reference(runs, NAME, METRIC)
     of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
-    units = tables.final_shares(measures.merge(finished), NAME)
+    units = summaries.final_shares(measures.merge(finished), NAME)
     section_tables = {
         "accuracy": accuracy,
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
@@ -139,8 +141,8 @@ def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Styl
             "Activation": style.labels[row["activation"]],
             "n": row["n"],
             "diverged": row["diverged"],
-            "last weights": tables.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
-            "best validation": tables.interval(
+            "last weights": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
+            "best validation": fmt.interval(
                 row["best_test_accuracy_mean"], row["best_ci_low"], row["best_ci_high"], 100
             ),
             "epochs": f"{row['epochs_mean']:.1f}",
@@ -156,9 +158,9 @@ def _shown_units(units: pd.DataFrame, style: Style) -> pd.DataFrame:
     for name, part in units.groupby("activation", sort=False):
         shown = {"Activation": style.labels[str(name)], "n": int(part["n"].max())}
         for row in part[part["measure"].isin(UNITS)].to_dict("records"):
-            shown[row["measure"].replace("_", " ")] = tables.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
+            shown[row["measure"].replace("_", " ")] = fmt.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
         rows.append(shown)
-    return pd.DataFrame(rows).fillna(tables.DASH)
+    return pd.DataFrame(rows).fillna(fmt.DASH)
 
 
 def _answer(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> str:
@@ -167,7 +169,7 @@ def _answer(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Sty
     if done.empty:
         return "Every run diverged. There is nothing to compare."
     means = ", ".join(
-        f"{_label(style, name)} {tables.percent(mean)}"
+        f"{_label(style, name)} {fmt.percent(mean)}"
         for name, mean in zip(done["activation"], done["test_accuracy_mean"], strict=True)
     )
     first = f"In the article's own network the mean test accuracies are {means} (n = {_span(done['n'])} seeds each)."
@@ -197,9 +199,9 @@ def _article(accuracy: pd.DataFrame, runs: pd.DataFrame, style: Style) -> str:
     below = int((found < ARTICLE_ACCURACY).sum())
     row = accuracy.set_index("activation").loc[REFERENCE_ACTIVATION]
     return (
-        f"The article's {tables.percent(ARTICLE_ACCURACY)} for {_label(style, REFERENCE_ACTIVATION)}, from one run: "
+        f"The article's {fmt.percent(ARTICLE_ACCURACY)} for {_label(style, REFERENCE_ACTIVATION)}, from one run: "
         f"{below} of {len(found)} seeds here end below it and {len(found) - below} at or above it "
-        f"(lowest {tables.percent(row['test_accuracy_min'])}, highest {tables.percent(row['test_accuracy_max'])})."
+        f"(lowest {fmt.percent(row['test_accuracy_min'])}, highest {fmt.percent(row['test_accuracy_max'])})."
     )
 
 
@@ -209,50 +211,50 @@ def _worst(outcomes: pd.DataFrame) -> str:
     is_unseen = (outcomes["count"] == 0) & outcomes["outcome"].isin(["diverged", "at_chance"])
     bound = outcomes.loc[is_unseen, "ci_high"].max()
     text = f"Of {_span(outcomes['n'])} runs an activation, {counts['diverged']} diverged and {counts['at_chance']} "
-    text += f"stayed at chance (best validation accuracy under {tables.percent(CHANCE_LEVEL, 0)}), all together"
-    unseen = f"; where none did, the rate may still be up to {tables.percent(bound, 0)} (exact binomial 95% interval)"
+    text += f"stayed at chance (best validation accuracy under {fmt.percent(CHANCE_LEVEL, 0)}), all together"
+    unseen = f"; where none did, the rate may still be up to {fmt.percent(bound, 0)} (exact binomial 95% interval)"
     return f"{text}{unseen if bound == bound else ''}."
 
 
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> list[Picture]:
-    reference = f"article: {tables.percent(ARTICLE_ACCURACY)}"
+    reference = f"article: {fmt.percent(ARTICLE_ACCURACY)}"
     return [
         Picture(
             "baseline_accuracy",
             "Test accuracy of every run (small points) and the mean with its 95% interval. The spread over seeds is of "
             "the size of the differences between activations; the article's figure is one draw from such a spread.",
-            figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
+            training.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
         ),
         Picture(
             "baseline_training",
             "Loss and validation accuracy by epoch, mean and 95% interval over seeds, drawn while every seed still "
             "runs. Look for how soon each curve flattens, and for the validation loss that turns upwards.",
-            figures.training_curves(history, style),
+            training.training_curves(history, style),
         ),
         Picture(
             "baseline_gradients_initial",
             "The three norms by layer at initialisation, before any training (geometric mean over seeds). The error "
             "signal is what vanishes; the weight gradient alone hides part of it, for it also holds the layer's input.",
-            figures.gradient_norms_by_layer(norms, style),
+            training.gradient_norms_by_layer(norms, style),
         ),
         Picture(
             "baseline_gradients_training",
             "The same norms over training. Look at how the first layer's lag behind the last layer's at the start, and "
             "whether the gap closes once the network has learnt.",
-            figures.gradient_norms_over_training(norms, style),
+            training.gradient_norms_over_training(norms, style),
         ),
         Picture(
             "baseline_units",
             "Shares of dead units, saturated entries and exact zeros on 1,000 validation images, over training. A "
             "smooth activation's exact zeros are rounding: in float32, GELU is 0 once its normal probability rounds "
             "to 0.",
-            figures.unit_measures(norms, style),
+            training.unit_measures(norms, style),
         ),
     ]
 
 
 def _label(style: Style, name: str) -> str:
     """The activation's label in running text."""
-    return tables.escape_markdown(style.labels[name])
+    return fmt.escape_markdown(style.labels[name])

@@ -1,6 +1,6 @@
 """What does an activation cost: time of an element and of a training step, memory, accuracy per second of training?
 
-It asks for no runs: the activations are timed once all runs are done, alone on the machine (`study/costs.py`).
+It asks for no runs: the activations are timed once all runs are done, alone on the machine (`study/cost/stopwatch.py`).
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,15 @@ from typing import Any
 import pandas as pd
 
 from experiments import baseline
-from study import cost_figures, cost_tables, tables
-from study.claims import Judgement, judge
+from study.analysis import cost as cost_tables
+from study.analysis.claims import Judgement, judge
 from study.constants import CHANCE_ACCURACY, COST_CLAIM, LEVEL_TO_REACH, REFERENCE_ACTIVATION
-from study.experiment import Display, Evidence, Picture, Plan, Section
-from study.style import Style
+from study.figures import cost as cost_figures
+from study.figures.style import Style
+from study.plan import Plan
+from study.report import formatting as tables
+from study.report.section import Display, Evidence, Picture, Section
 
-ORDER = 8
 TITLE = "What an activation costs"
 NAME = "cost"
 TIMES_ACTIVATIONS = True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import depth_figures, tables, theory_gaps, trainability
+from study.analysis import summaries, theory_gaps, trainability
 from study.constants import (
     DEEPEST_SEEDS,
     DEPTH_EPOCHS,
@@ -21,13 +21,16 @@ from study.constants import (
     QUICK_SEEDS,
     WIDTH,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import measures_frame, runs_frame
-from study.records import Record
-from study.settings import INITIAL_ERRORS, Settings
-from study.style import Style
+from study.engine.kinds import INITIAL_ERRORS
+from study.figures import depth
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import measures_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting as fmt
+from study.report.section import Display, Picture, Section
+from study.settings import Settings
 
-ORDER = 2
 TITLE = "Depth: where the gradient vanishes, and where learning stops"
 NAME = "depth"
 QUICK_DEPTHS = (1, 20)
@@ -85,7 +88,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Factors per layer beside theory, the three norms side by side, accuracy against depth."""
     runs, measures = runs_frame(records), measures_frame(records)
     is_trained = runs["epochs"] > 0
-    norms = tables.gradient_norms(measures, NAME)
+    norms = summaries.gradient_norms(measures, NAME)
     initial_rows = measures[measures["precision"] == INITIAL_ERRORS]  # not trained, and more seeds than those that are
     theory = trainability.beside_theory(initial_rows, plan)
     gaps = theory_gaps.gaps(initial_rows, plan)
@@ -164,7 +167,7 @@ def _shown_factors(shrink: pd.DataFrame, depth: int, style: Style) -> pd.DataFra
     for name, of_one in shrink[shrink["depth"] == depth].groupby("activation", sort=False):
         shown = {"Activation": style.labels[str(name)], "n": int(of_one["n"].iloc[0])}
         for row in of_one.sort_values("width").to_dict("records"):
-            shown[f"measured, width {row['width']}"] = tables.interval(row["factor"], row["ci_low"], row["ci_high"])
+            shown[f"measured, width {row['width']}"] = fmt.interval(row["factor"], row["ci_low"], row["ci_high"])
         shown["theory, infinite width"] = f"{of_one['predicted'].iloc[0]:.3f}"
         rows.append(shown)
     return pd.DataFrame(rows)
@@ -189,14 +192,14 @@ def _bound(shrink: pd.DataFrame, depth: int, style: Style) -> str:
         side = "inside" if row["ci_low"] <= 0.25 <= row["ci_high"] else "outside"
         parts.append(
             f"The article's 0.25 is the bound on the sigmoid's slope, not its error's factor per layer: that is "
-            f"{tables.interval(row['factor'], row['ci_low'], row['ci_high'])}, and 0.25 is {side} the interval. The "
+            f"{fmt.interval(row['factor'], row['ci_low'], row['ci_high'])}, and 0.25 is {side} the interval. The "
             "weights count as much as the slope: under another initialisation the factor is another."
         )
     if "relu" in narrow.index:
         row = narrow.loc["relu"]
         parts.append(
             f"ReLU's slope is 1 where it is not 0, and yet under Glorot its errors shrink too, by "
-            f"{tables.interval(row['factor'], row['ci_low'], row['ci_high'])} per layer: half its units are off."
+            f"{fmt.interval(row['factor'], row['ci_low'], row['ci_high'])} per layer: half its units are off."
         )
     return " ".join(parts)
 
@@ -206,10 +209,10 @@ def _outside(theory: pd.DataFrame) -> str:
     known = theory[theory["is_inside"].notna()]
     shares = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"].mean()
     parts = ", ".join(
-        f"{quantity} at width {width}: {tables.percent(share, 0)}" for (quantity, width), share in shares.items()
+        f"{quantity} at width {width}: {fmt.percent(share, 0)}" for (quantity, width), share in shares.items()
     )
     return (
-        f"Theory lies outside the seeds' 95% interval in these shares of layers: {tables.escape_markdown(parts)}. It "
+        f"Theory lies outside the seeds' 95% interval in these shares of layers: {fmt.escape_markdown(parts)}. It "
         "predicts root mean squares at infinite width, for inputs of one length; three things can part the two."
     )
 
@@ -217,12 +220,12 @@ def _outside(theory: pd.DataFrame) -> str:
 def _answer(shrink: pd.DataFrame, reached: pd.DataFrame, depth: int, style: Style) -> str:
     narrow = shrink[(shrink["depth"] == depth) & (shrink["width"] == WIDTH)]
     factors = ", ".join(
-        f"{tables.escape_markdown(style.labels[row['activation']])} {row['factor']:.2f}"
+        f"{fmt.escape_markdown(style.labels[row['activation']])} {row['factor']:.2f}"
         for row in narrow.to_dict("records")
     )
     sgd = reached[reached["optimiser"] == "sgd"]
     depths_reached = ", ".join(
-        f"{tables.escape_markdown(style.labels[row['activation']])} {trainability.shown_depth(row)}"
+        f"{fmt.escape_markdown(style.labels[row['activation']])} {trainability.shown_depth(row)}"
         for row in sgd.to_dict("records")
     )
     return (
@@ -247,25 +250,25 @@ def _pictures(
             "depth_errors",
             f"The error signal's norm by layer, relative to the output layer's, {profile} hidden layers at "
             "initialisation: measured (markers, band: 95% interval over seeds) over theory (dashed).",
-            depth_figures.errors_beside_theory(errors, style),
+            depth.errors_beside_theory(errors, style),
         ),
         Picture(
             "depth_side_by_side",
             "Weight gradient, error and forward signal of the same networks. A weight gradient is the error times the "
             "layer's input: where the forward signal shrinks towards the output as the error does towards the input, "
             "it hides what the error shows; where the forward signal keeps its size, it vanishes with the error.",
-            depth_figures.norms_side_by_side(deep, style),
+            depth.norms_side_by_side(deep, style),
         ),
         Picture(
             "depth_accuracy",
             "Best validation accuracy after 480 updates against depth. Above the upper dotted line a network counts as "
             "trained; at the lower it guesses.",
-            depth_figures.accuracy_against_depth(panels, style),
+            depth.accuracy_against_depth(panels, style),
         ),
         Picture(
             "depth_heat",
             f"The error signal by layer and training step, {profile} hidden layers, SGD, a panel an activation: do "
             "the layers near the input (below) get a signal before the updates are over?",
-            depth_figures.error_heat_map(deep[deep["measure"] == "error"], style),
+            depth.error_heat_map(deep[deep["measure"] == "error"], style),
         ),
     ]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import figures, protocols, tables
-from study.claims import Judgement, judge
+from study.analysis import paired_arms
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import geometric_summary
 from study.constants import (
     CLAIM_SEEDS,
     P1_LAYERS,
@@ -19,14 +20,16 @@ from study.constants import (
     P4_PUBLISHED_EPOCHS,
     P4_RATE,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import history_frame, measures_frame, runs_frame
-from study.records import Record
+from study.figures import training
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import history_frame, measures_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import geometric_summary
-from study.style import Style
 
-ORDER = 12
 TITLE = "The ELU paper's protocol"
 NAME = "elu_paper"
 TARGET = "claims"
@@ -36,7 +39,7 @@ VALUES = {"mean": "absolute_mean", "speed": "training_loss"}  # of each part
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round."""
     wanted = [_settings(name, seed) for name in P4_CLAIM for seed in range(plan.seeds or CLAIM_SEEDS)]
-    return protocols.missing(wanted, so_far)
+    return selection.missing(wanted, so_far)
 
 
 def _settings(name: str, seed: int) -> Settings:
@@ -50,7 +53,7 @@ def _settings(name: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Mean outputs after training and the training losses, compared seed by seed."""
     runs, history = runs_frame(records), history_frame(records)
-    per_run = protocols.final_losses(history).merge(_absolute_means(records), on=["activation", "seed"])
+    per_run = paired_arms.final_losses(history).merge(_absolute_means(records), on=["activation", "seed"])
     judged = _judgements(per_run)
     found = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
@@ -58,7 +61,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "elu_paper": per_run,
         "elu_paper_summary": _summary(per_run),
         "claim_comparisons": pd.DataFrame(
-            [protocols.interval_row({"claim": "P4", "part": j.part}, j.measured) for j in judged]
+            [paired_arms.interval_row({"claim": "P4", "part": j.part}, j.measured) for j in judged]
         ),
     }
     depth, width = P1_LAYERS
@@ -72,7 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown(found["elu_paper_summary"], style),
             "elu_paper",
         ),
-        Picture("elu_paper", "Losses and validation accuracy by epoch.", figures.training_curves(history, style)),
+        Picture("elu_paper", "Losses and validation accuracy by epoch.", training.training_curves(history, style)),
     ]
     return Section(TITLE, _answer(judged, style), blocks, found, judged)
 
@@ -88,12 +91,12 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
 
 def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
     found = []
-    remark = protocols.scaled_down(epochs=(P4_EPOCHS, P4_PUBLISHED_EPOCHS))
+    remark = paired_arms.scaled_down(epochs=(P4_EPOCHS, P4_PUBLISHED_EPOCHS))
     for part, value in VALUES.items():
-        first, second = (protocols.arm(per_run, value, activation=name) for name in P4_CLAIM)
+        first, second = (paired_arms.arm(per_run, value, activation=name) for name in P4_CLAIM)
         if len(first) and len(second):
             how = "by the final loss, not by when one is reached; " if part == "speed" else ""
-            found.append(judge("P4", part, protocols.ratio(first, second), how + remark))
+            found.append(judge("P4", part, paired_arms.ratio(first, second), how + remark))
     return found
 
 
@@ -107,15 +110,15 @@ def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
     rows: dict[str, dict[str, object]] = {}
     for row in summary.to_dict("records"):
         cells = rows.setdefault(row["activation"], {"Activation": style.labels[row["activation"]], "n": row["n"]})
-        cells[row["quantity"].replace("_", " ")] = tables.interval(row["mean"], row["ci_low"], row["ci_high"])
+        cells[row["quantity"].replace("_", " ")] = formatting.interval(row["mean"], row["ci_low"], row["ci_high"])
     return pd.DataFrame(rows.values())
 
 
 def _answer(judged: Sequence[Judgement], style: Style) -> str:
     if len(judged) < len(VALUES):
         return ""
-    first, second = (tables.escape_markdown(style.labels[name]) for name in P4_CLAIM)
-    mean, speed = (tables.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged)
+    first, second = (formatting.escape_markdown(style.labels[name]) for name in P4_CLAIM)
+    mean, speed = (formatting.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged)
     return (
         f"In the ELU paper's network {first}'s mean outputs are {mean} times {second}'s, and its training loss after "
         f"{P4_EPOCHS} epochs is {speed} times {second}'s."

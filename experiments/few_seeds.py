@@ -8,18 +8,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments import baseline
-from study import comparisons, tables
-from study.claims import Judgement, judge
+from study.analysis import comparisons
+from study.analysis.claims import Judgement, judge
+from study.analysis.resampling import SmallSamples, small_samples
+from study.analysis.statistics import mean_interval
 from study.constants import CONFIDENCE, GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import runs_frame
-from study.records import Record
-from study.resampling import SmallSamples, small_samples
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import mean_interval
-from study.style import Style
 
-ORDER = 1  # beside the baseline, after it by name
 TITLE = "Three seeds instead"
 METRIC = baseline.METRIC
 
@@ -36,8 +37,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if small is None:
         too_few = f"Two activations with more than {P8_N} finished runs each, one of them the reference, are needed."
         return Section(TITLE, "", [too_few], judgements=_judgements(runs, None))
-    share = tables.interval(small.unsupported.estimate, small.unsupported.low, small.unsupported.high, 100)
-    reference = tables.escape_markdown(style.labels[REFERENCE_ACTIVATION])
+    share = formatting.interval(small.unsupported.estimate, small.unsupported.low, small.unsupported.high, 100)
+    reference = formatting.escape_markdown(style.labels[REFERENCE_ACTIVATION])
     blocks: list[str | Display | Picture] = [
         f"{P8_RESAMPLES:,} times, {P8_N} of the article's network's runs were drawn for each activation, as if no more "
         f"had been made, and each compared with {reference} by Welch's t test. A winner is p < 0.05 in either "

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import figures, protocols, tables
-from study.claims import Judgement, judge
+from study.analysis import paired_arms
+from study.analysis.claims import Judgement, judge
 from study.constants import (
     CLAIM_SEEDS,
     P1_BATCH,
@@ -21,13 +21,16 @@ from study.constants import (
     P1_RATES,
     P1_VALIDATION,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import history_frame, runs_frame
-from study.records import Record
+from study.figures import training
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import history_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.style import Style
 
-ORDER = 10
 TITLE = "The GELU paper's protocol"
 NAME = "gelu_paper"
 TARGET = "claims"
@@ -39,7 +42,7 @@ Arm = tuple[str, float]  # activation and dropout
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """First every rate with the first seed, then every arm's rate with the others."""
     trials = [_settings(arm, rate, 0) for arm in _arms() for rate in P1_RATES]
-    return protocols.missing(_final(plan, so_far) if so_far else trials, so_far)
+    return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
 
 def _arms() -> list[Arm]:
@@ -71,15 +74,15 @@ def _chosen(records: Sequence[Record]) -> dict[Arm, float]:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Final training losses of the chosen rates, compared seed by seed."""
-    final, runs = protocols.of_settings(records, _final(plan, records)), runs_frame(records)
+    final, runs = selection.of_settings(records, _final(plan, records)), runs_frame(records)
     if not final:
         diverged = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]]}
         return Section(TITLE, "", ["No run of any rate finished: there is nothing to compare."], diverged)
     history = history_frame(final)
-    losses = protocols.final_losses(history)
+    losses = paired_arms.final_losses(history)
     judged = _judgements(losses)
     rates = _chosen(records)
-    rows = [protocols.interval_row({"claim": "P1", "part": j.part}, j.measured) for j in judged]
+    rows = [paired_arms.interval_row({"claim": "P1", "part": j.part}, j.measured) for j in judged]
     found = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "history": history.assign(experiment=NAME),
@@ -105,7 +108,7 @@ def _blocks(summary: pd.DataFrame, history: pd.DataFrame, style: Style) -> list[
             f"gelu_paper_dropout_{100 * dropout:.0f}",
             f"Losses and validation accuracy by epoch, {100 * dropout:.0f}% dropout; the training loss is the mean "
             "over an epoch while training, dropout included.",
-            figures.training_curves(part, style),
+            training.training_curves(part, style),
         )
         for dropout, part in history.groupby("dropout", sort=False)
     ]
@@ -125,13 +128,13 @@ def _blocks(summary: pd.DataFrame, history: pd.DataFrame, style: Style) -> list[
 def _judgements(losses: pd.DataFrame) -> list[Judgement]:
     """Of every part whose runs are there."""
     found = []
-    remark = f"{protocols.scaled_down(epochs=(P1_EPOCHS, P1_PUBLISHED_EPOCHS))}; rate chosen with one seed"
+    remark = f"{paired_arms.scaled_down(epochs=(P1_EPOCHS, P1_PUBLISHED_EPOCHS))}; rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
-        first = protocols.arm(losses, "training_loss", activation=P1_CLAIM[0], dropout=dropout)
+        first = paired_arms.arm(losses, "training_loss", activation=P1_CLAIM[0], dropout=dropout)
         for part, name in P1_CLAIM[1].items():
-            second = protocols.arm(losses, "training_loss", activation=name, dropout=dropout)
+            second = paired_arms.arm(losses, "training_loss", activation=name, dropout=dropout)
             if len(first) and len(second):
-                found.append(judge("P1", part + ending, protocols.ratio(first, second), remark))
+                found.append(judge("P1", part + ending, paired_arms.ratio(first, second), remark))
     return found
 
 
@@ -150,10 +153,10 @@ def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _answer(judged: Sequence[Judgement], style: Style) -> str:
-    label = tables.escape_markdown(style.labels[P1_CLAIM[0]]) if judged else ""
+    label = formatting.escape_markdown(style.labels[P1_CLAIM[0]]) if judged else ""
     parts = [
-        f"{tables.interval(j.measured.estimate, j.measured.low, j.measured.high)} times "
-        f"{tables.escape_markdown(style.labels[P1_CLAIM[1][j.part.removesuffix('_dropout')]])}'s"
+        f"{formatting.interval(j.measured.estimate, j.measured.low, j.measured.high)} times "
+        f"{formatting.escape_markdown(style.labels[P1_CLAIM[1][j.part.removesuffix('_dropout')]])}'s"
         f"{' with dropout' if j.part.endswith('_dropout') else ''}"
         for j in judged
     ]

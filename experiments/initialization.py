@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments.depth import depths, trained
-from study import criticality_figures, depth_figures, tables, trainability
+from study.analysis import summaries, trainability
 from study.constants import (
     DEPTH_EPOCHS,
     DEPTH_OPTIMIZERS,
@@ -18,13 +18,15 @@ from study.constants import (
     INITIALIZATIONS,
     WIDTH,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import measures_frame, runs_frame
-from study.records import Record
+from study.figures import criticality, depth
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import measures_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.style import Style
 
-ORDER = 3
 TITLE = "Initialisation: the activation or its weights?"
 NAME = "initialization"
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
@@ -68,7 +70,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, measures = runs_frame(records), measures_frame(records)
     reached, success = trainability.trainable_depth(runs), trainability.success(runs)
     theory, shrink = trainability.beside_theory(measures, plan), trainability.shrink_factors(measures, plan)
-    norms = trainability.thinned(tables.gradient_norms(measures, NAME), DEPTH_UPDATES)
+    norms = trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
     depth = max(depths(plan))
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
@@ -119,8 +121,8 @@ def _shown_points(plan: Plan, style: Style) -> pd.DataFrame:
             {
                 "Activation": style.labels[row["activation"]],
                 "sigma_w": f"{row['sigma_w']:.3f}" if is_there else f"none: {row['why_none']}",
-                "sigma_b": f"{row['sigma_b']:.3f}" if is_there else tables.DASH,
-                "q*": f"{row['first_square']:.3f}" if row["first_square"] == row["first_square"] else tables.DASH,
+                "sigma_b": f"{row['sigma_b']:.3f}" if is_there else formatting.DASH,
+                "q*": f"{row['first_square']:.3f}" if row["first_square"] == row["first_square"] else formatting.DASH,
             }
         )
     return pd.DataFrame(rows)
@@ -131,10 +133,10 @@ def _shown_factors(shrink: pd.DataFrame, style: Style) -> pd.DataFrame:
     for name, of_one in shrink.groupby("activation", sort=False):
         shown = {"Activation": style.labels[str(name)]}
         for row in of_one.to_dict("records"):
-            factor = tables.interval(row["factor"], row["ci_low"], row["ci_high"])
+            factor = formatting.interval(row["factor"], row["ci_low"], row["ci_high"])
             shown[row["init"]] = f"{factor}; theory {row['predicted']:.2f}"
         rows.append(shown)
-    return pd.DataFrame(rows).fillna(tables.DASH)
+    return pd.DataFrame(rows).fillna(formatting.DASH)
 
 
 def _shown_depths(reached: pd.DataFrame, style: Style) -> pd.DataFrame:
@@ -144,14 +146,14 @@ def _shown_depths(reached: pd.DataFrame, style: Style) -> pd.DataFrame:
         for row in of_one.to_dict("records"):
             shown[row["init"]] = trainability.shown_depth(row)
         rows.append(shown)
-    return pd.DataFrame(rows).fillna(tables.DASH)
+    return pd.DataFrame(rows).fillna(formatting.DASH)
 
 
 def _answer(reached: pd.DataFrame, style: Style) -> str:
     parts = []
     for name, of_one in reached.groupby("activation", sort=False):
         found = ", ".join(f"{row['init']} {trainability.shown_depth(row)}" for row in of_one.to_dict("records"))
-        parts.append(f"{tables.escape_markdown(style.labels[str(name)])}: {tables.escape_markdown(found)}")
+        parts.append(f"{formatting.escape_markdown(style.labels[str(name)])}: {formatting.escape_markdown(found)}")
     return (
         "The deepest network that trains by initialisation (median; least to most over seeds): "
         + "; ".join(parts)
@@ -167,12 +169,12 @@ def _pictures(success: pd.DataFrame, plan: Plan, style: Style) -> list[Picture]:
             "initialization_accuracy",
             "Best validation accuracy after 480 updates against depth, one panel an initialisation. Compare an "
             "activation with itself from panel to panel: what changes there is the initialisation's doing.",
-            depth_figures.accuracy_against_depth(success.assign(panel=success["init"]), style),
+            depth.accuracy_against_depth(success.assign(panel=success["init"]), style),
         ),
         Picture(
             "initialization_critical",
             "The plane of weight and bias scales, with each activation's critical line and the point used here. Glorot "
             "and He are points of it that serve every activation alike.",
-            criticality_figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
+            criticality.critical_lines(pd.concat(lines, ignore_index=True), points, style),
         ),
     ]

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from study import comparisons, rate_figures, tables, tuning
+from study.analysis import comparisons, summaries, tuning
+from study.analysis.statistics import paired_difference
 from study.constants import (
     FINALIST_SEEDS,
     FINALISTS,
@@ -21,14 +22,15 @@ from study.constants import (
     TUNING_EPOCHS,
     TUNING_SEEDS,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import runs_frame
-from study.records import Record
+from study.figures import rates as rate_figures
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import runs_frame
+from study.records.store import Record
+from study.report import formatting as fmt
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import paired_difference
-from study.style import Style
 
-ORDER = 5
 TITLE = "Learning rates: a tuned comparison"
 NAME = "learning_rate"
 UNTUNED = "learning_rate_untuned"
@@ -86,7 +88,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
     rates = tuning.by_rate(tuning_runs, is_over=len(fresh) > 0)
     arms = {NAME: _at(fresh, tuning.chosen(rates)), UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
-    accuracy = {arm: tables.accuracy(part, arm) for arm, part in arms.items() if len(part)}
+    accuracy = {arm: summaries.accuracy(part, arm) for arm, part in arms.items() if len(part)}
     compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
     differences = [found for found in compared.values() if found is not None]
     choice = tuning.tolerance(rates).join(tuning.leads(tuning_runs, rates), on="activation")
@@ -174,10 +176,8 @@ def _method(rates: pd.DataFrame) -> str:
 
 def _edges(tuned: pd.DataFrame, style: Style) -> str:
     """Whose optimum is still at the edge of the grid, or has none."""
-    at_edge = [tables.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["is_edge"], "activation"]]
-    none = [
-        tables.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["learning_rate"].isna(), "activation"]
-    ]
+    at_edge = [fmt.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["is_edge"], "activation"]]
+    none = [fmt.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["learning_rate"].isna(), "activation"]]
     parts = [f"Still at the edge of the grid, after all extensions: {', '.join(at_edge)}."] if at_edge else []
     parts += [f"No rate at which every seed finished: {', '.join(none)}."] if none else []
     return " ".join(parts)
@@ -195,13 +195,13 @@ def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.D
         rows.append(
             {
                 "Activation": style.labels[name],
-                "rate": f"{row['learning_rate']:.2g}" if is_found else tables.DASH,
-                "validation accuracy there": tables.interval(mean, low, high, 100),
-                "lead, points": tables.interval(row["lead"], row["lead_ci_low"], row["lead_ci_high"], 100, signed=True),
-                "over the rate": f"{row['runner_up']:.2g}" if row["lead_n"] > 0 else tables.DASH,
-                "good from": f"{below}{row['tolerance_low']:.2g}" if is_found else tables.DASH,
-                "to": f"{above}{row['tolerance_high']:.2g}" if is_found else tables.DASH,
-                "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else tables.DASH,
+                "rate": f"{row['learning_rate']:.2g}" if is_found else fmt.DASH,
+                "validation accuracy there": fmt.interval(mean, low, high, 100),
+                "lead, points": fmt.interval(row["lead"], row["lead_ci_low"], row["lead_ci_high"], 100, signed=True),
+                "over the rate": f"{row['runner_up']:.2g}" if row["lead_n"] > 0 else fmt.DASH,
+                "good from": f"{below}{row['tolerance_low']:.2g}" if is_found else fmt.DASH,
+                "to": f"{above}{row['tolerance_high']:.2g}" if is_found else fmt.DASH,
+                "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else fmt.DASH,
             }
         )
     return pd.DataFrame(rows)
@@ -238,17 +238,17 @@ def _shown_accuracy(tuned: pd.DataFrame, style: Style) -> pd.DataFrame:
         for prefix, title in (("tuned", "tuned"), ("untuned", f"at {ARTICLE_RATE:g}")):
             bounds = (row[f"{prefix}_accuracy_mean"], row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
             shown |= {
-                title: tables.interval(*bounds, 100),
+                title: fmt.interval(*bounds, 100),
                 f"n ({title})": _count(row[f"{prefix}_n"], row[f"{prefix}_diverged"]),
             }
-        shown["gain, points"] = tables.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
+        shown["gain, points"] = fmt.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
         shown["rank tuned / untuned"] = " / ".join(_whole(row[f"{arm}_rank"]) for arm in ("tuned", "untuned"))
         rows.append(shown)
     return pd.DataFrame(rows)
 
 
 def _whole(number: float) -> str:
-    return f"{number:.0f}" if number == number else tables.DASH
+    return f"{number:.0f}" if number == number else fmt.DASH
 
 
 def _count(n: float, diverged: float) -> str:
@@ -261,7 +261,7 @@ def _answer(tuned: pd.DataFrame, compared: Mapping[str, pd.DataFrame | None], st
     if done.empty:
         return "No activation has a learning rate at which every tuning seed finished."
     means = ", ".join(
-        f"{tables.escape_markdown(style.labels[row['activation']])} {tables.percent(row['tuned_accuracy_mean'])} "
+        f"{fmt.escape_markdown(style.labels[row['activation']])} {fmt.percent(row['tuned_accuracy_mean'])} "
         f"(rate {row['learning_rate']:.2g})"
         for row in done.to_dict("records")
     )
@@ -271,7 +271,7 @@ def _answer(tuned: pd.DataFrame, compared: Mapping[str, pd.DataFrame | None], st
         order = "is the same" if is_same else "differs"
         first += f" The order of the means {order} at the article's rate of {ARTICLE_RATE:g} for all."
     if unsure := [row["activation"] for row in tuned.to_dict("records") if row["lead_ci_low"] <= 0]:
-        names = ", ".join(tables.escape_markdown(style.labels[name]) for name in unsure)
+        names = ", ".join(fmt.escape_markdown(style.labels[name]) for name in unsure)
         first += (
             f" Validation does not tell the chosen rate from the next best for {names}: the lead's interval includes 0."
         )

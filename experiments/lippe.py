@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import figures, protocols, tables
-from study.claims import Judgement, judge
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import mean_interval, summarise
 from study.constants import (
     CHANCE_LEVEL,
     P6_BATCH,
@@ -22,14 +22,16 @@ from study.constants import (
     P6_VALIDATION,
     P6_WIDTHS,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import history_frame, runs_frame
-from study.records import Record
+from study.figures import training
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import history_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import mean_interval, summarise
-from study.style import Style
 
-ORDER = 13
 TITLE = "A sigmoid network of four layers"
 NAME = "lippe"
 TARGET = "claims"
@@ -40,7 +42,7 @@ TITLES = {"keras": "Keras' default", "torch": "PyTorch's default"}
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round."""
     wanted = [_settings(init, seed) for init in INITIALIZATIONS for seed in range(plan.seeds or P6_SEEDS)]
-    return protocols.missing(wanted, so_far)
+    return selection.missing(wanted, so_far)
 
 
 def _settings(init: str, seed: int) -> Settings:
@@ -65,14 +67,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             f"lippe_{INITIALIZATIONS[str(init)]}",
             f"Losses and validation accuracy by epoch, {TITLES[INITIALIZATIONS[str(init)]]} initialisation.",
-            figures.training_curves(part, style),
+            training.training_curves(part, style),
         )
         for init, part in history.groupby("init", sort=False)
     ]
     blocks: list[str | Display | Picture] = [
         f"784-{'-'.join(map(str, P6_WIDTHS))}-10, SGD at {P6_RATE:g} with momentum {P6_MOMENTUM:g}, batches of "
         f"{P6_BATCH}, at most {P6_EPOCHS} epochs, stopped after {P6_PATIENCE} without a lower validation loss. At "
-        f"chance: under {tables.percent(CHANCE_LEVEL, 0)}.",
+        f"chance: under {formatting.percent(CHANCE_LEVEL, 0)}.",
         Display("Validation accuracy in percent, 95% t interval.", _shown(found["lippe"]), "lippe"),
         *pictures,
     ]
@@ -95,7 +97,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Initialisation": TITLES[INITIALIZATIONS[row["init"]]],
             "n": row["n"],
-            "validation accuracy": tables.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
+            "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
             "epochs": f"{row['epochs_mean']:.1f}",
         }
         for row in table.to_dict("records")
@@ -104,9 +106,9 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _answer(accuracy: pd.DataFrame, style: Style) -> str:
-    label = tables.escape_markdown(style.labels[P6_CLAIM[0]])
+    label = formatting.escape_markdown(style.labels[P6_CLAIM[0]])
     parts = ", ".join(
-        f"{tables.percent(row['mean'], 1)} under {TITLES[INITIALIZATIONS[row['init']]]} initialisation"
+        f"{formatting.percent(row['mean'], 1)} under {TITLES[INITIALIZATIONS[row['init']]]} initialisation"
         for row in accuracy.to_dict("records")
     )
     return f"A {label} network of {len(P6_WIDTHS)} hidden layers reaches validation accuracies of {parts}."

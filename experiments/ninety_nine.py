@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import figures, protocols, tables
-from study.claims import Judgement, judge
+from study.analysis import paired_arms
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import Interval, mean_interval, summarise
 from study.constants import (
     FIRST_FRESH_SEED,
     TUNED_CLAIM,
@@ -22,14 +23,16 @@ from study.constants import (
     TUNED_VALIDATION,
     TUNED_WIDTHS,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import history_frame, runs_frame
-from study.records import Record
+from study.figures import training
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import history_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import Interval, mean_interval, summarise
-from study.style import Style
 
-ORDER = 15
 TITLE = "Can it be tuned to 99%?"
 NAME = "ninety_nine"
 TARGET = "ninety_nine"
@@ -45,7 +48,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         for shift in TUNED_SHIFTS
         for seed in range(TUNED_TRIAL_SEEDS)
     ]
-    return protocols.missing(_final(plan, so_far) if so_far else trials, so_far)
+    return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
 
 def _settings(choice: Choice, seed: int, epochs: int) -> Settings:
@@ -85,11 +88,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """The grid's validation accuracies, and the test accuracy of the choice."""
     runs = _runs(records)
     trials, choice = _trials(runs), _chosen(_trials(runs))
-    final = protocols.of_settings(records, _final(plan, records))
+    final = selection.of_settings(records, _final(plan, records))
     found = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns.drop("shift")]]}
     found["ninety_nine_trials"] = trials
     widths = "-".join(map(str, TUNED_WIDTHS))
-    label = tables.escape_markdown(style.labels[TUNED_CLAIM])
+    label = formatting.escape_markdown(style.labels[TUNED_CLAIM])
     blocks: list[str | Display | Picture] = [
         f"784-{widths}-10, {label}, Adam at {TUNED_RATE:g}, batches of {Settings.batch}. Dropout and the most pixels "
         f"by which a training image is moved are chosen by the accuracy on {TUNED_VALIDATION:,} validation images "
@@ -100,16 +103,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if choice is None or not final:
         return Section(TITLE, "", blocks, found)
     accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna())
-    found["ninety_nine"] = pd.DataFrame([protocols.interval_row(dict(zip(KEYS, choice, strict=True)), accuracy)])
+    found["ninety_nine"] = pd.DataFrame([paired_arms.interval_row(dict(zip(KEYS, choice, strict=True)), accuracy)])
     found["history"] = history_frame(final).assign(experiment=NAME)
-    shown = tables.interval(accuracy.estimate, accuracy.low, accuracy.high, 100)
+    shown = formatting.interval(accuracy.estimate, accuracy.low, accuracy.high, 100)
     blocks += [
         f"Chosen: dropout {choice[0]:g} and shifts of up to {choice[1]} pixels. Test accuracy over {accuracy.n} fresh "
         f"seeds: {shown}%.",
         Picture(
             "ninety_nine",
             "Losses and validation accuracy by epoch.",
-            figures.training_curves(history_frame(final), style),
+            training.training_curves(history_frame(final), style),
         ),
     ]
     answer = f"Tuned on validation images alone, a wider {label} network reaches {shown}% of the test images."
@@ -129,5 +132,5 @@ def _shown_trials(trials: pd.DataFrame) -> pd.DataFrame:
     rows: dict[float, dict[str, str]] = {}
     for row in trials.to_dict("records"):
         cells = rows.setdefault(row["dropout"], {"Dropout": f"{row['dropout']:g}"})
-        cells[f"shift {row['shift']}"] = tables.percent(row["mean"])
-    return pd.DataFrame(rows.values()).fillna(tables.DASH)
+        cells[f"shift {row['shift']}"] = formatting.percent(row["mean"])
+    return pd.DataFrame(rows.values()).fillna(formatting.DASH)

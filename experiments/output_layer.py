@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from study import output_figures, tables
-from study.claims import Judgement, judge
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import mean_interval, proportion_interval, rate_summary, summarise
 from study.constants import CHANCE_LEVEL, OUTPUT_EPOCHS, OUTPUT_SEEDS, REFERENCE_ACTIVATION
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import runs_frame
-from study.records import Record
+from study.figures import outputs
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import runs_frame
+from study.records.store import Record
+from study.report import formatting as fmt
+from study.report.section import Display, Picture, Section
 from study.settings import LOSSES, OUTPUTS, Settings
-from study.statistics import mean_interval, proportion_interval, rate_summary, summarise
-from study.style import Style
 
-ORDER = 7
 TITLE = "The output layer"
 NAME = "output_layer"
 BY = ["loss", "output"]
@@ -53,7 +54,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "output_layer": table,
     }
-    label = tables.escape_markdown(style.labels[runs["activation"].iloc[0]])
+    label = fmt.escape_markdown(style.labels[runs["activation"].iloc[0]])
     blocks: list[str | Display | Picture] = [
         f"The article's network with {label} in the hidden layers, {OUTPUT_EPOCHS} epochs, Adam at "
         f"{Settings.learning_rate:g}, the same seeds for every output. Cross-entropy is Keras' of probabilities: "
@@ -61,7 +62,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "that is 0 for every class also passes no gradient, under either loss.",
         Display(
             "Runs that diverged, with the exact 95% binomial interval of their share; runs that finished and "
-            f"never learnt (best validation accuracy under {tables.percent(CHANCE_LEVEL, 0)}); and the test accuracy "
+            f"never learnt (best validation accuracy under {fmt.percent(CHANCE_LEVEL, 0)}); and the test accuracy "
             "(last weights) of all that finished, in percent, with a t interval.",
             _shown(table),
             NAME,
@@ -71,7 +72,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             "Test accuracy of every run that finished, above the mean with its interval; the error's scale is "
             "logarithmic, so that 10% (guessing) and 98% are both there. Look for outputs that never leave chance, and "
             "for runs that did not finish.",
-            output_figures.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES})),
+            outputs.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES})),
         ),
     ]
     return Section(TITLE, _answer(table), blocks, section_tables, _judgements(runs))
@@ -112,11 +113,11 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "Output": row["output"],
             "runs": row["runs"],
             "diverged": row["diverged"],
-            "share, %": tables.interval(row["diverged_rate"], row["diverged_low"], row["diverged_high"], 100),
+            "share, %": fmt.interval(row["diverged_rate"], row["diverged_low"], row["diverged_high"], 100),
             "at chance": row["at_chance"],
-            "test accuracy": tables.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
-            "lowest": tables.percent(row["test_accuracy_min"]),
-            "highest": tables.percent(row["test_accuracy_max"]),
+            "test accuracy": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
+            "lowest": fmt.percent(row["test_accuracy_min"]),
+            "highest": fmt.percent(row["test_accuracy_max"]),
         }
         for row in table.to_dict("records")
     )
@@ -127,7 +128,7 @@ def _answer(table: pd.DataFrame) -> str:
     sentences = []
     for loss, part in table.groupby("loss", sort=False):
         found = ", ".join(
-            f"{row['output']} {tables.percent(row['test_accuracy_mean'])}" + _failures(row)
+            f"{row['output']} {fmt.percent(row['test_accuracy_mean'])}" + _failures(row)
             for row in part.to_dict("records")
         )
         sentences.append(f"with {LOSS_NAMES[str(loss)]}, {found}")

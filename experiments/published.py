@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import claim_figures, tables
-from study.claims import Judgement, judge
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
 from study.constants import (
     A3_CLAIM,
     A3_DEPTH,
@@ -22,14 +22,15 @@ from study.constants import (
     P9_WIDTHS,
     WIDTH,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import measures_frame
-from study.records import Record
+from study.figures import claims
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import measures_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
-from study.style import Style
 
-ORDER = 9
 TITLE = "Claims about networks at initialisation"
 KEYS = ["activation", "init", "depth", "width"]
 
@@ -74,7 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "born_dead",
             f"The share of networks of {P9_DEPTH} hidden layers that are born dead, by the width of their layers.",
-            claim_figures.born_dead(born, style),
+            claims.born_dead(born, style),
         ),
     ]
     found = {"initial_errors": errors, "born_dead": born}
@@ -136,7 +137,7 @@ def _shown_errors(errors: pd.DataFrame, style: Style) -> pd.DataFrame:
             "hidden layers": row["depth"],
             "n": row["n"],
             "first over last": _scientific(row["ratio"], row["ci_low"], row["ci_high"]),
-            "per layer": tables.interval(row["factor"], row["factor_low"], row["factor_high"]),
+            "per layer": formatting.interval(row["factor"], row["factor_low"], row["factor_high"]),
         }
         for row in errors.to_dict("records")
     ]
@@ -149,7 +150,7 @@ def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
             "Activation": style.labels[row["activation"]],
             "width": row["width"],
             "born dead": f"{row['count']} of {row['n']}",
-            "percent": tables.interval(row["rate"], row["ci_low"], row["ci_high"], 100),
+            "percent": formatting.interval(row["rate"], row["ci_low"], row["ci_high"], 100),
         }
         for row in born.to_dict("records")
     ]
@@ -159,8 +160,10 @@ def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
 def _answer(born: pd.DataFrame, style: Style) -> str:
     if born.empty:
         return ""
-    parts = ", ".join(f"{tables.percent(row['rate'], 0)} at width {row['width']}" for row in born.to_dict("records"))
-    label, init = tables.escape_markdown(style.labels[P9_CLAIM[0]]), tables.escape_markdown(P9_CLAIM[1])
+    parts = ", ".join(
+        f"{formatting.percent(row['rate'], 0)} at width {row['width']}" for row in born.to_dict("records")
+    )
+    label, init = formatting.escape_markdown(style.labels[P9_CLAIM[0]]), formatting.escape_markdown(P9_CLAIM[1])
     return f"Of {label} networks with {P9_DEPTH} narrow hidden layers under {init}, so many are born dead: {parts}."
 
 

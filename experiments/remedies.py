@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study import depth_figures, tables, trainability
+from study.analysis import summaries, trainability
+from study.analysis.statistics import geometric_summary
 from study.constants import (
     CENTRED_SIGMA_W,
     DEPTH_EPOCHS,
@@ -20,14 +21,15 @@ from study.constants import (
     TRAINED_LEVEL,
     WIDTH,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import measures_frame, runs_frame
-from study.records import Record
+from study.figures import depth
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import measures_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import geometric_summary
-from study.style import Style
 
-ORDER = 4
 TITLE = "Remedies for a deep network"
 NAME = "remedies"
 BEFORE = "none"
@@ -87,7 +89,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
     first = geometric_summary(errors, "value", KEYS)
     success = trainability.success(runs, KEYS)
-    norms = trainability.thinned(tables.gradient_norms(measures, NAME), DEPTH_UPDATES)
+    norms = trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
     section_tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns.drop("remedy")]],
         "gradient_norms": norms,
@@ -109,7 +111,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             "remedies",
             "Each remedy's validation accuracy (point and 95% interval) beside the plain network's (vertical line). "
             "Where no run finished, the loss of every seed became infinite.",
-            depth_figures.remedies(shown, style),
+            depth.remedies(shown, style),
         ),
     ]
     return Section(TITLE, _answer(success, style), blocks, section_tables)
@@ -120,9 +122,9 @@ def _shown(success: pd.DataFrame, style: Style) -> pd.DataFrame:
     for row in success.to_dict("records"):
         cells = rows.setdefault(row["remedy"], {"Remedy": row["remedy"]})
         low, high = max(row["ci_low"], 0.0), min(row["ci_high"], 1.0)
-        found = tables.interval(row["mean"], low, high, 100)
+        found = formatting.interval(row["mean"], low, high, 100)
         cells[style.labels[row["activation"]]] = found if row["n"] else f"{row['missing']} diverged"
-    return pd.DataFrame(rows.values()).fillna(tables.DASH)
+    return pd.DataFrame(rows.values()).fillna(formatting.DASH)
 
 
 def _answer(success: pd.DataFrame, style: Style) -> str:
@@ -132,11 +134,11 @@ def _answer(success: pd.DataFrame, style: Style) -> str:
         before = of_one[of_one["remedy"] == BEFORE]["mean"].iloc[0]
         works = of_one[(of_one["remedy"] != BEFORE) & (of_one["ci_low"] > TRAINED_LEVEL)]
         listed = ", ".join(
-            f"{row['remedy'].replace(', ', ' with ')} {tables.percent(row['mean'], 1)}"
+            f"{row['remedy'].replace(', ', ' with ')} {formatting.percent(row['mean'], 1)}"
             for row in works.sort_values("mean", ascending=False).to_dict("records")
         )
-        label = tables.escape_markdown(style.labels[str(name)])
-        parts.append(f"{label} (plain {tables.percent(before, 1)}): {listed or 'none'}")
+        label = formatting.escape_markdown(style.labels[str(name)])
+        parts.append(f"{label} (plain {formatting.percent(before, 1)}): {listed or 'none'}")
     return (
         f"At {PROFILE_DEPTH} hidden layers, where plain SGD is the start, these changes take the validation accuracy "
         f"above {100 * TRAINED_LEVEL:g}% with its whole 95% interval. " + "; ".join(parts) + "."

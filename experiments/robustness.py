@@ -8,17 +8,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments import baseline
-from study import comparisons, noise_figures, tables
-from study.claims import Judgement, judge
+from study.analysis import comparisons
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import geometric_summary, mean_interval, summarise
 from study.constants import NOISE_AMPLITUDES, NOISE_CLAIM, REFERENCE_ACTIVATION
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import noise_frame, runs_frame
-from study.records import Record
+from study.figures import noise
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import noise_frame, runs_frame
+from study.records.store import Record
+from study.report import formatting
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import geometric_summary, mean_interval, summarise
-from study.style import Style
 
-ORDER = 6
 TITLE = "Noise on the images"
 NAME = "robustness"
 METRIC = "noise_accuracy"
@@ -98,13 +100,13 @@ def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame
     for row in summary.to_dict("records"):
         name = row["activation"]
         part = table[table["activation"] == name].set_index("amplitude")[MEAN].reindex(shown_amplitudes)
-        cells = {f"a = {a:g}": tables.interval(mean, low, high, 100) for a, mean, low, high in part.itertuples()}
+        cells = {f"a = {a:g}": formatting.interval(mean, low, high, 100) for a, mean, low, high in part.itertuples()}
         rows.append(
             {
                 "Activation": style.labels[name],
                 "n": row["n"],
                 **cells,
-                "mean": tables.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
+                "mean": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
                 **comparisons.columns(differences, name, style.labels),
             }
         )
@@ -115,8 +117,8 @@ def _losses(table: pd.DataFrame, style: Style) -> str:
     """The losses under the strongest noise: a network that is wrong more often may be less sure of it."""
     last = table[table["amplitude"] == table["amplitude"].max()].dropna(subset=["test_loss_mean"])
     losses = ", ".join(
-        f"{tables.escape_markdown(style.labels[row['activation']])} "
-        f"{tables.interval(row['test_loss_mean'], row['loss_ci_low'], row['loss_ci_high'])}"
+        f"{formatting.escape_markdown(style.labels[row['activation']])} "
+        f"{formatting.interval(row['test_loss_mean'], row['loss_ci_low'], row['loss_ci_high'])}"
         for row in last.sort_values("test_loss_mean").to_dict("records")
     )
     return (
@@ -128,7 +130,7 @@ def _losses(table: pd.DataFrame, style: Style) -> str:
 def _answer(summary: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> str:
     done = summary.dropna(subset=["mean"]).sort_values("mean", ascending=False)
     means = ", ".join(
-        f"{tables.escape_markdown(style.labels[name])} {tables.percent(mean)}"
+        f"{formatting.escape_markdown(style.labels[name])} {formatting.percent(mean)}"
         for name, mean in zip(done["activation"], done["mean"], strict=True)
     )
     first = f"With noise on the test images the mean accuracies over the amplitudes are {means}."
@@ -144,7 +146,7 @@ def _picture(table: pd.DataFrame, noisy: pd.DataFrame, style: Style) -> Picture:
         + "The middle panel shows the paired differences, which the curves are too close to show. " * has_reference
         + "Look for where accuracy begins to fall, and whether the order there is that of the clean images."
     )
-    return Picture(NAME, caption, noise_figures.noise_response(table, noisy, style, label))
+    return Picture(NAME, caption, noise.noise_response(table, noisy, style, label))
 
 
 def _judgements(overall: pd.DataFrame) -> list[Judgement]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study import speed_figures, tables
+from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
 from study.constants import (
     SPEED_OVER_FIT,
     TIME_OF_MEASURES,
@@ -18,11 +18,12 @@ from study.constants import (
     WORKER_GIGABYTES,
     WORKER_SHARE,
 )
-from study.experiment import Display, Evidence, Picture, Plan, Section
-from study.style import Style
-from study.timings import Target, comparisons, contenders, exponents, judged, summary
+from study.figures import benchmark
+from study.figures.style import Style
+from study.plan import Plan
+from study.report import formatting as fmt
+from study.report.section import Display, Evidence, Picture, Section
 
-ORDER = 90
 TITLE = "Speed"
 
 CONTENDERS = {
@@ -74,14 +75,14 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             "bench",
             "Training images a second of each contender: every repeat (small) and the median (large), logarithmic. "
             "Dashed: the matrix products alone on one thread.",
-            speed_figures.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
+            benchmark.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
         ),
         *shown[1:],
         Picture(
             "growth",
             "Seconds against depth, width, seeds and workers, every measurement, with the fitted power law and its "
             "exponent [95% interval]. Open markers: compiling, once a worker.",
-            speed_figures.growth(growth, found["growth_exponents"]),
+            benchmark.growth(growth, found["growth_exponents"]),
         ),
         _told(found["forecast"], content),
     ]
@@ -138,7 +139,7 @@ def machine(document: dict[str, Any]) -> str:
     content, made = document["content"], document["provenance"]
     peers = ", ".join(f"{name[5:]} {made[name]}" for name in made if name.startswith("peer_"))
     text = (
-        f"Measured by `make bench` on {made['date']}, {tables.escape_markdown(made['cpu'])}, {content['cores']} cores, "
+        f"Measured by `make bench` on {made['date']}, {fmt.escape_markdown(made['cpu'])}, {content['cores']} cores, "
         f"{made['system']}; TensorFlow {made['tensorflow']}, Keras {made['keras']}, NumPy {made['numpy']}"
         f"{', ' + peers if peers else ''}. The article's network and optimiser (784-100-100-100-10, ReLU, Adam 0.01, "
         "batch 100), 48,000 training images an epoch; contenders in turn, a run's first ten epochs each, one at "
@@ -148,7 +149,7 @@ def machine(document: dict[str, Any]) -> str:
         "which change nothing; all others multiply by them, the products alone too."
     )
     missing = [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]]
-    return text + (f" Not measured: {tables.escape_markdown('; '.join(missing))}." if missing else "")
+    return text + (f" Not measured: {fmt.escape_markdown('; '.join(missing))}." if missing else "")
 
 
 def displays(document: dict[str, Any]) -> list[Display]:
@@ -188,7 +189,7 @@ def _shown_targets(found: pd.DataFrame) -> pd.DataFrame:
         {
             "Comparison": row["comparison"],
             "Ratio": _spread(row["ratio"], row["lowest"], row["highest"], 2),
-            "Target": f"{row['sense']} {row['target']:g}" if math.isfinite(row["target"]) else tables.DASH,
+            "Target": f"{row['sense']} {row['target']:g}" if math.isfinite(row["target"]) else fmt.DASH,
             "": {True: "met", False: "missed", None: ""}[row["met"]],
         }
         for row in found.to_dict("records")
@@ -200,7 +201,7 @@ def _shown_exponents(fitted: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "Time of": f"{'compiling' if row['measure'] == 'compile' else 'runs'} against {row['quantity']}",
-            "Exponent": tables.interval(row["exponent"], row["ci_low"], row["ci_high"]),
+            "Exponent": fmt.interval(row["exponent"], row["ci_low"], row["ci_high"]),
             "Values": str(row["n_values"]),
             "Measurements": str(row["n"]),
         }
@@ -214,7 +215,7 @@ def _spread(middle: float, low: float, high: float, digits: int) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else tables.DASH
+    return f"{value:.2f}" if math.isfinite(value) else fmt.DASH
 
 
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from study import criticality_figures, protocols, tables, trainability
-from study.claims import Judgement, judge
+from study.analysis import trainability
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import log_mean_interval
 from study.constants import (
     P7_CLAIM,
     P7_DEPTHS,
@@ -21,14 +22,16 @@ from study.constants import (
     P7_SIGMA_W,
     WIDTH,
 )
-from study.experiment import Display, Picture, Plan, Section
-from study.frames import runs_frame
-from study.records import Record
+from study.figures import criticality
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import runs_frame
+from study.records.store import Record
+from study.report import formatting as fmt
+from study.report.section import Display, Picture, Section
 from study.settings import Settings
-from study.statistics import log_mean_interval
-from study.style import Style
 
-ORDER = 14
 TITLE = f"Trainable to {P7_FACTOR:g} depth scales?"
 NAME = "trainable_depth_6xi"
 TARGET = "claims"
@@ -38,7 +41,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round."""
     seeds = range(plan.seeds or P7_SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in P7_DEPTHS for sigma_w in P7_SIGMA_W for seed in seeds]
-    return protocols.missing(wanted, so_far)
+    return selection.missing(wanted, so_far)
 
 
 def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
@@ -63,7 +66,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_over_scale": reached,
     }
     blocks: list[str | Display | Picture] = [
-        f"{tables.escape_markdown(style.labels[P7_CLAIM])} networks of {WIDTH} units, sigma\\_b = {P7_SIGMA_B:.3f}, "
+        f"{fmt.escape_markdown(style.labels[P7_CLAIM])} networks of {WIDTH} units, sigma\\_b = {P7_SIGMA_B:.3f}, "
         f"SGD at {P7_RATE:g}, {P7_EPOCHS} epochs; trained means a validation accuracy of at least 50%. The deepest "
         "network is that of the grid with all shallower ones trained, median over seeds. Where it is the grid's "
         f"end, or none trained, or {P7_FACTOR:g} xi is beyond the grid, there is no ratio.",
@@ -71,7 +74,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "trainable_depth_6xi",
             f"The share of networks that train, over sigma_w and depth, and {P7_FACTOR:g} times theory's depth scale.",
-            criticality_figures.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
+            criticality.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
         ),
     ]
     return Section(TITLE, _answer(judged), blocks, found, judged)
@@ -106,7 +109,7 @@ def _shown(reached: pd.DataFrame) -> pd.DataFrame:
             "n": row["n"],
             "deepest that trains": trainability.shown_depth(row),
             "xi": f"{row['xi']:.2f}",
-            f"over {P7_FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else tables.DASH,
+            f"over {P7_FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else fmt.DASH,
         }
         for row in reached.to_dict("records")
     ]
@@ -114,7 +117,7 @@ def _shown(reached: pd.DataFrame) -> pd.DataFrame:
 
 
 def _answer(judged: Sequence[Judgement]) -> str:
-    parts = [tables.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged]
+    parts = [fmt.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged]
     return (
         f"The deepest network that trains is {parts[0]} times {P7_FACTOR:g} depth scales (geometric mean over the "
         "weights' scales)."

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
-from study import comparisons, decision, tables
+from study.analysis import comparisons, decision
+from study.analysis.decision import Finding, Source
+from study.analysis.trainability import shown_depth
 from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TOLERANCE, TUNING_EPOCHS
-from study.decision import Finding, Source
-from study.experiment import Display, Evidence, Picture, Plan, Section
-from study.style import Style
-from study.trainability import shown_depth
+from study.figures.style import Style
+from study.plan import Plan
+from study.report import formatting
+from study.report.section import Display, Evidence, Picture, Section
 
-ORDER = 0
 TITLE = "Verdict"
 TUNED = "learning_rate"
 FAMILIES = (TUNED, "baseline")  # whose tests decide: the first that was run
@@ -88,7 +89,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
         return None
-    reference = tables.escape_markdown(style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION))
+    reference = formatting.escape_markdown(style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION))
     blocks: list[str | Display | Picture] = [
         Display(_caption(table), _shown(table, style), "verdict"),
         decision.RULE.replace("the reference", f"the reference ({reference})", 1),
@@ -124,7 +125,7 @@ class _Names:
         self._labels = style.labels
 
     def all(self, names: Sequence[str]) -> str:
-        return ", ".join(tables.escape_markdown(self._labels[name]) for name in names)
+        return ", ".join(formatting.escape_markdown(self._labels[name]) for name in names)
 
 
 def accuracy_in_words(found: Finding, choice: Sequence[str], names: _Names, how: str) -> list[str]:
@@ -224,28 +225,28 @@ def _depths(table: pd.DataFrame, optimizer: str) -> list[str]:
     column = f"depth_{optimizer}"
     renamed = {column: "median"} | {f"{column}_{name}": name for name in ("low", "high", "deepest")}
     rows = table.rename(columns=renamed).to_dict("records")
-    return [tables.DASH if row["median"] != row["median"] else shown_depth(row) for row in rows]
+    return [formatting.DASH if row["median"] != row["median"] else shown_depth(row) for row in rows]
 
 
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     shown = {"Activation": [style.labels[name] for name in table["activation"]]}
     shown["test accuracy"], shown["tuned"] = _percents(table, "accuracy"), _percents(table, "tuned")
     shown["rate (from, to)"] = [
-        tables.DASH if rate != rate else f"{rate:.2g} ({low:.2g}, {high:.2g})"
+        formatting.DASH if rate != rate else f"{rate:.2g} ({low:.2g}, {high:.2g})"
         for rate, low, high in table[["rate", "tolerance_low", "tolerance_high"]].itertuples(index=False)
     ]
     for name, _ in DEPTH_OPTIMIZERS:
         shown[f"depth, {OPTIMIZERS[name]}"] = _depths(table, name)
     shown["under noise"] = _percents(table, "noise")
-    shown["ns an entry"] = [tables.DASH if cost != cost else f"{cost:.2f}" for cost in table["element_ns"]]
-    shown["ms a step"] = [tables.DASH if cost != cost else f"{cost:.2f}" for cost in table["step_ms"]]
+    shown["ns an entry"] = [formatting.DASH if cost != cost else f"{cost:.2f}" for cost in table["element_ns"]]
+    shown["ms a step"] = [formatting.DASH if cost != cost else f"{cost:.2f}" for cost in table["step_ms"]]
     shown["dead units"] = _percents(table, "dead")
     return pd.DataFrame(shown)
 
 
 def _percents(table: pd.DataFrame, column: str) -> list[str]:
     bounds = table[[column, f"{column}_low", f"{column}_high"]].itertuples(index=False)
-    return [tables.interval(estimate, low, high, 100) for estimate, low, high in bounds]
+    return [formatting.interval(estimate, low, high, 100) for estimate, low, high in bounds]
 
 
 def _caption(table: pd.DataFrame) -> str:

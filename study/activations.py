@@ -170,12 +170,6 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
     return values.numpy(), tf.convert_to_tensor(derivatives).numpy()
 
 
-def derivative_supremum(activation: Activation) -> float:
-    """The largest |phi'| on a grid of step 0.001 over [-100, 100]."""
-    _, derivatives = value_and_derivative(activation.function, np.linspace(-100, 100, 200_001))
-    return float(np.abs(derivatives).max())
-
-
 def fingerprint(activation: Activation) -> str:
     """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 8 decimals or 9 digits.
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from study import environment
-from study.progress import say
+from study.engine import environment
+from study.runner.progress import say
 
 DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -27,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.prepare()
     signal.signal(signal.SIGTERM, _terminate)
     options = _parser().parse_args(arguments)
-    from study.dataset import DataError
-    from study.files import FolderError, FolderHeld
-    from study.records import RecordError
+    from study.data.mnist import DataError
+    from study.records.files import FolderError, FolderHeld
+    from study.records.store import RecordError
     from study.settings import SettingsError
 
     code = DONE
@@ -107,8 +107,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from study.experiment import askable
-    from study.ledger import shelves
+    from experiments import askable
+    from study.records.ledger import shelves
 
     plan, names = _asked(options)
     targets, code = askable(), DONE
@@ -120,14 +120,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_on(shelf: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
     """Do what is missing of the experiments whose runs are kept on this shelf."""
-    from study.files import hold, prepare_folder
-    from study.session import run_experiments
-    from study.workers import ClusterError
+    from study.records.files import hold, prepare_folder
+    from study.runner.session import run_experiments
+    from study.runner.workers import ClusterError
 
     prepare_folder(shelf.folder)
     try:
         with hold(shelf.folder):
-            outcome = run_experiments(plan, names, shelf, _data(options), _workers(options), options.scheduler)
+            outcome = run_experiments(
+                plan, _modules(names), shelf, _data(options), _workers(options), options.scheduler
+            )
     except ClusterError as error:
         return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
     say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {shelf.folder}")
@@ -142,10 +144,11 @@ def _all(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from study.assembly import write_report
+    from experiments import by_name
+    from study.report.assembly import write_report
 
     started = time.monotonic()
-    missing = write_report(options.results)
+    missing = write_report(options.results, by_name())
     say(f"{options.results / 'README.md'} is written ({time.monotonic() - started:.0f} s)", sys.stdout)
     for line in missing:
         say(f"study: {line}")
@@ -153,16 +156,16 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from study.session import planned
+    from study.runner.session import planned
 
     plan, names = _asked(options)
-    for line in planned(plan, names, options.results, _data(options), _workers(options)):
+    for line in planned(plan, _modules(names), options.results, _data(options), _workers(options)):
         print(line)
     return DONE
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from study.ledger import shelves
+    from study.records.ledger import shelves
 
     places = shelves(options.results)
     problems = [problem for shelf in places for problem in shelf.problems()]
@@ -175,8 +178,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     """One run of any settings, printed and recorded."""
-    from study.files import hold, prepare_folder
-    from study.session import train_one
+    from study.records.files import hold, prepare_folder
+    from study.runner.session import train_one
     from study.settings import Settings, SettingsError
 
     given = dict(_assignment(text) for text in options.settings)
@@ -217,7 +220,7 @@ def _activations(options: argparse.Namespace) -> int:
 
 
 def _theory(options: argparse.Namespace) -> int:
-    from study.meanfield import describe
+    from study.theory.meanfield import describe
 
     names = options.names or [name for name, entry in _registry().items() if entry.studied]
     _check_names(names, _registry(), "activation")
@@ -241,7 +244,8 @@ def _registry() -> dict[str, Any]:
 
 def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
     """The plan and the experiments' names; everything wrong with them is said at once."""
-    from study.experiment import EVERYTHING, Plan, askable
+    from experiments import askable
+    from study.plan import EVERYTHING, Plan
 
     registry, known = _registry(), askable()
     wanted = options.target or EVERYTHING
@@ -268,6 +272,13 @@ def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
     return Plan(activations, options.seeds, options.quick), names
 
 
+def _modules(names: Sequence[str]) -> dict[str, Any]:
+    """Return the experiments of these names, in the order of the report."""
+    from experiments import by_name
+
+    return {name: module for name, module in by_name().items() if name in names}
+
+
 def _check_names(names: Sequence[str], known: dict[str, Any], what: str) -> None:
     if problems := _unknown(names, known, what):
         raise UsageError("\n  ".join(problems))
@@ -283,7 +294,7 @@ def _unknown(names: Sequence[str], known: dict[str, Any], what: str) -> list[str
 
 
 def _data(options: argparse.Namespace) -> Callable[[], Any]:
-    from study.dataset import load
+    from study.data.mnist import load
 
     return lambda: load(options.mnist, any_data=options.any_data)
 

@@ -119,8 +119,8 @@ P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
 SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of each part of A2
 
-# Per claim and part of study/claims.py: the region in which the claim puts the quantity, bounds included; open where
-# the quantity itself ends, because the t interval of a share near 0 may reach below it.
+# Per claim and part of analysis/claims.py: the region in which the claim puts the quantity, bounds included; open
+# where the quantity itself ends, because the t interval of a share near 0 may reach below it.
 _ANY = float("inf")
 ACCEPTED: dict[str, dict[str, tuple[float, float]]] = {
     "A1": {"elementwise": (-_ANY, 1.0)},

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from study.stages import Shape, Stage, stages
-
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
 )  # fmt: skip
@@ -17,7 +15,6 @@ OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
-INITIAL_ERRORS = "float64"  # precision of the errors in a network that is not trained: in a deep one they are tiny
 
 
 class SettingsError(ValueError):
@@ -26,25 +23,6 @@ class SettingsError(ValueError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems))
-
-
-@dataclasses.dataclass(frozen=True)
-class ProgramKind:
-    """What a compiled program depends on besides the activation; runs alike in it share the program.
-
-    `shapes` are the stages'; the others are fields of Settings.
-    """
-
-    shapes: tuple[Shape, ...]
-    normalization: str
-    residual: bool
-    dropout: float
-    shift: int
-    output: str
-    loss: str
-    optimizer: str
-    precision: str
-    batch: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,18 +86,6 @@ class Settings:
     def widths(self) -> tuple[int, ...]:
         """Units of each hidden layer, nearest the input first."""
         return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The layers as a compiled program groups them."""
-        return stages(self.widths, self.epochs, self.batch)
-
-    @property
-    def program(self) -> ProgramKind:
-        """What decides the compiled program."""
-        shapes = tuple(stage.shape for stage in self.stages)
-        names = (field.name for field in dataclasses.fields(ProgramKind) if field.name != "shapes")
-        return ProgramKind(shapes, **{name: getattr(self, name) for name in names})
 
     def to_dict(self) -> dict[str, Any]:
         """All fields with their defaults filled in, ready for JSON."""

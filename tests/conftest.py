@@ -5,8 +5,8 @@ import signal
 import numpy as np
 import pytest
 
-from study import environment
-from study.dataset import Dataset
+from study.data.mnist import Dataset
+from study.engine import environment
 
 environment.prepare()  # before any test imports TensorFlow, which reads this once
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit it; tests of Ctrl-C must hear it.

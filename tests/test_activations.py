@@ -13,11 +13,11 @@ from study.activations import (
     ActivationError,
     check,
     curve,
-    derivative_supremum,
     fingerprint,
     studied,
     value_and_derivative,
 )
+from study.engine.measures import derivative_supremum
 
 NAMES = list(REGISTRY)
 

@@ -14,9 +14,11 @@ import pytest
 import synthetic
 from synthetic import VARIABLE, command, environment, signals_kept, started, told, write_data
 
-from study import cli, experiment
-from study.ledger import Ledger, joint_style
-from study.records import Store
+import experiments
+from study import cli
+from study.records.ledger import Ledger
+from study.records.store import Store
+from study.report.assembly import joint_style
 
 
 @pytest.fixture(autouse=True)
@@ -219,8 +221,8 @@ def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkey
 
 def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry put first in the registry moves those of experiments that are not run again: no two share a colour."""
-    baseline = experiment.experiments()["baseline"]
-    monkeypatch.setattr(experiment, "_modules", lambda: {"baseline": baseline, "other": baseline})
+    baseline = experiments.by_name()["baseline"]
+    monkeypatch.setattr(experiments, "by_name", lambda: {"baseline": baseline, "other": baseline})
     study(*RUN)
     entries = {"new": replace(synthetic.REGISTRY["tanh"], function=np.arctan), **synthetic.REGISTRY}
     monkeypatch.setattr(synthetic, "REGISTRY", entries)

@@ -25,7 +25,7 @@ import quoted
 from synthetic import ROOT, signals_kept
 
 from study import cli
-from study.records import Record, Store, scientific_content
+from study.records.store import Record, Store, scientific_content
 from study.settings import Settings
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for everything
@@ -125,7 +125,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         verified = cli.main(["verify", "--results", str(results)])
     edit_registry(registry, added=ADDED)
     replace(registry, 'label="ReLU"', 'label="Rectifier"')
-    training = checkout / "study" / "training.py"
+    training = checkout / "study" / "engine" / "training.py"
     docstring = ast.get_docstring(ast.parse(training.read_text()), clean=False)
     replace(training, str(docstring), "Other words.")
     training.write_text(training.read_text() + "\n# a comment\n")

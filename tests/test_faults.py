@@ -29,8 +29,10 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from synthetic import ROOT, VARIABLE, Disk, command, environment, run_study, signals_kept, started, told, write_data
 
-from study import cli, figures, report
-from study.records import Store, scientific_content
+from study import cli
+from study.figures import training as figures
+from study.records.store import Store, scientific_content
+from study.report import writing as report
 
 FOUR = ("relu", "sigmoid", "gelu", "swish")
 
@@ -77,7 +79,7 @@ def test_1_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
 
     At least once the kill came before the first record and once after some; else the moments were badly chosen.
     """
-    killing = [sys.executable, str(ROOT / "tests" / "killing.py"), str(tmp_path), str(data), "50", "0"]
+    killing = [sys.executable, str(ROOT / "tests" / "support" / "killing.py"), str(tmp_path), str(data), "50", "0"]
     done = subprocess.run(killing, env=environment(), capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     undisturbed, *rounds = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -34,7 +34,7 @@ def test_the_figures_and_files_it_names_are_there() -> None:
 def test_the_tables_it_names_are_there() -> None:
     """Every `name.csv` in the README is a table that some module makes, and it leaves out none of the contract."""
     named = set(re.findall(r"`(\w+)\.csv`", README))
-    code = "".join(path.read_text() for folder in ("study", "experiments") for path in (ROOT / folder).glob("*.py"))
+    code = "".join(path.read_text() for folder in ("study", "experiments") for path in (ROOT / folder).rglob("*.py"))
     assert [name for name in named if f'"{name}"' not in code and f'NAME = "{name}"' not in code] == []
     assert {"accuracy", "runs", "gradient_norms", "theory", "claims"} <= named
 

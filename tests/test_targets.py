@@ -14,13 +14,16 @@ import pytest
 import synthetic
 from synthetic import VARIABLE, signals_kept, started, told, write_data
 
-from study import cli, experiment, timing
-from study.claims import Judgement
-from study.experiment import Evidence, Plan, Section
-from study.records import Store, read_document, write_document
+import experiments
+from study import cli
+from study.analysis.claims import Judgement
+from study.analysis.statistics import Interval
+from study.plan import Plan
+from study.records.store import Store, read_document, write_document
+from study.report.section import Evidence, Section
+from study.runner import timing
+from study.runner.workers import ProcessDied, alone
 from study.settings import Settings
-from study.statistics import Interval
-from study.workers import ProcessDied, alone
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
 Said = Callable[..., tuple[int, str, str]]
@@ -66,7 +69,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "cost": Concluding(7, needs="cost", TIMES_ACTIVATIONS=True),
         "long": asking(20, ("tanh",), TARGET="claims"),
     }
-    monkeypatch.setattr(experiment, "_modules", lambda: found)
+    monkeypatch.setattr(experiments, "by_name", lambda: found)
     return found
 
 
@@ -258,7 +261,7 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     assert list(read_document(path)["content"]["seconds"]) == ["relu", "tanh"]
     path.write_bytes(path.read_bytes()[:-1])
     assert timings("--activations", "relu") == 3
-    monkeypatch.setattr(timing.environment, "cpu_name", lambda: "another")
+    monkeypatch.setattr(timing, "cpu_name", lambda: "another")
     assert timings("--activations", "relu") == 4
     changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})

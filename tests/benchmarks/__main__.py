@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments import speed
-from study import dataset, environment, records, tables
+from study.data import mnist
+from study.records import provenance, store
+from study.report import formatting
 from tests.benchmarks import growth, memory
 from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
 from tests.benchmarks.contest import Contest
@@ -32,15 +34,15 @@ def main() -> None:
     for option, number in (("--repeats", asked.repeats), ("--growth-repeats", asked.growth_repeats)):
         if number < 1:
             parser.error(f"{option} is {number}; it must be at least 1")
-    dataset.load(asked.mnist)  # once, before the children all want it
+    mnist.load(asked.mnist)  # once, before the children all want it
     content = _measured(asked)
     folder = asked.results / "records"
     folder.mkdir(parents=True, exist_ok=True)
-    records.write_document(folder, "bench", content, _provenance())
-    document = records.read_document(folder / "bench.json")
+    store.write_document(folder, "bench", content, _provenance())
+    document = store.read_document(folder / "bench.json")
     print(speed.machine(document))
     for display in speed.displays(document):
-        print(f"\n{display.caption}\n\n{tables.markdown(display.frame)}")
+        print(f"\n{display.caption}\n\n{formatting.markdown(display.frame)}")
     print(f"\nKept in {folder / 'bench.json'}; `make report` puts it in the report.")
 
 
@@ -70,7 +72,7 @@ def _provenance() -> dict[str, Any]:
         answer = subprocess.run([PEERS, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout
         peers = {f"peer_{name}": version for name, version in json.loads(answer or "{}").items()}
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"date": date, **environment.describe(), **peers}
+    return {"date": date, **provenance.describe(), **peers}
 
 
 if __name__ == "__main__":

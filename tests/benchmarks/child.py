@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from study.dataset import load
+from study.data.mnist import load
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from study.dataset import Dataset
+from study.data.mnist import Dataset
 from tests.benchmarks.task import STEPS, VALIDATION, Contender, is_logged, timed
 
 
@@ -25,10 +25,10 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
 
     `anew` compiles a program of its own, which runs of another depth would have shared.
     """
-    from study import program
     from study.activations import REGISTRY
+    from study.engine import program
+    from study.engine.training import train
     from study.settings import Settings
-    from study.training import train
 
     if anew:
         program.compiled_program.cache_clear()
@@ -39,8 +39,8 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
 
 
 def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
-    from study import training
     from study.activations import REGISTRY
+    from study.engine import training
     from study.settings import Settings
 
     class Run(training._Run):  # the article's run; measures every epoch at these steps, or as any run does

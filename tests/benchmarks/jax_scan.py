@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from study.dataset import Dataset
+from study.data.mnist import Dataset
 from tests.benchmarks.task import (
     BATCH,
     BETA_1,

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from study.dataset import Dataset
+from study.data.mnist import Dataset
 from tests.benchmarks.task import BATCH, LEARNING_RATE, SIZES, Contender, training_part, validation_part
 
 

@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from study import dataset, execution, workers
 from study.activations import REGISTRY, fingerprint
-from study.records import Identity, Store
-from study.schedule import Job
+from study.records.store import Identity, Store
+from study.runner import execution, workers
+from study.runner.order import Job
 from study.settings import Settings
 from tests.benchmarks.catalogue import ACTIVATIONS, WIDTHS
 
@@ -24,7 +24,7 @@ def measure(mnist: str | None) -> list[Row]:
         for name, width in itertools.product(ACTIVATIONS, WIDTHS)
     ]
     jobs = [Job(s, Identity(s.to_dict(), "", fingerprint(REGISTRY[s.activation]), ""), {}) for s in asked]
-    data = dataset.load(mnist)
+    data = mnist.load(mnist)
     with tempfile.TemporaryDirectory() as folder, workers.shared_programs():
         records = execution.execute(jobs, data, Store(Path(folder)), label="memory", workers=1, task=_trained)
     return [record["result"]["memory"] for record in records]
@@ -37,7 +37,7 @@ def _trained(settings: Settings, function: str, data: Any, seconds: float) -> di
 
     import psutil
 
-    from study.execution import train_job
+    from study.runner.execution import train_job
 
     result = train_job(settings, function, data, seconds)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from study.dataset import Dataset
+from study.data.mnist import Dataset
 from tests.benchmarks.task import BATCH, SIZES, STEPS, Contender, timed
 
 Shape = tuple[int, int]

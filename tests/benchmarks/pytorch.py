@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from study.dataset import Dataset
+from study.data.mnist import Dataset
 from tests.benchmarks.task import (
     BETA_1,
     BETA_2,

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from study.dataset import Dataset
-from study.environment import VARIABLES
+from study.data.mnist import Dataset
+from study.engine.environment import VARIABLES
 
 SIZES = (784, 100, 100, 100, 10)  # units of the input, of three hidden ReLU layers and of the output
 BATCH = 100

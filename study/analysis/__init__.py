@@ -1,0 +1,1 @@
+"""DataFrames -> DataFrames: statistics, and what several questions share."""

@@ -1,0 +1,243 @@
+"""Published statements, how each is tested, and the verdict: by rules fixed here before the runs they judge.
+
+A claim has parts, each one measured quantity with the region in which the claim would put it (`constants.ACCEPTED`). A
+part is reproduced where the whole interval lies in that region, contradicted where the whole interval lies outside it,
+and inconclusive otherwise.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from study.analysis.statistics import Interval
+from study.constants import ACCEPTED
+
+REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
+NOT_TESTABLE, NOT_RUN = "not testable here", "not run"
+VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN)  # as they are counted
+SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, REPRODUCED)
+RULE = (
+    "The rule, fixed before the runs: each part of a claim is one measured quantity with the region in which the claim "
+    "would put it. It is reproduced where the whole 95% interval lies in that region, contradicted where the whole "
+    "interval lies outside it, inconclusive otherwise. A claim claims all of its parts: one part contradicted "
+    "contradicts it, and it is reproduced only if every part is. A verdict is on the protocol that was run: what could "
+    "be reached is contradicted for what was tried, and not for ever."
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the literature; `parts` says, per part, what is measured and in what unit.
+
+    `target` is the make target whose runs judge it.
+    """
+
+    statement: str
+    source: str
+    protocol: str
+    parts: Mapping[str, str]
+    target: str = "all"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One part of a claim, measured. `remark` says what of the published protocol was scaled down, or why it is so."""
+
+    claim: str
+    part: str
+    measured: Interval
+    verdict: str
+    remark: str = ""
+
+
+ARTICLE = "the article (a tutorial on ReLU for working data scientists)"
+
+CLAIMS: dict[str, Claim] = {
+    "A1": Claim(
+        "ReLU is cheap to compute.",
+        ARTICLE,
+        "time per element, forward and backward, timed alone",
+        {"elementwise": "ReLU's time per element over that of the cheapest other activation studied"},
+    ),
+    "A2": Claim(
+        "ReLU's exact zeros express units that do not fire; the sigmoid has none.",
+        ARTICLE,
+        "the article's network after training, 1,000 validation images",
+        {
+            "relu": "share of the hidden layers' outputs that are exactly 0, ReLU",
+            "sigmoid": "share of the hidden layers' outputs that are exactly 0, sigmoid",
+        },
+    ),
+    "A3": Claim(
+        "The sigmoid's slope is at most 0.25, so its gradients shrink layer by layer; ReLU's is 1, so they do not.",
+        ARTICLE,
+        "Keras' default initialisation, 50 hidden layers of 100 units, at initialisation",
+        {
+            "sigmoid": "factor of the error's norm per hidden layer, sigmoid",
+            "relu": "factor of the error's norm per hidden layer, ReLU",
+        },
+    ),
+    "A4": Claim(
+        "ReLU is a poor output activation.",
+        ARTICLE,
+        "the article's network with ReLU, sigmoid or softmax outputs",
+        {
+            "crossentropy": "share of seeds whose ReLU output diverges or ends worse than softmax, cross-entropy",
+            "squared_error": "test accuracy with a ReLU output minus that with softmax, mean squared error",
+        },
+    ),
+    "A5": Claim(
+        "The network reaches 96.96% on the test images, and can be tuned to 99%.",
+        ARTICLE,
+        "the article's network, ReLU; and one tuned on validation alone",
+        {
+            "accuracy": "mean test accuracy of the article's network over seeds",
+            "ninety_nine": "test accuracy of the network tuned on validation",
+        },
+        target="ninety_nine",
+    ),
+    "P1": Claim(
+        "GELU beats ELU and ReLU in training loss, with and without dropout.",
+        "Hendrycks & Gimpel 2016, section 3.1",
+        "784-8x128-10, Adam, rate from {1e-3, 1e-4, 1e-5} on 5,000 validation images, batch 128, 50 epochs, median "
+        "of 5, dropout keep 1 or 0.5, unit-norm incoming weights, tanh approximation",
+        {
+            "relu": "final training loss of GELU over ReLU's, no dropout",
+            "elu": "final training loss of GELU over ELU's, no dropout",
+            "relu_dropout": "final training loss of GELU over ReLU's, dropout 0.5",
+            "elu_dropout": "final training loss of GELU over ELU's, dropout 0.5",
+        },
+        target="claims",
+    ),
+    "P2": Claim(
+        "GELU matches or exceeds ReLU under input noise.",
+        "Hendrycks & Gimpel 2016, section 3.1",
+        "Unif[-a, a] added to the test images, a from 0 to 3",
+        {"accuracy": "test accuracy of GELU minus ReLU's, mean over the amplitudes"},
+    ),
+    "P3": Claim(
+        "Swish trains at 40 to 50 layers where ReLU fails.",
+        "Ramachandran, Zoph & Le 2017, section 5 (fully connected networks on MNIST)",
+        "batch normalisation and dropout, 45 hidden layers",
+        {"difference": "best validation accuracy of Swish minus ReLU's, 45 hidden layers"},
+        target="claims",
+    ),
+    "P4": Claim(
+        "ELU's mean activations are nearer zero than ReLU's, and it learns faster.",
+        "Clevert, Unterthiner & Hochreiter 2015, section 4.1",
+        "784-8x128-10, SGD 0.01, batch 64, He initialisation, 300 epochs",
+        {
+            "mean": "absolute mean of the hidden layers' outputs after training, ELU over ReLU",
+            "speed": "training loss after the epochs run, ELU over ReLU",
+        },
+        target="claims",
+    ),
+    "P5": Claim(
+        "He initialisation keeps the gradients of a deep ReLU network where Glorot's loses them.",
+        "He, Zhang, Ren & Sun 2015, section 2.2",
+        "30 layers, at initialisation",
+        {
+            "glorot": "error's norm at the first layer over that at the last hidden layer, Glorot",
+            "he": "error's norm at the first layer over that at the last hidden layer, He",
+        },
+    ),
+    "P6": Claim(
+        "A sigmoid network of 4 hidden layers stays at chance.",
+        "Lippe, UvA deep learning tutorial 3 (on Fashion-MNIST)",
+        "hidden 512-256-256-128, SGD 0.01, momentum 0.9, batch 256, up to 50 epochs",
+        {
+            "keras": "best validation accuracy, Keras' default initialisation",
+            "torch": "best validation accuracy, PyTorch's default initialisation",
+        },
+        target="claims",
+    ),
+    "P7": Claim(
+        "A network trains to a depth of about 6 xi.",
+        "Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017",
+        "tanh, Gaussian weights, a grid of depth and sigma_w, SGD",
+        {"depth": "deepest network that trains over 6 xi, geometric mean over sigma_w"},
+        target="claims",
+    ),
+    "P8": Claim(
+        "Smooth gates cannot be told from one another, and n = 3 finds differences that a larger n does not.",
+        "the tables of the Mish repository (Misra 2019), n = 3 beside n = 23",
+        "the study's own runs of the article's network, resampled at n = 3; a winner is Welch p < 0.05",
+        {
+            "gates": "test accuracy of Swish minus GELU's, paired",
+            "small_n": "share of resamples at n = 3 with a winner against ReLU that the full n does not support",
+        },
+    ),
+    "P9": Claim(
+        "Narrow deep ReLU networks are born dead.",
+        "Lu, Shin, Su & Karniadakis 2019",
+        "width 2 to 10, 10 hidden layers, He initialisation; dead: some layer wholly dead on the probe images",
+        {
+            "narrow": "share of networks born dead, width 2",
+            "wide": "share of networks born dead, width 10",
+        },
+    ),
+}
+
+
+def judge(claim: str, part: str, measured: Interval, remark: str = "") -> Judgement:
+    """The verdict on one part of a claim, given the interval measured; KeyError if it has no such part."""
+    if part not in CLAIMS[claim].parts:
+        raise KeyError(f"claim {claim} has no part {part!r}; its parts: {', '.join(CLAIMS[claim].parts)}")
+    return Judgement(claim, part, measured, _verdict(measured, *ACCEPTED[claim][part]), remark)
+
+
+def not_testable(claim: str, part: str, reason: str) -> Judgement:
+    """A part that cannot be judged, and why."""
+    return Judgement(claim, part, Interval(math.nan, math.nan, math.nan, 0), NOT_TESTABLE, reason)
+
+
+def _verdict(measured: Interval, low: float, high: float) -> str:
+    if not (math.isfinite(measured.low) and math.isfinite(measured.high)):
+        return INCONCLUSIVE
+    if low <= measured.low and measured.high <= high:
+        return REPRODUCED
+    return CONTRADICTED if measured.high < low or high < measured.low else INCONCLUSIVE
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """A claim's verdict from its parts', for it claims all of them: the first of SEVERITY that a part has."""
+    return next(verdict for verdict in SEVERITY if verdict in verdicts)
+
+
+def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """The rows of claims.csv, one a part of every claim: those not judged are "not run"."""
+    found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
+    nothing = Interval(math.nan, math.nan, math.nan, 0)
+    rows = []
+    for name, claim in CLAIMS.items():
+        parts = {part: found.get((name, part)) for part in claim.parts}
+        verdicts = [j.verdict if j else NOT_RUN for j in parts.values()]
+        for (part, judgement), verdict in zip(parts.items(), verdicts, strict=True):
+            measured = judgement.measured if judgement else nothing
+            rows.append(
+                {
+                    "claim": name,
+                    "part": part,
+                    "statement": claim.statement,
+                    "source": claim.source,
+                    "protocol": claim.protocol,
+                    "quantity": claim.parts[part],
+                    "expected": _region(*ACCEPTED[name][part]),
+                    "measured": measured.estimate,
+                    "ci_low": measured.low,
+                    "ci_high": measured.high,
+                    "n": measured.n,
+                    "verdict": verdict,
+                    "claim_verdict": overall(verdicts),
+                    "remark": judgement.remark if judgement else f"make {claim.target}",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _region(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"at most {high:g}"
+    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"

@@ -1,0 +1,106 @@
+"""What was timed and trained -> what an activation costs: medians with quartiles, ratios with intervals, seconds."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from study.analysis.statistics import Interval, log_mean_interval, summarise
+from study.constants import CHANCE_ACCURACY, LEVEL_TO_REACH
+
+KINDS = ("forward", "forward_backward", "step")
+COPY = "copy"  # among the activations timed, what computes nothing
+NANO, MILLI = 1e9, 1e3  # of a second
+
+
+def spread(timings: pd.DataFrame) -> pd.DataFrame:
+    """One row an activation, quantity and size: n (repeats), median, quartiles q1 and q3, min and max, in seconds.
+
+    `timings`: activation, quantity, elements (NaN for a step), repeat, seconds.
+    """
+    keys = ["quantity", "elements", "activation"]
+    groups = timings.groupby(keys, sort=False, dropna=False)["seconds"]
+    table = groups.agg(n="count", median="median", min="min", max="max")
+    quartiles = {name: groups.quantile(share) for name, share in (("q1", 0.25), ("q3", 0.75))}
+    return table.assign(**quartiles)[["n", "median", "q1", "q3", "min", "max"]].reset_index()
+
+
+def sizes(timings: pd.DataFrame) -> tuple[float, float]:
+    """Elements of the small and the large tensor; the same where there was one."""
+    found = timings["elements"].dropna()
+    return float(found.min()), float(found.max())
+
+
+def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
+    """Time of `a` over `b`'s, one quantity and size: geometric mean over repeats, t interval of the logarithms."""
+    wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
+    if not {a, b} <= set(wide.columns):
+        return Interval(math.nan, math.nan, math.nan, 0)
+    return log_mean_interval((wide[a] / wide[b]).dropna())[0]
+
+
+def cheapest(table: pd.DataFrame) -> str:
+    """The activation of the lowest median among these rows of `spread`."""
+    return str(table.loc[table["median"].idxmin(), "activation"])
+
+
+def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
+    """The table `cost`: one row an activation of `names`, all columns with their unit in the name.
+
+    `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over that of `reference`.
+    """
+    small, large = sizes(timings)
+    places = [(kind, kind, small if kind != "step" else math.nan) for kind in KINDS]
+    places += [(f"large_{kind}", kind, large) for kind in KINDS[:2]]
+    table = pd.DataFrame({"activation": names, "ratio_to": reference})
+    for prefix, kind, elements in places:
+        part = _of(timings, kind, elements)
+        found = spread(part).set_index("activation").reindex(names)
+        unit, factor = ("ms", MILLI) if kind == "step" else ("ns", NANO)
+        columns = {f"{prefix}_{unit}": "median", f"{prefix}_{unit}_q1": "q1", f"{prefix}_{unit}_q3": "q3"}
+        for column, source in columns.items():
+            table[column] = factor * found[source].to_numpy()
+        ratios = [ratio(part, name, reference) if name != reference else None for name in names]
+        for column, field in ((f"{prefix}_ratio", "estimate"), (f"{prefix}_low", "low"), (f"{prefix}_high", "high")):
+            table[column] = [math.nan if found is None else getattr(found, field) for found in ratios]
+    table["repeats"] = timings["repeat"].nunique()
+    return table.merge(memory, on="activation", how="left")
+
+
+def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
+    is_size = timings["elements"].isna() if math.isnan(elements) else timings["elements"] == elements
+    return timings[(timings["quantity"] == kind) & is_size]
+
+
+def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
+    """The timings by which activations are called cheap: both directions, on the tensor that fits a cache."""
+    return _of(timings, "forward_backward", sizes(timings)[0])
+
+
+def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
+    """One row a run: seconds of training steps until LEVEL_TO_REACH (NaN: never) and in all, points per second.
+
+    `runs` and `history` are those of the network whose step was timed; `updates` those of an epoch. Seconds are updates
+    times the activation's median step, so that they are of one machine, alone; points are those of test accuracy above
+    guessing.
+    """
+    keys = ["activation", "seed"]
+    epoch = updates / MILLI * runs["activation"].map(cost.set_index("activation")["step_ms"])
+    reached = history[history["validation_accuracy"] >= LEVEL_TO_REACH].groupby(keys)["epoch"].min().rename("first")
+    found = runs[keys].join(reached, on=keys)
+    seconds = epoch * runs["epochs"]
+    return found.assign(
+        seconds_to_level=epoch * found["first"],
+        training_seconds=seconds,
+        points_per_second=100 * (runs["test_accuracy"] - CHANCE_ACCURACY) / seconds.where(seconds > 0),
+    ).drop(columns="first")
+
+
+def training_summary(each: pd.DataFrame) -> pd.DataFrame:
+    """One row an activation: runs, how many reached the level, and means over seeds with t intervals."""
+    table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
+    for column in ("seconds_to_level", "training_seconds", "points_per_second"):
+        found = summarise(each, column, "activation").set_index("activation")
+        table[column] = found["mean"]
+        table[[f"{column}_low", f"{column}_high"]] = found[["ci_low", "ci_high"]]
+    return table.replace([np.inf, -np.inf], np.nan).reset_index()

@@ -1,0 +1,75 @@
+"""Measurements by run -> the study's summary tables: accuracy, gradient norms and final shares over seeds."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from study.analysis.statistics import geometric_summary, summarise
+
+SHARES = (
+    "dead_units",
+    "saturation",
+    "sparsity",
+    "activation_mean",
+)  # averaged as they are; all other measures as logarithms
+RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
+
+
+def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
+    """One row a group: n, diverged runs, and mean, spread and t interval of the test accuracy, in [0, 1].
+
+    `test_accuracy` is that of the last weights, `best_test_accuracy` that of the weights with the lowest validation
+    loss. Diverged runs are counted, never averaged.
+    """
+    keys = list(by)
+    table = summarise(runs, "test_accuracy", keys).rename(
+        columns={"mean": "test_accuracy_mean", "std": "test_accuracy_std", "min": "test_accuracy_min"}
+    )
+    best = summarise(runs, "best_test_accuracy", keys)
+    diverged = (
+        runs.assign(diverged=runs["status"] == "diverged").groupby(keys, sort=False, dropna=False)["diverged"].sum()
+    )
+    table = table.rename(columns={"max": "test_accuracy_max"}).drop(columns="missing")
+    table = table.assign(
+        diverged=diverged.to_numpy(),
+        best_test_accuracy_mean=best["mean"],
+        best_ci_low=best["ci_low"],
+        best_ci_high=best["ci_high"],
+        epochs_mean=summarise(runs, "epochs", keys)["mean"],
+        seconds_mean=summarise(runs, "seconds", keys)["mean"],
+    )
+    table.insert(0, "experiment", experiment)
+    first = ["experiment", *keys, "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
+    return table[first + [column for column in table.columns if column not in first]]
+
+
+def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """One row a group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
+
+    Norms are averaged as logarithms, exact zeros apart; shares (dead units, saturation, sparsity) as they are.
+    """
+    keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
+    defined = measures[measures["value"].notna()]
+    is_share = defined["measure"].isin(SHARES)
+    columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
+    shares = summarise(defined[is_share], "value", keys).assign(n_zero=0)[columns]
+    norms = geometric_summary(defined[~is_share], "value", keys)[columns]
+    table = pd.concat([norms, shares], ignore_index=True)
+    table.insert(0, "experiment", experiment)
+    return table
+
+
+def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """One row an activation and share: over seeds, the mean over a run's hidden layers at its last logged step.
+
+    `measures` of runs that finished; with the t interval over seeds, in [0, 1].
+    """
+    run = [*RUN_KEYS, "seed"]
+    shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna()]
+    last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
+    by_run = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
+    table = summarise(by_run, "value", ["activation", "measure"])[
+        ["activation", "measure", "mean", "ci_low", "ci_high", "n"]
+    ]
+    table.insert(0, "experiment", experiment)
+    return table

@@ -1,0 +1,191 @@
+"""Learning rates: one grid of half decades for all activations, the choice on validation, and the room it leaves.
+
+The choice is made in two rounds of one budget for every activation, as in sequential halving (Karnin, Koren & Somekh
+2013): a few seeds at all rates leave FINALISTS, and more seeds at these choose. Frames in, frames out. A rate counts
+for an activation only if every seed finished there: an optimum beside which runs diverge is not one to recommend.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from study.analysis.statistics import mean_interval, summarise
+from study.constants import (
+    FINALIST_SEEDS,
+    FINALISTS,
+    HALF_DECADES,
+    MOST_EXTENSIONS,
+    REFERENCE_ACTIVATION,
+    TOLERANCE,
+    TUNING_SEEDS,
+)
+
+DIGITS = 9  # after the point; means of the same accuracies in another order differ by less
+METRIC = "best_validation_accuracy"
+
+
+def rate(half_decades: int) -> float:
+    """10^(k/2), the same 64 bits on every machine: square roots are rounded correctly, powers need not be."""
+    return math.sqrt(float(f"1e{half_decades}"))
+
+
+def half_decades(learning_rate: float) -> int:
+    """The k of a rate of the grid."""
+    return round(2 * math.log10(learning_rate))
+
+
+def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
+    """One row an activation and rate, rates ascending: n, diverged, best validation accuracy in [0, 1] with t interval.
+
+    `runs`: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run is done); the tuning
+    runs alone. `is_eligible`: all its seeds finished, TUNING_SEEDS or, once it had more, FINALIST_SEEDS.
+    `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS; if the tuning `is_over`,
+    of those with all FINALIST_SEEDS. `is_chosen`: the finalist with the highest mean of all. Of equals the lowest rate
+    goes first. `is_tolerated`: eligible, at most TOLERANCE below the chosen on the seeds they share, and joined to it
+    by rates that are too.
+    """
+    keys = ["activation", "learning_rate"]
+    table = summarise(runs, METRIC, keys).drop(columns=["std", "min", "max", "missing"])
+    table = table.rename(columns={"mean": "validation_accuracy_mean"})
+    diverged = runs.assign(diverged=runs["status"] == "diverged").groupby(keys, sort=False)["diverged"].sum()
+    table.insert(3, "diverged", diverged.to_numpy())
+    had_more = runs.groupby(keys, sort=False)["seed"].max().to_numpy() >= TUNING_SEEDS
+    asked = np.where(had_more, FINALIST_SEEDS, TUNING_SEEDS)
+    table = table.assign(is_eligible=table["n"] >= asked, is_finalist=False, is_chosen=False, is_tolerated=False)
+    parts = [
+        _choose(part.sort_values("learning_rate"), _by_seed(runs, name), FINALIST_SEEDS if is_over else TUNING_SEEDS)
+        for name, part in table.groupby("activation", sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
+    """An activation's best validation accuracy, a row a seed and a column a rate, both ascending."""
+    return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
+
+
+def _choose(part: pd.DataFrame, accuracy: pd.DataFrame, least: int) -> pd.DataFrame:
+    """One activation's rates, ascending, with finalists, choice and tolerance found; `accuracy` by seed and rate.
+
+    A finalist has at `least` so many seeds.
+    """
+    rates = part["learning_rate"]
+    accuracy = accuracy[rates[part["is_eligible"]]]
+    candidates = rates[part["is_eligible"] & (part["n"] >= least)]
+    if candidates.empty:
+        return part
+    first = accuracy.loc[accuracy.index < TUNING_SEEDS, candidates].mean().round(DIGITS)
+    finalists = first.sort_values(ascending=False, kind="stable").index[:FINALISTS].sort_values()
+    best = accuracy[finalists].dropna().mean().round(DIGITS).idxmax()
+    behind = accuracy.rsub(accuracy[best], axis=0).mean().round(DIGITS).reindex(rates)
+    is_good = (behind <= TOLERANCE).to_numpy()  # False for NaN
+    place = low = high = rates.tolist().index(best)
+    while low > 0 and is_good[low - 1]:
+        low -= 1
+    while high < len(rates) - 1 and is_good[high + 1]:
+        high += 1
+    places = np.arange(len(rates))
+    return part.assign(
+        is_finalist=rates.isin(finalists),
+        is_chosen=places == place,
+        is_tolerated=(low <= places) & (places <= high),
+    )
+
+
+def chosen(table: pd.DataFrame) -> dict[str, float]:
+    """Per activation its chosen rate; those without an eligible rate are left out."""
+    rows = table[table["is_chosen"]]
+    return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
+
+
+def undecided(table: pd.DataFrame) -> list[tuple[str, float]]:
+    """The activations and rates that are finalists and have not had all of FINALIST_SEEDS."""
+    rows = table[table["is_finalist"] & (table["n"] < FINALIST_SEEDS)]
+    return list(zip(rows["activation"], rows["learning_rate"], strict=True))
+
+
+def leads(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """By activation the other finalist, `runner_up`, and how far the chosen rate is ahead of it on their shared seeds.
+
+    `lead` is a difference of best validation accuracies in [0, 1], with its t interval over `lead_n` seeds. Without
+    those of which no other rate was a finalist.
+    """
+    rows = {}
+    for name, part in table[table["is_finalist"]].groupby("activation", sort=False):
+        best, *others = part.sort_values("is_chosen", ascending=False)["learning_rate"]
+        if others:
+            a, b = _by_seed(runs, name)[[best, others[0]]].dropna().to_numpy(float).T
+            lead = mean_interval(a - b)
+            rows[name] = (others[0], lead.estimate, lead.low, lead.high, lead.n)
+    columns = ["runner_up", "lead", "lead_ci_low", "lead_ci_high", "lead_n"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def from_reference(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """By activation, its difference from the reference over all `pairings` of its finalists with the reference's.
+
+    `any_finalist_low` and `any_finalist_high` are the ends of all 95% t intervals of the paired difference in `metric`
+    together; `pairings_better` and `pairings_worse` count the intervals wholly above and below 0. NaN where a pairing
+    has fewer than two seeds. `runs`: activation, learning_rate, seed, `metric` (NaN unless the run is done), on fresh
+    seeds.
+    """
+    finalists = table[table["is_finalist"]].groupby("activation", sort=False)["learning_rate"].apply(list)
+    rows = {}
+
+    def arm(activation: Any, rate: float) -> "pd.Series[float]":
+        is_of_arm = (runs["activation"] == activation) & (runs["learning_rate"] == rate)
+        return runs[is_of_arm].set_index("seed")[metric]
+
+    for name in finalists.index.drop(REFERENCE_ACTIVATION, errors="ignore"):
+        pairs = itertools.product(finalists[name], finalists.get(REFERENCE_ACTIVATION, []))
+        differences = (arm(name, a) - arm(REFERENCE_ACTIVATION, b) for a, b in pairs)
+        if found := [mean_interval(difference.dropna()) for difference in differences]:
+            low, high = np.array([(interval.low, interval.high) for interval in found]).T
+            is_known = bool(np.isfinite(high - low).all())
+            counts = ((low > 0).sum(), (high < 0).sum()) if is_known else (math.nan, math.nan)
+            rows[name] = (low.min(), high.max(), *counts, len(found))
+    columns = ["any_finalist_low", "any_finalist_high", "pairings_better", "pairings_worse", "pairings"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def extension(table: pd.DataFrame) -> list[int]:
+    """The half decades to add for every activation: beyond an edge that holds an optimum, unless it moved far enough.
+
+    An activation all of whose rates failed has its optimum below the grid, for it diverges where rates are too large.
+    """
+    found = chosen(table)
+    known = [half_decades(value) for value in table["learning_rate"].unique()]
+    low, high = min(known), max(known)
+    optima = {half_decades(found[name]) if name in found else low for name in table["activation"].unique()}
+    lower = [low - 1] if low in optima and HALF_DECADES[0] - low < MOST_EXTENSIONS else []
+    higher = [high + 1] if high in optima and high - HALF_DECADES[-1] < MOST_EXTENSIONS else []
+    return [*lower, *higher]
+
+
+def tolerance(table: pd.DataFrame) -> pd.DataFrame:
+    """One row an activation: the chosen rate, the range of rates within TOLERANCE of it, its width in decades.
+
+    `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider; `is_edge`: the chosen rate
+    itself is at an end of the grid. Without an eligible rate, numbers are NaN.
+    """
+    ends = table["learning_rate"].min(), table["learning_rate"].max()
+    rows = []
+    for name, part in table.groupby("activation", sort=False):
+        at, good = (part.loc[part[flag], "learning_rate"] for flag in ("is_chosen", "is_tolerated"))
+        low, high = good.min(), good.max()
+        rows.append(
+            {
+                "activation": name,
+                "learning_rate": at.max(),
+                "tolerance_low": low,
+                "tolerance_high": high,
+                "tolerance_decades": (half_decades(high) - half_decades(low)) / 2 if len(good) else math.nan,
+                "is_open_low": low == ends[0],
+                "is_open_high": high == ends[1],
+                "is_edge": at.max() in ends,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""What an activation costs in time: measured on a quiet machine, in a process of its own."""

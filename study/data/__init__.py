@@ -1,0 +1,1 @@
+"""MNIST: locate, verify, read. In: a path or nothing. Out: a verified `Dataset` of numpy arrays."""

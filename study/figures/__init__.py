@@ -1,0 +1,1 @@
+"""DataFrames -> Figures: one style, one colour an activation."""

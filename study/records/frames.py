@@ -1,0 +1,114 @@
+"""Records -> DataFrames: one flat row an observation, with the columns that say which run it belongs to."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from study.engine.kinds import INITIAL_ERRORS
+from study.records.store import Record
+
+
+def _keys(record: Record) -> dict[str, Any]:
+    """The columns that say which run a row belongs to."""
+    settings = record["identity"]["settings"]
+    width = settings["width"]
+    return {
+        "activation": settings["activation"],
+        "depth": settings["depth"],
+        "width": "-".join(map(str, width)) if isinstance(width, list) else width,
+        "init": settings["initialization"],
+        "variant": variant(settings),
+        "optimiser": settings["optimizer"],
+        "learning_rate": settings["learning_rate"],
+        "batch": settings["batch"],
+        "dropout": settings["dropout"],
+        "seed": settings["seed"],
+        "precision": INITIAL_ERRORS if settings["epochs"] == 0 else settings["precision"],
+    }
+
+
+def variant(settings: dict[str, Any]) -> str:
+    """What sets the network apart from the plain one, in words; "plain" if nothing does."""
+    parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
+    parts += ["residual"] if settings["residual"] else []
+    parts += [f"shift {settings['shift']}"] if settings["shift"] else []
+    parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
+    parts += ["squared error"] if settings["loss"] != "crossentropy" else []
+    defaults = {"epsilon": 1e-7, "momentum": 0.0}
+    parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
+    return ", ".join(parts) or "plain"
+
+
+def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: what it was, how it ended, its losses and accuracies (NaN unless it is done), its seconds."""
+    rows = []
+    for record in records:
+        result, timings = record["result"], record["provenance"]["timings"]
+        is_done = result["status"] == "done"
+        last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
+        row = {
+            **_keys(record),
+            "output": record["identity"]["settings"]["output"],
+            "loss": record["identity"]["settings"]["loss"],
+            "epochs": result.get("epochs"),
+            "status": result["status"],
+            **{name: last.get(name) for name in _SCORES},
+            "best_epoch": best.get("epoch"),
+            **{f"best_{name}": best.get(name) for name in _SCORES},
+            "diverged_step": result.get("diverged_step"),
+            "seconds": timings.get("seconds"),
+            "compile_seconds": timings.get("compile_seconds"),
+        }
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_step", "seconds", "_epoch")) or c == "epochs"]
+    return frame.astype(dict.fromkeys(numeric, float))
+
+
+_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+
+
+def history_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and epoch: training and validation loss and accuracy."""
+    parts = [
+        pd.DataFrame(record["result"]["history"], dtype=float).assign(**_keys(record))  # a column may be all null
+        for record in records
+        if "history" in record["result"]
+    ]
+    return pd.concat(parts, ignore_index=True).astype({"epoch": int})
+
+
+def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run and amplitude of input noise: the last weights' test_loss and test_accuracy under it."""
+    parts = [
+        pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
+        for record in records
+        if record["result"].get("noise")
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
+    of_runs = [record for record in records if record["result"].get("measures") is not None]
+    parts = [_measured_rows(record["result"]["measures"]) for record in of_runs]
+    runs = pd.DataFrame([_keys(record) for record in of_runs])
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    of_row = np.repeat(np.arange(len(parts)), [len(part["value"]) for part in parts])
+    return pd.DataFrame(rows).assign(**{key: runs[key].to_numpy()[of_row] for key in runs})
+
+
+def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
+    """A run's columns: one frame for all runs is a fifth of the time of a frame each."""
+    names = [name for name in measured if name not in ("step", "epoch")]
+    values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN
+    measure, step, layer = np.indices(values.shape).reshape(3, -1)
+    return {
+        "layer": layer + 1,
+        "step": np.array(measured["step"])[step],
+        "epoch": np.array(measured["epoch"])[step],
+        "measure": np.array(names, object)[measure],
+        "value": values.ravel(),
+    }

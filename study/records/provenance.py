@@ -1,0 +1,25 @@
+"""What a run was made with: package versions and the processor."""
+
+import functools
+import importlib.metadata
+import platform
+from pathlib import Path
+
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "distributed")
+
+
+@functools.cache
+def describe() -> dict[str, str]:
+    """Versions of Python and the packages, and the CPU's name; found once, for it takes as long as a small network."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **versions, "cpu": cpu_name(), "system": platform.system()}
+
+
+def cpu_name() -> str:
+    """The processor's model name where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

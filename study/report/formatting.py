@@ -1,0 +1,134 @@
+"""Numbers and tables as people read them: text, Markdown, LaTeX, CSV."""
+
+import math
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+DASH = "–"
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    """A fraction in percent, or a dash."""
+    return f"{100 * fraction:.{digits}f}%" if math.isfinite(fraction) else DASH
+
+
+def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
+    """`estimate [low, high]` with as many decimals as two digits of the half width need; without bounds, estimate."""
+    if not math.isfinite(estimate):
+        return DASH
+    half = (high - low) / 2 * scale
+    known = math.isfinite(half) and half > 0
+    decimals = min(max(1 - math.floor(math.log10(half)), 0), 6) if known else 2
+    sign = "+" if signed else ""
+    text = f"{estimate * scale:{sign}.{decimals}f}"
+    return f"{text} [{low * scale:{sign}.{decimals}f}, {high * scale:{sign}.{decimals}f}]" if known else text
+
+
+def probability(p: float) -> str:
+    """A p-value: three decimals, or that it is smaller."""
+    if not math.isfinite(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+class Formula(str):
+    """LaTeX mathematics, without its dollar signs: shown as a formula where a text would be shown literally."""
+
+
+def is_numeric(cells: Sequence[object]) -> bool:
+    """Whether a column of ready-made texts holds numbers, so that it is aligned right."""
+    return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table of ready-made texts, escaped; columns of numbers are aligned right, but never the first."""
+    header = [escape_markdown(str(column)) for column in frame.columns]
+    rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
+    rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def _cell(cell: object) -> str:
+    if not isinstance(cell, Formula):
+        return escape_markdown(str(cell))
+    one_line = " ".join(cell.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
+    return f"$`{one_line}`$"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown and HTML show literally, on one line."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
+
+
+# What a formula may use and be set as mathematics; with any other command it is shown as the text it is.
+_COMMANDS = re.compile(
+    r"\\(?:(?:alpha|beta|lambda|sigma|phi|Phi|pi|max|min|exp|ln|log|tanh|arctan|sin|cos|sqrt|frac|mathrm|operatorname"
+    r"|cdot|times|leq?|geq?|neq|infty|left|right|vert)(?![A-Za-z])|[,;:! ])"
+)
+_LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "[": "{[}", "]": "{]}",
+    "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
+    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "–": "--",
+    "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "ξ": r"$\xi$", "χ": r"$\chi$", "∞": r"$\infty$",
+}  # fmt: skip
+_WIDE = 30  # characters; a column with a longer cell breaks its lines
+
+
+def latex(frame: pd.DataFrame, about: str) -> str:
+    """A LaTeX tabular of ready-made texts, escaped, to \\input where booktabs is loaded; `about` as a comment."""
+    columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
+    wide = sum(_is_wide(cells) for cells in columns)
+    kinds = [
+        f"p{{{0.7 / wide:.2f}\\linewidth}}" if _is_wide(cells) else "r" if index and is_numeric(cells) else "l"
+        for index, cells in enumerate(columns)
+    ]
+    rows = [[_latex_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    header, *body = [" & ".join(row) + r" \\" for row in ([escape_latex(str(name)) for name in frame.columns], *rows)]
+    begin, end = rf"\begin{{tabular}}{{{' '.join(kinds)}}}", r"\end{tabular}"
+    comment = "% " + " ".join(about.split())
+    return "\n".join([comment, begin, r"\toprule", header, r"\midrule", *body, r"\bottomrule", end]) + "\n"
+
+
+def _is_wide(cells: Sequence[str]) -> bool:
+    return any(len(cell) > _WIDE for cell in cells)
+
+
+def _latex_cell(cell: object) -> str:
+    if not isinstance(cell, Formula):
+        return escape_latex(str(cell))
+    one_line = " ".join(cell.split())
+    is_plain = (
+        one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
+    )
+    return f"${one_line}$" if is_plain else rf"\texttt{{{escape_latex(one_line)}}}"
+
+
+def _is_balanced(formula: str) -> bool:
+    depths = [formula[:end].count("{") - formula[:end].count("}") for end in range(len(formula) + 1)]
+    return min(depths) >= 0 == depths[-1]
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX sets literally, on one line; a hyphen before a number is a minus sign."""
+    one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
+    printable = "".join(character if character.isprintable() else "?" for character in one_line)
+    return "".join(_LATEX.get(character, character) for character in printable).replace("\N{MINUS SIGN}", "$-$")
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """The table as CSV, UTF-8, full precision; texts a spreadsheet would take for a formula get a leading quote."""
+
+    def safe(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        one_line = value.replace("\r", " ")  # which pandas writes unquoted, and a reader may take for a new row
+        return "'" + one_line if value[:1] in ("=", "+", "-", "@", "\t", "\r") else one_line
+
+    texts = frame.select_dtypes(exclude="number").columns
+    text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(
+        index=False, float_format="%.9g"
+    )
+    return text.encode()

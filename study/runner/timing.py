@@ -1,0 +1,60 @@
+"""The activations timed, in a process of their own with no other busy; kept as a document beside the runs."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from study.constants import TIMING_REPEATS
+from study.engine import environment
+from study.records.catalogue import Entries
+from study.records.ledger import TIMINGS
+from study.records.provenance import cpu_name, describe
+from study.records.store import STUDY, RecordError, read_document, source_fingerprint, write_document
+from study.runner.progress import say
+from study.runner.workers import ProcessDied, alone
+
+
+def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
+    """What `study.cost.stopwatch` measures of these activations of the registry."""
+    environment.start_tensorflow()
+    from study.cost import stopwatch
+
+    return stopwatch.measure(names, repeats)
+
+
+def time_activations(folder: Path, described: Entries) -> list[str]:
+    """Time these activations, unless the folder's document has them; one sentence if that fails.
+
+    The document holds, beside what was measured, its `basis`: it is kept as long as that is the same.
+    """
+    if is_timed(folder, described):
+        return []
+    say(f"timing {len(described)} activations, with nothing else running: about a minute")
+    try:
+        found = alone(measure, list(described), TIMING_REPEATS)
+    except ProcessDied as error:
+        return [f"the activations were not timed: {error}"]
+    provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    write_document(folder, TIMINGS, {**found, "basis": _basis(described)}, provenance)
+    return []
+
+
+def is_timed(folder: Path, described: Entries) -> bool:
+    """Whether the folder's document holds these activations, timed by this code on this machine."""
+    try:
+        kept = read_document(folder / f"{TIMINGS}.json")["content"].get("basis", {})
+    except (FileNotFoundError, RecordError):  # a damaged one is measured again
+        return False
+    basis, timed = _basis(described), kept.get("activations", {})
+    same = all(kept.get(key) == basis[key] for key in ("engine", "cpu", "repeats"))
+    return same and basis["activations"].items() <= timed.items()
+
+
+def _basis(described: Entries) -> dict[str, Any]:
+    return {
+        "activations": {name: about["fingerprint"] for name, about in described.items()},
+        "engine": source_fingerprint(STUDY / "engine", STUDY / "cost" / "stopwatch.py"),
+        "cpu": cpu_name(),
+        "repeats": TIMING_REPEATS,
+    }

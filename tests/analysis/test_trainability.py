@@ -1,0 +1,141 @@
+"""How deep a network trains and how its errors shrink, on frames a person can check by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from study.analysis import trainability
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
+from study.plan import Plan
+
+
+def runs(accuracies: dict[tuple[int, int], float]) -> pd.DataFrame:
+    """One row per (seed, depth) with this best validation accuracy."""
+    same = {
+        "activation": "relu",
+        "init": "glorot_uniform",
+        "variant": "plain",
+        "optimiser": "sgd",
+        "learning_rate": 0.01,
+    }
+    rows = [same | {"seed": s, "depth": d, "best_validation_accuracy": a} for (s, d), a in accuracies.items()]
+    return pd.DataFrame(rows)
+
+
+def measured(depth: int, errors: dict[int, list[float]]) -> pd.DataFrame:
+    """The initial errors per seed of layers 1 .. depth + 1."""
+    same = {
+        "activation": "relu",
+        "init": "glorot_uniform",
+        "variant": "plain",
+        "optimiser": "sgd",
+        "learning_rate": 0.01,
+    }
+    rows = [
+        same
+        | {"depth": depth, "width": 100, "seed": seed, "layer": i + 1, "step": 0, "measure": measure, "value": value}
+        for seed, values in errors.items()
+        for i, value in enumerate(values)
+        for measure in ("error", "example_weight_gradient", "preactivation_square")
+    ]
+    return pd.DataFrame(rows)
+
+
+def plan(rows: list[dict[str, object]]) -> Plan:
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    return Plan(("relu",), theory={"relu": {"rows": columns}})
+
+
+def predicted(depth: int, values: list[float]) -> list[dict[str, object]]:
+    same = {
+        "activation": "relu",
+        "init": "glorot_uniform",
+        "sigma_w": 1.0,
+        "sigma_b": 0.0,
+        "depth": depth,
+        "width": 100,
+    }
+    return [
+        same | {"layer": i + 1, "quantity": "error_norm_ratio", "predicted": value, "predicted_spread": value}
+        for i, value in enumerate(values)
+    ]
+
+
+def test_a_deep_success_after_a_failure_does_not_count() -> None:
+    """Seed 0 trains at 1 and 5 but not at 2: it reached 1. Seed 1 trains at all: it reached 5. Median 3."""
+    table = trainability.trainable_depth(
+        runs({(0, 1): 0.9, (0, 2): 0.1, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.8, (1, 5): 0.7})
+    )
+    row = table.iloc[0]
+    assert (row["n"], row["median"], row["low"], row["high"], row["deepest"]) == (2, 3.0, 1, 5, 5)
+
+
+def test_a_seed_without_the_deepest_network_does_not_pull_the_depth_down() -> None:
+    """Seed 1 was never run at depth 5, so that it reached 2 says nothing of depth 5: only seed 0 counts."""
+    table = trainability.trainable_depth(runs({(0, 1): 0.9, (0, 2): 0.9, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.9}))
+    assert table[["n", "median"]].iloc[0].tolist() == [1, 5.0]
+
+
+def test_failing_at_the_smallest_depth_is_zero_and_a_diverged_run_has_failed() -> None:
+    table = trainability.trainable_depth(runs({(0, 1): math.nan, (0, 2): 0.9}))
+    assert table["median"].item() == 0
+
+
+@pytest.mark.parametrize(("accuracy", "is_trained"), [(TRAINED_LEVEL, 1), (TRAINED_LEVEL - 1e-9, 0)])
+def test_trained_is_at_least_the_level(accuracy: float, is_trained: int) -> None:
+    table = trainability.success(runs({(0, 1): accuracy}))
+    assert table["trained"].item() == is_trained
+    assert table["n"].item() == 1
+
+
+def test_the_factor_is_the_geometric_mean_step_between_hidden_layers() -> None:
+    """Errors 1, 2, 4, 8, 16 over five layers grow by 2 a layer towards the output: 1/2 a layer towards the input."""
+    values = [1.0, 2.0, 4.0, 8.0, 16.0, 100.0]
+    table = trainability.shrink_factors(measured(5, {0: values, 1: values}), plan(predicted(5, values)))
+    row = table[table["depth"] == 5].iloc[0]
+    assert row["factor"] == pytest.approx(0.5)
+    assert row["predicted"] == pytest.approx(0.5)
+    assert (row["n"], row["n_zero"]) == (2, 0)
+
+
+def test_measured_ratios_are_to_the_output_layer_of_the_same_run() -> None:
+    """Seed 1's errors are ten times seed 0's, and 5% above in the hidden layers: the ratios differ by 5% alone.
+
+    On the log scale their t interval is a factor of e^0.31 each way: theory's 0.1 lies inside it, 0.3 outside.
+    """
+    one = [0.1, 0.2, 1.0]
+    frame = trainability.beside_theory(measured(2, {0: one, 1: [1.05, 2.1, 10.0]}), plan(predicted(2, [0.1, 0.3, 1.0])))
+    assert frame["measured"].tolist() == pytest.approx([0.1 * 1.05**0.5, 0.2 * 1.05**0.5, 1.0])
+    assert frame["is_inside"].tolist()[:2] == [True, False]
+
+
+def test_an_error_of_exactly_zero_is_counted_apart() -> None:
+    """A seed whose first layer's error is 0 has no logarithm: it is counted in n_zero and not in the mean."""
+    values = [1.0, 2.0, 4.0, 8.0, 16.0, 100.0]
+    found = measured(5, {0: values, 1: [0.0, *values[1:]]})
+    table = trainability.shrink_factors(found, plan(predicted(5, values)))
+    assert table[["n", "n_zero"]].iloc[0].tolist() == [1, 1]
+    assert table["factor"].item() == pytest.approx(0.5)
+
+
+def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
+    """Every measure of shallow networks at the first and last step; of deep ones the norms, and what vanishes last."""
+    shallow, deep = PROFILE_DEPTH - 1, PROFILE_DEPTH
+    rows = [
+        {"depth": depth, "step": step, "measure": measure}
+        for depth in (shallow, deep)
+        for step in (0, 10, 480)
+        for measure in ("error", "example_weight_gradient", "sparsity")
+    ]
+    kept = trainability.thinned(pd.DataFrame(rows), 480)
+    assert kept[kept["depth"] == shallow]["step"].tolist() == [0, 0, 0, 480, 480, 480]
+    of_deep = kept[kept["depth"] == deep]
+    assert of_deep[["step", "measure"]].to_numpy().tolist() == [
+        [0, "error"], [0, "example_weight_gradient"], [480, "error"],
+    ]  # fmt: skip
+
+
+def test_the_grid_s_end_reads_at_least() -> None:
+    assert trainability.shown_depth({"median": 50, "low": 20, "high": 50, "deepest": 50}) == "≥ 50 (20 to ≥ 50)"
+    assert trainability.shown_depth({"median": 5, "low": 5, "high": 5, "deepest": 50}) == "5"

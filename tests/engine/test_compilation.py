@@ -1,0 +1,101 @@
+"""Compiling: names the same in two processes, whatever each did before, never twice in one; a thread of its own."""
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import pytest
+import tensorflow as tf
+
+from study.activations import REGISTRY
+from study.data.mnist import Dataset
+from study.engine.compilation import compile_apart, numbered_by
+from study.engine.kinds import program_kind
+from study.engine.program import compiled_program
+from study.engine.training import train
+from study.settings import Settings
+
+# Traces some functions first, then one with a loop, by its own numbers; prints how its functions are named.
+CHILD = """
+import json, sys
+from study.engine import environment
+environment.start_tensorflow()
+import tensorflow as tf
+from study.engine.compilation import compile_apart
+for _ in range(int(sys.argv[1])):
+    tf.function(lambda x: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), (0,)), autograph=False)(1.0)
+loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
+traced = []
+compile_apart(lambda: traced.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), "a loop")
+print(json.dumps(sorted(f.signature.name for f in traced[0].graph.as_graph_def().library.function)))
+"""
+
+
+def names_after(others: int) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", CHILD, str(others)], capture_output=True, text=True, check=True)
+    return list(json.loads(done.stdout))
+
+
+def test_what_was_traced_before_does_not_change_the_names():
+    """A process that traced nothing before and one that traced three other functions name the same loop alike."""
+    names = names_after(0)
+    assert len(names) == 2  # its condition and its body
+    assert names_after(3) == names
+
+
+def traced(what: str) -> set[str]:
+    """The names of the functions within a loop traced as `what`."""
+    loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
+    with numbered_by(what):
+        graph = loop.get_concrete_function(tf.TensorSpec([], tf.float32)).graph
+    return {function.signature.name for function in graph.as_graph_def().library.function}
+
+
+def test_no_name_is_given_twice_in_a_process():
+    """Tracing the same again, or something else, gives other names: TensorFlow would refuse one that it knows."""
+    once, again, other = traced("one"), traced("one"), traced("other")
+    assert len(once | again | other) == len(once) + len(again) + len(other)
+
+
+def test_numbers_are_tensorflows_own_again_after_an_error():
+    """The block puts back what it replaced, however it ends."""
+    from tensorflow.python.framework import ops
+
+    before = ops.uid
+    try:
+        with numbered_by("fails"):
+            raise KeyError
+    except KeyError:
+        pass
+    assert ops.uid is before
+
+
+def test_training_compiles_in_a_thread_of_its_own(tiny_data: Dataset) -> None:
+    """One that is over when the run is; and no other calls the activation, which a program does while it is made."""
+    threads: list[threading.Thread] = []
+
+    def function(z: tf.Tensor) -> tf.Tensor:
+        threads.append(threading.current_thread())
+        return tf.nn.relu(z)
+
+    settings = Settings(activation="relu", seed=0, batch=8, validation=1100, epochs=1, patience=None)
+    compiled_program(
+        watched := replace(REGISTRY["relu"], function=function), program_kind(settings)
+    )  # which looks at it
+    threads.clear()
+    train(settings, tiny_data, watched)
+    assert len(set(threads)) == 1
+    assert threads[0] is not threading.current_thread()
+    assert not threads[0].is_alive()
+
+
+def test_an_error_while_compiling_is_raised() -> None:
+    """As it was, out of the thread."""
+
+    def fail() -> None:
+        raise MemoryError("too big")
+
+    with pytest.raises(MemoryError, match="too big"):
+        compile_apart(fail, "fails")

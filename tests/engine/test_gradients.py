@@ -1,0 +1,447 @@
+"""What is measured in every layer: by hand, by finite differences, by automatic differentiation, by numpy."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import expit, ndtr
+
+from study.activations import REGISTRY, value_and_derivative
+from study.engine import gradients, losses, measures
+from study.engine.measures import derivative_supremum
+
+BATCH = measures.BATCH_MEASURES
+PROBE = measures.PROBE_MEASURES
+SMOOTH = {  # phi and phi' by scipy, with no part of ours
+    "sigmoid": lambda z: (expit(z), expit(z) * expit(-z)),
+    "swish": lambda z: (z * expit(z), expit(z) * (1 + z * expit(-z))),
+    "tanh": lambda z: (np.tanh(z), 1 / np.cosh(z) ** 2),
+    "relu": lambda z: (np.maximum(z, 0), (z > 0) * 1.0),
+    "softplus": lambda z: (np.logaddexp(0, z), expit(z)),
+    "gelu": lambda z: (z * ndtr(z), ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
+}
+# Inputs, then units: a layer alone, a stage of three equal layers, another layer alone, the output.
+SIZES = (7, 5, 4, 4, 4, 4, 3, 6)
+STAGES = ((0, 1), (1, 2), (2, 5), (5, 6), (6, 7))
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A small network, layer by layer and as the engine stacks it, with a batch x (B, 7), y (B,)."""
+
+    layers: list
+    parameters: tuple
+    x: np.ndarray
+    y: np.ndarray
+
+
+def stacked(layers, stages=STAGES):
+    """The layers as the engine takes them: those from `first` up to `last` in one tensor a role, kernels transposed."""
+    grouped = [zip(*layers[first:last], strict=True) for first, last in stages]
+    return tuple(tuple(tf.constant(np.stack([a.T for a in arrays])) for arrays in stage) for stage in grouped)
+
+
+def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", sizes=SIZES, stages=STAGES):
+    """Weights of standard deviation scale / sqrt(inputs), so that z and the gradients are of order 1."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for n, m in itertools.pairwise(sizes):
+        arrays = [rng.normal(size=(n, m)) * scale / n**0.5, rng.normal(size=m) * scale / 2]
+        if normalization != "none" and len(layers) < len(sizes) - 2:
+            arrays += [1 + rng.random(m), rng.normal(size=m)]
+        layers.append(tuple(array.astype(dtype) for array in arrays))
+    x, y = rng.random((batch, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], batch, dtype=np.int32)
+    return Problem(layers, stacked(layers, stages), x, y)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """What the backward pass showed of one layer: its signals, its gradients and, None of the output layer, phi."""
+
+    signals: gradients.Signals
+    gradients: gradients.Gradients
+    function: object
+
+
+def run(p, architecture, seed=None, counts=None):
+    """(loss, layers in order) of our forward and backward pass, in which 1 is added to every layer's parameters."""
+    architecture = dataclasses.replace(architecture, counts=counts)
+    logits, signals = gradients.forward(architecture, p.parameters, tf.constant(p.x), seed)
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
+    layers, last = [], len(p.parameters) - 1
+
+    def visit(place, rows, signals, found):
+        layers.insert(0, Layer(signals, found, None if place == last else architecture.function))
+        return found.inputs, tf.nest.map_structure(lambda row: row + 1, rows)
+
+    changed = gradients.backward(architecture, [(stage,) for stage in p.parameters], signals, delta, visit)
+    counts = counts or [len(kernel) for kernel, *_ in p.parameters]
+    for stage, (moved,), count in zip(p.parameters, changed, counts, strict=True):
+        for before, after in zip(stage, moved, strict=True):
+            np.testing.assert_array_equal(after[:count], before[:count] + 1)
+            np.testing.assert_array_equal(after[count:], before[count:])
+    return float(loss), layers
+
+
+def test_what_the_walk_back_is_told_to_leave_stays_and_the_rest_is_replaced():
+    p = problem()
+    counted = [(stage, tf.zeros(len(stage[0]), stage[0].dtype)) for stage in p.parameters]
+    logits, signals = gradients.forward(plain("tanh"), p.parameters, tf.constant(p.x))
+    _, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
+
+    def visit(place, rows, signals, found):
+        return found.inputs, (None, rows[1] + 1)
+
+    changed = gradients.backward(plain("tanh"), counted, signals, delta, visit)
+    assert any(len(stage[0]) > 1 for stage in p.parameters)  # a looped stage is among them
+    for before, (after, count) in zip(p.parameters, changed, strict=True):
+        for old, new in zip(before, after, strict=True):
+            np.testing.assert_array_equal(new, old)
+        np.testing.assert_array_equal(count, 1)
+
+
+def batch_measures(layers):
+    """BATCH_MEASURES of every layer, (L + 1, 6)."""
+    return np.stack([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
+
+
+def probe_measures(architecture, parameters, supremum, x):
+    """PROBE_MEASURES of every layer, (L + 1, 3)."""
+    rows = []
+
+    def visit(place, row, signals):
+        function = None if place == len(parameters) - 1 else architecture.function
+        rows.append(measures.of_probe(function, supremum, signals.preactivations).numpy())
+        return ()
+
+    gradients.walk(architecture, parameters, tf.constant(x), visit, [()] * len(parameters))
+    return np.stack(rows)
+
+
+def plain(name):
+    return gradients.Architecture(REGISTRY[name].function)
+
+
+def deltas(layers):
+    """Delta (B, fan_out) of every layer."""
+    return [layer.gradients.delta for layer in layers]
+
+
+def slopes(layers):
+    """d loss / d each parameter, in the order of the layers and of their parameters."""
+    return [np.transpose(array) for layer in layers for array in layer.gradients.parameters]
+
+
+def phi_of(name):
+    return lambda z: value_and_derivative(REGISTRY[name].function, z)
+
+
+def central_difference(loss, array, step=1e-5):
+    """d loss() / d array, one entry at a time."""
+    slopes = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept, ends = array[index], []
+        for sign in (1, -1):
+            array[index] = kept + sign * step
+            ends.append(loss())
+        array[index] = kept
+        slopes[index] = (ends[0] - ends[1]) / (2 * step)
+    return slopes
+
+
+# The gradients
+
+
+ARCHITECTURES = [(name, "none", False) for name in SMOOTH] + [
+    ("swish", "none", True),
+    ("swish", "batch", False),
+    ("swish", "batch", True),
+    ("tanh", "layer", False),
+    ("tanh", "layer", True),
+]
+
+
+@pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
+def test_gradients_are_finite_differences(name, normalization, residual, reference):
+    """d loss / d every parameter, entry by entry, of a loss that numpy and scipy compute, in float64."""
+    p = problem(normalization=normalization)
+    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    loss, found = run(p, gradients.Architecture(REGISTRY[name].function, normalization, residual))
+    assert loss == pytest.approx(network.losses(p.x, p.y).mean(), rel=1e-7)
+    for array, slope in zip((a for layer in network.layers for a in layer), slopes(found), strict=True):
+        numeric = central_difference(lambda: network.losses(p.x, p.y).mean(), array)
+        np.testing.assert_allclose(slope, numeric, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
+def test_error_signals_are_finite_differences(name, normalization, residual, reference):
+    """B times the change of the loss with a nudge of one z_{l,i} is delta_{l,i}, and `error` is their size. (DESIGN)"""
+    p = problem(normalization=normalization)
+    architecture = gradients.Architecture(REGISTRY[name].function, normalization, residual)
+    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    _, found = run(p, architecture)
+    errors = batch_measures(found)[:, BATCH.index("error")]
+    for layer, (delta, error) in enumerate(zip(deltas(found), errors, strict=True), start=1):
+        nudge = np.zeros(delta.shape)
+        numeric = central_difference(lambda: network.losses(p.x, p.y, {layer: nudge}).mean(), nudge)  # noqa: B023
+        np.testing.assert_allclose(delta, numeric, rtol=1e-6, atol=1e-9)
+        squares = (len(p.x) * numeric) ** 2
+        assert error == pytest.approx(math.sqrt(squares.sum(1).mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_looped_stage_is_the_same_network_unrolled(name):
+    """Five equal layers in a loop: every gradient is that of TensorFlow's tape through a plain chain of six layers."""
+    p = problem(seed=5, sizes=(7, *[4] * 6, 3), stages=((0, 1), (1, 6), (6, 7)))
+    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
+    with tf.GradientTape() as tape:
+        h = tf.constant(p.x)
+        for kernel, bias in variables[:-1]:
+            h = REGISTRY[name].function(h @ kernel + bias)
+        logits = h @ variables[-1][0] + variables[-1][1]
+        chosen = tf.reduce_sum(tf.one_hot(p.y, 3, dtype=h.dtype) * logits, 1)
+        expected = tf.reduce_mean(tf.reduce_logsumexp(logits, 1) - chosen)
+    loss, found = run(p, plain(name))
+    assert loss == pytest.approx(float(expected), rel=1e-12)
+    for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_rows_without_a_layer_are_neither_read_nor_written(normalization):
+    """Three layers with two rows of NaN behind them, or none with five: as without these rows, which stay NaN."""
+    architecture = gradients.Architecture(tf.math.tanh, normalization, residual=True)
+    for count in (3, 0):
+        sizes = (7, *[4] * (count + 1), 3)
+        stages = ((0, 1), (1, count + 1), (count + 1, count + 2))
+        p = problem(sizes=sizes, normalization=normalization, stages=stages if count else (stages[0], stages[2]))
+        first, *looped, last = p.parameters
+        width = [(5, 4, 4), *[(5, 4)] * (len(first) - 1)]
+        spare = [np.full(shape, np.nan) for shape in width]
+        for array, role in zip(spare, looped[0] if looped else (), strict=False):
+            array[:count] = role
+        roomy = dataclasses.replace(p, parameters=(first, tuple(map(tf.constant, spare)), last))
+        (loss, found), (expected_loss, expected) = run(roomy, architecture, counts=(1, count, 1)), run(p, architecture)
+        assert loss == pytest.approx(expected_loss, rel=1e-12)
+        for ours, theirs in zip(slopes(found), slopes(expected), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_gradients_survive_huge_logits():
+    """Logits of +-1000: the loss is their distance, and nothing overflows."""
+    logits = tf.constant([[1000.0, -1000.0, 0.0]])
+    loss, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant([1]))
+    assert float(loss) == 2000
+    np.testing.assert_array_equal(delta, [[1, -1, 0]])
+
+
+# The measures
+
+
+def by_hand():
+    """ReLU, layers 1 -> 2 -> 2 -> 2 -> 2, the examples x = 1 and 2 of classes 0 and 1; t = ln(3) / 2.
+
+    W_1 = (3, -4)              z_1 = (3, -4), (6, -8)      h_1 = (3, 0), (6, 0)
+    W_2 = 1,  b_2 = (0, 1)     z_2 = (3, 1), (6, 1)        h_2 = z_2
+    W_3 = 1,  b_3 = (-4, 0)    z_3 = (-1, 1), (2, 1)       h_3 = (0, 1), (2, 1)
+    W_4 = ((t, 0), (2t, 0)), b_4 = (-2t, 0): the logits are (0, 0) and (ln 3, 0), the softmax (1/2, 1/2), (3/4, 1/4).
+
+    delta_4 = (-1/2, 1/2), (3/4, -3/4)        delta_3 = (0, -t), (3t/4, 3t/2)
+    delta_2 = delta_3                         delta_1 = (0, 0), (3t/4, 0)
+    """
+    t = math.log(3) / 2
+    kernels = [[[3, -4]], np.eye(2), np.eye(2), [[t, 0], [2 * t, 0]]]
+    biases = [[0, 0], [0, 1], [-4, 0], [-2 * t, 0]]
+    layers = [(np.array(kernel, float), np.array(bias, float)) for kernel, bias in zip(kernels, biases, strict=True)]
+    parameters = stacked(layers, ((0, 1), (1, 3), (3, 4)))
+    return t, Problem(layers, parameters, np.array([[1.0], [2.0]]), np.array([0, 1], np.int32))
+
+
+def test_the_batch_measures_by_hand():
+    """Those of the training batch, of the network of `by_hand`; the sums are written out."""
+    t, p = by_hand()
+    loss, found = run(p, plain("relu"))
+    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
+    expected = {
+        # the halves are of the mean over B = 2
+        "weight_gradient": [
+            t * 0.75,  # (2 * 3/4) / 2
+            t * math.sqrt(2.25**2 + 3**2),  # ((4.5, 6), (0, 0)) / 2
+            t * math.sqrt(2.25**2 + 3**2 + 0.375**2 + 0.25**2),  # ((4.5, 6), (0.75, 0.5)) / 2
+            math.sqrt(2 * (0.75**2 + 0.125**2)),  # ((1.5, -1.5), (0.25, -0.25)) / 2
+        ],
+        "error": [
+            t * math.sqrt((0 + 9 / 16) / 2),
+            t * math.sqrt((1 + 45 / 16) / 2),
+            t * math.sqrt((1 + 45 / 16) / 2),
+            math.sqrt((1 / 2 + 9 / 8) / 2),
+        ],
+        "example_weight_gradient": [
+            t * math.sqrt((0 + 9 / 16 * 4) / 2),
+            t * math.sqrt((1 * 9 + 45 / 16 * 36) / 2),
+            t * math.sqrt((1 * 10 + 45 / 16 * 37) / 2),
+            math.sqrt((1 / 2 * 1 + 9 / 8 * 5) / 2),
+        ],
+        "activation_rms": [math.sqrt(45 / 4), math.sqrt(47 / 4), math.sqrt(6 / 4), math.nan],
+        "preactivation_square": [125 / 4, 47 / 4, 7 / 4, t**2],
+        "activation_mean": [9 / 4, 11 / 4, 4 / 4, math.nan],
+    }
+    measured = batch_measures(found)
+    assert tuple(expected) == BATCH
+    np.testing.assert_allclose(measured.T, list(expected.values()), rtol=1e-12)
+
+
+def test_the_probe_measures_by_hand():
+    """Of the same network: in layer 1 unit 2 is off for both examples, in layer 3 unit 1 for one of them."""
+    _, p = by_hand()
+    measured = probe_measures(plain("relu"), p.parameters, 1.0, p.x)
+    expected = {
+        "dead_units": [1 / 2, 0, 0, math.nan],
+        "saturation": [2 / 4, 0, 1 / 4, math.nan],
+        "sparsity": [2 / 4, 0, 1 / 4, math.nan],
+    }
+    assert tuple(expected) == PROBE
+    np.testing.assert_array_equal(measured.T, list(expected.values()))
+
+
+def test_the_thresholds_by_hand():
+    """phi = z^2 / 2 has phi' = z. With a supremum of 100, |z| < 5 is saturated, and a unit dead below 0.1 throughout.
+
+    z = (0.05, 0, 0.2, -200), (-0.09, 0.11, 5, 3): the first unit is dead; 6 of 8 entries are saturated (not 5 itself);
+    one is exactly 0.
+    """
+    z = np.array([[0.05, 0, 0.2, -200], [-0.09, 0.11, 5, 3]])
+    parameters = tuple((tf.eye(4, batch_shape=[1], dtype=tf.float64), tf.zeros((1, 4), tf.float64)) for _ in range(2))
+    measured = probe_measures(gradients.Architecture(lambda z: z * z / 2), parameters, 100.0, z)
+    np.testing.assert_array_equal(measured, [[1 / 4, 6 / 8, 1 / 8], [np.nan] * 3])
+
+
+@pytest.mark.parametrize(
+    ("update", "kernel", "ratio"),
+    [([[0.3, -0.4]], [[3.0, 4]], 0.1), ([[1, 0]], [[0, -2]], 0.5), ([[0, 0]], [[3, 0]], 0)],
+)
+def test_update_ratios_by_hand(update, kernel, ratio):
+    """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are."""
+    update, kernel = tf.constant(update, tf.float32), tf.constant(kernel, tf.float32)
+    assert float(measures.update_ratio(update, kernel + update)) == pytest.approx(ratio, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_measure_is_what_numpy_finds(name, scale, reference):
+    """All of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
+    p = problem(seed=6, scale=scale, batch=12)
+    supremum = derivative_supremum(REGISTRY[name])
+    _, found = run(p, plain(name))
+    probe = np.random.default_rng(7).normal(size=(9, 7))
+    of_batch = batch_measures(found)
+    of_probe = probe_measures(plain(name), p.parameters, supremum, probe)
+    measured = dict(zip((*BATCH, *PROBE), np.concatenate([of_batch, of_probe], 1).T, strict=True))
+    expected = reference(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
+    assert measured.keys() == expected.keys()
+    for measure, values in expected.items():
+        np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
+
+
+def test_the_measures_are_those_of_the_design():
+    """DESIGN's nine, and the mean activation that claim P4 speaks of, under the names the tables use."""
+    assert set(measures.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
+    assert len(measures.MEASURES) == 10
+
+
+# Numbers at the ends of float32
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("exponent", [-36, -25, 0, 25, 36])
+def test_norms_reach_as_far_as_float32(exponent, compiled):
+    """(3, 4) * 10^k has the norm 5 * 10^k, where its squares would be 0 or infinite; 0 stays 0, and NaN NaN."""
+    unit = np.float32(10.0**exponent)
+    x = np.array([[3 * unit, 4 * unit], [0, 0], [-unit, 0], [math.nan, 1]], np.float32)
+    square = tf.function(measures.square_norm, jit_compile=True) if compiled else measures.square_norm
+    found = np.sqrt(square(tf.constant(x), [-1]))
+    np.testing.assert_allclose(found, [5 * unit, 0, unit, math.nan], rtol=1e-6)
+    assert np.sqrt(square(tf.constant(x[:3]), [0, 1])) == pytest.approx(math.sqrt(26) * unit, rel=1e-6)
+
+
+def test_a_vanishing_error_is_not_reported_as_zero(reference):
+    """Errors about 1e-25 and 1e-30 in float32 measure what float64 finds; their squares underflow."""
+    p = problem(seed=8, dtype=np.float32)
+    for factor, layer in ((1e-25, 6), (1e-5, 3)):
+        p.layers[layer][0][:] *= np.float32(factor)
+    p = dataclasses.replace(p, parameters=stacked(p.layers))
+    _, found = run(p, plain("sigmoid"))
+    measured = batch_measures(found)
+    expected = reference(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
+    for measure in ("weight_gradient", "error", "example_weight_gradient"):
+        assert max(expected[measure][:3]) < 1e-29 < 1e-26 < max(expected[measure][3:6]) < 1e-23
+        np.testing.assert_allclose(measured[:, BATCH.index(measure)], expected[measure], rtol=1e-4)
+
+
+def test_an_error_of_exactly_zero_is_zero():
+    """Behind an output kernel of zeros no error passes: zeros that are zeros, finite, and not NaN."""
+    p = problem(seed=9, dtype=np.float32)
+    p.layers[-1][0][:] = 0
+    p = dataclasses.replace(p, parameters=stacked(p.layers))
+    _, found = run(p, plain("relu"))
+    measured = batch_measures(found)
+    for measure in ("weight_gradient", "error", "example_weight_gradient"):
+        column = measured[:, BATCH.index(measure)]
+        assert column[:-1].tolist() == [0] * 6
+        assert column[-1] > 0
+
+
+# Dropout
+
+
+DROPPING = gradients.Architecture(tf.math.tanh, dropout=0.4)
+
+
+def test_gradients_with_dropout_are_the_tapes():
+    """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
+    p = problem(seed=5, sizes=(7, 4, 4, 4, 3), stages=((0, 1), (1, 3), (3, 4)))
+    _, found = run(p, DROPPING, tf.constant([7, 3]))
+    masks = [layer.signals.mask[0] for layer in found[:-1]]
+    assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in masks)
+    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
+    with tf.GradientTape() as tape:
+        h = tf.constant(p.x)
+        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
+            h = tf.math.tanh(h @ kernel + bias) * mask
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, h @ variables[-1][0] + variables[-1][1])
+        )
+    for ours, theirs in zip(slopes(found), tape.gradient(loss, tf.nest.flatten(variables)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    """A mask is 0 in a share `dropout` of its entries and 1 / (1 - dropout) in the others; layers and seeds differ."""
+    shapes = ((1, 200, 784), (2, 200, 200), (1, 10, 200))
+    kernels = tuple((tf.zeros(shape), tf.zeros(shape[:2])) for shape in shapes)
+    masks = []
+    for seed in ([1, 0], [1, 1]):
+        _, signals = gradients.forward(DROPPING, kernels, tf.zeros((300, 784)), tf.constant(seed))
+        masks += [signals[0].mask[0], *tf.unstack(signals[1].mask[0])]
+    for mask in masks:
+        np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
+        assert abs(np.mean(mask == 0) - 0.4) < 5 * (0.24 / 60_000) ** 0.5
+    neighbours = [(mask[:, ::2], mask[:, 1::2]) for mask in masks]  # may be drawn as one number
+    for a, b in [*itertools.combinations(masks, 2), *neighbours]:
+        assert abs(np.mean((a.numpy() == 0) == (b.numpy() == 0)) - 0.52) < 0.02
+
+
+@pytest.mark.parametrize("share", [0.2, 1 - 1e-12])
+def test_dropout_drops_the_same_units_in_any_precision(share: float):
+    """An odd number of units, too; and a share that is nearly all leaves nearly none."""
+    dropping = gradients.Architecture(tf.math.tanh, dropout=share)
+    dropped = []
+    for dtype in (tf.float32, tf.float64):
+        kernels = tuple((tf.zeros(shape, dtype), tf.zeros(shape[:2], dtype)) for shape in ((1, 7, 5), (1, 3, 7)))
+        _, signals = gradients.forward(dropping, kernels, tf.zeros((9, 5), dtype), tf.constant([1, 2]))
+        dropped.append(signals[0].mask[0].numpy() == 0)
+    np.testing.assert_array_equal(*dropped)
+    assert abs(np.mean(dropped) - share) < 5 * (0.16 / 63) ** 0.5

@@ -1,0 +1,76 @@
+"""Outputs and losses: their gradients by finite differences, their values by numpy, their hits by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from study.engine import losses
+from study.settings import LOSSES, OUTPUTS
+
+PAIRS = [(output, loss) for output in OUTPUTS for loss in LOSSES]
+NUMPY_OUTPUTS = {
+    "softmax": lambda z: np.exp(z) / np.exp(z).sum(1, keepdims=True),
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "relu": lambda z: np.maximum(z, 0),
+}
+
+
+def numpy_losses(output, loss, logits, labels):
+    """Keras' categorical cross-entropy scales a row of outputs to a sum of 1 first."""
+    found, target = NUMPY_OUTPUTS[output](logits), np.eye(logits.shape[1])[labels]
+    if loss == "squared_error":
+        return ((found - target) ** 2).mean(1)
+    return -np.log((found / found.sum(1, keepdims=True))[np.arange(len(labels)), labels])
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(3)
+    return rng.uniform(0.1, 2, (6, 10)), rng.integers(0, 10, 6).astype(np.int32)
+
+
+def test_the_settings_names_are_those_of_the_engine():
+    assert tuple(losses.OUTPUTS) == OUTPUTS
+    assert tuple(losses.LOSSES) == LOSSES
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_losses_are_numpys(output, loss, batch):
+    found = losses.example_losses(output, loss, *map(tf.constant, batch))
+    np.testing.assert_allclose(found, numpy_losses(output, loss, *batch), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_delta_is_a_finite_difference(output, loss, batch):
+    """Of the mean over the batch, in every logit, in float64."""
+    logits, labels = batch
+    mean, delta = losses.loss_and_delta(output, loss, tf.constant(logits), tf.constant(labels))
+    assert float(mean) == pytest.approx(numpy_losses(output, loss, logits, labels).mean(), rel=1e-6)
+    for place in np.ndindex(logits.shape):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = logits.copy()
+            moved[place] += step
+            ends.append(numpy_losses(output, loss, moved, labels).mean())
+        assert delta.numpy()[place] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+def test_a_row_of_zeros_under_cross_entropy_is_an_outcome():
+    """ReLU outputs that are all 0 have no share to take a logarithm of: the gradient is not a number, and says so."""
+    _, delta = losses.loss_and_delta("relu", "crossentropy", -tf.ones((1, 10)), tf.constant([3]))
+    assert not np.isfinite(delta).all()
+
+
+def test_a_hit_is_the_largest_output():
+    """Where ReLU makes several outputs 0 the first of them counts; softmax keeps the logits' order."""
+    logits, labels = tf.constant([[-2.0, -1.0], [-1.0, 3.0], [2.0, 1.0]]), tf.constant([1, 1, 1])
+    assert losses.hits("softmax", logits, labels).numpy().tolist() == [True, True, False]
+    assert losses.hits("relu", logits, labels).numpy().tolist() == [False, True, False]
+
+
+def test_the_standard_loss_never_overflows():
+    found = losses.example_losses("softmax", "crossentropy", tf.constant([[1000.0, -1000.0]]), tf.constant([1]))
+    assert float(found[0]) == 2000
+    assert math.isfinite(float(found[0]))

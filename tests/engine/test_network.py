@@ -1,0 +1,292 @@
+"""The network's shape and its initial weights, and the Keras model that is to be the same network."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from study.activations import REGISTRY
+from study.engine import gradients, initial
+from study.engine.kinds import program_kind, stages_of
+from study.engine.stages import BRIEF_EPOCHS, ROOMY, ROWS, UNROLLED, Shape, Stage, layer_shapes, stages
+from study.settings import Settings
+
+SQUARE_NORM = 100.0  # mean ||x||^2 of the images
+GAUSSIAN = {"sigma_w": 1.7, "sigma_b": 0.3}
+WIDTHS = [(5,), (6, 5), (5, 5), (6, 5, 5, 5), (6, 5, 5, 4, 4, 5), (10, 10), (784, 784)]
+
+
+def settings(**changes):
+    return Settings(**{"activation": "relu", "seed": 1, "depth": 5, "width": 50, **changes})
+
+
+def layers(**changes):
+    """(kernel, bias, ...) of layers 1 .. L + 1 at initialisation."""
+    chosen = settings(**changes)
+    parameters = initial.initial_parameters(chosen, SQUARE_NORM)
+    layers = (
+        zip(*(role[: stage.count].numpy() for role in roles), strict=True)
+        for roles, stage in zip(parameters, stages_of(chosen), strict=True)
+    )
+    return [tuple(array.T for array in layer) for of_stage in layers for layer in of_stage]
+
+
+def kernels(**changes):
+    return [layer[0] for layer in layers(**changes)]
+
+
+@pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS, BRIEF_EPOCHS + 1])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_stages_are_the_layers_in_order(widths, epochs):
+    """Unpacked, the stages are 784 -> the widths -> 10; the output layer is a stage of its own, whatever its shape."""
+    found = stages(widths, epochs, 100)
+    unpacked = [shape for s in found for shape in [s.shape[1:]] * s.count]
+    assert unpacked == layer_shapes(widths) == list(itertools.pairwise([784, *widths, 10]))
+    assert all(s.count <= s.shape.rows and s.shape.is_looped == (s.shape.rows > 1) for s in found)
+    assert found[-1] == Stage(1, Shape(1, widths[-1], 10))
+
+
+def test_a_few_equal_layers_are_stages_of_one_each():
+    """Of 784 -> n times 20 -> 10, the n - 1 equal layers are looped over only where there are more than UNROLLED."""
+    most, long = UNROLLED, BRIEF_EPOCHS + 1
+    assert [s.count for s in stages((20,) * (most + 1), long, 100)] == [1] * (most + 2)
+    assert [s.count for s in stages((20,) * (most + 2), long, 100)] == [1, most + 1, 1]
+
+
+@pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS])
+@pytest.mark.parametrize("depth", [1, 2, 5, 50])
+def test_brief_runs_of_every_depth_share_a_program(depth, epochs):
+    """Their stages differ in the number of layers alone, and there is a row for each."""
+    assert stages((100,) * depth, epochs, ROOMY) == (
+        Stage(1, Shape(1, 784, 100)),
+        Stage(depth - 1, Shape(ROWS, 100, 100)),
+        Stage(1, Shape(1, 100, 10)),
+    )
+    kinds = {program_kind(settings(depth=d, width=100, epochs=epochs)) for d in (1, 2, depth, ROWS + 1)}
+    assert len(kinds) == 1 < len({program_kind(settings(depth=d, epochs=epochs)) for d in (depth, ROWS + 2)})
+
+
+@pytest.mark.parametrize(("units", "batch"), [(ROOMY + 1, 100), (100, ROOMY + 1)])
+@pytest.mark.parametrize("epochs", [1, 3000])
+@pytest.mark.parametrize("depth", [1, 3, 60])
+def test_wide_layers_and_large_batches_have_no_rows_to_spare(depth, epochs, units, batch):
+    """A row of 1,000 units takes 12 MB with its slots, one of 10,000 images at 256 units 20 MB of signals."""
+    assert all(s.shape.rows == s.count for s in stages((units,) * depth, epochs, batch))
+
+
+def test_parameters_become_layers_in_order():
+    """Stacked kernels and biases come out as Keras lists them: kernel, bias, kernel, bias, nearest the input first."""
+    parameters = (
+        (tf.constant([[[1]], [[2]], [[0]]]), tf.constant([[-1], [-2], [0]])),
+        (tf.constant([[[3]]]), tf.constant([[-3]])),
+    )
+    shapes = (Stage(2, Shape(3, 1, 1)), Stage(1, Shape(1, 1, 1)))
+    assert [array.item() for array in initial.layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_a_networks_layers_are_drawn_alike_for_long_and_brief_runs(normalization):
+    """Stages do not change what a seed stands for; rows without a layer are 0."""
+    for depth in (1, 4):
+        long, brief = (settings(depth=depth, width=7, normalization=normalization, epochs=e) for e in (9, 1))
+        drawn = [initial.initial_parameters(chosen, SQUARE_NORM) for chosen in (long, brief)]
+        listed = [initial.layer_parameters(p, stages_of(c)) for p, c in zip(drawn, (long, brief), strict=True)]
+        for a, b in zip(*listed, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not any(np.any(role[depth - 1 :]) for role in drawn[1][1])
+
+
+def assert_drawn(array, variance, largest=None):
+    """Mean 0 and the variance, to 5 standard errors or so; all of it within the bound, and some of it near."""
+    assert abs(array.mean()) < 5 * (variance / array.size) ** 0.5
+    assert array.var() == pytest.approx(variance, rel=8 / array.size**0.5)
+    if largest is not None:
+        assert 0.97 * largest < np.abs(array).max() <= largest * (1 + 1e-6)
+
+
+def assert_glorot(kernel):
+    """Uniform up to sqrt(6 / (in + out)), whose variance is a third of its square."""
+    largest = (6 / sum(kernel.shape)) ** 0.5
+    assert_drawn(kernel, largest**2 / 3, largest)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, 2**31, 2**32 - 1])
+def test_default_weights_have_the_distribution_they_are_named_for(seed):
+    """Glorot's in every layer; or He's in all but the last: normal of variance 2 / in, cut at 2 standard deviations.
+
+    Biases are 0.
+    """
+    glorot, he = (layers(seed=seed, initialization=name) for name in ("glorot_uniform", "he_normal"))
+    for kernel, bias in [*glorot, he[-1]]:
+        assert_glorot(kernel)
+        assert not bias.any()
+    for kernel, bias in he[:-1]:
+        variance = 2 / kernel.shape[0]
+        # 0.87962566 is the standard deviation of a standard normal cut at 2, which He's is widened by
+        assert_drawn(kernel, variance, 2 * variance**0.5 / 0.87962566)
+        assert not bias.any()
+
+
+@pytest.mark.parametrize("initialization", ["critical", "gaussian"])
+def test_gaussian_weights_have_the_variances_asked_for(initialization):
+    """sigma_w^2 / in and sigma_b^2 in the hidden layers, no two biases alike; Glorot's without biases in the last."""
+    drawn = layers(initialization=initialization, width=200, **GAUSSIAN)
+    for kernel, bias in drawn[:-1]:
+        assert_drawn(kernel, 1.7**2 / kernel.shape[0])
+        assert_drawn(bias, 0.3**2)
+    assert len({bias.tobytes() for _, bias in drawn[:-1]}) == 5
+    assert_glorot(drawn[-1][0])
+    assert not drawn[-1][1].any()
+
+
+def test_the_first_layer_is_scaled_to_its_images():
+    """For images of the mean ||x||^2, z_1 has the mean square asked for, the biases' share included; others as ever."""
+    changes = {"initialization": "critical", "width": 2000, "depth": 2, "precision": "float64", **GAUSSIAN}
+    (kernel, bias), second, _ = layers(first_square=0.8, **changes)
+    x = np.random.default_rng(5).random((400, 784))
+    x *= (SQUARE_NORM / np.square(x).sum(1).mean()) ** 0.5
+    assert np.square(x @ kernel + bias).mean() == pytest.approx(0.8, rel=0.1)
+    assert np.array_equal(second[0], layers(**changes)[1][0])
+
+
+def test_a_centred_sigmoid_network_is_a_tanh_network():
+    """sigmoid(z) = (1 + tanh(z / 2)) / 2, so the biases leave z_l = tanh(z_{l-1} / 2) / 2 @ W_l from layer 2 on,
+    in which sigma_w = 4 stands for a tanh network's 1; layer 1 is Glorot's.
+    """
+    changes = {"activation": "sigmoid", "initialization": "centred", "sigma_w": 4.0, "sigma_b": 0.0}
+    drawn = layers(width=200, precision="float64", **changes)
+    assert_glorot(drawn[0][0])
+    assert not drawn[0][1].any()
+    for kernel, _ in drawn[1:]:
+        assert_drawn(kernel, 16 / 200)
+    parameters = initial.initial_parameters(settings(width=200, precision="float64", **changes), SQUARE_NORM)
+    x = np.random.default_rng(6).random((3, 784))
+    logits = gradients.outputs(gradients.Architecture(tf.math.sigmoid), parameters, tf.constant(x))
+    z = x @ drawn[0][0]
+    for kernel, _ in drawn[1:]:
+        z = np.tanh(z / 2) / 2 @ kernel
+    np.testing.assert_allclose(logits, z, rtol=1e-9, atol=1e-12)
+
+
+def test_normalised_layers_start_with_gamma_1_and_beta_0():
+    """In the hidden layers; the kernels are those of the same seed without normalisation."""
+    normalised, bare = layers(normalization="batch"), layers()
+    assert [len(layer) for layer in normalised] == [4] * 5 + [2]
+    assert all((gamma == 1).all() and not beta.any() for _, _, gamma, beta in normalised[:-1])
+    assert all(np.array_equal(one[0], other[0]) for one, other in zip(normalised, bare, strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_equal_layers_get_different_weights(seed):
+    """Layers of one shape are uncorrelated: a Keras initialiser that is used twice would make them identical."""
+    equal = [kernel.ravel() for kernel in kernels(seed=seed)[1:5]]
+    correlations = np.corrcoef(equal)[~np.eye(4, dtype=bool)]
+    assert np.abs(correlations).max() < 5 / 50  # 5 standard errors of n = 50 * 50
+
+
+def test_a_seed_decides_every_layer_and_nothing_else_does():
+    """The same draws for another activation, rate, batch or optimiser, and for the first layers of a deeper network;
+    another seed differs in every layer, and so does the next layer's number.
+    """
+    first = kernels()
+    others = [
+        {"activation": "sigmoid"},
+        {"learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.9, "batch": 1, "validation": 1, "epochs": 1},
+    ]
+    for changes in others:
+        assert all(map(np.array_equal, first, kernels(**changes)))
+    assert all(map(np.array_equal, first[:5], kernels(depth=9)))
+    seeds = [first, *(kernels(seed=seed) for seed in (0, 2, 257, 2**31 + 1, 2**32 - 1))]
+    for one, other in itertools.combinations(seeds, 2):
+        assert not any(map(np.array_equal, one, other))
+
+
+def test_streams_of_one_seed_are_independent():
+    """Every role and index has a stream of its own, as has every seed: no two of 3 x 3 x 50 begin alike."""
+    roles = itertools.product((0, 1, 2**32 - 1), ("kernel", "order", "split"), range(50))
+    drawn = {tuple(initial.seed_for(seed, role, index).generate_state(4)) for seed, role, index in roles}
+    assert len(drawn) == 3 * 3 * 50
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_everything_has_the_precision_asked_for(precision):
+    """The parameters and the Keras model's weights."""
+    chosen = settings(precision=precision, depth=2, width=4)
+    arrays = [array for layer in layers(precision=precision, normalization="batch") for array in layer]
+    model = initial.keras_model(chosen, REGISTRY["relu"], SQUARE_NORM)
+    assert {array.dtype.name for array in (*arrays, *model.get_weights())} == {precision}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [(name, {}) for name in REGISTRY]
+    + [
+        ("swish", {"residual": True}),
+        ("swish", {"residual": True, "width": (784, 5, 5)}),  # as many units as pixels
+        ("swish", {"normalization": "layer"}),
+        ("swish", {"normalization": "batch", "residual": True}),
+        ("sigmoid", {"initialization": "centred", **GAUSSIAN}),
+    ],
+)
+def test_the_keras_model_is_the_same_network(name, changes):
+    """Its logits are those of our forward pass, in use as in training, on weights that are the run's own."""
+    chosen = settings(**{"activation": name, "depth": 3, "width": (6, 5, 5), "precision": "float64", **changes})
+    parameters = initial.initial_parameters(chosen, SQUARE_NORM)
+    model = initial.keras_model(chosen, REGISTRY[name], SQUARE_NORM)
+    for variable, array in zip(
+        model.trainable_variables, initial.layer_parameters(parameters, stages_of(chosen)), strict=True
+    ):
+        np.testing.assert_array_equal(variable, array)
+    x = tf.constant(np.random.default_rng(3).random((4, 784)))
+    architecture = gradients.Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
+    moments = [*((tf.zeros_like(stage[1]), tf.ones_like(stage[1])) for stage in parameters[:-1]), ()]
+    used = gradients.outputs(architecture, parameters, x, moments if chosen.normalization == "batch" else None)
+    np.testing.assert_allclose(used, model(x, training=False), rtol=1e-9, atol=1e-12)
+    trained, _ = gradients.forward(architecture, parameters, x)
+    np.testing.assert_allclose(trained, model(x, training=True), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "expected"),
+    [
+        ({"optimizer": "adam", "learning_rate": 0.003, "epsilon": 1e-5}, keras.optimizers.Adam, {"epsilon": 1e-5}),
+        ({"optimizer": "sgd", "learning_rate": 0.003, "momentum": 0.7}, keras.optimizers.SGD, {"momentum": 0.7}),
+    ],
+)
+def test_the_keras_model_is_what_an_article_would_write(changes, kind, expected):
+    """Dense layers of the widths, the registry's function, a linear output; Keras' optimiser with Keras' defaults."""
+    model = initial.keras_model(settings(depth=2, width=(7, 6), **changes), REGISTRY["gelu"], SQUARE_NORM)
+    assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [7, 6, 10]
+    functions = [layer.activation for layer in model.layers if hasattr(layer, "activation")]
+    assert [f for f in functions if f is not keras.activations.linear] == [REGISTRY["gelu"].function] * 2
+    assert functions[-1] is keras.activations.linear
+    assert type(model.optimizer) is kind
+    found, default = model.optimizer.get_config(), kind(name=model.optimizer.name).get_config()
+    assert found.pop("learning_rate") == pytest.approx(0.003)
+    assert {name: value for name, value in found.items() if default[name] != value} == expected
+    assert model.loss.get_config()["from_logits"] is True
+
+
+def test_drawing_leaves_no_trace():
+    """Drawing twice gives the same, and numpy's global generator has not moved."""
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 (it must not be used)
+    assert all(map(np.array_equal, kernels(), kernels()))
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_unit_norm_weights():
+    """Every unit's incoming weights have norm 1, the output layer's too; biases are 0."""
+    for kernel, bias in layers(initialization="unit_norm"):
+        np.testing.assert_allclose(np.linalg.norm(kernel, axis=0), 1, rtol=1e-6)
+        assert not bias.any()
+
+
+def test_pytorchs_default():
+    """Kernels and biases of every layer from Unif[-1, 1] / sqrt(fan_in), each its own draw."""
+    for kernel, bias in layers(initialization="torch_default", width=200):
+        bound = kernel.shape[0] ** -0.5
+        assert_drawn(kernel, bound**2 / 3, bound)
+        assert 0 < np.abs(bias).max() <= bound
+        assert abs(np.corrcoef(kernel[0], bias)[0, 1]) < 0.9

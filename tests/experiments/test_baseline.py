@@ -1,0 +1,110 @@
+"""What the baseline's records say of claims, and what three of its seeds would have said."""
+
+import math
+
+import fake_records
+import numpy as np
+import pytest
+
+from experiments import baseline, few_seeds
+from study.analysis.claims import CONTRADICTED, INCONCLUSIVE, REPRODUCED
+from study.engine.measures import PROBE_MEASURES
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.store import Record
+from study.report.section import Display
+from study.settings import Settings
+
+NAMES = ("relu", "sigmoid", "gelu", "swish")
+STYLE = Style({name: name.upper() for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
+SPARSITY = {"relu": 0.5, "sigmoid": 0.0, "gelu": 0.2, "swish": 0.0}
+
+
+def records(means: dict[str, float], seeds: int = 10, diverged: tuple[str, ...] = ()) -> list[Record]:
+    """Accuracies scatter about the means by up to 0.0005, the same for every activation; sparsity is as above in both
+    hidden layers at the last step, and 0.9 before."""
+    scatter = np.random.default_rng(0).uniform(-0.0005, 0.0005, 100)
+    made = []
+    for name, mean in means.items():
+        for seed in range(seeds):
+            accuracy = math.nan if name in diverged else mean + scatter[seed]
+            measures = {measure: [[1.0, 1.0, math.nan]] * 2 for measure in ("error", *PROBE_MEASURES)}
+            measures |= {
+                "weight_gradient": [[1.0] * 3] * 2,
+                "example_weight_gradient": [[1.0] * 3] * 2,
+                "sparsity": [[0.9, 0.9, math.nan], [SPARSITY[name]] * 2 + [math.nan]],
+            }
+            at = {"step": [0, 9], "epoch": [0.0, 3.0]}
+            made.append(fake_records.record(Settings(activation=name, seed=seed), accuracy, measures=at | measures))
+    return made
+
+
+def verdicts(module: object, means: dict[str, float], **more: object) -> dict[tuple[str, str], str]:
+    section = module.interpret(Plan(tuple(means)), records(means, **more), STYLE)
+    return {(judgement.claim, judgement.part): judgement.verdict for judgement in section.judgements}
+
+
+ALIKE = dict.fromkeys(NAMES, 0.9690)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are not what is tested here."""
+    monkeypatch.setattr(baseline, "_pictures", lambda *args: [])
+
+
+def test_the_articles_claims_are_judged() -> None:
+    """ReLU's entries half zeros and the sigmoid's none, at the last step; 96.9% is within half a point of 96.96%."""
+    assert verdicts(baseline, ALIKE) == {
+        ("A2", "relu"): REPRODUCED, ("A2", "sigmoid"): REPRODUCED, ("A5", "accuracy"): REPRODUCED,
+    }  # fmt: skip
+    assert verdicts(baseline, ALIKE | {"relu": 0.98})["A5", "accuracy"] == CONTRADICTED
+
+
+def test_absent_activations_are_not_judged() -> None:
+    """Without the sigmoid or ReLU their parts are missing, and nothing else is."""
+    assert verdicts(baseline, {"gelu": 0.97, "swish": 0.97}) == {}
+    assert verdicts(baseline, {"relu": 0.9696}).keys() == {("A2", "relu"), ("A5", "accuracy")}
+    assert verdicts(few_seeds, {"relu": 0.97, "gelu": 0.97}).keys() == {("P8", "small_n")}
+    assert verdicts(few_seeds, {"gelu": 0.97, "swish": 0.97}).keys() == {("P8", "gates")}
+
+
+def test_what_diverged_is_counted_and_judges_nothing() -> None:
+    """Every ReLU run diverged: no sparsity of it, no accuracy, a rate of one, and no comparison of few seeds."""
+    section = baseline.interpret(Plan(NAMES), records(ALIKE, diverged=("relu",)), STYLE)
+    assert {judgement.part for judgement in section.judgements} == {"sigmoid"}
+    rates = section.tables["outcomes"].set_index(["activation", "outcome"])
+    assert rates.loc[("relu", "diverged"), ["n", "count", "rate"]].tolist() == [10, 10, 1.0]
+    assert rates.loc[("relu", "diverged"), "ci_low"] == pytest.approx(0.025**0.1)
+    assert rates.loc[("gelu", "below_article"), "count"] == 10
+    assert verdicts(few_seeds, ALIKE, diverged=("relu",)).keys() == {("P8", "gates")}
+
+
+def test_the_smooth_gates_are_judged_by_their_paired_difference() -> None:
+    """Alike: within 0.2 points. Apart by 1: contradicted. One seed has no interval."""
+    assert verdicts(few_seeds, ALIKE)["P8", "gates"] == REPRODUCED
+    assert verdicts(few_seeds, ALIKE | {"swish": 0.98})["P8", "gates"] == CONTRADICTED
+    assert verdicts(few_seeds, ALIKE, seeds=1)["P8", "gates"] == INCONCLUSIVE
+
+
+def test_what_all_seeds_support_is_no_false_winner() -> None:
+    """Ten seeds support that GELU is better by a point, and three find it: none of those winners is unsupported."""
+    section = few_seeds.interpret(Plan(NAMES), records(ALIKE | {"gelu": 0.979}), STYLE)
+    table = section.tables["few_seeds"].set_index("activation")
+    assert table.loc["gelu", "share_better"] > 0.99
+    assert table.loc["gelu", "share_unsupported"] == 0
+    assert table.loc["swish", "share_unsupported"] == table.loc["swish", ["share_better", "share_worse"]].sum()
+
+
+def test_too_few_seeds_to_draw_from_say_so() -> None:
+    """With three seeds there is nothing to draw three of; the section says what is missing."""
+    section = few_seeds.interpret(Plan(NAMES), records(ALIKE, seeds=3), STYLE)
+    assert "more than 3 finished runs" in section.blocks[0]
+    assert section.tables == {}
+
+
+def test_units_are_shown_in_percent() -> None:
+    """Half of ReLU's entries are zero at the end, whatever they were before."""
+    section = baseline.interpret(Plan(NAMES), records(ALIKE), STYLE)
+    (shown,) = (b.frame for b in section.blocks if isinstance(b, Display) and b.name == "final_units")
+    assert shown.set_index("Activation").loc["RELU", "sparsity"] == "50.00"

@@ -1,0 +1,100 @@
+"""Every experiment with every activation: which runs it declares, and what theory says beside them."""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from experiments import baseline, depth, experiments, initialization, remedies
+from study import activations
+from study.constants import DEPTHS, INITIALIZATIONS, P7_CLAIM, P7_SIGMA_W
+from study.plan import Plan
+from study.records import catalogue
+from study.report.section import Experiment
+from study.settings import Settings
+
+SQUARE_NORMS = (60.0, 115.6)  # ||x||^2, of about the mean and spread of MNIST's training images
+ADDED = "arctan"  # an entry that the registry does not have
+
+
+@pytest.fixture(scope="module", params=[*activations.REGISTRY, ADDED])
+def plan(request: pytest.FixtureRequest) -> Plan:
+    """A plan for one activation, with what theory says of it."""
+    name = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
+        if name == ADDED:
+            patch.setitem(activations.REGISTRY, name, entry)
+        described, refused = catalogue.describe([name], SQUARE_NORMS, {})
+    assert refused == {}
+    return Plan((name,), seeds=2, theory={name: described[name]["theory"]})
+
+
+def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
+    """Each run is of the plan's activation or, where a claim names its own, the same whatever is compared; none is
+    there twice, and its settings survive JSON."""
+    (name,) = plan.activations
+    other = dataclasses.replace(plan, activations=("other",), theory={"other": plan.theory[name]})
+    for experiment in experiments().values():
+        runs = experiment.rounds(plan, [])
+        assert runs
+        assert {settings.activation for settings in runs} == {name} or runs == experiment.rounds(other, [])
+        assert len(set(runs)) == len(runs)
+        assert all(Settings(**settings.to_dict()) == settings for settings in runs)
+
+
+def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
+    """With a critical point both experiments run it, at its scales; without one neither does, and it is said why."""
+    (name,) = plan.activations
+    point, why = plan.theory[name]["critical"], plan.theory[name]["why_none"]
+    for experiment in (initialization, remedies):
+        runs = [s for s in experiment.rounds(plan, []) if s.initialization == "critical"]
+        assert bool(runs) == (point is not None) == (why == "")
+        assert {(s.sigma_w, s.sigma_b) for s in runs} <= {(point["sigma_w"], point["sigma_b"])} if point else not runs
+
+
+def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
+    """At every sigma_w it is run at; the scale is longest near tanh's critical line, sigma_w^2 = 1.76."""
+    scales = plan.theory[plan.activations[0]]["depth_scales"]
+    if plan.activations[0] == P7_CLAIM:
+        assert set(P7_SIGMA_W) <= set(scales["sigma_w"])
+        longest = max(zip(scales["xi"], scales["sigma_w"], strict=True))[1]
+        assert abs(longest**2 - 1.76) < 0.1
+    else:
+        assert scales == {"sigma_w": [], "xi": []}
+
+
+def test_theory_is_there_for_every_network_that_is_measured(plan: Plan) -> None:
+    """Every (initialisation, depth, width) run untrained or by `initialization` has predictions for every layer."""
+    (name,) = plan.activations
+    rows = plan.theory[name]["rows"]
+    predicted = set(zip(rows["init"], rows["depth"], rows["width"], rows["layer"], strict=True))
+    for settings in (*depth.initial(plan), *initialization.rounds(plan, [])):
+        where = (settings.initialization, settings.depth, settings.width)
+        assert all((*where, layer) in predicted for layer in range(1, settings.depth + 2))
+
+
+def test_the_default_initialisation_is_trained_once_for_both_experiments() -> None:
+    """`initialization` takes Keras' default from `depth`'s runs, so that nothing is trained twice."""
+    theory = {"relu": {"critical": None}}
+    plan = Plan(("relu",), theory=theory)
+    shared = [s for s in initialization.rounds(plan, []) if s.initialization == INITIALIZATIONS[0]]
+    assert shared
+    assert set(shared) <= set(depth.rounds(plan, []))
+    assert {s.depth for s in shared} == set(DEPTHS)
+
+
+def test_each_remedy_changes_one_thing() -> None:
+    """Beside the plain SGD network, a remedy differs in the fields it names and in no other."""
+    plan = Plan(
+        ("relu",), seeds=1, theory={"relu": {"critical": {"sigma_w": 1.4, "sigma_b": 0.0, "first_square": None}}}
+    )
+    plain, *others = remedies.rounds(plan, [])
+    changes = list(remedies.remedies(plan, "relu").values())[1:]
+    for settings, change in zip(others, changes, strict=True):
+        assert dataclasses.replace(plain, **change) == settings
+
+
+@pytest.mark.parametrize("experiment", [baseline, depth, initialization, remedies])
+def test_an_experiment_ends_after_its_round(experiment: Experiment) -> None:
+    assert experiment.rounds(Plan(("relu",), theory={"relu": {"critical": None}}), [{}]) == []

@@ -1,0 +1,102 @@
+"""Output layers: the runs, diverged runs as an outcome, and claim A4."""
+
+import math
+
+import pytest
+from fake_records import all_rounds, record
+
+from experiments import output_layer
+from study.activations import REGISTRY
+from study.constants import OUTPUT_SEEDS
+from study.figures.style import Style
+from study.plan import Plan
+from study.report.section import Display
+from study.settings import LOSSES, OUTPUTS, Settings
+
+STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
+PLAN = Plan(("sigmoid", "relu"))
+
+
+def usual(settings: Settings) -> float:
+    """Softmax and sigmoid reach 0.97; a ReLU output diverges under cross-entropy and guesses under squared error."""
+    if settings.output != "relu":
+        return 0.97 + 1e-3 * (settings.seed % 3)
+    return math.nan if settings.loss == "crossentropy" else 0.1
+
+
+def verdicts(how) -> dict[str, str]:
+    section = output_layer.interpret(PLAN, all_rounds(output_layer.rounds, PLAN, how), STYLE)
+    return {judgement.part: judgement.verdict for judgement in section.judgements}
+
+
+def test_every_output_meets_every_loss_with_the_same_seeds() -> None:
+    """Nothing else changes; the hidden layers' activation is the reference where it is compared."""
+    runs = output_layer.rounds(PLAN, [])
+    assert len(runs) == len(set(runs)) == len(OUTPUTS) * len(LOSSES) * OUTPUT_SEEDS
+    assert {settings.activation for settings in runs} == {"relu"}
+    for output in OUTPUTS:
+        for loss in LOSSES:
+            seeds = [s.seed for s in runs if (s.output, s.loss) == (output, loss)]
+            assert seeds == list(range(OUTPUT_SEEDS))
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_another_activation_takes_its_place(name: str) -> None:
+    """Without the reference, the first of the plan is in the hidden layers."""
+    assert {s.activation for s in output_layer.rounds(Plan((name,), 1), [])} == {name}
+
+
+def test_one_round_and_none_in_a_quick_look() -> None:
+    assert output_layer.rounds(Plan(("relu",), is_quick=True), []) == []
+    assert output_layer.rounds(PLAN, [record(Settings(activation="relu", seed=0), 0.9)]) == []
+
+
+def test_diverged_runs_are_an_outcome_with_a_rate() -> None:
+    """All of a ReLU output's under cross-entropy: rate 1, a dash for their accuracy; none elsewhere."""
+    section = output_layer.interpret(PLAN, all_rounds(output_layer.rounds, PLAN, usual), STYLE)
+    table = section.tables["output_layer"].set_index(["loss", "output"])
+    lost = table.loc[("crossentropy", "relu")]
+    assert (lost["runs"], lost["diverged"], lost["diverged_rate"], lost["n"]) == (OUTPUT_SEEDS, OUTPUT_SEEDS, 1.0, 0)
+    assert table["diverged"].sum() == table["at_chance"].sum() == OUTPUT_SEEDS
+    assert table.loc[("squared_error", "relu"), "at_chance_rate"] == 1.0
+    assert table.loc[("squared_error", "relu"), "test_accuracy_mean"] == pytest.approx(0.1)
+    (display,) = [block for block in section.blocks if isinstance(block, Display)]
+    assert display.frame["test accuracy"].tolist()[2] == "–"
+    assert f"relu – ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} diverged)" in section.answer
+    assert f"relu 10.00% ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} at chance)" in section.answer
+
+
+def test_a4_is_reproduced_by_outputs_that_fail() -> None:
+    assert verdicts(usual) == {"crossentropy": "reproduced", "squared_error": "reproduced"}
+
+
+def test_a4_is_contradicted_by_outputs_as_good_as_softmax() -> None:
+    """A seed better with a ReLU output than with softmax is none of the claim's."""
+    assert verdicts(lambda s: 0.97 + 0.001 * (s.output == "relu")) == {
+        "crossentropy": "contradicted",
+        "squared_error": "contradicted",
+    }
+
+
+def test_a4_is_inconclusive_where_no_pair_finished() -> None:
+    """Under squared error every ReLU output diverged, so there is no difference to judge."""
+    found = verdicts(lambda s: math.nan if s.output == "relu" else 0.97)
+    assert found == {"crossentropy": "reproduced", "squared_error": "inconclusive"}
+
+
+def test_ten_seeds_can_judge_a4() -> None:
+    """The region begins at a half: nine of ten are enough, and five of five would not have been."""
+    assert verdicts(lambda s: 0.98 if s.output == "relu" and s.seed == 0 else usual(s))["crossentropy"] == "reproduced"
+    plan = Plan(("relu",), 5)
+    few = output_layer.interpret(plan, all_rounds(output_layer.rounds, plan, usual), STYLE)
+    assert few.judgements[0].verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("how", [usual, lambda _: math.nan, lambda _: 0.97], ids=["usual", "all diverged", "all alike"])
+def test_any_outcome_has_an_answer(seeds: int, how) -> None:
+    plan = Plan(("tanh",), seeds)
+    section = output_layer.interpret(plan, all_rounds(output_layer.rounds, plan, how), STYLE)
+    (display,) = [block for block in section.blocks if isinstance(block, Display)]
+    assert len(display.frame) == len(OUTPUTS) * len(LOSSES)
+    assert not display.frame.astype(str).isin(["nan"]).any(axis=None)

@@ -1,0 +1,32 @@
+"""That every column of the committed tables is explained."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import ROOT
+
+from study.report import columns
+
+TABLES = sorted((ROOT / "results" / "tables").glob("*.csv"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_every_column_has_a_meaning(path: Path) -> None:
+    """By its name, or by the name without a suffix and the suffix's meaning."""
+    assert [name for name in pd.read_csv(path, nrows=0).columns if columns.meaning(name) is None] == []
+
+
+def test_suffixes_are_told_after_what_they_are_of() -> None:
+    """Those of a known name; an unknown name is unknown with any suffix."""
+    assert columns.meaning("test_loss_ci_low") == f"{columns.MEANINGS['test_loss']}: {columns.SUFFIXES['ci_low']}"
+    assert columns.meaning("ci_low") == columns.SUFFIXES["ci_low"]
+    assert columns.meaning("learning_rate") == "the optimiser's"
+    assert columns.meaning("unheard_of_mean") is None
+
+
+def test_the_page_lists_every_table() -> None:
+    text = columns.page([("one", ["n", "other"]), ("two", ["seed"])])
+    assert "## one.csv\n\n- `n`: number of seeds" in text
+    assert "- `other`: see the code" in text
+    assert text.endswith("## two.csv\n\n- `seed`: the run's\n")

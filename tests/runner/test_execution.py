@@ -1,0 +1,308 @@
+"""Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
+
+import functools
+import gc
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import distributed
+import pytest
+import synthetic
+from synthetic import VARIABLE, environment, started, told
+
+from study.constants import WORKER_DEATHS
+from study.engine.environment import VARIABLES
+from study.records.store import Identity, Store, scientific_content
+from study.runner.execution import execute, train_job
+from study.runner.order import Job, cost, interleaved, lives
+from study.runner.workers import IS_FORKED, ClusterError, shared_programs
+from study.settings import Settings
+
+GOOD = range(4)
+FATES = {4: "kill", 5: "segfault", 6: "raise no <b>such</b>\x1b[2J\nthing", 7: "hang", 8: "late", 9: "diverged"}
+HOW = {f"relu {seed}": fate for seed, fate in FATES.items()}
+
+
+def job(seed: int) -> Job:
+    settings = Settings(activation="relu", seed=seed)
+    return Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {"label": "ReLU"})
+
+
+def contents(store: Store) -> dict[int, bytes]:
+    """Scientific content by seed."""
+    found = store.find(store.runs()).values()
+    return {record["identity"]["settings"]["seed"]: scientific_content(record) for record in found}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
+    """What twelve runs in this process, one after the other, leave behind."""
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    execute([job(seed) for seed in range(12)], None, store, task=synthetic.task)
+    return contents(store)
+
+
+@pytest.fixture(scope="module")
+def unruly(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two processes, four good runs among one each of every bad kind."""
+    store = Store(tmp_path_factory.mktemp("unruly"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, told(how=HOW))
+        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+        jobs = [job(seed) for seed in [*FATES, *GOOD]]
+        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=2.0, task=synthetic.task)
+    return store
+
+
+def results(store: Store) -> dict[int, dict]:
+    found = store.find(store.runs()).values()
+    return {record["identity"]["settings"]["seed"]: record["result"] for record in found}
+
+
+def test_every_run_is_recorded_with_how_it_ended(unruly: Store) -> None:
+    """Killed and segfaulted: crashed; raised: failed; hung and late: timeout; the others: as if nothing happened."""
+    statuses = {seed: result["status"] for seed, result in results(unruly).items()}
+    bad = {4: "crashed", 5: "crashed", 6: "failed", 7: "timeout", 8: "timeout", 9: "diverged"}
+    assert statuses == {**bad, **dict.fromkeys(GOOD, "done")}
+
+
+def test_a_run_that_kills_its_process_is_tried_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times, and no more, and not for the death of another; the record says so. By one process: where a second
+    one dies at the same time and takes the only copy of the data with it, Dask starts a run anew and counts no death.
+    """
+    store, log = Store(tmp_path), tmp_path / "log"
+    monkeypatch.setenv(VARIABLE, told(log, how=HOW))
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    execute([job(4), job(5), job(0)], {"some": "data"}, store, workers=1, task=synthetic.task)
+    assert started(log) == {"relu 4": WORKER_DEATHS, "relu 5": WORKER_DEATHS, "relu 0": 1}
+    assert results(store)[0]["status"] == "done"
+    assert all("died 3 times" in results(store)[seed]["cause"] for seed in (4, 5))
+
+
+def test_a_failed_run_says_why_in_one_printable_line(unruly: Store) -> None:
+    """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
+    found = results(unruly)
+    assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
+    assert found[7]["cause"] == "the run hung: no answer 2 s after its limit of 1 s"
+    assert found[8]["cause"] == "the run took more than it was allowed"
+
+
+def test_runs_beside_bad_ones_are_the_same_to_the_byte(unruly: Store, undisturbed: dict[int, bytes]) -> None:
+    """In two processes, among crashes, and serially and undisturbed: the same scientific content."""
+    found = contents(unruly)
+    assert {seed: found[seed] for seed in GOOD} == {seed: undisturbed[seed] for seed in GOOD}
+
+
+def test_order_does_not_matter(tmp_path: Path, undisturbed: dict[int, bytes]) -> None:
+    """The runs in reversed order give the same records."""
+    store = Store(tmp_path)
+    execute([job(seed) for seed in reversed(range(12))], None, store, task=synthetic.task)
+    assert contents(store) == undisturbed
+
+
+def test_in_this_process_too_a_failure_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without processes, what raises and what is late is recorded and the rest goes on, in the order asked for."""
+    monkeypatch.setenv(VARIABLE, told(how=HOW))
+    found = execute([job(seed) for seed in (6, 8, 0)], None, Store(tmp_path), task=synthetic.task)
+    assert [record["result"]["status"] for record in found] == ["failed", "timeout", "done"]
+
+
+def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
+    """Ctrl-C during a run is not recorded as that run's failure; what was finished before is kept."""
+
+    def interrupted(settings, fingerprint, data, seconds):
+        if settings.seed == 1:
+            raise KeyboardInterrupt
+        return synthetic.result(settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        execute([job(seed) for seed in range(3)], None, Store(tmp_path), task=interrupted)
+    assert list(results(Store(tmp_path))) == [0]
+
+
+def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freed memory stays with the process that will want it again, and nothing samples its threads; the machine's own
+    word on memory counts, Dask's does not. What the C library reads as a process starts is there by then.
+    """
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+
+    def told_by_the_worker(settings, fingerprint, data, seconds):
+        import os
+        import pathlib
+        import threading
+
+        threads = " ".join(thread.name for thread in threading.enumerate())
+        at_start = pathlib.Path("/proc/self/environ")  # Linux alone, as the variable
+        given = at_start.read_text() if at_start.exists() else f"GLIBC_TUNABLES={os.environ['GLIBC_TUNABLES']}"
+        trim = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+        return {"status": "done", "last": {}, "trim": trim, "threads": threads, "given": given}
+
+    (record,) = execute([job(0)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+    assert record["result"]["trim"] is None
+    assert f"GLIBC_TUNABLES={VARIABLES['GLIBC_TUNABLES']}" in record["result"]["given"]
+    assert "profile" not in record["result"]["threads"].lower()
+
+
+@pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
+def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds the engine imported, though nothing there asked for it; its environment is this process's of now, and
+    what it compiles is shared where it is to be.
+    """
+
+    def told_by_the_worker(settings, fingerprint, data, seconds):
+        import os
+        import sys
+
+        said = {"last": {}, "has_engine": "study.engine.training" in sys.modules}
+        return {"status": "done", **said, "now": os.environ.get("NOW"), "folder": os.environ.get("TF_XLA_FLAGS")}
+
+    for now in ("1", "2"):
+        monkeypatch.setenv("NOW", now)
+        with shared_programs():
+            (record,) = execute([job(int(now))], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+            assert record["result"]["folder"] == os.environ["TF_XLA_FLAGS"]
+        assert record["result"]["has_engine"]
+        assert record["result"]["now"] == now
+    (record,) = execute([job(3)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
+    assert record["result"]["folder"] == os.environ.get("TF_XLA_FLAGS")
+
+
+@pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
+def test_what_is_forked_has_one_thread() -> None:
+    """Others would not be there in a worker, and what they had locked would stay so."""
+    count = "import study.runner.preloaded, os; print(len(os.listdir('/proc/self/task')))"
+    done = subprocess.run([sys.executable, "-c", count], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
+def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster with an older checkout must not measure another function under this one's identity."""
+    synthetic.install(monkeypatch)
+    right = synthetic.fingerprint(synthetic.REGISTRY["relu"])
+    settings = Settings(activation="relu", seed=0)
+    assert train_job(settings, right, None, 1.0)["status"] == "done"
+    with pytest.raises(ValueError, match=f"another relu: fingerprint {right}, expected 0123"):
+        train_job(settings, "0123", None, 1.0)
+
+
+def test_cost_counts_the_products() -> None:
+    """An epoch more costs 784 x 7 + 7 x 5 + 5 x 10 products more, an image; a run's end is not foreseen."""
+    run = functools.partial(Settings, activation="relu", seed=0, depth=2, width=(7, 5))
+    assert cost(run(epochs=3)) - cost(run(epochs=2)) == 784 * 7 + 7 * 5 + 5 * 10
+    assert cost(run(epochs=3000)) == cost(run(epochs=2000))
+
+
+@pytest.mark.parametrize("lanes", [0, 1, 2, 3])
+def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
+    """Every job once, `lanes` programs at a time and no more, each program's jobs in the order asked for."""
+    kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
+    asked = [Settings(activation=name, depth=depth, seed=seed) for seed in range(3) for name, depth in kinds]
+    jobs = [Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {}) for settings in asked]
+    found = [job.settings for job in interleaved(jobs, lanes)]
+    assert sorted(map(repr, found)) == sorted(map(repr, asked))
+    for name, depth in kinds:
+        assert [s.seed for s in found if (s.activation, s.depth) == (name, depth)] == [0, 1, 2]
+    places = {kind: [i for i, s in enumerate(found) if (s.activation, s.depth) == kind] for kind in kinds}
+    open_at = [sum(p[0] <= place <= p[-1] for p in places.values()) for place in range(len(found))]
+    assert max(open_at) == min(max(lanes, 1), len(kinds))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None:
+    """Every job once and in turn; a program is in one part alone, and no part has more of them than asked, or than
+    workers, so that each has one to begin with.
+    """
+    kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
+    asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
+    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    parts = lives(jobs, workers, most)
+    assert [j for part in parts for j in part] == interleaved(jobs, workers)
+    programs = [{(j.settings.activation, j.settings.depth) for j in part} for part in parts]
+    assert sum(map(len, programs)) == len(kinds)
+    assert max(map(len, programs)) <= max(most, workers)
+    assert min(map(len, programs[:-1]), default=workers) >= workers
+    assert lives([job(0)], workers, most) == [[job(0)]]
+
+
+def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
+    """Three programs: of a long run, of brief runs, and of what measures initial networks; one life for each here."""
+    brief = [Settings(activation="relu", seed=0, depth=depth, epochs=1) for depth in (1, 2, 50)]
+    initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
+    asked = [Settings(activation="relu", seed=0), *brief, *initial]
+    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    assert [len(part) for part in lives(jobs, 1, 1)] == [1, 3, 3]
+
+
+def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:
+    """A mistyped scheduler is said, not raised through."""
+    with pytest.raises(ClusterError, match="nowhere://x"):
+        execute([job(0)], None, Store(tmp_path), scheduler="nowhere://x", task=synthetic.task)
+    assert not [o for o in gc.get_objects() if isinstance(o, distributed.Client)]  # it would block the next one
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a Dask scheduler, with two workers that nobody restarts."""
+    file = tmp_path / "scheduler.json"
+    where = ["--scheduler-file", str(file), "--no-dashboard"]
+    serving = [*where, "--host", "127.0.0.1", "--port", "0"]
+    working = [*where, "--no-nanny", "--nthreads", "1", "--local-directory", str(tmp_path)]
+    commands = [["dask_scheduler", *serving], *itertools.repeat(["dask_worker", *working], 2)]
+    processes = []
+    with (tmp_path / "output").open("w") as output:
+        try:
+            for name, *arguments in commands:
+                command = [sys.executable, "-m", f"distributed.cli.{name}", *arguments]
+                variables = environment(**{VARIABLE: os.environ[VARIABLE]})
+                processes.append(subprocess.Popen(command, env=variables, stdout=output, stderr=output))
+                wait_for(file)
+            yield json.loads(file.read_text())["address"], processes[0]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def wait_for(file: Path) -> None:
+    for _ in range(600):
+        if file.exists() and file.read_text().rstrip().endswith("}"):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{file.name} was not written")
+
+
+def test_a_cluster_may_lose_a_worker_and_then_its_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, undisturbed: dict[int, bytes]
+) -> None:
+    """A worker's death costs its run a second start; the scheduler's ends the study, and a second run takes it up."""
+    log, store = tmp_path / "log", Store(tmp_path / "runs")
+    store.folder.mkdir()
+    victim = tmp_path / "victim"
+    how = {"relu 2": "kill once", "relu 8": f"kill the process in {victim}"}
+    monkeypatch.setenv(VARIABLE, told(log, pace=0.05, how=how))
+    address, scheduler = request.getfixturevalue("cluster")  # only now, so that its workers are told, too
+    victim.write_text(str(scheduler.pid))
+    execute([job(seed) for seed in range(6)], None, store, scheduler=address, task=synthetic.task)
+    assert contents(store) == {seed: undisturbed[seed] for seed in range(6)}
+    assert started(log)["relu 2"] == 2
+
+    with pytest.raises(ClusterError, match="scheduler is gone"):
+        execute([job(seed) for seed in range(6, 12)], None, store, scheduler=address, task=synthetic.task)
+    before = started(log)
+    kept = contents(store)
+    assert len(kept) < 12
+
+    monkeypatch.setenv(VARIABLE, told(log))
+    todo = [seed for seed in range(12) if seed not in kept]
+    execute([job(seed) for seed in todo], None, store, task=synthetic.task)
+    assert contents(store) == undisturbed
+    assert started(log) - before == Counter(f"relu {seed}" for seed in todo)

@@ -1,0 +1,340 @@
+"""A study whose engine is a fake: seconds of the real command line, session, cluster and report without TensorFlow.
+
+`python tests/support/synthetic.py run ...` is the `study` command with the registry and the training below in place of
+the real ones, in every process it starts; `install` does the same inside a test. What the fake
+runs do besides returning numbers drawn from their settings is told by `told(...)`, through the environment.
+"""
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.constants import P7_SIGMA_W
+
+ROOT = Path(__file__).resolve().parents[2]
+VARIABLE = "STUDY_SYNTHETIC"
+SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+MEASURES = (
+    "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
+    "dead_units", "saturation", "sparsity", "update_ratio", "activation_mean",
+)  # fmt: skip
+STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three steps, and the end
+
+
+@dataclass(frozen=True)
+class Activation:
+    """As study.activations.Activation, of a function of numpy arrays."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+    label: str
+    formula: str = "z"
+    source: str = "made up"
+    studied: bool = True
+
+
+class ActivationError(ValueError):
+    pass
+
+
+class TimeLimit(Exception):
+    pass
+
+
+REGISTRY = {
+    "relu": Activation(lambda z: np.maximum(z, 0), "ReLU"),
+    "sigmoid": Activation(lambda z: 1 / (1 + np.exp(-z)), "Sigmoid"),
+    "gelu": Activation(lambda z: z * np.vectorize(math.erfc)(-z / math.sqrt(2)) / 2, "GELU"),
+    "swish": Activation(lambda z: z / (1 + np.exp(-z)), "Swish"),
+    "tanh": Activation(np.tanh, "Tanh", studied=False),
+    "gelu_tanh": Activation(lambda z: z * (1 + np.tanh(0.8 * (z + 0.0447 * z**3))) / 2, "GELU (tanh)", studied=False),
+    "elu": Activation(lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))), "ELU", studied=False),
+}
+
+
+def check(activation: Activation) -> None:
+    values = activation.function(np.linspace(-100, 100, 5))
+    if not np.isfinite(values).all():
+        raise ActivationError("has a value that is not finite")
+
+
+def fingerprint(activation: Activation) -> str:
+    return hashlib.sha256(activation.function(np.linspace(-5, 5, 11)).tobytes()).hexdigest()
+
+
+def curve(activation: Activation) -> dict[str, list[float]]:
+    x = np.linspace(-5, 5, 21)
+    value = activation.function(x)
+    return {"x": x.tolist(), "value": value.tolist(), "derivative": np.gradient(value, x).tolist()}
+
+
+def theory(name: str, square_norms: object) -> dict:
+    """As study.records.catalogue records it: no critical point, no line, and one predicted number."""
+    row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
+    row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
+    line = {"sigma_w": [], "sigma_b": []}
+    scales = {"sigma_w": list(P7_SIGMA_W), "xi": [4.0 + place for place, _ in enumerate(P7_SIGMA_W)]}
+    return {
+        "critical": None,
+        "why_none": "made up",
+        "line": line,
+        "depth_scales": scales,
+        "rows": {key: [row[key]] for key in row},
+    }
+
+
+def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
+    """The value of VARIABLE for fake runs that append a line to `log` when they start, then take `pace` seconds.
+
+    `how` says what becomes of the runs of an activation ("relu") or of one run ("relu 3"); see `train` for the words.
+    """
+    return json.dumps({"log": None if log is None else str(log), "pace": pace, "how": dict(how or {})})
+
+
+def started(log: Path) -> Counter[str]:
+    """How often each run ("relu 3") was started."""
+    return Counter(log.read_text().splitlines()) if log.exists() else Counter()
+
+
+def train(settings, data, activation, *, seconds=math.inf):
+    """A result like study.engine.training's, from the settings alone, unless `told` otherwise."""
+    orders = json.loads(os.environ.get(VARIABLE) or told())
+    name = f"{settings.activation} {settings.seed}"
+    how = orders["how"].get(name, orders["how"].get(settings.activation))
+    if orders["log"]:
+        with Path(orders["log"]).open("a") as file:
+            file.write(name + "\n")
+    first = orders["log"] and started(Path(orders["log"]))[name] == 1
+    time.sleep(orders["pace"])
+    if how == "kill" or (how == "kill once" and first):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "hang":
+        time.sleep(3600)
+    if how == "late":
+        raise TimeLimit("the run took more than it was allowed")
+    if how is not None and how.startswith("raise "):
+        raise RuntimeError(how.removeprefix("raise "))
+    if how is not None and how.startswith("kill the process in "):
+        os.kill(int(Path(how.removeprefix("kill the process in ")).read_text()), signal.SIGKILL)
+        time.sleep(3600)
+    return result(settings, how)
+
+
+def task(settings, fingerprint, data, seconds):
+    """`train` as execution.execute's task."""
+    return train(settings, data, None, seconds=seconds)
+
+
+def result(settings, how: str | None = None):
+    """What a run measured. `how`: "diverged" in its second epoch, "diverged at once", or "zero" (every gradient)."""
+    rng = np.random.default_rng(zlib.crc32(f"{settings.activation} {settings.seed}".encode()))
+    has_diverged = how in ("diverged", "diverged at once")
+    epochs = {"diverged": 2, "diverged at once": 1}.get(how, 3)
+    bad = np.arange(1, epochs + 1) == epochs if has_diverged else np.zeros(epochs, bool)
+    history = {"epoch": list(range(1, epochs + 1))}
+    for column in ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy"):
+        values = rng.uniform(0.1, 0.9, epochs)
+        history[column] = np.where(bad & column.endswith("loss"), math.nan, values).tolist()
+    layers = settings.depth + 1
+    measures = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
+    for measure in MEASURES:
+        values = np.exp(rng.normal(size=(len(STEPS), layers)))
+        if measure in ("dead_units", "saturation", "sparsity"):
+            values = values / (1 + values)
+            values[:, -1] = math.nan  # the output layer has no activation
+        if how == "zero" and measure in ("weight_gradient", "error", "example_weight_gradient"):
+            values[:, :-1] = 0.0
+        measures[measure] = values.tolist()
+    scores = [dict(zip(SCORES, rng.uniform(0.9, 0.99, 4).tolist(), strict=True)) for _ in range(2)]
+    return {
+        "status": "diverged" if has_diverged else "done",
+        "diverged_step": 3 * (epochs - 1) if has_diverged else None,
+        "epochs": epochs,
+        "steps": 3 * epochs,
+        "history": history,
+        "last": {"epoch": epochs, **scores[0]},
+        "best": {"epoch": 1, **scores[1]},
+        "noise": None if has_diverged else noise(settings),
+        "measures": measures,
+        "timings": {"seconds": 20 + time.monotonic() % 7, "compile_seconds": 15.0},
+    }
+
+
+def noise(settings) -> dict | None:
+    """Accuracies that fall and losses that rise with the amplitude of noise, if any is asked for."""
+    if not settings.noise:
+        return None
+    fallen = [0.95 / (1 + amplitude) - 1e-3 * (settings.seed % 5) for amplitude in settings.noise]
+    return {
+        "amplitude": list(settings.noise), "test_accuracy": fallen, "test_loss": [2 - value for value in fallen],
+    }  # fmt: skip
+
+
+def measure(names, repeats: int) -> dict:
+    """As study.cost.stopwatch measures activations: made-up numbers, in its form."""
+    log = json.loads(os.environ.get(VARIABLE) or told())["log"]
+    if log:
+        with Path(log).open("a") as file:
+            file.write("timing\n")
+    kinds = [("forward", 100, 1e-9), ("forward_backward", 100, 1e-9), ("step", None, 1e-3)]
+    timings = [
+        {
+            "activation": name,
+            "quantity": kind,
+            "elements": size,
+            "repeat": repeat,
+            "seconds": unit * (1 + place + repeat),
+        }
+        for repeat in range(repeats)
+        for kind, size, unit in kinds
+        for place, name in enumerate(names)
+    ]
+    memory = [{"activation": name, "output_bytes": 4.0, "other_bytes": 0.0} for name in names]
+    about = {"updates": 3, "repeats": repeats, "updates_an_epoch": 3}
+    seconds = {name: float(repeats) for name in names}
+    return {"timings": timings, "memory": memory, "about": about, "seconds": seconds}
+
+
+def write_data(path: Path, training: int = 12, test: int = 6) -> Path:
+    """An .npz in MNIST's format, of noise."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", training), ("test", test)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"y_{part}"] = rng.integers(0, 10, count, dtype=np.uint8)
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment, in which `study` and this module can be imported, with these variables."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "", **variables}
+
+
+def command(*arguments: object) -> list[str]:
+    """The `study` command with the fake engine, ready for subprocess."""
+    return [sys.executable, str(ROOT / "tests" / "support" / "synthetic.py"), *map(str, arguments)]
+
+
+def run_study(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run that command to its end."""
+    return subprocess.run(
+        command(*arguments), env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+class Killed(BaseException):
+    """What stands in for SIGKILL inside a test: nothing catches it, and nothing reaches the disk any more."""
+
+
+class Disk:
+    """Counts what would change the disk through pathlib, os.fsync and shutil.rmtree, and stops it when it is time.
+
+    At the `last`-th time half of a write is done, and from then on nothing: full (OSError, though files can be
+    removed), or, if `is_kill`, as if the process had been killed there.
+    """
+
+    def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:
+        self.last, self.is_kill, self.count = last, is_kill, 0
+        removing = [(Path, "unlink"), (Path, "rmdir"), (shutil, "rmtree")] if is_kill else []
+        for owner, name in [(Path, "mkdir"), (Path, "replace"), (os, "fsync"), *removing]:
+            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name)))
+        monkeypatch.setattr(Path, "open", self._open(Path.open))
+
+    def _counted(self, function):
+        def counted(first, *args, **kwargs):
+            self.tick(first)
+            return function(first, *args, **kwargs)
+
+        return counted
+
+    def _open(self, function):
+        def opened(path, mode="r", *args, **kwargs):
+            if "w" not in mode:
+                return function(path, mode, *args, **kwargs)
+            self.tick(path)
+            file = function(path, mode, *args, **kwargs)
+            write = file.write
+            return _Written(file, lambda content: self.write(path, write, content))
+
+        return opened
+
+    def write(self, path, write, content):
+        if self.count + 1 >= self.last:
+            write(content[: len(content) // 2])
+        self.tick(path)
+        return write(content)
+
+    def tick(self, what) -> None:
+        self.count += 1
+        if self.count >= self.last:
+            name = str(what) if isinstance(what, Path) else None
+            raise Killed if self.is_kill else OSError(errno.ENOSPC, "No space left on device", name)
+
+
+class _Written:
+    """A file open for writing whose `write` is another."""
+
+    def __init__(self, file, write) -> None:
+        self.file, self.write = file, write
+        self.flush, self.fileno = file.flush, file.fileno
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *about) -> None:
+        self.file.close()
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """The command takes SIGTERM for itself, and at its end SIGINT; give them back, for child processes inherit them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def install(monkeypatch) -> None:
+    """Put the fake engine into this process until the test ends."""
+    from study.engine import environment
+    from study.records import catalogue
+    from study.runner import timing
+
+    here = sys.modules[__name__]
+    for package, name in (("study", "activations"), ("study.engine", "training"), ("study.cost", "stopwatch")):
+        monkeypatch.setitem(sys.modules, f"{package}.{name}", here)
+        monkeypatch.setattr(sys.modules[package], name, here, raising=False)
+    monkeypatch.setattr(catalogue, "_theory", theory)
+    monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
+    monkeypatch.setattr(timing, "alone", lambda function, *arguments: function(*arguments))
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
+    install(pytest.MonkeyPatch())
+
+if __name__ == "__main__":
+    from study.cli import main
+
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Gaussian integrals: against scipy, closed forms, and identities that hold for any activation."""
+
+import numpy as np
+import pytest
+from scipy import integrate
+from scipy.special import erf, ndtr
+
+from study.activations import REGISTRY, value_and_derivative
+from study.theory.quadrature import RoughActivationError, correlated_moments, moments, nonlinearity
+
+NAMES = list(REGISTRY)
+KINKS = {"relu": [0], "leaky_relu": [0], "selu": [0], "relu6": [0, 6], "hard_swish": [-3, 3]}
+FUNCTIONS = {}
+
+
+def function_of(name):
+    if name not in FUNCTIONS:
+        FUNCTIONS[name] = nonlinearity(lambda x: value_and_derivative(REGISTRY[name].function, x))
+    return FUNCTIONS[name]
+
+
+def pair(function, q, correlation):
+    """The two correlated moments at correlations (n,), equal q: row 0 of a matrix 1 + n."""
+    c = np.eye(len(correlation) + 1)
+    c[0, 1:] = c[1:, 0] = correlation
+    return [matrix[0, 1:] for matrix in correlated_moments(function, np.full(len(c), float(q)), c)]
+
+
+def clipped(low, high):
+    """clip(x, low, high): kinks anywhere, and E[phi' phi'] is the probability of a box."""
+    return nonlinearity(lambda x: (np.clip(x, low, high), ((x > low) & (x < high)).astype(float)))
+
+
+relu = nonlinearity(lambda x: (np.maximum(x, 0), (x > 0).astype(float)))
+error_function = nonlinearity(lambda x: (erf(x), 2 / np.sqrt(np.pi) * np.exp(-(x**2))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("q", [1e-12, 1e-3, 0.7, 30.0, 1e6])
+def test_moments_agree_with_adaptive_integration(name, q):
+    """To a relative 1e-8 with tanh-sinh integration over pieces split by hand, from q = 1e-12 to 1e6."""
+    sigma = np.sqrt(q)
+    breaks = np.array([0, *(b for b in (1, 3, 6, 50) if b < 12 * sigma), 12 * sigma])
+    breaks = np.concatenate([-breaks[:0:-1], breaks])
+
+    def integrand(which):
+        def f(x):
+            value, derivative = value_and_derivative(REGISTRY[name].function, np.ascontiguousarray(x))
+            factor = {"square": value**2, "slope": value * derivative * x / q, "derivative_square": derivative**2}
+            return factor[which] * np.exp(-(x**2) / (2 * q)) / np.sqrt(2 * np.pi * q)
+
+        return integrate.tanhsinh(f, breaks[:-1], breaks[1:], rtol=1e-11).integral.sum()
+
+    found = moments(function_of(name), q)
+    assert found.square == pytest.approx(integrand("square"), rel=1e-8)
+    assert found.square_slope == pytest.approx(integrand("slope"), rel=1e-8)
+    assert found.derivative_square == pytest.approx(integrand("derivative_square"), rel=1e-8)
+
+
+def test_moments_have_their_closed_forms():
+    """ReLU: q/2 and 1/2. erf: Williams 1997. Linear x: q and 1. exp: e^(2q). For a whole array of q at once."""
+    q = np.array([[1e-12, 1e-3], [2.0, 1e6]])
+    assert moments(relu, q).square == pytest.approx(q / 2, rel=1e-10)
+    assert moments(relu, q).derivative_square == pytest.approx(np.full((2, 2), 0.5), rel=1e-10)
+    williams = 2 / np.pi * np.arcsin(2 * q / (1 + 2 * q))
+    assert moments(error_function, q).square == pytest.approx(williams, rel=1e-10)
+    assert moments(error_function, q).derivative_square == pytest.approx(4 / np.pi / np.sqrt(1 + 4 * q), rel=1e-10)
+    exponential = nonlinearity(lambda x: (np.exp(x), np.exp(x)) if x.max() < 700 else (np.exp(np.minimum(x, 700)),) * 2)
+    assert moments(exponential, 2.0).square == pytest.approx(np.exp(4), rel=1e-10)
+
+
+def test_moments_at_zero_are_the_limit():
+    """q = 0 gives phi(0)^2 and, at a kink in 0, the mean of the two sides' phi'^2."""
+    at = moments(nonlinearity(lambda x: (np.abs(x) / 2 + x / 2 + 3, (x > 0).astype(float))), 0.0)
+    assert at.square == pytest.approx(9)
+    assert at.derivative_square == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kinks_are_found_from_the_function(name):
+    """A jump of phi' is found where it is, and nowhere else."""
+    assert function_of(name).kinks == pytest.approx(KINKS.get(name, []), abs=1e-12)
+
+
+def test_kinks_may_lie_anywhere():
+    """Also at places no grid would guess, to 1e-12."""
+    assert np.unique(np.round(clipped(1 / 3, np.pi).kinks, 12)) == pytest.approx([1 / 3, np.pi], abs=1e-12)
+
+
+def test_a_function_that_is_nowhere_smooth_is_refused():
+    """Rather than integrated wrongly."""
+    noise = np.random.default_rng(0)
+    with pytest.raises(RoughActivationError):
+        nonlinearity(lambda x: (x + noise.standard_normal(x.shape), np.ones_like(x)))
+
+
+def test_overflow_is_infinite_and_silent():
+    """exp(x) has no finite second moment in float64 at q = 1e6; nothing else is disturbed by it."""
+
+    def grows(x):
+        with np.errstate(over="ignore"):
+            return np.exp(x), np.exp(x)
+
+    assert moments(nonlinearity(grows), np.array([1.0, 1e6])).square == pytest.approx([np.exp(2), np.inf])
+
+
+@pytest.mark.parametrize("q", [1e-6, 1.0, 1e4])
+def test_relu_correlations_are_the_arc_cosine_kernel(q):
+    """Cho & Saul 2009, from parallel to opposite: the hard case is near c = 1, where a kink shows."""
+    angle = np.array([0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.59, 0.61, 1, 2, 3.1, 3.1415])
+    product, derivatives = pair(relu, q, np.cos(angle))
+    assert derivatives == pytest.approx((np.pi - angle) / (2 * np.pi), abs=1e-8)
+    exact = (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)
+    assert product / q == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("q", [0.1, 1.0, 10.0, 100.0])
+def test_erf_correlations_are_williams_kernel(q):
+    """Williams 1997: (2/pi) arcsin(2 c q / (1 + 2 q)), and its derivative by Price's theorem."""
+    c = np.cos([0, 1e-3, 0.03, 0.2, 0.55, 1, 2, 3.1])
+    product, derivatives = pair(error_function, q, c)
+    assert product == pytest.approx(2 / np.pi * np.arcsin(2 * c * q / (1 + 2 * q)), abs=1e-6)
+    assert derivatives == pytest.approx(4 / np.pi / np.sqrt((1 + 2 * q) ** 2 - (2 * c * q) ** 2), abs=2e-6)
+
+
+def test_correlations_of_unequal_mean_squares():
+    """Williams 1997 with q_i != q_j, to 1e-6 for |c| < 0.9."""
+    rng = np.random.default_rng(1)
+    q = rng.lognormal(0, 0.5, 30)
+    u = rng.standard_normal((30, 8))
+    c = np.corrcoef(u)
+    c[~np.eye(30, dtype=bool)] *= 0.9
+    scale = np.sqrt(np.outer(1 + 2 * q, 1 + 2 * q))
+    expected = 2 / np.pi * np.arcsin(2 * c * np.sqrt(np.outer(q, q)) / scale)
+    product, _ = correlated_moments(error_function, q, c)
+    assert product == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high", "q"), [(0, 6, 9), (0, 6, 100), (0.3, 1.1, 1), (-0.7, 0.4, 4)])
+def test_correlations_with_kinks_off_zero(low, high, q):
+    """clip(x, low, high): E[phi' phi'] is the probability of a box, integrated from the conditional distribution."""
+    a, b = low / np.sqrt(q), high / np.sqrt(q)
+
+    def box(c):
+        s = np.sqrt(1 - c * c)
+
+        def density(z):
+            return np.exp(-z * z / 2) / np.sqrt(2 * np.pi) * (ndtr((b - c * z) / s) - ndtr((a - c * z) / s))
+
+        inside = [min(max(e + k * s, a), b) for e in (a, b) for k in (-5, 5)]
+        return integrate.quad(density, a, b, points=inside, epsabs=1e-11, limit=200)[0]
+
+    c = np.cos([1e-3, 0.03, 0.2, 0.5, 0.7, 2.0, 3.1])
+    _, derivatives = pair(clipped(low, high), q, c)
+    assert derivatives == pytest.approx([box(x) for x in c], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_price_theorem(name):
+    """d/dc E[phi(u) phi(v)] = q E[phi'(u) phi'(v)] for every activation (Price 1958), near c = 1 too."""
+    q, c, h = 2.0, np.array([-0.6, 0.0, 0.5, 0.85, 0.97, 0.999]), 2e-4
+    product, _ = pair(function_of(name), q, np.append(c + h, c - h))
+    _, derivatives = pair(function_of(name), q, c)
+    assert (product[: c.size] - product[c.size :]) / (2 * h) == pytest.approx(q * derivatives, rel=2e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_perfect_correlation_is_the_second_moment(name):
+    """At c = 1 the two-dimensional integrals are the one-dimensional ones, whatever else the batch holds."""
+    q = np.array([0.3, 1.0, 1.0, 5.0])
+    product, derivatives = correlated_moments(function_of(name), q, np.eye(4))
+    exact = moments(function_of(name), q)
+    assert np.diag(product) == pytest.approx(exact.square, rel=1e-9)
+    assert np.diag(derivatives) == pytest.approx(exact.derivative_square, rel=1e-9)
