@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -325,7 +326,7 @@ def install(monkeypatch) -> None:
     here = sys.modules[__name__]
     for package, name in (("study", "activations"), ("study.engine", "training"), ("study.cost", "stopwatch")):
         monkeypatch.setitem(sys.modules, f"{package}.{name}", here)
-        monkeypatch.setattr(sys.modules[package], name, here, raising=False)
+        monkeypatch.setattr(importlib.import_module(package), name, here, raising=False)
     monkeypatch.setattr(catalogue, "_theory", theory)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
     monkeypatch.setattr(timing, "alone", lambda function, *arguments: function(*arguments))
