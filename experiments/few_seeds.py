@@ -4,6 +4,7 @@ The networks are the baseline's: no run is made for this.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,11 +18,10 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report import formatting
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "Three seeds instead"
+PAGE = Path(__file__).with_suffix(".md")
 METRIC = baseline.METRIC
 
 
@@ -35,27 +35,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = runs_frame(records)
     small = _drawn(runs)
     if small is None:
-        too_few = f"Two activations with more than {P8_N} finished runs each, one of them the reference, are needed."
-        return Section(TITLE, "", [too_few], judgements=_judgements(runs, None))
-    share = formatting.interval(small.unsupported.estimate, small.unsupported.low, small.unsupported.high, 100)
-    reference = formatting.escape_markdown(style.labels[REFERENCE_ACTIVATION])
-    blocks: list[str | Display | Picture] = [
-        f"{P8_RESAMPLES:,} times, {P8_N} of the article's network's runs were drawn for each activation, as if no more "
-        f"had been made, and each compared with {reference} by Welch's t test. A winner is p < 0.05 in either "
-        "direction, without correction, as in tables of this kind; it is supported if the paired sign-flip test over "
-        "all seeds says the same (Holm).",
-        Display(
-            f"Draws of {P8_N} runs in which an activation comes out better or worse than {reference}, and those in "
-            "which all its seeds together do not support that, in percent.",
-            _shown(small.table, style),
-            "few_seeds",
-        ),
-    ]
-    answer = (
-        f"With {P8_N} seeds instead, {share}% of draws have a winner against {reference} that all the seeds together "
-        "do not support."
-    )
-    return Section(TITLE, answer, blocks, {"few_seeds": small.table}, _judgements(runs, small))
+        return Section(PAGE, judgements=_judgements(runs, None))
+    shown = {"few_seeds": _shown(small.table, style)}
+    return Section(PAGE, {"few_seeds": small.table}, shown, judgements=_judgements(runs, small))
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:

@@ -14,9 +14,11 @@ from study.records.files import FolderError
 from study.records.ledger import Ledger, Shelf, shelves
 from study.records.store import Record, has_failed, sentence
 from study.report import formatting
-from study.report.page import joined
-from study.report.section import Display, Evidence, Experiment, Picture, Section
-from study.report.writing import Facts, write
+from study.report.making import long_protocol, making
+from study.report.page import compose, joined
+from study.report.rendering import PAGES
+from study.report.section import Evidence, Experiment, Section
+from study.report.writing import write
 
 LAST = "what was compared"  # the section after every experiment's
 
@@ -62,7 +64,8 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
             draft.sections[name] = section
     if main.compared() and main.activations:
         draft.sections[LAST] = _what_was_compared(main, style)
-    write(results, draft.in_order(), _facts(main, draft))
+    made = making(main, list(draft.used.values()))
+    write(results, compose(draft.in_order(), made, draft.missing, style.labels))
     return draft.missing
 
 
@@ -77,26 +80,11 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, shelf: Shelf, l
         return
     section = experiment.interpret(ledger.plan(name), good, style)
     if shelf.is_committed:
-        section = _with_making(section, name, target(experiment), good)
+        about = long_protocol(name, target(experiment), good)
+        section = replace(section, tables={**section.tables, "long_protocols": about})
     else:
         draft.used |= {record["id"]: record for record in good}
     draft.sections[name] = section
-
-
-def _with_making(section: Section, name: str, target: str, records: Sequence[Record]) -> Section:
-    """The section, and when and on what its runs were made: those of long protocols are not made with the others."""
-    provenances = [record["provenance"] for record in records]
-    days = sorted({p["date"][:10] for p in provenances})
-    processors = ", ".join(sorted({p["environment"]["cpu"] for p in provenances}))
-    minutes = sum(p["timings"].get("seconds", 0.0) for p in provenances) / 60
-    about = {"experiment": name, "target": target, "runs": len(records), "first": days[0], "last": days[-1]}
-    table = pd.DataFrame([{**about, "cpu": processors, "core_minutes": minutes}])
-    text = (
-        f"{len(records)} runs by `make {target}`, {' to '.join(dict.fromkeys((days[0], days[-1])))}, on "
-        f"{formatting.escape_markdown(processors)}: {minutes:.1f} minutes of one core. Their records are committed, in "
-        "`records/`."
-    )
-    return replace(section, blocks=[*section.blocks, text], tables={**section.tables, "long_protocols": table})
 
 
 def _common_plan(ledger: Ledger) -> Plan:
@@ -108,29 +96,8 @@ def _common_plan(ledger: Ledger) -> Plan:
 
 def _what_was_compared(ledger: Ledger, style: Style) -> Section:
     curves = ledger.curves()
-    caption = "Each activation and its derivative. The sigmoid's slope is at most 0.25; that bound is not yet a rate."
-    blocks: list[str | Display | Picture] = [
-        Picture("activations", caption, activation_curves(curves, style)),
-        Display("As registered when the runs were made.", _described(ledger)),
-    ]
-    return Section("What was compared", "", blocks, {"activations": curves})
-
-
-def _facts(ledger: Ledger, draft: _Draft) -> Facts:
-    records = list(draft.used.values())
-    provenances = [record["provenance"] for record in records]
-    environments = {tuple(sorted(p["environment"].items())): p["environment"] for p in provenances}
-    return Facts(
-        command=ledger.command,
-        environments=list(environments.values()),
-        runs=len(records),
-        failed=draft.missing,
-        compute_seconds=sum(p["timings"].get("seconds", 0.0) for p in provenances),
-        compile_seconds=sum(p["timings"].get("compile_seconds", 0.0) for p in provenances),
-        wall_seconds=ledger.wall_seconds,
-        last_run=max((p["date"] for p in provenances), default=""),
-        data_checksums=sorted({record["identity"]["data"] for record in records}),
-    )
+    shown, figures = {"what_was_compared": _described(ledger)}, {"activations": activation_curves(curves, style)}
+    return Section(PAGES / "compared.md", {"activations": curves}, shown, figures)
 
 
 def _described(ledger: Ledger) -> pd.DataFrame:

@@ -1,0 +1,107 @@
+"""The filters by which numbers enter a page: each takes quantities of tables, and nothing else."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from study.report import formatting
+from study.report.quantities import Quantity, Row
+
+
+def checked(value: object) -> Quantity:
+    """Return the value if it is a quantity; TypeError if it does not come from a table or the protocol."""
+    if not isinstance(value, Quantity):
+        raise TypeError(f"{value!r} is not a number of a table; pages show only those")
+    return value
+
+
+def percent(value: object, digits: int = 2) -> str:
+    """Show a fraction in percent."""
+    return formatting.percent(checked(value), digits)
+
+
+def points(value: object, digits: int = 2) -> str:
+    """Show a difference of fractions in percentage points, with its sign."""
+    return f"{100 * checked(value):+.{digits}f}" if value == value else formatting.DASH
+
+
+def number(value: object, digits: int = 2, signed: bool = False) -> str:
+    """Show a number with so many decimals."""
+    return f"{checked(value):{'+' if signed else ''}.{digits}f}" if value == value else formatting.DASH
+
+
+def significant(value: object, digits: int = 3) -> str:
+    """Show a number with so many significant digits at most: 0.0032, 1e-12."""
+    return f"{checked(value):.{digits}g}" if value == value else formatting.DASH
+
+
+def whole(value: object) -> str:
+    """Show a count, with commas between thousands from 10,000 on."""
+    rounded = round(checked(value))
+    return f"{rounded:,}" if abs(rounded) >= 10_000 else str(rounded)
+
+
+def probability(value: object) -> str:
+    """Show a p-value."""
+    return formatting.probability(checked(value))
+
+
+def interval(
+    row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
+) -> str:
+    """Show an estimate with its interval, from these columns of a row; `scale` 100 shows percent or points."""
+    estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
+    return formatting.interval(estimate, lower, upper, scale, signed)
+
+
+def furthest(rows: Iterable[Row], low: str = "ci_low", high: str = "ci_high", digits: int = 2) -> str:
+    """Show in points, rounded up, how far from 0 the furthest bound of these intervals is; nothing if none is known."""
+    bounds = [abs(checked(row[name])) for row in rows for name in (low, high)]
+    known = [bound for bound in bounds if math.isfinite(bound)]
+    scale = 10**digits
+    return f"{math.ceil(100 * max(known) * scale - 1e-9) / scale:.{digits}f}" if known else ""
+
+
+def count(rows: Iterable[object]) -> str:
+    """Show how many rows there are."""
+    return str(len(list(rows)))
+
+
+def span(values: Iterable[Any]) -> str:
+    """Show whole numbers as the one they all are, or as "least to most"."""
+    found = sorted({round(checked(value)) for value in values})
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def listed(texts: Iterable[str], last: str = ", ") -> str:
+    """Join texts by commas, the last two by `last`."""
+    *others, final = list(texts)
+    return f"{', '.join(others)}{last}{final}" if others else final
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": percent,
+    "points": points,
+    "number": number,
+    "significant": significant,
+    "whole": whole,
+    "probability": probability,
+    "interval": interval,
+    "furthest": furthest,
+    "count": count,
+    "span": span,
+    "listed": listed,
+}
+
+
+def label_filters(labels: Mapping[str, str]) -> dict[str, Callable[..., str]]:
+    """Make the filters that know the activations' labels: `label` of one name, `names` of rows or of names."""
+
+    def label(name: str) -> str:
+        return labels[name]
+
+    def names(rows: Iterable[Any]) -> str:
+        found = [labels[row if isinstance(row, str) else row.activation] for row in rows]
+        return ", ".join(dict.fromkeys(found))
+
+    return {"label": label, "names": names}

@@ -1,0 +1,105 @@
+"""Tables as pages read them: rows whose numbers are quantities, the only numbers that a page's filters take.
+
+A page can therefore show no number that is not in a table, or that was not asked for in the protocol.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class Quantity(float):
+    """A number that stands in a table, or a setting that was asked for."""
+
+
+class Row:
+    """One row of a table: `row.column`, with numbers as quantities."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getattr__(self, column: str) -> Any:
+        try:
+            return self._values[column]
+        except KeyError:
+            raise AttributeError(f"the table has no column {column!r}; it has {', '.join(self._values)}") from None
+
+    __getitem__ = __getattr__
+
+
+class Rows(Sequence[Row]):
+    """The rows of a table, in its order."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]
+
+    def where(self, **wanted: object) -> "Rows":
+        """Return the rows whose columns have these values; a list of values accepts each of them."""
+        return Rows([row for row in self if all(_matches(row[column], value) for column, value in wanted.items())])
+
+    def one(self, **wanted: object) -> Row:
+        """Return the only such row; LookupError if there is none, or more than one."""
+        found = self.where(**wanted)
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} rows have {wanted}; one is needed")
+        row: Row = found[0]
+        return row
+
+    def known(self, column: str) -> "Rows":
+        """Return the rows that have a number in this column."""
+        return Rows([row for row in self if row[column] == row[column]])
+
+    def by(self, column: str, descending: bool = False) -> "Rows":
+        """Return the rows sorted by a column; equal ones keep their order."""
+        return Rows(sorted(self, key=lambda row: row[column], reverse=descending))
+
+    def values(self, column: str) -> list[Any]:
+        """Return the distinct values of a column, in the table's order."""
+        return list(dict.fromkeys(row[column] for row in self))
+
+    def sum(self, column: str) -> Quantity:
+        """Return the sum of a column."""
+        return Quantity(sum(row[column] for row in self))
+
+    def min(self, column: str) -> Quantity:
+        """Return the least number of a column, NaN if it has none."""
+        return Quantity(min((row[column] for row in self.known(column)), default=float("nan")))
+
+    def max(self, column: str) -> Quantity:
+        """Return the largest number of a column, NaN if it has none."""
+        return Quantity(max((row[column] for row in self.known(column)), default=float("nan")))
+
+
+def _matches(found: object, wanted: object) -> bool:
+    return found in wanted if isinstance(wanted, (list, tuple)) else found == wanted
+
+
+def rows_of(frame: pd.DataFrame) -> Rows:
+    """Wrap the rows of a table."""
+    return Rows(
+        [Row({str(name): quantified(value) for name, value in row.items()}) for row in frame.to_dict("records")]
+    )
+
+
+def quantified(value: Any) -> Any:
+    """Wrap numbers as quantities, in lists and mappings too; leave texts, booleans and None as they are."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return Quantity(value)
+    if isinstance(value, Mapping):
+        return {key: quantified(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [quantified(part) for part in value]
+    return value
