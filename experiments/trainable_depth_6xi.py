@@ -28,6 +28,7 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import runs_frame
 from study.records.store import Record
+from study.report import cells
 from study.report import formatting as fmt
 from study.report.section import Display, Picture, Section
 from study.settings import Settings
@@ -107,7 +108,7 @@ def _shown(reached: pd.DataFrame) -> pd.DataFrame:
         {
             "sigma_w": f"{row['sigma_w']:g}",
             "n": row["n"],
-            "deepest that trains": trainability.shown_depth(row),
+            "deepest that trains": cells.reached_depth(row),
             "xi": f"{row['xi']:.2f}",
             f"over {P7_FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else fmt.DASH,
         }

@@ -10,11 +10,10 @@ import pandas as pd
 from experiments.baseline import BEST_WEIGHTS
 from study.analysis import comparisons, decision
 from study.analysis.decision import Finding, Source
-from study.analysis.trainability import shown_depth
 from study.constants import DEPTH_OPTIMIZERS, DEPTH_UPDATES, REFERENCE_ACTIVATION, TOLERANCE, TUNING_EPOCHS
 from study.figures.style import Style
 from study.plan import Plan
-from study.report import formatting
+from study.report import cells, formatting
 from study.report.section import Display, Evidence, Picture, Section
 
 TITLE = "Verdict"
@@ -225,7 +224,7 @@ def _depths(table: pd.DataFrame, optimizer: str) -> list[str]:
     column = f"depth_{optimizer}"
     renamed = {column: "median"} | {f"{column}_{name}": name for name in ("low", "high", "deepest")}
     rows = table.rename(columns=renamed).to_dict("records")
-    return [formatting.DASH if row["median"] != row["median"] else shown_depth(row) for row in rows]
+    return [formatting.DASH if row["median"] != row["median"] else cells.reached_depth(row) for row in rows]
 
 
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:

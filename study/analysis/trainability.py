@@ -1,6 +1,6 @@
 """Records' frames -> how deep a network trains, how its errors shrink, and theory beside measurement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,14 +38,6 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     by_setting = complete.groupby(KEYS, sort=False, dropna=False)["reached"]
     table = by_setting.agg(n="count", median="median", low="min", high="max").reset_index()
     return table.assign(deepest=int(marked["depth"].max()))
-
-
-def shown_depth(row: Mapping[str, float]) -> str:
-    """A row of `trainable_depth` for people: median (least to most), with "≥" at the grid's end."""
-    median, low, high = (
-        f"≥ {row[key]:g}" if row[key] >= row["deepest"] else f"{row[key]:g}" for key in ("median", "low", "high")
-    )
-    return median if low == high else f"{median} ({low} to {high})"
 
 
 def _is_trained(runs: pd.DataFrame) -> pd.Series:

@@ -1,7 +1,7 @@
-"""Cells of tables for people that several questions show: a difference, its reach, its p."""
+"""Cells of tables for people that several questions show, and their arrangement in rows and columns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -31,3 +31,22 @@ def difference_columns(differences: pd.DataFrame | None, activation: str, labels
     rows = differences[differences["activation"] == activation].to_dict("records")
     shown = (points(rows[0]), probability(rows[0]["p_holm"])) if rows else (DASH, DASH)
     return dict(zip((f"minus {labels[REFERENCE_ACTIVATION]}, points", "p (Holm)"), shown, strict=True))
+
+
+def reached_depth(row: Mapping[str, float]) -> str:
+    """Show a row of trainability.trainable_depth: median (least to most), with "≥" where the grid ends."""
+    median, low, high = (
+        f"≥ {row[key]:g}" if row[key] >= row["deepest"] else f"{row[key]:g}" for key in ("median", "low", "high")
+    )
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def crossed(cells: Iterable[tuple[str, str, object]], corner: str) -> pd.DataFrame:
+    """Arrange cells of (row, column, text) in a table, in order of appearance.
+
+    `corner` heads the column of row names. Of two texts for one cell the first stays; a missing one is a dash.
+    """
+    rows: dict[str, dict[str, object]] = {}
+    for row, column, text in cells:
+        rows.setdefault(row, {corner: row}).setdefault(column, text)
+    return pd.DataFrame(list(rows.values())).astype(object).fillna(DASH)

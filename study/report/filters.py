@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from study.report import formatting
+from study.report import cells, formatting
 from study.report.quantities import Quantity, Row
 
 
@@ -73,6 +73,11 @@ def span(values: Iterable[Any]) -> str:
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
+def reached(row: Row) -> str:
+    """Show how deep a network trains, from a row of trainable_depth."""
+    return cells.reached_depth({key: checked(row[key]) for key in ("median", "low", "high", "deepest")})
+
+
 def listed(texts: Iterable[str], last: str = ", ") -> str:
     """Join texts by commas, the last two by `last`."""
     *others, final = list(texts)
@@ -90,6 +95,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "furthest": furthest,
     "count": count,
     "span": span,
+    "reached": reached,
     "listed": listed,
 }
 

@@ -134,8 +134,3 @@ def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
     assert of_deep[["step", "measure"]].to_numpy().tolist() == [
         [0, "error"], [0, "example_weight_gradient"], [480, "error"],
     ]  # fmt: skip
-
-
-def test_the_grid_s_end_reads_at_least() -> None:
-    assert trainability.shown_depth({"median": 50, "low": 20, "high": 50, "deepest": 50}) == "≥ 50 (20 to ≥ 50)"
-    assert trainability.shown_depth({"median": 5, "low": 5, "high": 5, "deepest": 50}) == "5"
