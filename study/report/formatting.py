@@ -78,18 +78,17 @@ _WIDE = 30  # characters; a column with a longer cell breaks its lines
 
 
 def latex(frame: pd.DataFrame, about: str) -> str:
-    """A LaTeX tabular of ready-made texts, escaped, to \\input where booktabs is loaded; `about` as a comment."""
+    """Show ready-made texts as a LaTeX tabular, escaped, to \\input where booktabs is loaded; `about` as a comment."""
     columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
     wide = sum(_is_wide(cells) for cells in columns)
     kinds = [
         f"p{{{0.7 / wide:.2f}\\linewidth}}" if _is_wide(cells) else "r" if index and is_numeric(cells) else "l"
         for index, cells in enumerate(columns)
     ]
-    rows = [[_latex_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
-    header, *body = [" & ".join(row) + r" \\" for row in ([escape_latex(str(name)) for name in frame.columns], *rows)]
-    begin, end = rf"\begin{{tabular}}{{{' '.join(kinds)}}}", r"\end{tabular}"
-    comment = "% " + " ".join(about.split())
-    return "\n".join([comment, begin, r"\toprule", header, r"\midrule", *body, r"\bottomrule", end]) + "\n"
+    numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
+    names = [escape_latex(str(name)) for name in frame.columns]
+    styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)
+    return f"% {' '.join(about.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
 
 
 def _is_wide(cells: Sequence[str]) -> bool:

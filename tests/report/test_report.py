@@ -1,7 +1,8 @@
 """The report says what the tables say; the old one is whole until the new one is; what failed is told."""
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import synthetic
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
+from plain_sections import plain
 from synthetic import Disk, Killed
 
 from study import cli
@@ -20,35 +22,47 @@ from study.records.files import FolderError
 from study.records.store import Store
 from study.report import writing
 from study.report.formatting import Formula
-from study.report.page import QUESTION, Facts, compose, markdown
-from study.report.section import Display, Picture, Section
+from study.report.page import Report, compose
+from study.report.section import Section
 from study.report.webpage import html
-from study.report.writing import write
 
-FACTS = Facts("make all", [{"python": "3", "cpu": "a|b"}], 2, [], 90.0, 24.0, 60.0, "2020-01-01T00:00:00Z", ["0123"])
+MAKING = {
+    "command": "make all",
+    "environments": ["python 3, cpu a|b"],
+    "runs": 2,
+    "compute_minutes": 1.5,
+    "compile_minutes": 0.4,
+    "wall_minutes": 1.0,
+    "last_run": "2020-01-01T00:00:00Z",
+    "data_checksums": ["0123"],
+}
 ENDLESS = 500  # more steps than writing a report takes
-
-
 CLAIMS_FILES = [
     "tables/claims.csv",
     *(f"tables/claims{part}.{kind}" for part in ("", "_parts") for kind in ("md", "tex")),
 ]
 
 
-def render(sections: list[Section], facts: Facts) -> str:
+def render(sections: Sequence[Section], missing: Sequence[str] = ()) -> str:
     """The report as Markdown."""
-    return markdown(compose(sections, facts))
+    return compose(sections, MAKING, missing, {"relu": "ReLU"}).markdown
+
+
+def write(folder: Path, sections: Sequence[Section]) -> None:
+    writing.write(folder, compose(sections, MAKING, [], {"relu": "ReLU"}))
+
+
+@functools.cache
+def titled(title: str) -> Report:
+    """A report of one section."""
+    return compose([section(title)], MAKING, [], {"relu": "ReLU"})
 
 
 def section(title: str = "Title", name: str = "accuracy", number: float = 1.5) -> Section:
     table = pd.DataFrame({"experiment": [title], "value": [number]})
-    blocks = [
-        "A paragraph.",
-        "",
-        Display("What it shows.", pd.DataFrame({"Activation": ["ReLU"], "value": [f"{number:.1f}"]})),
-        Picture(f"{title}_picture", "What to see.", Figure()),
-    ]
-    return Section(title, f"The answer is {number}.", blocks, {name: table})
+    shown = {f"{title}_shown": pd.DataFrame({"Activation": ["ReLU"], "value": [f"{number:.1f}"]})}
+    figures = {f"{title}_picture": Figure()}
+    return plain(title, f"The answer is {number}.", tables={name: table}, shown=shown, figures=figures)
 
 
 @pytest.fixture(autouse=True)
@@ -65,21 +79,21 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_the_report_is_two_pages_tables_and_figures(tmp_path: Path) -> None:
     """README.md and report.html, one CSV a table, what is shown of it as Markdown and LaTeX, an SVG and a PNG a
     picture, the claims, what the columns hold, and nothing else."""
-    write(tmp_path, [section()], FACTS)
+    write(tmp_path, [section()])
     files = tree(tmp_path)
-    shown = ["tables/title_1.md", "tables/title_1.tex"]
+    shown = ["tables/Title_shown.md", "tables/Title_shown.tex"]
     figures = ["figures/Title_picture.png", "figures/Title_picture.svg"]
     expected = ["README.md", "report.html", *figures, "tables/accuracy.csv", "tables/COLUMNS.md"]
     expected += [*shown, *CLAIMS_FILES]
     assert sorted(files) == sorted(expected)
-    assert files["tables/title_1.md"].decode() in files["README.md"].decode()
+    assert files["tables/Title_shown.md"].decode() in files["README.md"].decode()
     assert files["tables/accuracy.csv"] == b"experiment,value\nTitle,1.5\n"
-    assert files["README.md"] == render([section()], FACTS).encode()
+    assert files["README.md"] == render([section()]).encode()
 
 
 def test_tables_of_one_name_are_joined(tmp_path: Path) -> None:
     """Two experiments' rows of a table stand in one file, in their order."""
-    write(tmp_path, [section("One"), section("Two", number=2.5), section("Three", "other", 3.5)], FACTS)
+    write(tmp_path, [section("One"), section("Two", number=2.5), section("Three", "other", 3.5)])
     assert (tmp_path / "tables" / "accuracy.csv").read_text() == "experiment,value\nOne,1.5\nTwo,2.5\n"
     assert (tmp_path / "tables" / "other.csv").read_text() == "experiment,value\nThree,3.5\n"
 
@@ -89,19 +103,19 @@ def test_what_the_old_report_had_and_the_new_one_lacks_is_gone(tmp_path: Path) -
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "record.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
-    write(tmp_path, [section("One", "first")], FACTS)
-    write(tmp_path, [section("Two", "second")], FACTS)
+    write(tmp_path, [section("One", "first")])
+    write(tmp_path, [section("Two", "second")])
     kept = ["README.md", "notes.txt", "runs/record.json"]
     fresh = ["figures/Two_picture.png", "figures/Two_picture.svg", "report.html", "tables/second.csv"]
-    shown = ["tables/two_1.md", "tables/two_1.tex", "tables/COLUMNS.md", *CLAIMS_FILES]
+    shown = ["tables/Two_shown.md", "tables/Two_shown.tex", "tables/COLUMNS.md", *CLAIMS_FILES]
     assert sorted(tree(tmp_path)) == sorted([*kept, *fresh, *shown])
 
 
 def test_the_same_report_is_the_same_to_the_byte(tmp_path: Path) -> None:
     """Writing it again changes nothing."""
-    write(tmp_path, [section()], FACTS)
+    write(tmp_path, [section()])
     before = tree(tmp_path)
-    write(tmp_path, [section()], FACTS)
+    write(tmp_path, [section()])
     assert tree(tmp_path) == before
 
 
@@ -109,12 +123,12 @@ def stopped(tmp_path: Path, is_kill: bool) -> Iterator[tuple[Path, str]]:
     """For every step N, a folder with an old report in which writing a new one was stopped there, and what was said."""
     for step in range(1, ENDLESS):
         folder = tmp_path / str(step)
-        write(folder, [section("Old")], FACTS)
+        writing.write(folder, titled("Old"))
         with pytest.MonkeyPatch.context() as patch:
             disk = Disk(patch, step, is_kill)
             message = ""
             try:
-                write(folder, [section("New")], FACTS)
+                writing.write(folder, titled("New"))
             except (FolderError, Killed) as error:
                 message = str(error)
         if disk.count < step:
@@ -130,8 +144,8 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
     Until the last renames all of it is the old one. A kill between two renames that exchange a folder leaves the old
     folder beside, whole, in .old. Afterwards a report can be written, and nothing of the accident is left.
     """
-    write(tmp_path / "new", [section("New")], FACTS)
-    write(tmp_path / "old", [section("Old")], FACTS)
+    writing.write(tmp_path / "new", titled("New"))
+    writing.write(tmp_path / "old", titled("Old"))
     old, new = tree(tmp_path / "old"), tree(tmp_path / "new")
     mixed = 0
     for folder, message in stopped(tmp_path / "steps", is_kill):
@@ -145,7 +159,7 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
                 for files in (shown, aside, old, new)
             )
             assert there in whole or (there == {} and spare in whole)
-        write(folder, [section("New")], FACTS)
+        writing.write(folder, titled("New"))
         assert tree(folder) == new
     assert mixed <= 5, "between the first and the last of six renames, and nowhere else"
 
@@ -153,52 +167,42 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
 def test_failed_runs_are_told_before_the_numbers() -> None:
     """Each failure is a line near the top, its text shown literally; without failures there is no such list."""
     failed = ["run 1 crashed: <script>alert(1)</script>", "activation '*x*' was refused: it [returns](http://x) $NaN$"]
-    facts = Facts(**{**FACTS.__dict__, "failed": failed})
-    page = MarkdownIt("commonmark", {"html": True}).render(render([section()], facts))
+    page = MarkdownIt("commonmark", {"html": True}).render(render([section()], failed))
     top, _ = page.split("<h2>Contents")
     for literal in ("&lt;script&gt;alert(1)&lt;/script&gt;", "it [returns](http://x) $NaN$", "'*x*'"):
         assert literal in top
     assert "<script" not in page
-    assert "failed" not in render([section()], FACTS)
+    assert "failed" not in render([section()])
 
 
 def leading() -> Section:
-    return Section("Verdict", "Use this one.", ["By this rule."], leads=True)
+    return plain("Verdict", "Use this one.", ["By this rule."], leads=True)
 
 
 def test_the_verdict_comes_first_then_the_answers_then_the_claims() -> None:
     """After the question what leads, whole; then the contents with every other answer; the claims; the sections."""
-    text = render([section("One"), leading(), section("Two", number=2.5)], FACTS)
+    text = render([section("One"), leading(), section("Two", number=2.5)])
     parts = ("By this rule", "answer is 1.5", "answer is 2.5", "## Published claims", "## One", "## Two")
-    places = [text.index(part) for part in (QUESTION, "## Verdict", "Use this one", *parts)]
+    places = [text.index(part) for part in ("Which activation", "## Verdict", "Use this one", *parts)]
     assert places == sorted(places)
     assert text.count("Use this one.") == text.count("answer is 1.5.") == 1
 
 
 def test_the_contents_lead_to_every_section() -> None:
     """Each link of the contents is the address of a heading, by code hosts' rule, and every later heading has one."""
-    text = render([section("Depth: where it stops, and why"), leading(), section("Two")], FACTS)
+    text = render([section("Depth: where it stops, and why"), leading(), section("Two")])
     links = re.findall(r"^- \[(.*?)\]\(#(.*?)\)", text, re.MULTILINE)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert [title for title, _ in links] == headings[headings.index("Published claims") :]
     assert ("Depth: where it stops, and why", "depth-where-it-stops-and-why") in links
-    ids = dict(Elements(html(compose([section("Depth: where it stops, and why"), section("Two")], FACTS))).ids)
+    ids = dict(Elements(html(render([section("Depth: where it stops, and why"), section("Two")]))).ids)
     assert {anchor for _, anchor in links} <= ids.keys()
-
-
-def test_every_display_has_a_name_of_its_own() -> None:
-    """Given, or made of its section's title before the colon; names that are taken get a number."""
-    frame = pd.DataFrame({"a": ["1"]})
-    displays = [Display("", frame), Display("", frame, "mine"), Display("", frame, "mine"), Display("", frame)]
-    twice = [Section("The cost: in time", "", displays), Section("The cost", "", displays[:1])]
-    named = [block.name for block in compose(twice, FACTS) if isinstance(block, Display)]
-    assert named == ["claims", "claims_parts", "the_cost_1", "mine", "mine_2", "the_cost_2", "the_cost_3"]
 
 
 def test_the_claims_are_all_there(tmp_path: Path) -> None:
     """A row for every part of every claim, judged or not, with its interval and n, the remark, or what would run it."""
-    judged = Section("One", "", [], judgements=[judge("P6", "keras", Interval(0.11, 0.1, 0.12, 5), "5 epochs only")])
-    write(tmp_path, [judged], FACTS)
+    judged = plain("One", judgements=[judge("P6", "keras", Interval(0.11, 0.1, 0.12, 5), "5 epochs only")])
+    write(tmp_path, [judged])
     table = pd.read_csv(tmp_path / "tables" / "claims.csv")
     promised = ["claim", "source", "protocol", "expected", "measured", "ci_low", "ci_high", "verdict"]
     assert set(promised) <= set(table.columns)
@@ -234,8 +238,8 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;\" onload='x
 def test_the_page_shows_any_text_literally() -> None:
     """Cells, columns, formulas and raw HTML in a paragraph: the text itself, and no element of its making."""
     frame = pd.DataFrame({HOSTILE: [HOSTILE], "formula": [Formula(HOSTILE)]})
-    facts = Facts(**{**FACTS.__dict__, "failed": [HOSTILE]})
-    page = Elements(html(compose([Section("One", HOSTILE, [HOSTILE, Display(HOSTILE, frame, "one")])], facts)))
+    hostile = plain("One", HOSTILE, [HOSTILE], HOSTILE, shown={"one": frame})
+    page = Elements(html(render([hostile], [HOSTILE])))
     tags = {tag for tag, _ in page.found}
     assert not tags & {"script", "img", "iframe", "link", "object"}
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
@@ -244,8 +248,8 @@ def test_the_page_shows_any_text_literally() -> None:
 
 def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
     """No script, and no address outside the folder; a javascript: link in a paragraph is no link."""
-    blocks = ["[x](javascript:alert(1)) $`a<b`$", Picture("one", "See.", Figure())]
-    page = Elements(html(compose([Section("One", "", blocks)], FACTS)))
+    found = render([plain("One", texts=["text"], figures={"one": Figure()})])
+    page = Elements(html(found.replace("text\n", "[x](javascript:alert(1)) $`a<b`$\n", 1)))
     addresses = {
         str(attributes[name]) for _, attributes in page.found for name in ("src", "href") if name in attributes
     }
@@ -259,15 +263,15 @@ def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
 
 def test_both_pages_hold_the_same_numbers() -> None:
     """Every number of the Markdown report is on the page, as often."""
-    blocks = compose([section("One"), leading(), section("Two", number=2.5)], FACTS)
+    text = render([section("One"), leading(), section("Two", number=2.5)])
     number = r"\d+\.\d+"
-    page = Elements(html(blocks).split("<body>")[1])
-    assert sorted(re.findall(number, page.text)) == sorted(re.findall(number, markdown(blocks)))
+    page = Elements(html(text).split("<body>")[1])
+    assert sorted(re.findall(number, page.text)) == sorted(re.findall(number, text))
 
 
 def test_how_it_was_made_quotes_the_records() -> None:
     """Command, number of runs, minutes, versions, CPU and the data's checksum, as the records give them."""
-    text = render([section()], FACTS)
+    text = render([section()])
     for part in (
         "`make all`",
         "2 runs",

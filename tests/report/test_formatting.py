@@ -1,4 +1,4 @@
-"""Tables count and average what they say; texts are shown literally wherever they end up."""
+"""Texts are shown literally wherever they end up; numbers are shown as people read them."""
 
 import io
 import math
@@ -11,7 +11,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 from study.activations import REGISTRY
-from study.analysis.summaries import RUN_KEYS, accuracy, final_shares, gradient_norms
 from study.report.formatting import (
     DASH,
     Formula,
@@ -41,98 +40,6 @@ HOSTILE = [
     "~~struck~~",
     "trailing \\",
 ]
-
-
-def runs(**columns: list) -> pd.DataFrame:
-    return pd.DataFrame({"best_test_accuracy": math.nan, "epochs": 3.0, "seconds": 1.0, **columns})
-
-
-def test_accuracy_counts_diverged_runs_and_averages_the_others() -> None:
-    """0.90, 0.92 and 0.94: mean 0.92, t interval 0.92 -+ 4.303 * 0.02 / sqrt(3); the diverged run enters neither."""
-    table = accuracy(
-        runs(
-            activation=["relu"] * 4 + ["gelu"],
-            status=["done"] * 3 + ["diverged"] * 2,
-            test_accuracy=[0.90, 0.92, 0.94, math.nan, math.nan],
-        ),
-        "baseline",
-    ).set_index("activation")
-    relu, gelu = table.loc["relu"], table.loc["gelu"]
-    assert (relu["n"], relu["diverged"], gelu["n"], gelu["diverged"]) == (3, 1, 0, 1)
-    half = 4.30265 * 0.02 / math.sqrt(3)
-    expected = [0.92, 0.92 - half, 0.92 + half]
-    np.testing.assert_allclose(relu[["test_accuracy_mean", "ci_low", "ci_high"]].astype(float), expected, rtol=1e-5)
-    assert gelu[["test_accuracy_mean", "ci_low", "ci_high"]].isna().all()
-
-
-def test_accuracy_begins_with_the_promised_columns() -> None:
-    """DESIGN.md's contract of tables/accuracy.csv."""
-    table = accuracy(runs(activation=["relu"], status=["done"], test_accuracy=[0.9]), "baseline")
-    promised = ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
-    assert list(table.columns[:7]) == promised
-    assert table["experiment"].tolist() == ["baseline"]
-
-
-def test_groups_are_never_mixed_up() -> None:
-    """Whatever the order of the rows and of the counted columns, a group's diverged runs stay with its accuracies."""
-    frame = runs(
-        activation=["b", "a", "b", "a", "c"],
-        status=["done", "diverged", "diverged", "diverged", "done"],
-        test_accuracy=[0.5, math.nan, math.nan, math.nan, 0.7],
-    )
-    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
-        table = accuracy(frame.iloc[order], "x").set_index("activation")
-        assert table["diverged"].to_dict() == {"a": 2, "b": 1, "c": 0}
-        assert table["n"].to_dict() == {"a": 0, "b": 1, "c": 1}
-
-
-def measured(measure: str, values: list[float]) -> pd.DataFrame:
-    keys = dict.fromkeys(RUN_KEYS, "same")
-    return pd.DataFrame({"value": values, "layer": 1, "epoch": 0.0, "step": 0, "measure": measure, **keys})
-
-
-def test_norms_are_averaged_as_logarithms_and_zeros_apart() -> None:
-    """1, 100 and an exact zero: geometric mean 10 of n = 2, and one zero."""
-    row = gradient_norms(measured("error", [1.0, 100.0, 0.0]), "x").iloc[0]
-    assert row["mean"] == pytest.approx(10)
-    assert (row["n"], row["n_zero"]) == (2, 1)
-    assert row["ci_low"] < 10 < row["ci_high"]
-
-
-def test_only_zeros_have_no_mean() -> None:
-    """Every seed at exactly zero: no mean, no infinity, and all of them counted."""
-    row = gradient_norms(measured("error", [0.0, 0.0]), "x").iloc[0]
-    assert row[["mean", "ci_low", "ci_high"]].isna().all()
-    assert (row["n"], row["n_zero"]) == (0, 2)
-
-
-def test_shares_are_averaged_as_they_are() -> None:
-    """Half of the units dead in one run and none in another: a quarter."""
-    row = gradient_norms(measured("dead_units", [0.0, 0.5]), "x").iloc[0]
-    assert row["mean"] == pytest.approx(0.25)
-    assert (row["n"], row["n_zero"]) == (2, 0)
-
-
-def test_final_shares_are_of_each_runs_own_last_step() -> None:
-    """Two seeds that stop at steps 2 and 3, two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2; earlier steps,
-    the output layer without a value, and norms do not count."""
-    keys = dict.fromkeys(RUN_KEYS, "same")
-    rows = [
-        *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, math.nan))),
-        *((1, 3, layer, "sparsity", value) for layer, value in ((1, 0.5), (2, 0.7), (3, math.nan))),
-        *((seed, 1, 1, "sparsity", 0.9) for seed in (0, 1)),
-        (0, 2, 1, "error", 5.0),
-    ]
-    frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys)
-    (row,) = final_shares(frame, "x").to_dict("records")
-    assert (row["experiment"], row["measure"], row["n"]) == ("x", "sparsity", 2)
-    assert row["mean"] == pytest.approx(0.45)
-    assert row["ci_low"] == pytest.approx(0.45 - 12.7062 * 0.15, rel=1e-4)
-
-
-def test_what_is_undefined_is_no_row() -> None:
-    """The output layer has no dead units: not zero of them, and not a row of dashes."""
-    assert gradient_norms(measured("dead_units", [math.nan]), "x").empty
 
 
 @pytest.mark.parametrize(
