@@ -10,6 +10,8 @@ from study.report.quantities import Quantity, Row
 
 def checked(value: object) -> Quantity:
     """Return the value if it is a quantity; TypeError if it does not come from a table or the protocol."""
+    if isinstance(value, Undefined):
+        str(value)  # raises, and names what is undefined
     if not isinstance(value, Quantity):
         raise TypeError(f"{value!r} is not a number of a table; pages show only those")
     return value
