@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jinja2 import Undefined
+
 from study.report import cells, formatting
 from study.report.quantities import Quantity, Row
 
