@@ -4,22 +4,14 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary
-from study.constants import (
-    CLAIM_SEEDS,
-    P1_LAYERS,
-    P1_VALIDATION,
-    P4_BATCH,
-    P4_CLAIM,
-    P4_EPOCHS,
-    P4_PUBLISHED_EPOCHS,
-    P4_RATE,
-)
+from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
 from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
@@ -27,18 +19,22 @@ from study.records import selection
 from study.records.frames import history_frame, measures_frame, runs_frame
 from study.records.store import Record
 from study.report import formatting
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "The ELU paper's protocol"
+PAGE = Path(__file__).with_suffix(".md")
 NAME = "elu_paper"
 TARGET = "claims"
 VALUES = {"mean": "absolute_mean", "speed": "training_loss"}  # of each part
+ACTIVATIONS = ("elu", "relu")
+RATE = 0.01
+BATCH = 64
+EPOCHS, PUBLISHED_EPOCHS = 25, 300
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round."""
-    wanted = [_settings(name, seed) for name in P4_CLAIM for seed in range(plan.seeds or CLAIM_SEEDS)]
+    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in range(plan.seeds or CLAIM_SEEDS)]
     return selection.missing(wanted, so_far)
 
 
@@ -46,7 +42,7 @@ def _settings(name: str, seed: int) -> Settings:
     depth, width = P1_LAYERS
     return Settings(
         activation=name, seed=seed, depth=depth, width=width, initialization="he_normal", optimizer="sgd",
-        learning_rate=P4_RATE, batch=P4_BATCH, validation=P1_VALIDATION, epochs=P4_EPOCHS, patience=None,
+        learning_rate=RATE, batch=BATCH, validation=P1_VALIDATION, epochs=EPOCHS, patience=None,
     )  # fmt: skip
 
 
@@ -64,20 +60,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             [paired_arms.interval_row({"claim": "P4", "part": j.part}, j.measured) for j in judged]
         ),
     }
+    shown = {"elu_paper": _shown(found["elu_paper_summary"], style)}
+    figures = {"elu_paper": training.training_curves(history, style)}
     depth, width = P1_LAYERS
-    blocks: list[str | Display | Picture] = [
-        f"784-{depth}x{width}-10, He initialisation, SGD at {P4_RATE:g}, batches of {P4_BATCH}, {P4_EPOCHS} epochs. A "
-        "layer's mean output is over the training batch after the last update and all its units; its absolute values "
-        "are averaged over the hidden layers.",
-        Display(
-            "After training: absolute mean output and training loss of the last epoch, geometric means over seeds, 95% "
-            "intervals.",
-            _shown(found["elu_paper_summary"], style),
-            "elu_paper",
-        ),
-        Picture("elu_paper", "Losses and validation accuracy by epoch.", training.training_curves(history, style)),
-    ]
-    return Section(TITLE, _answer(judged, style), blocks, found, judged)
+    protocol = {
+        "depth": depth, "width": width, "learning_rate": RATE, "batch": BATCH, "epochs": EPOCHS,
+        "activations": ACTIVATIONS,
+    }  # fmt: skip
+    return Section(PAGE, found, shown, figures, protocol, judged)
 
 
 def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
@@ -91,9 +81,9 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
 
 def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
     found = []
-    remark = paired_arms.scaled_down(epochs=(P4_EPOCHS, P4_PUBLISHED_EPOCHS))
+    remark = paired_arms.scaled_down(epochs=(EPOCHS, PUBLISHED_EPOCHS))
     for part, value in VALUES.items():
-        first, second = (paired_arms.arm(per_run, value, activation=name) for name in P4_CLAIM)
+        first, second = (paired_arms.arm(per_run, value, activation=name) for name in ACTIVATIONS)
         if len(first) and len(second):
             how = "by the final loss, not by when one is reached; " if part == "speed" else ""
             found.append(judge("P4", part, paired_arms.ratio(first, second), how + remark))
@@ -112,14 +102,3 @@ def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
         cells = rows.setdefault(row["activation"], {"Activation": style.labels[row["activation"]], "n": row["n"]})
         cells[row["quantity"].replace("_", " ")] = formatting.interval(row["mean"], row["ci_low"], row["ci_high"])
     return pd.DataFrame(rows.values())
-
-
-def _answer(judged: Sequence[Judgement], style: Style) -> str:
-    if len(judged) < len(VALUES):
-        return ""
-    first, second = (formatting.escape_markdown(style.labels[name]) for name in P4_CLAIM)
-    mean, speed = (formatting.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged)
-    return (
-        f"In the ELU paper's network {first}'s mean outputs are {mean} times {second}'s, and its training loss after "
-        f"{P4_EPOCHS} epochs is {speed} times {second}'s."
-    )

@@ -5,43 +5,39 @@ activation and dropout; then the training losses, with and without dropout.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
-from study.constants import (
-    CLAIM_SEEDS,
-    P1_BATCH,
-    P1_CLAIM,
-    P1_DROPOUT,
-    P1_EPOCHS,
-    P1_LAYERS,
-    P1_PUBLISHED_EPOCHS,
-    P1_RATES,
-    P1_VALIDATION,
-)
+from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
 from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
 from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
-from study.report import formatting
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "The GELU paper's protocol"
+PAGE = Path(__file__).with_suffix(".md")
 NAME = "gelu_paper"
 TARGET = "claims"
-DROPOUTS = {"": 0.0, "_dropout": P1_DROPOUT}  # what a part's name ends with
-ACTIVATIONS = (P1_CLAIM[0], *P1_CLAIM[1].values())
+ACTIVATION = "gelu_tanh"
+OTHERS = {"relu": "relu", "elu": "elu"}  # by the part of claim P1; each also with dropout
+RATES = (1e-3, 1e-4, 1e-5)
+BATCH = 128
+DROPOUT = 0.5
+EPOCHS, PUBLISHED_EPOCHS = 16, 50
+DROPOUTS = {"": 0.0, "_dropout": DROPOUT}  # what a part's name ends with
+ACTIVATIONS = (ACTIVATION, *OTHERS.values())
 Arm = tuple[str, float]  # activation and dropout
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """First every rate with the first seed, then every arm's rate with the others."""
-    trials = [_settings(arm, rate, 0) for arm in _arms() for rate in P1_RATES]
+    trials = [_settings(arm, rate, 0) for arm in _arms() for rate in RATES]
     return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
 
@@ -53,7 +49,7 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
     depth, width = P1_LAYERS
     return Settings(
         activation=arm[0], seed=seed, depth=depth, width=width, initialization="unit_norm", dropout=arm[1],
-        learning_rate=rate, batch=P1_BATCH, validation=P1_VALIDATION, epochs=P1_EPOCHS, patience=None,
+        learning_rate=rate, batch=BATCH, validation=P1_VALIDATION, epochs=EPOCHS, patience=None,
     )  # fmt: skip
 
 
@@ -77,7 +73,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     final, runs = selection.of_settings(records, _final(plan, records)), runs_frame(records)
     if not final:
         diverged = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]]}
-        return Section(TITLE, "", ["No run of any rate finished: there is nothing to compare."], diverged)
+        return Section(PAGE, diverged)
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
     judged = _judgements(losses)
@@ -90,7 +86,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "gelu_paper": _summary(losses, rates),
         "claim_comparisons": pd.DataFrame(rows),
     }
-    return Section(TITLE, _answer(judged, style), _blocks(found["gelu_paper"], history, style), found, judged)
+    figures = {
+        f"gelu_paper_dropout_{100 * dropout:.0f}": training.training_curves(part, style)
+        for dropout, part in history.groupby("dropout", sort=False)
+    }
+    depth, width = P1_LAYERS
+    protocol = {
+        "depth": depth, "width": width, "batch": BATCH, "epochs": EPOCHS, "rates": RATES, "activation": ACTIVATION,
+        "others": OTHERS, "validation": P1_VALIDATION, "figures": {name: name.split("_")[-1] for name in figures},
+    }  # fmt: skip
+    return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, figures, protocol, judged)
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
@@ -101,37 +106,13 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
 
 
-def _blocks(summary: pd.DataFrame, history: pd.DataFrame, style: Style) -> list[str | Display | Picture]:
-    depth, width = P1_LAYERS
-    pictures = [
-        Picture(
-            f"gelu_paper_dropout_{100 * dropout:.0f}",
-            f"Losses and validation accuracy by epoch, {100 * dropout:.0f}% dropout; the training loss is the mean "
-            "over an epoch while training, dropout included.",
-            training.training_curves(part, style),
-        )
-        for dropout, part in history.groupby("dropout", sort=False)
-    ]
-    return [
-        f"784-{depth}x{width}-10, unit-norm incoming weights, Adam, batches of {P1_BATCH}, {P1_EPOCHS} epochs; the "
-        f"rate of each activation and dropout is the one of {', '.join(f'{rate:g}' for rate in P1_RATES)} with the "
-        f"lowest validation loss ({P1_VALIDATION:,} images, first seed). The paper shows curves, and gives no number.",
-        Display(
-            "Training loss of the last epoch: median over seeds, least and most; and the rate.",
-            _shown(summary, style),
-            "gelu_paper",
-        ),
-        *pictures,
-    ]
-
-
 def _judgements(losses: pd.DataFrame) -> list[Judgement]:
     """Of every part whose runs are there."""
     found = []
-    remark = f"{paired_arms.scaled_down(epochs=(P1_EPOCHS, P1_PUBLISHED_EPOCHS))}; rate chosen with one seed"
+    remark = f"{paired_arms.scaled_down(epochs=(EPOCHS, PUBLISHED_EPOCHS))}; rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
-        first = paired_arms.arm(losses, "training_loss", activation=P1_CLAIM[0], dropout=dropout)
-        for part, name in P1_CLAIM[1].items():
+        first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, dropout=dropout)
+        for part, name in OTHERS.items():
             second = paired_arms.arm(losses, "training_loss", activation=name, dropout=dropout)
             if len(first) and len(second):
                 found.append(judge("P1", part + ending, paired_arms.ratio(first, second), remark))
@@ -150,14 +131,3 @@ def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
         for row in summary.to_dict("records")
     ]
     return pd.DataFrame(rows)
-
-
-def _answer(judged: Sequence[Judgement], style: Style) -> str:
-    label = formatting.escape_markdown(style.labels[P1_CLAIM[0]]) if judged else ""
-    parts = [
-        f"{formatting.interval(j.measured.estimate, j.measured.low, j.measured.high)} times "
-        f"{formatting.escape_markdown(style.labels[P1_CLAIM[1][j.part.removesuffix('_dropout')]])}'s"
-        f"{' with dropout' if j.part.endswith('_dropout') else ''}"
-        for j in judged
-    ]
-    return f"In the GELU paper's network the final training loss of {label} is {', '.join(parts)}." if parts else ""

@@ -74,26 +74,8 @@ P9_DEPTH = 10
 P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
 
 # Those of `make claims`: scaled down to 25 minutes on two cores, which each judgement's remark says.
-P1_CLAIM = ("gelu_tanh", {"relu": "relu", "elu": "elu"})  # the activation; each part's other one, also with dropout
-P1_RATES = (1e-3, 1e-4, 1e-5)
 P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4
-P1_BATCH = 128
-P1_DROPOUT = 0.5
-P1_EPOCHS, P1_PUBLISHED_EPOCHS = 16, 50
 P1_VALIDATION = 5000
-P3_CLAIM = ("swish", "relu")
-P3_DEPTH = 45
-P3_DROPOUT = 0.1  # the paper does not say how much
-P3_EPOCHS = 5
-P4_CLAIM = ("elu", "relu")
-P4_RATE = 0.01
-P4_BATCH = 64
-P4_EPOCHS, P4_PUBLISHED_EPOCHS = 25, 300
-P6_CLAIM = ("sigmoid", {"keras": "glorot_uniform", "torch": "torch_default"})
-P6_WIDTHS = (512, 256, 256, 128)
-P6_RATE, P6_MOMENTUM, P6_BATCH = 0.01, 0.9, 256
-P6_EPOCHS, P6_PATIENCE, P6_VALIDATION = 50, 7, 10_000
-P6_SEEDS = 3
 P7_CLAIM = "tanh"
 P7_SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
 P7_SIGMA_B = 0.05**0.5
