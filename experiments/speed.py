@@ -4,27 +4,20 @@ No runs: `make bench` measures, and keeps what it measured in results/records/be
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
-from study.constants import (
-    SPEED_OVER_FIT,
-    TIME_OF_MEASURES,
-    TIME_OVER_JAX,
-    TIME_OVER_PRODUCTS,
-    WORKER_GIGABYTES,
-    WORKER_SHARE,
-)
 from study.figures import benchmark
 from study.figures.style import Style
 from study.plan import Plan
 from study.report import formatting as fmt
-from study.report.section import Display, Evidence, Picture, Section
+from study.report.section import Evidence, Section
 
-TITLE = "Speed"
+PAGE = Path(__file__).with_suffix(".md")
 
 CONTENDERS = {
     "keras_fit": "Keras model.fit, as published",
@@ -48,6 +41,12 @@ FLOOR = "products"
 ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # by whether it validates
 RUNS, WORKERS = 10_000, 100  # of the study whose time is foretold
 PROGRAMS = 4  # that each of its workers compiles: one an activation
+SPEED_OVER_FIT = 10.0  # the whole machine over the article's model.fit
+TIME_OVER_PRODUCTS = 1.25  # one thread, over the matrix products alone
+TIME_OVER_JAX = 1.0
+TIME_OF_MEASURES = 1.05  # with all measures over without
+WORKER_SHARE = 0.95  # of a core, that each further worker adds
+WORKER_GIGABYTES = 1.0
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
@@ -57,7 +56,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         return None
     content = document["content"]
     if content.get("format") != FORMAT:
-        return Section(TITLE, "What was measured is of another version of this study; `make bench` measures anew.", [])
+        return Section(PAGE, protocol={"is_outdated": True})
     growth = pd.DataFrame(content["growth"])
     bench, judged_targets = contest(content), judgement(content)
     found = {
@@ -67,26 +66,32 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "growth_exponents": exponents(growth),
         "forecast": forecast(content, evidence),
     }
-    shown = displays(document)
-    blocks: list[str | Display | Picture] = [
-        machine(document),
-        shown[0],
-        Picture(
-            "bench",
-            "Training images a second of each contender: every repeat (small) and the median (large), logarithmic. "
-            "Dashed: the matrix products alone on one thread.",
-            benchmark.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
-        ),
-        *shown[1:],
-        Picture(
-            "growth",
-            "Seconds against depth, width, seeds and workers, every measurement, with the fitted power law and its "
-            "exponent [95% interval]. Open markers: compiling, once a worker.",
-            benchmark.growth(growth, found["growth_exponents"]),
-        ),
-        _told(found["forecast"], content),
-    ]
-    return Section(TITLE, _answer(judged_targets), blocks, found)
+    figures = {
+        "bench": benchmark.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
+        "growth": benchmark.growth(growth, found["growth_exponents"]),
+    }
+    shown = {
+        "bench": _shown_contenders(bench),
+        "bench_targets": _shown_targets(judged_targets),
+        "growth_exponents": _shown_exponents(found["growth_exponents"]),
+    }
+    return Section(PAGE, found, shown, figures, protocol(document))
+
+
+def protocol(document: dict[str, Any]) -> dict[str, Any]:
+    """Return when, where and with what the bench was made, and which contenders are missing and why."""
+    content, made = document["content"], document["provenance"]
+    peers = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
+    peers |= {name[5:]: name for name in made if name.startswith("peer_")}
+    return {
+        **{name: made[name] for name in ("date", "cpu", "system")},
+        "is_outdated": False,
+        "cores": content["cores"],
+        "packages": [f"{name} {made[key]}" for name, key in peers.items()],
+        "missing": [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]],
+        "first_target": targets(1)[0].text,
+        "programs": PROGRAMS,
+    }
 
 
 def targets(cores: int) -> list[Target]:
@@ -132,40 +137,6 @@ def contest(content: dict[str, Any]) -> pd.DataFrame:
     table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
     places = [list(CONTENDERS).index(name) for name in table["contender"]]
     return table.iloc[np.argsort(places)].reset_index(drop=True)
-
-
-def machine(document: dict[str, Any]) -> str:
-    """What was measured, where and when, and who is missing."""
-    content, made = document["content"], document["provenance"]
-    peers = ", ".join(f"{name[5:]} {made[name]}" for name in made if name.startswith("peer_"))
-    text = (
-        f"Measured by `make bench` on {made['date']}, {fmt.escape_markdown(made['cpu'])}, {content['cores']} cores, "
-        f"{made['system']}; TensorFlow {made['tensorflow']}, Keras {made['keras']}, NumPy {made['numpy']}"
-        f"{', ' + peers if peers else ''}. The article's network and optimiser (784-100-100-100-10, ReLU, Adam 0.01, "
-        "batch 100), 48,000 training images an epoch; contenders in turn, a run's first ten epochs each, one at "
-        "a time but for model.fit's, every framework in processes of its own. An epoch is its 480 updates alone unless "
-        "validation (12,000 images) is named; it is logged at a run's steps 0, 1, 2, 5, 10, 20, 50, ... and at "
-        "its first, so that the first epoch has most. The engine leaves out the pixels that are blank in every image, "
-        "which change nothing; all others multiply by them, the products alone too."
-    )
-    missing = [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]]
-    return text + (f" Not measured: {fmt.escape_markdown('; '.join(missing))}." if missing else "")
-
-
-def displays(document: dict[str, Any]) -> list[Display]:
-    """The contenders, the targets and the exponents of growth, ready to read."""
-    content = document["content"]
-    growth = pd.DataFrame(content["growth"])
-    return [
-        Display("Images a second: median [lowest, highest].", _shown_contenders(contest(content)), "bench"),
-        Display(
-            "Ratios within each repeat: median [lowest, highest]. No program gains more from further cores than the "
-            "machine lets it: the products alone, which share nothing, show how much that is.",
-            _shown_targets(judgement(content)),
-            "bench_targets",
-        ),
-        Display("Fitted exponents of time, 95% interval.", _shown_exponents(exponents(growth)), "growth_exponents"),
-    ]
 
 
 def _shown_contenders(bench: pd.DataFrame) -> pd.DataFrame:
@@ -239,30 +210,5 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     frame["compile_seconds"] = compiling
     frame["run_seconds"] = first + (frame["epochs"] - 1) * further
     frame["hours"] = (math.ceil(RUNS / WORKERS) * frame["run_seconds"] + PROGRAMS * compiling) / 3600
+    frame["minutes"] = 60 * frame["hours"]
     return frame
-
-
-def _told(found: pd.DataFrame, content: dict[str, Any]) -> str:
-    cases = "; ".join(
-        f"{60 * row['hours']:.1f} minutes for runs of {row['case']} ({row['epochs']:.1f} epochs, "
-        f"{row['run_seconds']:.2f} s a run)"
-        for row in found.to_dict("records")
-    )
-    one = found.iloc[0]
-    return (
-        f"From these numbers, {RUNS:,} runs on {WORKERS} workers would take {cases}. A run's first epoch costs "
-        f"{one['first_seconds']:.2f} s of a worker, its tests included, each further one {one['epoch_seconds']:.2f} s, "
-        f"and each of {PROGRAMS} programs {one['compile_seconds']:.1f} s of compiling once a worker. It is assumed "
-        f"that a worker is as fast as one of this machine's {content['cores']} cores with all of them busy, and that "
-        "handing out runs, starting workers and waiting for the last one cost nothing."
-    )
-
-
-def _answer(found: pd.DataFrame) -> str:
-    met = f"{found['met'].eq(True).sum()} of {found['target'].count()} targets of speed are met"
-    first = found[found["comparison"] == targets(1)[0].text]
-    if first.empty:
-        return f"{met}."
-    ratio, lowest, highest = first[["ratio", "lowest", "highest"]].iloc[0]
-    spread = _spread(ratio, lowest, highest, 1)
-    return f"With a process on each core the engine trains {spread} times the images a second of model.fit; {met}."

@@ -4,6 +4,7 @@ tanh networks with Gaussian weights and biases, a grid of depth and sigma_w, SGD
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,7 @@ import pandas as pd
 from study.analysis import trainability
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import log_mean_interval
-from study.constants import (
-    P7_CLAIM,
-    P7_DEPTHS,
-    P7_EPOCHS,
-    P7_FACTOR,
-    P7_RATE,
-    P7_SEEDS,
-    P7_SIGMA_B,
-    P7_SIGMA_W,
-    WIDTH,
-)
+from study.constants import P7_CLAIM, P7_SIGMA_B, P7_SIGMA_W, WIDTH
 from study.figures import criticality
 from study.figures.style import Style
 from study.plan import Plan
@@ -30,25 +21,30 @@ from study.records.frames import runs_frame
 from study.records.store import Record
 from study.report import cells
 from study.report import formatting as fmt
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = f"Trainable to {P7_FACTOR:g} depth scales?"
+PAGE = Path(__file__).with_suffix(".md")
 NAME = "trainable_depth_6xi"
 TARGET = "claims"
+DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70)
+EPOCHS = 2
+SEEDS = 2
+RATE = 0.01
+FACTOR = 6.0  # depth scales to which a network trains
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """One round."""
-    seeds = range(plan.seeds or P7_SEEDS)
-    wanted = [_settings(sigma_w, depth, seed) for depth in P7_DEPTHS for sigma_w in P7_SIGMA_W for seed in seeds]
+    seeds = range(plan.seeds or SEEDS)
+    wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in P7_SIGMA_W for seed in seeds]
     return selection.missing(wanted, so_far)
 
 
 def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
     return Settings(
         activation=P7_CLAIM, seed=seed, depth=depth, width=WIDTH, initialization="gaussian", sigma_w=sigma_w,
-        sigma_b=P7_SIGMA_B, optimizer="sgd", learning_rate=P7_RATE, epochs=P7_EPOCHS, patience=None,
+        sigma_b=P7_SIGMA_B, optimizer="sgd", learning_rate=RATE, epochs=EPOCHS, patience=None,
     )  # fmt: skip
 
 
@@ -66,19 +62,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_scales": scales.assign(activation=P7_CLAIM, sigma_b=P7_SIGMA_B),
         "depth_over_scale": reached,
     }
-    blocks: list[str | Display | Picture] = [
-        f"{fmt.escape_markdown(style.labels[P7_CLAIM])} networks of {WIDTH} units, sigma\\_b = {P7_SIGMA_B:.3f}, "
-        f"SGD at {P7_RATE:g}, {P7_EPOCHS} epochs; trained means a validation accuracy of at least 50%. The deepest "
-        "network is that of the grid with all shallower ones trained, median over seeds. Where it is the grid's "
-        f"end, or none trained, or {P7_FACTOR:g} xi is beyond the grid, there is no ratio.",
-        Display(f"The deepest network that trains beside {P7_FACTOR:g} xi.", _shown(reached), "depth_over_scale"),
-        Picture(
-            "trainable_depth_6xi",
-            f"The share of networks that train, over sigma_w and depth, and {P7_FACTOR:g} times theory's depth scale.",
-            criticality.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
-        ),
-    ]
-    return Section(TITLE, _answer(judged), blocks, found, judged)
+    shares = grid.assign(trained=grid["share_trained"])
+    figures = {"trainable_depth_6xi": criticality.trainable_depth(shares, scales)}
+    protocol = {
+        "activation": P7_CLAIM, "width": WIDTH, "sigma_b": P7_SIGMA_B, "learning_rate": RATE, "epochs": EPOCHS,
+        "factor": FACTOR,
+    }  # fmt: skip
+    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, figures, protocol, judged)
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
@@ -87,8 +77,8 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     keys = ["sigma_w", "n", "median", "low", "high", "deepest"]
     table = pd.concat(parts, ignore_index=True)[keys].merge(scales, on="sigma_w", how="left")
     ends = table["deepest"].max()
-    is_inside = (table["median"] > 0) & (table["median"] < table["deepest"]) & (P7_FACTOR * table["xi"] <= ends)
-    return table.assign(ratio=(table["median"] / (P7_FACTOR * table["xi"])).where(is_inside))
+    is_inside = (table["median"] > 0) & (table["median"] < table["deepest"]) & (FACTOR * table["xi"] <= ends)
+    return table.assign(ratio=(table["median"] / (FACTOR * table["xi"])).where(is_inside))
 
 
 def _judgements(reached: pd.DataFrame) -> list[Judgement]:
@@ -97,7 +87,7 @@ def _judgements(reached: pd.DataFrame) -> list[Judgement]:
         return []
     left_out = len(reached) - len(ratios)
     remark = (
-        f"width {WIDTH} instead of 300, {P7_EPOCHS} epochs, depths up to {max(P7_DEPTHS)}; n is the number of sigma_w, "
+        f"width {WIDTH} instead of 300, {EPOCHS} epochs, depths up to {max(DEPTHS)}; n is the number of sigma_w, "
         f"{left_out} more have no ratio within the grid"
     )
     return [judge("P7", "depth", log_mean_interval(ratios)[0], remark)]
@@ -110,18 +100,8 @@ def _shown(reached: pd.DataFrame) -> pd.DataFrame:
             "n": row["n"],
             "deepest that trains": cells.reached_depth(row),
             "xi": f"{row['xi']:.2f}",
-            f"over {P7_FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else fmt.DASH,
+            f"over {FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else fmt.DASH,
         }
         for row in reached.to_dict("records")
     ]
     return pd.DataFrame(rows)
-
-
-def _answer(judged: Sequence[Judgement]) -> str:
-    parts = [fmt.interval(j.measured.estimate, j.measured.low, j.measured.high) for j in judged]
-    return (
-        f"The deepest network that trains is {parts[0]} times {P7_FACTOR:g} depth scales (geometric mean over the "
-        "weights' scales)."
-        if parts
-        else ""
-    )

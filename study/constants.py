@@ -55,12 +55,6 @@ NOISE_CLAIM = ("gelu", "relu")  # the two activations that P2 compares
 COST_CLAIM = "relu"  # the activation that A1 calls cheap
 
 # What the engine is to reach: ratios of speeds or times, and a worker's memory.
-SPEED_OVER_FIT = 10.0  # the whole machine over the article's model.fit
-TIME_OVER_PRODUCTS = 1.25  # one thread, over the matrix products alone
-TIME_OVER_JAX = 1.0
-TIME_OF_MEASURES = 1.05  # with all measures over without
-WORKER_SHARE = 0.95  # of a core, that each further worker adds
-WORKER_GIGABYTES = 1.0
 
 # The claims' own protocols.
 CLAIM_SEEDS = 5
@@ -80,21 +74,8 @@ P7_CLAIM = "tanh"
 P7_SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
 P7_SIGMA_B = 0.05**0.5
 P7_LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more sigma_w at which theory's depth scale is drawn
-P7_DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70)
-P7_EPOCHS = 2
-P7_SEEDS = 2
-P7_RATE = 0.01
-P7_FACTOR = 6.0  # depth scales to which a network trains
 
 # The network of `make ninety_nine`: what is tried on validation, and what is then run on fresh seeds.
-TUNED_CLAIM = "relu"
-TUNED_WIDTHS = (512, 512)
-TUNED_RATE = 1e-3
-TUNED_DROPOUTS = (0.0, 0.25)
-TUNED_SHIFTS = (0, 1, 2)
-TUNED_VALIDATION = 5000
-TUNED_TRIAL_SEEDS, TUNED_TRIAL_EPOCHS = 1, 12
-TUNED_FINAL_SEEDS, TUNED_FINAL_EPOCHS = 5, 50
 
 P8_RESAMPLES = 10_000
 P8_N = 3

@@ -84,6 +84,7 @@ MEANINGS = {
     "gap_without": "the same without it",
     "highest": "largest over repeats",
     "hours": "hours on so many workers",
+    "minutes": "minutes on so many workers",
     "images_per_second": "training images a second, median over repeats",
     "init": "the hidden layers' initialisation",
     "is_chosen": "whether validation chose this rate",
