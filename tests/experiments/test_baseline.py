@@ -1,10 +1,12 @@
 """What the baseline's records say of claims, and what three of its seeds would have said."""
 
 import math
+from collections import defaultdict
 
 import fake_records
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from experiments import baseline, few_seeds
 from study.analysis.claims import CONTRADICTED, INCONCLUSIVE, REPRODUCED
@@ -12,7 +14,8 @@ from study.engine.measures import PROBE_MEASURES
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
-from study.report.section import Display
+from study.report.rendering import Page, render
+from study.report.section import Section
 from study.settings import Settings
 
 NAMES = ("relu", "sigmoid", "gelu", "swish")
@@ -50,7 +53,7 @@ ALIKE = dict.fromkeys(NAMES, 0.9690)
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are not what is tested here."""
-    monkeypatch.setattr(baseline, "_pictures", lambda *args: [])
+    monkeypatch.setattr(baseline, "_pictures", lambda *args: defaultdict(Figure))
 
 
 def test_the_articles_claims_are_judged() -> None:
@@ -99,12 +102,36 @@ def test_what_all_seeds_support_is_no_false_winner() -> None:
 def test_too_few_seeds_to_draw_from_say_so() -> None:
     """With three seeds there is nothing to draw three of; the section says what is missing."""
     section = few_seeds.interpret(Plan(NAMES), records(ALIKE, seeds=3), STYLE)
-    assert "more than 3 finished runs" in section.blocks[0]
+    assert "more than 3 finished runs" in page(section).body
     assert section.tables == {}
+
+
+def page(section: Section) -> Page:
+    """The section's page, as the report has it."""
+    return render(section, STYLE.labels)
 
 
 def test_units_are_shown_in_percent() -> None:
     """Half of ReLU's entries are zero at the end, whatever they were before."""
     section = baseline.interpret(Plan(NAMES), records(ALIKE), STYLE)
-    (shown,) = (b.frame for b in section.blocks if isinstance(b, Display) and b.name == "final_units")
-    assert shown.set_index("Activation").loc["RELU", "sparsity"] == "50.00"
+    assert section.shown["final_units"].set_index("Activation").loc["RELU", "sparsity"] == "50.00"
+
+
+def test_the_page_tells_the_means_the_article_and_the_failures() -> None:
+    """In the order of the means; ReLU's seeds below the article's 96.96%; and how many runs diverged."""
+    shown = page(baseline.interpret(Plan(NAMES), records(ALIKE | {"gelu": 0.979}, diverged=("swish",)), STYLE))
+    assert shown.answer.startswith("In the article's own network the mean test accuracies are GELU 97.91%, ")
+    assert "Different from RELU beyond chance (sign-flip test, Holm, p < 0.05): GELU (+1.00" in shown.answer
+    assert "No difference from RELU shown at this n: SIGMOID; any gap" in shown.answer
+    assert "Of 10 seeds here, 10 end below it" in shown.body
+    assert "10 diverged and 0 stayed at chance" in shown.body
+    assert "the rate may still be up to 31%" in shown.body
+
+
+def test_the_page_survives_when_everything_diverged() -> None:
+    """There is nothing to compare, and the page says so; so it does of few seeds."""
+    section = baseline.interpret(Plan(NAMES), records(ALIKE, diverged=NAMES), STYLE)
+    assert "nothing to compare" in page(section).answer
+    shown = page(few_seeds.interpret(Plan(NAMES), records(ALIKE | {"gelu": 0.979}), STYLE))
+    assert shown.answer.startswith("With 3 seeds instead, ")
+    assert "10,000 times, 3 of the article's network's runs" in shown.body
