@@ -1,21 +1,12 @@
-"""The sections' tables -> one row an activation, and by a stated rule which one to use."""
+"""Join the tables of all sections into one row an activation, and apply the rule that says which one to use."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from study.constants import CONFIDENCE
-
-RULE = (
-    "The rule: an activation is better or worse than the reference where their test accuracies differ at p < 0.05 in "
-    "the paired sign-flip test, Holm-adjusted over the activations compared (each further one asks more of all); the "
-    "tuned comparison decides, or that of the article's network where it was not run. If any is better, those are "
-    "recommended, the one with the cheapest training step first; if none is, the reference: a change needs a reason. "
-    "Depth is mentioned where it separates: where the seeds' range of the deepest network that trains lies wholly "
-    "apart from that of the activation recommended. So is noise, by the same test as accuracy."
-)
 
 
 @dataclass(frozen=True)
@@ -27,86 +18,80 @@ class Source:
     columns: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one family of paired tests supports; accuracies in [0, 1].
-
-    `undecided` differ from the reference neither way: by their intervals they are at most `most_better` better and at
-    most `most_worse` worse; `detectable` is the largest of the differences that their tests see with probability 0.8.
-    """
-
-    reference: str
-    n: int
-    better: tuple[str, ...]
-    worse: tuple[str, ...]
-    undecided: tuple[str, ...]
-    most_better: float
-    most_worse: float
-    equivalent: tuple[str, ...]
-    margin: float
-    detectable: float
-    can_reject: bool  # whether n is enough for any p to pass
-
-
 def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sources: Iterable[Source]) -> pd.DataFrame:
-    """One row an activation in the order of `names`; NaN where a table, a column or a row is not there."""
+    """Make one row an activation, in the order of `names`; NaN where a table or a row is missing.
+
+    Raise ValueError if a table is there without a column that its source names.
+    """
     found = pd.DataFrame({"activation": list(names)})
     for source in sources:
-        rows = _matching(tables.get(source.table), source.where)
+        rows = _matching(tables[source.table], source) if source.table in tables else pd.DataFrame()
         for name, column in source.columns.items():
-            values = rows[column] if column in rows else pd.Series(dtype=float)
+            values = rows.get(column, pd.Series(dtype=float))
             found[name] = found["activation"].map(values)
     return found
 
 
-def _matching(table: pd.DataFrame | None, where: Mapping[str, object]) -> pd.DataFrame:
-    """The rows in which every column of `where` has its value, by activation, one each."""
-    if table is None or not {"activation", *where} <= set(table.columns):
-        return pd.DataFrame()
+def _matching(table: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Return the rows that match the source, one an activation, with the activation as index."""
+    wanted = ("activation", *source.where, *source.columns.values())
+    if missing := [column for column in wanted if column not in table]:
+        raise ValueError(
+            f"table {source.table!r} has no column {', '.join(missing)}; it has {', '.join(map(str, table))}. "
+            "Give the source the column's new name."
+        )
     rows = table
-    for column, value in where.items():
+    for column, value in source.where.items():
         rows = rows[rows[column] == value]
     return rows.drop_duplicates("activation").set_index("activation")
 
 
-def finding(comparisons: pd.DataFrame, experiment: str) -> Finding | None:
-    """What the rows of `experiment` in the table `comparisons` support; None if there are none with a p-value."""
-    rows = comparisons[comparisons["experiment"] == experiment] if "experiment" in comparisons else comparisons[:0]
-    if rows.empty or rows["p_holm"].isna().all():
-        return None
+def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
+    """Sort the activations of each family of tests: "better" or "worse" than the reference, or "undecided".
+
+    `comparisons` is the table of that name; `families` are experiments in it. One row a family and activation, of the
+    families that have a p-value. `most_better` and `most_worse` say how far the difference's interval reaches on either
+    side of 0; `can_reject` whether n is large enough for any p of the family to pass. `decides` marks the first of the
+    families `deciding` that was run, and `is_new` a difference in another family that the deciding one does not find.
+    """
+    rows = comparisons[comparisons["experiment"].isin(list(families))]
+    by_family = rows.groupby("experiment", sort=False)
+    rows = rows[by_family["p_holm"].transform("count") > 0]
     is_different = rows["p_holm"] < 1 - CONFIDENCE
-    groups = {
-        "better": is_different & (rows["difference"] > 0),
-        "worse": is_different & (rows["difference"] < 0),
-        "undecided": ~is_different,
-        "equivalent": rows["equivalent"].astype(bool),
-    }
-    names = {group: tuple(rows.loc[chosen, "activation"]) for group, chosen in groups.items()}
-    return Finding(
-        reference=str(rows["reference"].iloc[0]),
-        n=int(rows["n"].min()),
-        most_better=max(float(rows.loc[~is_different, "ci_high"].max()), 0.0),
-        most_worse=max(-float(rows.loc[~is_different, "ci_low"].min()), 0.0),
-        margin=float(rows["margin"].iloc[0]),
-        detectable=float(rows.loc[~is_different, "detectable_difference"].max()),
-        can_reject=bool(rows["smallest_p"].min() * len(rows) <= 1 - CONFIDENCE),
-        **names,
+    signs = np.where(rows["difference"] > 0, "better", "worse")
+    smallest = by_family["smallest_p"].transform("min") * by_family["activation"].transform("size")
+    found = rows[["experiment", "activation", "reference", "n"]].assign(
+        finding=np.where(is_different, signs, "undecided"),
+        most_better=rows["ci_high"].clip(lower=0),
+        most_worse=-rows["ci_low"].clip(upper=0),
+        can_reject=smallest.loc[rows.index] <= 1 - CONFIDENCE,
+        **{column: rows[column] for column in ("equivalent", "margin", "detectable_difference")},
     )
+    first = next((name for name in deciding if (found["experiment"] == name).any()), None)
+    found["decides"] = found["experiment"] == first
+    of_first = found[found["decides"]].set_index("activation")["finding"]
+    is_same = found["finding"] == found["activation"].map(of_first)
+    return found.assign(is_new=(found["finding"] != "undecided") & ~is_same).reset_index(drop=True)
 
 
-def recommended(found: Finding, cost: Mapping[str, float]) -> tuple[str, ...]:
-    """The rule: those better than the reference, cheapest first, unknown cost last; else the reference."""
-    dear = math.inf
-    return tuple(sorted(found.better, key=lambda name: _known(cost.get(name), dear))) or (found.reference,)
+def recommended(found: pd.DataFrame, cost: Mapping[str, float]) -> list[str]:
+    """Apply the rule to the rows of `findings` that decide; nothing is recommended if there are none.
+
+    Those better than the reference come first, the lowest `cost` first and an unknown one last. If none is better, the
+    reference is recommended.
+    """
+    decided = found[found["decides"]]
+    better = decided.loc[decided["finding"] == "better", "activation"]
+    costs = pd.Series([cost.get(name, np.nan) for name in better], index=better, dtype=float)
+    return [str(name) for name in costs.sort_values(kind="stable").index] or decided["reference"].unique().tolist()
 
 
-def _known(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None or math.isnan(value) else value
+def apart(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
+    """Say of each row whether its range lies wholly "below" or "above" that of the activation `chosen`; else "".
 
-
-def apart(table: pd.DataFrame, chosen: str, column: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who lies wholly below and who wholly above `chosen` in `column`, by its bounds `column`_low and `column`_high."""
-    bounds = table.set_index("activation")[[f"{column}_low", f"{column}_high"]]
-    low, high = bounds.loc[chosen]
-    below, above = bounds[f"{column}_high"] < low, bounds[f"{column}_low"] > high
-    return tuple(bounds.index[below]), tuple(bounds.index[above])
+    The range is from `column`_low to `column`_high.
+    """
+    lows, highs = table[f"{column}_low"], table[f"{column}_high"]
+    is_chosen = table["activation"] == chosen
+    below, above = highs < lows[is_chosen].item(), lows > highs[is_chosen].item()
+    return pd.Series(np.select([below, above], ["below", "above"], ""), index=table.index)

@@ -214,6 +214,15 @@ MEANINGS = {
     "workers": "worker processes",
     "x": "where the function is evaluated",
     "xi": "depth scale, in layers",
+    "can_reject": "whether n is large enough for any p of the family to be below 0.05",
+    "decides": "whether these tests decide the verdict",
+    "finding": "better or worse than the reference by the family's tests, or undecided",
+    "is_new": "whether it is a difference that the deciding tests do not find",
+    "most_better": "how far the interval of the difference reaches above 0, in [0, 1]",
+    "most_worse": "how far the interval of the difference reaches below 0, in [0, 1]",
+    "recommended": "place among those recommended; empty: not recommended",
+    "depth_adam_apart": "below or above: the range under Adam lies wholly apart from that of the first recommended",
+    "depth_sgd_apart": "the same under SGD",
 }
 
 

@@ -29,14 +29,14 @@ def points(value: object, digits: int = 2) -> str:
     return f"{100 * checked(value):+.{digits}f}" if value == value else formatting.DASH
 
 
-def number(value: object, digits: int = 2, signed: bool = False) -> str:
-    """Show a number with so many decimals."""
-    return f"{checked(value):{'+' if signed else ''}.{digits}f}" if value == value else formatting.DASH
+def number(value: object, digits: int = 2, signed: bool = False, scale: float = 1) -> str:
+    """Show a number with so many decimals; `scale` 100 shows percent or points."""
+    return f"{scale * checked(value):{'+' if signed else ''}.{digits}f}" if value == value else formatting.DASH
 
 
-def significant(value: object, digits: int = 3) -> str:
-    """Show a number with so many significant digits at most: 0.0032, 1e-12."""
-    return f"{checked(value):.{digits}g}" if value == value else formatting.DASH
+def significant(value: object, digits: int = 3, scale: float = 1) -> str:
+    """Show a number with so many significant digits at most: 0.0032, 1e-12; `scale` as in `number`."""
+    return f"{scale * checked(value):.{digits}g}" if value == value else formatting.DASH
 
 
 def whole(value: object) -> str:
@@ -77,9 +77,12 @@ def span(values: Iterable[Any]) -> str:
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
-def reached(row: Row) -> str:
-    """Show how deep a network trains, from a row of trainable_depth."""
-    return cells.reached_depth({key: checked(row[key]) for key in ("median", "low", "high", "deepest")})
+def reached(row: Row, prefix: str = "") -> str:
+    """Show how deep a network trains, from a row of trainable_depth; or from columns `prefix`, `prefix`_low, ..."""
+    columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest")}
+    return cells.reached_depth(
+        {key: checked(row[name]) for key, name in ({"median": prefix or "median"} | columns).items()}
+    )
 
 
 def listed(texts: Iterable[str], last: str = ", ") -> str:
@@ -105,13 +108,16 @@ FILTERS: dict[str, Callable[..., str]] = {
 
 
 def label_filters(labels: Mapping[str, str]) -> dict[str, Callable[..., str]]:
-    """Make the filters that know the activations' labels: `label` of one name, `names` of rows or of names."""
+    """Make the filters that know the activations' labels: `label` of one name, `names` of rows or of names.
+
+    An activation that was not run has no label, and is called by its name.
+    """
 
     def label(name: str) -> str:
-        return labels[name]
+        return labels.get(name, name)
 
     def names(rows: Iterable[Any]) -> str:
-        found = [labels[row if isinstance(row, str) else row.activation] for row in rows]
+        found = [label(row if isinstance(row, str) else row.activation) for row in rows]
         return ", ".join(dict.fromkeys(found))
 
     return {"label": label, "names": names}

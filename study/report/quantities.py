@@ -60,6 +60,10 @@ class Rows(Sequence[Row]):
         """Return the rows that have a number in this column."""
         return Rows([row for row in self if row[column] == row[column]])
 
+    def unknown(self, column: str) -> "Rows":
+        """Return the rows that have no number in this column."""
+        return Rows([row for row in self if row[column] != row[column]])
+
     def by(self, column: str, descending: bool = False) -> "Rows":
         """Return the rows sorted by a column; equal ones keep their order."""
         return Rows(sorted(self, key=lambda row: row[column], reverse=descending))
