@@ -54,7 +54,7 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
     side of 0; `can_reject` whether n is large enough for any p of the family to pass. `decides` marks the first of the
     families `deciding` that was run, and `is_new` a difference in another family that the deciding one does not find.
     """
-    rows = comparisons[comparisons["experiment"].isin(list(families))]
+    rows = comparisons[comparisons["experiment"].isin(list(families))].reset_index(drop=True)
     by_family = rows.groupby("experiment", sort=False)
     rows = rows[by_family["p_holm"].transform("count") > 0]
     is_different = rows["p_holm"] < 1 - CONFIDENCE
@@ -63,7 +63,7 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
     found = rows[["experiment", "activation", "reference", "n"]].assign(
         finding=np.where(is_different, signs, "undecided"),
         most_better=rows["ci_high"].clip(lower=0),
-        most_worse=-rows["ci_low"].clip(upper=0),
+        most_worse=(-rows["ci_low"]).clip(lower=0),
         can_reject=smallest.loc[rows.index] <= 1 - CONFIDENCE,
         **{column: rows[column] for column in ("equivalent", "margin", "detectable_difference")},
     )
