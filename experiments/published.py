@@ -1,42 +1,39 @@
 """Claims that a network shows before any training: A3, P5 and P9. Measured at initialisation, the errors in float64.
 
-The activations are those the claims name, whatever the study compares.
+The claims name the activations, whatever the study compares.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
-from study.constants import (
-    A3_CLAIM,
-    A3_DEPTH,
-    INITIAL_SEEDS,
-    INITIALIZATIONS,
-    P5_CLAIM,
-    P5_DEPTH,
-    P9_CLAIM,
-    P9_DEPTH,
-    P9_SEEDS,
-    P9_WIDTHS,
-    WIDTH,
-)
+from study.constants import INITIAL_SEEDS, INITIALIZATIONS, WIDTH
 from study.figures import claims
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame
 from study.records.store import Record
 from study.report import formatting
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "Claims about networks at initialisation"
+PAGE = Path(__file__).with_suffix(".md")
 KEYS = ["activation", "init", "depth", "width"]
+A3_DEPTH = 50
+A3_CLAIM = ("sigmoid", "relu")  # the activation of each part
+P5_DEPTH = 30
+P5_CLAIM = ("relu", {"glorot": "glorot_uniform", "he": "he_normal"})  # the activation; each part's initialisation
+P9_CLAIM = ("relu", "he_normal")
+P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts are of the first and the last
+P9_DEPTH = 10
+P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """One round of untrained networks, none in a quick look; those of A3 are among `depth`'s, where it is compared."""
+    """Return one round of untrained networks, none in a quick look; A3's are shared with `depth`."""
     if so_far or plan.is_quick:
         return []
     deep = [_initial(name, A3_DEPTH, WIDTH, INITIALIZATIONS[0], seed) for name in A3_CLAIM for seed in _seeds(plan)]
@@ -56,34 +53,25 @@ def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Setting
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """The error's way through deep networks, and the share of narrow ones that are born dead."""
+    """Follow the error through deep networks, and count the narrow networks that are born dead."""
     measures = measures_frame(records)
-    ways = measures[measures["width"] == WIDTH]
-    errors = _error_ratios(ways)
+    deep = measures[measures["width"] == WIDTH]
+    errors = _error_ratios(deep)
     born = _born_dead(measures[measures["width"] != WIDTH])
-    blocks: list[str | Display | Picture] = [
-        f"Networks of {WIDTH} units a layer, {_seeds(plan).stop} seeds each, and narrow ones of {P9_DEPTH} hidden "
-        f"layers, {P9_SEEDS} seeds each; nothing is trained. A narrow network is born dead if in some hidden layer "
-        "every unit is dead on all of 1,000 validation images: no signal passes that layer, and no gradient.",
-        Display(
-            "The error's norm at the first layer over that at the last hidden layer, and the factor per layer that "
-            "makes: geometric means over seeds, 95% intervals.",
-            _shown_errors(errors, style),
-            "initial_errors",
-        ),
-        Display("Networks born dead, in percent, exact 95% binomial interval.", _shown_born(born, style), "born_dead"),
-        Picture(
-            "born_dead",
-            f"The share of networks of {P9_DEPTH} hidden layers that are born dead, by the width of their layers.",
-            claims.born_dead(born, style),
-        ),
-    ]
-    found = {"initial_errors": errors, "born_dead": born}
-    return Section(TITLE, _answer(born, style), blocks, found, _judgements(ways, born))
+    name, init = P9_CLAIM
+    protocol = {"activation": name, "init": init, "depth": P9_DEPTH, "narrow_seeds": P9_SEEDS}
+    return Section(
+        PAGE,
+        {"initial_errors": errors, "born_dead": born},
+        {"initial_errors": _shown_errors(errors, style), "born_dead": _shown_born(born, style)},
+        {"born_dead": claims.born_dead(born, style)},
+        protocol | {"seeds": _seeds(plan).stop},
+        _judgements(deep, born),
+    )
 
 
 def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
-    """Per run, `ratio`: the error's norm at layer 1 over that at the last hidden layer; `factor`: that of one layer."""
+    """Return per run `ratio`, the error's norm at layer 1 over the last hidden layer's, and its `factor` per layer."""
     errors = measures[measures["measure"] == "error"]
     keys = [*KEYS, "seed"]
     first = errors[errors["layer"] == 1].set_index(keys)["value"]
@@ -93,6 +81,7 @@ def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _error_ratios(measures: pd.DataFrame) -> pd.DataFrame:
+    """Return the geometric means of `ratio` and `factor` over seeds."""
     per_run = _first_over_last(measures)
     ratio = geometric_summary(per_run, "ratio", KEYS).drop(columns="missing").rename(columns={"mean": "ratio"})
     factor = geometric_summary(per_run, "factor", KEYS)[[*KEYS, "mean", "ci_low", "ci_high"]]
@@ -101,14 +90,14 @@ def _error_ratios(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
-    """Per width: how many networks have a hidden layer whose units are all dead; `rate` with its interval."""
+    """Count by width the networks with a hidden layer whose units are all dead; `rate` has an exact interval."""
     shares = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
     most = shares.groupby([*KEYS, "seed"], sort=False)["value"].max().reset_index()
     return rate_summary(most.assign(is_dead=most["value"] == 1), "is_dead", KEYS)
 
 
 def _judgements(ways: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
-    """Of every part whose networks were measured."""
+    """Judge every part whose networks were measured."""
     per_run, found = _first_over_last(ways), []
     for name in A3_CLAIM:
         factors = per_run.loc[(per_run["activation"] == name) & (per_run["depth"] == A3_DEPTH), "factor"]
@@ -130,22 +119,21 @@ def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement
 
 
 def _shown_errors(errors: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = [
+    return pd.DataFrame(
         {
             "Activation": style.labels[row["activation"]],
             "initialisation": row["init"],
             "hidden layers": row["depth"],
             "n": row["n"],
-            "first over last": _scientific(row["ratio"], row["ci_low"], row["ci_high"]),
+            "first over last": f"{row['ratio']:.2g} [{row['ci_low']:.2g}, {row['ci_high']:.2g}]",
             "per layer": formatting.interval(row["factor"], row["factor_low"], row["factor_high"]),
         }
         for row in errors.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = [
+    return pd.DataFrame(
         {
             "Activation": style.labels[row["activation"]],
             "width": row["width"],
@@ -153,21 +141,4 @@ def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
             "percent": formatting.interval(row["rate"], row["ci_low"], row["ci_high"], 100),
         }
         for row in born.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
-def _answer(born: pd.DataFrame, style: Style) -> str:
-    if born.empty:
-        return ""
-    parts = ", ".join(
-        f"{formatting.percent(row['rate'], 0)} at width {row['width']}" for row in born.to_dict("records")
     )
-    label, init = formatting.escape_markdown(style.labels[P9_CLAIM[0]]), formatting.escape_markdown(P9_CLAIM[1])
-    return f"Of {label} networks with {P9_DEPTH} narrow hidden layers under {init}, so many are born dead: {parts}."
-
-
-def _scientific(*numbers: float) -> str:
-    """`estimate [low, high]`, for ratios that span powers of ten."""
-    estimate, low, high = (f"{number:.2g}" for number in numbers)
-    return f"{estimate} [{low}, {high}]"

@@ -1,43 +1,40 @@
 """What rescues a deep sigmoid network, and does the same help the others? One remedy at a time, 20 hidden layers, SGD.
 
 Critical and centred initialisation, batch and layer normalisation, residual connections, Adam instead of SGD, and Adam
-with a smaller epsilon: Keras' 1e-7 is larger than the gradients it is to normalise.
+with a smaller epsilon, because Keras' 1e-7 is larger than the gradients that Adam divides by it.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from study.analysis import summaries, trainability
 from study.analysis.statistics import geometric_summary
-from study.constants import (
-    CENTRED_SIGMA_W,
-    DEPTH_EPOCHS,
-    DEPTH_OPTIMIZERS,
-    DEPTH_UPDATES,
-    PROFILE_DEPTH,
-    REMEDY_SEEDS,
-    SMALL_EPSILON,
-    TRAINED_LEVEL,
-    WIDTH,
-)
+from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, PROFILE_DEPTH, WIDTH
 from study.figures import depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
-from study.report import formatting
-from study.report.section import Display, Picture, Section
+from study.report import cells, formatting
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "Remedies for a deep network"
+PAGE = Path(__file__).with_suffix(".md")
 NAME = "remedies"
 BEFORE = "none"
 KEYS = ["activation", "remedy"]
+REMEDY_SEEDS = 3
+CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start
+SMALL_EPSILON = 1e-12  # Adam's; Keras' 1e-7 is larger than the gradients of a deep sigmoid network
 
 
 def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
-    """What each remedy changes of the plain network trained by SGD; without a critical point, no critical remedy."""
+    """Return what each remedy changes in the plain network trained by SGD.
+
+    An activation without a critical point has no critical remedy.
+    """
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
     critical = plan.theory[name]["critical"]
     by_adam = {"optimizer": adam, "learning_rate": adam_rate}
@@ -54,12 +51,15 @@ def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """One round, none in a quick look: every remedy, activation and seed; plain SGD and Adam are runs of `depth`."""
+    """Return one round, none in a quick look: every remedy, activation and seed.
+
+    Plain SGD and Adam are shared with `depth`.
+    """
     return [] if so_far or plan.is_quick else list(_settings(plan))
 
 
 def _settings(plan: Plan) -> dict[Settings, str]:
-    """The runs, and which remedy each one is."""
+    """Return the runs, and the remedy of each."""
     _, (sgd, rate) = DEPTH_OPTIMIZERS
     seeds = plan.seeds or REMEDY_SEEDS
     plain = {
@@ -79,67 +79,36 @@ def _settings(plan: Plan) -> dict[Settings, str]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Accuracy before and after each remedy, and the first layer's error at initialisation."""
+    """Compare the accuracy with each remedy and without, and the first layer's error at initialisation."""
     names = _settings(plan)
     of_record = [names[Settings(**record["identity"]["settings"])] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
     measures = pd.concat(
         [measures_frame([record]).assign(remedy=remedy) for record, remedy in zip(records, of_record, strict=True)]
     )
-    errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
-    first = geometric_summary(errors, "value", KEYS)
     success = trainability.success(runs, KEYS)
-    norms = trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
-    section_tables = {
+    tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns.drop("remedy")]],
-        "gradient_norms": norms,
-        "remedies": success.merge(
-            first.rename(columns={"mean": "first_error", "ci_low": "first_error_low", "ci_high": "first_error_high"})[
-                [*KEYS, "first_error", "first_error_low", "first_error_high"]
-            ],
-            on=KEYS,
-        ),
+        "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
+        "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
-    shown = success.assign(baseline=success["remedy"] == BEFORE)
-    blocks: list[str | Display | Picture] = [
-        f"{PROFILE_DEPTH} hidden layers of {WIDTH} units, SGD at {DEPTH_OPTIMIZERS[1][1]:g}, 480 updates, n = "
-        f"{int(success['n'].max())} paired seeds; each row changes one thing of the plain network. Centred: sigma_w = "
-        f"{CENTRED_SIGMA_W:g} and biases minus half the incoming sum, which makes a sigmoid network a critical tanh "
-        "network at the start; on the other activations it is a control.",
-        Display("Best validation accuracy after 480 updates, percent, 95% interval.", _shown(success, style), NAME),
-        Picture(
-            "remedies",
-            "Each remedy's validation accuracy (point and 95% interval) beside the plain network's (vertical line). "
-            "Where no run finished, the loss of every seed became infinite.",
-            depth.remedies(shown, style),
-        ),
-    ]
-    return Section(TITLE, _answer(success, style), blocks, section_tables)
+    figure = depth.remedies(success.assign(baseline=success["remedy"] == BEFORE), style)
+    protocol = {"plain": BEFORE, "sgd_rate": DEPTH_OPTIMIZERS[1][1], "centred_sigma_w": CENTRED_SIGMA_W}
+    return Section(PAGE, tables, {NAME: _shown(success, style)}, {NAME: figure}, protocol)
+
+
+def _first_errors(measures: pd.DataFrame) -> pd.DataFrame:
+    """Return the geometric mean over seeds of the error's norm at layer 1 before training, by activation and remedy."""
+    errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
+    renamed = {"mean": "first_error", "ci_low": "first_error_low", "ci_high": "first_error_high"}
+    return geometric_summary(errors, "value", KEYS).rename(columns=renamed)[[*KEYS, *renamed.values()]]
 
 
 def _shown(success: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows: dict[str, dict[str, str]] = {}
-    for row in success.to_dict("records"):
-        cells = rows.setdefault(row["remedy"], {"Remedy": row["remedy"]})
-        low, high = max(row["ci_low"], 0.0), min(row["ci_high"], 1.0)
-        found = formatting.interval(row["mean"], low, high, 100)
-        cells[style.labels[row["activation"]]] = found if row["n"] else f"{row['missing']} diverged"
-    return pd.DataFrame(rows.values()).fillna(formatting.DASH)
+    def accuracy(row: dict[str, float]) -> str:
+        if not row["n"]:
+            return f"{row['missing']} diverged"
+        return formatting.interval(row["mean"], max(row["ci_low"], 0.0), min(row["ci_high"], 1.0), 100)
 
-
-def _answer(success: pd.DataFrame, style: Style) -> str:
-    """Every remedy that surely works, the best mean first: with three seeds their order is not told."""
-    parts = []
-    for name, of_one in success.groupby("activation", sort=False):
-        before = of_one[of_one["remedy"] == BEFORE]["mean"].iloc[0]
-        works = of_one[(of_one["remedy"] != BEFORE) & (of_one["ci_low"] > TRAINED_LEVEL)]
-        listed = ", ".join(
-            f"{row['remedy'].replace(', ', ' with ')} {formatting.percent(row['mean'], 1)}"
-            for row in works.sort_values("mean", ascending=False).to_dict("records")
-        )
-        label = formatting.escape_markdown(style.labels[str(name)])
-        parts.append(f"{label} (plain {formatting.percent(before, 1)}): {listed or 'none'}")
-    return (
-        f"At {PROFILE_DEPTH} hidden layers, where plain SGD is the start, these changes take the validation accuracy "
-        f"above {100 * TRAINED_LEVEL:g}% with its whole 95% interval. " + "; ".join(parts) + "."
-    )
+    rows = success.to_dict("records")
+    return cells.crossed(((row["remedy"], style.labels[row["activation"]], accuracy(row)) for row in rows), "Remedy")

@@ -6,22 +6,16 @@ QUICK_SEEDS = 3
 QUICK_EPOCHS = 4
 REFERENCE_ACTIVATION = "relu"
 
-# The experiments on depth: hidden layers, units in each, and paired seeds.
+# The experiments on depth: hidden layers and units in each.
 DEPTHS = (1, 2, 5, 10, 20, 50)
 WIDTH = 100
-DEPTH_SEEDS = 5
-DEEPEST_SEEDS = 3  # at the last of DEPTHS, which takes as long as the others together
 DEPTH_EPOCHS = 1  # of 480 updates
 DEPTH_UPDATES = 480
 DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))
 INITIAL_SEEDS = 20  # networks measured at initialisation and not trained
 INITIAL_WIDTHS = (100, 256)
 INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")
-INITIALIZATION_SEEDS = 3  # as many as DEEPEST_SEEDS, which decide how deep a network trains
 PROFILE_DEPTH = 20  # hidden layers of the networks whose layers are shown side by side
-REMEDY_SEEDS = 3
-CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start
-SMALL_EPSILON = 1e-12  # Adam's; Keras' 1e-7 is larger than the gradients of a deep sigmoid network
 TRAINED_LEVEL = 0.5  # validation accuracy from which a network counts as trained
 EQUIVALENCE_MARGIN = 0.002  # test accuracy: differences below 0.2 points do not matter to the choice
 CHANCE_LEVEL = 0.20  # best validation accuracy below it: the run stayed at chance
@@ -41,8 +35,6 @@ TUNING_EPOCHS = 6  # each costs all activations together a minute of two cores
 TOLERANCE = 0.002  # validation accuracy: how far a rate may be behind the chosen one and still do
 
 NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # a of Unif[-a, a] added to test images
-OUTPUT_SEEDS = 10  # of the experiment on output layers; with 5, the exact interval of "5 of 5" begins below a half
-OUTPUT_EPOCHS = 5
 TIMING_REPEATS = 15  # of each activation's cost, in turn with the others
 TIMING_SHAPE = (100, 100)  # of the small tensor: a batch at one layer of the article's network
 TIMING_PASSES = 1000  # over the small tensor, within one timing
@@ -58,14 +50,6 @@ COST_CLAIM = "relu"  # the activation that A1 calls cheap
 
 # The claims' own protocols.
 CLAIM_SEEDS = 5
-A3_DEPTH = 50  # as all below: at initialisation, INITIAL_SEEDS networks of WIDTH units unless a width is given
-A3_CLAIM = ("sigmoid", "relu")  # the activation of each part
-P5_DEPTH = 30
-P5_CLAIM = ("relu", {"glorot": "glorot_uniform", "he": "he_normal"})  # the activation; each part's initialisation
-P9_CLAIM = ("relu", "he_normal")
-P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts are of the first and the last
-P9_DEPTH = 10
-P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
 
 # Those of `make claims`: scaled down to 25 minutes on two cores, which each judgement's remark says.
 P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4

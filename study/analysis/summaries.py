@@ -1,4 +1,4 @@
-"""Measurements by run -> the study's summary tables: accuracy, gradient norms and final shares over seeds."""
+"""Summarise measurements by run in the study's tables: accuracy, gradient norms and final shares, over seeds."""
 
 from collections.abc import Sequence
 
@@ -6,32 +6,24 @@ import pandas as pd
 
 from study.analysis.statistics import geometric_summary, summarise
 
-SHARES = (
-    "dead_units",
-    "saturation",
-    "sparsity",
-    "activation_mean",
-)  # averaged as they are; all other measures as logarithms
+# Shares are averaged as they are, all other measures as logarithms.
+SHARES = ("dead_units", "saturation", "sparsity", "activation_mean")
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 
 
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """One row a group: n, diverged runs, and mean, spread and t interval of the test accuracy, in [0, 1].
+    """Return one row a group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval, in [0, 1].
 
     `test_accuracy` is that of the last weights, `best_test_accuracy` that of the weights with the lowest validation
     loss. Diverged runs are counted, never averaged.
     """
     keys = list(by)
-    table = summarise(runs, "test_accuracy", keys).rename(
-        columns={"mean": "test_accuracy_mean", "std": "test_accuracy_std", "min": "test_accuracy_min"}
-    )
+    table = summarise(runs, "test_accuracy", keys).drop(columns="missing")
+    table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
+    is_diverged = runs.assign(diverged=runs["status"] == "diverged")
     best = summarise(runs, "best_test_accuracy", keys)
-    diverged = (
-        runs.assign(diverged=runs["status"] == "diverged").groupby(keys, sort=False, dropna=False)["diverged"].sum()
-    )
-    table = table.rename(columns={"max": "test_accuracy_max"}).drop(columns="missing")
     table = table.assign(
-        diverged=diverged.to_numpy(),
+        diverged=is_diverged.groupby(keys, sort=False, dropna=False)["diverged"].sum().to_numpy(),
         best_test_accuracy_mean=best["mean"],
         best_ci_low=best["ci_low"],
         best_ci_high=best["ci_high"],
@@ -44,9 +36,9 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 
 
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """One row a group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
+    """Return one row a group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
 
-    Norms are averaged as logarithms, exact zeros apart; shares (dead units, saturation, sparsity) as they are.
+    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     defined = measures[measures["value"].notna()]
@@ -60,16 +52,15 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """One row an activation and share: over seeds, the mean over a run's hidden layers at its last logged step.
+    """Return one row an activation and share: mean and t interval over seeds, in [0, 1], at the end of training.
 
-    `measures` of runs that finished; with the t interval over seeds, in [0, 1].
+    A run's value is the mean over its hidden layers at its last logged step. `measures` holds finished runs only.
     """
     run = [*RUN_KEYS, "seed"]
     shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna()]
     last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
     by_run = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
-    table = summarise(by_run, "value", ["activation", "measure"])[
-        ["activation", "measure", "mean", "ci_low", "ci_high", "n"]
-    ]
+    columns = ["activation", "measure", "mean", "ci_low", "ci_high", "n"]
+    table = summarise(by_run, "value", ["activation", "measure"])[columns]
     table.insert(0, "experiment", experiment)
     return table

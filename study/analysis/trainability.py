@@ -1,22 +1,24 @@
-"""Records' frames -> how deep a network trains, how its errors shrink, and theory beside measurement."""
+"""Summarise how deep networks train and how their errors shrink, and set theory beside measurement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from study.analysis.statistics import geometric_summary, rate_summary, summarise
 from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
-from study.plan import Plan
 
 SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
+NETWORK = ["activation", "init", "depth", "width"]
+DEEP = 5  # hidden layers from which a factor per layer is given
 
 
 def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Per setting and depth (or `by`): mean best validation accuracy with interval, and share of runs that trained.
+    """Return per group of `by` the mean best validation accuracy with its interval, and the share of runs that trained.
 
-    A run has trained if its best validation accuracy is at least TRAINED_LEVEL; one that diverged has not.
+    A run has trained if its best validation accuracy is at least TRAINED_LEVEL. A run that diverged has not.
     """
     keys = list(by)
     accuracy = summarise(runs, "best_validation_accuracy", keys).drop(columns=["std", "min", "max"])
@@ -26,10 +28,10 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
 
 
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Per setting, over seeds: median, least and most of the largest depth that trained with all smaller ones.
+    """Return per setting the median, least and most over seeds of the largest depth that trained with all smaller ones.
 
-    0 where the smallest depth already failed. A seed counts with the depths it was run at; `n` is the number of seeds,
-    `deepest` the largest depth any was run at: a value equal to it means "at least".
+    The depth is 0 if the smallest network already failed. Only seeds that ran at the largest depth count; `n` is their
+    number. `deepest` is the largest depth of `runs`: a value equal to it means "at least".
     """
     marked = runs.assign(is_trained=_is_trained(runs)).sort_values("depth", kind="stable")
     grouped = marked.groupby([*KEYS, "seed"], sort=False, dropna=False)
@@ -49,10 +51,16 @@ def _reached(of_one_seed: pd.DataFrame) -> int:
     return int(through.max()) if len(through) else 0
 
 
-def ratios(measures: pd.DataFrame) -> pd.DataFrame:
-    """Per run and layer at initialisation: the quantities theory predicts, as rows of `quantity` and `value`.
+def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Join theory's tables of several activations, each given by its columns: one row a network, layer and quantity."""
+    joined = pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+    return joined.astype({"predicted": float, "predicted_spread": float})
 
-    error_norm_ratio and example_weight_gradient_norm_ratio are relative to the output layer's of the same run.
+
+def ratios(measures: pd.DataFrame) -> pd.DataFrame:
+    """Return per run and layer at initialisation the quantities that theory predicts, as `quantity` and `value`.
+
+    error_norm_ratio and example_weight_gradient_norm_ratio are relative to the output layer's norm of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -65,47 +73,43 @@ def ratios(measures: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[[*keys, "layer", "quantity", "value"]]
 
 
-def beside_theory(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """The rows of theory.csv: predicted and measured per activation, init, depth, width, layer and quantity.
+def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Set `measures` beside `predicted`, by network, layer and quantity.
 
-    Measured is the geometric mean over seeds with its interval; theory predicts root mean squares at infinite width,
-    which at finite width lie above it. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread` for
-    inputs of their own.
+    `measured` is the geometric mean over seeds with its interval. Theory predicts root mean squares at infinite width,
+    which lie above a geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2,
+    `predicted_spread` for inputs of the images' own.
     """
-    predicted = theory_rows(plan)
-    keys = ["activation", "init", "depth", "width", "layer", "quantity"]
+    keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(ratios(measures), "value", keys).rename(columns={"mean": "measured"})
     table = predicted.merge(measured[[*keys, "measured", "ci_low", "ci_high", "n", "n_zero"]], on=keys)
     is_inside = table["predicted"].between(table["ci_low"], table["ci_high"])
     return table.assign(is_inside=is_inside.where(table["ci_low"].notna()))
 
 
-def theory_rows(plan: Plan) -> pd.DataFrame:
-    """What theory predicts for the plan's activations, one row a layer and quantity."""
-    rows = [pd.DataFrame(plan.theory[name]["rows"]) for name in plan.activations]
-    return pd.concat(rows, ignore_index=True).astype({"predicted": float, "predicted_spread": float})
+def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
+    """Count per quantity and width the layers of `beside_theory`, and the share whose interval leaves theory out."""
+    known = theory[theory["is_inside"].notna()]
+    outside = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"]
+    return outside.agg(layers="size", share_outside="mean").reset_index()
 
 
-def shrink_factors(measures: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Per setting and depth >= 5: by what factor the error's norm changes per hidden layer towards the input.
+def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Return by what factor the error's norm changes per hidden layer on its way to the input, at initialisation.
 
-    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) at initialisation: geometric mean over seeds with
-    its interval, beside theory's.
+    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) for L >= DEEP hidden layers: the geometric mean over
+    seeds with its interval, beside that of `predicted`.
     """
-    keys = ["activation", "init", "depth", "width"]
-    found = ratios(measures)
-    found = found[(found["quantity"] == "error_norm_ratio") & (found["depth"] >= 5)]
-    measured = _factor(found, [*keys, "seed"], "value")
-    table = geometric_summary(measured, "factor", keys).rename(columns={"mean": "factor"}).drop(columns="missing")
-    rows = theory_rows(plan)
-    rows = rows[(rows["quantity"] == "error_norm_ratio") & (rows["depth"] >= 5)]
-    predicted = _factor(rows, keys, "predicted").rename(columns={"factor": "predicted"})
-    return table.merge(predicted, on=keys, how="left")
+    measured = _factor(ratios(measures), [*NETWORK, "seed"], "value")
+    table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
+    theory = _factor(predicted, NETWORK, "predicted").rename(columns={"factor": "predicted"})
+    return table.merge(theory, on=NETWORK, how="left")
 
 
 def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
-    first = rows[rows["layer"] == 1].set_index(list(keys))[value]
-    last = rows[rows["layer"] == rows["depth"]].set_index(list(keys))[value]
+    errors = rows[(rows["quantity"] == "error_norm_ratio") & (rows["depth"] >= DEEP)]
+    first = errors[errors["layer"] == 1].set_index(list(keys))[value]
+    last = errors[errors["layer"] == errors["depth"]].set_index(list(keys))[value]
     depth = first.index.get_level_values("depth").to_numpy()
     with np.errstate(divide="ignore"):
         factor = (first / last.reindex(first.index)) ** (1 / (depth - 1))
@@ -113,9 +117,10 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 
 
 def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
-    """The first and the `last` step: what of many layers is worth a table, the records have the rest.
+    """Keep of gradient norms the first and the `last` step; the records hold the others.
 
-    From PROFILE_DEPTH on, the norms that are shown side by side at the first, and those that vanish at the last.
+    Of networks of PROFILE_DEPTH or more, keep fewer measures: the norms that figures show side by side at the first
+    step, and the two that vanish at the last.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))

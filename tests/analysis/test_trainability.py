@@ -7,33 +7,20 @@ import pytest
 
 from study.analysis import trainability
 from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
-from study.plan import Plan
+
+SAME = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "sgd", "learning_rate": 0.01}
 
 
 def runs(accuracies: dict[tuple[int, int], float]) -> pd.DataFrame:
     """One row per (seed, depth) with this best validation accuracy."""
-    same = {
-        "activation": "relu",
-        "init": "glorot_uniform",
-        "variant": "plain",
-        "optimiser": "sgd",
-        "learning_rate": 0.01,
-    }
-    rows = [same | {"seed": s, "depth": d, "best_validation_accuracy": a} for (s, d), a in accuracies.items()]
+    rows = [SAME | {"seed": s, "depth": d, "best_validation_accuracy": a} for (s, d), a in accuracies.items()]
     return pd.DataFrame(rows)
 
 
 def measured(depth: int, errors: dict[int, list[float]]) -> pd.DataFrame:
     """The initial errors per seed of layers 1 .. depth + 1."""
-    same = {
-        "activation": "relu",
-        "init": "glorot_uniform",
-        "variant": "plain",
-        "optimiser": "sgd",
-        "learning_rate": 0.01,
-    }
     rows = [
-        same
+        SAME
         | {"depth": depth, "width": 100, "seed": seed, "layer": i + 1, "step": 0, "measure": measure, "value": value}
         for seed, values in errors.items()
         for i, value in enumerate(values)
@@ -42,24 +29,12 @@ def measured(depth: int, errors: dict[int, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def plan(rows: list[dict[str, object]]) -> Plan:
-    columns = {key: [row[key] for row in rows] for key in rows[0]}
-    return Plan(("relu",), theory={"relu": {"rows": columns}})
-
-
-def predicted(depth: int, values: list[float]) -> list[dict[str, object]]:
-    same = {
-        "activation": "relu",
-        "init": "glorot_uniform",
-        "sigma_w": 1.0,
-        "sigma_b": 0.0,
-        "depth": depth,
-        "width": 100,
-    }
-    return [
-        same | {"layer": i + 1, "quantity": "error_norm_ratio", "predicted": value, "predicted_spread": value}
-        for i, value in enumerate(values)
-    ]
+def predicted(depth: int, values: list[float]) -> pd.DataFrame:
+    """Theory's error of layers 1 .. depth + 1, relative to the output layer's."""
+    rows = {"layer": range(1, len(values) + 1), "predicted": values, "predicted_spread": values}
+    return pd.DataFrame(rows).assign(
+        activation="relu", init="glorot_uniform", depth=depth, width=100, quantity="error_norm_ratio"
+    )
 
 
 def test_a_deep_success_after_a_failure_does_not_count() -> None:
@@ -92,7 +67,7 @@ def test_trained_is_at_least_the_level(accuracy: float, is_trained: int) -> None
 def test_the_factor_is_the_geometric_mean_step_between_hidden_layers() -> None:
     """Errors 1, 2, 4, 8, 16 over five layers grow by 2 a layer towards the output: 1/2 a layer towards the input."""
     values = [1.0, 2.0, 4.0, 8.0, 16.0, 100.0]
-    table = trainability.shrink_factors(measured(5, {0: values, 1: values}), plan(predicted(5, values)))
+    table = trainability.shrink_factors(measured(5, {0: values, 1: values}), predicted(5, values))
     row = table[table["depth"] == 5].iloc[0]
     assert row["factor"] == pytest.approx(0.5)
     assert row["predicted"] == pytest.approx(0.5)
@@ -105,16 +80,18 @@ def test_measured_ratios_are_to_the_output_layer_of_the_same_run() -> None:
     On the log scale their t interval is a factor of e^0.31 each way: theory's 0.1 lies inside it, 0.3 outside.
     """
     one = [0.1, 0.2, 1.0]
-    frame = trainability.beside_theory(measured(2, {0: one, 1: [1.05, 2.1, 10.0]}), plan(predicted(2, [0.1, 0.3, 1.0])))
+    frame = trainability.beside_theory(measured(2, {0: one, 1: [1.05, 2.1, 10.0]}), predicted(2, [0.1, 0.3, 1.0]))
     assert frame["measured"].tolist() == pytest.approx([0.1 * 1.05**0.5, 0.2 * 1.05**0.5, 1.0])
     assert frame["is_inside"].tolist()[:2] == [True, False]
+    missed = trainability.missed_layers(frame)
+    assert missed.to_numpy().tolist() == [["error_norm_ratio", 100, 3, pytest.approx(1 / 3)]]
 
 
 def test_an_error_of_exactly_zero_is_counted_apart() -> None:
     """A seed whose first layer's error is 0 has no logarithm: it is counted in n_zero and not in the mean."""
     values = [1.0, 2.0, 4.0, 8.0, 16.0, 100.0]
     found = measured(5, {0: values, 1: [0.0, *values[1:]]})
-    table = trainability.shrink_factors(found, plan(predicted(5, values)))
+    table = trainability.shrink_factors(found, predicted(5, values))
     assert table[["n", "n_zero"]].iloc[0].tolist() == [1, 1]
     assert table["factor"].item() == pytest.approx(0.5)
 

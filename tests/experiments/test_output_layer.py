@@ -6,11 +6,11 @@ import pytest
 from fake_records import all_rounds, record
 
 from experiments import output_layer
+from experiments.output_layer import OUTPUT_SEEDS
 from study.activations import REGISTRY
-from study.constants import OUTPUT_SEEDS
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.section import Display
+from study.report.rendering import render
 from study.settings import LOSSES, OUTPUTS, Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
@@ -18,19 +18,20 @@ PLAN = Plan(("sigmoid", "relu"))
 
 
 def usual(settings: Settings) -> float:
-    """Softmax and sigmoid reach 0.97; a ReLU output diverges under cross-entropy and guesses under squared error."""
+    """Reach 0.97, but with a ReLU output diverge under cross-entropy and guess under squared error."""
     if settings.output != "relu":
         return 0.97 + 1e-3 * (settings.seed % 3)
     return math.nan if settings.loss == "crossentropy" else 0.1
 
 
 def verdicts(how) -> dict[str, str]:
+    """Judge A4's parts if a run's accuracy is `how(settings)`."""
     section = output_layer.interpret(PLAN, all_rounds(output_layer.rounds, PLAN, how), STYLE)
     return {judgement.part: judgement.verdict for judgement in section.judgements}
 
 
 def test_every_output_meets_every_loss_with_the_same_seeds() -> None:
-    """Nothing else changes; the hidden layers' activation is the reference where it is compared."""
+    """Only output, loss and seed change; the hidden layers' activation is the reference if it is compared."""
     runs = output_layer.rounds(PLAN, [])
     assert len(runs) == len(set(runs)) == len(OUTPUTS) * len(LOSSES) * OUTPUT_SEEDS
     assert {settings.activation for settings in runs} == {"relu"}
@@ -47,12 +48,13 @@ def test_another_activation_takes_its_place(name: str) -> None:
 
 
 def test_one_round_and_none_in_a_quick_look() -> None:
+    """Records end the experiment, and a quick look has no runs of it."""
     assert output_layer.rounds(Plan(("relu",), is_quick=True), []) == []
     assert output_layer.rounds(PLAN, [record(Settings(activation="relu", seed=0), 0.9)]) == []
 
 
 def test_diverged_runs_are_an_outcome_with_a_rate() -> None:
-    """All of a ReLU output's under cross-entropy: rate 1, a dash for their accuracy; none elsewhere."""
+    """All runs of a ReLU output diverge under cross-entropy: rate 1 and a dash for their accuracy; none elsewhere."""
     section = output_layer.interpret(PLAN, all_rounds(output_layer.rounds, PLAN, usual), STYLE)
     table = section.tables["output_layer"].set_index(["loss", "output"])
     lost = table.loc[("crossentropy", "relu")]
@@ -60,18 +62,19 @@ def test_diverged_runs_are_an_outcome_with_a_rate() -> None:
     assert table["diverged"].sum() == table["at_chance"].sum() == OUTPUT_SEEDS
     assert table.loc[("squared_error", "relu"), "at_chance_rate"] == 1.0
     assert table.loc[("squared_error", "relu"), "test_accuracy_mean"] == pytest.approx(0.1)
-    (display,) = [block for block in section.blocks if isinstance(block, Display)]
-    assert display.frame["test accuracy"].tolist()[2] == "–"
-    assert f"relu – ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} diverged)" in section.answer
-    assert f"relu 10.00% ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} at chance)" in section.answer
+    assert section.shown["output_layer"]["test accuracy"].tolist()[2] == "–"
+    answer = render(section, STYLE.labels).answer
+    assert f"relu – ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} diverged); with squared error, softmax 97.09%, " in answer
+    assert answer.endswith(f"relu 10.00% ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} at chance).")
 
 
 def test_a4_is_reproduced_by_outputs_that_fail() -> None:
+    """A ReLU output that diverges or guesses supports both parts."""
     assert verdicts(usual) == {"crossentropy": "reproduced", "squared_error": "reproduced"}
 
 
 def test_a4_is_contradicted_by_outputs_as_good_as_softmax() -> None:
-    """A seed better with a ReLU output than with softmax is none of the claim's."""
+    """A ReLU output that is better than softmax for every seed contradicts both parts."""
     assert verdicts(lambda s: 0.97 + 0.001 * (s.output == "relu")) == {
         "crossentropy": "contradicted",
         "squared_error": "contradicted",
@@ -95,8 +98,10 @@ def test_ten_seeds_can_judge_a4() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("how", [usual, lambda _: math.nan, lambda _: 0.97], ids=["usual", "all diverged", "all alike"])
 def test_any_outcome_has_an_answer(seeds: int, how) -> None:
+    """Whatever happened, the answer names each output under each loss, and no NaN is shown."""
     plan = Plan(("tanh",), seeds)
     section = output_layer.interpret(plan, all_rounds(output_layer.rounds, plan, how), STYLE)
-    (display,) = [block for block in section.blocks if isinstance(block, Display)]
-    assert len(display.frame) == len(OUTPUTS) * len(LOSSES)
-    assert not display.frame.astype(str).isin(["nan"]).any(axis=None)
+    page = render(section, STYLE.labels)
+    assert page.answer.count(",") == len(OUTPUTS) * len(LOSSES) + 1
+    assert len(page.displays[0].frame) == len(OUTPUTS) * len(LOSSES)
+    assert "nan" not in page.answer + page.body

@@ -4,10 +4,12 @@ import pytest
 from synthetic import result
 
 from experiments import depth, published
-from study.constants import A3_CLAIM, A3_DEPTH, INITIAL_SEEDS, P5_DEPTH, P9_SEEDS, P9_WIDTHS, WIDTH
+from experiments.published import A3_CLAIM, A3_DEPTH, P5_DEPTH, P9_SEEDS, P9_WIDTHS
+from study.constants import INITIAL_SEEDS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record, identity, make
+from study.report.rendering import render
 from study.settings import Settings
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid"}, {"relu": 0, "sigmoid": 1})
@@ -15,8 +17,10 @@ WHERE = {"environment": {}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(settings: Settings) -> Record:
-    """Errors that shrink by 0.2 (sigmoid) or 0.7 a layer, or not at all under He; of the narrowest networks those with
-    an even seed have a dead layer."""
+    """Make a run whose errors shrink by 0.2 (sigmoid) or 0.7 a layer, or not at all under He.
+
+    Of the narrowest networks those with an even seed have a dead layer.
+    """
     found = result(settings)
     layers = settings.depth + 1
     factor = 1.0 if settings.initialization == "he_normal" else {"sigmoid": 0.2, "relu": 0.7}[settings.activation]
@@ -38,8 +42,8 @@ def records() -> list[Record]:
 
 
 def test_the_networks_are_the_claims_own() -> None:
-    """Whatever is compared; A3's are those that `depth` measures, so that nothing is done twice; one round, and none in
-    a quick look."""
+    """The claims name the activations, whatever is compared. A3's runs are among `depth`'s, so that nothing is done
+    twice. There is one round, and none in a quick look."""
     runs = published.rounds(Plan(("mish",)), [])
     assert {settings.activation for settings in runs} == {"relu", "sigmoid"}
     assert all(settings.epochs == 0 for settings in runs)
@@ -67,10 +71,18 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
     assert born["width"].tolist() == list(P9_WIDTHS)
     assert born["count"].tolist() == [P9_SEEDS // 2, *[0] * (len(P9_WIDTHS) - 1)]
     assert set(section.tables["initial_errors"]["width"]) == {WIDTH}
+    page = render(section, STYLE.labels)
+    assert page.answer.endswith(
+        "this share is born dead: 50% at width 2, 0% at width 3, 0% at width 4, 0% at width 6, 0% at width 10."
+    )
+    assert "| Sigmoid | glorot\\_uniform | 50 | 20 | 5.6e-35 " in page.body
 
 
 def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
-    """With runs of one claim missing the others are judged."""
+    """With the runs of one claim missing, the others are judged, and the page has no answer."""
     some = [record for record in records if record["identity"]["settings"]["width"] == WIDTH]
     section = published.interpret(Plan(("mish",)), some, STYLE)
     assert {j.claim for j in section.judgements} == {"A3", "P5"}
+    page = render(section, STYLE.labels)
+    assert page.answer == ""
+    assert [display.name for display in page.displays] == ["initial_errors", "born_dead"]
