@@ -43,7 +43,6 @@ TIMING_LARGE_PASSES = 3
 TIMING_UPDATES = 240  # of the article's network, within one timing
 LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 CHANCE_ACCURACY = 0.1  # of guessing among ten digits
-NOISE_CLAIM = ("gelu", "relu")  # the two activations that P2 compares
 COST_CLAIM = "relu"  # the activation that A1 calls cheap
 
 # What the engine is to reach: ratios of speeds or times, and a worker's memory.

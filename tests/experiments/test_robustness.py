@@ -1,6 +1,7 @@
 """Noise on the images: whose runs it uses, what is compared, and the claim it judges."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from study.activations import REGISTRY
 from study.constants import NOISE_AMPLITUDES
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.section import Display, Picture, Section
+from study.report.rendering import render
+from study.report.section import Section
 from study.settings import Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
@@ -82,24 +84,36 @@ def test_a_diverged_run_is_left_out_of_pairs_not_averaged() -> None:
 @pytest.mark.parametrize("names", [("relu",), ("tanh",), ("sigmoid", "gelu"), tuple(REGISTRY)], ids=len)
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_any_plan_has_an_answer(names: tuple[str, ...], seeds: int) -> None:
-    """What is not known is a dash."""
+    """Every activation has a row, and what is not known is a dash; every mean stands in the answer, highest first."""
     section = section_of(Plan(names, seeds))
-    (display,) = [block for block in section.blocks if isinstance(block, Display)]
-    assert len(display.frame) == len(names)
-    assert not display.frame.astype(str).isin(["nan"]).any(axis=None)
-    assert any(isinstance(block, Picture) for block in section.blocks)
+    shown, page = section.shown["robustness"], render(section, STYLE.labels)
+    assert len(shown) == len(names)
+    assert not shown.astype(str).isin(["nan"]).any(axis=None)
+    means = [float(mean) for mean in re.findall(r"([\d.]+)%", page.answer)]
+    assert len(means) == len(names)
+    assert means == sorted(means, reverse=True)
+    assert ("paired differences" in page.body) == ("relu" in names and len(names) > 1)
+    assert [picture.name for picture in page.pictures] == ["robustness"]
+
+
+def test_losses_under_the_strongest_noise_are_told() -> None:
+    """The fake loss is 2 less the accuracy, 0.9 / (1 + 3) for every seed: 1.775 by hand."""
+    page = render(section_of(Plan(("gelu",), 3), lambda _: 0.9), STYLE.labels)
+    assert "At a = 3 the mean losses (geometric) are GELU 1.77" in page.body
 
 
 def test_without_a_measured_run_it_says_so() -> None:
     """All diverged, so no weights were measured under noise."""
     section = section_of(Plan(("relu", "gelu")), lambda _: math.nan)
-    assert section.answer == ""
+    page = render(section, STYLE.labels)
+    assert page.answer == ""
+    assert page.body == "No run of the baseline ended with weights that could be measured under noise."
     assert section.tables == {}
 
 
 def test_an_activation_whose_runs_all_diverged_is_a_row_of_dashes() -> None:
+    """GELU has no accuracy at any amplitude; its row stays."""
     plan = Plan(("relu", "gelu"))
     records = [record(s, math.nan if s.activation == "gelu" else 0.9) for s in robustness.rounds(plan, [])]
-    section = robustness.interpret(plan, records, STYLE)
-    (display,) = [block for block in section.blocks if isinstance(block, Display)]
-    assert display.frame.iloc[1].tolist()[1:] == [0, *["–"] * (len(display.frame.columns) - 2)]
+    shown = robustness.interpret(plan, records, STYLE).shown["robustness"]
+    assert shown.iloc[1].tolist()[1:] == [0, *["–"] * (len(shown.columns) - 2)]
