@@ -1,7 +1,7 @@
 """What rescues a deep sigmoid network, and does the same help the others? One remedy at a time, 20 hidden layers, SGD.
 
-Critical and centred initialisation, batch and layer normalisation, residual connections, Adam instead of SGD, and Adam
-with a smaller epsilon, because Keras' 1e-7 is larger than the gradients that Adam divides by it.
+Critical and centred initialisation, batch and layer normalisation, residual connections, and Adam instead of SGD. Adam
+runs with a smaller epsilon too, because Keras' 1e-7 is larger than the gradients to be normalised.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Ask why measurement leaves theory: is their gap smaller without one of three causes?
 
-Theory predicts root mean squares at infinite width for inputs of one length. Three things part it from the mean
-logarithm over seeds: a mean logarithm lies below the logarithm of the root mean square; networks have a finite width;
-and images have unequal lengths.
+Theory predicts root mean squares at infinite width for inputs of one length. The measured mean logarithm over seeds
+differs for three reasons. A mean logarithm lies below the logarithm of the root mean square. Networks have a finite
+width. Images have unequal lengths.
 """
 
 from typing import Any

@@ -14,8 +14,8 @@ RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "lea
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
     """Return one row a group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval, in [0, 1].
 
-    `test_accuracy` is that of the last weights, `best_test_accuracy` that of the weights with the lowest validation
-    loss. Diverged runs are counted, never averaged.
+    `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss.
+    Diverged runs are counted, never averaged.
     """
     keys = list(by)
     table = summarise(runs, "test_accuracy", keys).drop(columns="missing")

@@ -19,9 +19,11 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row a setting and quantity, with the gap of `measures` from `predicted` and its 95% t interval.
 
     `gap` is the mean logarithm over seeds. `gap_rms` uses the root mean square over seeds instead (the mean, if the
-    quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths. `relu_offset` is what
-    a finite width adds to `gap` for ReLU: -5L/(4n) for a norm at depth L and width n, twice that for a square, and
-    nothing if forward and backward signals cancel (Hanin & Nica 2018, Products of many large random matrices).
+    quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths.
+
+    `relu_offset` is what a finite width adds to `gap` for ReLU: -5L/(4n) for a norm at depth L and width n, and
+    -5L/(2n) for a square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin
+    & Nica 2018, Products of many large random matrices and gradients in deep neural networks.
     """
     joined = relative(measures, predicted)
     joined = joined.assign(square=joined["relative"] ** power(joined["quantity"]))

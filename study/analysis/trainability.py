@@ -58,9 +58,9 @@ def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def ratios(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return per run and layer at initialisation the quantities that theory predicts, as `quantity` and `value`.
+    """Return per run and layer at initialisation what theory predicts too, as `quantity` and `value`.
 
-    error_norm_ratio and example_weight_gradient_norm_ratio are relative to the output layer's norm of the same run.
+    The two norm ratios are relative to the output layer's norm of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -97,8 +97,8 @@ def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
 def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return by what factor the error's norm changes per hidden layer on its way to the input, at initialisation.
 
-    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) for L >= DEEP hidden layers: the geometric mean over
-    seeds with its interval, beside that of `predicted`.
+    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) for L >= DEEP hidden layers. `factor` is its
+    geometric mean over seeds with its interval, and `predicted` is theory's.
     """
     measured = _factor(ratios(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
@@ -119,8 +119,8 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
     """Keep of gradient norms the first and the `last` step; the records hold the others.
 
-    Of networks of PROFILE_DEPTH or more, keep fewer measures: the norms that figures show side by side at the first
-    step, and the two that vanish at the last.
+    Networks of PROFILE_DEPTH or more keep fewer measures. These are the norms that figures show side by side at the
+    first step, and the two that vanish at the last.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))

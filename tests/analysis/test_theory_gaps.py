@@ -12,7 +12,7 @@ DEPTH = 4
 
 
 def measures(width: int, errors: list[float], squares: list[float]) -> pd.DataFrame:
-    """One seed an entry: the error of layer 1 (that of the output layer is 1), and z^2 of layer DEPTH."""
+    """Make one seed an entry: the error of layer 1 (the output layer's is 1), and z^2 of layer DEPTH."""
     same = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "adam"}
     same |= {"learning_rate": 0.01, "depth": DEPTH, "width": width, "step": 0}
     rows = []
@@ -70,7 +70,7 @@ def test_the_spread_of_the_inputs_moves_theory() -> None:
 
 
 def test_the_offset_of_a_finite_width() -> None:
-    """-5L/(4n) of a norm, twice that of a square, none where the two directions cancel."""
+    """It is -5L/(4n) for a norm, -5L/(2n) for a square, and 0 where the two directions cancel."""
     table = theory_gaps.gaps(measures(100, [1.0, 1.1], [1.0, 1.1]), theory())
     offsets = table.set_index("quantity")["relu_offset"]
     assert offsets["error_norm_ratio"] == pytest.approx(-5 * DEPTH / 400)
@@ -99,10 +99,10 @@ def both_widths(narrow: list[float], wide: list[float]) -> pd.DataFrame:
 
 
 def test_a_cause_is_named_where_the_gap_is_smaller_without_it() -> None:
-    """A gap of -0.2 at width 100 is one of -0.1 at 256: the mean square changes by 0.03, and no more is chance.
+    """The gap is -0.2 at width 100 and -0.1 at 256: the mean square changes by 0.03, and the scatter adds nothing.
 
-    Images' lengths for which theory is e^-0.2 take off 0.2: at 100 the gap is then 0, at 256 one of 0.1; with both
-    widths the mean square changes by ((0.04 - 0) + (0.01 - 0.01)) / 2. Scatter is the same everywhere.
+    For the images' lengths theory is e^-0.2. The gap is then 0 at width 100 and 0.1 at 256. Over both widths the mean
+    square changes by ((0.04 - 0) + (0.01 - 0.01)) / 2.
     """
     seen = both_widths(around(-0.2, 0.01), around(-0.1, 0.01))
     found = gap_causes.causes(seen, theory(math.exp(-0.2))).set_index(["quantity", "cause"]).loc["error_norm_ratio"]

@@ -1,4 +1,4 @@
-"""How deep a network trains and how its errors shrink, on frames a person can check by hand."""
+"""How deep a network trains and how its errors shrink, on small frames whose answer is known."""
 
 import math
 
@@ -12,13 +12,13 @@ SAME = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "opt
 
 
 def runs(accuracies: dict[tuple[int, int], float]) -> pd.DataFrame:
-    """One row per (seed, depth) with this best validation accuracy."""
+    """Make a row per (seed, depth) with this best validation accuracy."""
     rows = [SAME | {"seed": s, "depth": d, "best_validation_accuracy": a} for (s, d), a in accuracies.items()]
     return pd.DataFrame(rows)
 
 
 def measured(depth: int, errors: dict[int, list[float]]) -> pd.DataFrame:
-    """The initial errors per seed of layers 1 .. depth + 1."""
+    """Make the initial errors per seed of layers 1 .. depth + 1."""
     rows = [
         SAME
         | {"depth": depth, "width": 100, "seed": seed, "layer": i + 1, "step": 0, "measure": measure, "value": value}

@@ -81,7 +81,7 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_depth_answers_with_factors_and_depths() -> None:
-    """Each activation has its own factor, and its depth: ReLU the whole grid, the others 1, as they guess or diverge."""
+    """Each activation has its own factor and depth: ReLU the whole grid, the others 1, as they guess or diverge."""
     accuracy = {"relu": 0.9, "sigmoid": 0.1, "gelu": math.nan}
     section, page = interpreted(
         depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation]

@@ -19,7 +19,7 @@ ADDED = "arctan"  # an entry that the registry does not have
 
 @pytest.fixture(scope="module", params=[*activations.REGISTRY, ADDED])
 def plan(request: pytest.FixtureRequest) -> Plan:
-    """A plan for one activation, with what theory says of it."""
+    """Make a plan for one activation, with its theory."""
     name = request.param
     with pytest.MonkeyPatch.context() as patch:
         entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
@@ -31,8 +31,10 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 
 def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
-    """Each run is of the plan's activation or, where a claim names its own, the same whatever is compared; none is
-    there twice, and its settings survive JSON."""
+    """Runs are of the plan's activation, or of those that a claim names, whatever is compared.
+
+    No run is declared twice, and its settings survive JSON.
+    """
     (name,) = plan.activations
     other = dataclasses.replace(plan, activations=("other",), theory={"other": plan.theory[name]})
     for experiment in experiments().values():
@@ -44,7 +46,7 @@ def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
 
 
 def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
-    """With a critical point both experiments run it, at its scales; without one neither does, and it is said why."""
+    """With a critical point both experiments run it, at its scales. Without one neither does, and theory has a reason."""
     (name,) = plan.activations
     point, why = plan.theory[name]["critical"], plan.theory[name]["why_none"]
     for experiment in (initialization, remedies):
@@ -54,7 +56,7 @@ def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
 
 
 def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
-    """At every sigma_w it is run at; the scale is longest near tanh's critical line, sigma_w^2 = 1.76."""
+    """They cover every sigma_w that the claim runs; the longest is near tanh's critical line, sigma_w^2 = 1.76."""
     scales = plan.theory[plan.activations[0]]["depth_scales"]
     if plan.activations[0] == P7_CLAIM:
         assert set(P7_SIGMA_W) <= set(scales["sigma_w"])
@@ -65,7 +67,7 @@ def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
 
 
 def test_theory_is_there_for_every_network_that_is_measured(plan: Plan) -> None:
-    """Every (initialisation, depth, width) run untrained or by `initialization` has predictions for every layer."""
+    """Every network of `depth`'s untrained runs and of `initialization` has predictions for every layer."""
     (name,) = plan.activations
     rows = plan.theory[name]["rows"]
     predicted = set(zip(rows["init"], rows["depth"], rows["width"], rows["layer"], strict=True))
@@ -85,7 +87,7 @@ def test_the_default_initialisation_is_trained_once_for_both_experiments() -> No
 
 
 def test_each_remedy_changes_one_thing() -> None:
-    """Beside the plain SGD network, a remedy differs in the fields it names and in no other."""
+    """A remedy's settings differ from the plain SGD network's in the fields it names, and in no other."""
     plan = Plan(
         ("relu",), seeds=1, theory={"relu": {"critical": {"sigma_w": 1.4, "sigma_b": 0.0, "first_square": None}}}
     )
@@ -97,4 +99,5 @@ def test_each_remedy_changes_one_thing() -> None:
 
 @pytest.mark.parametrize("experiment", [baseline, depth, initialization, remedies])
 def test_an_experiment_ends_after_its_round(experiment: Experiment) -> None:
+    """With records, nothing more is asked for."""
     assert experiment.rounds(Plan(("relu",), theory={"relu": {"critical": None}}), [{}]) == []
