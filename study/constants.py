@@ -41,9 +41,7 @@ TIMING_PASSES = 1000  # over the small tensor, within one timing
 TIMING_LARGE = 2**24  # entries of a large tensor, 64 MiB, beyond most caches
 TIMING_LARGE_PASSES = 3
 TIMING_UPDATES = 240  # of the article's network, within one timing
-LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 CHANCE_ACCURACY = 0.1  # of guessing among ten digits
-COST_CLAIM = "relu"  # the activation that A1 calls cheap
 
 # What the engine is to reach: ratios of speeds or times, and a worker's memory.
 

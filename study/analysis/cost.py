@@ -1,4 +1,4 @@
-"""What was timed and trained -> what an activation costs: medians with quartiles, ratios with intervals, seconds."""
+"""Turn what was timed and trained into what an activation costs: medians with quartiles, ratios with intervals."""
 
 import math
 
@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.statistics import Interval, log_mean_interval, summarise
-from study.constants import CHANCE_ACCURACY, LEVEL_TO_REACH
+from study.constants import CHANCE_ACCURACY
 
 KINDS = ("forward", "forward_backward", "step")
-COPY = "copy"  # among the activations timed, what computes nothing
-NANO, MILLI = 1e9, 1e3  # of a second
+COPY = "copy"  # the name under which a copy, which computes nothing, is timed beside the activations
+NANO, MILLI = 1e9, 1e3  # in a second
+LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 
 
 def spread(timings: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation, quantity and size: n (repeats), median, quartiles q1 and q3, min and max, in seconds.
+    """Make one row an activation, quantity and size: n (repeats), median, quartiles, min and max, in seconds.
 
     `timings`: activation, quantity, elements (NaN for a step), repeat, seconds.
     """
@@ -26,13 +27,16 @@ def spread(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def sizes(timings: pd.DataFrame) -> tuple[float, float]:
-    """Elements of the small and the large tensor; the same where there was one."""
+    """Return the elements of the small and of the large tensor; the same number if there was one."""
     found = timings["elements"].dropna()
     return float(found.min()), float(found.max())
 
 
 def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Time of `a` over `b`'s, one quantity and size: geometric mean over repeats, t interval of the logarithms."""
+    """Divide the time of `a` by the time of `b` in each repeat: geometric mean, t interval of the logarithms.
+
+    `timings` are of one quantity and size.
+    """
     wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
     if not {a, b} <= set(wide.columns):
         return Interval(math.nan, math.nan, math.nan, 0)
@@ -40,14 +44,14 @@ def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 
 
 def cheapest(table: pd.DataFrame) -> str:
-    """The activation of the lowest median among these rows of `spread`."""
+    """Return the activation of the lowest median among these rows of `spread`."""
     return str(table.loc[table["median"].idxmin(), "activation"])
 
 
 def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
-    """The table `cost`: one row an activation of `names`, all columns with their unit in the name.
+    """Make the table `cost`: one row an activation of `names`; each column has its unit in its name.
 
-    `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over that of `reference`.
+    `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over the time of `reference`.
     """
     small, large = sizes(timings)
     places = [(kind, kind, small if kind != "step" else math.nan) for kind in KINDS]
@@ -73,16 +77,16 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """The timings by which activations are called cheap: both directions, on the tensor that fits a cache."""
+    """Select the timings by which activations are called cheap: both directions, on the tensor that fits a cache."""
     return _of(timings, "forward_backward", sizes(timings)[0])
 
 
 def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
-    """One row a run: seconds of training steps until LEVEL_TO_REACH (NaN: never) and in all, points per second.
+    """Find for each run the seconds until LEVEL_TO_REACH (NaN: never) and in all, and its points per second.
 
-    `runs` and `history` are those of the network whose step was timed; `updates` those of an epoch. Seconds are updates
-    times the activation's median step, so that they are of one machine, alone; points are those of test accuracy above
-    guessing.
+    `runs` and `history` are of the network whose step was timed; an epoch has so many `updates`. Seconds are updates
+    times the activation's median step, so all of them are of one machine, alone. Points are percentage points of test
+    accuracy above guessing.
     """
     keys = ["activation", "seed"]
     epoch = updates / MILLI * runs["activation"].map(cost.set_index("activation")["step_ms"])
@@ -97,7 +101,7 @@ def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, upda
 
 
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation: runs, how many reached the level, and means over seeds with t intervals."""
+    """Count for each activation the runs and how many reached the level; add means over seeds with t intervals."""
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):
         found = summarise(each, column, "activation").set_index("activation")

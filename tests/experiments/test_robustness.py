@@ -21,7 +21,7 @@ FOUR = ("relu", "sigmoid", "gelu", "swish")
 
 
 def accuracy(settings: Settings) -> float:
-    """Each activation a point above the one before it, and a little by seed."""
+    """Raise each activation above the one before it in the registry, and let seeds differ a little."""
     return 0.9 + 0.01 * list(REGISTRY).index(settings.activation) / len(REGISTRY) + 1e-4 * (settings.seed % 5)
 
 
@@ -30,7 +30,7 @@ def section_of(plan: Plan, how=accuracy) -> Section:
 
 
 def test_the_runs_are_the_baseline_s() -> None:
-    """Not one is made for this question; all of them are measured under noise."""
+    """This question asks for no run of its own; every run is measured under noise."""
     runs = robustness.rounds(Plan(FOUR), [])
     assert runs == baseline.rounds(Plan(FOUR), [])
     assert {settings.noise for settings in runs} == {NOISE_AMPLITUDES}
@@ -43,7 +43,7 @@ def test_a_quick_look_measures_no_noise() -> None:
 
 
 def test_one_comparison_an_activation_over_the_amplitudes_above_zero() -> None:
-    """The fake accuracy falls as 1 / (1 + a): its mean over a > 0, and of the differences, is checked by hand."""
+    """The fake accuracy falls as 1 / (1 + a): its mean over a > 0, and of the differences, is worked out here."""
     found = section_of(Plan(FOUR)).tables["comparisons"].set_index("activation")
     share = np.mean([1 / (1 + a) for a in NOISE_AMPLITUDES if a > 0])
     step = 0.01 / len(REGISTRY)
@@ -65,7 +65,7 @@ def test_the_table_has_every_amplitude() -> None:
 
 
 def test_p2_is_the_paired_difference() -> None:
-    """GELU above ReLU by the same in every seed: reproduced, n = 10. Without one of them there is no judgement."""
+    """GELU above ReLU by the same in every seed: reproduced, n = 10. Without one of them nothing is judged."""
     (judgement,) = section_of(Plan(FOUR, 10)).judgements
     assert (judgement.claim, judgement.part, judgement.verdict) == ("P2", "accuracy", "reproduced")
     assert judgement.measured.n == 10
@@ -97,7 +97,7 @@ def test_any_plan_has_an_answer(names: tuple[str, ...], seeds: int) -> None:
 
 
 def test_losses_under_the_strongest_noise_are_told() -> None:
-    """The fake loss is 2 less the accuracy, 0.9 / (1 + 3) for every seed: 1.775 by hand."""
+    """The fake loss is 2 less the accuracy, 0.9 / (1 + 3) for every seed: 1.775."""
     page = render(section_of(Plan(("gelu",), 3), lambda _: 0.9), STYLE.labels)
     assert "At a = 3 the mean losses (geometric) are GELU 1.77" in page.body
 
