@@ -46,7 +46,7 @@ def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
 
 
 def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
-    """With a critical point both experiments run it, at its scales. Without one neither does, and theory has a reason."""
+    """With a critical point both experiments run it, at its scales. Without one neither does, and a reason is kept."""
     (name,) = plan.activations
     point, why = plan.theory[name]["critical"], plan.theory[name]["why_none"]
     for experiment in (initialization, remedies):
