@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import comparisons, summaries
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, rate_summary
@@ -21,7 +22,6 @@ from study.constants import (
     SEEDS,
     SPARSITY_CLAIM,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import history_frame, measures_frame, runs_frame
@@ -225,32 +225,32 @@ def _pictures(
             "baseline_accuracy",
             "Test accuracy of every run (small points) and the mean with its 95% interval. The spread over seeds is of "
             "the size of the differences between activations; the article's figure is one draw from such a spread.",
-            training.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
+            figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
         ),
         Picture(
             "baseline_training",
             "Loss and validation accuracy by epoch, mean and 95% interval over seeds, drawn while every seed still "
             "runs. Look for how soon each curve flattens, and for the validation loss that turns upwards.",
-            training.training_curves(history, style),
+            figures.training_curves(history, style),
         ),
         Picture(
             "baseline_gradients_initial",
             "The three norms by layer at initialisation, before any training (geometric mean over seeds). The error "
             "signal is what vanishes; the weight gradient alone hides part of it, for it also holds the layer's input.",
-            training.gradient_norms_by_layer(norms, style),
+            figures.gradient_norms_by_layer(norms, style),
         ),
         Picture(
             "baseline_gradients_training",
             "The same norms over training. Look at how the first layer's lag behind the last layer's at the start, and "
             "whether the gap closes once the network has learnt.",
-            training.gradient_norms_over_training(norms, style),
+            figures.gradient_norms_over_training(norms, style),
         ),
         Picture(
             "baseline_units",
             "Shares of dead units, saturated entries and exact zeros on 1,000 validation images, over training. A "
             "smooth activation's exact zeros are rounding: in float32, GELU is 0 once its normal probability rounds "
             "to 0.",
-            training.unit_measures(norms, style),
+            figures.unit_measures(norms, style),
         ),
     ]
 

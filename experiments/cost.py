@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from experiments import baseline
+from study import figures
 from study.analysis import cost as cost_tables
 from study.analysis.claims import Judgement, judge
 from study.constants import CHANCE_ACCURACY, COST_CLAIM, LEVEL_TO_REACH, REFERENCE_ACTIVATION
-from study.figures import cost as cost_figures
 from study.figures.style import Style
 from study.plan import Plan
 from study.report import formatting as tables
@@ -109,7 +109,7 @@ def _blocks(
         "those of the output (open)."
     )
     of_small = timings[timings["elements"].isna() | (timings["elements"] == small)]
-    shown.append(Picture(NAME, caption, cost_figures.costs(of_small, cost, style, cost_tables.COPY)))
+    shown.append(Picture(NAME, caption, figures.costs(of_small, cost, style, cost_tables.COPY)))
     return shown
 
 

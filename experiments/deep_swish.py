@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import rate_summary, summarise
@@ -20,7 +21,6 @@ from study.constants import (
     TRAINED_LEVEL,
     WIDTH,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -73,7 +73,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown(found["deep_swish"], trained, style),
             "deep_swish",
         ),
-        Picture("deep_swish", "Losses and validation accuracy by epoch.", training.training_curves(history, style)),
+        Picture("deep_swish", "Losses and validation accuracy by epoch.", figures.training_curves(history, style)),
     ]
     return Section(TITLE, _answer(found["deep_swish"], judged, style), blocks, found, judged)
 

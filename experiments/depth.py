@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import summaries, theory_gaps, trainability
 from study.constants import (
     DEEPEST_SEEDS,
@@ -22,7 +23,6 @@ from study.constants import (
     WIDTH,
 )
 from study.engine.kinds import INITIAL_ERRORS
-from study.figures import depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -250,25 +250,25 @@ def _pictures(
             "depth_errors",
             f"The error signal's norm by layer, relative to the output layer's, {profile} hidden layers at "
             "initialisation: measured (markers, band: 95% interval over seeds) over theory (dashed).",
-            depth.errors_beside_theory(errors, style),
+            figures.errors_beside_theory(errors, style),
         ),
         Picture(
             "depth_side_by_side",
             "Weight gradient, error and forward signal of the same networks. A weight gradient is the error times the "
             "layer's input: where the forward signal shrinks towards the output as the error does towards the input, "
             "it hides what the error shows; where the forward signal keeps its size, it vanishes with the error.",
-            depth.norms_side_by_side(deep, style),
+            figures.norms_side_by_side(deep, style),
         ),
         Picture(
             "depth_accuracy",
             "Best validation accuracy after 480 updates against depth. Above the upper dotted line a network counts as "
             "trained; at the lower it guesses.",
-            depth.accuracy_against_depth(panels, style),
+            figures.accuracy_against_depth(panels, style),
         ),
         Picture(
             "depth_heat",
             f"The error signal by layer and training step, {profile} hidden layers, SGD, a panel an activation: do "
             "the layers near the input (below) get a signal before the updates are over?",
-            depth.error_heat_map(deep[deep["measure"] == "error"], style),
+            figures.error_heat_map(deep[deep["measure"] == "error"], style),
         ),
     ]

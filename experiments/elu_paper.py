@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary
@@ -20,7 +21,6 @@ from study.constants import (
     P4_PUBLISHED_EPOCHS,
     P4_RATE,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -75,7 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             _shown(found["elu_paper_summary"], style),
             "elu_paper",
         ),
-        Picture("elu_paper", "Losses and validation accuracy by epoch.", training.training_curves(history, style)),
+        Picture("elu_paper", "Losses and validation accuracy by epoch.", figures.training_curves(history, style)),
     ]
     return Section(TITLE, _answer(judged, style), blocks, found, judged)
 

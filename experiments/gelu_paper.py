@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.constants import (
@@ -21,7 +22,6 @@ from study.constants import (
     P1_RATES,
     P1_VALIDATION,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -108,7 +108,7 @@ def _blocks(summary: pd.DataFrame, history: pd.DataFrame, style: Style) -> list[
             f"gelu_paper_dropout_{100 * dropout:.0f}",
             f"Losses and validation accuracy by epoch, {100 * dropout:.0f}% dropout; the training loss is the mean "
             "over an epoch while training, dropout included.",
-            training.training_curves(part, style),
+            figures.training_curves(part, style),
         )
         for dropout, part in history.groupby("dropout", sort=False)
     ]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments.depth import depths, trained
+from study import figures
 from study.analysis import summaries, trainability
 from study.constants import (
     DEPTH_EPOCHS,
@@ -18,7 +19,6 @@ from study.constants import (
     INITIALIZATIONS,
     WIDTH,
 )
-from study.figures import criticality, depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -169,12 +169,12 @@ def _pictures(success: pd.DataFrame, plan: Plan, style: Style) -> list[Picture]:
             "initialization_accuracy",
             "Best validation accuracy after 480 updates against depth, one panel an initialisation. Compare an "
             "activation with itself from panel to panel: what changes there is the initialisation's doing.",
-            depth.accuracy_against_depth(success.assign(panel=success["init"]), style),
+            figures.accuracy_against_depth(success.assign(panel=success["init"]), style),
         ),
         Picture(
             "initialization_critical",
             "The plane of weight and bias scales, with each activation's critical line and the point used here. Glorot "
             "and He are points of it that serve every activation alike.",
-            criticality.critical_lines(pd.concat(lines, ignore_index=True), points, style),
+            figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
         ),
     ]

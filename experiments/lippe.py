@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import (
@@ -22,7 +23,6 @@ from study.constants import (
     P6_VALIDATION,
     P6_WIDTHS,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -67,7 +67,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             f"lippe_{INITIALIZATIONS[str(init)]}",
             f"Losses and validation accuracy by epoch, {TITLES[INITIALIZATIONS[str(init)]]} initialisation.",
-            training.training_curves(part, style),
+            figures.training_curves(part, style),
         )
         for init, part in history.groupby("init", sort=False)
     ]

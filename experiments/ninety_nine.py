@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, summarise
@@ -23,7 +24,6 @@ from study.constants import (
     TUNED_VALIDATION,
     TUNED_WIDTHS,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -112,7 +112,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "ninety_nine",
             "Losses and validation accuracy by epoch.",
-            training.training_curves(history_frame(final), style),
+            figures.training_curves(history_frame(final), style),
         ),
     ]
     answer = f"Tuned on validation images alone, a wider {label} network reaches {shown}% of the test images."

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, proportion_interval, rate_summary, summarise
 from study.constants import CHANCE_LEVEL, OUTPUT_EPOCHS, OUTPUT_SEEDS, REFERENCE_ACTIVATION
-from study.figures import outputs
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -72,7 +72,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             "Test accuracy of every run that finished, above the mean with its interval; the error's scale is "
             "logarithmic, so that 10% (guessing) and 98% are both there. Look for outputs that never leave chance, and "
             "for runs that did not finish.",
-            outputs.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES})),
+            figures.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES})),
         ),
     ]
     return Section(TITLE, _answer(table), blocks, section_tables, _judgements(runs))

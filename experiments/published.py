@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
 from study.constants import (
@@ -22,7 +23,6 @@ from study.constants import (
     P9_WIDTHS,
     WIDTH,
 )
-from study.figures import claims
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame
@@ -75,7 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "born_dead",
             f"The share of networks of {P9_DEPTH} hidden layers that are born dead, by the width of their layers.",
-            claims.born_dead(born, style),
+            figures.born_dead(born, style),
         ),
     ]
     found = {"initial_errors": errors, "born_dead": born}

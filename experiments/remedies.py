@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import summaries, trainability
 from study.analysis.statistics import geometric_summary
 from study.constants import (
@@ -21,7 +22,6 @@ from study.constants import (
     TRAINED_LEVEL,
     WIDTH,
 )
-from study.figures import depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -111,7 +111,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             "remedies",
             "Each remedy's validation accuracy (point and 95% interval) beside the plain network's (vertical line). "
             "Where no run finished, the loss of every seed became infinite.",
-            depth.remedies(shown, style),
+            figures.remedies(shown, style),
         ),
     ]
     return Section(TITLE, _answer(success, style), blocks, section_tables)

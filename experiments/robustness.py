@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments import baseline
+from study import figures
 from study.analysis import comparisons
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary, mean_interval, summarise
 from study.constants import NOISE_AMPLITUDES, NOISE_CLAIM, REFERENCE_ACTIVATION
-from study.figures import noise
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import noise_frame, runs_frame
@@ -146,7 +146,7 @@ def _picture(table: pd.DataFrame, noisy: pd.DataFrame, style: Style) -> Picture:
         + "The middle panel shows the paired differences, which the curves are too close to show. " * has_reference
         + "Look for where accuracy begins to fall, and whether the order there is that of the clean images."
     )
-    return Picture(NAME, caption, noise.noise_response(table, noisy, style, label))
+    return Picture(NAME, caption, figures.noise_response(table, noisy, style, label))
 
 
 def _judgements(overall: pd.DataFrame) -> list[Judgement]:

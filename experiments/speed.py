@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from study import figures
 from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
 from study.constants import (
     SPEED_OVER_FIT,
@@ -18,7 +19,6 @@ from study.constants import (
     WORKER_GIGABYTES,
     WORKER_SHARE,
 )
-from study.figures import benchmark
 from study.figures.style import Style
 from study.plan import Plan
 from study.report import formatting as fmt
@@ -75,14 +75,14 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             "bench",
             "Training images a second of each contender: every repeat (small) and the median (large), logarithmic. "
             "Dashed: the matrix products alone on one thread.",
-            benchmark.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
+            figures.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
         ),
         *shown[1:],
         Picture(
             "growth",
             "Seconds against depth, width, seeds and workers, every measurement, with the fitted power law and its "
             "exponent [95% interval]. Open markers: compiling, once a worker.",
-            benchmark.growth(growth, found["growth_exponents"]),
+            figures.growth(growth, found["growth_exponents"]),
         ),
         _told(found["forecast"], content),
     ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from study import figures
 from study.analysis import trainability
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import log_mean_interval
@@ -22,7 +23,6 @@ from study.constants import (
     P7_SIGMA_W,
     WIDTH,
 )
-from study.figures import criticality
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -74,7 +74,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         Picture(
             "trainable_depth_6xi",
             f"The share of networks that train, over sigma_w and depth, and {P7_FACTOR:g} times theory's depth scale.",
-            criticality.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
+            figures.trainable_depth(grid.assign(trained=grid["share_trained"]), scales),
         ),
     ]
     return Section(TITLE, _answer(judged), blocks, found, judged)

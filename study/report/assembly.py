@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from study import figures
 from study.figures.style import Style
-from study.figures.training import activation_curves
 from study.plan import Plan, target
 from study.records.files import FolderError
 from study.records.ledger import Ledger, Shelf, shelves
@@ -110,7 +110,7 @@ def _what_was_compared(ledger: Ledger, style: Style) -> Section:
     curves = ledger.curves()
     caption = "Each activation and its derivative. The sigmoid's slope is at most 0.25; that bound is not yet a rate."
     blocks: list[str | Display | Picture] = [
-        Picture("activations", caption, activation_curves(curves, style)),
+        Picture("activations", caption, figures.activation_curves(curves, style)),
         Display("As registered when the runs were made.", _described(ledger)),
     ]
     return Section("What was compared", "", blocks, {"activations": curves})
