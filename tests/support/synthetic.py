@@ -329,7 +329,7 @@ def install(monkeypatch) -> None:
         monkeypatch.setattr(importlib.import_module(package), name, here, raising=False)
     monkeypatch.setattr(catalogue, "_theory", theory)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
-    monkeypatch.setattr(timing, "alone", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
