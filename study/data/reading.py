@@ -37,7 +37,7 @@ def read(path: Path) -> list[Bytes]:
     elif path.is_file():
         arrays = _from_bytes(_bounded(path.open("rb"), path.name))
     else:
-        raise ValueError("there is no such file or folder")
+        raise ValueError("it is not a file or folder, or does not exist")
     arrays = [_checked(array, name) for array, name in zip(arrays, NAMES, strict=True)]
     for images, labels in (arrays[:2], arrays[2:]):
         if len(images) != len(labels):

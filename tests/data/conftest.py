@@ -8,7 +8,7 @@ from study.data import mnist
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Arrays:
-    """Make the checksum of MNIST that of four tiny arrays, and return the arrays."""
+    """Put four tiny arrays in the place of MNIST, and return them."""
     file = tmp_path_factory.mktemp("published") / "mnist.npz"
     file.write_bytes(npz(tiny()))
     monkeypatch.setattr(mnist, "CHECKSUM", mnist.load(file, any_data=True).checksum)

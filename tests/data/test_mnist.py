@@ -18,7 +18,7 @@ from tests.data.test_sources import deliver, files_in, publisher
 
 
 def test_the_real_data_are_recognised_in_another_file(tmp_path: Path) -> None:
-    """The checksum of MNIST is the one in every record; the numbers of each digit are those of the literature.
+    """MNIST has the checksum in every record, and as many images of each digit as the literature says.
 
     The arrays written anew are MNIST again. MNIST=path names the data where there is no network.
     """
@@ -67,7 +67,7 @@ def test_other_data_are_taken_only_on_demand(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_order_is_path_cache_sources(tmp_path: Path, published: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is asked only if those before it have nothing. What was downloaded is not downloaded again."""
+    """Each is asked only if those before it have nothing. A downloaded file is not downloaded again."""
     asked: list[str] = []
 
     def answer(url: str, output_file: str, _: object) -> None:

@@ -24,7 +24,7 @@ in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_arrays(tmp_path: Path, published: Arrays, form: str) -> None:
-    """What is read equals what was written, pixel by pixel, is verified as MNIST, and cannot be changed."""
+    """The arrays read equal the arrays written, pixel by pixel. They pass as MNIST and cannot be changed."""
     found = load(write(tmp_path, form, published))
     arrays = [found.training_images, found.training_labels, found.test_images, found.test_labels]
     for array, expected in zip(arrays, published, strict=True):
@@ -42,7 +42,7 @@ def test_every_form_gives_the_same_arrays(tmp_path: Path, published: Arrays, for
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @in_one_folder
 def test_one_flipped_bit_is_noticed(tmp_path: Path, published: Arrays, form: str, place: float, bit: int) -> None:
-    """A file with one flipped bit is refused, or what is read is exactly the original."""
+    """A file with one flipped bit is refused, or the arrays read are exactly the original."""
     raw = bytearray(npz(published) if form == "npz" else tgz(published))
     raw[int(place * len(raw))] ^= 1 << bit
     (tmp_path / "flipped").write_bytes(raw)
@@ -149,7 +149,7 @@ def test_a_bad_file_is_refused_and_does_nothing(case: str, tmp_path: Path, monke
 
 
 def test_a_bad_file_in_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the four idx files, the message names the one that is missing or is a bomb."""
+    """The message names the idx file that is missing or is a bomb."""
     monkeypatch.setattr(reading, "LARGEST", 2**20)
     file = write(tmp_path, "idx", tiny()) / IDX_NAMES[0]
     file.write_bytes(gzip.compress(bytes(8_000_000), 1))

