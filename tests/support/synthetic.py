@@ -321,7 +321,7 @@ def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import timing
+    from study.runner import timing, workers
 
     here = sys.modules[__name__]
     for package, name in (("study", "activations"), ("study.engine", "training"), ("study.cost", "stopwatch")):
@@ -329,6 +329,7 @@ def install(monkeypatch) -> None:
         monkeypatch.setattr(importlib.import_module(package), name, here, raising=False)
     monkeypatch.setattr(catalogue, "_theory", theory)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
+    monkeypatch.setattr(workers, "PRELOADED", "synthetic")  # TensorFlow takes seconds to import
     monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
 
 
