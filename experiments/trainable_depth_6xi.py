@@ -17,6 +17,7 @@ from study.constants import (
     P7_DEPTHS,
     P7_EPOCHS,
     P7_FACTOR,
+    P7_LINE,
     P7_RATE,
     P7_SEEDS,
     P7_SIGMA_B,
@@ -24,7 +25,7 @@ from study.constants import (
     WIDTH,
 )
 from study.figures.style import Style
-from study.plan import Plan
+from study.plan import DepthScaleGrid, Plan
 from study.records import selection
 from study.records.frames import runs_frame
 from study.records.store import Record
@@ -35,6 +36,7 @@ from study.settings import Settings
 TITLE = f"Trainable to {P7_FACTOR:g} depth scales?"
 NAME = "trainable_depth_6xi"
 TARGET = "claims"
+DEPTH_SCALES = {P7_CLAIM: DepthScaleGrid(sigma_w=tuple(sorted((*P7_SIGMA_W, *P7_LINE))), sigma_b=P7_SIGMA_B)}
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -55,7 +57,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """The share that trains over the grid, and the deepest that does over 6 xi."""
     runs = runs_frame(records)
     runs = runs.assign(sigma_w=[record["identity"]["settings"]["sigma_w"] for record in records])
-    scales = pd.DataFrame(plan.theory[P7_CLAIM]["depth_scales"]).astype(float)
+    scales = pd.DataFrame(plan.theory[P7_CLAIM]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
     reached = _reached(runs, scales)
     judged = _judgements(reached)

@@ -173,7 +173,7 @@ def _activations(options: argparse.Namespace) -> int:
 def _theory(options: argparse.Namespace) -> int:
     registry = _registry()
     from study.runner.request import check_activations
-    from study.theory.meanfield import describe
+    from study.theory.summary import describe
 
     names = options.names or [name for name, entry in registry.items() if entry.studied]
     check_activations(names, registry)

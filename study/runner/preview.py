@@ -21,7 +21,7 @@ USUAL_PACE = 4e-6  # seconds per unit of cost, of a core of 2023
 def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: int) -> Iterator[str]:
     """Yield lines: each experiment's first round, how long it takes, and a warning if it has too few seeds."""
     places = shelves(results)
-    catalogue = Catalogue(load(), places[0].ledger().activations)
+    catalogue = Catalogue(load(), places[0].ledger().activations, {})
     plan = informed(plan, catalogue)
     pace = _seconds_per_cost(place.store for place in places)
     lines = []

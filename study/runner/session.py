@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from study.data.mnist import Dataset
-from study.plan import Plan, times_activations
+from study.plan import Plan, depth_scales, times_activations
 from study.records.catalogue import Catalogue, Entries
 from study.records.ledger import Shelf, shelves
 from study.records.store import Record, Store, has_failed, identity, sentence
@@ -43,7 +43,7 @@ def run_experiments(
     """Do every run of these experiments that their folder does not hold yet, then the timing they ask for."""
     started = time.monotonic()
     data, ledger = load(), shelf.ledger()
-    catalogue = Catalogue(data, ledger.activations)
+    catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
     plan = informed(plan, catalogue)
 
     def carry_out(jobs: Sequence[Job]) -> list[Record]:
@@ -137,7 +137,7 @@ def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
 def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]:
     """Return the result of one run: of its record if there is one, else train it in this process and record it."""
     data = load()
-    catalogue = Catalogue(data, {})
+    catalogue = Catalogue(data, {}, {})
     if not (described := catalogue.of([settings.activation])):
         return {"status": "failed", "cause": catalogue.refused[settings.activation]}
     store = shelves(results)[0].store
