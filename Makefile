@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 INSTALLED := $(VENV)/.installed
 
-# One word for the shell, whatever it holds; $(value) because a dollar sign in a path is not a variable.
+# Quote a variable for the shell as one word; $(value) because a dollar sign in a path is not a variable.
 quote = '$(subst ','\'',$(1))'
 option = $(if $(value $(2)), $(1) $(call quote,$(value $(2))))
 RUNS = $(call option,--seeds,SEEDS)$(call option,--activations,ACTIVATIONS)$(call option,--mnist,MNIST)
@@ -17,7 +17,7 @@ KEPT_QUICK = $(if $(value RESULTS),$(KEPT), --results results-quick)
 .PHONY: all quick claims ninety_nine test report bench check format lock clean help
 unexport PYTHONPATH PYTHONHOME
 
-all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not done again
+all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not repeated
 	$(PY) -m study all$(RUNS)$(WHERE)$(KEPT)
 
 quick: $(INSTALLED) ## a taste of the same in about two minutes, written to results-quick
@@ -29,7 +29,7 @@ claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 
 ninety_nine: $(INSTALLED) ## can it be tuned to 99%? about 10 minutes
 	$(PY) -m study all --target ninety_nine$(RUNS)$(WHERE)$(KEPT)
 
-# A process a core, as far as four; the tests of a file stay together, for they share what is slow to make.
+# One process per core, at most four; the tests of a file stay together because they share what is slow to make.
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile
 
 test: $(INSTALLED) ## the tests
@@ -38,7 +38,7 @@ test: $(INSTALLED) ## the tests
 report: $(INSTALLED) ## tables, figures and report again from the records, no training
 	$(PY) -m study report$(KEPT)
 
-# The peers are installed here alone, beside the study's environment; without one of them the others are measured.
+# The peers get an environment of their own; if they cannot be installed, the rest is measured.
 bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (17 minutes; 6 GB of peers the first time)
 	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
 	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(call option,--repeats,REPEATS)$(KEPT)
@@ -50,16 +50,16 @@ check: $(INSTALLED) ## lint, format, types and tests: what a contribution must p
 	$(dir $(PY))lint-imports
 	$(PY) -m pytest $(SIDE_BY_SIDE)
 
-format: $(INSTALLED) ## format the code, and mend what ruff can mend
+format: $(INSTALLED) ## format the code, and fix what ruff can fix
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --only-binary :all: \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
-# On Linux, PyTorch from the usual index needs libraries of CUDA to start even without a GPU; these it does not.
+# On Linux, PyTorch from the usual index needs CUDA libraries to start even without a GPU, but not these.
 NOT_ON_A_CPU = triton cuda-bindings cuda-pathfinder nvidia-cuda-cccl nvidia-cuda-cupti nvidia-cusolver nvidia-nvtx
 
-# Pins that are there stay; to take newer versions, delete the lock first.
+# Pins that are in a lock stay; to take newer versions, delete the lock first.
 lock: ## requirements.lock and requirements-bench.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
@@ -72,22 +72,26 @@ clean: ## remove the environment and caches; results stay
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@awk '/^## / { sub("## ", ""); print }' Makefile
+	@for python in $(PY) $(PYTHONS); do "$$python" study/runner/cores.py 2>/dev/null && break; done; true
 
 ##
 ## With any of: SEEDS=30                    seeds per setting
 ##              ACTIVATIONS="relu mish"     these activations alone
-##              WORKERS=8                   processes; one a core if not said
+##              WORKERS=8                   processes; one for each core if not said
 ##              SCHEDULER=tcp://host:8786   a Dask cluster instead
 ##              MNIST=mnist.npz             the data, if it is on this machine already
 ##              REPEATS=15                  of bench's contenders; 7 if not said
 ##              RESULTS=folder              where records, tables, figures and report are kept
 ##              PYTHON=python3.13           what .venv is made with; the first that suits if not said
 
-# Which Python: the one named, or else the first of these that suits. The first that does not says why.
+# The first Python that suits, or the one named. If none does, the first one's reason is shown.
 PYTHONS = $(if $(value PYTHON),$(call quote,$(value PYTHON)),python3 python3.13 python3.12 python3.11 python)
 NEEDED = this study needs CPython 3.11, 3.12 or 3.13 on Linux, Windows or an Apple-silicon Mac
 
-$(INSTALLED): requirements.lock
+# The environment holds a copy of the lock it was made from. Contents are compared: a date may be wrong.
+STALE := $(shell cmp -s requirements.lock $(INSTALLED) 2>/dev/null || echo stale)
+.PHONY: stale
+$(INSTALLED): $(STALE)
 	@why=; for python in $(PYTHONS); do \
 	  answer=$$("$$python" tools/environment.py check 2>/dev/null); \
 	  if [ "$$answer" = suits ]; then exec "$$python" tools/environment.py make $(VENV) requirements.lock; fi; \

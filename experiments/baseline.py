@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from study import figures
 from study.analysis import comparisons, summaries
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, rate_summary
@@ -23,7 +24,6 @@ from study.constants import (
     SEEDS,
     SPARSITY_CLAIM,
 )
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import history_frame, measures_frame, runs_frame
@@ -145,9 +145,9 @@ def _pictures(
 ) -> dict[str, Figure]:
     reference = f"article: {fmt.percent(ARTICLE_ACCURACY)}"
     return {
-        "baseline_accuracy": training.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
-        "baseline_training": training.training_curves(history, style),
-        "baseline_gradients_initial": training.gradient_norms_by_layer(norms, style),
-        "baseline_gradients_training": training.gradient_norms_over_training(norms, style),
-        "baseline_units": training.unit_measures(norms, style),
+        "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
+        "baseline_training": figures.training_curves(history, style),
+        "baseline_gradients_initial": figures.gradient_norms_by_layer(norms, style),
+        "baseline_gradients_training": figures.gradient_norms_over_training(norms, style),
+        "baseline_units": figures.unit_measures(norms, style),
     }

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from experiments import baseline
+from study import figures
 from study.analysis import cost as analysis
 from study.analysis.claims import Judgement, judge
 from study.constants import REFERENCE_ACTIVATION
-from study.figures import cost as cost_figures
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.formatting import DASH, interval, percent
@@ -54,9 +54,9 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         **({} if each is None else {"cost_training": _shown_training(cost, style)}),
     }
     of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.sizes(timings)[0])]
-    figures = {NAME: cost_figures.costs(of_small, cost, style, analysis.COPY)}
+    drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
-    return Section(PAGE, tables, shown, figures, protocol, _judgements(small, names, cpu))
+    return Section(PAGE, tables, shown, drawn, protocol, _judgements(small, names, cpu))
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:

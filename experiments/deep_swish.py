@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import rate_summary, summarise
 from study.constants import CLAIM_SEEDS, DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -61,9 +61,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         ),
     }
     shown = {"deep_swish": _shown(found["deep_swish"], trained, style)}
-    figures = {"deep_swish": training.training_curves(history, style)}
+    drawn = {"deep_swish": figures.training_curves(history, style)}
     protocol = {"depth": DEPTH, "width": WIDTH, "dropout": DROPOUT, "learning_rate": RATE, "epochs": EPOCHS}
-    return Section(PAGE, found, shown, figures, protocol, judged)
+    return Section(PAGE, found, shown, drawn, protocol, judged)
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from study import figures
 from study.analysis import gap_causes, summaries, theory_gaps, trainability
 from study.constants import (
     CONFIDENCE,
@@ -23,7 +24,6 @@ from study.constants import (
     WIDTH,
 )
 from study.engine.kinds import INITIAL_ERRORS
-from study.figures import depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -222,8 +222,8 @@ def _figures(
     rates = success["learning_rate"].map(" at {:g}".format)
     panels = success.assign(panel=success["optimiser"].map(OPTIMIZER_NAMES) + rates)
     return {
-        "depth_errors": depth.errors_beside_theory(errors, style),
-        "depth_side_by_side": depth.norms_side_by_side(deep, style),
-        "depth_accuracy": depth.accuracy_against_depth(panels, style),
-        "depth_heat": depth.error_heat_map(deep[deep["measure"] == "error"], style),
+        "depth_errors": figures.errors_beside_theory(errors, style),
+        "depth_side_by_side": figures.norms_side_by_side(deep, style),
+        "depth_accuracy": figures.accuracy_against_depth(panels, style),
+        "depth_heat": figures.error_heat_map(deep[deep["measure"] == "error"], style),
     }

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary
 from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -61,13 +61,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         ),
     }
     shown = {"elu_paper": _shown(found["elu_paper_summary"], style)}
-    figures = {"elu_paper": training.training_curves(history, style)}
+    drawn = {"elu_paper": figures.training_curves(history, style)}
     depth, width = P1_LAYERS
     protocol = {
         "depth": depth, "width": width, "learning_rate": RATE, "batch": BATCH, "epochs": EPOCHS,
         "activations": ACTIVATIONS,
     }  # fmt: skip
-    return Section(PAGE, found, shown, figures, protocol, judged)
+    return Section(PAGE, found, shown, drawn, protocol, judged)
 
 
 def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -86,16 +86,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "gelu_paper": _summary(losses, rates),
         "claim_comparisons": pd.DataFrame(rows),
     }
-    figures = {
-        f"gelu_paper_dropout_{100 * dropout:.0f}": training.training_curves(part, style)
+    drawn = {
+        f"gelu_paper_dropout_{100 * dropout:.0f}": figures.training_curves(part, style)
         for dropout, part in history.groupby("dropout", sort=False)
     }
     depth, width = P1_LAYERS
     protocol = {
         "depth": depth, "width": width, "batch": BATCH, "epochs": EPOCHS, "rates": RATES, "activation": ACTIVATION,
-        "others": OTHERS, "validation": P1_VALIDATION, "figures": {name: name.split("_")[-1] for name in figures},
+        "others": OTHERS, "validation": P1_VALIDATION, "figures": {name: name.split("_")[-1] for name in drawn},
     }  # fmt: skip
-    return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, figures, protocol, judged)
+    return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, drawn, protocol, judged)
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.depth import depths, trained
+from study import figures
 from study.analysis import summaries, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
-from study.figures import criticality, depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -135,6 +135,6 @@ def _figures(success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Sty
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {
-        "initialization_accuracy": depth.accuracy_against_depth(success.assign(panel=success["init"]), style),
-        "initialization_critical": criticality.critical_lines(pd.concat(lines, ignore_index=True), points, style),
+        "initialization_accuracy": figures.accuracy_against_depth(success.assign(panel=success["init"]), style),
+        "initialization_critical": figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
     }

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from study import figures
 from study.analysis import comparisons, summaries, tuning
 from study.analysis.statistics import paired_difference
 from study.constants import (
@@ -22,7 +23,6 @@ from study.constants import (
     TUNING_EPOCHS,
     TUNING_SEEDS,
 )
-from study.figures import rates as rate_figures
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -293,7 +293,7 @@ def _pictures(
             "Validation accuracy against the learning rate, on a scale on which the error is logarithmic: mean and "
             "interval over seeds, every seed a dot, more of them at an activation's finalists, a ring at the rate "
             "chosen. Look for how flat each top is, and on which side it falls off.",
-            rate_figures.accuracy_against_rate(rates, tuning_runs, style),
+            figures.accuracy_against_rate(rates, tuning_runs, style),
         )
     ]
     points = pd.concat([part.assign(arm=arm) for arm, part in zip(("tuned", "untuned"), arms.values(), strict=True)])
@@ -302,6 +302,6 @@ def _pictures(
             "Test accuracy on fresh seeds at each activation's own rate (filled) and at the article's (open): every "
             "run above the mean with its interval. Compare the gaps between activations with those between the arms."
         )
-        picture = rate_figures.tuned_beside_untuned(points.assign(accuracy=points[METRIC]), tuned, style, ARTICLE_RATE)
+        picture = figures.tuned_beside_untuned(points.assign(accuracy=points[METRIC]), tuned, style, ARTICLE_RATE)
         shown.append(Picture("tuned", caption, picture))
     return shown

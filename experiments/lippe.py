@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, summarise
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -57,17 +57,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "history": history.assign(experiment=NAME),
         "lippe": accuracy.merge(epochs[["init", "epochs_mean"]], on="init"),
     }
-    figures = {
-        f"lippe_{INITIALIZATIONS[str(init)]}": training.training_curves(part, style)
+    drawn = {
+        f"lippe_{INITIALIZATIONS[str(init)]}": figures.training_curves(part, style)
         for init, part in history.groupby("init", sort=False)
     }
     protocol = {
         "widths": "-".join(map(str, WIDTHS)), "depth": len(WIDTHS), "learning_rate": LEARNING_RATE,
         "momentum": MOMENTUM, "batch": BATCH, "epochs": EPOCHS, "patience": PATIENCE, "activation": ACTIVATION,
         "titles": {init: TITLES[part] for init, part in INITIALIZATIONS.items()},
-        "figures": {name: TITLES[name.removeprefix("lippe_")] for name in figures},
+        "figures": {name: TITLES[name.removeprefix("lippe_")] for name in drawn},
     }  # fmt: skip
-    return Section(PAGE, found, {"lippe": _shown(found["lippe"])}, figures, protocol, _judgements(runs))
+    return Section(PAGE, found, {"lippe": _shown(found["lippe"])}, drawn, protocol, _judgements(runs))
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

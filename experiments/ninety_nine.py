@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, summarise
 from study.constants import FIRST_FRESH_SEED
-from study.figures import training
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -99,8 +99,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna())
     found["ninety_nine"] = pd.DataFrame([paired_arms.interval_row(dict(zip(KEYS, choice, strict=True)), accuracy)])
     found["history"] = history_frame(final).assign(experiment=NAME)
-    figures = {"ninety_nine": training.training_curves(history_frame(final), style)}
-    return Section(PAGE, found, shown, figures, protocol, [_judgement(accuracy)])
+    drawn = {"ninety_nine": figures.training_curves(history_frame(final), style)}
+    return Section(PAGE, found, shown, drawn, protocol, [_judgement(accuracy)])
 
 
 def _judgement(accuracy: Interval) -> Judgement:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, proportion_interval, rate_summary, summarise
 from study.constants import CHANCE_LEVEL, REFERENCE_ACTIVATION
-from study.figures import outputs
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -54,7 +54,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = runs_frame(records)
     table = _table(runs)
     tables = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]], "output_layer": table}
-    figure = outputs.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES}))
+    figure = figures.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES}))
     protocol = {
         "activation": runs["activation"].iloc[0],
         "epochs": OUTPUT_EPOCHS,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
 from study.constants import INITIAL_SEEDS, INITIALIZATIONS, WIDTH
-from study.figures import claims
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame
@@ -64,7 +64,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         PAGE,
         {"initial_errors": errors, "born_dead": born},
         {"initial_errors": _shown_errors(errors, style), "born_dead": _shown_born(born, style)},
-        {"born_dead": claims.born_dead(born, style)},
+        {"born_dead": figures.born_dead(born, style)},
         protocol | {"seeds": _seeds(plan).stop},
         _judgements(deep, born),
     )

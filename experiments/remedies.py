@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from study import figures
 from study.analysis import summaries, trainability
 from study.analysis.statistics import geometric_summary
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, PROFILE_DEPTH, WIDTH
-from study.figures import depth
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -92,7 +92,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
-    figure = depth.remedies(success.assign(baseline=success["remedy"] == BEFORE), style)
+    figure = figures.remedies(success.assign(baseline=success["remedy"] == BEFORE), style)
     protocol = {"plain": BEFORE, "sgd_rate": DEPTH_OPTIMIZERS[1][1], "centred_sigma_w": CENTRED_SIGMA_W}
     return Section(PAGE, tables, {NAME: _shown(success, style)}, {NAME: figure}, protocol)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from experiments import baseline
+from study import figures
 from study.analysis import comparisons
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary, mean_interval, summarise
 from study.constants import REFERENCE_ACTIVATION
-from study.figures import noise
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import noise_frame, runs_frame
@@ -51,8 +51,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     names = table["activation"].unique()
     has_reference = REFERENCE_ACTIVATION in names and len(names) > 1
     reference = style.label(REFERENCE_ACTIVATION) if has_reference else None
-    figures = {NAME: noise.noise_response(table, noisy, style, reference)}
-    return Section(PAGE, section_tables, shown, figures, judgements=_judgements(overall))
+    drawn = {NAME: figures.noise_response(table, noisy, style, reference)}
+    return Section(PAGE, section_tables, shown, drawn, judgements=_judgements(overall))
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:

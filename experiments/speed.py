@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from study import figures
 from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
-from study.figures import benchmark
 from study.figures.style import Style
 from study.plan import Plan
 from study.report import formatting as fmt
@@ -66,16 +66,16 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "growth_exponents": exponents(growth),
         "forecast": forecast(content, evidence),
     }
-    figures = {
-        "bench": benchmark.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
-        "growth": benchmark.growth(growth, found["growth_exponents"]),
+    drawn = {
+        "bench": figures.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
+        "growth": figures.growth(growth, found["growth_exponents"]),
     }
     shown = {
         "bench": _shown_contenders(bench),
         "bench_targets": _shown_targets(judged_targets),
         "growth_exponents": _shown_exponents(found["growth_exponents"]),
     }
-    return Section(PAGE, found, shown, figures, protocol(document))
+    return Section(PAGE, found, shown, drawn, protocol(document))
 
 
 def protocol(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from study import figures
 from study.analysis import trainability
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import log_mean_interval
 from study.constants import P7_CLAIM, P7_SIGMA_B, P7_SIGMA_W, WIDTH
-from study.figures import criticality
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -63,12 +63,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_over_scale": reached,
     }
     shares = grid.assign(trained=grid["share_trained"])
-    figures = {"trainable_depth_6xi": criticality.trainable_depth(shares, scales)}
+    drawn = {"trainable_depth_6xi": figures.trainable_depth(shares, scales)}
     protocol = {
         "activation": P7_CLAIM, "width": WIDTH, "sigma_b": P7_SIGMA_B, "learning_rate": RATE, "epochs": EPOCHS,
         "factor": FACTOR,
     }  # fmt: skip
-    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, figures, protocol, judged)
+    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, judged)
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:

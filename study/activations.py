@@ -153,11 +153,6 @@ REGISTRY: dict[str, Activation] = {
 }
 
 
-def studied() -> list[str]:
-    """Names of the entries every experiment compares, in the registry's order."""
-    return [name for name, entry in REGISTRY.items() if entry.studied]
-
-
 def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """phi and its derivative phi' (by automatic differentiation) at the points x; shapes and dtype of x."""
     points = tf.convert_to_tensor(x)

@@ -1,7 +1,6 @@
-"""The `study` command: reads what was asked for, and calls the rooms that do it."""
+"""The `study` command: read what was asked for, call what does it, and return an exit code."""
 
 import argparse
-import difflib
 import json
 import os
 import shlex
@@ -13,47 +12,46 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from study.engine import environment
+from study.runner import surroundings
+from study.runner.cores import usual_workers
 from study.runner.progress import say
 
 DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
-class UsageError(Exception):
-    """Something asked for that cannot be; the message is complete."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return its exit code (CONTRIBUTING.md says what they mean)."""
-    environment.prepare()
+    """Carry out one command and return its exit code; CONTRIBUTING.md lists the codes."""
+    surroundings.prepare()
+    if arguments is None:
+        surroundings.quieten()
     signal.signal(signal.SIGTERM, _terminate)
     options = _parser().parse_args(arguments)
-    from study.data.mnist import DataError
-    from study.records.files import FolderError, FolderHeld
-    from study.records.store import RecordError
-    from study.settings import SettingsError
-
+    codes = _codes()
     code = DONE
     try:
         code = int(options.command(options))
         sys.stdout.flush()
-        return code
-    except SettingsError as error:
-        return _complain("bad settings:\n  " + "\n  ".join(error.problems), BAD_USAGE)
-    except (UsageError, FolderError) as error:
-        return _complain(str(error), BAD_USAGE)
-    except DataError as error:
-        return _complain(str(error), NO_DATA)
-    except RecordError as error:
-        return _complain(str(error), DAMAGED)
-    except FolderHeld as error:
-        return _complain(str(error), HELD)
+    except tuple(codes) as error:
+        return _complain(str(error), codes[type(error)])
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said, and the workers are being ended
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end of the workers
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
         return _complain(f"interrupted; what was finished is kept. Resume with: {again}", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
-        return code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
+    return code
+
+
+def _codes() -> dict[type[Exception], int]:
+    """Return the exit code of each error that a command may end with; its message is complete."""
+    from study.data.mnist import DataError
+    from study.records.files import FolderError, FolderHeld
+    from study.records.store import RecordError
+    from study.runner.request import UsageError
+    from study.settings import SettingsError
+
+    bad = dict.fromkeys((SettingsError, UsageError, FolderError), BAD_USAGE)
+    return {**bad, DataError: NO_DATA, RecordError: DAMAGED, FolderHeld: HELD}
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -65,53 +63,28 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (function, text, groups) in _COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        for group in groups:
-            group(command)
-        command.set_defaults(command=function)
-    return parser
+def _all(options: argparse.Namespace) -> int:
+    from study.report import currency
 
-
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of the target if none is named")
-    parser.add_argument("--target", help="whose experiments: all (if not said), or one with long protocols, as claims")
-    parser.add_argument("--seeds", type=int, help="paired seeds per setting")
-    parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
-    parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
-
-
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where everything is kept (results)")
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mnist", type=Path, help="a file or folder that holds MNIST")
-    parser.add_argument("--any-data", action="store_true", help="accept a --mnist file that holds another data set")
-
-
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, help="processes; one a core if not said; 0: all in this process")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler to use instead of this machine")
-
-
-def _add_names(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="activations; all if none is named")
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("settings", nargs="+", metavar="FIELD=VALUE", help="as in activation=relu seed=0 depth=5")
+    command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
+    if currency.is_current(options.results, currency.inputs(options.results, command, options.mnist)):
+        say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
+        return DONE
+    code = _run(options)
+    found = currency.inputs(options.results, command, options.mnist)
+    code = max(code, _report(options))
+    if code == DONE:
+        currency.note_finished(options.results, found)
+    return code
 
 
 def _run(options: argparse.Namespace) -> int:
     from experiments import askable
     from study.records.ledger import shelves
+    from study.runner.request import read_plan
 
-    plan, names = _asked(options)
     targets, code = askable(), DONE
+    plan, names = read_plan(options, _registry(), targets)
     for shelf in shelves(options.results):
         if here := [name for name in names if shelf.holds(targets[name])]:
             code = max(code, _run_on(shelf, plan, here, options))
@@ -119,28 +92,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_on(shelf: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
-    """Do what is missing of the experiments whose runs are kept on this shelf."""
+    """Do what is missing of the experiments whose runs are kept in this folder."""
     from study.records.files import hold, prepare_folder
     from study.runner.session import run_experiments
     from study.runner.workers import ClusterError
 
+    workers, why = _workers(options)
     prepare_folder(shelf.folder)
     try:
         with hold(shelf.folder):
-            outcome = run_experiments(
-                plan, _modules(names), shelf, _data(options), _workers(options), options.scheduler
-            )
+            if options.workers is None and options.scheduler is None:
+                say(f"worker processes: {workers}, {why}")
+            outcome = run_experiments(plan, _modules(names), shelf, _data(options), workers, options.scheduler)
     except ClusterError as error:
         return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
     say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {shelf.folder}")
     for failure in outcome.failures:
         say(f"study: {failure}")
     return SOME_FAILED if outcome.failures else DONE
-
-
-def _all(options: argparse.Namespace) -> int:
-    code = _run(options)
-    return max(code, _report(options))
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -156,10 +125,12 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from study.runner.session import planned
+    from experiments import askable
+    from study.runner.preview import preview
+    from study.runner.request import read_plan
 
-    plan, names = _asked(options)
-    for line in planned(plan, _modules(names), options.results, _data(options), _workers(options)):
+    plan, names = read_plan(options, _registry(), askable())
+    for line in preview(plan, _modules(names), options.results, _data(options), _workers(options)[0]):
         print(line)
     return DONE
 
@@ -177,19 +148,12 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    """One run of any settings, printed and recorded."""
     from study.records.files import hold, prepare_folder
+    from study.runner.request import check_activations, read_settings
     from study.runner.session import train_one
-    from study.settings import Settings, SettingsError
 
-    given = dict(_assignment(text) for text in options.settings)
-    known = Settings.__dataclass_fields__
-    unknown = [f"{name} is no setting; the settings are {', '.join(known)}" for name in given if name not in known]
-    missing = [f"{name} is missing" for name in ("activation", "seed") if name not in given]
-    if unknown or missing:
-        raise SettingsError([*unknown, *missing])
-    settings = Settings(**given)
-    _check_names([settings.activation], _registry(), "activation")
+    settings = read_settings(options.settings)
+    check_activations([settings.activation], _registry())
     runs = options.results / "runs"
     prepare_folder(runs)
     with hold(runs):
@@ -198,21 +162,8 @@ def _train(options: argparse.Namespace) -> int:
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"{text!r} is no setting; write FIELD=VALUE")
-    try:
-        return name, json.loads(value, parse_constant=float)
-    except ValueError:
-        return name, {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "none": None}.get(
-            value.lower(), value
-        )
-
-
 def _activations(options: argparse.Namespace) -> int:
-    registry = _registry()
-    for name, entry in registry.items():
+    for name, entry in _registry().items():
         mark = "*" if entry.studied else " "
         print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
     print("* studied unless ACTIVATIONS says otherwise")
@@ -220,10 +171,12 @@ def _activations(options: argparse.Namespace) -> int:
 
 
 def _theory(options: argparse.Namespace) -> int:
-    from study.theory.meanfield import describe
+    registry = _registry()
+    from study.runner.request import check_activations
+    from study.theory.summary import describe
 
-    names = options.names or [name for name, entry in _registry().items() if entry.studied]
-    _check_names(names, _registry(), "activation")
+    names = options.names or [name for name, entry in registry.items() if entry.studied]
+    check_activations(names, registry)
     print("\n\n".join(describe(name) for name in names))
     return DONE
 
@@ -242,55 +195,11 @@ def _registry() -> dict[str, Any]:
     return REGISTRY
 
 
-def _asked(options: argparse.Namespace) -> tuple[Any, list[str]]:
-    """The plan and the experiments' names; everything wrong with them is said at once."""
-    from experiments import askable
-    from study.plan import EVERYTHING, Plan
-
-    registry, known = _registry(), askable()
-    wanted = options.target or EVERYTHING
-    names = options.experiments or [name for name, target in known.items() if target == wanted]
-    chosen = options.activations.replace(",", " ").split() if options.activations is not None else None
-    problems = [*_unknown(names, known, "experiment"), *_unknown(chosen or [], registry, "activation")]
-    targets = dict.fromkeys([EVERYTHING, *known.values()])
-    problems += _unknown([wanted], targets, "target")
-    if options.target in targets:
-        others = [name for name in names if known.get(name, wanted) != wanted]
-        problems += [f"{name} belongs to the target {known[name]}, not {wanted}" for name in others]
-    if options.quick and any(known.get(name, EVERYTHING) != EVERYTHING for name in names):
-        problems.append("a long protocol has no quick form: leave --quick out")
-    if chosen == []:
-        problems.append("activations is empty; name at least one, as in 'relu mish'")
-    if options.seeds is not None and options.seeds < 1:
-        problems.append(f"seeds is {options.seeds}; it must be a whole number, at least 1")
-    if options.workers is not None and options.workers < 0:
-        problems.append(f"workers is {options.workers}; it must be a whole number, at least 0")
-    if problems:
-        raise UsageError("\n  ".join(problems))
-    is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
-    activations = tuple(name for name in registry if is_wanted(name))
-    return Plan(activations, options.seeds, options.quick), names
-
-
 def _modules(names: Sequence[str]) -> dict[str, Any]:
     """Return the experiments of these names, in the order of the report."""
     from experiments import by_name
 
     return {name: module for name, module in by_name().items() if name in names}
-
-
-def _check_names(names: Sequence[str], known: dict[str, Any], what: str) -> None:
-    if problems := _unknown(names, known, what):
-        raise UsageError("\n  ".join(problems))
-
-
-def _unknown(names: Sequence[str], known: dict[str, Any], what: str) -> list[str]:
-    problems = []
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
-            problems.append(f"unknown {what} {name!r}; near it: {', '.join(near)}")
-    return problems
 
 
 def _data(options: argparse.Namespace) -> Callable[[], Any]:
@@ -299,21 +208,59 @@ def _data(options: argparse.Namespace) -> Callable[[], Any]:
     return lambda: load(options.mnist, any_data=options.any_data)
 
 
-def _workers(options: argparse.Namespace) -> int:
-    if options.workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(options.workers)
+def _workers(options: argparse.Namespace) -> tuple[int, str]:
+    """Return how many processes to start, and why."""
+    return usual_workers() if options.workers is None else (options.workers, "as asked for")
 
 
-_PLAN = (_add_plan, _add_results, _add_data, _add_machine)
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of the target if none is named")
+    parser.add_argument("--target", help="whose experiments: all (if not said), or one with long protocols, as claims")
+    parser.add_argument("--seeds", type=int, help="paired seeds per setting")
+    parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
+    parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
+    _add_results(parser)
+    _add_data(parser)
+    parser.add_argument("--workers", type=int, help="processes; one a core if not said; 0: all in this process")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler to use instead of this machine")
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where everything is kept (results)")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mnist", type=Path, help="a file or folder that holds MNIST")
+    parser.add_argument("--any-data", action="store_true", help="accept a --mnist file that holds another data set")
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="activations; all studied ones if none is named")
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("settings", nargs="+", metavar="FIELD=VALUE", help="as in activation=relu seed=0 depth=5")
+
+
 _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Callable[..., None], ...]]] = {
-    "all": (_all, "run every experiment of the target, then write the report", _PLAN),
-    "run": (_run, "do the runs that are missing", _PLAN),
-    "plan": (_plan, "what would run, and how long it would take", _PLAN),
+    "all": (_all, "run every experiment of the target, then write the report", (_add_plan,)),
+    "run": (_run, "do the runs that are missing", (_add_plan,)),
+    "plan": (_plan, "what would run, and how long it would take", (_add_plan,)),
     "report": (_report, "tables, figures and report from the records", (_add_results,)),
     "verify": (_verify, "check every record's checksum and identity", (_add_results,)),
-    "train": (_train, "one run of any settings", (_add_settings, _add_results, _add_data)),
+    "train": (_train, "one run of any settings, printed and recorded", (_add_settings, _add_results, _add_data)),
     "activations": (_activations, "the registry", ()),
     "theory": (_theory, "what theory predicts for an activation", (_add_names,)),
     "data": (_show_data, "get MNIST and verify it", (_add_data,)),
 }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (function, text, groups) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        for group in groups:
+            group(command)
+        command.set_defaults(command=function)
+    return parser

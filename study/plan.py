@@ -1,18 +1,18 @@
-"""What was asked for: activations, seeds, and which make target an experiment belongs to."""
+"""What was asked for: activations, seeds, and what a module of experiments/ declares beside its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-EVERYTHING = "all"  # the target of what names none
+EVERYTHING = "all"  # the target of a module that names none
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: the activations compared, in the registry's order, and how many paired seeds.
+    """Hold what was asked for: the activations compared, in the registry's order, and how many paired seeds.
 
-    `theory` holds, per activation, what the catalogue recorded of its predictions; to `interpret`, also that of the
-    activations that `rounds` named besides.
+    `theory` holds, per activation, what the catalogue recorded of its predictions. `interpret` also finds there the
+    activations that only `rounds` named.
     """
 
     activations: tuple[str, ...]
@@ -21,11 +21,27 @@ class Plan:
     theory: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class DepthScaleGrid:
+    """Ask for theory's depth scale at each `sigma_w` of the weights, all with one `sigma_b` of the biases."""
+
+    sigma_w: tuple[float, ...]
+    sigma_b: float
+
+
 def target(module: object) -> str:
-    """The make target that does what a module asks for."""
+    """Return the make target that does what a module asks for."""
     return str(getattr(module, "TARGET", EVERYTHING))
 
 
 def times_activations(module: object) -> bool:
-    """Whether a module asks for the activations to be timed."""
+    """Return whether a module asks for the activations to be timed."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
+
+
+def depth_scales(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
+    """Return the depth scales that each module asks for, by its name and by activation.
+
+    The catalogue computes them once and keeps them; `Plan.theory[activation]["depth_scales"][module]` has them.
+    """
+    return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from study.data.mnist import Dataset
-from study.engine import environment
+from study.runner import surroundings
 
-environment.prepare()  # before any test imports TensorFlow, which reads this once
+surroundings.prepare()  # before any test imports TensorFlow or matplotlib, which read their variables once
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit it; tests of Ctrl-C must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -11,11 +11,15 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
+from repository import ROOT, tool
 
-ROOT = Path(__file__).resolve().parents[1]
+from study.runner.cores import usual_workers
+from tests import benchmarks
+
 LOCK = ROOT / "requirements.lock"
 TARGETS = [
     "all",
@@ -31,8 +35,9 @@ TARGETS = [
     "clean",
     "help",
 ]
-TOOLS = ["sh", "make", "awk"]  # all that a recipe may ask of the system, Python apart
+TOOLS = ["sh", "make", "awk", "cmp"]  # all that a recipe may ask of the system, Python apart
 
+ENVIRONMENT = tool("environment")
 Finished = subprocess.CompletedProcess[str]
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
@@ -50,9 +55,9 @@ def locked() -> dict[str, tuple[Requirement, list[str]]]:
 def checkout(tmp_path: Path) -> Path:
     """What `make` needs of the project, in a folder whose name is hard on shell scripts, without an environment."""
     folder = tmp_path / "a folder's $HOME"
-    shutil.copytree(ROOT / "tools", folder / "tools")
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, folder)
+    for name in ("tools/environment.py", "study/runner/cores.py", "Makefile", "pyproject.toml", "requirements.lock"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
@@ -61,8 +66,8 @@ def commands(tmp_path: Path) -> Path:
     """A folder to be the whole PATH: a newcomer's machine, without Python and uv."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for tool in TOOLS:
-        (folder / tool).symlink_to(str(shutil.which(tool)))
+    for name in TOOLS:
+        (folder / name).symlink_to(str(shutil.which(name)))
     return folder
 
 
@@ -131,6 +136,8 @@ def test_help_lists_every_target(checkout: Path) -> None:
     variables = {"SEEDS", "ACTIVATIONS", "WORKERS", "SCHEDULER", "MNIST", "REPEATS", "RESULTS", "PYTHON"}
     assert set(re.findall(r"\b([A-Z]+)=", shown.stdout)) == variables
     assert shown.stdout == make(checkout, "help").stdout
+    workers, reason = usual_workers()
+    assert f"WORKERS is {workers} on this machine unless you say otherwise: {reason}" in shown.stdout
 
 
 def test_variables_become_options(checkout: Path) -> None:
@@ -168,11 +175,27 @@ def test_failed_study_fails_make(checkout: Path) -> None:
 
 
 def test_second_call_installs_nothing(checkout: Path, commands: Path) -> None:
-    """With a stamp newer than the lock no Python is even looked for; a newer lock asks for a new environment."""
+    """As long as the lock says what it said no Python is even looked for, whichever file is newer; another pin asks for
+    a new environment, though the lock be older."""
     whole_environment(checkout, "exit 0")
-    assert make(checkout, "-j4", "all", "test", path=commands).returncode == 0
-    os.utime(checkout / "requirements.lock", (2**31, 2**31))
+    lock, stamp = checkout / "requirements.lock", checkout / ".venv" / ".installed"
+    for of_lock, of_stamp in ((2**31, 1), (1, 2**31)):
+        os.utime(lock, (of_lock, of_lock))
+        os.utime(stamp, (of_stamp, of_stamp))
+        assert make(checkout, "-j4", "all", "test", path=commands).returncode == 0
+    lock.write_text(lock.read_text() + "another==1\n")
+    os.utime(lock, (1, 1))
     assert "Python" in make(checkout, "all", path=commands).stderr
+
+
+def test_the_tool_too_compares_contents(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second process, which waited for the first, finds the environment made."""
+    whole_environment(checkout, "exit 0")
+    monkeypatch.setattr(ENVIRONMENT, "_run", None)
+    ENVIRONMENT.make(checkout / ".venv", checkout / "requirements.lock")
+    assert capsys.readouterr().out == ""
 
 
 def whole_environment(checkout: Path, does: str) -> None:
@@ -181,7 +204,30 @@ def whole_environment(checkout: Path, does: str) -> None:
     folder.mkdir(parents=True)
     (folder / "python").write_text(f"#!/bin/sh\n{does}\n")
     (folder / "python").chmod(0o755)
-    (checkout / ".venv" / ".installed").touch()
+    shutil.copy(checkout / "requirements.lock", checkout / ".venv" / ".installed")
+
+
+def test_a_users_variables_say_only_where_packages_come_from() -> None:
+    """What would change which packages are installed, or where, is dropped: of pip, uv, Python, conda and venv."""
+    kept = {"PATH": "p", "HOME": "h", "PIP_INDEX_URL": "i", "PIP_FIND_LINKS": "f", "PIP_CERT": "c", "UV_INDEX": "u"}
+    kept |= {"PIP_DEFAULT_TIMEOUT": "9", "HTTPS_PROXY": "x", "SSL_CERT_FILE": "s"}
+    names = "PIP_TARGET PIP_PREFIX PIP_NO_BINARY PIP_CONSTRAINT PIP_USER PIP_REQUIRE_VIRTUALENV PIP_CONFIG_FILE"
+    names += " UV_TARGET UV_CONSTRAINT UV_NO_BINARY UV_PYTHON UV_SYSTEM_PYTHON PYTHONPATH PYTHONHOME PYTHONOPTIMIZE"
+    names += " VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV"
+    assert ENVIRONMENT.variables({**kept, **dict.fromkeys(names.split(), "/nonsense")}) == kept
+
+
+def test_an_interrupted_benchmark_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at any time, also while it is still importing, is no traceback."""
+    module = ModuleType("tests.benchmarks.run")
+    monkeypatch.setitem(sys.modules, "tests.benchmarks.run", module)
+    monkeypatch.setattr(benchmarks, "run", module, raising=False)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "main", interrupted, raising=False)
+    assert importlib.import_module("tests.benchmarks.__main__").main() == 130
 
 
 @pytest.mark.parametrize(

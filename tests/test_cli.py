@@ -136,9 +136,9 @@ TRAIN = ("train", *DATA)
             "depth=0 seed=-1 learning_rate=nan batch=0",
             ["depth is 0", "seed is -1", "learning_rate is nan", "batch is 0"],
         ),
-        ("dept=3 sed=1", ["dept is no setting", "sed is no setting", "depth"]),
+        ("dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
         ("activation=rellu", ["unknown activation 'rellu'", "relu"]),
-        ("relu", ["'relu' is no setting", "FIELD=VALUE"]),
+        ("relu", ["'relu' is not a setting", "FIELD=VALUE"]),
     ],
 )
 def test_bad_settings_are_named_before_any_work(study: Said, fake: Path, settings: str, named: list[str]) -> None:

@@ -22,7 +22,7 @@ from study.plan import Plan
 from study.records.store import Store, read_document, write_document
 from study.report.section import Evidence, Section
 from study.runner import timing
-from study.runner.workers import ProcessDied, alone
+from study.runner.workers import ProcessDied, run_in_fresh_process
 from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
@@ -272,7 +272,7 @@ def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monke
     def died(*arguments: object) -> None:
         raise ProcessDied("no reason")
 
-    monkeypatch.setattr(timing, "alone", died)
+    monkeypatch.setattr(timing, "run_in_fresh_process", died)
     code, _, said = study("all", *DATA)
     assert code == 1
     assert "the activations were not timed: no reason" in said
@@ -281,8 +281,8 @@ def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monke
 
 def test_alone_is_another_process() -> None:
     """It returns what the function does there, and tells an error or a death by what it says."""
-    assert alone(os.getpid) != os.getpid()
+    assert run_in_fresh_process(os.getpid) != os.getpid()
     with pytest.raises(ProcessDied, match="ZeroDivisionError: "):
-        alone(divmod, 1, 0)
+        run_in_fresh_process(divmod, 1, 0)
     with pytest.raises(ProcessDied, match="without an answer"):
-        alone(os._exit, 3)
+        run_in_fresh_process(os._exit, 3)

@@ -1,11 +1,11 @@
 """Make a virtual environment from a lock file: every package pinned, every file checked against its hash.
 
-    python tools/environment.py check              prints "suits", or in what way this Python does not
-    python tools/environment.py make VENV LOCK     makes VENV anew unless it is newer than LOCK
+    python tools/environment.py check              prints "suits", or why this Python does not
+    python tools/environment.py make VENV LOCK     makes VENV anew unless it was made from a lock of this content
     python tools/environment.py peers VENV LOCK    the same without the project itself: for the engine's peers
 
-The Makefile asks whatever Python it finds, so only the standard library is imported, and the syntax is that of
-Python 3.6: an old one must be able to say that it is old.
+The Makefile asks whatever Python it finds. So only the standard library is imported, in the syntax of Python 3.6: an
+old Python must be able to say that it is old.
 """
 
 import contextlib
@@ -16,23 +16,30 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 11), (3, 13)  # TensorFlow 2.21 has builds for these CPythons, and for these machines alone
+OLDEST, NEWEST = (3, 11), (3, 13)  # TensorFlow 2.21 has builds for these CPythons and these machines alone
 MACHINES = [("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"), ("Windows", "AMD64")]
-STAMP = ".installed"  # lies in the environment once it is whole; the Makefile looks at its age
+STAMP = ".installed"  # a copy of the lock that the environment was made from; the Makefile compares the two
 
-# No bytecode: pip would compile 7,000 files on one core (27 s). `SLOW_TO_LOAD` has it written for those that are used.
+# No bytecode: pip would compile 7,000 files on one core (27 s). `SLOW_TO_LOAD` compiles those that are used.
 PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile"]
-# Nothing is built and nothing looked up, the lock is complete; the project itself is built by the locked setuptools.
+# Nothing is built and nothing looked up: the lock is complete. The project itself is built by the locked setuptools.
 LOCKED = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r"]
 PROJECT = ["--no-deps", "--no-build-isolation", "--no-index", "-e", "."]
 SLOW_TO_LOAD = "import tensorflow, seaborn, statsmodels.api, dask.distributed"
 
+# What a user's variables may tell pip and uv: where files come from and how they are fetched, never which or whereto.
+FETCHING = (
+    "INDEX", "FIND_LINKS", "CERT", "PROXY", "TRUSTED_HOST", "INSECURE_HOST", "TIMEOUT", "RETRIES", "CACHE_DIR",
+    "KEYRING", "TLS", "OFFLINE", "CONCURRENT",
+)  # fmt: skip
+ACTIVE = ("PYTHON", "VIRTUAL_ENV", "CONDA", "_CONDA", "__PYVENV")  # beginnings of variables of an active environment
+
 
 def shortcoming() -> str:
-    """In what way this Python cannot hold the study, as the beginning of a sentence; empty if it can."""
+    """Say why this Python cannot run the study, as the beginning of a sentence; return nothing if it can."""
     version = sys.version_info[:2]
     free_threaded = "free-threaded " if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
     if not OLDEST <= version <= NEWEST or sys.implementation.name != "cpython" or free_threaded:
@@ -47,13 +54,13 @@ def shortcoming() -> str:
 
 
 def make(venv: Path, lock: Path, with_project: bool = True) -> None:
-    """Make `venv` anew from `lock`, stamped when it is whole; a second process waits, then finds it done.
+    """Make `venv` anew from `lock` unless it was made from the same content; a second process waits for the first.
 
-    Always anew: pip checks no hash of what is installed already, and removes nothing that the lock no longer names.
+    It is always made anew: pip does not check what is installed already, and does not remove what the lock drops.
     """
-    with _alone(lock):
-        stamp = venv / STAMP
-        if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
+    with _locked(lock):
+        stamp, content = venv / STAMP, lock.read_bytes()
+        if stamp.exists() and stamp.read_bytes() == content:
             return
         size = "about a minute, 2.5 GB" if with_project else "some minutes, 6 GB with PyTorch's CUDA libraries"
         print(f"Making {venv} from {lock}: {size} on disk", flush=True)
@@ -64,7 +71,7 @@ def make(venv: Path, lock: Path, with_project: bool = True) -> None:
         if with_project:
             _install(python, *PROJECT)
             _run(python, "-I", "-c", SLOW_TO_LOAD, silent=True)
-        stamp.touch()
+        stamp.write_bytes(content)
 
 
 def _has(module: str) -> bool:
@@ -72,9 +79,9 @@ def _has(module: str) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> "Iterator[None]":
-    """One process at a time, where the system has flock (Windows has not); one that is killed holds nothing."""
-    with lock.open("r+b") as file:  # for writing, which NFS asks for
+def _locked(lock: Path) -> "Iterator[None]":
+    """Let one process in at a time, where the system has flock (Windows has not); a killed process blocks nobody."""
+    with lock.open("r+b") as file:  # NFS locks only files that are open for writing
         with contextlib.suppress(ImportError):
             import fcntl
 
@@ -83,7 +90,7 @@ def _alone(lock: Path) -> "Iterator[None]":
 
 
 def _install(python: str, *what: str) -> None:
-    """With uv if it is there; pip, which knows mirrors and certificates that uv does not, has the last word."""
+    """Install with uv if it is there, and with pip if uv fails: pip knows mirrors and certificates that uv does not."""
     uv = shutil.which("uv")
     if uv:
         try:
@@ -96,12 +103,22 @@ def _install(python: str, *what: str) -> None:
 
 
 def _run(*command: str, silent: bool = False) -> None:
-    environment = dict(os.environ, PIP_USER="0", PIP_REQUIRE_HASHES="0")
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE if silent else None)
+    subprocess.run(command, check=True, env=variables(os.environ), stderr=subprocess.PIPE if silent else None)
+
+
+def variables(given: "Mapping[str, str]") -> "dict[str, str]":
+    """Return these environment variables without those that would change what is installed, or where."""
+    kept = {}
+    for name, value in given.items():
+        tool, _, option = name.partition("_")
+        is_told = tool in ("PIP", "UV") and not any(word in option for word in FETCHING)
+        if not is_told and not name.startswith(ACTIVE):
+            kept[name] = value
+    return kept
 
 
 def main() -> int:
-    """The exit code: 1, with one line after what pip or uv said, if there is no environment; 130 if interrupted."""
+    """Return the exit code: 1 if there is no environment, after a line that says what failed; 130 if interrupted."""
     if sys.argv[1] == "check":
         print(shortcoming() or "suits")
         return 0

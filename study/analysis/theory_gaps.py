@@ -37,13 +37,21 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     logs = ["gap", "gap_low", "gap_high", "gap_rms", "rms_low", "rms_high"]
     table[logs] = np.log(table[logs].where(table[logs] > 0))
     table[logs[3:]] = table[logs[3:]].div(np.where(is_square, 1.0, 2.0), axis=0)
-    offset = -5 * table["depth"] / (4 * table["width"])
     cancels = table["quantity"].str.startswith("example_weight_gradient")
     return table.assign(
         gap_spread=table["gap"] + np.log(table["predicted"] / table["predicted_spread"]),
-        relu_offset=offset * np.where(is_square, 2.0, np.where(cancels, 0.0, 1.0)),
+        relu_offset=relu_offset(table["depth"], table["width"]) * np.where(is_square, 2.0, np.where(cancels, 0.0, 1.0)),
         is_outside=(table["gap_low"] > 0) | (table["gap_high"] < 0),
     )
+
+
+def relu_offset(depth: Any, width: Any) -> Any:
+    """Return what finite width adds to the mean natural log of a ReLU network's gradient norm: -5L/(4n).
+
+    The log of the squared norm is near normal with variance 5L/n. Its mean is minus half of that, so that the mean
+    square is the one at infinite width (Hanin & Nica 2018). The log of the norm then has variance 5L/(4n).
+    """
+    return -5 * depth / (4 * width)
 
 
 def relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:

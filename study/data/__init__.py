@@ -1,1 +1,1 @@
-"""MNIST: locate, verify, read. In: a path or nothing. Out: a verified `Dataset` of numpy arrays."""
+"""MNIST: obtain a file, verify it, read it. In: a path or nothing. Out: a verified `Dataset` of numpy arrays."""

@@ -1,16 +1,10 @@
-"""Settings -> the network: the initial values of its parameters, and the same network as a Keras model."""
-
-from collections.abc import Callable
-from typing import Any
+"""Settings -> the initial values of the network's parameters."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from study.activations import Activation
-from study.engine import losses
 from study.engine.kinds import stages_of
-from study.engine.stages import CLASSES, PIXELS, Stage
 from study.settings import SCALED, Settings
 
 Parameters = tuple[tuple[tf.Tensor, ...], ...]
@@ -100,56 +94,3 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
         parameters.append(tuple(map(tf.constant, roles)))
         layer += stage.count
     return tuple(parameters)
-
-
-def layer_parameters(parameters: Parameters, stages: tuple[Stage, ...]) -> list[np.ndarray]:
-    """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: Keras' trainable variables, of their shapes."""
-    pairs = zip(parameters, stages, strict=True)
-    of_stages = (zip(*(role[: stage.count].numpy() for role in roles), strict=True) for roles, stage in pairs)
-    return [array.T for layers in of_stages for layer in layers for array in layer]
-
-
-def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
-    """The same network and optimiser as a compiled Keras model with the run's initial weights.
-
-    The engine never uses it; it is how a reader checks what the engine trains, and the tests hold the two equal.
-    """
-    dtype = settings.precision
-    inputs = h = keras.Input((PIXELS,), dtype=dtype)
-    for units in settings.widths:
-        z = keras.layers.Dense(units, dtype=dtype)(h)
-        if settings.normalization == "batch":
-            z = keras.layers.BatchNormalization(dtype=dtype)(z)
-        elif settings.normalization == "layer":
-            z = keras.layers.LayerNormalization(dtype=dtype)(z)
-        output = keras.layers.Activation(activation.function, dtype=dtype)(z)
-        if settings.dropout:
-            output = keras.layers.Dropout(settings.dropout, dtype=dtype)(output)
-        is_added = settings.residual and h is not inputs and h.shape[-1] == units
-        h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
-    model = keras.Model(inputs, _keras_outputs(settings, keras.layers.Dense(CLASSES, dtype=dtype)(h)))
-    initial = layer_parameters(initial_parameters(settings, square_norm), stages_of(settings))
-    for variable, value in zip(model.trainable_variables, initial, strict=True):
-        variable.assign(value)
-    model.compile(optimizer=_keras_optimizer(settings), loss=_keras_loss(settings), metrics=["accuracy"])
-    return model
-
-
-def _keras_optimizer(settings: Settings) -> keras.optimizers.Optimizer:
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(settings.learning_rate, epsilon=settings.epsilon)
-    return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
-
-
-def _keras_outputs(settings: Settings, logits: keras.KerasTensor) -> keras.KerasTensor:
-    """What the loss is taken of: the logits themselves where softmax is a part of the loss."""
-    if losses.is_standard(settings.output, settings.loss):
-        return logits
-    return keras.layers.Activation(losses.OUTPUTS[settings.output], dtype=settings.precision)(logits)
-
-
-def _keras_loss(settings: Settings) -> keras.losses.Loss | Callable[..., Any]:
-    """Of integer labels, except that losses which are not the standard one take them as one-hot rows (B, 10)."""
-    if losses.is_standard(settings.output, settings.loss):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return losses.LOSSES[settings.loss]

@@ -1,45 +1,54 @@
-"""What is recorded of each activation when its runs are made: label, formula, source, curve and what theory predicts.
+"""Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The report quotes this, not the registry of today. It is kept with the runs, so that only a new or changed activation is
-looked at again.
+The report quotes this description, not the registry of today. It is kept with the runs, so that only a new or changed
+activation is computed again.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, P7_CLAIM, P7_LINE, P7_SIGMA_B, P7_SIGMA_W, WIDTH
+from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
 from study.data.mnist import Dataset
 from study.engine import environment
 from study.engine.input_norms import square_norms
+from study.plan import DepthScaleGrid
 from study.records.store import STUDY, source_fingerprint
 
 Entries = dict[str, dict[str, Any]]
+Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation
 
 THEORY = STUDY / "theory"
-GRIDS = [(INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width) for width in INITIAL_WIDTHS]
+NETWORKS = [(INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width) for width in INITIAL_WIDTHS]
 
 
 class Catalogue:
-    """What is recorded of the registry's activations, each described when it is first asked for."""
+    """Describe activations of the registry, each when it is first asked for.
 
-    def __init__(self, data: Dataset, kept: Mapping[str, Any]) -> None:
-        self.data, self.kept, self.square_norms = data, kept, square_norms(data).tolist()
+    `kept` holds the descriptions recorded before, `grids` the depth scales that the experiments ask for.
+    """
+
+    def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
+        self.data, self.kept, self.grids = data, kept, grids
+        self.square_norms = square_norms(data).tolist()
         self.described: Entries = {}
         self.refused: dict[str, str] = {}
 
     def of(self, names: Iterable[str]) -> Entries:
-        """Those of these names that are good, described, in the registry's order; `refused` says why others are not."""
+        """Return the descriptions of the good activations among `names`, in the registry's order.
+
+        `refused` says why the others are not good.
+        """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
-            described, refused = describe(new, self.square_norms, self.kept)
+            described, refused = describe(new, self.square_norms, self.kept, self.grids)
             self.described |= described
             self.refused |= refused
         found = [name for name in asked if name in self.described]
         return {name: self.described[name] for name in sorted(found, key=lambda name: self.described[name]["position"])}
 
     def beside(self, others: Entries) -> Entries:
-        """All described and the `others`, at their places in the registry of today; last those that have left it."""
+        """Return all descriptions and the `others`, in the order of today's registry; those it has lost come last."""
         environment.start_tensorflow()
         from study.activations import REGISTRY
 
@@ -49,17 +58,20 @@ class Catalogue:
 
 
 def describe(
-    names: Collection[str], square_norms: Sequence[float], kept: Mapping[str, Any]
+    names: Collection[str], square_norms: Sequence[float], kept: Mapping[str, Any], grids: Grids
 ) -> tuple[Entries, dict[str, str]]:
-    """What is recorded of each good entry of the registry, in its order, and why the others are refused.
+    """Describe each good activation among `names`, in the registry's order, and say why the others are refused.
 
-    `square_norms` are the ||x||^2 of the training images, or what stands for them; `kept` is what was recorded before.
+    `square_norms` are the ||x||^2 of the training images, or a sample of them; `kept` is what was recorded before. The
+    curve and theory are computed again only if the `basis` has changed: the activation, theory's code, the networks or
+    the images.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
 
     described: Entries = {}
     refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
+    inputs = [json.loads(json.dumps(NETWORKS)), [round(square, 6) for square in square_norms]]
     for position, (name, entry) in enumerate(REGISTRY.items()):
         if name not in names:
             continue
@@ -68,67 +80,77 @@ def describe(
         except ActivationError as error:
             refused[name] = str(error)
             continue
-        found = fingerprint(entry)
-        basis = [
-            found,
-            source_fingerprint(THEORY),
-            json.loads(json.dumps(GRIDS)),
-            [round(square, 6) for square in square_norms],
-        ]
-        old = kept.get(name, {})
+        code, old = [fingerprint(entry), source_fingerprint(THEORY)], kept.get(name, {})
+        basis = [*code, *inputs]
         is_known = old.get("basis") == basis
+        scales = _scales(name, grids, old["theory"]["depth_scales"] if old else {}, code)
         described[name] = {
             "label": entry.label,
             "formula": entry.formula,
             "source": entry.source,
             "position": position,
-            "fingerprint": found,
+            "fingerprint": code[0],
             "basis": basis,
             "curve": old["curve"] if is_known else curve(entry),
-            "theory": old["theory"] if is_known else _theory(name, square_norms),
+            "theory": {**(old["theory"] if is_known else _theory(name, square_norms)), "depth_scales": scales},
         }
     return described, refused
 
 
-def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
-    """`critical`: the initialisation's settings or None, and why; `line`: the critical line; `rows`: theory's table.
+def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
+    """Return the activation's depth scales by experiment: the grid, `xi`, and the `code` that computed them.
 
-    `depth_scales` are there for the activation whose claim is about them, at the biases of that claim.
-    The table's `predicted` is for inputs that all have the mean ||x||^2, `predicted_spread` for inputs of these.
+    Those that are `kept` stay if neither grid nor code has changed, or if their experiment does not ask now.
+    """
+    found = dict(kept)
+    for experiment, wanted in grids.items():
+        if grid := wanted.get(name):
+            about = {"code": code, "sigma_w": list(grid.sigma_w), "sigma_b": grid.sigma_b}
+            old = kept.get(experiment, {})
+            found[experiment] = old if {**old, **about} == old else {**about, "xi": _depth_scales(name, grid)}
+    return found
+
+
+def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
+    """Compute xi, in layers, at each sigma_w: infinite at criticality, nan without an attracting fixed point."""
+    from study.activations import REGISTRY
+    from study.theory.depth_scale import depth_scale
+    from study.theory.fixed_points import attracting_point
+    from study.theory.nonlinearity import from_tensorflow
+
+    function, found = from_tensorflow(REGISTRY[name].function), []
+    for sigma_w in grid.sigma_w:
+        point = attracting_point(function, sigma_w**2, grid.sigma_b**2)
+        found.append(depth_scale(function, point.q, sigma_w**2, grid.sigma_b**2).xi if point else float("nan"))
+    return found
+
+
+def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
+    """Compute the critical initialisation's settings, or why there is none, the critical line, and theory's table.
+
+    The table `rows` has a list a column; see `predicted_rows`.
     """
     import numpy as np
 
     from study.activations import REGISTRY
-    from study.theory import criticality, meanfield
+    from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
+    from study.theory.mean_field import predicted_rows
+    from study.theory.nonlinearity import from_tensorflow
 
-    function = meanfield.from_tensorflow(REGISTRY[name].function)
-    point = criticality.critical_initialization(function)
+    function = from_tensorflow(REGISTRY[name].function)
+    point = critical_initialization(function)
     places = np.geomspace(1e-3, 1e3, 601)
-    line = criticality.critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
+    line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     squares = np.array(square_norms)
-    rows = [row for grid in GRIDS for row in meanfield.theory_table([name], *grid, float(squares.mean()))]
-    spread = [row["predicted"] for grid in GRIDS for row in meanfield.theory_table([name], *grid, squares)]
-    settings = (
-        {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None} if point else None
-    )
+    rows = [row for grid in NETWORKS for row in predicted_rows(name, function, *grid, squares)]
     is_there = line.sigma_b2 > -1e-9
-    scales = sorted((*P7_SIGMA_W, *P7_LINE)) if name == P7_CLAIM else []  # a second each
     return {
-        "critical": settings,
-        "why_none": "" if point else criticality.why_not_critical(function),
+        "critical": point
+        and {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None},
+        "why_none": "" if point else why_not_critical(function),
         "line": {
             "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
             "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
         },
-        "depth_scales": {"sigma_w": scales, "xi": [_depth_scale(function, sigma_w) for sigma_w in scales]},
-        "rows": {column: [row[column] for row in rows] for column in rows[0]} | {"predicted_spread": spread},
+        "rows": {column: [row[column] for row in rows] for column in rows[0]},
     }
-
-
-def _depth_scale(function: Any, sigma_w: float) -> float:
-    """xi at this scale of the weights, in layers, at the first fixed point that attracts; infinite at criticality."""
-    from study.theory import criticality
-
-    points = criticality.fixed_points(function, sigma_w**2, P7_SIGMA_B**2)
-    stable = next((point.q for point in points if point.stability != "unstable"), float("nan"))
-    return criticality.depth_scale(function, stable, sigma_w**2, P7_SIGMA_B**2).xi

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from study import figures
 from study.figures.style import Style
-from study.figures.training import activation_curves
 from study.plan import Plan, target
 from study.records.files import FolderError
 from study.records.ledger import Ledger, Shelf, shelves
@@ -96,8 +96,8 @@ def _common_plan(ledger: Ledger) -> Plan:
 
 def _what_was_compared(ledger: Ledger, style: Style) -> Section:
     curves = ledger.curves()
-    shown, figures = {"what_was_compared": _described(ledger)}, {"activations": activation_curves(curves, style)}
-    return Section(PAGES / "compared.md", {"activations": curves}, shown, figures)
+    shown, drawn = {"what_was_compared": _described(ledger)}, {"activations": figures.activation_curves(curves, style)}
+    return Section(PAGES / "compared.md", {"activations": curves}, shown, drawn)
 
 
 def _described(ledger: Ledger) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""Many runs -> local processes or a Dask cluster, one run in flight a process; every finished run is recorded at once.
+"""Carry out many runs, one at a time in each process, and record each as soon as it is finished.
 
-A run that raises is recorded as failed, one that outlives its time limit as a timeout, one that takes its process with
-it is tried again on another and recorded as crashed after the third death. The other runs go on.
+A run that raises is recorded as failed, one that outlives its time limit as a timeout. A run whose process dies is
+tried again in another process, and recorded as crashed after the third death. The other runs go on.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import distributed
@@ -23,27 +24,21 @@ from study.constants import RUN_SECONDS, WORKER_DEATHS
 from study.engine import environment
 from study.records.provenance import describe
 from study.records.store import FAILED, Record, Store, make
-from study.runner.order import Job, cost, interleaved, lives
+from study.runner.order import Job, alternate, batches, cost
 from study.runner.progress import Progress
 from study.runner.workers import ClusterError, connected
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
+EXIT_SECONDS = 2.0  # after a run was abandoned, its process delivers the result and then ends
 
-Task = Callable[[Settings, str, Any, float], dict[str, Any]]
-Results = Generator[tuple[Job, dict[str, Any]], None, None]
-
-
-@functools.cache
-def _fingerprint(activation: Any) -> str:
-    """Once a process and activation: it takes longer than a network that is not trained."""
-    from study.activations import fingerprint
-
-    return fingerprint(activation)
+Result = dict[str, Any]
+Task = Callable[[Settings, str, Any, float], Result]
+Results = Generator[tuple[Job, Result], None, None]
 
 
-def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
-    """One run, in whatever process this is called; the activation is looked up by name and must be the one meant."""
+def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> Result:
+    """Train one run in this process; the registry's activation must have the `fingerprint` that the job was made of."""
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
@@ -53,6 +48,14 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -
     if found != fingerprint:
         raise ValueError(f"this process has another {settings.activation}: fingerprint {found}, expected {fingerprint}")
     return {**training.train(settings, data, activation, seconds=seconds), "environment": describe()}
+
+
+@functools.cache
+def _fingerprint(activation: Any) -> str:
+    """Compute an activation's fingerprint once per process: it takes longer than a network that is not trained."""
+    from study.activations import fingerprint
+
+    return fingerprint(activation)
 
 
 def execute(
@@ -67,97 +70,108 @@ def execute(
     grace: float = GRACE_SECONDS,
     task: Task = train_job,
 ) -> list[Record]:
-    """Do the jobs and write their records; returns the records, failed ones included, in order of completion.
+    """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
-    `workers` local processes, one thread each; 0 does them one after the other in this process (for debugging).
-    `scheduler` is the address of a Dask scheduler to use instead. `data` reaches every worker once. A run has `seconds`
-    to end by itself; `grace` seconds later its process is given up (not so without processes).
+    `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
+    `scheduler` is the address of a Dask scheduler to use instead. `data` is sent to each worker once. A run has
+    `seconds` to end by itself; `grace` seconds later its process is abandoned, unless it is this process.
     """
-    progress = Progress(label, sum(cost(job.settings) for job in jobs), len(jobs))
-    records = []
-    if _is_serial(workers, scheduler):
-        results = _serially(jobs, data, seconds, task)
+    if workers == 0 and scheduler is None:
+        results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
     else:
-        parts = lives(jobs, workers) if scheduler is None else [interleaved(jobs, workers)]
-        results = _in_processes(parts, workers, scheduler, data, (seconds, grace), task)
-    with contextlib.closing(results):
+        results = _in_processes(jobs, workers, scheduler, functools.partial(attempt, task), (data, seconds, grace))
+    records = []
+    total = sum(cost(job.settings) for job in jobs)
+    with contextlib.closing(results), Progress(label, total, len(jobs)) as progress:
         for job, result in results:
             about = result.pop("environment", None) or describe()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
             records.append(store.write(make(job.identity, job.activation, result, provenance)))
-            progress.advance(cost(job.settings), _what(job, result))
-    progress.finish()
+            progress.advance(cost(job.settings), _summary(job, result))
     return records
 
 
-def _is_serial(workers: int, scheduler: str | None) -> bool:
-    return workers == 0 and scheduler is None
+def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None = None) -> Result:
+    """Return what a run measured, or how it failed: an exception is the failure of this run alone.
 
-
-def _what(job: Job, result: dict[str, Any]) -> str:
-    settings = job.settings
-    outcome = result["status"]
-    if outcome == "done":
-        score = result["last"].get("test_accuracy")
-        outcome = "measured at initialisation" if score is None else f"test accuracy {score:.2%}"
-    elif outcome in FAILED:
-        outcome += f": {result['cause']}"
-    return f"{settings.activation}, depth {settings.depth}, seed {settings.seed}: {outcome}"
-
-
-def _failure(status: str, cause: object) -> dict[str, Any]:
-    text = " ".join(str(cause).split())[:500]  # on one line, and without a terminal's control sequences
-    return {"status": status, "cause": "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)}
-
-
-def _guarded(task: Task, settings: Settings, fingerprint: str, data: Any, seconds: float) -> dict[str, Any]:
-    """The run's result, or how it failed; any exception is this run's own failure, never the study's."""
-    try:
-        return task(settings, fingerprint, data, seconds)
-    except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
-        is_late = type(error).__name__ == "TimeLimit"
-        return _failure(
-            "timeout" if is_late else "failed", f"{error}" if is_late else f"{type(error).__name__}: {error}"
-        )
-
-
-def _serially(jobs: Sequence[Job], data: Any, seconds: float, task: Task) -> Results:
-    for job in jobs:
-        yield job, _guarded(task, job.settings, job.identity.activation, data, seconds)
-
-
-def _in_worker(
-    task: Task, settings: Settings, fingerprint: str, data: Any, seconds: float, grace: float
-) -> dict[str, Any]:
-    """As _guarded, in a thread that is given up if it hangs; the process then ends and Dask starts another."""
-    results: list[dict[str, Any]] = []
+    With `grace` the run works in a thread. A run that has not ended `grace` seconds after its limit is abandoned, and
+    so is its process: Dask starts another.
+    """
+    future: Future[Result] = Future()
 
     def work() -> None:
-        results.append(_guarded(task, settings, fingerprint, data, seconds))
+        try:
+            future.set_result(task(job.settings, job.identity.activation, data, seconds))
+        except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
+            future.set_exception(error)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds + grace)
-    if results:
-        with contextlib.suppress(OSError, AttributeError):  # a C library without it
-            ctypes.CDLL(None).malloc_trim(0)  # what compiling left over
-        return results[0]
-    leave = threading.Timer(2.0, os._exit, [1])  # after the result is delivered
-    leave.daemon = True
-    leave.start()
-    return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
+    if grace is None:
+        work()
+    else:
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        return future.result(None if grace is None else seconds + grace)
+    except Exception as error:  # noqa: BLE001 - see above
+        if future.done():
+            is_late = type(error).__name__ == "TimeLimit"  # of the engine, which this module must not import
+            return _failure("timeout", error) if is_late else _failure("failed", _named(error))
+        leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
+        leave.daemon = True
+        leave.start()
+        return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
+    finally:
+        with contextlib.suppress(OSError, AttributeError):  # not every C library has this function
+            ctypes.CDLL(None).malloc_trim(0)  # returns the memory that compiling needed
 
 
-def _given(data: Any) -> Any:
-    return data
+def _in_processes(
+    jobs: Sequence[Job], workers: int, scheduler: str | None, attempt: Callable[..., Result], arguments: tuple[Any, ...]
+) -> Results:
+    """Yield each job with its result as soon as it is finished; `attempt` is called with the job and the arguments.
+
+    Each batch of jobs has new processes of this machine; a scheduler gets all jobs at once.
+    """
+    data, *limits = arguments
+    for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
+        with connected(min(workers, len(batch)), scheduler) as client:
+            # Submitted, not scattered: scattered data would die with the worker that holds it.
+            shared = client.submit(_identity, data, key=f"data-{uuid.uuid4().hex}")
+            fillers = _fillers(client, len(batch))
+            futures = {
+                client.submit(attempt, job, shared, *limits, key=f"run-{job.identity.id}", pure=False, priority=-place):
+                job for place, job in enumerate(batch)
+            }  # fmt: skip
+            for future in distributed.as_completed(futures, loop=client.loop):
+                job = futures.pop(future)
+                result = _outcome(future)
+                future.release()
+                yield job, result
+            for filler in fillers:
+                filler.release()
 
 
-def _outcome(future: "distributed.Future[dict[str, Any]]") -> dict[str, Any]:
-    """What the run gave, or how its process ended; ClusterError if there is nobody left who would know."""
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _fillers(client: distributed.Client, runs: int) -> "list[distributed.Future[Any]]":
+    """Submit tasks that do nothing until there are more than two tasks per thread.
+
+    With fewer, Dask sends several to one worker instead of queueing them, and blames all of them when it dies.
+    """
+    try:
+        threads = sum(client.nthreads().values())
+    except OSError as lost:  # CommClosedError is one
+        raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
+    return [client.submit(_identity, None, key=f"run-{uuid.uuid4().hex}") for _ in range(runs, 2 * threads + 1)]
+
+
+def _outcome(future: "distributed.Future[Result]") -> Result:
+    """Return a run's result, or how its process ended; raise ClusterError if the scheduler is gone."""
     try:
         error = future.exception()
         if error is None:
-            return future.result()  # the result may have been lost since with its worker, and the run done again
+            return future.result()  # raises if the result was lost with its worker since, and the run died again
     except KilledWorker as killed:
         error = killed
     except (FutureCancelledError, CommClosedError) as lost:
@@ -165,52 +179,24 @@ def _outcome(future: "distributed.Future[dict[str, Any]]") -> dict[str, Any]:
     if isinstance(error, KilledWorker):
         cause = f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
         return _failure("crashed", cause)
-    return _failure("failed", f"{type(error).__name__}: {error}")
+    return _failure("failed", _named(error))
 
 
-def _in_processes(
-    parts: Sequence[Sequence[Job]],
-    workers: int,
-    scheduler: str | None,
-    data: Any,
-    limits: tuple[float, float],
-    task: Task,
-) -> Results:
-    """The results of every part of the jobs, each part in worker processes of its own unless they are a scheduler's."""
-    for jobs in parts:
-        with connected(min(workers, len(jobs)), scheduler) as client:
-            yield from _on_cluster(client, jobs, data, limits, task)
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
-def _on_cluster(
-    client: distributed.Client, jobs: Sequence[Job], data: Any, limits: tuple[float, float], task: Task
-) -> Results:
-    shared = client.submit(_given, data, key=f"data-{uuid.uuid4().hex}")  # scattered, it would die with its worker
-    kept = _fillers(client, len(jobs))
-    futures = {
-        client.submit(
-            _in_worker, task, job.settings, job.identity.activation, shared, *limits,
-            key=f"run-{job.identity.id}", pure=False, priority=-position,
-        ): job
-        for position, job in enumerate(jobs)
-    }  # fmt: skip
-    for future in distributed.as_completed(futures, loop=client.loop):
-        job = futures.pop(future)
-        result = _outcome(future)
-        future.release()
-        yield job, result
-    for filler in kept:
-        filler.release()
+def _failure(status: str, cause: object) -> Result:
+    """Return the result of a run that failed; its cause is one line without a terminal's control sequences."""
+    text = " ".join(str(cause).split())[:500]
+    return {"status": status, "cause": "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)}
 
 
-def _fillers(client: distributed.Client, runs: int) -> "list[distributed.Future[Any]]":
-    """Tasks that do nothing, which a few runs need beside them while they last.
-
-    Dask keeps to itself what waits, so that a worker has one run in flight, only where there are more than two tasks of
-    a kind for every thread. Of fewer a worker is sent several, and when it dies all of them are blamed.
-    """
-    try:
-        threads = sum(client.nthreads().values())
-    except OSError as lost:  # CommClosedError is one
-        raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
-    return [client.submit(_given, None, key=f"run-{uuid.uuid4().hex}") for _ in range(runs, 2 * threads + 1)]
+def _summary(job: Job, result: Result) -> str:
+    settings, outcome = job.settings, result["status"]
+    if outcome == "done":
+        score = result["last"].get("test_accuracy")
+        outcome = "measured at initialisation" if score is None else f"test accuracy {score:.2%}"
+    elif outcome in FAILED:
+        outcome += f": {result['cause']}"
+    return f"{settings.activation}, depth {settings.depth}, seed {settings.seed}: {outcome}"

@@ -1,22 +1,22 @@
-"""In what order runs are done, in which processes, and what they cost: so that few programs are compiled, each once."""
+"""Order runs so that each compiled program is compiled few times, and estimate what a run costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, zip_longest
 from typing import Any
 
 from study.engine.kinds import program_kind
 from study.records.store import Identity
 from study.settings import Settings
 
-PROGRAMS = 2  # compiled in the life of a worker process: XLA never frees one, and each holds about 50 MB
-EXPECTED_EPOCHS = 25  # of a run that stops early, for the time left
-OVERHEAD = 5e4  # of a run, in multiplications an example and epoch: drawing weights, writing the record
+PROGRAMS = 2  # compiled by one worker process: XLA never frees a program, and each holds about 50 MB
+EXPECTED_EPOCHS = 25  # of a run that stops early; used for the time left
+OVERHEAD = 5e4  # of a run, in multiplications per example: drawing weights, writing the record
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be done: its settings, identity and what its record says of the activation."""
+    """A run to be done: its settings, its identity, and what its record says of the activation."""
 
     settings: Settings
     identity: Identity
@@ -24,39 +24,41 @@ class Job:
 
 
 def cost(settings: Settings) -> float:
-    """Multiplications of a run's matrix products, roughly; for the time left alone."""
+    """Estimate the multiplications of a run's matrix products per example; used for the time left alone."""
     products = sum(a * b for a, b in pairwise((784, *settings.widths, 10)))
     epochs = settings.epochs if settings.patience is None else min(settings.epochs, EXPECTED_EPOCHS)
     return products * epochs + OVERHEAD
 
 
-def lives(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[list[Job]]:
-    """The jobs in parts of `most` programs, or of one for each worker if that is more: each has processes of its own.
+def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[list[Job]]:
+    """Split the jobs into batches of at most `most` programs, or of one program per worker if that is more.
 
-    A worker compiles as many programs as its part has, at most.
+    Each batch is done by new processes, so that no process compiles more programs than its batch has.
     """
     workers = max(workers, 1)
     programs = _by_program(jobs)
-    size = max(most // workers, 1) * workers
-    parts = (programs[start : start + size] for start in range(0, len(programs), size))
-    return [_in_turn(part, workers) for part in parts]
+    return [_take_turns(part, workers) for part in _split(programs, max(most // workers, 1) * workers)]
 
 
-def interleaved(jobs: Sequence[Job], lanes: int) -> list[Job]:
-    """The jobs with those of one compiled program close together, `lanes` programs in turn.
+def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
+    """Order the jobs so that `count` programs take turns, and the next ones follow when these are done.
 
-    Each of the workers then starts with a program of its own, and finds the others' compiled.
+    Each of `count` workers then compiles a different program first, and finds the others compiled.
     """
-    return _in_turn(_by_program(jobs), max(lanes, 1))
+    return _take_turns(_by_program(jobs), max(count, 1))
 
 
-def _in_turn(programs: Sequence[Sequence[Job]], lanes: int) -> list[Job]:
-    batches = (programs[start : start + lanes] for start in range(0, len(programs), lanes))
-    return [job for batch in batches for turn in zip_longest(*batch) for job in turn if job is not None]
+def _take_turns(programs: Sequence[Sequence[Job]], count: int) -> list[Job]:
+    turns = chain.from_iterable(zip_longest(*part) for part in _split(programs, count))
+    return [job for turn in turns for job in turn if job is not None]
+
+
+def _split(programs: Sequence[Sequence[Job]], size: int) -> list[Sequence[Sequence[Job]]]:
+    return [programs[start : start + size] for start in range(0, len(programs), size)]
 
 
 def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Those that share a compiled program; those that do not train have one of their own."""
+    """Group the jobs by the compiled program they share; runs that are not trained have programs of their own."""
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         s = job.settings

@@ -1,6 +1,6 @@
-"""What the process has that Linux' worker processes are forked from: TensorFlow and the engine, not yet used.
+"""Import TensorFlow and the engine into the process that Linux worker processes are forked from.
 
-Used, TensorFlow has threads, which a fork would leave behind.
+TensorFlow must not be used here: it would start threads, which a fork leaves behind.
 """
 
 import os
@@ -8,7 +8,7 @@ import os
 from study.engine import environment
 
 environment.start_tensorflow()
-os.environ.pop("TF_XLA_FLAGS", None)  # which TensorFlow reads when it is first used; each worker is told its own
+os.environ.pop("TF_XLA_FLAGS", None)  # TensorFlow reads it at its first use; each worker gets its own
 
-from study import activations  # noqa: E402, F401 - they import TensorFlow
-from study.engine import training  # noqa: E402, F401 - they import TensorFlow
+from study import activations  # noqa: E402, F401 - it imports TensorFlow
+from study.engine import training  # noqa: E402, F401 - it imports TensorFlow

@@ -1,4 +1,4 @@
-"""The activations timed, in a process of their own with no other busy; kept as a document beside the runs."""
+"""Time the activations while no other process works, and keep the timings as a document beside the runs."""
 
 import time
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from study.records.ledger import TIMINGS
 from study.records.provenance import cpu_name, describe
 from study.records.store import STUDY, RecordError, read_document, source_fingerprint, write_document
 from study.runner.progress import say
-from study.runner.workers import ProcessDied, alone
+from study.runner.workers import ProcessDied, run_in_fresh_process
 
 
 def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
-    """What `study.cost.stopwatch` measures of these activations of the registry."""
+    """Return what `study.cost.stopwatch` measures of these activations of the registry."""
     environment.start_tensorflow()
     from study.cost import stopwatch
 
@@ -24,15 +24,15 @@ def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
 
 
 def time_activations(folder: Path, described: Entries) -> list[str]:
-    """Time these activations, unless the folder's document has them; one sentence if that fails.
+    """Time these activations unless the folder's document has them; return a sentence if that fails.
 
-    The document holds, beside what was measured, its `basis`: it is kept as long as that is the same.
+    The document is kept as long as its `basis` stays the same: the activations, the code and the machine.
     """
     if is_timed(folder, described):
         return []
     say(f"timing {len(described)} activations, with nothing else running: about a minute")
     try:
-        found = alone(measure, list(described), TIMING_REPEATS)
+        found = run_in_fresh_process(measure, list(described), TIMING_REPEATS)
     except ProcessDied as error:
         return [f"the activations were not timed: {error}"]
     provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -41,10 +41,10 @@ def time_activations(folder: Path, described: Entries) -> list[str]:
 
 
 def is_timed(folder: Path, described: Entries) -> bool:
-    """Whether the folder's document holds these activations, timed by this code on this machine."""
+    """Return whether the folder's document holds these activations, timed by this code on this machine."""
     try:
         kept = read_document(folder / f"{TIMINGS}.json")["content"].get("basis", {})
-    except (FileNotFoundError, RecordError):  # a damaged one is measured again
+    except (FileNotFoundError, RecordError):  # a damaged document is measured again
         return False
     basis, timed = _basis(described), kept.get("activations", {})
     same = all(kept.get(key) == basis[key] for key in ("engine", "cpu", "repeats"))

@@ -1,1 +1,5 @@
-"""Mean-field theory: an activation's function -> what is predicted of a network at initialisation."""
+"""Mean-field theory: predict what a network does at initialisation, from its activation's function alone.
+
+In: an entry of the registry. Out: critical points, depth scales, and norms in every layer. It may import
+`study.activations` and `study.constants`.
+"""

@@ -78,6 +78,19 @@ def test_the_offset_of_a_finite_width() -> None:
     assert offsets["example_weight_gradient_norm_ratio"] == 0
 
 
+def test_finite_width_lowers_the_logarithm() -> None:
+    """Over 400 random ReLU networks, 12 layers of 40, the mean log norm is the offset within 4 standard errors."""
+    rng, depth, width = np.random.default_rng(3), 12, 40
+    delta = rng.standard_normal((400, width))
+    delta /= np.linalg.norm(delta, axis=1, keepdims=True)
+    for _ in range(depth):
+        weights = rng.normal(0, math.sqrt(2 / width), (400, width, width))
+        delta = np.einsum("ni,nij->nj", delta, weights) * rng.integers(0, 2, (400, width))
+    logs = np.log(np.linalg.norm(delta, axis=1))
+    assert np.mean(logs) == pytest.approx(theory_gaps.relu_offset(depth, width), abs=4 * np.std(logs) / 20)
+    assert np.var(logs) == pytest.approx(-theory_gaps.relu_offset(depth, width), rel=0.4)
+
+
 def test_gaps_are_counted_by_width() -> None:
     """Each of the three quantities has one setting, and its interval leaves 0 out at both widths."""
     both = pd.concat([measures(100, [0.5, 0.51], [1.2, 1.21]), measures(256, [0.7, 0.71], [1.1, 1.11])])

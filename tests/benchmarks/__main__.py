@@ -1,78 +1,17 @@
-"""python -m tests.benchmarks [--mnist PATH] [--results FOLDER] [--repeats N] [--growth-repeats N]"""
+"""`python -m tests.benchmarks` measures the engine beside its peers; Ctrl-C ends it with exit code 130."""
 
-import argparse
-import contextlib
-import datetime
-import json
-import subprocess
 import sys
-from pathlib import Path
-from typing import Any
-
-from experiments import speed
-from study.data import mnist
-from study.records import provenance, store
-from study.report import formatting
-from tests.benchmarks import growth, memory
-from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
-from tests.benchmarks.contest import Contest
-from tests.benchmarks.task import cores
-
-VERSIONS = (
-    "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in ('jax', 'torch', 'numpy')}))"
-)
 
 
-def main() -> None:
-    """Measure, keep the document, and say the ratios."""
-    parser = argparse.ArgumentParser(prog="make bench", description="The engine beside its peers.")
-    parser.add_argument("--mnist", help="the data, if it is on this machine already")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--repeats", type=int, default=7, help="of the contenders")
-    parser.add_argument("--growth-repeats", type=int, default=GROWTH_REPEATS)
-    asked = parser.parse_args()
-    for option, number in (("--repeats", asked.repeats), ("--growth-repeats", asked.growth_repeats)):
-        if number < 1:
-            parser.error(f"{option} is {number}; it must be at least 1")
-    mnist.load(asked.mnist)  # once, before the children all want it
-    content = _measured(asked)
-    folder = asked.results / "records"
-    folder.mkdir(parents=True, exist_ok=True)
-    store.write_document(folder, "bench", content, _provenance())
-    document = store.read_document(folder / "bench.json")
-    print(speed.machine(document))
-    for display in speed.displays(document):
-        print(f"\n{display.caption}\n\n{formatting.markdown(display.frame)}")
-    print(f"\nKept in {folder / 'bench.json'}; `make report` puts it in the report.")
+def main() -> int:
+    """Measure, or return 130 if interrupted, also while TensorFlow is being imported."""
+    try:
+        from tests.benchmarks import run
 
-
-def _measured(asked: argparse.Namespace) -> dict[str, Any]:
-    def say(text: str) -> None:
-        print(text, flush=True)
-
-    contest = Contest(cores(), asked.mnist, say)
-    with contextlib.closing(contest):
-        contest.start()
-        rows = [row for number in range(1, asked.repeats + 1) for row in contest.repeat(number)]
-    found = growth.measure(cores(), asked.mnist, say, asked.growth_repeats)
-    return {
-        "format": speed.FORMAT,
-        "cores": len(cores()),
-        "rows": rows,
-        "growth": found,
-        "memory": memory.measure(asked.mnist),
-        "missing": contest.missing,
-    }
-
-
-def _provenance() -> dict[str, Any]:
-    """Date, machine and versions, the peers' as `peer_...`."""
-    peers = {}
-    if PEERS.exists():
-        answer = subprocess.run([PEERS, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout
-        peers = {f"peer_{name}": version for name, version in json.loads(answer or "{}").items()}
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"date": date, **provenance.describe(), **peers}
+        run.main()
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 if __name__ == "__main__":

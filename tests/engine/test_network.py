@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras_model import keras_model, layer_parameters
 
 from study.activations import REGISTRY
 from study.engine import gradients, initial
@@ -83,7 +84,7 @@ def test_parameters_become_layers_in_order():
         (tf.constant([[[3]]]), tf.constant([[-3]])),
     )
     shapes = (Stage(2, Shape(3, 1, 1)), Stage(1, Shape(1, 1, 1)))
-    assert [array.item() for array in initial.layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
+    assert [array.item() for array in layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
@@ -92,7 +93,7 @@ def test_a_networks_layers_are_drawn_alike_for_long_and_brief_runs(normalization
     for depth in (1, 4):
         long, brief = (settings(depth=depth, width=7, normalization=normalization, epochs=e) for e in (9, 1))
         drawn = [initial.initial_parameters(chosen, SQUARE_NORM) for chosen in (long, brief)]
-        listed = [initial.layer_parameters(p, stages_of(c)) for p, c in zip(drawn, (long, brief), strict=True)]
+        listed = [layer_parameters(p, stages_of(c)) for p, c in zip(drawn, (long, brief), strict=True)]
         for a, b in zip(*listed, strict=True):
             np.testing.assert_array_equal(a, b)
         assert not any(np.any(role[depth - 1 :]) for role in drawn[1][1])
@@ -215,7 +216,7 @@ def test_everything_has_the_precision_asked_for(precision):
     """The parameters and the Keras model's weights."""
     chosen = settings(precision=precision, depth=2, width=4)
     arrays = [array for layer in layers(precision=precision, normalization="batch") for array in layer]
-    model = initial.keras_model(chosen, REGISTRY["relu"], SQUARE_NORM)
+    model = keras_model(chosen, REGISTRY["relu"], SQUARE_NORM)
     assert {array.dtype.name for array in (*arrays, *model.get_weights())} == {precision}
 
 
@@ -234,10 +235,8 @@ def test_the_keras_model_is_the_same_network(name, changes):
     """Its logits are those of our forward pass, in use as in training, on weights that are the run's own."""
     chosen = settings(**{"activation": name, "depth": 3, "width": (6, 5, 5), "precision": "float64", **changes})
     parameters = initial.initial_parameters(chosen, SQUARE_NORM)
-    model = initial.keras_model(chosen, REGISTRY[name], SQUARE_NORM)
-    for variable, array in zip(
-        model.trainable_variables, initial.layer_parameters(parameters, stages_of(chosen)), strict=True
-    ):
+    model = keras_model(chosen, REGISTRY[name], SQUARE_NORM)
+    for variable, array in zip(model.trainable_variables, layer_parameters(parameters, stages_of(chosen)), strict=True):
         np.testing.assert_array_equal(variable, array)
     x = tf.constant(np.random.default_rng(3).random((4, 784)))
     architecture = gradients.Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
@@ -257,7 +256,7 @@ def test_the_keras_model_is_the_same_network(name, changes):
 )
 def test_the_keras_model_is_what_an_article_would_write(changes, kind, expected):
     """Dense layers of the widths, the registry's function, a linear output; Keras' optimiser with Keras' defaults."""
-    model = initial.keras_model(settings(depth=2, width=(7, 6), **changes), REGISTRY["gelu"], SQUARE_NORM)
+    model = keras_model(settings(depth=2, width=(7, 6), **changes), REGISTRY["gelu"], SQUARE_NORM)
     assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [7, 6, 10]
     functions = [layer.activation for layer in model.layers if hasattr(layer, "activation")]
     assert [f for f in functions if f is not keras.activations.linear] == [REGISTRY["gelu"].function] * 2

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
+from keras_model import keras_model, layer_parameters
 from started import start
 
 from study.activations import REGISTRY, value_and_derivative
@@ -49,7 +50,7 @@ def science(result):
 
 def arrays(run, state=None):
     """[W_1, b_1, ...], the trained arrays in Keras' order, of the run's state or another."""
-    return initial.layer_parameters(run.parameters_of_all_pixels(state or run.state), stages_of(run.settings))
+    return layer_parameters(run.parameters_of_all_pixels(state or run.state), stages_of(run.settings))
 
 
 def layers(run):
@@ -71,7 +72,7 @@ def batch(data, indices):
 
 def keras_twin(run, activation):
     """The run's Keras model; not compiled by XLA, and in full float64."""
-    model = initial.keras_model(run.settings, activation, run.images.square_norm)
+    model = keras_model(run.settings, activation, run.images.square_norm)
     model.jit_compile = False
     for number in ("beta_1", "beta_2", "momentum"):  # Keras rounds them to float32 unless they are numpy's
         if hasattr(model.optimizer, number):

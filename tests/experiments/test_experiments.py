@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from experiments import baseline, depth, experiments, initialization, remedies
+from experiments import baseline, depth, experiments, initialization, remedies, trainable_depth_6xi
 from study import activations
 from study.constants import DEPTHS, INITIALIZATIONS, P7_CLAIM, P7_SIGMA_W
 from study.plan import Plan
@@ -14,6 +14,7 @@ from study.report.section import Experiment
 from study.settings import Settings
 
 SQUARE_NORMS = (60.0, 115.6)  # ||x||^2, of about the mean and spread of MNIST's training images
+GRIDS = {trainable_depth_6xi.NAME: trainable_depth_6xi.DEPTH_SCALES}
 ADDED = "arctan"  # an entry that the registry does not have
 
 
@@ -25,7 +26,7 @@ def plan(request: pytest.FixtureRequest) -> Plan:
         entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
         if name == ADDED:
             patch.setitem(activations.REGISTRY, name, entry)
-        described, refused = catalogue.describe([name], SQUARE_NORMS, {})
+        described, refused = catalogue.describe([name], SQUARE_NORMS, {}, GRIDS)
     assert refused == {}
     return Plan((name,), seeds=2, theory={name: described[name]["theory"]})
 
@@ -59,11 +60,12 @@ def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
     """They cover every sigma_w that the claim runs; the longest is near tanh's critical line, sigma_w^2 = 1.76."""
     scales = plan.theory[plan.activations[0]]["depth_scales"]
     if plan.activations[0] == P7_CLAIM:
+        scales = scales[trainable_depth_6xi.NAME]
         assert set(P7_SIGMA_W) <= set(scales["sigma_w"])
         longest = max(zip(scales["xi"], scales["sigma_w"], strict=True))[1]
         assert abs(longest**2 - 1.76) < 0.1
     else:
-        assert scales == {"sigma_w": [], "xi": []}
+        assert scales == {}
 
 
 def test_theory_is_there_for_every_network_that_is_measured(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from experiments import deep_swish, elu_paper, gelu_paper, lippe, ninety_nine, t
 from study import cli, constants
 from study.analysis import paired_arms
 from study.analysis.claims import CLAIMS
-from study.constants import FIRST_FRESH_SEED, P1_CLAIM, P1_DROPOUT, P1_RATES, P7_DEPTHS, P7_SIGMA_W
+from study.constants import FIRST_FRESH_SEED, P1_CLAIM, P1_DROPOUT, P1_RATES, P7_DEPTHS, P7_SIGMA_B, P7_SIGMA_W
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record, identity, make
@@ -26,8 +26,8 @@ JUDGED = {gelu_paper: "P1", deep_swish: "P3", elu_paper: "P4", lippe: "P6", trai
 NAMES = ("relu", "sigmoid", "gelu", "swish", "tanh", "elu", "gelu_tanh")
 STYLE = Style({name: name.title() for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
 WHERE = {"environment": {}, "date": "2020-01-01T00:00:00Z"}
-SCALES = {"sigma_w": list(P7_SIGMA_W), "xi": [2.0] * len(P7_SIGMA_W)}
-PLAN = Plan((), theory={"tanh": {"depth_scales": SCALES}})
+SCALES = {"sigma_w": list(P7_SIGMA_W), "sigma_b": P7_SIGMA_B, "xi": [2.0] * len(P7_SIGMA_W)}
+PLAN = Plan((), theory={"tanh": {"depth_scales": {trainable_depth_6xi.NAME: SCALES}}})
 Change = Callable[[Settings, Record], None]
 
 

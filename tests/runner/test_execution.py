@@ -21,7 +21,7 @@ from study.constants import WORKER_DEATHS
 from study.engine.environment import VARIABLES
 from study.records.store import Identity, Store, scientific_content
 from study.runner.execution import execute, train_job
-from study.runner.order import Job, cost, interleaved, lives
+from study.runner.order import Job, alternate, batches, cost
 from study.runner.workers import IS_FORKED, ClusterError, shared_programs
 from study.settings import Settings
 
@@ -206,7 +206,7 @@ def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
     kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for seed in range(3) for name, depth in kinds]
     jobs = [Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {}) for settings in asked]
-    found = [job.settings for job in interleaved(jobs, lanes)]
+    found = [job.settings for job in alternate(jobs, lanes)]
     assert sorted(map(repr, found)) == sorted(map(repr, asked))
     for name, depth in kinds:
         assert [s.seed for s in found if (s.activation, s.depth) == (name, depth)] == [0, 1, 2]
@@ -224,13 +224,13 @@ def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None
     kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
     jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
-    parts = lives(jobs, workers, most)
-    assert [j for part in parts for j in part] == interleaved(jobs, workers)
+    parts = batches(jobs, workers, most)
+    assert [j for part in parts for j in part] == alternate(jobs, workers)
     programs = [{(j.settings.activation, j.settings.depth) for j in part} for part in parts]
     assert sum(map(len, programs)) == len(kinds)
     assert max(map(len, programs)) <= max(most, workers)
     assert min(map(len, programs[:-1]), default=workers) >= workers
-    assert lives([job(0)], workers, most) == [[job(0)]]
+    assert batches([job(0)], workers, most) == [[job(0)]]
 
 
 def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
@@ -239,7 +239,7 @@ def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_anot
     initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
     asked = [Settings(activation="relu", seed=0), *brief, *initial]
     jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
-    assert [len(part) for part in lives(jobs, 1, 1)] == [1, 3, 3]
+    assert [len(part) for part in batches(jobs, 1, 1)] == [1, 3, 3]
 
 
 def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:

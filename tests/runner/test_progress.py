@@ -1,65 +1,77 @@
-"""Progress is one line on a terminal that never wraps, few plain lines elsewhere, and never a reason to stop."""
+"""Progress is one line on a terminal, a few plain lines elsewhere, and never a reason to stop."""
 
 import fcntl
 import io
+import itertools
 import os
 import pty
 import re
 import struct
+import subprocess
+import sys
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
+from synthetic import environment
 
 from study.runner import progress
 from study.runner.progress import Progress, duration, say
 
-
-@contextmanager
-def terminal(columns: int) -> Iterator[tuple[int, io.TextIOWrapper]]:
-    """The reading end, and a stream that writes to a terminal of so many columns (0: it does not say)."""
-    reading, writing = pty.openpty()
-    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with os.fdopen(writing, "w") as stream:
-        yield reading, stream
-    os.close(reading)
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SHOW = """
+import sys
+from study.runner.progress import Progress
+with Progress("label", 2.0, 2) as shown:
+    shown.advance(1.0, "a [red]name[/] that is quite long, longer than the terminal is wide")
+    shown.advance(1.0, "short [/b]")
+"""
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3599.6, "1 h 0 min"), (7500, "2 h 5 min")],
 )
-def test_durations_are_for_people(seconds: float, text: str) -> None:
-    """Two units at most, rounded to seconds and never 60 of them."""
+def test_a_duration_has_at_most_two_units(seconds: float, text: str) -> None:
+    """Seconds are rounded, and there are never 60 of them."""
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("columns", "most"), [(1, 0), (10, 9), (40, 39), (200, 199), (0, 79)])
-def test_a_line_never_wraps(columns: int, most: int) -> None:
-    """However narrow the terminal that the stream leads to, a line leaves its last column free and is rewritten."""
-    with terminal(columns) as (reading, stream):
-        shown = Progress("label", 2.0, 2, stream)
-        shown.advance(1.0, "a name that is quite long, longer than the terminal is wide")
-        shown.advance(1.0, "short")
-        shown.finish()
-        written = ""
-        while "\n" not in written:  # what a terminal passes on may come in pieces
-            written += os.read(reading, 10_000).decode()
-    lines = written.removesuffix("\r\n").split("\r")
-    assert [len(line) for line in lines] == [0, most, most]
-    assert written.count("\n") == 1
+@pytest.mark.parametrize(("columns", "shown"), [(1, "…"), (20, "2/2 runs"), (200, "short [/b]"), (0, "2/2 runs")])
+def test_a_terminal_shows_one_line_that_never_wraps(columns: int, shown: str) -> None:
+    """However narrow the terminal is (0: it does not say), the line is rewritten; a text in brackets is no markup."""
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    variables = environment(TERM="xterm", COLUMNS="")
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW], env=variables, stdin=writing, stdout=writing, stderr=writing, check=False
+    )
+    os.close(writing)
+    written = b""
+    while part := _read(reading):
+        written += part
+    os.close(reading)
+    assert done.returncode == 0, written
+    lines = ESCAPE.sub("", written.decode()).removesuffix("\r\n").split("\r")
+    assert max(map(len, lines)) <= (columns or 80)
+    assert written.count(b"\n") == 1
+    assert shown in lines[-1]
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 10_000)
+    except OSError:  # everything is read, and the other end is closed
+        return b""
 
 
 def test_elsewhere_lines_are_plain_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal: the first, the last and one each fifteen seconds; no carriage return, no escape."""
-    clock = iter(range(1000))
+    clock = itertools.count()
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))  # a second passes between any two looks
     stream = io.StringIO()
-    shown = Progress("label", 100.0, 100, stream)
-    for place in range(100):
-        shown.advance(1.0, f"run {place}")
-    shown.finish()
+    with Progress("label", 100.0, 100, stream) as shown:
+        for place in range(100):
+            shown.advance(1.0, f"run {place}")
     lines = stream.getvalue().splitlines()
     assert [int(re.findall(r"(\d+)/100", line)[0]) for line in lines] == [1, 16, 31, 46, 61, 76, 91, 100]
     assert not set("\r\x1b") & set(stream.getvalue())
@@ -91,10 +103,9 @@ def test_a_reader_that_leaves_stops_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
-        shown = Progress("label", 3.0, 3, stream)
-        for _ in range(3):
-            shown.advance(1.0, "run")
-        shown.finish()
+        with Progress("label", 3.0, 3, stream) as shown:
+            for _ in range(3):
+                shown.advance(1.0, "run")
         say("more", stream)
 
 

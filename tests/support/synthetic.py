@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.constants import P7_SIGMA_W
+from study.plan import DepthScaleGrid
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "STUDY_SYNTHETIC"
@@ -90,14 +90,17 @@ def theory(name: str, square_norms: object) -> dict:
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     line = {"sigma_w": [], "sigma_b": []}
-    scales = {"sigma_w": list(P7_SIGMA_W), "xi": [4.0 + place for place, _ in enumerate(P7_SIGMA_W)]}
     return {
         "critical": None,
         "why_none": "made up",
         "line": line,
-        "depth_scales": scales,
         "rows": {key: [row[key]] for key in row},
     }
+
+
+def depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
+    """As study.records.catalogue computes them: made-up numbers of layers."""
+    return [4.0 + place for place, _ in enumerate(grid.sigma_w)]
 
 
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
@@ -321,15 +324,17 @@ def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import timing
+    from study.runner import timing, workers
 
     here = sys.modules[__name__]
     for package, name in (("study", "activations"), ("study.engine", "training"), ("study.cost", "stopwatch")):
         monkeypatch.setitem(sys.modules, f"{package}.{name}", here)
         monkeypatch.setattr(importlib.import_module(package), name, here, raising=False)
     monkeypatch.setattr(catalogue, "_theory", theory)
+    monkeypatch.setattr(catalogue, "_depth_scales", depth_scales)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
-    monkeypatch.setattr(timing, "alone", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(workers, "PRELOADED", "synthetic")  # TensorFlow takes seconds to import
+    monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers

@@ -1,4 +1,4 @@
-"""Fixed points, depth scales and critical points: hand-checkable values, and what their definitions demand."""
+"""Critical points: hand-checkable values, and what their definition demands."""
 
 import math
 
@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 
 from study.activations import REGISTRY
-from study.theory.criticality import (
-    backward_factor,
-    correlation_map,
-    critical_curve,
-    critical_initialization,
-    depth_scale,
-    fixed_points,
-    forward_map,
-    why_not_critical,
-)
-from study.theory.meanfield import from_tensorflow
-from study.theory.quadrature import moments, nonlinearity
+from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
+from study.theory.fixed_points import backward_factor, fixed_points, forward_map
+from study.theory.nonlinearity import from_tensorflow, nonlinearity
 
 NAMES = list(REGISTRY)
 NONE = {"softplus", "squared_relu"}
@@ -25,15 +16,6 @@ NONE = {"softplus", "squared_relu"}
 
 def function_of(name):
     return from_tensorflow(REGISTRY[name].function)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("q", [0.01, 1.3, 40.0])
-def test_slope_is_the_derivative_of_the_forward_map(name, q):
-    """dq'/dq = sigma_w^2 E[phi phi' z] / sqrt(q): central differences of the map agree."""
-    h = 1e-4 * q
-    above, below = (forward_map(function_of(name), q + step, 1.7, 0.2) for step in (h, -h))
-    assert 1.7 * moments(function_of(name), q).square_slope == pytest.approx((above - below) / (2 * h), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -114,65 +96,3 @@ def test_an_activation_of_ones_own():
     assert (point.sigma_w, point.sigma_b, point.q_star, point.stability) == (pytest.approx(1), 0, None, "neutral")
     assert backward_factor(absolute, np.array([0.1, 9]), 3.0) == pytest.approx([3, 3])
     assert forward_map(absolute, 0.1, 3.0, 0.5) == pytest.approx(0.8)
-
-
-def test_fixed_points_of_relu():
-    """q* = sigma_b^2 / (1 - sigma_w^2 / 2) if sigma_w^2 < 2; any q at (sqrt 2, 0); none beyond but the repelling 0."""
-    relu = function_of("relu")
-    [point] = fixed_points(relu, 1.0, 0.5)
-    assert (point.q, point.slope, point.chi, point.stability) == (pytest.approx(1), *[pytest.approx(0.5)] * 2, "stable")
-    [point] = fixed_points(relu, 1.0, 0.0)
-    assert (point.q, point.slope, point.chi, point.stability) == (0, *[pytest.approx(0.5)] * 2, "stable")
-    [point] = fixed_points(relu, 2.0, 0.0)
-    assert math.isnan(point.q)
-    assert point.stability == "neutral"
-    assert [(p.q, p.stability) for p in fixed_points(relu, 3.0, 0.0)] == [(0, "unstable")]
-    assert fixed_points(relu, 2.5, 0.1) == []
-
-
-def test_selu_normalises_itself():
-    """With sigma_w = 1 and no bias its q* is 1 and attracts (Klambauer et al. 2017: zero mean, unit variance)."""
-    assert [p.q for p in fixed_points(function_of("selu"), 1.0, 0.0) if p.stability == "stable"] == [pytest.approx(1)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_forward_map_settles_on_a_stable_fixed_point(name):
-    """Iterating it from q = 0.1 ends at a fixed point said to be stable, with the slope seen in the iteration."""
-    function, q = function_of(name), [0.1]
-    for _ in range(100):
-        q.append(float(forward_map(function, q[-1], 0.8, 0.1)))
-    assert q[-1] in [pytest.approx(p.q) for p in fixed_points(function, 0.8, 0.1) if p.stability == "stable"]
-
-
-def test_depth_scales_of_relu():
-    """chi = sigma_w^2 / 2 whatever q: xi = 1 / ln 2 under Glorot, infinite under He (Schoenholz et al. 2017)."""
-    glorot, he = (depth_scale(function_of("relu"), 1.0, sigma_w2, 0.0) for sigma_w2 in (1.0, 2.0))
-    assert (glorot.phase, glorot.xi) == ("ordered", pytest.approx(1 / math.log(2)))
-    assert (he.phase, he.xi) == ("critical", math.inf)
-
-
-def test_chaotic_depth_scale_of_erf():
-    """c* solves Williams' closed form (1997), and chi_c is its derivative there."""
-    sigma_w2, sigma_b2 = 3.0, 0.1
-    [point] = fixed_points(function_of("erf"), sigma_w2, sigma_b2)
-    q = point.q
-    c = 0.5
-    for _ in range(2000):
-        c = (sigma_b2 + sigma_w2 * 2 / math.pi * math.asin(2 * c * q / (1 + 2 * q))) / q
-    chi_c = sigma_w2 * 4 / math.pi / math.sqrt((1 + 2 * q) ** 2 - (2 * c * q) ** 2)
-    scale = depth_scale(function_of("erf"), q, sigma_w2, sigma_b2)
-    assert (scale.phase, scale.c_star) == ("chaotic", pytest.approx(c, abs=1e-6))
-    assert scale.xi == pytest.approx(-1 / math.log(chi_c), rel=1e-5)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_correlation_map_keeps_perfect_correlation(name):
-    """c = 1 stays 1 with chi_c = chi, and c' grows with c; the slope is chi_c q / q' (Poole et al. 2016)."""
-    c, q, h = np.array([0.1, 0.4, 0.7, 0.9, 1.0]), 1.5, 1e-4
-    following, factor = correlation_map(function_of(name), q, 1.2, 0.05, c)
-    assert following[-1] == pytest.approx(1, rel=1e-6)
-    assert factor[-1] == pytest.approx(backward_factor(function_of(name), q, 1.2), rel=1e-5)
-    assert np.all(np.diff(following) > 0)
-    nearby, _ = correlation_map(function_of(name), q, 1.2, 0.05, c[:-1] - h)
-    expected = factor[:-1] * q / forward_map(function_of(name), q, 1.2, 0.05)
-    assert (following[:-1] - nearby) / h == pytest.approx(expected, rel=2e-3)

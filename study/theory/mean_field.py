@@ -1,0 +1,134 @@
+"""Predict the norms in every layer of a wide network at initialisation.
+
+Conventions are those of the measurements (engine/gradients.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
+hidden layers 1..L, output layer L+1; delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at layer 1.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from study.theory.criticality import critical_initialization
+from study.theory.nonlinearity import Array, Nonlinearity
+from study.theory.quadrature import moments
+
+INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")  # those with a prediction
+INPUTS, CLASSES = 784, 10
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Hold the widths (L+2,), inputs and outputs included, and each layer's variances of weights and biases (L+1,)."""
+
+    widths: tuple[int, ...]
+    weight_variance: Array
+    bias_variance: Array
+
+    @property
+    def sigma_w2(self) -> Array:
+        """Return fan_in * Var(W_l); (L+1,)."""
+        return np.asarray(self.widths[:-1] * self.weight_variance)
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Hold mean squares through the network, one column an example."""
+
+    q: Array  # (L+1, examples) mean square pre-activation
+    chi: Array  # (L, examples) E||delta_l||^2 / E||delta_{l+1}||^2
+    input_square: Array  # (L+1, examples) E||h_{l-1}||^2, what layer l receives
+
+
+def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, square_norm: float) -> Scales | None:
+    """Return the variances an initialisation gives each layer; None if it needs a critical point and there is none.
+
+    glorot_uniform: Var(W) = 2 / (fan_in + fan_out). he_normal: 2 / fan_in. critical: sigma_w^2 / fan_in, and biases of
+    variance sigma_b^2. If q* > 0, the first layer is scaled so that q_1 = q* for inputs whose mean ||x||^2 is
+    `square_norm`. The output layer is always glorot_uniform without bias (see study/engine/initial.py).
+    """
+    if initialization not in INITIALIZATIONS:
+        raise ValueError(f"initialization is {initialization!r}; allowed: {', '.join(INITIALIZATIONS)}")
+    fan_in, fan_out = np.array(widths[:-1], float), np.array(widths[1:], float)
+    glorot, biases = 2 / (fan_in + fan_out), np.zeros(fan_in.size)
+    weights = glorot.copy() if initialization == "glorot_uniform" else 2 / fan_in
+    if initialization == "critical":
+        point = critical_initialization(function)
+        if point is None:
+            return None
+        weights, biases[:-1] = point.sigma_w**2 / fan_in, point.sigma_b**2
+        if point.q_star:
+            weights[0] = (point.q_star - point.sigma_b**2) / square_norm
+    weights[-1] = glorot[-1]
+    return Scales(tuple(widths), weights, biases)
+
+
+def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Propagation:
+    """Return q_l, chi_l and E||h_{l-1}||^2 of every layer for inputs of these ||x||^2 (examples,).
+
+    q_1 = Var(W_1) ||x||^2 + sigma_b^2, then the forward map (Poole et al. 2016). chi_l holds for unequal widths too:
+    E||delta_l||^2 sums E[(W_{l+1} delta_{l+1})_k^2] E[phi'^2] = Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2] over the n_l
+    units k, and n_l is the fan-in of W_{l+1}.
+    """
+    sigma_w2 = scale.sigma_w2
+    inputs, chi = [np.asarray(square_norms, float)], []
+    q = [scale.weight_variance[0] * inputs[0] + scale.bias_variance[0]]
+    for layer in range(1, len(sigma_w2)):
+        at = moments(function, q[-1])
+        chi.append(sigma_w2[layer] * at.derivative_square)
+        inputs.append(scale.widths[layer] * at.square)
+        q.append(scale.bias_variance[layer] + sigma_w2[layer] * at.square)
+    return Propagation(np.stack(q), np.array(chi), np.stack(inputs))
+
+
+def quantities(through: Propagation) -> dict[str, Array]:
+    """Return what is measured, by name, as means over the examples; each (L+1,).
+
+    preactivation_square is the mean z_l^2. error_norm_ratio and example_weight_gradient_norm_ratio are root mean
+    squares over examples of ||delta_l|| and ||delta_l|| ||h_{l-1}||, relative to the output layer's.
+    """
+    error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi between the two layers
+    error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]
+    gradient = (error * through.input_square).mean(axis=1)
+    with np.errstate(invalid="ignore"):  # signals that are exactly 0 have no ratio: NaN
+        relative = gradient / gradient[-1]
+    return {
+        "preactivation_square": through.q.mean(axis=1),
+        "error_norm_ratio": np.sqrt(error.mean(axis=1)),
+        "example_weight_gradient_norm_ratio": np.sqrt(relative),
+    }
+
+
+def predicted_rows(
+    name: str,
+    function: Nonlinearity,
+    initializations: Iterable[str],
+    depths: Iterable[int],
+    width: int,
+    square_norms: Array,
+) -> list[dict[str, Any]]:
+    """Return long rows for the activation `name`: its network, layer and quantity, and what is predicted.
+
+    `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
+    just these. An activation without a critical point has no rows for the initialisation `critical`.
+    """
+    rows = []
+    mean = np.mean(square_norms)
+    for initialization, depth in itertools.product(initializations, depths):
+        scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, float(mean))
+        if scale is None:
+            continue
+        alike = quantities(propagate(function, scale, np.array([mean])))
+        spread = quantities(propagate(function, scale, square_norms))
+        network = {"activation": name, "init": initialization, "depth": depth, "width": width}
+        sigmas = zip(np.sqrt(scale.sigma_w2).tolist(), np.sqrt(scale.bias_variance).tolist(), strict=True)
+        layers = [{"sigma_w": w, "sigma_b": b, "layer": i} for i, (w, b) in enumerate(sigmas, start=1)]
+        for quantity in alike:
+            found = zip(layers, alike[quantity].tolist(), spread[quantity].tolist(), strict=True)
+            rows += [
+                network | layer | {"quantity": quantity, "predicted": same, "predicted_spread": own}
+                for layer, same, own in found
+            ]
+    return rows

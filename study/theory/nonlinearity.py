@@ -1,0 +1,106 @@
+"""Prepare an activation for integration: find the panels on which it is smooth, and its kinks, by bisection.
+
+An activation is known only as a function x (n,) -> (phi(x), phi'(x)), each (n,), in float64.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from study.activations import value_and_derivative
+
+Array = np.ndarray
+Evaluate = Callable[[Array], tuple[Array, Array]]
+
+ORDER = 16  # Gauss-Legendre nodes per panel
+REACH = 2.0**14  # |x| up to which panels are sought: 12 standard deviations at q = 1.8e6
+SMOOTH = 1e-10  # largest error of a panel's interpolant, relative to the panel's largest value
+ROUNDING = 1e-13  # the same, absolute, per unit of max(1, |x|): cancellation in phi is not roughness
+KINK_WIDTH = 1e-13  # a panel this narrow (relative to max(1, |x|)) and still not smooth holds a kink
+KINK_SIDE, JUMP = 1e-9, 1e-6  # phi' differs by more than JUMP between the points KINK_SIDE before and after a kink
+MOST_PANELS = 20_000
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
+
+
+class RoughActivationError(ValueError):
+    """Say that an activation cannot be split into few smooth panels, so that its integrals would be wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinearity:
+    """Hold an activation that is ready to be integrated. It equals only itself, so its integrals can be cached.
+
+    `edges` (n,), ascending: phi and phi' are smooth between neighbours. `kinks` (k,): the edges where phi' jumps.
+    """
+
+    evaluate: Evaluate
+    edges: Array
+    kinks: Array
+
+    def at(self, x: Array) -> tuple[Array, Array]:
+        """Return phi and phi' at x, of any shape; each has the shape of x."""
+        value, derivative = self.evaluate(x.ravel())
+        return value.reshape(x.shape), derivative.reshape(x.shape)
+
+
+@functools.cache
+def from_tensorflow(function: Callable[..., Any]) -> Nonlinearity:
+    """Prepare an activation of the registry; theory uses nothing of it but its values and derivatives in float64."""
+    return nonlinearity(lambda x: value_and_derivative(function, x))
+
+
+def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
+    """Find where phi is smooth: once to locate the kinks, once more with the kinks as panel edges."""
+    powers = 2.0 ** np.arange(-4, np.log2(REACH) + 1)
+    start = np.concatenate([-powers[::-1], [0.0], powers])
+    _, kinks = _refine(evaluate, start)
+    edges, _ = _refine(evaluate, np.union1d(start, kinks))
+    beside = KINK_SIDE * np.maximum(1, np.abs(edges))
+    before, after = (evaluate(edges + side)[1] for side in (-beside, beside))
+    with np.errstate(invalid="ignore"):  # phi may overflow far out
+        jumps = np.abs(after - before) > JUMP * np.maximum(1, np.abs(after))
+    return Nonlinearity(evaluate, edges, kinks=edges[jumps])
+
+
+def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
+    """Bisect the panels until each is smooth or too narrow.
+
+    Return all edges (n,) and the midpoints of the panels that are too narrow (k,).
+    """
+    left, right = edges[:-1], edges[1:]
+    found, kinks = [edges], []
+    while left.size:
+        middle = (left + right) / 2
+        narrow = right - left < KINK_WIDTH * np.maximum(1, np.abs(middle))
+        kinks.append(middle[narrow])
+        left, middle, right = left[~narrow], middle[~narrow], right[~narrow]
+        rough = ~_is_smooth(evaluate, left, right)
+        found.append(middle[rough])
+        left, right = np.append(left[rough], middle[rough]), np.append(middle[rough], right[rough])
+        if left.size > MOST_PANELS:
+            raise RoughActivationError(f"is smooth on none of {left.size} panels: too rough or noisy to integrate")
+    return np.unique(np.concatenate(found)), np.concatenate(kinks)
+
+
+def _is_smooth(evaluate: Evaluate, left: Array, right: Array) -> Array:
+    """Test whether polynomials through each panel's Gauss nodes predict phi and phi' at its other points; (panels,).
+
+    A panel where phi overflows counts as smooth: the integrals that reach there are infinite anyway.
+    """
+    others = np.linspace(-0.99, 0.99, ORDER + 1)
+    legendre = np.polynomial.legendre.legvander
+    predict = legendre(others, ORDER - 1) @ np.linalg.inv(legendre(NODES, ORDER - 1))
+    half, middle = (right - left)[:, None] / 2, (right + left)[:, None] / 2
+    x = middle + half * np.append(NODES, others)
+    smooth = np.ones(left.size, bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for values in evaluate(x.ravel()):
+            values = values.reshape(x.shape)
+            error = np.abs(values[:, :ORDER] @ predict.T - values[:, ORDER:]).max(axis=1, initial=0)
+            allowed = SMOOTH * np.abs(values).max(axis=1, initial=0) + ROUNDING * np.maximum(1, np.abs(middle[:, 0]))
+            smooth &= ~(error > allowed)
+    return np.asarray(smooth)

@@ -1,0 +1,109 @@
+"""What is recorded of an activation is computed when its basis changes, and otherwise taken from the last record."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from study import constants
+from study.plan import DepthScaleGrid
+from study.records import catalogue
+
+SQUARES = (60.0, 115.6)
+GRIDS = {"one": {"tanh": DepthScaleGrid((1.0, 2.0), 0.1)}, "other": {"tanh": DepthScaleGrid((3.0,), 0.0)}}
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count what the catalogue computes, with the fake engine's registry and theory."""
+    synthetic.install(monkeypatch)
+    counts: Counter[str] = Counter()
+
+    def counted(name: str, function: Any) -> Any:
+        def wrapped(*arguments: Any) -> Any:
+            counts[name] += 1
+            return function(*arguments)
+
+        return wrapped
+
+    for name in ("_theory", "_depth_scales"):
+        monkeypatch.setattr(catalogue, name, counted(name, getattr(catalogue, name)))
+    monkeypatch.setattr(synthetic, "curve", counted("curve", synthetic.curve))
+    return counts
+
+
+def described(kept: dict[str, Any], grids: catalogue.Grids = GRIDS, squares: tuple[float, ...] = SQUARES) -> Any:
+    """Describe tanh, beside what was kept, as it comes back from the ledger's JSON."""
+    found, refused = catalogue.describe(["tanh"], squares, kept, grids)
+    assert refused == {}
+    return json.loads(json.dumps(found))
+
+
+def test_what_is_known_is_not_computed_again(computed: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first description computes all; a second nothing, also after a margin or a speed target has changed."""
+    first = described({})
+    assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
+    monkeypatch.setattr(constants, "EQUIVALENCE_MARGIN", 0.5)
+    monkeypatch.setattr(constants, "SPEED_OVER_FIT", 99.0)
+    assert described(first) == first
+    assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
+    assert {name: len(found["xi"]) for name, found in first["tanh"]["theory"]["depth_scales"].items()} == {
+        "one": 2,
+        "other": 1,
+    }
+
+
+def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]) -> None:
+    """One experiment changes its sigma_w or its sigma_b: only its scales are computed; the others' are kept."""
+    first = described({})
+    for grid in (DepthScaleGrid((1.0, 2.0, 4.0), 0.1), DepthScaleGrid((1.0, 2.0), 0.2)):
+        computed.clear()
+        second = described(first, {"one": {"tanh": grid}})
+        assert computed == {"_depth_scales": 1}
+        scales = second["tanh"]["theory"]["depth_scales"]
+        assert (scales["one"]["sigma_w"], scales["one"]["sigma_b"]) == (list(grid.sigma_w), grid.sigma_b)
+        assert scales["other"] == first["tanh"]["theory"]["depth_scales"]["other"]
+
+
+def test_a_grid_for_one_activation_is_not_computed_for_another(computed: Counter[str]) -> None:
+    """Depth scales are there for the activation that the experiment names."""
+    found, _ = catalogue.describe(["relu"], SQUARES, {}, GRIDS)
+    assert found["relu"]["theory"]["depth_scales"] == {}
+    assert computed["_depth_scales"] == 0
+
+
+def test_theory_is_computed_again_when_its_basis_changes(
+    computed: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Other images need another table, other code of theory, or another activation, all; also when asked for later."""
+    first = described({})
+    computed.clear()
+    described(first, squares=(60.0, 115.7))
+    assert computed == {"curve": 1, "_theory": 1}
+    (tmp_path / "module.py").write_text("NEW = 1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "THEORY", tmp_path)
+        computed.clear()
+        second = described(first, {"one": GRIDS["one"]})
+        assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 1}
+        computed.clear()
+        described(second)
+        assert computed == {"_depth_scales": 1}, "the scales that were not asked for are of the old code"
+    monkeypatch.setattr(synthetic, "fingerprint", lambda entry: "another function")
+    computed.clear()
+    described(first)
+    assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
+
+
+def test_an_activation_that_is_bad_or_unknown_is_refused_by_name(computed: Counter[str]) -> None:
+    """The others are described all the same, in the registry's order, whatever order they are asked in."""
+    synthetic.REGISTRY["bad"] = synthetic.Activation(lambda z: z * float("nan"), "Bad")
+    try:
+        found, refused = catalogue.describe(["tanh", "bad", "relu", "missing"], SQUARES, {}, {})
+    finally:
+        del synthetic.REGISTRY["bad"]
+    assert list(found) == ["relu", "tanh"]
+    assert refused == {"bad": "has a value that is not finite", "missing": "is not in the registry"}

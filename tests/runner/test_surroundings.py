@@ -1,0 +1,62 @@
+"""What a user's shell and home folder say does not matter to a command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from synthetic import environment
+
+LOOK = """
+import sys, warnings
+from study.runner import surroundings
+surroundings.prepare()
+surroundings.quieten()
+import matplotlib, numpy
+import matplotlib.pyplot as plt
+warnings.warn("seen")
+numpy.array([1.0]) / 0
+plt.figure()
+print(matplotlib.get_backend(), matplotlib.rcParams["font.size"])
+print("\\u03b2")
+from pathlib import Path
+print(Path.home().is_dir())
+"""
+KERAS = """
+from study.engine import environment
+environment.start_tensorflow()
+import keras
+print(keras.backend.backend(), keras.config.floatx())
+"""
+
+
+def said(program: str, variables: dict[str, str]) -> list[str]:
+    """What the program prints in an environment of these variables alone; it must say nothing on standard error."""
+    needed = {"PATH": os.environ["PATH"], "PYTHONPATH": environment()["PYTHONPATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=needed | variables, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_figures_are_drawn_to_files_whatever_a_notebook_or_a_home_folder_says(tmp_path: Path) -> None:
+    """The backend is agg and sizes are matplotlib's own; no warning is shown; a home that cannot be written to and a
+    terminal without Greek are no obstacle."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 30")
+    variables = {"MPLBACKEND": "module://nonsense", "MATPLOTLIBRC": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    assert said(LOOK, {**variables, "HOME": os.devnull}) == ["agg 10.0", r"\u03b2", "False"]
+
+
+def test_a_user_without_home_and_entry_gets_a_folder(tmp_path: Path) -> None:
+    """Where neither HOME nor the list of users says where the home is, it is a temporary folder."""
+    (tmp_path / "sitecustomize.py").write_text("import pwd\ndef getpwuid(uid): raise KeyError\npwd.getpwuid = getpwuid")
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    assert said(LOOK, {"PYTHONPATH": path, "LANG": "C"}) == ["agg 10.0", "\N{GREEK SMALL LETTER BETA}", "True"]
+
+
+def test_keras_is_tensorflows_whatever_its_file_and_variable_say(tmp_path: Path) -> None:
+    """KERAS_BACKEND and a keras.json of the user's name another backend and precision."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float16"}')
+    assert said(KERAS, {"KERAS_BACKEND": "jax", "HOME": str(tmp_path)}) == ["tensorflow float32"]

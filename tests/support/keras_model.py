@@ -1,0 +1,55 @@
+"""The network of a run as a Keras model: the second method for what the engine trains."""
+
+import keras
+import numpy as np
+
+from study.activations import Activation
+from study.engine import losses
+from study.engine.initial import Parameters, initial_parameters
+from study.engine.kinds import stages_of
+from study.engine.stages import CLASSES, PIXELS, Stage
+from study.settings import Settings
+
+
+def layer_parameters(parameters: Parameters, stages: tuple[Stage, ...]) -> list[np.ndarray]:
+    """[kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn: Keras' trainable variables, of their shapes."""
+    pairs = zip(parameters, stages, strict=True)
+    of_stages = (zip(*(role[: stage.count].numpy() for role in roles), strict=True) for roles, stage in pairs)
+    return [array.T for layers in of_stages for layer in layers for array in layer]
+
+
+def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
+    """Build and compile the Keras model of a run, with the run's initial weights and optimiser.
+
+    `square_norm` is the mean ||x||^2 of the training images.
+    """
+    dtype = settings.precision
+    inputs = h = keras.Input((PIXELS,), dtype=dtype)
+    for units in settings.widths:
+        z = keras.layers.Dense(units, dtype=dtype)(h)
+        if settings.normalization == "batch":
+            z = keras.layers.BatchNormalization(dtype=dtype)(z)
+        elif settings.normalization == "layer":
+            z = keras.layers.LayerNormalization(dtype=dtype)(z)
+        output = keras.layers.Activation(activation.function, dtype=dtype)(z)
+        is_added = settings.residual and h is not inputs and h.shape[-1] == units
+        h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
+    outputs = keras.layers.Dense(CLASSES, dtype=dtype)(h)
+    is_standard = losses.is_standard(settings.output, settings.loss)
+    if not is_standard:
+        outputs = keras.layers.Activation(losses.OUTPUTS[settings.output], dtype=dtype)(outputs)
+    model = keras.Model(inputs, outputs)
+    initial = layer_parameters(initial_parameters(settings, square_norm), stages_of(settings))
+    for variable, value in zip(model.trainable_variables, initial, strict=True):
+        variable.assign(value)
+    # A loss that is not the standard one takes the labels as one-hot rows (B, 10).
+    logits_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = logits_loss if is_standard else losses.LOSSES[settings.loss]
+    model.compile(optimizer=_optimizer(settings), loss=loss, metrics=["accuracy"])
+    return model
+
+
+def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(settings.learning_rate, epsilon=settings.epsilon)
+    return keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)

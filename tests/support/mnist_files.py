@@ -1,0 +1,68 @@
+"""Build small files in the formats of MNIST: six training and four test images."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.data.reading import IDX_NAMES, NPZ_NAMES
+
+Arrays = list[NDArray[np.uint8]]
+CHANGES = {  # of the arrays in an .npz
+    "npz": lambda array: array,
+    "npz, flat": lambda array: array.reshape(len(array), -1).squeeze(),
+    "npz, by columns": np.asfortranarray,
+    "npz, int64": lambda array: array.astype(np.int64),
+}
+FORMS = [*CHANGES, "tgz", "tar", "idx", "idx, packed", "idx, dots", "idx, gzip"]
+
+
+def tiny(seed: int = 0) -> Arrays:
+    """Draw training images (6, 28, 28), labels (6,), test images (4, 28, 28) and labels (4,)."""
+    rng = np.random.default_rng(seed)
+    shapes = ((6, 28, 28), 256), ((6,), 10), ((4, 28, 28), 256), ((4,), 10)
+    return [rng.integers(0, below, shape, dtype=np.uint8) for shape, below in shapes]
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """Return `array` in LeCun's format."""
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def npz(arrays: Arrays, **replaced: object) -> bytes:
+    """Return an .npz of `arrays` under the names of Keras; `replaced` puts other things under some names."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **{**dict(zip(NPZ_NAMES, arrays, strict=True)), **replaced})  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def tgz(arrays: Arrays, *extra: tarfile.TarInfo) -> bytes:
+    """Return `arrays` as npm's package holds them, before `extra` empty members."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, array in zip(IDX_NAMES, arrays, strict=False):  # fewer arrays, fewer members
+            info = tarfile.TarInfo(f"package/data/{name}")
+            info.size = len(idx(array))
+            archive.addfile(info, io.BytesIO(idx(array)))
+        for info in extra:
+            archive.addfile(info)
+    return gzip.compress(stream.getvalue(), 1, mtime=0)
+
+
+def write(folder: Path, form: str, arrays: Arrays) -> Path:
+    """Write `arrays` in one of FORMS to a new file or folder in `folder`, and return its path."""
+    path = folder / form
+    if not form.startswith("idx"):
+        raw = npz([CHANGES[form](array) for array in arrays]) if form in CHANGES else tgz(arrays)
+        path.write_bytes(gzip.decompress(raw) if form == "tar" else raw)
+        return path
+    path.mkdir()
+    for name, array in zip(IDX_NAMES, arrays, strict=True):
+        name = name.replace("-idx", ".idx") if form == "idx, dots" else name
+        is_gzip = form in ("idx, packed", "idx, gzip")
+        file = path / (f"{name}.gz" if form == "idx, packed" else name)
+        file.write_bytes(gzip.compress(idx(array), 1) if is_gzip else idx(array))
+    return path

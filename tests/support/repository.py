@@ -1,0 +1,38 @@
+"""The repository that the tests lie in: its folder, its tools, and its files as they were committed."""
+
+import importlib.util
+import io
+import subprocess
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tool(name: str) -> ModuleType:
+    """A module of tools/, which is not a package."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def unpack_committed(folder: Path, *paths: str) -> None:
+    """Write these files and folders to `folder` as they are in the last commit; without git, the test is skipped.
+
+    `make all` overwrites results/ with this machine's numbers: what a test says of the committed edition must not be
+    read from there.
+    """
+    try:
+        done = subprocess.run(
+            ["git", "archive", "--format=zip", "HEAD", *paths], cwd=ROOT, capture_output=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"the committed edition is in git, and this is not a checkout that git can read: {error}")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder)
