@@ -6,42 +6,38 @@ beside the article's rate on the same seeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from study import figures
 from study.analysis import comparisons, summaries, tuning
 from study.analysis.statistics import paired_difference
-from study.constants import (
-    FINALIST_SEEDS,
-    FINALISTS,
-    FIRST_FRESH_SEED,
-    HALF_DECADES,
-    REFERENCE_ACTIVATION,
-    TOLERANCE,
-    TUNED_SEEDS,
-    TUNING_EPOCHS,
-    TUNING_SEEDS,
-)
+from study.analysis.tuning import FINALIST_SEEDS, FINALISTS, HALF_DECADES, TUNING_SEEDS
+from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION, TUNING_EPOCHS
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
+from study.report import cells
 from study.report import formatting as fmt
-from study.report.section import Display, Picture, Section
+from study.report.section import Section
 from study.settings import Settings
 
-TITLE = "Learning rates: a tuned comparison"
+PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
 UNTUNED = "learning_rate_untuned"
+PREFIXES = {NAME: "tuned", UNTUNED: "untuned"}  # of the arms' columns in the table `tuned`
 METRIC = "best_test_accuracy"
 ARTICLE_RATE = Settings.learning_rate
+TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who differs from ReLU
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """The grid; its extensions while an optimum is at its edge; the finalists' seeds; then the fresh ones.
+    """Return the grid; its extensions while an optimum is at its edge; the finalists' seeds; then the fresh ones.
 
-    Nothing in a quick look.
+    A quick look has no round.
     """
     if plan.is_quick:
         return []
@@ -59,7 +55,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def compared_seeds(plan: Plan) -> int:
-    """Fresh paired seeds of the comparison; those of the rounds before only choose the rates."""
+    """Count the fresh paired seeds of the comparison; the rounds before it only choose the rates."""
     return plan.seeds or TUNED_SEEDS
 
 
@@ -69,7 +65,7 @@ def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
 
 
 def _fresh(plan: Plan, rates: pd.DataFrame) -> list[Settings]:
-    """Each activation at its finalists, one of them chosen, and at the article's rate; one run where they are one."""
+    """Return each activation's runs at its finalists and at the article's rate, once where two of these are one."""
     seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + compared_seeds(plan))
     finalists = rates[rates["is_finalist"]]
     arms = dict.fromkeys(zip(finalists["activation"], finalists["learning_rate"], strict=True))
@@ -82,59 +78,47 @@ def _run(name: str, rate: float, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """The chosen rates and their tolerance, and the comparison with and without tuning."""
+    """Find the chosen rates and their tolerance, and compare the activations with and without tuning."""
     runs = runs_frame(records)
     is_fresh = runs["seed"] >= FIRST_FRESH_SEED
     tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
     rates = tuning.by_rate(tuning_runs, is_over=len(fresh) > 0)
-    arms = {NAME: _at(fresh, tuning.chosen(rates)), UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
+    is_chosen = fresh["learning_rate"] == fresh["activation"].map(tuning.chosen(rates))
+    arms = {NAME: fresh[is_chosen], UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
     accuracy = {arm: summaries.accuracy(part, arm) for arm, part in arms.items() if len(part)}
     compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
     differences = [found for found in compared.values() if found is not None]
     choice = tuning.tolerance(rates).join(tuning.leads(tuning_runs, rates), on="activation")
     choice = choice.join(tuning.from_reference(fresh, rates, METRIC), on="activation")
     tuned = _tuned(choice, accuracy, arms)
-    section_tables = {
+    tables = {
         "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
-        "learning_rate": rates,
+        NAME: rates,
         "tuned": tuned,
         **({"accuracy": pd.concat(accuracy.values(), ignore_index=True)} if accuracy else {}),
         **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
     }
-    blocks: list[str | Display | Picture] = [
-        _method(rates),
-        Display(
-            "The rate chosen on validation; its lead in mean validation accuracy over the other finalist, with a 95% t "
-            f"interval; and the range of rates around it that are at most {100 * TOLERANCE:.1f} points behind it (the "
-            f"other finalist by {FINALIST_SEEDS} seeds, the rest by {TUNING_SEEDS}): how far off one may be. ≤ and ≥: "
-            "the range ends where the grid does.",
-            _shown_rates(tuned, rates, style),
-            NAME,
-        ),
-        _edges(tuned, style),
-        Display(
-            "Test accuracy in percent with 95% t intervals over fresh seeds, at the chosen rate and at the article's "
-            f"{ARTICLE_RATE:g}, same seeds and epochs; ranks by mean.",
-            _shown_accuracy(tuned, style),
-            "tuned",
-        ),
-        *_differences(tuned, compared[NAME], style),
-        *_pictures(rates, tuning_runs, arms, tuned, style),
-    ]
-    return Section(TITLE, _answer(tuned, compared, style), blocks, section_tables)
-
-
-def _at(runs: pd.DataFrame, chosen: Mapping[str, float]) -> pd.DataFrame:
-    """The runs at their activation's chosen rate."""
-    return runs[runs["learning_rate"] == runs["activation"].map(chosen)]
+    shown = {
+        NAME: _shown_rates(tuned, rates, style),
+        "tuned": _shown_accuracy(tuned, style),
+        **({} if compared[NAME] is None else {"tuned_differences": _shown_differences(tuned, compared[NAME], style)}),
+    }
+    protocol = {
+        "first_rates": len(HALF_DECADES),
+        "tuning_seeds": TUNING_SEEDS,
+        "finalists": FINALISTS,
+        "finalist_seeds": FINALIST_SEEDS,
+        "article_rate": ARTICLE_RATE,
+    }
+    return Section(PAGE, tables, shown, _figures(rates, tuning_runs, arms, tuned, style), protocol)
 
 
 def _tuned(
     choice: pd.DataFrame, accuracy: Mapping[str, pd.DataFrame], arms: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """The table `tuned`: the choice of an activation's rate, and both arms' accuracy, rank and paired gain."""
+    """Make the table `tuned`: the choice of an activation's rate, and both arms' accuracy, rank and paired gain."""
     table = choice.set_index("activation")
-    for arm, prefix in ((NAME, "tuned"), (UNTUNED, "untuned")):
+    for arm, prefix in PREFIXES.items():
         found = accuracy[arm].set_index("activation") if arm in accuracy else pd.DataFrame()
         for column, source in (
             ("n", "n"), ("diverged", "diverged"), ("accuracy_mean", "best_test_accuracy_mean"),
@@ -147,161 +131,79 @@ def _tuned(
 
 
 def _gain(name: str, arms: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """What tuning gained: tuned minus untuned over the seeds both finished."""
+    """Find what tuning gained: tuned minus untuned over the seeds that both finished."""
     of_arm = [part[part["activation"] == name].set_index("seed")[METRIC] for part in arms.values()]
     a, b = pd.concat(of_arm, axis=1).dropna().to_numpy(float).T
     found = paired_difference(a, b)
     return {"gain": found.difference, "gain_ci_low": found.ci_low, "gain_ci_high": found.ci_high, "gain_n": found.n}
 
 
-def _method(rates: pd.DataFrame) -> str:
-    grid = rates["learning_rate"].unique()
-    added = len(grid) - len(HALF_DECADES)
-    grown = (
-        f"The grid began with {len(HALF_DECADES)} rates and grew by {added}, for every activation, because an optimum "
-        "stood at its edge."
-        if added
-        else "No optimum stood at its edge, so it was not extended."
-    )
-    return (
-        f"The article's network, Adam, {TUNING_EPOCHS} epochs, batches of 100. {len(grid)} rates from {min(grid):.2g} "
-        f"to {max(grid):.2g}, half a decade apart, the same for every activation, {TUNING_SEEDS} seeds each. {grown} "
-        f"The {FINALISTS} best of every activation by these, its finalists, have {FINALIST_SEEDS}, by which one is "
-        "chosen. Best is the highest mean of the best validation accuracy; a rate where any seed diverged cannot be "
-        "chosen. The comparison is then made on fresh seeds, which chose nothing, with the weights of the lowest "
-        "validation loss in both arms. The other finalist is run on the same fresh seeds, to show what hangs on the "
-        "choice."
-    )
-
-
-def _edges(tuned: pd.DataFrame, style: Style) -> str:
-    """Whose optimum is still at the edge of the grid, or has none."""
-    at_edge = [fmt.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["is_edge"], "activation"]]
-    none = [fmt.escape_markdown(style.labels[name]) for name in tuned.loc[tuned["learning_rate"].isna(), "activation"]]
-    parts = [f"Still at the edge of the grid, after all extensions: {', '.join(at_edge)}."] if at_edge else []
-    parts += [f"No rate at which every seed finished: {', '.join(none)}."] if none else []
-    return " ".join(parts)
-
-
 def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.DataFrame:
-    best = rates[rates["is_chosen"]].set_index("activation")
+    """Show the rate chosen, its lead over the other finalist, and the range of rates that do as well."""
+    columns = ["validation_accuracy_mean", "ci_low", "ci_high"]
+    best = rates[rates["is_chosen"]].set_index("activation")[columns].reindex(tuned["activation"])
     rows = []
-    for row in tuned.to_dict("records"):
-        name = row["activation"]
-        is_found = name in best.index
-        mean, low, high = best.reindex([name])[["validation_accuracy_mean", "ci_low", "ci_high"]].iloc[0]
-        below, above = ("≤ " * row["is_open_low"], "≥ " * row["is_open_high"])
-        width = "≥ " * (row["is_open_low"] or row["is_open_high"])
+    for row, bounds in zip(tuned.to_dict("records"), best.itertuples(index=False), strict=True):
+        below, above = "≤ " * row["is_open_low"], "≥ " * row["is_open_high"]
         rows.append(
             {
-                "Activation": style.labels[name],
-                "rate": f"{row['learning_rate']:.2g}" if is_found else fmt.DASH,
-                "validation accuracy there": fmt.interval(mean, low, high, 100),
-                "lead, points": fmt.interval(row["lead"], row["lead_ci_low"], row["lead_ci_high"], 100, signed=True),
-                "over the rate": f"{row['runner_up']:.2g}" if row["lead_n"] > 0 else fmt.DASH,
-                "good from": f"{below}{row['tolerance_low']:.2g}" if is_found else fmt.DASH,
-                "to": f"{above}{row['tolerance_high']:.2g}" if is_found else fmt.DASH,
-                "decades": f"{width}{row['tolerance_decades']:.1f}" if is_found else fmt.DASH,
+                "Activation": style.labels[row["activation"]],
+                "rate": _known(row["learning_rate"], ".2g"),
+                "validation accuracy there": fmt.interval(*bounds, 100),
+                "lead, points": _points(row, "lead"),
+                "over the rate": _known(row["runner_up"], ".2g"),
+                "good from": _known(row["tolerance_low"], ".2g", below),
+                "to": _known(row["tolerance_high"], ".2g", above),
+                "decades": _known(row["tolerance_decades"], ".1f", "≥ " * bool(below or above)),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _differences(tuned: pd.DataFrame, compared: pd.DataFrame | None, style: Style) -> list[Display]:
-    """The tuned arm's differences from the reference, if there is one to compare with, and what hangs on the rates."""
-    if compared is None:
-        return []
-    rows = [
-        {
-            "Activation": style.labels[row["activation"]],
-            **comparisons.columns(compared, row["activation"], style.labels),
-            "over all pairings of finalists": comparisons.reach(row),
-        }
-        for row in tuned.to_dict("records")
-        if row["activation"] != REFERENCE_ACTIVATION
-    ]
-    return [
-        Display(
-            "The tuned arm: the paired difference in test accuracy with its 95% t interval and test, at the rates "
-            "chosen; and from where to where such intervals reach over all pairings of the activation's finalists with "
-            "the reference's, with the number that lie above 0 (better) or below (worse).",
-            pd.DataFrame(rows),
-            "tuned_differences",
-        )
-    ]
-
-
 def _shown_accuracy(tuned: pd.DataFrame, style: Style) -> pd.DataFrame:
+    """Show both arms' accuracies and seeds, what tuning gained, and the ranks."""
     rows = []
     for row in tuned.to_dict("records"):
         shown = {"Activation": style.labels[row["activation"]]}
         for prefix, title in (("tuned", "tuned"), ("untuned", f"at {ARTICLE_RATE:g}")):
             bounds = (row[f"{prefix}_accuracy_mean"], row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
-            shown |= {
-                title: fmt.interval(*bounds, 100),
-                f"n ({title})": _count(row[f"{prefix}_n"], row[f"{prefix}_diverged"]),
-            }
-        shown["gain, points"] = fmt.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
-        shown["rank tuned / untuned"] = " / ".join(_whole(row[f"{arm}_rank"]) for arm in ("tuned", "untuned"))
+            lost = row[f"{prefix}_diverged"]
+            shown[title] = fmt.interval(*bounds, 100)
+            shown[f"n ({title})"] = _known(row[f"{prefix}_n"], ".0f") + (f", {lost:.0f} diverged" if lost > 0 else "")
+        shown["gain, points"] = _points(row, "gain")
+        shown["rank tuned / untuned"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in PREFIXES.values())
         rows.append(shown)
     return pd.DataFrame(rows)
 
 
-def _whole(number: float) -> str:
-    return f"{number:.0f}" if number == number else fmt.DASH
-
-
-def _count(n: float, diverged: float) -> str:
-    return f"{_whole(n)}, {diverged:.0f} diverged" if diverged > 0 else _whole(n)
-
-
-def _answer(tuned: pd.DataFrame, compared: Mapping[str, pd.DataFrame | None], style: Style) -> str:
-    """The tuned means in order, whether that is the untuned order, and what the paired tests support in either arm."""
-    done = tuned.dropna(subset=["tuned_accuracy_mean"]).sort_values("tuned_accuracy_mean", ascending=False)
-    if done.empty:
-        return "No activation has a learning rate at which every tuning seed finished."
-    means = ", ".join(
-        f"{fmt.escape_markdown(style.labels[row['activation']])} {fmt.percent(row['tuned_accuracy_mean'])} "
-        f"(rate {row['learning_rate']:.2g})"
-        for row in done.to_dict("records")
-    )
-    first = f"With a learning rate of its own, chosen on validation, the mean test accuracies are {means}."
-    if len(done) > 1:
-        is_same = (done["tuned_rank"] == done["untuned_rank"]).all()
-        order = "is the same" if is_same else "differs"
-        first += f" The order of the means {order} at the article's rate of {ARTICLE_RATE:g} for all."
-    if unsure := [row["activation"] for row in tuned.to_dict("records") if row["lead_ci_low"] <= 0]:
-        names = ", ".join(fmt.escape_markdown(style.labels[name]) for name in unsure)
-        first += (
-            f" Validation does not tell the chosen rate from the next best for {names}: the lead's interval includes 0."
-        )
-    arms = {NAME: "Tuned", UNTUNED: f"At {ARTICLE_RATE:g}"}
-    verdicts = [
-        f"{arms[arm]}: {comparisons.verdict(found, style.labels)}"
-        for arm, found in compared.items()
-        if found is not None
+def _shown_differences(tuned: pd.DataFrame, compared: pd.DataFrame, style: Style) -> pd.DataFrame:
+    """Show the tuned arm's differences from the reference, and how far they hang on the rates chosen."""
+    rows = [
+        {
+            "Activation": style.labels[row["activation"]],
+            **cells.difference_columns(compared, row["activation"], style.labels),
+            "over all pairings of finalists": cells.reach(row),
+        }
+        for row in tuned.to_dict("records")
+        if row["activation"] != REFERENCE_ACTIVATION
     ]
-    return " ".join([first, *verdicts])
+    return pd.DataFrame(rows)
 
 
-def _pictures(
+def _points(row: Mapping[str, float], column: str) -> str:
+    return fmt.interval(row[column], row[f"{column}_ci_low"], row[f"{column}_ci_high"], 100, signed=True)
+
+
+def _known(value: float, how: str, before: str = "") -> str:
+    return fmt.DASH if value != value else f"{before}{value:{how}}"
+
+
+def _figures(
     rates: pd.DataFrame, tuning_runs: pd.DataFrame, arms: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, style: Style
-) -> list[Picture]:
-    shown = [
-        Picture(
-            "learning_rate",
-            "Validation accuracy against the learning rate, on a scale on which the error is logarithmic: mean and "
-            "interval over seeds, every seed a dot, more of them at an activation's finalists, a ring at the rate "
-            "chosen. Look for how flat each top is, and on which side it falls off.",
-            figures.accuracy_against_rate(rates, tuning_runs, style),
-        )
-    ]
-    points = pd.concat([part.assign(arm=arm) for arm, part in zip(("tuned", "untuned"), arms.values(), strict=True)])
-    if points[METRIC].notna().any():
-        caption = (
-            "Test accuracy on fresh seeds at each activation's own rate (filled) and at the article's (open): every "
-            "run above the mean with its interval. Compare the gaps between activations with those between the arms."
-        )
-        picture = figures.tuned_beside_untuned(points.assign(accuracy=points[METRIC]), tuned, style, ARTICLE_RATE)
-        shown.append(Picture("tuned", caption, picture))
-    return shown
+) -> dict[str, Figure]:
+    """Draw accuracy against the rate; and both arms, if any fresh run finished."""
+    drawn = {NAME: figures.accuracy_against_rate(rates, tuning_runs, style)}
+    points = pd.concat([part.assign(arm=PREFIXES[arm], accuracy=part[METRIC]) for arm, part in arms.items()])
+    if points["accuracy"].notna().any():
+        drawn["tuned"] = figures.tuned_beside_untuned(points, tuned, style, ARTICLE_RATE)
+    return drawn

@@ -23,13 +23,7 @@ ARTICLE_ACCURACY = 0.9696  # the article's ReLU on the test images, one run
 RUN_SECONDS = 3600.0  # a run's time limit
 WORKER_DEATHS = 3  # worker processes one run may take with it before it is recorded as crashed
 
-# The tuned comparison: half-decade rates for every activation, chosen on validation, then run on fresh seeds.
-HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
-MOST_EXTENSIONS = 4  # rates added at either end, for every activation, before the edge is reported as it is
-TUNING_SEEDS = 3  # of every rate; too few to choose: another rounding of the same runs chose the other of two
-FINALISTS = 2  # rates of every activation that these leave, to be chosen from; the report speaks of "the other one"
-FINALIST_SEEDS = 15  # of each finalist, the first TUNING_SEEDS among them
-TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who is told from ReLU
+# The tuned comparison: rates chosen on validation (study/analysis/tuning.py), then run on fresh seeds.
 FIRST_FRESH_SEED = 1000
 TUNING_EPOCHS = 6  # each costs all activations together a minute of two cores
 TOLERANCE = 0.002  # validation accuracy: how far a rate may be behind the chosen one and still do

@@ -1,8 +1,8 @@
-"""Learning rates: one grid of half decades for all activations, the choice on validation, and the room it leaves.
+"""Learning rates: one grid of half decades for all activations, the choice on validation, and how far off it may be.
 
 The choice is made in two rounds of one budget for every activation, as in sequential halving (Karnin, Koren & Somekh
-2013): a few seeds at all rates leave FINALISTS, and more seeds at these choose. Frames in, frames out. A rate counts
-for an activation only if every seed finished there: an optimum beside which runs diverge is not one to recommend.
+2013). A few seeds at all rates leave FINALISTS, and more seeds at these choose. A rate counts for an activation only if
+every seed finished there: an optimum beside which runs diverge is not one to recommend.
 """
 
 import itertools
@@ -13,39 +13,39 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.statistics import mean_interval, summarise
-from study.constants import (
-    FINALIST_SEEDS,
-    FINALISTS,
-    HALF_DECADES,
-    MOST_EXTENSIONS,
-    REFERENCE_ACTIVATION,
-    TOLERANCE,
-    TUNING_SEEDS,
-)
+from study.constants import REFERENCE_ACTIVATION, TOLERANCE
 
+HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
+MOST_EXTENSIONS = 4  # rates added at either end, for every activation, before the edge is reported as it is
+TUNING_SEEDS = 3  # of every rate; too few to choose: another rounding of the same runs chose the other of two
+FINALISTS = 2  # rates of every activation that these leave, to be chosen from; the report speaks of "the other one"
+FINALIST_SEEDS = 15  # of each finalist, the first TUNING_SEEDS among them
 DIGITS = 9  # after the point; means of the same accuracies in another order differ by less
 METRIC = "best_validation_accuracy"
 
 
 def rate(half_decades: int) -> float:
-    """10^(k/2), the same 64 bits on every machine: square roots are rounded correctly, powers need not be."""
+    """Return 10^(k/2), to the same bit on every machine: square roots are rounded correctly, powers need not be."""
     return math.sqrt(float(f"1e{half_decades}"))
 
 
 def half_decades(learning_rate: float) -> int:
-    """The k of a rate of the grid."""
+    """Return the k of a rate of the grid."""
     return round(2 * math.log10(learning_rate))
 
 
 def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
-    """One row an activation and rate, rates ascending: n, diverged, best validation accuracy in [0, 1] with t interval.
+    """Make one row an activation and rate, rates ascending: its accuracy, and whether it is a finalist or chosen.
 
-    `runs`: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run is done); the tuning
-    runs alone. `is_eligible`: all its seeds finished, TUNING_SEEDS or, once it had more, FINALIST_SEEDS.
-    `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS; if the tuning `is_over`,
-    of those with all FINALIST_SEEDS. `is_chosen`: the finalist with the highest mean of all. Of equals the lowest rate
-    goes first. `is_tolerated`: eligible, at most TOLERANCE below the chosen on the seeds they share, and joined to it
-    by rates that are too.
+    `runs`, the tuning runs alone: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run
+    is done). Further columns are n, diverged, and the mean accuracy in [0, 1] with its t interval.
+
+    - `is_eligible`: all seeds finished, TUNING_SEEDS or, once the rate had more, FINALIST_SEEDS;
+    - `is_finalist`: eligible, and among the FINALISTS highest means of the first TUNING_SEEDS. If the tuning `is_over`,
+      only rates with all FINALIST_SEEDS compete;
+    - `is_chosen`: the finalist with the highest mean over all seeds; of equal ones the lowest rate;
+    - `is_tolerated`: eligible, at most TOLERANCE below the chosen rate on the seeds they share, and no rate between
+      the two fails this.
     """
     keys = ["activation", "learning_rate"]
     table = summarise(runs, METRIC, keys).drop(columns=["std", "min", "max", "missing"])
@@ -63,12 +63,12 @@ def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
 
 
 def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
-    """An activation's best validation accuracy, a row a seed and a column a rate, both ascending."""
+    """Arrange an activation's best validation accuracies: a row a seed and a column a rate, both ascending."""
     return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
 
 
 def _choose(part: pd.DataFrame, accuracy: pd.DataFrame, least: int) -> pd.DataFrame:
-    """One activation's rates, ascending, with finalists, choice and tolerance found; `accuracy` by seed and rate.
+    """Mark finalists, choice and tolerance among one activation's rates, ascending; `accuracy` is by seed and rate.
 
     A finalist has at `least` so many seeds.
     """
@@ -96,22 +96,22 @@ def _choose(part: pd.DataFrame, accuracy: pd.DataFrame, least: int) -> pd.DataFr
 
 
 def chosen(table: pd.DataFrame) -> dict[str, float]:
-    """Per activation its chosen rate; those without an eligible rate are left out."""
+    """Return the chosen rate of each activation; activations without an eligible rate are left out."""
     rows = table[table["is_chosen"]]
     return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
 
 
 def undecided(table: pd.DataFrame) -> list[tuple[str, float]]:
-    """The activations and rates that are finalists and have not had all of FINALIST_SEEDS."""
+    """List the finalists, as activation and rate, that have not had all of FINALIST_SEEDS."""
     rows = table[table["is_finalist"] & (table["n"] < FINALIST_SEEDS)]
     return list(zip(rows["activation"], rows["learning_rate"], strict=True))
 
 
 def leads(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """By activation the other finalist, `runner_up`, and how far the chosen rate is ahead of it on their shared seeds.
+    """Find by activation the other finalist, `runner_up`, and the chosen rate's `lead` over it on the seeds they share.
 
-    `lead` is a difference of best validation accuracies in [0, 1], with its t interval over `lead_n` seeds. Without
-    those of which no other rate was a finalist.
+    `lead` is a difference of best validation accuracies in [0, 1], with its t interval over `lead_n` seeds. An
+    activation with one finalist has no row.
     """
     rows = {}
     for name, part in table[table["is_finalist"]].groupby("activation", sort=False):
@@ -125,12 +125,12 @@ def leads(runs: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def from_reference(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """By activation, its difference from the reference over all `pairings` of its finalists with the reference's.
+    """Compare each activation with the reference over all `pairings` of its finalists with the reference's finalists.
 
-    `any_finalist_low` and `any_finalist_high` are the ends of all 95% t intervals of the paired difference in `metric`
-    together; `pairings_better` and `pairings_worse` count the intervals wholly above and below 0. NaN where a pairing
-    has fewer than two seeds. `runs`: activation, learning_rate, seed, `metric` (NaN unless the run is done), on fresh
-    seeds.
+    `runs`, on fresh seeds: activation, learning_rate, seed, `metric` (NaN unless the run is done). Each pairing has a
+    95% t interval of the paired difference in `metric`. `any_finalist_low` and `any_finalist_high` are the outermost
+    ends of these; `pairings_better` and `pairings_worse` count the intervals wholly above and below 0. All four are NaN
+    if any pairing has fewer than two seeds.
     """
     finalists = table[table["is_finalist"]].groupby("activation", sort=False)["learning_rate"].apply(list)
     rows = {}
@@ -152,9 +152,10 @@ def from_reference(runs: pd.DataFrame, table: pd.DataFrame, metric: str) -> pd.D
 
 
 def extension(table: pd.DataFrame) -> list[int]:
-    """The half decades to add for every activation: beyond an edge that holds an optimum, unless it moved far enough.
+    """Return the half decades to add for every activation: one beyond each edge of the grid that holds an optimum.
 
-    An activation all of whose rates failed has its optimum below the grid, for it diverges where rates are too large.
+    Neither edge moves by more than MOST_EXTENSIONS. If all rates of an activation failed, its optimum is taken to lie
+    below the grid, because runs diverge where rates are too large.
     """
     found = chosen(table)
     known = [half_decades(value) for value in table["learning_rate"].unique()]
@@ -166,9 +167,9 @@ def extension(table: pd.DataFrame) -> list[int]:
 
 
 def tolerance(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation: the chosen rate, the range of rates within TOLERANCE of it, its width in decades.
+    """Make one row an activation: the chosen rate, the range of rates within TOLERANCE of it, the width in decades.
 
-    `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider; `is_edge`: the chosen rate
+    `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider. `is_edge`: the chosen rate
     itself is at an end of the grid. Without an eligible rate, numbers are NaN.
     """
     ends = table["learning_rate"].min(), table["learning_rate"].max()

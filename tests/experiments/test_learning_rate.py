@@ -14,23 +14,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments import learning_rate
+from experiments.learning_rate import TUNED_SEEDS
 from study.activations import REGISTRY
 from study.analysis import tuning
-from study.constants import (
-    FINALIST_SEEDS,
-    FINALISTS,
-    FIRST_FRESH_SEED,
-    HALF_DECADES,
-    MOST_EXTENSIONS,
-    TUNED_SEEDS,
-    TUNING_EPOCHS,
-    TUNING_SEEDS,
-)
+from study.analysis.tuning import FINALIST_SEEDS, FINALISTS, HALF_DECADES, MOST_EXTENSIONS, TUNING_SEEDS
+from study.constants import FIRST_FRESH_SEED, TUNING_EPOCHS
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report.section import Display, Picture
+from study.report.rendering import Page, render
+from study.report.section import Section
 from study.settings import Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
@@ -45,6 +39,10 @@ def peaked(**optima: float) -> Callable[[Settings], float]:
         return max(0.98 - 0.01 * away + 1e-4 * (settings.seed % 7), 0.1)
 
     return accuracy
+
+
+def page_of(section: Section) -> Page:
+    return render(section, STYLE.labels)
 
 
 def table(accuracies: dict[float, list[float]], is_over: bool = False) -> pd.DataFrame:
@@ -76,7 +74,7 @@ def test_a_rate_knows_its_half_decade(k: int) -> None:
 
 
 def test_the_first_round_is_one_grid_for_all() -> None:
-    """Every activation with every rate and tuning seed, nothing twice, for the stated epochs without stopping early."""
+    """Every activation with every rate and tuning seed, nothing twice, for the stated epochs, none stopped early."""
     runs = learning_rate.rounds(Plan(tuple(REGISTRY)), [])
     assert len(runs) == len(set(runs)) == len(REGISTRY) * len(HALF_DECADES) * TUNING_SEEDS
     assert {(s.epochs, s.patience, s.depth, s.optimizer) for s in runs} == {(TUNING_EPOCHS, None, 3, "adam")}
@@ -137,12 +135,13 @@ def test_the_grid_grows_for_every_activation(optimum: float, added: tuple[int, .
 
 
 def test_the_grid_stops_growing_and_says_so() -> None:
-    """An accuracy that rises for ever ends at the most extensions, and the report names the activation."""
+    """If accuracy keeps rising with the rate, the grid ends at the most extensions; the report names the activation."""
     records = all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=9))
     rates = {r["identity"]["settings"]["learning_rate"] for r in records}
     assert max(rates) == tuning.rate(HALF_DECADES[-1] + MOST_EXTENSIONS)
     section = learning_rate.interpret(PAIR, records, STYLE)
-    assert "Still at the edge of the grid, after all extensions: GELU." in section.blocks
+    assert "grew for every activation, because an optimum stood at its edge" in page_of(section).body
+    assert "Still at the edge of the grid, after all extensions: GELU." in page_of(section).body
     assert section.tables["tuned"].set_index("activation")["is_edge"].to_dict() == {"relu": False, "gelu": True}
 
 
@@ -150,7 +149,7 @@ def test_the_grid_stops_growing_and_says_so() -> None:
 
 
 def test_the_highest_mean_is_chosen_and_what_joins_it_is_tolerated() -> None:
-    """By hand: within 0.002 of 0.980 are 0.979 and 0.9785 next to it, and 0.979 beyond a gap, which does not count."""
+    """Of 0.980, the rates beside it with 0.979 and 0.9785 are within 0.002. The 0.979 beyond a gap does not count."""
     rates = [tuning.rate(k) for k in range(-8, -2)]
     means = [0.979, 0.970, 0.9785, 0.980, 0.979, 0.977]
     found = table({rate: [mean] * TUNING_SEEDS for rate, mean in zip(rates, means, strict=True)})
@@ -178,8 +177,8 @@ def test_a_run_without_a_record_counts_as_failed(seeds: int) -> None:
 
 
 def test_all_seeds_of_the_finalists_choose() -> None:
-    """By hand. The first three would choose 0.01, and all choose 0.001. That 0.0001 has a higher mean than either, of
-    three easy seeds, is no matter: on these it is behind both, and by 0.004 and so by more than the tolerance.
+    """The first three seeds would choose 0.01, and all choose 0.001. The rate 0.0001 has a higher mean than either, but
+    over three easy seeds. On these it is 0.004 behind, which is more than the tolerance.
     """
     later = FINALIST_SEEDS - 3
     found = table({1e-4: [0.975] * 3, 1e-3: [0.979] * 3 + [0.960] * later, 1e-2: [0.980] * 3 + [0.950] * later})
@@ -239,7 +238,7 @@ def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
         HALF_DECADES[0] - MOST_EXTENSIONS
     )
     section = learning_rate.interpret(PAIR, records, STYLE)
-    assert "No rate at which every seed finished: GELU." in section.blocks
+    assert "No rate at which every seed finished: GELU." in page_of(section).body
     row = section.tables["tuned"].set_index("activation").loc["gelu"]
     assert math.isnan(row["learning_rate"])
     assert math.isnan(row["tuned_n"])
@@ -258,8 +257,8 @@ def drawn(names: tuple[str, ...], seeds: range, column: str) -> pd.DataFrame:
 
 
 def test_what_depends_on_the_choice_agrees_with_scipy() -> None:
-    """Over the registry: the lead's interval is that of scipy's paired test, and the difference from the reference
-    reaches from the least to the largest end of four such.
+    """The lead's interval is the interval of scipy's paired test. The difference from the reference reaches from the
+    least to the largest end of four such intervals. Both hold for every activation of the registry.
     """
     runs = drawn(tuple(REGISTRY), range(FINALIST_SEEDS), "best_validation_accuracy")
     fresh = drawn(tuple(REGISTRY), range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + 9), "accuracy")
@@ -305,7 +304,8 @@ def test_a_choice_that_validation_hardly_made_is_named() -> None:
         return 0.98 + 1e-3 * math.sin(s.seed / s.learning_rate) if is_close else FOUND(s)
 
     section = learning_rate.interpret(PAIR, all_rounds(learning_rate.rounds, PAIR, accuracy), STYLE)
-    assert "tell the chosen rate from the next best for ReLU: the lead's interval includes 0." in section.answer
+    said = "cannot tell the chosen rate from the next best for ReLU: the interval of the lead includes 0."
+    assert said in page_of(section).body
 
 
 def test_both_arms_are_compared_with_the_same_seeds() -> None:
@@ -321,9 +321,10 @@ def test_both_arms_are_compared_with_the_same_seeds() -> None:
     found = section.tables["comparisons"].set_index("experiment")
     assert found["difference"].to_dict() == pytest.approx({"learning_rate": 0.0, "learning_rate_untuned": 0.01})
     assert set(found["metric"]) == {"best_test_accuracy"}
+    assert page_of(section).body.count("No optimum stood at the edge") == 1
     assert set(section.tables["accuracy"]["experiment"]) == {"learning_rate", "learning_rate_untuned"}
     assert tuned["untuned_rank"].to_dict() == {"relu": 2, "gelu": 1}
-    assert "differs at the article's rate" in section.answer
+    assert "differs at the article's rate" in page_of(section).answer
 
 
 def test_the_order_is_said_to_be_the_same_where_it_is() -> None:
@@ -332,35 +333,36 @@ def test_the_order_is_said_to_be_the_same_where_it_is() -> None:
         all_rounds(learning_rate.rounds, PAIR, lambda s: peaked(relu=-2, gelu=-2)(s) - 0.01 * (s.activation == "gelu")),
         STYLE,
     )
-    assert "is the same at the article's rate" in section.answer
+    assert "is the same at the article's rate" in page_of(section).answer
 
 
-def shown(records: list[Record], plan: Plan) -> tuple[str, list[Display]]:
-    section = learning_rate.interpret(plan, records, STYLE)
-    assert section.answer
-    assert any(isinstance(block, Picture) for block in section.blocks)
-    displays = [block for block in section.blocks if isinstance(block, Display)]
-    cells = [str(cell) for display in displays for cell in display.frame.to_numpy().ravel()]
+def shown(records: list[Record], plan: Plan) -> Page:
+    page = page_of(learning_rate.interpret(plan, records, STYLE))
+    assert page.answer
+    assert page.pictures
+    cells = [str(cell) for display in page.displays for cell in display.frame.to_numpy().ravel()]
     assert not [cell for cell in cells if re.search(r"\b(nan|inf)\b", cell)]
-    return section.answer, displays
+    return page
 
 
 @pytest.mark.parametrize("names", [("relu",), ("tanh",), ("sigmoid", "gelu"), tuple(REGISTRY)], ids=len)
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_any_plan_has_an_answer(names: tuple[str, ...], seeds: int) -> None:
-    """One activation, none of them the reference, one seed, the whole registry: what is not known is a dash."""
+    """One activation, none of them the reference, one seed, the whole registry: an unknown number is a dash."""
     plan = Plan(names, seeds)
-    _, displays = shown(all_rounds(learning_rate.rounds, plan, peaked(**dict.fromkeys(names, -3))), plan)
+    page = shown(all_rounds(learning_rate.rounds, plan, peaked(**dict.fromkeys(names, -3))), plan)
     compared = [len(names) - 1] if "relu" in names and len(names) > 1 else []
-    assert [len(display.frame) for display in displays] == [len(names), len(names), *compared]
+    assert [len(display.frame) for display in page.displays] == [len(names), len(names), *compared]
+    assert [picture.name for picture in page.pictures] == ["learning_rate", "tuned"]
 
 
 def test_runs_that_all_diverged_have_an_answer() -> None:
-    answer, _ = shown(all_rounds(learning_rate.rounds, PAIR, lambda _: math.nan), PAIR)
-    assert answer == "No activation has a learning rate at which every tuning seed finished."
+    page = shown(all_rounds(learning_rate.rounds, PAIR, lambda _: math.nan), PAIR)
+    assert page.answer == "No activation has a learning rate at which every tuning seed finished."
 
 
 def test_tuning_runs_alone_have_an_answer() -> None:
     """As after an interruption: the rates are chosen, and nothing is compared."""
     records = [record(s, peaked(relu=-3, gelu=-2)(s)) for s in learning_rate.rounds(PAIR, [])]
-    shown(records, PAIR)
+    page = shown(records, PAIR)
+    assert [picture.name for picture in page.pictures] == ["learning_rate"]
