@@ -76,8 +76,8 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are not what is tested here; captions are rendered all the same."""
     names = ("errors_beside_theory", "norms_side_by_side", "accuracy_against_depth", "error_heat_map", "remedies")
     for name in names:
-        monkeypatch.setattr(f"study.figures.depth.{name}", lambda *args: None)
-    monkeypatch.setattr("study.figures.criticality.critical_lines", lambda *args: None)
+        monkeypatch.setattr(f"study.figures.{name}", lambda *args: None)
+    monkeypatch.setattr("study.figures.critical_lines", lambda *args: None)
 
 
 def test_depth_answers_with_factors_and_depths() -> None:
