@@ -48,15 +48,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "cost_spread": analysis.spread(timings),
         **({} if each is None else {"cost_training": each}),
     }
-    shown = {
-        "cost_time": _shown_time(cost, style),
-        "cost_memory": _shown_memory(cost, style),
-        **({} if each is None else {"cost_training": _shown_training(cost, style)}),
-    }
     of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.sizes(timings)[0])]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
-    return Section(PAGE, tables, shown, drawn, protocol, _judgements(small, names, cpu))
+    return Section(PAGE, tables, _shown(cost, style), drawn, protocol, _judgements(small, names, cpu))
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
@@ -68,6 +63,11 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
         for table in (found["runs"], found["history"])
     )
     return analysis.training(runs, history, cost, updates) if len(runs) else None
+
+
+def _shown(cost: pd.DataFrame, style: Style) -> dict[str, pd.DataFrame]:
+    shown = {"cost_time": _shown_time(cost, style), "cost_memory": _shown_memory(cost, style)}
+    return shown if "reached" not in cost else {**shown, "cost_training": _shown_training(cost, style)}
 
 
 def _shown_time(cost: pd.DataFrame, style: Style) -> pd.DataFrame:

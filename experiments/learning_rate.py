@@ -33,6 +33,14 @@ METRIC = "best_test_accuracy"
 ARTICLE_RATE = Settings.learning_rate
 TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who differs from ReLU
 
+PROTOCOL = {
+    "first_rates": len(HALF_DECADES),
+    "tuning_seeds": TUNING_SEEDS,
+    "finalists": FINALISTS,
+    "finalist_seeds": FINALIST_SEEDS,
+    "article_rate": ARTICLE_RATE,
+}
+
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the grid; its extensions while an optimum is at its edge; the finalists' seeds; then the fresh ones.
@@ -103,14 +111,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "tuned": _shown_accuracy(tuned, style),
         **({} if compared[NAME] is None else {"tuned_differences": _shown_differences(tuned, compared[NAME], style)}),
     }
-    protocol = {
-        "first_rates": len(HALF_DECADES),
-        "tuning_seeds": TUNING_SEEDS,
-        "finalists": FINALISTS,
-        "finalist_seeds": FINALIST_SEEDS,
-        "article_rate": ARTICLE_RATE,
-    }
-    return Section(PAGE, tables, shown, _figures(rates, tuning_runs, arms, tuned, style), protocol)
+    return Section(PAGE, tables, shown, _figures(rates, tuning_runs, arms, tuned, style), PROTOCOL)
 
 
 def _tuned(

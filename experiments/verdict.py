@@ -1,6 +1,6 @@
 """Which activation, how sure is that, and what does it cost: one table of all sections, and a recommendation by rule.
 
-It asks for no runs. What was not measured is a dash in the table, and is not mentioned in the recommendation.
+It asks for no runs. An unmeasured number is a dash in the table, and the recommendation does not mention it.
 """
 
 from collections.abc import Sequence

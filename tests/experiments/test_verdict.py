@@ -1,20 +1,19 @@
 """The decision table and the recommendation, on made-up tables a person can check, one for each branch of the rule."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from fake_records import all_rounds
 
-from experiments import verdict
+from experiments import learning_rate, robustness, verdict
 from study.analysis.decision import Source, apart, decision_table, findings, recommended
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import Page, render
 from study.report.section import Evidence
 
-TABLES = Path(__file__).parents[2] / "results" / "tables"
 NAMES = ("relu", "sigmoid", "gelu")
 TUNED = next(source for source in verdict.SOURCES if source.table == "tuned").columns.values()
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "G*LU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})
@@ -31,7 +30,7 @@ def comparison(activation: str, difference: float, p_holm: float, **more: Any) -
 
 
 def compared(sigmoid: float = 0.0, gelu: float = 0.0, **more: Any) -> pd.DataFrame:
-    """Differences from ReLU; those of 0.01 and more are significant."""
+    """Make differences from ReLU; a difference of 0.01 or more is significant."""
     rows = [("sigmoid", sigmoid), ("gelu", gelu)]
     return pd.DataFrame([comparison(name, value, 0.001 if abs(value) >= 0.01 else 0.6, **more) for name, value in rows])
 
@@ -139,7 +138,7 @@ def test_too_few_seeds_say_so() -> None:
 
 
 def test_the_tuned_comparison_decides_where_it_was_run() -> None:
-    """Without it that of the article's network, and it is said which."""
+    """Where it was not run the article's network decides, and the text names it."""
     untuned = compared(gelu=0.02).assign(experiment="baseline")
     both = pd.concat([untuned, compared(sigmoid=0.02)])
     assert say({"accuracy": accuracy(), "comparisons": both}).startswith("**Use Sigmoid.**")
@@ -237,13 +236,12 @@ def test_a_column_that_a_source_misses_is_an_error(source: Source) -> None:
         decision_table(["a"], {"t": table}, [source])
 
 
-@pytest.mark.parametrize("source", verdict.SOURCES, ids=lambda source: source.table)
-def test_every_source_reads_a_table_as_committed(source: Source) -> None:
-    """The columns that the verdict reads are columns of results/tables, and some row matches."""
-    table = pd.read_csv(TABLES / f"{source.table}.csv")
-    assert (
-        not decision_table(table["activation"].unique(), {source.table: table}, [source]).iloc[:, 1:].isna().all().any()
-    )
+@pytest.mark.parametrize(("module", "column"), [(learning_rate, "tuned"), (robustness, "noise")])
+def test_the_sources_find_their_columns(module: Any, column: str) -> None:
+    """In the tables that the questions make of records: no column is missing, and the activation has its number."""
+    plan = Plan(("relu",), 1)
+    tables = module.interpret(plan, all_rounds(module.rounds, plan, lambda _: 0.9), STYLE).tables
+    assert decision_table(plan.activations, tables, verdict.SOURCES)[column].notna().all()
 
 
 def family(sigmoid: float, gelu: float, experiment: str = "learning_rate") -> pd.DataFrame:
@@ -251,7 +249,7 @@ def family(sigmoid: float, gelu: float, experiment: str = "learning_rate") -> pd
 
 
 def test_findings_are_of_one_family() -> None:
-    """Signs and p-values sort the activations; bounds are those of each one's interval, on either side of 0."""
+    """Signs and p-values sort the activations; bounds are the ends of each interval, on either side of 0."""
     found = family(-0.02, 0.004).set_index("activation")
     assert found["finding"].to_dict() == {"sigmoid": "worse", "gelu": "undecided"}
     assert found.loc["gelu", ["most_better", "most_worse"]].tolist() == [pytest.approx(0.005), 0]
