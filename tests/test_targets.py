@@ -19,7 +19,8 @@ from study import cli
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
-from study.records.store import Store, read_document, write_document
+from study.records.documents import read_document, write_document
+from study.records.store import Store
 from study.report.section import Evidence, Section
 from study.runner import timing
 from study.runner.workers import ProcessDied, run_in_fresh_process

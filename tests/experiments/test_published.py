@@ -7,7 +7,8 @@ from experiments import depth, published
 from study.constants import A3_CLAIM, A3_DEPTH, INITIAL_SEEDS, P5_DEPTH, P9_SEEDS, P9_WIDTHS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.store import Record, identity, make
+from study.records.identity import identity
+from study.records.store import Record, make
 from study.settings import Settings
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid"}, {"relu": 0, "sigmoid": 1})
