@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _codes() -> dict[type[Exception], int]:
     """Return the exit code of each error that a command may end with; its message is complete."""
     from study.data.mnist import DataError
+    from study.records.canonical import RecordError
     from study.records.files import FolderError, FolderHeld
-    from study.records.store import RecordError
     from study.runner.request import UsageError
     from study.settings import SettingsError
 
@@ -80,33 +80,33 @@ def _all(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from experiments import askable
-    from study.records.ledger import shelves
+    from study.records.folders import record_folders
     from study.runner.request import read_plan
 
     targets, code = askable(), DONE
     plan, names = read_plan(options, _registry(), targets)
-    for shelf in shelves(options.results):
-        if here := [name for name in names if shelf.holds(targets[name])]:
-            code = max(code, _run_on(shelf, plan, here, options))
+    for folder in record_folders(options.results):
+        if here := [name for name in names if folder.holds(targets[name])]:
+            code = max(code, _run_on(folder, plan, here, options))
     return code
 
 
-def _run_on(shelf: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
+def _run_on(folder: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
     """Do what is missing of the experiments whose runs are kept in this folder."""
     from study.records.files import hold, prepare_folder
     from study.runner.session import run_experiments
     from study.runner.workers import ClusterError
 
     workers, why = _workers(options)
-    prepare_folder(shelf.folder)
+    prepare_folder(folder.path)
     try:
-        with hold(shelf.folder):
+        with hold(folder.path):
             if options.workers is None and options.scheduler is None:
                 say(f"worker processes: {workers}, {why}")
-            outcome = run_experiments(plan, _modules(names), shelf, _data(options), workers, options.scheduler)
+            outcome = run_experiments(plan, _modules(names), folder, _data(options), workers, options.scheduler)
     except ClusterError as error:
         return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
-    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {shelf.folder}")
+    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {folder.path}")
     for failure in outcome.failures:
         say(f"study: {failure}")
     return SOME_FAILED if outcome.failures else DONE
@@ -136,13 +136,13 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from study.records.ledger import shelves
+    from study.records.folders import record_folders
 
-    places = shelves(options.results)
-    problems = [problem for shelf in places for problem in shelf.problems()]
+    places = record_folders(options.results)
+    problems = [problem for folder in places for problem in folder.problems()]
     for problem in problems:
         print(problem)
-    count = sum(len(shelf.store) + len(shelf.document_paths()) for shelf in places)
+    count = sum(len(folder.store) + len(folder.document_paths()) for folder in places)
     print(f"{count} records, {len(problems)} damaged")
     return DAMAGED if problems else DONE
 

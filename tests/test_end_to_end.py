@@ -22,10 +22,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import quoted
+from scientific import scientific_content
 from synthetic import ROOT, signals_kept
 
 from study import cli
-from study.records.store import Record, Store, scientific_content
+from study.records.store import Record, Store
 from study.settings import Settings
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for everything

@@ -27,10 +27,11 @@ import pytest
 import synthetic
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
+from scientific import scientific_content
 from synthetic import ROOT, VARIABLE, Disk, command, environment, run_study, signals_kept, started, told, write_data
 
 from study import cli, figures
-from study.records.store import Store, scientific_content
+from study.records.store import Store
 from study.report import writing as report
 
 FOUR = ("relu", "sigmoid", "gelu", "swish")

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import synthetic
+from plain_sections import plain
 from synthetic import VARIABLE, signals_kept, started, told, write_data
 
 import experiments
@@ -19,7 +20,8 @@ from study import cli
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
-from study.records.store import Store, read_document, write_document
+from study.records.documents import read_document, write_document
+from study.records.store import Store
 from study.report.section import Evidence, Section
 from study.runner import timing
 from study.runner.workers import ProcessDied, run_in_fresh_process
@@ -39,25 +41,24 @@ def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNames
         steps = [len(record["result"]["measures"]["step"]) for record in records]
         rows = pd.DataFrame({"order": order, "steps": steps, "with_theory": len(plan.theory)})
         judged = Judgement("A1", "elementwise", Interval(0.5, 0.4, 0.6, 2), "reproduced")
-        return Section(f"Asked {order}", f"answer {order}", [style.labels[activations[0]]], {"found": rows}, [judged])
+        texts = [style.labels[activations[0]]]
+        return plain(f"Asked {order}", f"answer {order}", texts, tables={"found": rows}, judgements=[judged])
 
-    return SimpleNamespace(ORDER=order, TITLE="", rounds=rounds, interpret=interpret, **more)
+    return SimpleNamespace(rounds=rounds, interpret=interpret, **more)
 
 
 class Concluding:
     """A module that concludes: it notes the evidence it was given, and its section has a table of its own."""
 
-    TITLE = ""
-
     def __init__(self, order: int, needs: str = "", **more: Any) -> None:
-        self.ORDER, self.needs, self.seen = order, needs, list[Evidence]()
+        self.order, self.needs, self.seen = order, needs, list[Evidence]()
         vars(self).update(more)
 
     def conclude(self, plan: Plan, evidence: Evidence, style: Any) -> Section | None:
         self.seen.append(evidence)
         if self.needs and self.needs not in evidence.documents:
             return None
-        return Section(f"Concluded {self.ORDER}", "", ["text"], {f"of_{self.ORDER}": pd.DataFrame({"a": [1]})})
+        return plain(f"Concluded {self.order}", tables={f"of_{self.order}": pd.DataFrame({"a": [1]})})
 
 
 @pytest.fixture
@@ -192,8 +193,8 @@ def test_a_damaged_document_stops_the_report(study: Said) -> None:
 
 
 def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str, Any]) -> None:
-    """The one with the lowest ORDER comes first in the report and is made last: it sees every table, document and
-    judgement; in the report the others stand by ORDER too."""
+    """The first of the modules comes first in the report and is made last: it sees every table, document and
+    judgement; in the report the others stand in the order of the modules too."""
     study("run", "long", *DATA)
     study("all", *DATA)
     seen = modules["verdict"].seen[-1]

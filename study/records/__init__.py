@@ -1,4 +1,5 @@
-"""Records on disk: identity, store, ledger, and the records as DataFrames.
+"""Records on disk: what identifies a run, how its record is kept, and the records as DataFrames.
 
-It may import the engine (for what identifies a run) and theory (for what is recorded of an activation).
+In: settings and results of runs. Out: verified records, documents and ledgers, read back. It may import the engine
+(for what identifies a run) and theory (for what is recorded of an activation).
 """

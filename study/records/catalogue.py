@@ -13,7 +13,7 @@ from study.data.mnist import Dataset
 from study.engine import environment
 from study.engine.input_norms import square_norms
 from study.plan import DepthScaleGrid
-from study.records.store import STUDY, source_fingerprint
+from study.records.identity import STUDY, source_fingerprint
 
 Entries = dict[str, dict[str, Any]]
 Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation

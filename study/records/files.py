@@ -1,4 +1,4 @@
-"""Writing that is never half there, and the lock that keeps two runs out of one folder."""
+"""Write files that are never half there, and lock a folder so that two runs never share it."""
 
 import contextlib
 import json
@@ -12,15 +12,15 @@ import filelock
 
 
 class FolderError(Exception):
-    """A folder that cannot be written to; the message names it and the reason."""
+    """Say that a folder cannot be written to; the message names it and the reason."""
 
 
 class FolderHeld(Exception):
-    """Another run holds the folder; the message says who."""
+    """Say that another run holds the folder; the message says who."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, sync, rename: `path` holds the old content or the whole new one, never a part."""
+    """Write a file beside `path`, sync and rename it: `path` has the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -47,15 +47,21 @@ def prepare_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system lets go when the process ends, however it ends."""
+    """Hold the folder for this process; the system releases it when the process ends, however it ends.
+
+    A file system without locks is refused: a lock that only is a file would outlast a process that is killed.
+    """
     note = folder / ".holder.json"
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    lock = filelock.FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except filelock.Timeout as error:
         raise FolderHeld(f"another run holds {folder}: {_holder(note)}; wait for it or stop it") from error
     except OSError as error:
-        raise FolderError(f"cannot lock {folder / '.lock'}: {error.strerror or error}") from error
+        raise FolderError(
+            f"cannot lock {folder / '.lock'}: {error.strerror or error}; keep the results in a folder of a local "
+            "disk, as in RESULTS=folder"
+        ) from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         write_atomically(note, json.dumps(about).encode())
@@ -68,6 +74,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def _holder(note: Path) -> str:
+    """Return what the holder's note says of it."""
     try:
         about = json.loads(note.read_text())
         return f"process {about['pid']} on {about['host']} since {about['since']}"

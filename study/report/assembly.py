@@ -1,4 +1,4 @@
-"""The records of both shelves -> the report's sections, in one style, and the facts of how they were made."""
+"""The records of both folders -> the report's sections, in one style, and the facts of how they were made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,8 @@ from study import figures
 from study.figures.style import Style
 from study.plan import Plan, target
 from study.records.files import FolderError
-from study.records.ledger import Ledger, Shelf, shelves
+from study.records.folders import RecordFolder, record_folders
+from study.records.ledger import Ledger
 from study.records.store import Record, has_failed, sentence
 from study.report import formatting
 from study.report.making import long_protocol, making
@@ -42,17 +43,17 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     First every experiment interprets its records; then the modules that conclude see the tables of all these, and of
     those that concluded before them. A document that is damaged is a RecordError.
     """
-    places = shelves(results)
-    ledgers = [shelf.ledger() for shelf in places]
+    places = record_folders(results)
+    ledgers = [folder.ledger() for folder in places]
     if not any(ledger.plans for ledger in ledgers):
         raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
     style, draft = joint_style(ledgers), _Draft(list(modules))
-    documents = {name: found for shelf in places for name, found in shelf.documents().items()}
-    for shelf, ledger in zip(places, ledgers, strict=True):
+    documents = {name: found for folder in places for name, found in folder.documents().items()}
+    for folder, ledger in zip(places, ledgers, strict=True):
         draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
         for name, module in modules.items():
-            if name in ledger.runs and shelf.holds(target(module)):
-                _interpret(draft, name, module, shelf, ledger, style)
+            if name in ledger.runs and folder.holds(target(module)):
+                _interpret(draft, name, module, folder, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
     for name, module in reversed(list(modules.items())):
         if hasattr(module, "rounds"):
@@ -69,17 +70,19 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     return draft.missing
 
 
-def _interpret(draft: _Draft, name: str, experiment: Experiment, shelf: Shelf, ledger: Ledger, style: Style) -> None:
+def _interpret(
+    draft: _Draft, name: str, experiment: Experiment, folder: RecordFolder, ledger: Ledger, style: Style
+) -> None:
     """Add the section of one experiment, if there are records for it, and what of them is missing."""
     runs = ledger.runs[name]
-    found = shelf.store.find(runs)
+    found = folder.store.find(runs)
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
     draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
     good = [record for record in found.values() if not has_failed(record)]
     if not good:
         return
     section = experiment.interpret(ledger.plan(name), good, style)
-    if shelf.is_committed:
+    if folder.is_committed:
         about = long_protocol(name, target(experiment), good)
         section = replace(section, tables={**section.tables, "long_protocols": about})
     else:

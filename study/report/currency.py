@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from study.records.canonical import canonical_json
 from study.records.files import write_atomically
+from study.records.identity import STUDY
 from study.records.provenance import cpu_name
-from study.records.store import STUDY, canonical_json
 
 NOTE = Path("runs") / ".finished.json"
 RECORDED = ("runs", "records")  # the folders that a report is made from; all others hold what was made
@@ -46,6 +47,7 @@ def is_current(results: Path, found: str) -> bool:
 
 def note_finished(results: Path, found: str) -> None:
     """Note that a command with these inputs has made all that is in the folder now."""
+    (results / NOTE).parent.mkdir(exist_ok=True)  # long protocols alone make no runs/
     write_atomically(results / NOTE, canonical_json({"inputs": found, "outputs": _outputs(results)}))
 
 

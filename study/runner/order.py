@@ -6,7 +6,7 @@ from itertools import chain, pairwise, zip_longest
 from typing import Any
 
 from study.engine.kinds import program_kind
-from study.records.store import Identity
+from study.records.identity import Identity
 from study.settings import Settings
 
 PROGRAMS = 2  # compiled by one worker process: XLA never frees a program, and each holds about 50 MB

@@ -7,8 +7,9 @@ from study.analysis.statistics import minimum_n, smallest_p
 from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
 from study.plan import EVERYTHING, Plan
 from study.records.catalogue import Catalogue
-from study.records.ledger import shelves
-from study.records.store import Store, engine_fingerprint
+from study.records.folders import record_folders
+from study.records.identity import engine_fingerprint
+from study.records.store import Store
 from study.runner import timing
 from study.runner.order import Job, cost
 from study.runner.progress import duration
@@ -20,7 +21,7 @@ USUAL_PACE = 4e-6  # seconds per unit of cost, of a core of 2023
 
 def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: int) -> Iterator[str]:
     """Yield lines: each experiment's first round, how long it takes, and a warning if it has too few seeds."""
-    places = shelves(results)
+    places = record_folders(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})
     plan = informed(plan, catalogue)
     pace = _seconds_per_cost(place.store for place in places)
@@ -37,7 +38,7 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: 
     yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
     yield from lines
     described = catalogue.of(plan.activations)
-    if is_to_be_timed(plan, modules) and not timing.is_timed(places[0].folder, described):
+    if is_to_be_timed(plan, modules) and not timing.is_timed(places[0].path, described):
         yield "the activations' cost is to be timed, alone, once all runs are done"
 
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol, cast
 from study.data.mnist import Dataset
 from study.plan import Plan, depth_scales, times_activations
 from study.records.catalogue import Catalogue, Entries
-from study.records.ledger import Shelf, shelves
-from study.records.store import Record, Store, has_failed, identity, sentence
+from study.records.folders import RecordFolder, record_folders
+from study.records.identity import identity
+from study.records.store import Record, Store, has_failed, sentence
 from study.runner import timing
 from study.runner.execution import execute
 from study.runner.order import Job
@@ -38,19 +39,19 @@ class Outcome:
 
 
 def run_experiments(
-    plan: Plan, modules: Modules, shelf: Shelf, load: Loader, workers: int, scheduler: str | None
+    plan: Plan, modules: Modules, folder: RecordFolder, load: Loader, workers: int, scheduler: str | None
 ) -> Outcome:
     """Do every run of these experiments that their folder does not hold yet, then the timing they ask for."""
     started = time.monotonic()
-    data, ledger = load(), shelf.ledger()
+    data, ledger = load(), folder.ledger()
     catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
     plan = informed(plan, catalogue)
 
     def carry_out(jobs: Sequence[Job]) -> list[Record]:
-        return execute(jobs, data, shelf.store, workers=workers, scheduler=scheduler) if jobs else []
+        return execute(jobs, data, folder.store, workers=workers, scheduler=scheduler) if jobs else []
 
     with shared_programs():
-        records, trained = _all_rounds(asking(modules), plan, catalogue, shelf.store, carry_out)
+        records, trained = _all_rounds(asking(modules), plan, catalogue, folder.store, carry_out)
     for name, found in records.items():
         used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found.values())
         ledger.note(name, plan, list(found), list(used))
@@ -58,12 +59,12 @@ def run_experiments(
     ledger.activations, ledger.refused = catalogue.beside(ledger.activations), dict(catalogue.refused)
     ledger.wall_seconds += time.monotonic() - started if trained else 0.0
     ledger.keep_only_used()
-    shelf.save(ledger)
+    folder.save(ledger)
     failed = {run: record for of_one in records.values() for run, record in of_one.items() if has_failed(record)}
     failures = [sentence(record) for record in failed.values()]
     failures += [f"activation {name!r} was refused: it {reason}" for name, reason in ledger.refused.items()]
     if is_to_be_timed(plan, modules):
-        failures += timing.time_activations(shelf.folder, catalogue.of(plan.activations))
+        failures += timing.time_activations(folder.path, catalogue.of(plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     return Outcome(trained, len(recorded), tuple(failures))
 
@@ -140,7 +141,7 @@ def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]
     catalogue = Catalogue(data, {}, {})
     if not (described := catalogue.of([settings.activation])):
         return {"status": "failed", "cause": catalogue.refused[settings.activation]}
-    store = shelves(results)[0].store
+    store = record_folders(results)[0].store
     job = _job(settings, data.checksum, described)
     records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
     result: dict[str, Any] = records[0]["result"]

@@ -7,10 +7,12 @@ from typing import Any
 
 from study.constants import TIMING_REPEATS
 from study.engine import environment
+from study.records.canonical import RecordError
 from study.records.catalogue import Entries
-from study.records.ledger import TIMINGS
+from study.records.documents import read_document, write_document
+from study.records.folders import TIMINGS
+from study.records.identity import STUDY, source_fingerprint
 from study.records.provenance import cpu_name, describe
-from study.records.store import STUDY, RecordError, read_document, source_fingerprint, write_document
 from study.runner.progress import say
 from study.runner.workers import ProcessDied, run_in_fresh_process
 

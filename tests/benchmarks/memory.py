@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from study.activations import REGISTRY, fingerprint
-from study.records.store import Identity, Store
+from study.records.identity import Identity
+from study.records.store import Store
 from study.runner import execution, workers
 from study.runner.order import Job
 from study.settings import Settings

@@ -18,7 +18,8 @@ from study.analysis.claims import CLAIMS
 from study.constants import FIRST_FRESH_SEED, P1_CLAIM, P1_DROPOUT, P1_RATES, P7_DEPTHS, P7_SIGMA_B, P7_SIGMA_W
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.store import Record, identity, make
+from study.records.identity import identity
+from study.records.store import Record, make
 from study.settings import Settings
 
 MODULES = [gelu_paper, deep_swish, elu_paper, lippe, trainable_depth_6xi, ninety_nine]

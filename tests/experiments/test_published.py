@@ -8,7 +8,8 @@ from experiments.published import A3_CLAIM, A3_DEPTH, P5_DEPTH, P9_SEEDS, P9_WID
 from study.constants import INITIAL_SEEDS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.store import Record, identity, make
+from study.records.identity import identity
+from study.records.store import Record, make
 from study.report.rendering import render
 from study.settings import Settings
 

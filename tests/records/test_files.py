@@ -1,7 +1,10 @@
 """A file is whole or as it was, whatever happens; a folder is refused before work starts, and held by one run."""
 
+import errno
+import fcntl
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -121,4 +124,33 @@ def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     """Another user's lock file, or anything else in its place, is a FolderError with its path."""
     (tmp_path / ".lock").mkdir()
     with pytest.raises(FolderError, match=r"cannot lock .*\.lock"), hold(tmp_path):
+        pytest.fail("held without a lock")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """One sentence names the lock and says to use a local folder; no holder's note is left, and nothing is run."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    told = rf"cannot lock .*{re.escape(os.strerror(code))}; keep the results .* RESULTS=folder"
+    with pytest.raises(FolderError, match=told) as error, hold(tmp_path):
+        pytest.fail("held without a lock")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / ".holder.json").exists()
+
+
+def test_a_lock_file_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that may not be opened gives the same sentence, with the system's reason."""
+    opened = os.open
+
+    def refuse(path: object, *arguments: int, **more: int) -> int:
+        if str(path).endswith(".lock"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(FolderError, match=r"\.lock: Permission denied; .* RESULTS=folder"), hold(tmp_path):
         pytest.fail("held without a lock")

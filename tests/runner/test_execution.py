@@ -15,11 +15,13 @@ from pathlib import Path
 import distributed
 import pytest
 import synthetic
+from scientific import scientific_content
 from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
 from study.engine.environment import VARIABLES
-from study.records.store import Identity, Store, scientific_content
+from study.records.identity import Identity
+from study.records.store import Store
 from study.runner.execution import execute, train_job
 from study.runner.order import Job, alternate, batches, cost
 from study.runner.workers import IS_FORKED, ClusterError, shared_programs

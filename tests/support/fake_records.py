@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from study.records.store import Record, identity, make
+from study.records.identity import identity
+from study.records.store import Record, make
 from study.settings import Settings
 
 Scores = dict[str, float]

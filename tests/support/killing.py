@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from scientific import scientific_content
 
 from study.cli import main
 from study.records import provenance
-from study.records.store import Store, scientific_content
+from study.records.store import Store
 
 SEEDS = 3
 PACE = 0.002  # seconds a run takes

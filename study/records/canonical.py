@@ -1,0 +1,53 @@
+"""JSON with one spelling for one content, sealed with a checksum."""
+
+import hashlib
+import json
+import math
+from typing import Any
+
+SCHEMA = 1
+
+
+class RecordError(Exception):
+    """Say that a record is damaged, of another identity or of a newer schema; the message says which and why."""
+
+
+def canonical_json(content: Any) -> bytes:
+    """Spell the content: sorted keys, no spaces, NaN and infinities as null."""
+    return json.dumps(valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def valid(content: Any) -> Any:
+    """Return the content as JSON can hold it: NaN and infinities become None."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: valid(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [valid(value) for value in content]
+    return content
+
+
+def digest(content: Any) -> str:
+    """Return the SHA-256 of the content's spelling."""
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content as JSON holds it, with its checksum."""
+    return {**json.loads(canonical_json(content)), "checksum": digest(content)}
+
+
+def unseal(spelled: bytes) -> dict[str, Any]:
+    """Return what these bytes of JSON hold, checksum included; RecordError unless it is whole and of this schema."""
+    try:
+        found = json.loads(spelled)
+        checksum = found.pop("checksum")
+        schema = found["schema"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"is not a whole record ({type(error).__name__})") from error
+    if digest(found) != checksum:
+        raise RecordError("does not match its checksum")
+    if schema != SCHEMA:
+        raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
+    return {**found, "checksum": checksum}

@@ -1,0 +1,66 @@
+"""What identifies a run: its settings, the data, the activation and the engine's code."""
+
+import ast
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.records.canonical import digest
+from study.settings import Settings
+
+STUDY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Hold what a run is: settings, the data's checksum, the activation's fingerprint and the engine's."""
+
+    settings: dict[str, Any]
+    data: str
+    activation: str
+    engine: str
+
+    @property
+    def id(self) -> str:
+        """Return the name of the run's record."""
+        return identifier(self.__dict__)
+
+
+def identifier(identity: dict[str, Any]) -> str:
+    """Return 20 hexadecimal digits for the fields of an identity."""
+    return digest(identity)[:20]
+
+
+def identity(settings: Settings, data: str, activation: str) -> Identity:
+    """Identify a run on data of this checksum with an activation of this fingerprint."""
+    return Identity(settings.to_dict(), data, activation, engine_fingerprint())
+
+
+def engine_fingerprint() -> str:
+    """Return what identifies the engine; comments, layout and docstrings never retrain."""
+    return source_fingerprint(STUDY / "engine")
+
+
+@functools.cache
+def source_fingerprint(*paths: Path) -> str:
+    """Hash the syntax trees, without docstrings, of modules and of all modules in folders."""
+    modules = [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    spelled = [f"{module.name} {_spell(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
+    return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
+
+
+def _spell(node: Any) -> str:
+    """Spell the tree the same for every Python version: without empty fields and docstrings."""
+    if isinstance(node, list):
+        return "[" + ",".join(_spell(item) for item in node if not _is_docstring(item)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return type(node).__name__ + "(" + ",".join(f"{name}={_spell(value)}" for name, value in fields) + ")"
+
+
+def _is_docstring(node: Any) -> bool:
+    """Return whether the statement is text alone."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,85 @@
+"""Records become one flat row an observation, each number in its column."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_runs import record
+from synthetic import MEASURES, STEPS
+
+from study.records.frames import history_frame, measures_frame, noise_frame, runs_frame
+
+
+def test_runs_are_one_row_each_with_the_promised_columns() -> None:
+    """The columns that say which run it was are there, and each number stands in its column."""
+    done = record(seed=3, depth=2, width=(7, 5))
+    row = runs_frame([done]).iloc[0]
+    expected = {"activation": "relu", "depth": 2, "width": "7-5", "init": "glorot_uniform", "variant": "plain",
+                "optimiser": "adam", "learning_rate": 0.01, "batch": 100, "dropout": 0.0, "seed": 3, "epochs": 3,
+                "status": "done"}  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+    for name in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"):
+        assert row[name] == done["result"]["last"][name]
+        assert row[f"best_{name}"] == done["result"]["best"][name]
+    assert row["seconds"] == done["provenance"]["timings"]["seconds"]
+
+
+def test_a_diverged_run_is_a_row_without_scores() -> None:
+    """It says at which step it diverged, and its losses and accuracies are NaN: nobody can average them by mistake."""
+    frame = runs_frame([record(), record("diverged", seed=1)])
+    diverged = frame[frame["seed"] == 1].iloc[0]
+    assert (diverged["status"], diverged["diverged_step"], diverged["epochs"]) == ("diverged", 3, 2)
+    assert diverged.filter(regex="_loss|_accuracy").isna().all()
+    assert frame.filter(regex="_loss|_accuracy").dtypes.eq(float).all()
+
+
+def test_history_is_one_row_an_epoch_of_numbers() -> None:
+    """Epochs and values are those of the run; a loss that became NaN is NaN, also where no other run has a number."""
+    runs = [record("diverged at once"), record(seed=1)]
+    frame = history_frame(runs)
+    assert list(frame.groupby("seed")["epoch"].apply(list)) == [[1], [1, 2, 3]]
+    assert frame.loc[frame["seed"] == 1, "training_loss"].tolist() == runs[1]["result"]["history"]["training_loss"]
+    assert math.isnan(frame.loc[frame["seed"] == 0, "training_loss"].item())
+    assert history_frame(runs[:1])["training_loss"].dtype == float
+
+
+def test_measures_are_one_row_a_run_step_layer_and_measure() -> None:
+    """Every measured number is found at its step and layer (1 = nearest the input); null is NaN."""
+    runs = [record(seed=1, depth=2), record(seed=2, depth=1)]
+    frame = measures_frame(runs)
+    assert len(frame) == len(STEPS) * len(MEASURES) * (3 + 2)
+    assert not frame.duplicated(["seed", "step", "layer", "measure"]).any()
+    at = frame.set_index(["seed", "measure", "step", "layer"])["value"]
+    for run, seed in zip(runs, (1, 2), strict=True):
+        for name in MEASURES:
+            for place, step in enumerate(STEPS):
+                for layer, value in enumerate(run["result"]["measures"][name][place], start=1):
+                    expected = math.nan if value is None else value
+                    np.testing.assert_equal(at[seed, name, step, layer], expected)
+    assert pd.isna(at[1, "dead_units", 0, 3]), "the output layer has no units to die"
+
+
+def test_noise_is_one_row_a_run_and_amplitude() -> None:
+    """A run without noisy test images has no row; the others have theirs, under their own seed."""
+    runs = [record(seed=1, noise=(0.0, 0.5)), record(seed=2)]
+    frame = noise_frame(runs)
+    assert frame[["seed", "amplitude"]].to_numpy().tolist() == [[1, 0.0], [1, 0.5]]
+    assert frame["test_accuracy"].tolist() == runs[0]["result"]["noise"]["test_accuracy"]
+    assert noise_frame(runs[1:]).empty
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "plain"),
+        ({"normalization": "batch", "residual": True}, "batch normalisation, residual"),
+        ({"output": "sigmoid", "loss": "squared_error"}, "sigmoid output, squared error"),
+        ({"shift": 2, "epsilon": 1e-12}, "shift 2, epsilon 1e-12"),
+        ({"optimizer": "sgd", "momentum": 0.9}, "momentum 0.9"),
+    ],
+)
+def test_a_variant_names_what_is_not_plain(settings: dict[str, Any], expected: str) -> None:
+    """Whatever sets a network apart from the article's is in its variant, and nothing else is."""
+    assert runs_frame([record(**settings)])["variant"].item() == expected

@@ -1,0 +1,105 @@
+"""A ledger says which activations and runs each experiment was asked for, and comes back as it was written."""
+
+from pathlib import Path
+
+import pytest
+from fake_runs import record
+
+from study.plan import Plan
+from study.records import selection
+from study.records.canonical import RecordError
+from study.records.documents import read_document, write_document
+from study.records.folders import TIMINGS, record_folders
+from study.records.ledger import Ledger
+from study.settings import Settings
+
+
+def ledger() -> Ledger:
+    """Return a ledger of two experiments, one of which also uses tanh."""
+    activations = {name: {"theory": {"of": name, "rows": {"q": [1.0]}}} for name in ("relu", "gelu", "tanh", "gone")}
+    found = Ledger(activations=activations, wall_seconds=1.5, command="make all")
+    found.note("one", Plan(("relu", "gelu"), seeds=3), ["a", "b"], ["relu", "tanh"])
+    found.note("two", Plan(("gelu",), is_quick=True), ["c"], ["gelu"])
+    return found
+
+
+def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
+    """After writing and reading, each plan has its activations, seeds and theory, tanh's for the one that uses it."""
+    ledger().save(tmp_path / "plan.json")
+    kept = Ledger.load(tmp_path / "plan.json")
+    one, two = kept.plan("one"), kept.plan("two")
+    assert (one.activations, one.seeds, one.is_quick, list(one.theory)) == (
+        ("relu", "gelu"), 3, False, ["relu", "gelu", "tanh"],
+    )  # fmt: skip
+    assert (two.activations, two.seeds, two.is_quick, list(two.theory)) == (("gelu",), None, True, ["gelu"])
+    assert (kept.runs, kept.wall_seconds, kept.command) == ({"one": ["a", "b"], "two": ["c"]}, 1.5, "make all")
+    assert kept.compared() == ["relu", "gelu"]
+
+
+def test_only_activations_that_a_plan_names_are_kept() -> None:
+    """Those compared and those that only runs name stay; others are forgotten."""
+    found = ledger()
+    found.keep_only_used()
+    assert list(found.activations) == ["relu", "gelu", "tanh"]
+
+
+def test_a_missing_ledger_is_empty_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    """No file means nothing was asked for; one that cannot be read is a RecordError with its path and the way out."""
+    assert Ledger.load(tmp_path / "plan.json") == Ledger()
+    for damaged in ("", "[]", "{", '{"unknown": 1}'):
+        (tmp_path / "plan.json").write_text(damaged)
+        with pytest.raises(RecordError, match=r"plan\.json is damaged .*run again"):
+            Ledger.load(tmp_path / "plan.json")
+
+
+def test_the_committed_folder_alone_is_compact(tmp_path: Path) -> None:
+    """It keeps the ends of the measures and no table of theory; the other keeps all. Each holds its own targets."""
+    for folder in record_folders(tmp_path):
+        folder.path.mkdir()
+        written = record()
+        folder.store.write(written)
+        folder.save(ledger())
+        steps = folder.store.read(written["id"])["result"]["measures"]["step"]
+        assert (len(steps) == 2) == folder.is_committed
+        kept = folder.ledger().activations["relu"]["theory"]
+        assert kept == {"of": "relu", "rows": {"q": [] if folder.is_committed else [1.0]}}
+        assert folder.holds("all") != folder.holds("claims")
+        assert folder.holds("claims") == folder.is_committed
+
+
+def test_documents_are_found_by_name_and_damage_is_told(tmp_path: Path) -> None:
+    """A document comes back; changed, renamed or of another form it is refused with its path. Records are no documents.
+
+    Beside the runs of `make all` only the timings are a document; a stranger's file there is no problem.
+    """
+    runs, committed = record_folders(tmp_path)
+    committed.path.mkdir()
+    committed.store.write(record())
+    committed.save(ledger())
+    write_document(committed.path, "bench", {"a": 1}, {"date": "2020"})
+    path = committed.path / "bench.json"
+    assert [found["content"] for found in committed.documents().values()] == [{"a": 1}]
+    assert committed.problems() == []
+    whole = path.read_bytes()
+    (committed.path / "other.json").write_bytes(whole)
+    path.write_bytes(whole.replace(b'"a":1', b'"a":2'))
+    assert [name in problem for name, problem in zip(("bench", "other"), committed.problems(), strict=True)] == [
+        True
+    ] * 2
+    with pytest.raises(RecordError, match=r"bench\.json: .*measure it again"):
+        committed.documents()
+    for name in ("other", TIMINGS):
+        runs.path.mkdir(exist_ok=True)
+        write_document(runs.path, name, {}, {})
+    (runs.path / "other.json").write_text("rubbish")
+    assert list(runs.documents()) == [TIMINGS]
+    assert runs.problems() == []
+    assert read_document(runs.path / f"{TIMINGS}.json")["content"] == {}
+
+
+def test_records_are_selected_by_settings() -> None:
+    """A run is missing unless a record has exactly its settings; each is wanted once, in the order asked."""
+    wanted = [Settings(activation="relu", seed=seed, width=(5, 4), depth=2) for seed in (2, 0, 1, 2)]
+    found = [record(seed=1, width=[5, 4], depth=2), record(seed=0)]
+    assert [settings.seed for settings in selection.missing(wanted, found)] == [2, 0]
+    assert selection.of_settings(found, wanted) == found[:1]

@@ -1,0 +1,153 @@
+"""A record is found again by what it is a record of, is used only if it is whole, and says nothing of when or where."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from fake_runs import ABOUT, WHERE, record
+from scientific import scientific_content
+
+from study.records.canonical import SCHEMA, RecordError, canonical_json, seal
+from study.records.identity import identity
+from study.records.store import Store, compact, make, verified
+from study.settings import Settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def resealed(content: dict, **changed) -> bytes:
+    """Return the record with entries changed and a checksum that fits, as another version might have written it."""
+    return canonical_json(seal({key: value for key, value in {**content, **changed}.items() if key != "checksum"}))
+
+
+def test_a_record_comes_back_as_it_was_written(store: Store) -> None:
+    """Read gives what was written, under the id of its settings, and the folder counts one record."""
+    written = record()
+    store.write(written)
+    assert store.read(written["id"]) == written
+    assert written["id"] == identity(Settings(activation="relu", seed=0), "data", "function").id
+    assert len(store) == 1
+    assert store.problems() == []
+
+
+def test_scientific_content_knows_no_time_and_place() -> None:
+    """Another machine, date and duration: the same content; another measured number: another."""
+    elsewhere = {"environment": {"python": "4"}, "date": "2030-01-01T00:00:00Z"}
+    first, second = record(), record(where=elsewhere)
+    assert first["provenance"] != second["provenance"]
+    assert scientific_content(first) == scientific_content(second)
+    assert scientific_content(first) != scientific_content(record("diverged"))
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    """The record's bytes after every kind of damage."""
+    other = json.loads(content)
+    return {
+        "emptied": b"",
+        "zeros": bytes(len(content)),
+        "not text": b"\xff\xfe\xff",
+        "not an object": b"[]",
+        "null": b"null",
+        "empty object": b"{}",
+        "a newer schema": resealed(other, schema=SCHEMA + 1),
+        "another run's identity": resealed(other, identity={**other["identity"], "data": "other"}),
+        "another id": resealed(other, id="0" * 20),
+        "an identity of another shape": resealed(other, identity={"new": 1}),
+        "an identity that is none": resealed(other, identity=None),
+        "a number changed": content.replace(b'"depth":3', b'"depth":4'),
+        "trailing rubbish": content + b"{}",
+    }
+
+
+@pytest.mark.parametrize("kind", damaged(canonical_json(record())))
+def test_a_damaged_record_is_refused_and_set_aside(store: Store, kind: str) -> None:
+    """Each kind of damage: read refuses, verify lists the file until the run is done again, find sets it aside."""
+    good = record()
+    store.write(good)
+    store.path(good["id"]).write_bytes(damaged(canonical_json(good))[kind])
+    with pytest.raises(RecordError):
+        store.read(good["id"])
+    assert [good["id"] in problem for problem in store.problems()] == [True]
+    assert store.find([good["id"]]) == {}
+    assert not store.path(good["id"]).exists()
+    assert [good["id"] in problem for problem in store.problems()] == [True], "set aside is not done again"
+    store.write(good)
+    assert store.problems() == []
+    assert store.find([good["id"]]) == {good["id"]: good}
+
+
+def test_a_compact_record_is_the_same_run() -> None:
+    """It keeps the first and the last logged step of the measures, all else, and has a checksum of its own."""
+    whole = record()
+    small = compact(whole)
+    assert verified(canonical_json(small), whole["id"]) == small
+    kept, before = small["result"].pop("measures"), whole["result"].pop("measures")
+    assert len(before["step"]) > 2
+    assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
+    assert {**small, "checksum": ""} == {**whole, "checksum": ""}
+
+
+def test_a_record_without_measures_is_compact() -> None:
+    """A run that failed keeps its record as it is."""
+    failed = make(identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE)
+    assert compact(failed) == failed
+
+
+def test_a_record_cut_anywhere_is_refused() -> None:
+    """No proper beginning of a record is a record."""
+    content = canonical_json(record())
+    for length in {*range(0, len(content), 97), *range(len(content) - 40, len(content))}:
+        with pytest.raises(RecordError):
+            verified(content[:length], record()["id"])
+
+
+def test_a_record_with_one_bit_flipped_is_refused_or_says_the_same() -> None:
+    """A flipped bit is found by the checksum, unless it changes the spelling alone (1e-05 to 1E-05)."""
+    good = record()
+    content = canonical_json(good)
+    rng = random.Random(0)
+    found = 0
+    for bit in rng.sample(range(8 * len(content)), 1500):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            assert verified(bytes(flipped), good["id"]) == good
+        except RecordError:
+            found += 1
+    assert found > 1450
+
+
+def test_a_record_under_another_name_is_refused(store: Store) -> None:
+    """A copy named as another run's record is not that run's record, however whole; the original stays good."""
+    good, other = record(), record(seed=1)
+    store.write(good)
+    shutil.copy(store.path(good["id"]), store.path(other["id"]))
+    assert store.find([good["id"], other["id"]]) == {good["id"]: good}
+    assert [other["id"] in problem for problem in store.problems()] == [True]
+
+
+def test_other_files_are_ignored(store: Store) -> None:
+    """Stray and temporary files, folders and notes are no records: not counted, not found, not moved, no problem."""
+    good = record()
+    store.write(good)
+    strays = ["README", "backup.json", "0123.json", f".{good['id']}.json.77.tmp", f"{good['id']}.json.bak", "plan.json"]
+    strays += [f"{good['id'].upper()}.JSON", f"{good['id']}0.json", ".lock"]
+    for name in strays:
+        (store.folder / name).write_text("rubbish")
+    (store.folder / "folder.json").mkdir()
+    assert len(store) == 1
+    assert store.problems() == []
+    assert store.find(store.runs()) == {good["id"]: good}
+    assert all((store.folder / name).read_text() == "rubbish" for name in strays)
+
+
+def test_a_folder_that_is_not_there_holds_no_records(tmp_path: Path) -> None:
+    """Looking for records where nothing was run finds none, and makes nothing."""
+    store = Store(tmp_path / "missing")
+    assert (len(store), store.problems(), store.find(["0" * 20])) == (0, [], {})
+    assert not store.folder.exists()
