@@ -87,8 +87,8 @@ def reached(row: Row, prefix: str = "") -> str:
 
 def listed(texts: Iterable[str], last: str = ", ") -> str:
     """Join texts by commas, the last two by `last`."""
-    *others, final = list(texts)
-    return f"{', '.join(others)}{last}{final}" if others else final
+    found = list(texts)
+    return last.join([", ".join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
 FILTERS: dict[str, Callable[..., str]] = {
