@@ -66,11 +66,13 @@ def _judgements(runs: pd.DataFrame) -> list[claims.Judgement]:
     if first.empty or second.empty:
         return []
     lost = int(first.isna().sum() + second.isna().sum())
-    remark = f"one depth, width {WIDTH}, {EPOCHS} epochs, {len(first)} seeds; the paper states none of them"
     trained = [int((arm >= TRAINED_LEVEL).sum()) for arm in (first, second)]
-    remark += f"; judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full"
-    remark += f"; {lost} runs diverged, and their seeds are left out" if lost else ""
-    return [claims.judge("P3", "difference", paired_arms.difference(first, second), remark)]
+    remarks = [
+        f"one depth, width {WIDTH}, {EPOCHS} epochs, {len(first)} seeds; the paper states none of them",
+        f"judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full",
+    ]
+    remarks += [f"{lost} runs diverged, and their seeds are left out"] if lost else []
+    return [claims.judge("P3", "difference", paired_arms.difference(first, second), "; ".join(remarks))]
 
 
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:

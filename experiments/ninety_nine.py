@@ -100,11 +100,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 def _judgement(accuracy: Interval) -> Judgement:
     widths = "-".join(map(str, WIDTHS))
-    remark = (
-        f"of this search alone: hidden layers {widths}, dropout and shifts chosen on validation, {FINAL_EPOCHS} "
-        "epochs; what another search would find is not said"
+    remarks = (
+        "of this search alone",
+        f"hidden layers {widths}, dropout and shifts chosen on validation",
+        f"{FINAL_EPOCHS} epochs",
+        "what another search would find is not said",
     )
-    return judge("A5", "ninety_nine", accuracy, remark)
+    return judge("A5", "ninety_nine", accuracy, "; ".join(remarks))
 
 
 def _shown_trials(trials: pd.DataFrame) -> pd.DataFrame:

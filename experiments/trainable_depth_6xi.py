@@ -92,11 +92,12 @@ def _judgements(reached: pd.DataFrame) -> list[Judgement]:
     if ratios.empty:
         return []
     left_out = len(reached) - len(ratios)
-    remark = (
-        f"width {WIDTH} instead of 300, {EPOCHS} epochs, depths up to {max(DEPTHS)}; n is the number of sigma_w, "
-        f"{left_out} more have no ratio within the grid"
+    remarks = (
+        f"width {WIDTH} instead of 300, {EPOCHS} epochs, depths up to {max(DEPTHS)}",
+        "n is the number of sigma_w",
+        f"{left_out} more have no ratio within the grid",
     )
-    return [judge("P7", "depth", log_mean_interval(ratios)[0], remark)]
+    return [judge("P7", "depth", log_mean_interval(ratios)[0], "; ".join(remarks))]
 
 
 def _shown(reached: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,7 @@ def is_current(results: Path, found: str) -> bool:
 
 def note_finished(results: Path, found: str) -> None:
     """Note that a command with these inputs has made all that is in the folder now."""
+    (results / NOTE).parent.mkdir(exist_ok=True)  # long protocols alone make no runs/
     write_atomically(results / NOTE, canonical_json({"inputs": found, "outputs": _outputs(results)}))
 
 
