@@ -1,22 +1,22 @@
 """P3: does Swish train at 45 hidden layers where ReLU fails (Ramachandran, Zoph & Le 2017, section 5)?
 
-Batch normalisation and dropout, Adam; the paper gives neither width nor rate nor dropout.
+The networks use batch normalisation, dropout and Adam. The paper states neither width nor learning rate nor dropout.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from study import figures
-from study.analysis import paired_arms
-from study.analysis.claims import Judgement, judge
+from study.analysis import claims, paired_arms
 from study.analysis.statistics import rate_summary, summarise
 from study.constants import CLAIM_SEEDS, DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import history_frame, runs_frame
+from study.records.frames import runs_and_history
 from study.records.store import Record
 from study.report import formatting
 from study.report.section import Section
@@ -28,12 +28,12 @@ TARGET = "claims"
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
 ACTIVATIONS = ("swish", "relu")
 DEPTH = 45
-DROPOUT = 0.1  # the paper does not say how much
+DROPOUT = 0.1
 EPOCHS = 5
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """One round."""
+    """Ask for all runs in one round."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in range(plan.seeds or CLAIM_SEEDS)]
     return selection.missing(wanted, so_far)
 
@@ -46,45 +46,41 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Best validation accuracies, their paired difference, and how many trained at all."""
-    runs, history = runs_frame(records), history_frame(records)
-    accuracy = summarise(runs, "best_validation_accuracy", "activation")
+    """Compare the best validation accuracies seed by seed, and count the networks that trained."""
+    found = runs_and_history(NAME, records, records)
+    runs = found["runs"]
     is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
     trained = rate_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
     judged = _judgements(runs)
-    found = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
-        "history": history.assign(experiment=NAME),
-        "deep_swish": accuracy.merge(trained[["activation", "count", "rate"]], on="activation"),
-        "claim_comparisons": pd.DataFrame(
-            [paired_arms.interval_row({"claim": "P3", "part": j.part}, j.measured) for j in judged]
-        ),
-    }
-    shown = {"deep_swish": _shown(found["deep_swish"], trained, style)}
-    drawn = {"deep_swish": figures.training_curves(history, style)}
-    protocol = {"depth": DEPTH, "width": WIDTH, "dropout": DROPOUT, "learning_rate": RATE, "epochs": EPOCHS}
-    return Section(PAGE, found, shown, drawn, protocol, judged)
+    found["deep_swish"] = summarise(runs, "best_validation_accuracy", "activation").merge(
+        trained[["activation", "count", "rate"]], on="activation"
+    )
+    found["claim_comparisons"] = claims.measurements(judged)
+    shown = {"deep_swish": _shown(found["deep_swish"], style)}
+    drawn = {"deep_swish": figures.training_curves(found["history"], style)}
+    return Section(PAGE, found, shown, drawn, asdict(_settings(ACTIVATIONS[0], 0)), judged)
 
 
-def _judgements(runs: pd.DataFrame) -> list[Judgement]:
+def _judgements(runs: pd.DataFrame) -> list[claims.Judgement]:
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     if first.empty or second.empty:
         return []
     lost = int(first.isna().sum() + second.isna().sum())
-    remark = f"one depth, width {WIDTH}, {EPOCHS} epochs, {len(first)} seeds; the paper states none of them"
     trained = [int((arm >= TRAINED_LEVEL).sum()) for arm in (first, second)]
-    remark += f"; judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full"
-    remark += f"; {lost} runs diverged, and their seeds are left out" if lost else ""
-    return [judge("P3", "difference", paired_arms.difference(first, second), remark)]
+    remarks = [
+        f"one depth, width {WIDTH}, {EPOCHS} epochs, {len(first)} seeds; the paper states none of them",
+        f"judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full",
+    ]
+    remarks += [f"{lost} runs diverged, and their seeds are left out"] if lost else []
+    return [claims.judge("P3", "difference", paired_arms.difference(first, second), "; ".join(remarks))]
 
 
-def _shown(table: pd.DataFrame, trained: pd.DataFrame, style: Style) -> pd.DataFrame:
-    seeds = trained.set_index("activation")["n"]
+def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     rows = [
         {
             "Activation": style.labels[row["activation"]],
             "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-            "trained": f"{row['count']} of {seeds[row['activation']]}",
+            "trained": f"{row['count']} of {row['n'] + row['missing']}",
         }
         for row in table.to_dict("records")
     ]

@@ -1,22 +1,22 @@
-"""P1, the GELU paper's own MNIST protocol (Hendrycks & Gimpel 2016, section 3.1): its tanh form, ELU and ReLU.
+"""P1: the GELU paper's MNIST protocol (Hendrycks & Gimpel 2016, section 3.1), with GELU's tanh form, ELU and ReLU.
 
-784-8x128-10 with unit-norm incoming weights, Adam, batches of 128, the rate chosen on 5,000 validation images for each
-activation and dropout; then the training losses, with and without dropout.
+The network is 784-8x128-10 with unit-norm incoming weights, trained by Adam in batches of 128. The learning rate is
+chosen on 5,000 validation images for each activation and dropout. The training losses are then compared.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from study import figures
-from study.analysis import paired_arms
-from study.analysis.claims import Judgement, judge
+from study.analysis import claims, paired_arms
 from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import history_frame, runs_frame
+from study.records.frames import of_experiment, runs_and_history, runs_frame
 from study.records.store import Record
 from study.report.section import Section
 from study.settings import Settings
@@ -25,24 +25,19 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "gelu_paper"
 TARGET = "claims"
 ACTIVATION = "gelu_tanh"
-OTHERS = {"relu": "relu", "elu": "elu"}  # by the part of claim P1; each also with dropout
+OTHERS = ("relu", "elu")
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
-DROPOUT = 0.5
+DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
 EPOCHS, PUBLISHED_EPOCHS = 16, 50
-DROPOUTS = {"": 0.0, "_dropout": DROPOUT}  # what a part's name ends with
-ACTIVATIONS = (ACTIVATION, *OTHERS.values())
 Arm = tuple[str, float]  # activation and dropout
+ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in (ACTIVATION, *OTHERS)]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """First every rate with the first seed, then every arm's rate with the others."""
-    trials = [_settings(arm, rate, 0) for arm in _arms() for rate in RATES]
+    """Ask for every rate with the first seed, then for each arm's chosen rate with the other seeds."""
+    trials = [_settings(arm, rate, 0) for arm in ARMS for rate in RATES]
     return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
-
-
-def _arms() -> list[Arm]:
-    return [(name, dropout) for dropout in DROPOUTS.values() for name in ACTIVATIONS]
 
 
 def _settings(arm: Arm, rate: float, seed: int) -> Settings:
@@ -59,63 +54,59 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 
 def _chosen(records: Sequence[Record]) -> dict[Arm, float]:
-    """Per arm the rate with the lowest validation loss of the first seed; without a finished run, no arm."""
+    """Return each arm's rate with the lowest validation loss of the first seed; omit arms without a finished run."""
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == 0) & runs["best_validation_loss"].notna()]
-    found: dict[Arm, float] = {}
-    for row in trials.sort_values("best_validation_loss", kind="stable").to_dict("records"):
-        found.setdefault((row["activation"], row["dropout"]), row["learning_rate"])
-    return {arm: found[arm] for arm in _arms() if arm in found}
+    best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
+    found = best.set_index(["activation", "dropout"])["learning_rate"].to_dict()
+    return {arm: found[arm] for arm in ARMS if arm in found}
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Final training losses of the chosen rates, compared seed by seed."""
-    final, runs = selection.of_settings(records, _final(plan, records)), runs_frame(records)
+    """Compare the final training losses of the chosen rates, seed by seed."""
+    final = selection.of_settings(records, _final(plan, records))
     if not final:
-        diverged = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]]}
-        return Section(PAGE, diverged)
-    history = history_frame(final)
-    losses = paired_arms.final_losses(history)
+        return Section(PAGE, {"runs": of_experiment(NAME, runs_frame(records))})
+    found = runs_and_history(NAME, records, final)
+    losses = paired_arms.final_losses(found["history"])
     judged = _judgements(losses)
-    rates = _chosen(records)
-    rows = [paired_arms.interval_row({"claim": "P1", "part": j.part}, j.measured) for j in judged]
-    found = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
-        "history": history.assign(experiment=NAME),
+    found |= {
         "final_losses": losses.assign(experiment=NAME),
-        "gelu_paper": _summary(losses, rates),
-        "claim_comparisons": pd.DataFrame(rows),
+        "gelu_paper": _summary(losses, _chosen(records)),
+        "claim_comparisons": claims.measurements(judged),
     }
+    history = found["history"]
+    names = {f"gelu_paper_dropout_{100 * dropout:.0f}": dropout for dropout in history["dropout"].unique()}
     drawn = {
-        f"gelu_paper_dropout_{100 * dropout:.0f}": figures.training_curves(part, style)
-        for dropout, part in history.groupby("dropout", sort=False)
+        name: figures.training_curves(history[history["dropout"] == dropout], style) for name, dropout in names.items()
     }
-    depth, width = P1_LAYERS
     protocol = {
-        "depth": depth, "width": width, "batch": BATCH, "epochs": EPOCHS, "rates": RATES, "activation": ACTIVATION,
-        "others": OTHERS, "validation": P1_VALIDATION, "figures": {name: name.split("_")[-1] for name in drawn},
-    }  # fmt: skip
+        **asdict(_settings(ARMS[0], RATES[0], 0)),
+        "rates": RATES,
+        "parts": {name + ending: name for name in OTHERS for ending in DROPOUTS},
+        "figures": names,
+    }
     return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, drawn, protocol, judged)
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
-    """Per activation and dropout: the rate, and the final training losses' median, least and most over seeds."""
+    """Return each arm's rate, and the median, least and most of its final training losses over seeds."""
     keys = ["activation", "dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
     table = table.reset_index()
     return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
 
 
-def _judgements(losses: pd.DataFrame) -> list[Judgement]:
-    """Of every part whose runs are there."""
+def _judgements(losses: pd.DataFrame) -> list[claims.Judgement]:
+    """Judge every part of P1 whose runs are among `losses`."""
     found = []
     remark = f"{paired_arms.scaled_down(epochs=(EPOCHS, PUBLISHED_EPOCHS))}; rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
         first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, dropout=dropout)
-        for part, name in OTHERS.items():
+        for name in OTHERS:
             second = paired_arms.arm(losses, "training_loss", activation=name, dropout=dropout)
             if len(first) and len(second):
-                found.append(judge("P1", part + ending, paired_arms.ratio(first, second), remark))
+                found.append(claims.judge("P1", name + ending, paired_arms.ratio(first, second), remark))
     return found
 
 

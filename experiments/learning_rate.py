@@ -144,13 +144,13 @@ def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.D
     columns = ["validation_accuracy_mean", "ci_low", "ci_high"]
     best = rates[rates["is_chosen"]].set_index("activation")[columns].reindex(tuned["activation"])
     rows = []
-    for row, bounds in zip(tuned.to_dict("records"), best.itertuples(index=False), strict=True):
+    for row, (mean, low, high) in zip(tuned.to_dict("records"), best.itertuples(index=False), strict=True):
         below, above = "≤ " * row["is_open_low"], "≥ " * row["is_open_high"]
         rows.append(
             {
                 "Activation": style.labels[row["activation"]],
                 "rate": _known(row["learning_rate"], ".2g"),
-                "validation accuracy there": fmt.interval(bounds[0], bounds[1], bounds[2], 100),
+                "validation accuracy there": fmt.interval(mean, low, high, 100),
                 "lead, points": _points(row, "lead"),
                 "over the rate": _known(row["runner_up"], ".2g"),
                 "good from": _known(row["tolerance_low"], ".2g", below),
@@ -169,7 +169,7 @@ def _shown_accuracy(tuned: pd.DataFrame, style: Style) -> pd.DataFrame:
         for prefix, title in (("tuned", "tuned"), ("untuned", f"at {ARTICLE_RATE:g}")):
             bounds = (row[f"{prefix}_accuracy_mean"], row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
             lost = row[f"{prefix}_diverged"]
-            shown[title] = fmt.interval(bounds[0], bounds[1], bounds[2], 100)
+            shown[title] = fmt.interval(*bounds, 100)
             shown[f"n ({title})"] = _known(row[f"{prefix}_n"], ".0f") + (f", {lost:.0f} diverged" if lost > 0 else "")
         shown["gain, points"] = _points(row, "gain")
         shown["rank tuned / untuned"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in PREFIXES.values())

@@ -1,10 +1,11 @@
 """P6: does a sigmoid network of four hidden layers stay at chance (Lippe, UvA deep learning tutorial 3)?
 
-His network, optimiser and stopping, on MNIST instead of Fashion-MNIST: once with Keras' default initialisation, once
-with PyTorch's.
+The network, optimiser and stopping are Lippe's; the data are MNIST instead of Fashion-MNIST. The networks start from
+Keras' default initialisation, or from PyTorch's.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from study.analysis.statistics import mean_interval, summarise
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import history_frame, runs_frame
+from study.records.frames import runs_and_history
 from study.records.store import Record
 from study.report import formatting
 from study.report.section import Section
@@ -24,9 +25,9 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "lippe"
 TARGET = "claims"
-TITLES = {"keras": "Keras' default", "torch": "PyTorch's default"}
 ACTIVATION = "sigmoid"
-INITIALIZATIONS = {"glorot_uniform": "keras", "torch_default": "torch"}  # to the parts of claim P6
+PARTS = {"glorot_uniform": "keras", "torch_default": "torch"}  # the part of claim P6 by initialisation
+TITLES = {"glorot_uniform": "Keras' default", "torch_default": "PyTorch's default"}
 WIDTHS = (512, 256, 256, 128)
 LEARNING_RATE, MOMENTUM, BATCH = 0.01, 0.9, 256
 EPOCHS, PATIENCE, VALIDATION = 50, 7, 10_000
@@ -34,8 +35,8 @@ SEEDS = 3
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """One round."""
-    wanted = [_settings(init, seed) for init in INITIALIZATIONS for seed in range(plan.seeds or SEEDS)]
+    """Ask for all runs in one round."""
+    wanted = [_settings(init, seed) for init in PARTS for seed in range(plan.seeds or SEEDS)]
     return selection.missing(wanted, so_far)
 
 
@@ -48,35 +49,26 @@ def _settings(init: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Best validation accuracy under each initialisation."""
-    runs, history = runs_frame(records), history_frame(records)
-    accuracy = summarise(runs, "best_validation_accuracy", "init")
-    epochs = summarise(runs, "epochs", "init").rename(columns={"mean": "epochs_mean"})
-    found = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
-        "history": history.assign(experiment=NAME),
-        "lippe": accuracy.merge(epochs[["init", "epochs_mean"]], on="init"),
-    }
-    drawn = {
-        f"lippe_{INITIALIZATIONS[str(init)]}": figures.training_curves(part, style)
-        for init, part in history.groupby("init", sort=False)
-    }
-    protocol = {
-        "widths": "-".join(map(str, WIDTHS)), "depth": len(WIDTHS), "learning_rate": LEARNING_RATE,
-        "momentum": MOMENTUM, "batch": BATCH, "epochs": EPOCHS, "patience": PATIENCE, "activation": ACTIVATION,
-        "titles": {init: TITLES[part] for init, part in INITIALIZATIONS.items()},
-        "figures": {name: TITLES[name.removeprefix("lippe_")] for name in drawn},
-    }  # fmt: skip
-    return Section(PAGE, found, {"lippe": _shown(found["lippe"])}, drawn, protocol, _judgements(runs))
+    """Summarise the best validation accuracy under each initialisation."""
+    found = runs_and_history(NAME, records, records)
+    accuracy = summarise(found["runs"], "best_validation_accuracy", "init")
+    epochs = summarise(found["runs"], "epochs", "init").rename(columns={"mean": "epochs_mean"})
+    found["lippe"] = accuracy.merge(epochs[["init", "epochs_mean"]], on="init")
+    history = found["history"]
+    names = {f"lippe_{PARTS[init]}": init for init in history["init"].unique()}
+    drawn = {name: figures.training_curves(history[history["init"] == init], style) for name, init in names.items()}
+    protocol = {**asdict(_settings("torch_default", 0)), "titles": TITLES, "figures": names}
+    shown = {"lippe": _shown(found["lippe"])}
+    return Section(PAGE, found, shown, drawn, protocol, _judgements(found["runs"]))
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     found = []
     remark = f"MNIST instead of Fashion-MNIST; stopped on the validation loss, at most {EPOCHS} epochs"
-    for init, part in INITIALIZATIONS.items():
+    for init, part in PARTS.items():
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):
-            added = "" if part == "torch" else "this study's addition, for the source uses PyTorch's initialisation; "
+            added = "" if part == "torch" else "added by this study, because the source uses PyTorch's initialisation; "
             found.append(judge("P6", part, mean_interval(values), added + remark))
     return found
 
@@ -84,7 +76,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
-            "Initialisation": TITLES[INITIALIZATIONS[row["init"]]],
+            "Initialisation": TITLES[row["init"]],
             "n": row["n"],
             "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
             "epochs": f"{row['epochs_mean']:.1f}",

@@ -94,7 +94,7 @@ def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame
             {
                 "Activation": style.labels[name],
                 "n": row["n"],
-                **{f"a = {a:g}": formatting.interval(bounds[0], bounds[1], bounds[2], 100) for a, *bounds in part.itertuples()},
+                **{f"a = {a:g}": formatting.interval(mean, low, high, 100) for a, mean, low, high in part.itertuples()},
                 "mean": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
                 **cells.difference_columns(differences, name, style.labels),
             }

@@ -1,13 +1,12 @@
-"""How fast is the engine, beside its peers and beside what the processor can do; and how does its time grow?
+"""How fast is the engine, compared with its peers and with what the processor can do, and how does its time grow?
 
-No runs: `make bench` measures, and keeps what it measured in results/records/bench.json.
+The module asks for no runs: `make bench` measures, and keeps its measurements in results/records/bench.json.
 """
 
 import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from study import figures
@@ -36,21 +35,21 @@ CONTENDERS = {
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
 }
-FORMAT = 4  # of the document, with other contenders or columns another
+FORMAT = 4  # of the document; another one has other contenders or columns
 FLOOR = "products"
 ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # by whether it validates
-RUNS, WORKERS = 10_000, 100  # of the study whose time is foretold
-PROGRAMS = 4  # that each of its workers compiles: one an activation
-SPEED_OVER_FIT = 10.0  # the whole machine over the article's model.fit
+RUNS, WORKERS = 10_000, 100  # of the study whose time is forecast
+PROGRAMS = 4  # compiled by each of its workers: one an activation
+SPEED_OVER_FIT = 10.0  # whole machine over the article's model.fit
 TIME_OVER_PRODUCTS = 1.25  # one thread, over the matrix products alone
 TIME_OVER_JAX = 1.0
 TIME_OF_MEASURES = 1.05  # with all measures over without
-WORKER_SHARE = 0.95  # of a core, that each further worker adds
+WORKER_SHARE = 0.95  # of a core, added by each further worker
 WORKER_GIGABYTES = 1.0
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """The section, if `make bench` has measured."""
+    """Make the section; None if `make bench` has not measured."""
     document = evidence.documents.get("bench")
     if document is None:
         return None
@@ -95,31 +94,25 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def targets(cores: int) -> list[Target]:
-    """What the engine is to reach on a machine of so many cores."""
-    return [
-        Target(
-            "all cores: speed over model.fit, validation in both", "engine_validation", "keras_fit", "≥", SPEED_OVER_FIT
-        ),
-        Target(
-            "all cores: speed over model.fit, training alone",
-            "engine_machine",
-            "keras_fit_training",
-            "≥",
-            SPEED_OVER_FIT,
-        ),
-        Target("one thread: time over the matrix products'", FLOOR, "engine", "≤", TIME_OVER_PRODUCTS),
-        Target("the same, every epoch logged as the first", FLOOR, "engine_first", "≤", TIME_OVER_PRODUCTS),
-        Target("one thread: time over JAX's, both logging", "jax_norms", "engine", "≤", TIME_OVER_JAX),
-        Target("one thread: time over JAX's, neither logging", "jax", "engine_bare", "≤", TIME_OVER_JAX),
-        Target("one thread: time with all measures over none", "engine_bare", "engine", "≤", TIME_OF_MEASURES),
-        Target("the same, every epoch as the first", "engine_bare", "engine_first", "≤", TIME_OF_MEASURES),
-        Target("a worker on each core: speed over one worker", "engine_machine", "engine", "≥", WORKER_SHARE * cores),
-        Target("the same of the matrix products alone", "products_machine", FLOOR, "≥", math.nan),
+    """Return the targets of the engine on a machine with so many cores."""
+    validation, training = "engine_validation", "engine_machine"
+    rows: list[tuple[str, str, str, str, float]] = [
+        ("all cores: speed over model.fit, validation in both", validation, "keras_fit", "≥", SPEED_OVER_FIT),
+        ("all cores: speed over model.fit, training alone", training, "keras_fit_training", "≥", SPEED_OVER_FIT),
+        ("one thread: time over the matrix products'", FLOOR, "engine", "≤", TIME_OVER_PRODUCTS),
+        ("the same, every epoch logged as the first", FLOOR, "engine_first", "≤", TIME_OVER_PRODUCTS),
+        ("one thread: time over JAX's, both logging", "jax_norms", "engine", "≤", TIME_OVER_JAX),
+        ("one thread: time over JAX's, neither logging", "jax", "engine_bare", "≤", TIME_OVER_JAX),
+        ("one thread: time with all measures over none", "engine_bare", "engine", "≤", TIME_OF_MEASURES),
+        ("the same, every epoch as the first", "engine_bare", "engine_first", "≤", TIME_OF_MEASURES),
+        ("a worker on each core: speed over one worker", training, "engine", "≥", WORKER_SHARE * cores),
+        ("the same of the matrix products alone", "products_machine", FLOOR, "≥", math.nan),
     ]
+    return [Target(*row) for row in rows]
 
 
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
-    """The comparisons with every target, and the most memory of a worker, over many programs."""
+    """Compare with every target, and the most memory that a worker held over many programs with its own."""
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])
     rows = [
@@ -133,10 +126,9 @@ def judgement(content: dict[str, Any]) -> pd.DataFrame:
 
 
 def contest(content: dict[str, Any]) -> pd.DataFrame:
-    """The table of contenders, in the order of CONTENDERS."""
+    """Return the table of contenders, in the order of CONTENDERS."""
     table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
-    places = [list(CONTENDERS).index(name) for name in table["contender"]]
-    return table.iloc[np.argsort(places)].reset_index(drop=True)
+    return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
 
 
 def _shown_contenders(bench: pd.DataFrame) -> pd.DataFrame:
@@ -190,10 +182,11 @@ def _number(value: float) -> str:
 
 
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
-    """Hours that RUNS runs of the article's network take on WORKERS workers, of one epoch and as `baseline` stopped.
+    """Forecast the hours that RUNS runs of the article's network take on WORKERS workers.
 
-    A worker's seconds: its share of the runs, each a run of one epoch and `epoch_seconds` for every further epoch, with
-    every core busy as measured, and `compile_seconds` for each of its programs.
+    One case has runs of one epoch, the other as many epochs as `baseline` ran on average. A worker's time is its share
+    of the runs, and `compile_seconds` for each of its programs. A run takes as long as one of one epoch on a machine
+    whose cores are all busy, and `epoch_seconds` for every further epoch.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

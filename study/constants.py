@@ -37,20 +37,12 @@ TIMING_LARGE_PASSES = 3
 TIMING_UPDATES = 240  # of the article's network, within one timing
 CHANCE_ACCURACY = 0.1  # of guessing among ten digits
 
-# What the engine is to reach: ratios of speeds or times, and a worker's memory.
-
 # The claims' own protocols.
 CLAIM_SEEDS = 5
 
 # Those of `make claims`: scaled down to 25 minutes on two cores, which each judgement's remark says.
 P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4
 P1_VALIDATION = 5000
-P7_CLAIM = "tanh"
-P7_SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
-P7_SIGMA_B = 0.05**0.5
-P7_LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more sigma_w at which theory's depth scale is drawn
-
-# The network of `make ninety_nine`: what is tried on validation, and what is then run on fresh seeds.
 
 P8_RESAMPLES = 10_000
 P8_N = 3

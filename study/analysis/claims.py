@@ -188,9 +188,9 @@ def judge(claim: str, part: str, measured: Interval, remark: str = "") -> Judgem
     return Judgement(claim, part, measured, _verdict(measured, *ACCEPTED[claim][part]), remark)
 
 
-def not_testable(claim: str, part: str, reason: str) -> Judgement:
-    """A part that cannot be judged, and why."""
-    return Judgement(claim, part, Interval(math.nan, math.nan, math.nan, 0), NOT_TESTABLE, reason)
+def measurements(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return one row a judgement: claim, part, n, estimate and interval."""
+    return pd.DataFrame([{"claim": j.claim, "part": j.part, **j.measured.columns()} for j in judgements])
 
 
 def _verdict(measured: Interval, low: float, high: float) -> str:

@@ -87,7 +87,7 @@ def recommended(found: pd.DataFrame, cost: Mapping[str, float]) -> list[str]:
 
 
 def apart(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
-    """Say of each row whether its range lies wholly "below" or "above" that of the activation `chosen`; else "".
+    """Return "below" or "above" where a row's range lies wholly on that side of the range of `chosen`, else "".
 
     The range is from `column`_low to `column`_high.
     """

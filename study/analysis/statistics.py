@@ -36,6 +36,10 @@ class Interval:
     high: float
     n: int
 
+    def columns(self) -> dict[str, float]:
+        """Return the columns of a table row: n, estimate, ci_low, ci_high."""
+        return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
+
 
 @dataclass(frozen=True)
 class PairedDifference:

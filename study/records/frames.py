@@ -70,6 +70,19 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
 _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 
 
+def of_experiment(name: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """Put the column `experiment`, which holds this name, before the columns of `runs`."""
+    return runs.assign(experiment=name)[["experiment", *runs.columns]]
+
+
+def runs_and_history(name: str, records: Iterable[Record], drawn: Iterable[Record]) -> dict[str, pd.DataFrame]:
+    """Make the tables `runs`, of all records of an experiment, and `history`, of those that its figures draw."""
+    return {
+        "runs": of_experiment(name, runs_frame(records)),
+        "history": history_frame(drawn).assign(experiment=name),
+    }
+
+
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One row a run and epoch: training and validation loss and accuracy."""
     parts = [

@@ -88,7 +88,7 @@ def reached(row: Row, prefix: str = "") -> str:
 def listed(texts: Iterable[str], last: str = ", ") -> str:
     """Join texts by commas, the last two by `last`."""
     found = list(texts)
-    return last.join([*filter(None, [", ".join(found[:-1])]), *found[-1:]])
+    return last.join([", ".join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
 FILTERS: dict[str, Callable[..., str]] = {

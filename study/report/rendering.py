@@ -6,7 +6,7 @@ paragraph) and `body`. It may use
 - `tables.NAME`: the rows of a table (study/report/quantities.py), `"NAME" in tables` whether there is one;
 - `judged`: the rows of claims.csv on the parts of claims that the section judges;
 - `protocol.NAME`: what was asked for; `constants.NAME`: the constants of the study;
-- filters for every number (study/report/filters.py), and `| label` and `| names` for activations;
+- filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
 - `{% call table("NAME") %}caption{% endcall %}` and `{% call figure("NAME") %}caption{% endcall %}`.
 
 An undefined name is an error, and so is a number that no filter has formatted. Texts are escaped.
@@ -118,7 +118,7 @@ def environment(folder: Path, labels: Mapping[str, str]) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update(FILTERS)
+    made.filters.update(FILTERS, code=code)
     made.filters.update(label_filters(labels))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
     return made
@@ -133,6 +133,13 @@ def escaped(value: object) -> Markup:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text: a page shows numbers through filters")
     return Markup(formatting.escape_markdown(value))
+
+
+def code(text: str) -> Markup:
+    """Show a text as code, where Markdown knows no escapes: a backtick in it becomes an apostrophe."""
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is not text: a page shows numbers through filters")
+    return Markup("`{}`").format(Markup(" ".join(text.replace("`", "'").split())))
 
 
 def shown_table(display: Display) -> str:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from experiments import baseline, depth, experiments, initialization, remedies, trainable_depth_6xi
 from study import activations
-from study.constants import DEPTHS, INITIALIZATIONS, P7_CLAIM, P7_SIGMA_W
+from study.constants import DEPTHS, INITIALIZATIONS
 from study.plan import Plan
 from study.records import catalogue
 from study.report.section import Experiment
@@ -59,9 +59,9 @@ def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
 def test_depth_scales_are_there_for_the_claim_about_them(plan: Plan) -> None:
     """They cover every sigma_w that the claim runs; the longest is near tanh's critical line, sigma_w^2 = 1.76."""
     scales = plan.theory[plan.activations[0]]["depth_scales"]
-    if plan.activations[0] == P7_CLAIM:
+    if plan.activations[0] == trainable_depth_6xi.ACTIVATION:
         scales = scales[trainable_depth_6xi.NAME]
-        assert set(P7_SIGMA_W) <= set(scales["sigma_w"])
+        assert set(trainable_depth_6xi.SIGMA_W) <= set(scales["sigma_w"])
         longest = max(zip(scales["xi"], scales["sigma_w"], strict=True))[1]
         assert abs(longest**2 - 1.76) < 0.1
     else:

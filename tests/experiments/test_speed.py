@@ -1,4 +1,4 @@
-"""The report's section on speed, its figures, and the task of the benchmark. Timings themselves belong in no test."""
+"""Check the page on speed, its figures, and the task of the benchmark. No test takes a time."""
 
 import itertools
 import json
@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments import speed
-from study.analysis import benchmark as timings
+from study.analysis import benchmark
 from study.figures import benchmark as speed_figures
 from study.figures import style
 from study.plan import Plan
-from study.report import formatting as tables
-from study.report.section import Display, Evidence, Picture, Section
+from study.report import formatting
+from study.report.rendering import Page, render
+from study.report.section import Evidence, Section
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import catalogue, contest, keras_fit, products, task
 from tests.benchmarks.parent import ROOT, one_line
@@ -31,7 +31,7 @@ NOBODY = style.Style({}, {})
 
 
 def document(repeats: int = 3, cores: int = 2, missing: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A made-up measurement: contender number k takes k + 1 seconds an epoch and process, a tenth more each repeat."""
+    """Make up a measurement: contender number k takes k + 1 seconds an epoch and process, a tenth more each repeat."""
     rows = [
         {
             "contender": entry.name,
@@ -55,7 +55,7 @@ def document(repeats: int = 3, cores: int = 2, missing: tuple[str, ...] = ()) ->
 
 
 def growth() -> list[dict[str, Any]]:
-    """Time is depth ** 0.5 and width ** 2; compiling takes 3 s; eight runs take 8 s, shared fairly."""
+    """Make up times: depth ** 0.5 and width ** 2; compiling takes 3 s; eight runs take 8 s, shared fairly."""
     rows: list[dict[str, Any]] = []
     for quantity, values, power in (("depth", (1, 10, 50), 0.5), ("width", (32, 512), 2.0)):
         for value, repeat in itertools.product(values, (1, 2)):
@@ -70,13 +70,15 @@ def growth() -> list[dict[str, Any]]:
 
 
 def section(found: dict[str, Any], **tables: pd.DataFrame) -> Section:
+    """Return the section that a measurement and the tables of other sections lead to."""
     concluded = speed.conclude(Plan(()), Evidence(tables, {"bench": json.loads(json.dumps(found))}), NOBODY)
     assert concluded is not None
     return concluded
 
 
-def pictures(found: Section) -> dict[str, Figure]:
-    return {block.name: block.figure for block in found.blocks if isinstance(block, Picture)}
+def page(found: Section) -> Page:
+    """Return the section's page, as the report shows it."""
+    return render(found, {})
 
 
 def test_without_a_measurement_there_is_no_section() -> None:
@@ -84,24 +86,24 @@ def test_without_a_measurement_there_is_no_section() -> None:
 
 
 def test_another_versions_measurement_is_not_read() -> None:
-    """It may lack contenders or columns; the report says so, and is made."""
+    """It may lack contenders or columns; the page says so, and nothing else."""
     old = document()
     del old["content"]["format"]
     found = section(old)
-    assert "make bench" in found.answer
-    assert not found.blocks
+    assert page(found).answer.endswith("`make bench` measures again.")
+    assert not page(found).body
     assert not found.tables
 
 
 def test_every_contender_has_a_label() -> None:
-    """Those that are measured are those that the report knows, and the targets speak of no others."""
+    """The report knows the contenders that are measured, and the targets name no others."""
     names = [entry.name for entry in catalogue.ENTRIES]
     assert sorted(names) == sorted(speed.CONTENDERS)
     assert {name for target in speed.targets(2) for name in (target.above, target.below)} <= set(names)
 
 
 def test_images_a_second_and_ratios() -> None:
-    """Contender k trains 48,000 images in k + 1 seconds in the first repeat, a tenth slower in each that follows."""
+    """Contender k trains 48,000 images in k + 1 seconds in the first repeat, a tenth slower in each further one."""
     table = section(document()).tables["bench"].set_index("contender")
     first = catalogue.ENTRIES[0].name
     assert table.loc[first, "images_per_second"] == pytest.approx(48_000 / 1.1**2)
@@ -115,7 +117,7 @@ def test_images_a_second_and_ratios() -> None:
 
 
 def test_ratios_are_taken_within_a_repeat() -> None:
-    """A machine that slows down between repeats changes no ratio."""
+    """A machine that slows down between repeats does not change a ratio."""
     found = section(document()).tables["bench_targets"]
     ratios = found[found["n"] == 3]
     assert len(ratios) == len(speed.targets(2))
@@ -123,15 +125,15 @@ def test_ratios_are_taken_within_a_repeat() -> None:
 
 
 def test_memory_is_told_twice() -> None:
-    """The most a worker has held, and what it does not share, each over all programs."""
+    """The table has the most memory of a worker over all programs, and the most that it does not share."""
     found = section(document()).tables["bench_targets"].set_index("comparison")["ratio"]
     assert found.filter(regex="GB").tolist() == [2.0, 0.4]
 
 
 @pytest.mark.parametrize(("sense", "is_met"), [("≥", [True, True, False]), ("≤", [False, True, True])])
 def test_a_target_is_met_at_its_bound(sense: str, is_met: list[bool]) -> None:
-    assert [timings.judged("", sense, 2.0, [value])[-1] for value in (2.5, 2.0, 1.5)] == is_met
-    assert timings.judged("", sense, float("nan"), [1.0])[-1] is None
+    assert [benchmark.judged("", sense, 2.0, [value])[-1] for value in (2.5, 2.0, 1.5)] == is_met
+    assert benchmark.judged("", sense, float("nan"), [1.0])[-1] is None
 
 
 def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:
@@ -140,23 +142,20 @@ def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:
     assert math.isnan(told["target"])
     assert told["met"] is None
     judged = len(concluded.tables["bench_targets"]) - 1
-    assert f" of {judged} targets of speed are met" in concluded.answer
-    (shown,) = (
-        block.frame for block in concluded.blocks if isinstance(block, Display) and block.name == "bench_targets"
-    )
-    row = shown.set_index("Comparison").loc["the same of the matrix products alone"]
-    assert (row["Target"], row[""]) == (tables.DASH, "")
+    assert f" of {judged} targets of speed and memory are met." in page(concluded).answer
+    row = concluded.shown["bench_targets"].set_index("Comparison").loc["the same of the matrix products alone"]
+    assert (row["Target"], row[""]) == (formatting.DASH, "")
 
 
 def test_a_power_law_is_found() -> None:
     """3 x^1.7 exactly; with noise, the interval holds the exponent; one x has none."""
     x = np.array([1.0, 2.0, 5.0, 10.0])
-    assert timings.power_law(x, 3 * x**1.7) == pytest.approx((3, 1.7, 1.7, 1.7))
+    assert benchmark.power_law(x, 3 * x**1.7) == pytest.approx((3, 1.7, 1.7, 1.7))
     noisy = 3 * x**1.7 * np.exp([0.1, -0.1, 0.1, -0.1])
-    _, _, low, high = timings.power_law(x, noisy)
+    _, _, low, high = benchmark.power_law(x, noisy)
     assert low < 1.7 < high
-    assert all(map(math.isnan, timings.power_law(np.ones(3), np.ones(3))))
-    _, exponent, low, high = timings.power_law(x[:2], x[:2])
+    assert all(map(math.isnan, benchmark.power_law(np.ones(3), np.ones(3))))
+    _, exponent, low, high = benchmark.power_law(x[:2], x[:2])
     assert (exponent, math.isnan(low), math.isnan(high)) == (pytest.approx(1), True, True)
 
 
@@ -167,25 +166,34 @@ def test_the_forecast_is_the_sum_that_it_tells() -> None:
     assert found.loc["one epoch", "hours"] == pytest.approx((100 * 1 + 4 * 3) / 3600)
     further = found["epoch_seconds"].iloc[0]
     assert found.loc["the article's protocol", "hours"] == pytest.approx((100 * (1 + 3 * further) + 4 * 3) / 3600)
+    shown = page(section(document(), runs=runs)).body
+    assert "minutes for runs of one epoch (1.00 s a run); " in shown
+    assert "minutes for runs of the article's protocol (4.0 epochs, " in shown
     assert list(section(document()).tables["forecast"]["case"]) == ["one epoch"]
 
 
 def test_who_is_missing_is_said() -> None:
-    """Without the peers there is a whole section, that names them and the reason."""
+    """Without the peers the page is whole, and names them and the reason."""
     gone = tuple(entry.name for entry in catalogue.ENTRIES if entry.python == catalogue.PEERS)
     found = section(document(missing=gone))
-    assert "could not be installed" in str(found.blocks[0])
+    assert "Not measured: PyTorch, eager (its packages could not be installed); " in page(found).body
     assert len(found.tables["bench"]) == len(catalogue.ENTRIES) - len(gone)
-    assert set(pictures(found)) == {"bench", "growth"}
-    assert "Not measured" not in str(section(document()).blocks[0])
+    assert [picture.name for picture in page(found).pictures] == ["bench", "growth"]
+    assert "Not measured" not in page(section(document())).body
 
 
 def test_what_is_shown_is_text_of_the_tables() -> None:
-    """Every display has a row for each of its table's, and no cell is a number yet to be formatted."""
-    shown = [block for block in section(document()).blocks if isinstance(block, Display)]
-    assert len(shown) == 3
-    assert all(isinstance(cell, str) for display in shown for cell in display.frame.to_numpy().ravel())
-    assert len(shown[0].frame) == len(catalogue.ENTRIES)
+    """Each shown table has a row for every row of the table that it shows, and its cells are texts."""
+    found = section(document())
+    assert [display.name for display in page(found).displays] == ["bench", "bench_targets", "growth_exponents"]
+    for name, frame in found.shown.items():
+        assert len(frame) == len(found.tables[name])
+        assert all(isinstance(cell, str) for cell in frame.to_numpy().ravel())
+
+
+def test_the_processors_name_is_escaped() -> None:
+    """A name with angle brackets is shown as it is."""
+    assert "2026-01-01, A &lt;processor&gt;, 2 cores, Linux; TensorFlow 2, " in page(section(document())).body
 
 
 def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
@@ -202,7 +210,7 @@ def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
     """Every text of both figures lies on the page, at 8 points or more; the panels lie apart."""
-    for figure in pictures(section(document(repeats))).values():
+    for figure in section(document(repeats)).figures.values():
         renderer = FigureCanvasAgg(figure).get_renderer()
         texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
         assert min(text.get_fontsize() for text in texts) >= 8
@@ -219,7 +227,7 @@ def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
 
 def test_every_repeat_is_drawn() -> None:
     """One small point a repeat and one median a contender."""
-    (panel,) = pictures(section(document(4)))["bench"].axes
+    (panel,) = section(document(4)).figures["bench"].axes
     drawn = [line for line in panel.lines if line.get_marker() == "o"]
     assert sum(len(line.get_xdata()) for line in drawn) == 5 * len(catalogue.ENTRIES)
 

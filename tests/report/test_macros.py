@@ -21,7 +21,7 @@ DIFFERENCES = pd.DataFrame(
 
 
 def compared(tmp_path: Path, differences: pd.DataFrame) -> str:
-    """The macro's sentences about these differences."""
+    """Render the macro's sentences about these differences."""
     (tmp_path / "a.md").write_text(
         '{% extends "page.md" %}{% from "macros.md" import compared with context %}'
         "{% block answer %}{{ compared(tables.comparisons) }}{% endblock %}"
@@ -46,7 +46,7 @@ def test_one_seed_bounds_nothing(tmp_path: Path) -> None:
 
 
 def test_cells_of_the_reference_are_dashes() -> None:
-    """It is not compared with itself; where nothing was compared there are no cells."""
+    """The reference is not compared with itself. Where nothing was compared, no cell is made."""
     assert set(cells.difference_columns(DIFFERENCES, "relu", LABELS).values()) == {"–"}
     assert list(cells.difference_columns(DIFFERENCES, "gelu", LABELS)) == ["minus ReLU, points", "p (Holm)"]
     assert cells.difference_columns(None, "relu", LABELS) == {}

@@ -99,6 +99,13 @@ def test_a_number_without_a_filter_is_refused(tmp_path: Path) -> None:
             body(tmp_path, text)
 
 
+def test_code_is_shown_as_it_is(tmp_path: Path) -> None:
+    """An underscore is not escaped in code, a backtick cannot end it, and a number is refused."""
+    assert body(tmp_path, "{{ 'make ninety_nine ` *x*' | code }}") == "`make ninety_nine ' *x*`"
+    with pytest.raises(TypeError, match="not text"):
+        body(tmp_path, "{{ tables.accuracy[0].mean | code }}")
+
+
 def test_numbers_become_quantities_and_nothing_else_does() -> None:
     """NaN stays unknown; booleans, texts and None stay what they are; numpy's numbers are numbers."""
     row = rows_of(pd.DataFrame({"x": [1], "y": [math.nan], "z": [True], "t": ["a"]}))[0]
