@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import quoted
 import synthetic
-from synthetic import VARIABLE, result, signals_kept, started, told, write_data
+from fake_records import result
+from synthetic import VARIABLE, signals_kept, started, told, write_data
 
 from experiments import deep_swish, elu_paper, gelu_paper, lippe, ninety_nine, trainable_depth_6xi
 from study import cli, constants

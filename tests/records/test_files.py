@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from synthetic import Disk, Killed
+from disk import Disk, Killed
 
 from study.records.files import FolderError, FolderHeld, hold, prepare_folder, write_atomically
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import synthetic
+from disk import Disk, Killed
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
-from synthetic import Disk, Killed
 
 from study import cli
 from study.analysis import claims
