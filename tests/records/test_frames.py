@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fake_records import MEASURES, STEPS
 from fake_runs import record
-from synthetic import MEASURES, STEPS
 
 from study.records.frames import history_frame, measures_frame, noise_frame, runs_frame
 
