@@ -1,4 +1,4 @@
-"""What was asked for: activations, seeds, and what a module of experiments/ declares beside its runs."""
+"""The plan that was asked for, and the declarations that a module of experiments/ makes beside its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,7 +9,6 @@ One copy of the library lives through three commands, and the tests look at what
 """
 
 import ast
-import io
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import quoted
 from scientific import scientific_content
 from synthetic import ROOT, signals_kept
 
@@ -170,15 +168,6 @@ def test_networks_learn(life: Life) -> None:
         assert record["result"]["status"] == "done"
         assert record["result"]["last"]["test_accuracy"] > 0.9
         assert len(record["result"]["history"]["epoch"]) == 2
-
-
-def test_numbers_of_the_readme_are_in_the_tables(life: Life) -> None:
-    """Each number but settings and years is a rounding of a number in a table, or of its hundredfold."""
-    files = {Path(name): content for name, content in life.first.files.items()}
-    frames = {path.stem: pd.read_csv(io.BytesIO(content)) for path, content in files.items() if path.suffix == ".csv"}
-    labels = {"ReLU": "relu", "Sigmoid": "sigmoid"}
-    assert len(list(quoted.shown_numbers(life.first.readme, labels))) > 60
-    assert quoted.without_table(life.first.readme, frames, labels) == []
 
 
 def test_a_second_time_nothing_is_trained_and_nothing_changes(life: Life) -> None:

@@ -3,12 +3,8 @@
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import quoted
 from repository import ROOT, tool, unpack_committed
-
-from study.activations import REGISTRY
 
 
 @pytest.fixture(scope="module")
@@ -17,28 +13,6 @@ def edition(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("edition")
     unpack_committed(folder, "README.md", "results")
     return folder
-
-
-def test_every_row_of_the_answer_stands_in_the_report(edition: Path) -> None:
-    """The README's answer is copied from results/README.md: each of its table rows and sentences is still there."""
-    report = (edition / "results" / "README.md").read_text(encoding="utf-8")
-    answer = (
-        (edition / "README.md").read_text(encoding="utf-8").split("<!-- answer -->")[1].split("<!-- /answer -->")[0]
-    )
-    rows = [line for line in answer.splitlines() if line.startswith("|")]
-    sentences = [line for line in answer.splitlines() if line and not re.match(r"[|!]|\*[^*]", line)]
-    assert len(rows) > 4
-    assert sentences
-    assert [line for line in (*rows, *sentences) if line not in report] == []
-
-
-def test_every_number_of_the_report_is_in_a_table(edition: Path) -> None:
-    """Each number but settings and years is in a table, rounded or in percent."""
-    report = (edition / "results" / "README.md").read_text(encoding="utf-8")
-    frames = {path.stem: pd.read_csv(path) for path in (edition / "results" / "tables").glob("*.csv")}
-    labels = {entry.label: name for name, entry in REGISTRY.items()}
-    assert len(list(quoted.shown_numbers(report, labels))) > 300
-    assert quoted.without_table(report, frames, labels) == []
 
 
 def test_the_figures_and_files_it_names_are_there(edition: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fake_records
 import pandas as pd
 import pytest
 import synthetic
@@ -141,7 +142,7 @@ def test_kept_records_are_compact_and_a_clone_has_them(study: Said, tmp_path: Pa
     store = Store(Path("results/records"))
     for run in store.runs():
         measures = store.read(run)["result"]["measures"]
-        assert measures["step"] == [synthetic.STEPS[0], synthetic.STEPS[-1]]
+        assert measures["step"] == [fake_records.STEPS[0], fake_records.STEPS[-1]]
         assert all(len(steps) == 2 for steps in measures.values())
     ledger = json.loads(Path("results/records/plan.json").read_text())
     assert not any(column for column in ledger["activations"]["tanh"]["theory"]["rows"].values())

@@ -1,4 +1,4 @@
-"""Documents: measurements that are no runs, such as the machine's timings, kept beside the records."""
+"""Documents: other measurements than runs, such as the machine's timings, kept beside the records."""
 
 import fnmatch
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from study.records.canonical import SCHEMA, RecordError, canonical_json, seal, unseal
 from study.records.files import write_atomically
 
-LEDGER = "plan.json"  # what a folder of records was asked for; see study/records/ledger.py
+LEDGER = "plan.json"  # the folder's ledger; see study/records/ledger.py
 RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records
 
 

@@ -66,5 +66,5 @@ class RecordFolder:
 
 
 def record_folders(results: Path) -> tuple[RecordFolder, RecordFolder]:
-    """Return the folder of the runs of `make all`, and that of the long protocols, which is committed."""
+    """Return the folder for the runs of `make all`, and the committed folder for the long protocols."""
     return RecordFolder(results / "runs"), RecordFolder(results / "records", is_committed=True)

@@ -11,7 +11,7 @@ from study.records.store import Record
 
 
 def _keys(record: Record) -> dict[str, Any]:
-    """The columns that say which run a row belongs to."""
+    """Return the columns that say which run a row belongs to."""
     settings = record["identity"]["settings"]
     width = settings["width"]
     return {
@@ -30,7 +30,7 @@ def _keys(record: Record) -> dict[str, Any]:
 
 
 def variant(settings: dict[str, Any]) -> str:
-    """What sets the network apart from the plain one, in words; "plain" if nothing does."""
+    """Say in words how the network differs from the plain one; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += ["residual"] if settings["residual"] else []
     parts += [f"shift {settings['shift']}"] if settings["shift"] else []
@@ -42,7 +42,7 @@ def variant(settings: dict[str, Any]) -> str:
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: what it was, how it ended, its losses and accuracies (NaN unless it is done), its seconds."""
+    """Return one row a run: its settings, status, seconds, losses and accuracies (NaN unless it is done)."""
     rows = []
     for record in records:
         result, timings = record["result"], record["provenance"]["timings"]
@@ -84,7 +84,7 @@ def runs_and_history(name: str, records: Iterable[Record], drawn: Iterable[Recor
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run and epoch: training and validation loss and accuracy."""
+    """Return one row a run and epoch: training and validation loss and accuracy."""
     parts = [
         pd.DataFrame(record["result"]["history"], dtype=float).assign(**_keys(record))  # a column may be all null
         for record in records
@@ -94,7 +94,7 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run and amplitude of input noise: the last weights' test_loss and test_accuracy under it."""
+    """Return one row a run and amplitude of input noise: test_loss and test_accuracy of the last weights."""
     parts = [
         pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
         for record in records
@@ -104,7 +104,7 @@ def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
+    """Return one row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
     of_runs = [record for record in records if record["result"].get("measures") is not None]
     parts = [_measured_rows(record["result"]["measures"]) for record in of_runs]
     runs = pd.DataFrame([_keys(record) for record in of_runs])
@@ -114,7 +114,7 @@ def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
-    """A run's columns: one frame for all runs is a fifth of the time of a frame each."""
+    """Return a run's columns; one frame made of all runs' columns takes a fifth of the time of a frame for each run."""
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN
     measure, step, layer = np.indices(values.shape).reshape(3, -1)

@@ -1,4 +1,4 @@
-"""What a folder of records was asked for: the activations, and which runs belong to which experiment.
+"""The ledger of a folder of records: the activations, and which runs belong to which experiment.
 
 From it `study report` knows, without TensorFlow and without the registry of today, what to make its tables of.
 """

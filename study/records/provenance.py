@@ -1,4 +1,4 @@
-"""What a run was made with: package versions and the processor."""
+"""Describe the machine and the packages that a run was made with."""
 
 import functools
 import importlib.metadata
@@ -10,13 +10,15 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "di
 
 @functools.cache
 def describe() -> dict[str, str]:
-    """Versions of Python and the packages, and the CPU's name; found once, for it takes as long as a small network."""
+    """Return the versions of Python and the packages, and the CPU's name.
+
+    They are looked up once, because that takes as long as training a small network."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **versions, "cpu": cpu_name(), "system": platform.system()}
 
 
 def cpu_name() -> str:
-    """The processor's model name where the system tells it, else its architecture."""
+    """Return the processor's model name where the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,9 +1,9 @@
 """Tell whether a results folder is as a finished command left it, so that the same command has nothing to do.
 
-A note beside the runs holds fingerprints of the command, the code, the packages and every file of the folder. Files are
-compared by size and times: reading two thousand records would take longer than a command with nothing to do should.
-Whatever edits, truncates or replaces a file changes its times. A disk that forgets bits does not: `study verify` reads
-every file.
+A hidden note in the folder holds fingerprints of the command, the code, the packages and every file of the folder.
+Files are compared by size and times: reading two thousand records would take longer than a command with nothing to do
+should. Whatever edits, truncates or replaces a file changes its times. A disk that forgets bits does not; the command
+`study verify` reads every file.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from study.records.files import write_atomically
 from study.records.identity import STUDY
 from study.records.provenance import cpu_name
 
-NOTE = Path("runs") / ".finished.json"
+NOTE = ".finished.json"
 RECORDED = ("runs", "records")  # the folders that a report is made from; all others hold what was made
 CODE = (STUDY, STUDY.parent / "experiments")
 

@@ -1,4 +1,4 @@
-"""Import TensorFlow and the engine into the process that Linux worker processes are forked from.
+"""Import TensorFlow, the engine and Dask into the process that Linux worker processes are forked from.
 
 TensorFlow must not be used here: it would start threads, which a fork leaves behind.
 """
@@ -12,3 +12,4 @@ os.environ.pop("TF_XLA_FLAGS", None)  # TensorFlow reads it at its first use; ea
 
 from study import activations  # noqa: E402, F401 - it imports TensorFlow
 from study.engine import training  # noqa: E402, F401 - it imports TensorFlow
+from study.runner import execution  # noqa: E402, F401 - it imports Dask, which takes a worker half a second

@@ -2,12 +2,12 @@
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
-from study.theory.fixed_points import LAST_BITS, LIMIT_Q, QS, ROUNDING, Stability, stability
+from study.theory.fixed_points import LIMIT_Q, QS, ROUNDING, Stability, stability
 from study.theory.nonlinearity import Array, Nonlinearity
 from study.theory.quadrature import moments
 
@@ -64,10 +64,21 @@ def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
     if first == 0:
         free = np.all(np.abs(curve.sigma_b2) < ROUNDING * QS) and np.all(np.abs(curve.slope - 1) < ROUNDING)
         return _critical_point(function, None if free else 0.0)
-    if _margin(curve)[first] <= 0:
-        return _critical_point(function, QS[first])
-    edge = optimize.bisect(lambda q: _margin(critical_curve(function, q)), QS[first - 1], QS[first], **LAST_BITS)
+    edge = _bisect(lambda q: _margin(critical_curve(function, q)), QS[first - 1], QS[first])
     return _critical_point(function, edge)
+
+
+def _bisect(function: Callable[[float], Array], low: float, high: float) -> float:
+    """Find a sign change of `function` between low and high; `high` if there is none.
+
+    scipy's root finders differ from this one in the last bit. Runs at a critical point are identified by its sigma_w,
+    bit for bit, so another method would train them again.
+    """
+    sign = math.copysign(1, function(low))
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if math.copysign(1, function(middle)) == sign else (low, middle)
+    return float(low + high) / 2
 
 
 def _margin(curve: CriticalCurve) -> Array:
@@ -79,7 +90,7 @@ def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoi
     """Return the critical initialisation of this q*."""
     curve = critical_curve(function, 1.0 if q_star is None else max(q_star, LIMIT_Q))
     sigma_w2 = float(curve.sigma_w2)
-    if not q_star:  # any q, or the limit 0: there is no bias, and q' = q leaves dq'/dq = chi = 1
+    if not q_star:  # any q, or the limit 0: the bias is 0, and q' = q leaves dq'/dq = chi = 1
         how = stability(function, math.nan if q_star is None else 0.0, sigma_w2, 0.0)
         return CriticalPoint(math.sqrt(sigma_w2), 0.0, q_star, 1.0, how)
     sigma_b2 = float(curve.sigma_b2) if curve.sigma_b2 > ROUNDING * q_star else 0.0

@@ -10,8 +10,8 @@ from study.theory.fixed_points import LIMIT_Q, ROUNDING, backward_factor, forwar
 from study.theory.nonlinearity import Nonlinearity
 from study.theory.quadrature import correlated_moments
 
-EQUAL = 1e-8  # below it chi = 1 is taken to hold: limits at LIMIT_Q are no better
-NEARLY_ONE = 1 - 1e-9  # the largest correlation told from 1, which always is a fixed point of the correlation map
+EQUAL = 1e-8  # chi counts as 1 within this distance: limits at LIMIT_Q are not more exact
+NEARLY_ONE = 1 - 1e-9  # the largest correlation tried; 1 itself is always a fixed point of the correlation map
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ def correlation_map(
 ) -> tuple[float, float]:
     """Return the next layer's correlation of two inputs of equal q, and the factor of their error covariance.
 
+    The source is Poole et al. 2016 and Schoenholz et al. 2017:
     c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q', chi_c = sigma_w^2 E[phi'(u) phi'(v)], where u and v have mean
-    square q and correlation c (Poole et al. 2016; Schoenholz et al. 2017).
+    square q and correlation c.
     """
     product, slopes = correlated_moments(function, q, correlation)
     following = float(forward_map(function, q, sigma_w2, sigma_b2))
@@ -44,8 +45,8 @@ def correlation_map(
 def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> DepthScale:
     """Return xi = 1 / abs(ln chi) at the fixed point q of the forward map (Schoenholz et al. 2017).
 
-    In the chaotic phase chi is taken at c* < 1, the attracting fixed point of the correlation map. q = nan stands for
-    any q, as in `FixedPoint`.
+    The chaotic phase takes chi at c* < 1, the attracting fixed point of the correlation map. q = nan stands for any q,
+    as in `FixedPoint`.
     """
     q = 1.0 if math.isnan(q) else max(q, LIMIT_Q)
     chi = float(backward_factor(function, q, sigma_w2))

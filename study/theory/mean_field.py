@@ -1,6 +1,6 @@
 """Predict the norms in every layer of a wide network at initialisation.
 
-Conventions are those of the measurements (engine/gradients.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
+The conventions are the measurements' (engine/gradients.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
 hidden layers 1..L, output layer L+1; delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at layer 1.
 """
 

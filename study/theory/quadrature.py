@@ -67,9 +67,9 @@ def _nodes(edges: Array, width: float) -> tuple[Array, Array]:
 def correlated_moments(function: Nonlinearity, q: float, correlation: float) -> tuple[float, float]:
     """Integrate E[phi(u) phi(v)] and E[phi'(u) phi'(v)] for u and v of mean square q and this correlation.
 
-    With s and d independent standard normals and c = cos(angle), u, v = sqrt(q) (cos(angle / 2) s +- sin(angle / 2) d);
-    for c < 0, v changes its sign. For a given d the integrand's edges in s are those of phi, moved by d both ways. In d
-    the result is smooth except where two kinks meet, and it may change as fast as phi does near d = 0, where u = v.
+    Write u, v = sqrt(q) (cos(angle / 2) s +- sin(angle / 2) d) with s and d independent standard normals and
+    c = cos(angle). For c < 0, v changes its sign. For a given d, the integrand has phi's edges in s, moved by d both
+    ways. The result is smooth in d except where two kinks meet. Near d = 0, where u = v, it may change as fast as phi.
     """
     sign = 1.0 if correlation >= 0 else -1.0
     half_angle = np.arccos(min(abs(correlation), 1.0)) / 2

@@ -8,7 +8,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import synthetic
-from synthetic import VARIABLE, result, signals_kept, started, told, write_data
+from fake_records import result
+from synthetic import VARIABLE, signals_kept, started, told, write_data
 
 from experiments import deep_swish, elu_paper, gelu_paper, lippe, ninety_nine, trainable_depth_6xi
 from study import cli
@@ -17,7 +18,8 @@ from study.analysis.claims import CLAIMS
 from study.constants import CLAIM_SEEDS, FIRST_FRESH_SEED
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.store import Record, identity, make
+from study.records.identity import identity
+from study.records.store import Record, make
 from study.report.rendering import Page, render
 from study.report.section import Section
 from study.settings import Settings

@@ -1,7 +1,7 @@
 """Claims at initialisation: which networks, and what is concluded of networks whose error and dead units are known."""
 
 import pytest
-from synthetic import result
+from fake_records import result
 
 from experiments import depth, published
 from experiments.published import A3_CLAIM, A3_DEPTH, P5_DEPTH, P9_SEEDS, P9_WIDTHS

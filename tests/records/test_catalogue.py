@@ -1,4 +1,4 @@
-"""What is recorded of an activation is computed when its basis changes, and otherwise taken from the last record."""
+"""An activation's description is computed when its basis changes, and otherwise taken from the last record."""
 
 import json
 from collections import Counter

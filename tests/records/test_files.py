@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from synthetic import Disk, Killed
+from disk import Disk, Killed
 
 from study.records.files import FolderError, FolderHeld, hold, prepare_folder, write_atomically
 
@@ -101,7 +101,7 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("note", ["", "{}", "[]", "{", None])
 def test_a_holder_that_has_not_said_who_it_is_still_holds(tmp_path: Path, note: str | None) -> None:
-    """A note that is missing, half written or not ours is no reason to let a second run in, or to crash."""
+    """A note that is missing, half written or foreign lets no second run in, and does not crash."""
     with hold(tmp_path):
         (tmp_path / ".holder.json").unlink()
         if note is not None:

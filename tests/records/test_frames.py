@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fake_records import MEASURES, STEPS
 from fake_runs import record
-from synthetic import MEASURES, STEPS
 
 from study.records.frames import history_frame, measures_frame, noise_frame, runs_frame
 
@@ -36,7 +36,7 @@ def test_a_diverged_run_is_a_row_without_scores() -> None:
 
 
 def test_history_is_one_row_an_epoch_of_numbers() -> None:
-    """Epochs and values are those of the run; a loss that became NaN is NaN, also where no other run has a number."""
+    """Each run keeps its epochs and values; a loss that became NaN is NaN, also where no other run has a number."""
     runs = [record("diverged at once"), record(seed=1)]
     frame = history_frame(runs)
     assert list(frame.groupby("seed")["epoch"].apply(list)) == [[1], [1, 2, 3]]

@@ -24,7 +24,7 @@ def ledger() -> Ledger:
 
 
 def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
-    """After writing and reading, each plan has its activations, seeds and theory, tanh's for the one that uses it."""
+    """A plan read back has its activations, seeds and theory, and tanh's theory where runs use tanh."""
     ledger().save(tmp_path / "plan.json")
     kept = Ledger.load(tmp_path / "plan.json")
     one, two = kept.plan("one"), kept.plan("two")
@@ -68,9 +68,9 @@ def test_the_committed_folder_alone_is_compact(tmp_path: Path) -> None:
 
 
 def test_documents_are_found_by_name_and_damage_is_told(tmp_path: Path) -> None:
-    """A document comes back; changed, renamed or of another form it is refused with its path. Records are no documents.
+    """A document comes back; changed or renamed it is refused with its path. Records are not documents.
 
-    Beside the runs of `make all` only the timings are a document; a stranger's file there is no problem.
+    Beside the runs of `make all` only the timings are a document; a stranger's file there is ignored.
     """
     runs, committed = record_folders(tmp_path)
     committed.path.mkdir()

@@ -45,7 +45,7 @@ def test_scientific_content_knows_no_time_and_place() -> None:
 
 
 def damaged(content: bytes) -> dict[str, bytes]:
-    """The record's bytes after every kind of damage."""
+    """Return the record's bytes after every kind of damage."""
     other = json.loads(content)
     return {
         "emptied": b"",
@@ -132,7 +132,7 @@ def test_a_record_under_another_name_is_refused(store: Store) -> None:
 
 
 def test_other_files_are_ignored(store: Store) -> None:
-    """Stray and temporary files, folders and notes are no records: not counted, not found, not moved, no problem."""
+    """Stray and temporary files, folders and notes are not records: not counted, not found, not moved, not reported."""
     good = record()
     store.write(good)
     strays = ["README", "backup.json", "0123.json", f".{good['id']}.json.77.tmp", f"{good['id']}.json.bak", "plan.json"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import synthetic
+from disk import Disk, Killed
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from plain_sections import plain
-from synthetic import Disk, Killed
 
 from study import cli
 from study.analysis import claims

@@ -1,6 +1,8 @@
-"""Records of runs that never ran, for tests of what experiments make of them."""
+"""What runs that never ran measured, and their records."""
 
 import math
+import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,35 +12,59 @@ from study.records.identity import identity
 from study.records.store import Record, make
 from study.settings import Settings
 
-Scores = dict[str, float]
 SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+MEASURES = (
+    "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
+    "dead_units", "saturation", "sparsity", "update_ratio", "activation_mean",
+)  # fmt: skip
+STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three steps, and the end
 
 
-def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
-    """A run that ended with this accuracy on all images; NaN: it diverged. `changes` overwrite its result."""
-    has_diverged = math.isnan(accuracy)
-    loss = math.nan if has_diverged else 1 - accuracy
-    scores = dict(zip(SCORES, (loss, accuracy, loss, accuracy), strict=True))
-    epochs = min(settings.epochs, 3)
-    history = {"epoch": list(range(1, epochs + 1))}
-    history |= {f"{part}_loss": [loss] * epochs for part in ("training", "validation")}
-    history |= {f"{part}_accuracy": [accuracy] * epochs for part in ("training", "validation")}
-    result = {
+def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
+    """A result like study.engine.training's, drawn from the settings.
+
+    `how`: "diverged" in its second epoch, "diverged at once", or "zero" (every gradient).
+    """
+    rng = np.random.default_rng(zlib.crc32(f"{settings.activation} {settings.seed}".encode()))
+    has_diverged = how in ("diverged", "diverged at once")
+    epochs = {"diverged": 2, "diverged at once": 1}.get(how or "", 3)
+    bad = np.arange(1, epochs + 1) == epochs if has_diverged else np.zeros(epochs, bool)
+    history: dict[str, list[float]] = {"epoch": list(range(1, epochs + 1))}
+    for column in ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy"):
+        values = rng.uniform(0.1, 0.9, epochs)
+        history[column] = np.where(bad & column.endswith("loss"), math.nan, values).tolist()
+    measures = _measures(rng, settings.depth + 1, how == "zero")
+    scores = [dict(zip(SCORES, rng.uniform(0.9, 0.99, 4).tolist(), strict=True)) for _ in range(2)]
+    return {
         "status": "diverged" if has_diverged else "done",
-        "diverged_step": 7 if has_diverged else None,
+        "diverged_step": 3 * (epochs - 1) if has_diverged else None,
         "epochs": epochs,
         "steps": 3 * epochs,
         "history": history,
-        "last": {"epoch": epochs, **scores},
-        "best": {"epoch": 1, **scores},
-        "noise": None if has_diverged else noise(settings, accuracy),
-        "timings": {"seconds": 1.0, "compile_seconds": 0.0},
+        "last": {"epoch": epochs, **scores[0]},
+        "best": {"epoch": 1, **scores[1]},
+        "noise": None if has_diverged else noise(settings, 0.95 - 1e-3 * (settings.seed % 5)),
+        "measures": measures,
+        "timings": {"seconds": 20 + time.monotonic() % 7, "compile_seconds": 15.0},
     }
-    return make(identity(settings, "data", settings.activation), {"label": settings.activation}, result | changes, {})
+
+
+def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str, list[Any]]:
+    """Per measure a list over steps of lists over layers; the output layer, having no activation, has no shares."""
+    measures: dict[str, list[Any]] = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
+    for measure in MEASURES:
+        values = np.exp(rng.normal(size=(len(STEPS), layers)))
+        if measure in ("dead_units", "saturation", "sparsity"):
+            values = values / (1 + values)
+            values[:, -1] = math.nan
+        if is_zero and measure in ("weight_gradient", "error", "example_weight_gradient"):
+            values[:, :-1] = 0.0
+        measures[measure] = values.tolist()
+    return measures
 
 
 def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
-    """Under noise of amplitude a the accuracy falls as 1 / (1 + a)."""
+    """Under noise of amplitude a, if any is asked for, the accuracy falls as 1 / (1 + a), and the loss rises."""
     if not settings.noise:
         return None
     fallen = accuracy / (1 + np.array(settings.noise))
@@ -47,6 +73,33 @@ def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
         "test_accuracy": fallen.tolist(),
         "test_loss": (2 - fallen).tolist(),
     }
+
+
+def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
+    """A run without measures that had this accuracy all the time, on all images; NaN: it diverged.
+
+    `changes` overwrite its result.
+    """
+    has_diverged = math.isnan(accuracy)
+    loss = math.nan if has_diverged else 1 - accuracy
+    scores = dict(zip(SCORES, (loss, accuracy, loss, accuracy), strict=True))
+    epochs = min(settings.epochs, 3)
+    parts = {"loss": loss, "accuracy": accuracy}
+    history = {
+        f"{part}_{name}": [value] * epochs for part in ("training", "validation") for name, value in parts.items()
+    }
+    flat = {
+        "epochs": epochs,
+        "steps": 3 * epochs,
+        "history": history,
+        "last": {"epoch": epochs, **scores},
+        "best": {"epoch": 1, **scores},
+        "noise": None if has_diverged else noise(settings, accuracy),
+        "measures": None,
+        "timings": {"seconds": 1.0, "compile_seconds": 0.0},
+    }
+    made = result(settings, "diverged" if has_diverged else None) | flat | changes
+    return make(identity(settings, "data", settings.activation), {"label": settings.activation}, made, {})
 
 
 def all_rounds(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from synthetic import result
+from fake_records import result
 
 from study.records.identity import identity
 from study.records.store import Record, make
@@ -13,6 +13,6 @@ WHERE = {"environment": {"python": "3"}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(how: str | None = None, where: dict[str, Any] = WHERE, **settings: Any) -> Record:
-    """Return the record of a ReLU run with these settings; see `synthetic.result` for `how` it may go."""
+    """Return the record of a ReLU run with these settings; see `fake_records.result` for `how` it may go."""
     asked = Settings(**{"activation": "relu", "seed": 0, **settings})
     return make(identity(asked, "data", "function"), ABOUT, result(asked, how), where)

@@ -1,8 +1,8 @@
-"""Kills `study run` at random moments: `killing.py FOLDER DATA ROUNDS SEED` prints a JSON line a round.
+"""Kills `study run` at random moments: `killing.py FOLDER DATA KILLS SEED` prints a JSON line an attempt.
 
-In each a child process, forked when everything is imported, runs the fake study in a folder of its own and is killed
-with SIGKILL after a random part of the time that an undisturbed run takes; a second child then runs it again. Rounds in
-which the first child was done before it could be killed are printed, but do not count.
+An attempt is a child process, forked when everything is imported, that runs the fake study in a results folder. It is
+killed with SIGKILL after a random part of the time that an undisturbed run takes, and the next attempt takes the same
+folder up. When an attempt ends before it is killed, the next one begins with an empty folder. Kills are counted.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 import synthetic
 from scientific import scientific_content
 
@@ -45,47 +44,43 @@ def look(folder: Path) -> dict[str, str]:
     return {run: hashlib.sha256(scientific_content(store.read(run))).hexdigest() for run in store.runs()}
 
 
-def exercise(folder: Path, data: Path, delay: float) -> dict:
-    """One round: run, kill after `delay` seconds, run again; what was there in between and afterwards."""
-    folder.mkdir()
+def attempt(folder: Path, data: Path, delay: float) -> dict:
+    """Run and kill after `delay` seconds; what was there before and afterwards, and how often each run was started."""
+    folder.mkdir(exist_ok=True)
+    before, log = look(folder), synthetic.started(folder / "log")
     child = start(folder, data)
-    time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    between = look(folder)
-    before = synthetic.started(folder / "log")
-    _, code = os.waitpid(start(folder, data), 0)
-    again = synthetic.started(folder / "log") - before
+    end = time.monotonic() + delay
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < end:
+        time.sleep(0.001)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        ended = os.waitpid(child, 0)
+    was_killed = os.WIFSIGNALED(ended[1])
     return {
-        "killed": os.WIFSIGNALED(status),
-        "between": between,
-        "code": os.waitstatus_to_exitcode(code),
-        "started again": sum(again.values()),
-        "most starts of a run": max(again.values(), default=0),
+        "killed": was_killed,
+        "code": os.waitstatus_to_exitcode(ended[1]),
+        "before": before,
         "after": look(folder),
-        "left": sorted(path.name for path in (folder / "r" / "runs").iterdir() if path.suffix != ".json"),
+        "starts": list((synthetic.started(folder / "log") - log).values()),
+        "left": [] if was_killed else sorted(p.name for p in (folder / "r" / "runs").iterdir() if p.suffix != ".json"),
     }
 
 
 if __name__ == "__main__":
-    folder, data, rounds, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    synthetic.install(pytest.MonkeyPatch())
+    folder, data, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(sys.argv[4])
+    synthetic.install(synthetic.Patch())
     warm = folder / "warm"  # imports what an experiment imports, once and for all children
     warm.mkdir()
     provenance.describe()
     main(["plan", "baseline", "--results", str(warm), "--mnist", str(data), "--any-data"])
     sys.stdout.flush()
-    undisturbed = folder / "undisturbed"
-    undisturbed.mkdir()
     began = time.monotonic()
-    os.waitpid(start(undisturbed, data), 0)
+    print(json.dumps(attempt(folder / "undisturbed", data, 60)))
     seconds = time.monotonic() - began
-    rng = random.Random(seed)
-    print(json.dumps(look(undisturbed)))
     place = killed = 0
-    while killed < rounds:
-        delay = rng.uniform(0, seconds)
-        found = exercise(folder / str(place), data, delay)
+    is_over = True
+    while killed < kills or not is_over:
+        found = attempt(folder / str(place), data, rng.uniform(0, seconds) if killed < kills else 60)
         print(json.dumps(found))
-        place, killed = place + 1, killed + found["killed"]
-        seconds = 1.05 * seconds if found["killed"] else delay  # the machine is slower, or faster, than it was
+        is_over = not found["killed"]
+        place, killed = place + is_over, killed + found["killed"]

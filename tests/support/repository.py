@@ -7,8 +7,6 @@ import zipfile
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,6 +31,8 @@ def unpack_committed(folder: Path, *paths: str) -> None:
             ["git", "archive", "--format=zip", "HEAD", *paths], cwd=ROOT, capture_output=True, check=True
         )
     except (OSError, subprocess.CalledProcessError) as error:
+        import pytest  # takes a second, which processes without tests need not wait
+
         pytest.skip(f"the committed edition is in git, and this is not a checkout that git can read: {error}")
     with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder)

@@ -1,4 +1,4 @@
-"""What a record says of a run, without the time and place where the run happened."""
+"""The content of a record without the time and place where the run happened."""
 
 from study.records.canonical import canonical_json
 from study.records.store import Record

@@ -7,36 +7,27 @@ runs do besides returning numbers drawn from their settings is told by `told(...
 
 import contextlib
 import ctypes
-import errno
 import hashlib
 import importlib
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
+from fake_records import result
+from repository import ROOT
 
 from study.plan import DepthScaleGrid
 
-ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "STUDY_SYNTHETIC"
-SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
-MEASURES = (
-    "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
-    "dead_units", "saturation", "sparsity", "update_ratio", "activation_mean",
-)  # fmt: skip
-STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three steps, and the end
 
 
 @dataclass(frozen=True)
@@ -147,51 +138,6 @@ def task(settings, fingerprint, data, seconds):
     return train(settings, data, None, seconds=seconds)
 
 
-def result(settings, how: str | None = None):
-    """What a run measured. `how`: "diverged" in its second epoch, "diverged at once", or "zero" (every gradient)."""
-    rng = np.random.default_rng(zlib.crc32(f"{settings.activation} {settings.seed}".encode()))
-    has_diverged = how in ("diverged", "diverged at once")
-    epochs = {"diverged": 2, "diverged at once": 1}.get(how, 3)
-    bad = np.arange(1, epochs + 1) == epochs if has_diverged else np.zeros(epochs, bool)
-    history = {"epoch": list(range(1, epochs + 1))}
-    for column in ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy"):
-        values = rng.uniform(0.1, 0.9, epochs)
-        history[column] = np.where(bad & column.endswith("loss"), math.nan, values).tolist()
-    layers = settings.depth + 1
-    measures = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
-    for measure in MEASURES:
-        values = np.exp(rng.normal(size=(len(STEPS), layers)))
-        if measure in ("dead_units", "saturation", "sparsity"):
-            values = values / (1 + values)
-            values[:, -1] = math.nan  # the output layer has no activation
-        if how == "zero" and measure in ("weight_gradient", "error", "example_weight_gradient"):
-            values[:, :-1] = 0.0
-        measures[measure] = values.tolist()
-    scores = [dict(zip(SCORES, rng.uniform(0.9, 0.99, 4).tolist(), strict=True)) for _ in range(2)]
-    return {
-        "status": "diverged" if has_diverged else "done",
-        "diverged_step": 3 * (epochs - 1) if has_diverged else None,
-        "epochs": epochs,
-        "steps": 3 * epochs,
-        "history": history,
-        "last": {"epoch": epochs, **scores[0]},
-        "best": {"epoch": 1, **scores[1]},
-        "noise": None if has_diverged else noise(settings),
-        "measures": measures,
-        "timings": {"seconds": 20 + time.monotonic() % 7, "compile_seconds": 15.0},
-    }
-
-
-def noise(settings) -> dict | None:
-    """Accuracies that fall and losses that rise with the amplitude of noise, if any is asked for."""
-    if not settings.noise:
-        return None
-    fallen = [0.95 / (1 + amplitude) - 1e-3 * (settings.seed % 5) for amplitude in settings.noise]
-    return {
-        "amplitude": list(settings.noise), "test_accuracy": fallen, "test_loss": [2 - value for value in fallen],
-    }  # fmt: skip
-
-
 def measure(names, repeats: int) -> dict:
     """As study.cost.stopwatch measures activations: made-up numbers, in its form."""
     log = json.loads(os.environ.get(VARIABLE) or told())["log"]
@@ -246,69 +192,6 @@ def run_study(*arguments: object, **variables: str) -> subprocess.CompletedProce
     )
 
 
-class Killed(BaseException):
-    """What stands in for SIGKILL inside a test: nothing catches it, and nothing reaches the disk any more."""
-
-
-class Disk:
-    """Counts what would change the disk through pathlib, os.fsync and shutil.rmtree, and stops it when it is time.
-
-    At the `last`-th time half of a write is done, and from then on nothing: full (OSError, though files can be
-    removed), or, if `is_kill`, as if the process had been killed there.
-    """
-
-    def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:
-        self.last, self.is_kill, self.count = last, is_kill, 0
-        removing = [(Path, "unlink"), (Path, "rmdir"), (shutil, "rmtree")] if is_kill else []
-        for owner, name in [(Path, "mkdir"), (Path, "replace"), (os, "fsync"), *removing]:
-            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name)))
-        monkeypatch.setattr(Path, "open", self._open(Path.open))
-
-    def _counted(self, function):
-        def counted(first, *args, **kwargs):
-            self.tick(first)
-            return function(first, *args, **kwargs)
-
-        return counted
-
-    def _open(self, function):
-        def opened(path, mode="r", *args, **kwargs):
-            if "w" not in mode:
-                return function(path, mode, *args, **kwargs)
-            self.tick(path)
-            file = function(path, mode, *args, **kwargs)
-            write = file.write
-            return _Written(file, lambda content: self.write(path, write, content))
-
-        return opened
-
-    def write(self, path, write, content):
-        if self.count + 1 >= self.last:
-            write(content[: len(content) // 2])
-        self.tick(path)
-        return write(content)
-
-    def tick(self, what) -> None:
-        self.count += 1
-        if self.count >= self.last:
-            name = str(what) if isinstance(what, Path) else None
-            raise Killed if self.is_kill else OSError(errno.ENOSPC, "No space left on device", name)
-
-
-class _Written:
-    """A file open for writing whose `write` is another."""
-
-    def __init__(self, file, write) -> None:
-        self.file, self.write = file, write
-        self.flush, self.fileno = file.flush, file.fileno
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *about) -> None:
-        self.file.close()
-
-
 @contextlib.contextmanager
 def signals_kept() -> Iterator[None]:
     """The command takes SIGTERM for itself, and at its end SIGINT; give them back, for child processes inherit them."""
@@ -318,6 +201,16 @@ def signals_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Patch:
+    """As pytest's monkeypatch, for a process of its own: nothing is undone. To import pytest takes a second."""
+
+    def setattr(self, owner, name, value, raising=True) -> None:
+        setattr(owner, name, value)
+
+    def setitem(self, mapping, key, value) -> None:
+        mapping[key] = value
 
 
 def install(monkeypatch) -> None:
@@ -333,12 +226,12 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(catalogue, "_theory", theory)
     monkeypatch.setattr(catalogue, "_depth_scales", depth_scales)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
-    monkeypatch.setattr(workers, "PRELOADED", "synthetic")  # TensorFlow takes seconds to import
+    monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
-    install(pytest.MonkeyPatch())
+    install(Patch())
 
 if __name__ == "__main__":
     from study.cli import main
