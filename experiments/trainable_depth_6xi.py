@@ -1,7 +1,7 @@
 """P7: does a network train to a depth of about 6 xi (Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017)?
 
-xi is theory's depth scale. tanh networks with Gaussian weights and biases are trained by SGD over a grid of depth and
-sigma_w.
+Here xi is theory's depth scale. tanh networks with Gaussian weights and biases are trained by SGD over a grid of depth
+and sigma_w.
 """
 
 from collections.abc import Sequence

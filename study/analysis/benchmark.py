@@ -1,8 +1,8 @@
-"""Measured times: who is how much faster than whom, and how a time grows. DataFrame -> DataFrame.
+"""Compare measured times, and fit how they grow. DataFrame -> DataFrame.
 
 A frame `rows` has one row a contender and repeat: contender, threads, processes, measures (what is logged), validation
-(bool), repeat, epochs, images, seconds. A frame `growth` has one row a measurement: quantity (what was varied), value
-(of it), measure, seconds.
+(bool), repeat, epochs, images, seconds. A frame `growth` has one row a measurement: quantity (what was varied), its
+value, measure, seconds.
 """
 
 import math
@@ -20,9 +20,9 @@ WHO = ["contender", "threads", "processes", "measures", "validation"]
 
 @dataclass(frozen=True)
 class Target:
-    """Images a second of `above` over those of `below` should be at least ("≥") or at most ("≤") `bound`.
+    """Require that `above` trains at least ("≥") or at most ("≤") `bound` times as many images a second as `below`.
 
-    With a bound of NaN the ratio is told beside the others, for what it says of them.
+    With a bound of NaN the ratio is shown beside the others, and is not judged.
     """
 
     text: str
@@ -33,10 +33,11 @@ class Target:
 
 
 def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
-    """One row a contender: n repeats, images a second (median, lowest, highest), seconds an epoch and process, ratios.
+    """Return one row a contender: n repeats, images a second (median, lowest, highest), seconds an epoch, two ratios.
 
-    `over_floor` is the seconds of an epoch over those of the contender `floor`, for those on one thread in one process;
-    `over_article` the images a second over those of the `article` with as much validation. Ratios are of medians.
+    `over_floor` is the time of an epoch over the time of the contender `floor`, for contenders with one thread and one
+    process. `over_article` is the images a second over the images a second of the `article`, which has one contender
+    with validation and one without. Both are ratios of medians.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(WHO, sort=False).agg(
@@ -55,10 +56,10 @@ def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> p
 
 
 def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """One row a target whose two contenders are there: the ratio's median, lowest and highest, and whether it is met
-    (None where there is no bound).
+    """Return one row a target whose two contenders were measured: the ratio's median, lowest and highest, and `met`.
 
-    A ratio is taken within each repeat, so that what slows the machine for a while is in both of its terms.
+    A ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met` is None for
+    a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -70,22 +71,22 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
 
 
 def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """A row of `comparisons`."""
+    """Return a row of `comparisons`, given the ratio of each repeat as `values`."""
     median = float(np.median(values))
     is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
     return text, len(values), median, min(values), max(values), sense, bound, is_met
 
 
 def summary(growth: pd.DataFrame) -> pd.DataFrame:
-    """One row a quantity, measure and value: n measurements, and the seconds' median, lowest and highest."""
-    found = growth.groupby([*KEYS, "value"], sort=False)["seconds"].agg(["count", "median", "min", "max"]).reset_index()
-    return found.rename(columns={"count": "n", "median": "seconds", "min": "lowest", "max": "highest"})
+    """Return n and the seconds' median, lowest and highest for each quantity, measure and value."""
+    seconds = growth.groupby([*KEYS, "value"], sort=False)["seconds"]
+    return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """One row a quantity and measure: seconds = factor * value ** exponent, the exponent's 95% interval, n.
+    """Fit seconds = factor * value ** exponent for each quantity and measure, with the exponent's 95% interval.
 
-    `n_values` counts the different values; with fewer than two there is no exponent.
+    `n_values` counts the different values. With fewer than two, the exponent is NaN.
     """
     rows = []
     for (quantity, measure), part in growth.groupby(KEYS, sort=False):
@@ -97,10 +98,11 @@ def exponents(growth: pd.DataFrame) -> pd.DataFrame:
 def power_law(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], confidence: float = 0.95
 ) -> tuple[float, float, float, float]:
-    """Factor, exponent and its interval of y = factor * x ** exponent, for x, y (n,) > 0.
+    """Return factor, exponent and the exponent's interval of y = factor * x ** exponent, for x, y (n,) > 0.
 
-    Least squares of log y on log x, with the t interval of n - 2 degrees of freedom. It speaks of the spread about the
-    line, not of a curve that is no power law. NaN where there are too few different x or too few points.
+    The fit is least squares of log y on log x, with the t interval of n - 2 degrees of freedom. The interval covers the
+    spread about the line, and not a curve that departs from a power law. Where there are too few different x or too few
+    points, the results are NaN.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -1,8 +1,8 @@
-"""Published statements, how each is tested, and the verdict: by rules fixed here before the runs they judge.
+"""Published statements, and the rules for verdicts on them, fixed here before the runs that they judge.
 
-A claim has parts, each one measured quantity with the region in which the claim would put it (`constants.ACCEPTED`). A
-part is reproduced where the whole interval lies in that region, contradicted where the whole interval lies outside it,
-and inconclusive otherwise.
+Each part of a claim is one measured quantity, with the region in which the claim puts it (`constants.ACCEPTED`). A part
+is reproduced if the whole interval lies in that region, contradicted if the whole interval lies outside it, and
+inconclusive otherwise.
 """
 
 import math
@@ -15,23 +15,17 @@ from study.analysis.statistics import Interval
 from study.constants import ACCEPTED
 
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
-NOT_TESTABLE, NOT_RUN = "not testable here", "not run"
-VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN)  # as they are counted
-SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, REPRODUCED)
-RULE = (
-    "The rule, fixed before the runs: each part of a claim is one measured quantity with the region in which the claim "
-    "would put it. It is reproduced where the whole 95% interval lies in that region, contradicted where the whole "
-    "interval lies outside it, inconclusive otherwise. A claim claims all of its parts: one part contradicted "
-    "contradicts it, and it is reproduced only if every part is. A verdict is on the protocol that was run: what could "
-    "be reached is contradicted for what was tried, and not for ever."
-)
+NOT_RUN = "not run"
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN)  # in the order of the report
+SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED)  # the first that a part has is the claim's
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the literature; `parts` says, per part, what is measured and in what unit.
+    """State a claim of the literature; `parts` names the quantity that is measured for each part.
 
-    `target` is the make target whose runs judge it.
+    `target` is the make target whose runs judge the claim.
     """
 
     statement: str
@@ -43,7 +37,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One part of a claim, measured. `remark` says what of the published protocol was scaled down, or why it is so."""
+    """Hold the measurement of one part of a claim, and the verdict on it.
+
+    `remark` tells how the runs differ from the published protocol.
+    """
 
     claim: str
     part: str
@@ -59,7 +56,7 @@ CLAIMS: dict[str, Claim] = {
         "ReLU is cheap to compute.",
         ARTICLE,
         "time per element, forward and backward, timed alone",
-        {"elementwise": "ReLU's time per element over that of the cheapest other activation studied"},
+        {"elementwise": "ReLU's time per element over the time of the cheapest other activation studied"},
     ),
     "A2": Claim(
         "ReLU's exact zeros express units that do not fire; the sigmoid has none.",
@@ -161,7 +158,7 @@ CLAIMS: dict[str, Claim] = {
         target="claims",
     ),
     "P8": Claim(
-        "Smooth gates cannot be told from one another, and n = 3 finds differences that a larger n does not.",
+        "Smooth gates cannot be distinguished, and n = 3 finds differences that a larger n does not.",
         "the tables of the Mish repository (Misra 2019), n = 3 beside n = 23",
         "the study's own runs of the article's network, resampled at n = 3; a winner is Welch p < 0.05",
         {
@@ -182,7 +179,7 @@ CLAIMS: dict[str, Claim] = {
 
 
 def judge(claim: str, part: str, measured: Interval, remark: str = "") -> Judgement:
-    """The verdict on one part of a claim, given the interval measured; KeyError if it has no such part."""
+    """Judge one part of a claim by the interval measured; KeyError if the claim has no such part."""
     if part not in CLAIMS[claim].parts:
         raise KeyError(f"claim {claim} has no part {part!r}; its parts: {', '.join(CLAIMS[claim].parts)}")
     return Judgement(claim, part, measured, _verdict(measured, *ACCEPTED[claim][part]), remark)
@@ -202,39 +199,39 @@ def _verdict(measured: Interval, low: float, high: float) -> str:
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """A claim's verdict from its parts', for it claims all of them: the first of SEVERITY that a part has."""
+    """Return a claim's verdict from the verdicts of its parts, all of which it claims."""
     return next(verdict for verdict in SEVERITY if verdict in verdicts)
 
 
 def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """The rows of claims.csv, one a part of every claim: those not judged are "not run"."""
+    """Return the rows of claims.csv, one a part of every claim; parts without a judgement are "not run"."""
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
-    nothing = Interval(math.nan, math.nan, math.nan, 0)
     rows = []
     for name, claim in CLAIMS.items():
-        parts = {part: found.get((name, part)) for part in claim.parts}
-        verdicts = [j.verdict if j else NOT_RUN for j in parts.values()]
-        for (part, judgement), verdict in zip(parts.items(), verdicts, strict=True):
-            measured = judgement.measured if judgement else nothing
-            rows.append(
-                {
-                    "claim": name,
-                    "part": part,
-                    "statement": claim.statement,
-                    "source": claim.source,
-                    "protocol": claim.protocol,
-                    "quantity": claim.parts[part],
-                    "expected": _region(*ACCEPTED[name][part]),
-                    "measured": measured.estimate,
-                    "ci_low": measured.low,
-                    "ci_high": measured.high,
-                    "n": measured.n,
-                    "verdict": verdict,
-                    "claim_verdict": overall(verdicts),
-                    "remark": judgement.remark if judgement else f"make {claim.target}",
-                }
-            )
+        unjudged = {part: Judgement(name, part, NOTHING, NOT_RUN, f"make {claim.target}") for part in claim.parts}
+        parts = [found.get((name, part), judgement) for part, judgement in unjudged.items()]
+        rows += [_row(judgement, overall([j.verdict for j in parts])) for judgement in parts]
     return pd.DataFrame(rows)
+
+
+def _row(judgement: Judgement, claim_verdict: str) -> dict[str, object]:
+    claim, measured = CLAIMS[judgement.claim], judgement.measured
+    return {
+        "claim": judgement.claim,
+        "part": judgement.part,
+        "statement": claim.statement,
+        "source": claim.source,
+        "protocol": claim.protocol,
+        "quantity": claim.parts[judgement.part],
+        "expected": _region(*ACCEPTED[judgement.claim][judgement.part]),
+        "measured": measured.estimate,
+        "ci_low": measured.low,
+        "ci_high": measured.high,
+        "n": measured.n,
+        "verdict": judgement.verdict,
+        "claim_verdict": claim_verdict,
+        "remark": judgement.remark,
+    }
 
 
 def _region(low: float, high: float) -> str:

@@ -1,7 +1,5 @@
 """Compare two arms of a claim, seed by seed."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -9,28 +7,28 @@ from study.analysis.statistics import Interval, log_mean_interval, mean_interval
 
 
 def final_losses(history: pd.DataFrame) -> pd.DataFrame:
-    """The last epoch's row of every run: activation, dropout, seed and the mean training loss over that epoch."""
+    """Return the last epoch of every run: activation, dropout, seed, and the mean training loss over that epoch."""
     last = history.sort_values("epoch", kind="stable").drop_duplicates(["activation", "dropout", "seed"], keep="last")
     return last[["activation", "dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
 
 
 def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
-    """`value` by seed, of the rows whose columns are as `where` says."""
+    """Return `value` by seed, of the rows whose columns equal `where`."""
     chosen = np.logical_and.reduce([rows[column] == wanted for column, wanted in where.items()])
     return rows[chosen].set_index("seed")[value]
 
 
 def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Geometric mean of first over second, seed by seed, with the t interval of the logarithms.
+    """Return the geometric mean of first over second, seed by seed, with the t interval of the logarithms.
 
-    Of the seeds at which both are finite and above zero: a run that diverged has no loss to compare.
+    Only seeds count at which both are finite and above zero: a run that diverged has no loss to compare.
     """
     pairs = _pairs(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]
 
 
 def difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Mean of first minus second, seed by seed, with its t interval, where both are finite."""
+    """Return the mean of first minus second with its t interval, over the seeds at which both are finite."""
     pairs = _pairs(first, second)
     return mean_interval(pairs["first"] - pairs["second"])
 
@@ -41,11 +39,5 @@ def _pairs(first: "pd.Series[float]", second: "pd.Series[float]") -> pd.DataFram
 
 
 def scaled_down(**changes: tuple[object, object]) -> str:
-    """What was scaled down, for a judgement's remark: `epochs=(25, 50)` is "25 epochs instead of 50"."""
+    """Describe changes of a published protocol for a remark: `epochs=(25, 50)` becomes "25 epochs instead of 50"."""
     return ", ".join(f"{ours} {what.replace('_', ' ')} instead of {theirs}" for what, (ours, theirs) in changes.items())
-
-
-def interval_row(what: Mapping[str, object], measured: Interval) -> dict[str, object]:
-    """A row of a table of what was measured for a claim."""
-    bounds = {"n": measured.n, "estimate": measured.estimate, "ci_low": measured.low, "ci_high": measured.high}
-    return {**what, **bounds}

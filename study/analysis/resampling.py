@@ -1,4 +1,4 @@
-"""Statistics of some of the seeds: what a study of fewer would have found, and how sure the whole one is."""
+"""Resample seeds: find the results that a study of fewer seeds would have had, and the uncertainty over seeds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class SmallSamples:
-    """What `small_samples` found: one row an activation, and the share of draws with any unsupported winner."""
+    """Hold one row an activation, and the share of draws with any winner that all runs do not support."""
 
     table: pd.DataFrame
     unsupported: Interval
@@ -32,11 +32,11 @@ def small_samples(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> SmallSamples:
-    """How often `n` runs an arm, drawn without replacement, have a "winner": Welch p < alpha against the reference.
+    """Count how often `n` runs an arm, drawn without replacement, have a winner: Welch p < alpha against the reference.
 
-    `arms`: per activation its runs' accuracies (N,), N > n. `supported`: per activation the sign of the difference that
-    the full N supports, 0 for none; a winner of another sign is unsupported. Arms are drawn each on its own, for small
-    studies do not pair. The interval is that of the drawing (Clopper & Pearson 1934); it says nothing of other seeds.
+    `arms` holds the accuracies (N,) of each activation's runs, N > n. `supported` holds the sign of the difference that
+    all N runs support, 0 for none; a winner of another sign is unsupported. Each arm is drawn separately, because small
+    studies do not pair seeds. The interval covers the drawing (Clopper & Pearson 1934), and not other seeds.
     """
     generator = np.random.default_rng(seed)
     drawn = {name: _draw(np.asarray(values, float), n, draws, generator) for name, values in arms.items()}
@@ -56,33 +56,33 @@ def small_samples(
 def over_seeds(
     statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
 ) -> tuple[Interval, float]:
-    """A smooth statistic of n >= 2 seeds: its estimate, t interval, and one-sided p that it is not above 0.
+    """Return a smooth statistic of n >= 2 seeds with its t interval, and the one-sided p-value that it is not above 0.
 
-    `statistic` takes the places of the seeds to compute it from: whatever else its values share stays together. The
-    jackknife takes off its bias of order 1 / n (Quenouille 1956): of a squared mean, the variance of that mean. The
-    standard error is the bootstrap's (Efron 1979), which for a squared mean near 0 is not, as the jackknife's, near 0.
+    `statistic` takes the places of the seeds that it is computed from, so values of one seed stay together. The
+    jackknife removes its bias of order 1 / n (Quenouille 1956); for a squared mean, that is the variance of the mean.
+    The standard error is the bootstrap's (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]
     estimate = n * statistic(places) - (n - 1) * float(np.mean(without))
     error = float(np.std([statistic(drawn) for drawn in generator.integers(n, size=(draws, n))], ddof=1))
     half = error * float(stats.t.ppf((1 + confidence) / 2, n - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):  # the same, whichever seeds
+    with np.errstate(divide="ignore", invalid="ignore"):  # where every draw of seeds has the same value
         p = float(stats.t.sf(np.divide(estimate, error), n - 1))
     return Interval(estimate, estimate - half, estimate + half, n), p
 
 
 def _draw(values: FloatArray, n: int, draws: int, generator: np.random.Generator) -> FloatArray:
-    """(draws, n) of the `values` (N,), each row without replacement."""
+    """Draw (draws, n) of the `values` (N,), each row without replacement."""
     if not values.size > n:
         raise ValueError(f"to draw {n} runs takes more than {n}, got {values.size}")
     return values[generator.random((draws, values.size)).argsort(axis=1)[:, :n]]
 
 
 def _winner(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:
-    """(draws,) sign of the mean difference of arms (draws, n) where Welch's test rejects, else 0."""
+    """Return the sign (draws,) of the mean difference of arms (draws, n) where Welch's test rejects, else 0."""
     n = a.shape[1]
     means, deviations = [x.mean(axis=1) for x in (a, b)], [x.std(axis=1, ddof=1) for x in (a, b)]
-    with np.errstate(divide="ignore", invalid="ignore"):  # both arms without a spread
+    with np.errstate(divide="ignore", invalid="ignore"):  # where neither arm has a spread
         p = stats.ttest_ind_from_stats(means[0], deviations[0], n, means[1], deviations[1], n, equal_var=False).pvalue
     return np.where(p < alpha, np.sign(means[0] - means[1]), 0.0)

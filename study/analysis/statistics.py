@@ -1,12 +1,12 @@
 """Intervals, paired tests, equivalence, rates and power: long frames in, frames out.
 
-A sample has shape (n,), one finite number a run; arms are paired by seed. A run that diverged (NaN, infinite) is never
-averaged: functions on frames count it, those on a sample refuse it. The sign-flip test, the primary one, asks that the
-differences be symmetric where nothing differs, the t intervals that they be about normal.
+A sample has shape (n,), one finite number a run. Arms are paired by seed. A run that diverged (NaN, infinite) is never
+averaged: functions on frames count it, and functions on a sample refuse it. The sign-flip test is the primary one. It
+assumes that differences are symmetric where nothing differs; the t intervals assume that they are about normal.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -22,14 +22,12 @@ Keys = str | Sequence[str]  # columns that name a group
 
 EXACT_UP_TO = 20  # pairs; all 2^20 sign patterns take milliseconds, beyond that they are drawn
 SIGN_DRAWS = 99_999  # random sign patterns, so the smallest p they give is 1e-5
-BOOTSTRAP_SMALLEST_N = 30  # below, a nominal 95% BCa interval covers 84% (n=5) to 91% (n=10)
 ROUNDING = 1e-9  # relative; 0.98 - 0.97 and 0.99 - 0.98 differ by 1e-14 of themselves, and are a tie
-SIDES: dict[str, Any] = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate from n values and its interval, in the values' unit. NaN bounds at n=1, all NaN at n=0."""
+    """Hold an estimate from n values and its interval, in their unit; bounds are NaN at n=1, all is NaN at n=0."""
 
     estimate: float
     low: float
@@ -43,7 +41,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Arm a minus arm b over n pairs: mean, t interval and standard deviation in the metric's unit; no other has."""
+    """Compare arm a with arm b over n pairs: mean, t interval and standard deviation of a - b, in the metric's unit."""
 
     difference: float
     ci_low: float
@@ -53,12 +51,15 @@ class PairedDifference:
     p_sign_flip: float
     p_wilcoxon: float
     effect_size: float  # Cohen's d_z, difference / std (Cohen 1988); NaN without a spread
-    probability_greater: float  # P(A > B) over all n^2 couples of runs, not the pairs alone (Agarwal et al. 2021)
+    probability_greater: float  # P(A > B) over all n^2 couples of runs, not only the n pairs (Agarwal et al. 2021)
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Two one-sided t tests: `equivalent` where the 1 - 2 alpha `interval` lies inside (-margin, margin): p < alpha."""
+    """Hold the result of two one-sided t tests.
+
+    `equivalent` is true if the 1 - 2 alpha `interval` lies inside (-margin, margin), which is where p < alpha.
+    """
 
     equivalent: bool
     p: float
@@ -67,7 +68,7 @@ class Equivalence:
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908)."""
+    """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908)."""
     sample = _sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
     half = float(_half_width(_deviation(sample), sample.size, confidence))
@@ -75,45 +76,30 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
-    """Geometric mean of the n positive `values`, the t interval of their logarithms taken back; the count of zeros."""
+    """Return the geometric mean of the positive `values` with the t interval of their logarithms, and count zeros."""
     sample = _sample(values)
     logs = mean_interval(_logarithms(sample)[sample > 0], confidence)
-    with np.errstate(over="ignore"):  # the bound above values hundreds of powers apart is infinite
+    with np.errstate(over="ignore"):  # the upper bound is infinite for values hundreds of powers apart
         estimate, low, high = np.exp([logs.estimate, logs.low, logs.high]).tolist()
     return Interval(estimate, low, high, logs.n), sample.size - logs.n
 
 
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Share of `successes` among `n` runs with the exact binomial interval (Clopper & Pearson 1934)."""
+    """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934)."""
     if n == 0 == successes:
         return Interval(math.nan, math.nan, math.nan, 0)
     bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
     return Interval(successes / n, float(bounds.low), float(bounds.high), n)
 
 
-def bootstrap_interval(
-    values: npt.ArrayLike, statistic: Callable[..., Any], *, seed: int, confidence: float = 0.95
-) -> Interval:
-    """BCa interval (Efron 1987) of a `statistic`, (n,) to a number, without a t form; NaN if no one value moves it."""
-    sample = _sample(values)
-    if sample.size < BOOTSTRAP_SMALLEST_N:
-        raise ValueError(f"a bootstrap covers too little below n={BOOTSTRAP_SMALLEST_N}, got n={sample.size}")
-    low = high = math.nan
-    if np.ptp([float(statistic(np.delete(sample, left_out))) for left_out in range(sample.size)]) > 0:
-        bca = stats.bootstrap((sample,), statistic, confidence_level=confidence, method="BCa", rng=seed)
-        low, high = bca.confidence_interval
-    return Interval(float(statistic(sample)), float(low), float(high), sample.size)
+def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
+    """Return the two-sided p-value of the mean of paired `differences` (n,) (Fisher 1935; Pitman 1937).
 
-
-def sign_flip_test(differences: npt.ArrayLike, *, alternative: str = "two-sided", seed: int = 0) -> float:
-    """p-value of the mean of paired `differences` (n,) among its values under all signs (Fisher 1935; Pitman 1937).
-
-    Exact up to n=20, over all 2^n patterns; above, (b + 1) / (m + 1) over m patterns drawn with `seed` (Phipson &
-    Smyth 2010). NaN at n=0. `scipy.stats.permutation_test` agrees, but n=20 takes it 8 s, here 10 ms.
+    p is the share of sign patterns whose mean is at least as large in size; NaN at n=0. Up to n=20 all 2^n patterns
+    are counted. Above, p is (b + 1) / (m + 1) over m patterns drawn with `seed` (Phipson & Smyth 2010).
+    `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, where this function takes 10 ms.
     """
-    if alternative not in SIDES:
-        raise ValueError(f"alternative must be one of {list(SIDES)}, got {alternative!r}")
-    sample, side = _sample(differences), SIDES[alternative]
+    sample = _sample(differences)
     if sample.size == 0:
         return math.nan
     drawn, generator, sums = sample.size > EXACT_UP_TO, np.random.default_rng(seed), np.zeros(1)
@@ -121,14 +107,15 @@ def sign_flip_test(differences: npt.ArrayLike, *, alternative: str = "two-sided"
         signed = value * generator.choice([-1.0, 1.0], SIGN_DRAWS) if drawn else np.array([[value], [-value]])
         sums = (sums + signed).ravel()
     tolerance = ROUNDING * np.abs(sample).sum()
-    extreme = int((side(sums) >= side(sample.sum()) - tolerance).sum())
-    return (extreme + drawn) / (sums.size + drawn)  # the observed pattern is one of all, but joins those drawn
+    extreme = int((np.abs(sums) >= np.abs(sample.sum()) - tolerance).sum())
+    return (extreme + drawn) / (sums.size + drawn)  # the observed pattern is among all, and is added to drawn ones
 
 
 def wilcoxon_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
-    """Two-sided signed-rank p of `differences` (n,), zeros dropped (Wilcoxon 1945): the sign-flip test of signed ranks.
+    """Return the two-sided signed-rank p-value of `differences` (n,) without zeros (Wilcoxon 1945).
 
-    `scipy.stats.wilcoxon` agrees where exact; with ties, and accuracies tie, it approximates from n=14 or raises.
+    It is the sign-flip test of the signed ranks. `scipy.stats.wilcoxon` agrees where it is exact. With ties, which
+    accuracies have, it approximates from n=14 on, or raises.
     """
     sample = _sample(differences)
     relative = np.round(sample / (np.abs(sample).max(initial=0) or 1), 9)
@@ -137,7 +124,7 @@ def wilcoxon_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
 
 
 def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95) -> PairedDifference:
-    """Arm `a` (n,) minus arm `b` (n,), the same seeds in the same order."""
+    """Compare arm `a` (n,) with arm `b` (n,), which have the same seeds in the same order."""
     first, second = _sample(a), _sample(b)
     if first.size != second.size:
         raise ValueError(f"paired arms must be of one length, got {first.size} and {second.size}")
@@ -150,13 +137,16 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Holm's adjustment (Holm 1979) of a family's `p_values` (k,); NaN stays NaN and counts, as it was planned."""
+    """Adjust a family's `p_values` (k,) as Holm (1979) does; NaN stays NaN, and counts because it was planned."""
     p = np.asarray(p_values, dtype=np.float64)
     return np.where(np.isnan(p), np.nan, multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1])
 
 
 def equivalence(differences: npt.ArrayLike, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Is the mean of `differences` (n,) within +-`margin`, stated before looking (Schuirmann 1987)? Never below n=2."""
+    """Test whether the mean of `differences` (n,) lies within +-`margin`, set before looking (Schuirmann 1987).
+
+    Fewer than two differences are never equivalent.
+    """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin must be positive and finite, got {margin}")
     sample, p = _sample(differences), math.nan
@@ -167,12 +157,12 @@ def equivalence(differences: npt.ArrayLike, margin: float, alpha: float = 0.05) 
 
 
 def smallest_p(n: int) -> float:
-    """The smallest two-sided p the sign-flip test can give `n` pairs: 2 / 2^n, or 1e-5 once patterns are drawn."""
+    """Return the smallest p of the sign-flip test of `n` pairs: 2 / 2^n, or 1e-5 once patterns are drawn."""
     return max(min(1.0, 2.0 ** (1 - n)), 1 / (SIGN_DRAWS + 1) if n > EXACT_UP_TO else 0.0)
 
 
 def minimum_n(alpha: float = 0.05, comparisons: int = 1) -> int:
-    """The fewest pairs at which the sign-flip test can reject any of `comparisons` under Holm at `alpha`."""
+    """Return the fewest pairs at which the sign-flip test can reject any of `comparisons` under Holm at `alpha`."""
     for n in range(EXACT_UP_TO + 1):
         if comparisons * smallest_p(n) <= alpha:
             return n
@@ -180,10 +170,11 @@ def minimum_n(alpha: float = 0.05, comparisons: int = 1) -> int:
 
 
 def detectable_difference(standard_deviation: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The mean difference a two-sided paired t test of `n` pairs sees with probability `power`; NaN below n=2.
+    """Return the mean difference that a two-sided paired t test of `n` pairs finds with probability `power`.
 
-    In the unit of `standard_deviation`, that of the differences. Solves the noncentral F of t^2 (Cohen 1988), because
-    statsmodels' `solve_power` silently returns a wrong root at small n (n=3, alpha=0.05/3: power 0.61 instead of 0.8).
+    It is in the unit of the differences' `standard_deviation`, and NaN below n=2. The function solves the noncentral F
+    of t^2 (Cohen 1988), because statsmodels' `solve_power` silently returns a wrong root at small n. At n=3
+    and alpha=0.05/3 its power is 0.61 instead of 0.8.
     """
     if not 0 < alpha < power < 1:
         raise ValueError(f"0 < alpha < power < 1 must hold, got alpha={alpha}, power={power}")
@@ -200,25 +191,25 @@ def compare_with_reference(
     *,
     metric: str,
     reference: str = "relu",
-    pair: str = "seed",
-    group: str = "activation",
     margin: float,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Each other `group` minus `reference`, one row each in order of appearance: one family for Holm. One run a row in.
+    """Compare every other activation with the `reference` by a `metric`, paired by seed; `frame` has one row a run.
 
-    The fields of `PairedDifference` over the pairs both finished (finite `metric`); `dropped`, the rest of the pairs:
-    read it beside the rate of diverged runs, for what is left flatters an arm that diverges. `equivalent` is at
-    alpha = 1 - `confidence`; `detectable_difference` at power 0.8 and Holm's strictest level, in the metric's unit.
+    The activations form one family for Holm, and are returned one a row, in order of appearance. The fields of
+    `PairedDifference` are over the pairs that both finished (finite `metric`), and `dropped` counts the other pairs.
+    Read `dropped` beside the rate of diverged runs: the remaining pairs flatter an arm that diverges. `equivalent` is
+    at alpha = 1 - `confidence`. `detectable_difference` is at power 0.8 and Holm's strictest level, in the metric's
+    unit.
     """
-    keys, alpha, rows = frame[[pair, group]], 1 - confidence, []
+    keys, alpha, rows = frame[["seed", "activation"]], 1 - confidence, []
     if keys.isna().any(axis=None) or keys.duplicated().any():
-        raise ValueError(f"one row per {pair} and {group} is needed, and neither missing")
+        raise ValueError("one row per seed and activation is needed, and neither missing")
     # Not a pivot_table, which drops an arm that never finished.
-    wide = keys.assign(_metric=_finite(frame[metric])).pivot(index=pair, columns=group, values="_metric")  # noqa: PD010
+    wide = keys.assign(metric=_finite(frame[metric])).pivot(index="seed", columns="activation", values="metric")  # noqa: PD010
     if reference not in wide.columns:
-        raise ValueError(f"{group} must hold the reference {reference!r}, got {list(wide.columns)}")
-    others = [name for name in frame[group].unique() if name != reference]
+        raise ValueError(f"activation must hold the reference {reference!r}, got {list(wide.columns)}")
+    others = [name for name in frame["activation"].unique() if name != reference]
     for name in others:
         a, b = wide[[name, reference]].dropna().to_numpy().T
         paired, tost = paired_difference(a, b, confidence), equivalence(a - b, margin, alpha)
@@ -226,12 +217,12 @@ def compare_with_reference(
         rest = (len(wide) - paired.n, tost.equivalent, tost.p, margin, smallest_p(paired.n), detectable)
         rows.append((name, *asdict(paired).values(), *rest))
     rest_names = ("dropped", "equivalent", "p_equivalence", "margin", "smallest_p", "detectable_difference")
-    table = pd.DataFrame(rows, columns=[group, *(field.name for field in fields(PairedDifference)), *rest_names])
+    table = pd.DataFrame(rows, columns=["activation", *(field.name for field in fields(PairedDifference)), *rest_names])
     return table.assign(p_holm=holm(table["p_sign_flip"]))
 
 
 def summarise(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """`mean_interval` of `value` per group of `by`: n, mean, std, min, max, ci_low, ci_high, in the value's unit.
+    """Return `mean_interval` of `value` per group of `by`: n, mean, std, min, max, ci_low, ci_high, in its unit.
 
     `missing` counts the values that are NaN or infinite. Groups keep their order of appearance; their keys may be null.
     """
@@ -245,7 +236,10 @@ def summarise(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.9
 
 
 def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """`log_mean_interval` of `value` per group, else as `summarise`: n, mean, ci_low, ci_high, missing, n_zero."""
+    """Return `log_mean_interval` of `value` per group of `by`: n, mean, ci_low, ci_high, missing, n_zero.
+
+    Groups and `missing` are as in `summarise`.
+    """
     values = _finite(frame[value])
     table = summarise(frame.assign(**{value: _logarithms(values)}), value, by, confidence)
     table["n_zero"] = _grouped(frame, by, values == 0).sum().to_numpy()
@@ -257,7 +251,10 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
 
 
 def rate_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """`proportion_interval` of a boolean `event` (diverged, say) per group of `by`: n, count, rate, ci_low, ci_high."""
+    """Return `proportion_interval` of a boolean `event`, such as "diverged", per group of `by`.
+
+    The columns are n, count, rate, ci_low, ci_high.
+    """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
     table: pd.DataFrame = _grouped(frame, by, frame[event].to_numpy()).agg(n="size", count="sum", rate="mean")
@@ -266,20 +263,20 @@ def rate_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 
 
 
 def _grouped(frame: pd.DataFrame, by: Keys, values: npt.NDArray[Any]) -> Any:
-    """`values` (rows,) by the columns `by`: groups in order of appearance, null keys among them."""
+    """Group `values` (rows,) by the columns `by`: groups in order of appearance, null keys among them."""
     keys = [by] if isinstance(by, str) else list(by)
     return frame[keys].assign(_value=values).groupby(keys, sort=False, dropna=False, observed=True)["_value"]
 
 
 def _half_width(std: Any, n: Any, confidence: float) -> Any:
-    """Half of Student's t interval, elementwise: t_{n-1} s / sqrt(n); NaN, without a warning, below n=2."""
+    """Return half of Student's t interval, elementwise: t_{n-1} s / sqrt(n); NaN, without a warning, below n=2."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
     return stats.t.ppf((1 + confidence) / 2, n - 1) * std / np.sqrt(np.maximum(n, 1))
 
 
 def _deviation(sample: FloatArray) -> float:
-    """Sample standard deviation of (n,): NaN below n=2, exactly 0 where values differ by rounding alone."""
+    """Return the standard deviation of a sample (n,): NaN below n=2, exactly 0 if only rounding makes a difference."""
     if sample.size < 2:
         return math.nan
     return 0.0 if np.ptp(sample) <= ROUNDING * np.abs(sample).max() else float(sample.std(ddof=1))

@@ -210,7 +210,7 @@ MEANINGS = {
     "validation_loss": "on the validation images",
     "value": "phi(x); in growth the size",
     "variant": "normalisation, residual connections, where not plain",
-    "verdict": "reproduced, contradicted, inconclusive, not testable or not run",
+    "verdict": "reproduced, contradicted, inconclusive or not run",
     "why_none": "why there is no critical point",
     "width": "units of each hidden layer",
     "workers": "worker processes",

@@ -1,20 +1,11 @@
-"""The rules of verdicts, at their edges, and that every claim has what a verdict needs."""
+"""Check the rules of verdicts at their edges, and that every claim has what a verdict needs."""
 
 import math
 
 import pytest
 
 from study.analysis import claims
-from study.analysis.claims import (
-    CLAIMS,
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_RUN,
-    NOT_TESTABLE,
-    REPRODUCED,
-    judge,
-    not_testable,
-)
+from study.analysis.claims import CLAIMS, CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED, judge
 from study.analysis.statistics import Interval
 from study.constants import ACCEPTED
 
@@ -61,11 +52,12 @@ def test_a_verdict_is_where_the_interval_lies(low: float, high: float, verdict: 
 
 
 def test_a_share_near_zero_is_not_judged_by_what_it_cannot_be() -> None:
-    """A t interval of a share may reach below 0; the region "at most" holds it all the same."""
+    """A t interval of a share may reach below 0, and still lies in a region "at most"."""
     assert judge("A2", "sigmoid", Interval(0.001, -0.001, 0.003, 10)).verdict == REPRODUCED
 
 
 def test_a_part_that_is_not_there_is_named() -> None:
+    """The error names the claim, the wrong part and the right ones."""
     with pytest.raises(KeyError, match="claim A3 has no part 'gelu'; its parts: sigmoid, relu"):
         judge("A3", "gelu", Interval(1.0, 0.9, 1.1, 5))
 
@@ -80,7 +72,6 @@ def test_a_part_that_is_not_there_is_named() -> None:
         ([NOT_RUN, INCONCLUSIVE], INCONCLUSIVE),
         ([REPRODUCED, NOT_RUN], NOT_RUN),
         ([NOT_RUN, NOT_RUN], NOT_RUN),
-        ([REPRODUCED, NOT_TESTABLE], NOT_TESTABLE),
     ],
 )
 def test_a_claim_claims_all_of_its_parts(verdicts: list[str], whole: str) -> None:
@@ -89,10 +80,10 @@ def test_a_claim_claims_all_of_its_parts(verdicts: list[str], whole: str) -> Non
 
 
 def test_the_table_has_every_part_with_its_judgement() -> None:
-    """Judged, not testable and not run: verdicts, numbers and remarks are each part's own."""
+    """Judged or not run: verdicts, numbers and remarks are each part's own."""
     judged = [
         judge("P5", "he", Interval(1.0, 0.5, 2.0, 20), "20 seeds"),
-        not_testable("P5", "glorot", "underflows"),
+        judge("P5", "glorot", Interval(math.nan, math.nan, math.nan, 0), "underflows"),
         judge("A3", "sigmoid", Interval(0.3, 0.29, 0.31, 5)),
     ]
     table = claims.table(judged).set_index(["claim", "part"])
@@ -103,8 +94,10 @@ def test_the_table_has_every_part_with_its_judgement() -> None:
     ]  # fmt: skip
     assert he["expected"] == "0.1 to 10"
     assert table.loc[("P5", "glorot"), "remark"] == "underflows"
-    assert he["claim_verdict"] == table.loc[("P5", "glorot"), "claim_verdict"] == NOT_TESTABLE
+    assert he["claim_verdict"] == table.loc[("P5", "glorot"), "claim_verdict"] == INCONCLUSIVE
     assert table.loc[("A3", "sigmoid"), "claim_verdict"] == CONTRADICTED
     assert table.loc[("A3", "relu"), ["verdict", "remark", "n"]].tolist() == [NOT_RUN, "make all", 0]
     assert table.loc[("P1", "elu"), "remark"] == "make claims"
     assert table["expected"].str.match(r"at (most|least) |.* to ").all()
+    measured = claims.measurements(judged).loc[0].to_dict()
+    assert measured == {"claim": "P5", "part": "he", "n": 20, "estimate": 1.0, "ci_low": 0.5, "ci_high": 2.0}

@@ -1,4 +1,4 @@
-"""What few seeds would have found, on accuracies whose answer is known."""
+"""Check the resampling of seeds on accuracies whose answer is known."""
 
 import time
 
@@ -10,7 +10,7 @@ from study.analysis.resampling import over_seeds, small_samples
 
 
 def arms(seed: int = 0, n: int = 10, **means: float) -> dict[str, np.ndarray]:
-    """Normal accuracies with a deviation of 0.01 about each mean."""
+    """Draw normal accuracies with a deviation of 0.01 about each mean."""
     rng = np.random.default_rng(seed)
     return {name: rng.normal(mean, 0.01, n) for name, mean in means.items()}
 
@@ -84,6 +84,7 @@ def test_the_variance_is_taken_off_a_squared_mean() -> None:
 
 
 def test_what_does_not_depend_on_the_seeds_is_certain() -> None:
+    """A constant has an interval of no width; p is 0 above zero and 1 below it."""
     (above, p_above), (below, p_below) = (over_seeds(lambda _, value=value: value, 5) for value in (0.1, -0.1))
     assert (above.low, above.high, p_above) == pytest.approx((0.1, 0.1, 0.0))
     assert (below.low, below.high, p_below) == pytest.approx((-0.1, -0.1, 1.0))
@@ -91,8 +92,9 @@ def test_what_does_not_depend_on_the_seeds_is_certain() -> None:
 
 @pytest.mark.parametrize(("mean", "scatters"), [(0.0, (0.3, 0.1)), (0.0, (0.1, 0.3)), (0.2, (0.3, 0.1))])
 def test_nothing_is_found_where_nothing_is(mean: float, scatters: tuple[float, float]) -> None:
-    """Two arms of one mean and unequal scatter: in 1,000 studies of 20 seeds the squared mean of the first is found to
-    be the larger no oftener than a test at 0.05 may say it (three standard errors on top).
+    """A test at 0.05 errs in at most 5% of 1,000 studies of 20 seeds, and three standard errors.
+
+    The two arms have one mean and unequal scatter; the test asks whether the first has the larger squared mean.
     """
     rng = np.random.default_rng(3)
 
