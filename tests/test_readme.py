@@ -15,6 +15,19 @@ def edition(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_every_row_of_the_answer_stands_in_the_report(edition: Path) -> None:
+    """The README's answer is copied from results/README.md: each of its table rows and sentences is still there."""
+    report = (edition / "results" / "README.md").read_text(encoding="utf-8")
+    answer = (
+        (edition / "README.md").read_text(encoding="utf-8").split("<!-- answer -->")[1].split("<!-- /answer -->")[0]
+    )
+    rows = [line for line in answer.splitlines() if line.startswith("|")]
+    sentences = [line for line in answer.splitlines() if line and not re.match(r"[|!]|\*[^*]", line)]
+    assert len(rows) > 4
+    assert sentences
+    assert [line for line in (*rows, *sentences) if line not in report] == []
+
+
 def test_the_figures_and_files_it_names_are_there(edition: Path) -> None:
     """Every link to a file leads to one: of results/ as committed, of the code as it is."""
     named = re.findall(r"\]\(([^)#]+)\)", (edition / "README.md").read_text(encoding="utf-8"))
