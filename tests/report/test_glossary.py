@@ -1,7 +1,7 @@
 """The report's definitions say what the engine does, which it cannot import."""
 
 from study.engine import measures
-from study.engine.training import PROBE_IMAGES
+from study.engine.run import PROBE_IMAGES
 from study.report import glossary
 
 
