@@ -23,7 +23,7 @@ from study.constants import (
     QUICK_SEEDS,
     WIDTH,
 )
-from study.engine.kinds import INITIAL_ERRORS
+from study.engine.program_kind import INITIAL_ERRORS
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame

@@ -1,7 +1,7 @@
-"""What is compared: one registry entry per activation function.
+"""The activation functions to compare: one registry entry each.
 
-To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing else needs to change: only the new
-activation's runs are trained, and it takes its place in every table, figure and legend.
+To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing else needs to change. Only the runs of the
+new activation are trained, and it appears in every table, figure and legend.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ import tensorflow as tf
 class Activation:
     """One activation function phi, applied elementwise to the pre-activations z of every hidden layer.
 
-    `function` maps a float tensor of any shape to one of the same shape and dtype and is differentiable by TensorFlow.
-    `label`, `formula` (LaTeX, without dollar signs) and `source` are for people and never cause retraining.
-    `studied=False` marks an entry that runs only when it is asked for by name.
+    `function` maps a float tensor of any shape to one of the same shape and dtype; TensorFlow can differentiate it.
+    `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains nothing.
+    An entry with `studied=False` runs only if it is asked for by name.
     """
 
     function: Callable[[tf.Tensor], tf.Tensor]
@@ -30,7 +30,7 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """An entry of the registry that cannot be trained; the message says why."""
+    """Raised for an entry of the registry that cannot be trained; the message says why."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.
@@ -154,7 +154,7 @@ REGISTRY: dict[str, Activation] = {
 
 
 def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """phi and its derivative phi' (by automatic differentiation) at the points x; shapes and dtype of x."""
+    """Return phi and its derivative phi' at the points x, in the shape and dtype of x."""
     points = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:
         tape.watch(points)
@@ -166,10 +166,10 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
 
 
 def fingerprint(activation: Activation) -> str:
-    """What identifies the function: a hash of phi and phi' on a fixed float64 grid, to 8 decimals or 9 digits.
+    """Hash phi and phi' on a fixed float64 grid, rounded to 8 decimals or 9 digits, to identify the function.
 
-    The rounding lets another processor's last digits pass, also where a small value is what a cancellation left.
-    Labels, formulas and the code's spelling play no part.
+    Values are rounded so that last-digit differences between CPUs do not change the fingerprint, even after
+    cancellation. It does not depend on label, formula or how the code is written.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
@@ -178,19 +178,19 @@ def fingerprint(activation: Activation) -> str:
 
 
 def _rounded(value: float) -> str:
-    # No usual activation takes the value pi, so the two spellings do not meet; + 0.0 turns -0 into 0.
+    # The two formats change at pi, a value that no usual activation takes; + 0.0 turns -0 into 0.
     return f"{round(value, 8) + 0.0:.8f}" if abs(value) < math.pi else f"{value:.8e}"
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
-    """phi and phi' on [-5, 5], as drawn in the report: x, value and derivative, 501 points each."""
+    """Return x, phi and phi' at 501 points of [-5, 5], which the report draws."""
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)
     return {"x": x.tolist(), "value": value.tolist(), "derivative": derivative.tolist()}
 
 
 def check(activation: Activation) -> None:
-    """Raise ActivationError, with the reason, unless the entry can be trained."""
+    """Raise ActivationError, with the reason, if the entry cannot be trained."""
     for dtype in ("float32", "float64"):
         points = np.append(np.linspace(-100, 100, 2001), [-0.0]).astype(dtype).reshape(2, 1001)
         try:

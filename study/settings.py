@@ -1,4 +1,4 @@
-"""The settings of one run: frozen, validated once, at the border."""
+"""The settings of one run: frozen, and validated once, when they are made."""
 
 import dataclasses
 import functools
@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+# What a run may have. glorot_uniform and he_normal are Keras'. The next three draw Gaussian weights. unit_norm draws
+# Gaussian kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
+# Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
 )  # fmt: skip
-SCALED = ("critical", "centred", "gaussian")  # those that need sigma_w and sigma_b
+SCALED = ("critical", "centred", "gaussian")  # the Gaussian ones, which need sigma_w and sigma_b
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
@@ -18,7 +21,7 @@ PRECISIONS = ("float32", "float64")
 
 
 class SettingsError(ValueError):
-    """One or more bad settings; `problems` holds one sentence a field: its name, the value and what is allowed."""
+    """Raised for bad settings; `problems` holds a sentence for each field: its name, its value and what is allowed."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -29,21 +32,24 @@ class SettingsError(ValueError):
 class Settings:
     """Everything that decides a run's outcome besides the data and the code. The defaults are the article's protocol.
 
-    `depth` counts hidden layers; `width` is the units of each, or a tuple with one number a layer.
-    `sigma_w`, `sigma_b` (sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)) and `first_square` (the mean square of z_1 to
-    scale W_1 for; None: scale W_1 by its fan_in) belong to the Gaussian initialisations `critical`, `centred` and
-    `gaussian`.
-    `unit_norm` draws Gaussian kernels and scales every unit's incoming weights to norm 1; `torch_default` draws kernels
-    and biases from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
-    `normalization` stands between a layer's affine map and its activation; `residual` adds a layer's input to its
-    output where they have one size. `dropout` is the share of every hidden layer's outputs zeroed in training; `shift`
-    the most pixels by which a training image is moved, each way, at random (0: never).
-    `output` turns the logits into what the `loss` is taken of: categorical cross-entropy, or the mean squared error
-    over the classes.
-    `learning_rate`, `momentum` (SGD) and `epsilon` (Adam) are Keras' parameters of the same name.
-    `validation` counts the training images held out; `epochs` is the most a run may take (0: measure the
-    initial network and train nothing); `patience` the epochs without
-    a lower validation loss after which it stops (None: never early), as in Keras' EarlyStopping with min_delta 0.
+    - activation: a name of the registry; seed: from 0 to 2**32 - 1, decides all that is random.
+    - depth: number of hidden layers; width: units of each, or a tuple with one number a layer.
+    - initialization: one of INITIALIZATIONS; see there.
+    - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), of the initialisations SCALED alone.
+    - first_square: mean square of z_1 that W_1 is scaled for, of SCALED alone; None: W_1 is scaled by its fan_in.
+    - normalization: between a layer's affine map and its activation.
+    - residual: whether a layer's input is added to its output, if both have one size.
+    - dropout: share of every hidden layer's outputs zeroed in training.
+    - shift: most pixels by which a training image is moved at random, in each direction; 0: never.
+    - output: turns the logits into the outputs that the loss takes.
+    - loss: categorical cross-entropy, or the mean squared error over the classes.
+    - optimizer, learning_rate, momentum (SGD), epsilon (Adam): as in Keras.
+    - batch: images a batch; validation: number of training images held out.
+    - epochs: most epochs of a run; 0: measure the initial network and train nothing.
+    - patience: epochs without a lower validation loss after which the run stops, as in Keras' EarlyStopping with
+      min_delta 0; None: never early.
+    - precision: of the network's numbers.
+    - noise: amplitudes of the noise on test images that the trained network is evaluated with.
     """
 
     activation: str
@@ -72,23 +78,23 @@ class Settings:
     noise: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in ("width", "noise"):  # as JSON returns a tuple
+        for field in ("width", "noise"):  # JSON turns a tuple into a list
             if isinstance(value := getattr(self, field), list):
                 object.__setattr__(self, field, tuple(value))
         problems = [sentence for sentence in _problems(self) if sentence]
         if problems:
             raise SettingsError(problems)
-        for field in ("learning_rate", "momentum", "epsilon", "dropout"):  # 1 and 1.0 are one setting, and one run
+        for field in ("learning_rate", "momentum", "epsilon", "dropout"):  # 1 and 1.0 are the same setting
             object.__setattr__(self, field, float(getattr(self, field)))
         object.__setattr__(self, "noise", tuple(map(float, self.noise)))
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Units of each hidden layer, nearest the input first."""
+        """Return the units of each hidden layer, nearest the input first."""
         return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields with their defaults filled in, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return dataclasses.asdict(self)
 
 

@@ -1,7 +1,7 @@
-"""What an activation costs: seconds an element and a training step, and bytes kept for the backward pass.
+"""Time an activation: seconds an element, forward and backward, and seconds a training step.
 
-Timings are taken in turns, every activation once a repeat, so that a machine that slows down slows all of them; they
-mean something only where nothing else runs. Memory is counted from the graph, not timed.
+The activations take turns, each once a repeat, so that a machine that slows down slows all of them. Timings mean
+something only if nothing else runs.
 """
 
 import time
@@ -21,20 +21,17 @@ from study.constants import (
     TIMING_SHAPE,
     TIMING_UPDATES,
 )
+from study.cost.memory import kept_bytes
 from study.data.mnist import Dataset
-from study.engine.gradients import Function, vector_jacobian_product
-from study.engine.images import images_of
-from study.engine.splitting import split
-from study.engine.stages import CLASSES, PIXELS
-from study.engine.training import _Run
+from study.engine.architecture import Function, vector_jacobian_product
+from study.engine.layer_groups import CLASSES, PIXELS
+from study.engine.run import Run
 from study.settings import Settings
 
 IMAGES = (60_000, 10_000)  # of MNIST, to train on and to test
-INKED = 719  # of its pixels are not blank in every image; the engine leaves the others out
-BANK = 8  # small tensors taken in turn: all of them stay in a core's cache
-LATE_EPOCH = 3  # whose first updates are measured in two of several hundred steps, as most epochs' are
-SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")  # they read no values of a tensor
-COUNTED = 4096  # elements of the tensor whose graph is counted
+INKED = 719  # pixels of MNIST that are not blank in every image; the engine leaves the others out
+BANK = 8  # small tensors taken in turn; together they stay in a core's cache
+LATE_EPOCH = 3  # its first updates hold two logged steps in several hundred, as those of most epochs do
 COPY = "copy"  # stands for an activation that computes nothing: it reads the tensor and writes it
 
 Timing = Callable[[], float]
@@ -43,7 +40,9 @@ Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it i
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is timed: small tensors of `shape`, `passes` times; `large` ones; `updates` of a network; in `repeats`."""
+    """What is timed: `passes` over small tensors of `shape`, `large_passes` over tensors of `large` elements, and
+    `updates` of a network; each `repeats` times.
+    """
 
     shape: tuple[int, int] = TIMING_SHAPE
     passes: int = TIMING_PASSES
@@ -54,10 +53,11 @@ class Sizes:
 
 
 def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | None = None) -> dict[str, Any]:
-    """JSON-ready: `timings` and `memory` (lists of flat rows) of the named registry entries, and `about` (sizes).
+    """Time the named registry entries and count their memory.
 
-    A timing: activation, quantity ("forward", "forward_backward", "step"), elements (of the tensor; null for a step),
-    repeat, seconds (an element, or a step). The activation COPY is what no activation can be faster than.
+    Return a dict ready for JSON: `timings` and `memory`, lists of flat rows, and `about`, the sizes. A timing has
+    activation, quantity ("forward", "forward_backward", "step"), elements (of the tensor; None for a step), repeat and
+    seconds (an element, or a step). No activation can be faster than the activation COPY.
     """
     sizes = sizes or Sizes(repeats=repeats)
     entries = {name: REGISTRY[name] for name in names}
@@ -77,13 +77,13 @@ def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | 
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Another first in every repeat: the first finds caches filled by something else."""
+    """Begin with another name in every repeat, because the first finds caches filled by something else."""
     start = by % max(len(names), 1)
     return names[start:] + names[:start]
 
 
 def _elementwise(entries: Mapping[str, Activation], sizes: Sizes) -> dict[Kind, dict[str, Timing]]:
-    """Per direction and size a timing of every activation, and of COPY."""
+    """Return, for each direction and size, a timing of every activation and of COPY."""
     functions: dict[str, Function] = {COPY: tf.identity} | {name: entry.function for name, entry in entries.items()}
     rng = np.random.default_rng(0)
     banks = {
@@ -95,7 +95,7 @@ def _elementwise(entries: Mapping[str, Activation], sizes: Sizes) -> dict[Kind, 
         elements = int(np.prod(bank.shape[1:]))
         forward, backward = (
             {name: _looped(step, function, bank, passes) for name, function in functions.items()}
-            for step in (_forward, _backward)
+            for step in (_forward, vector_jacobian_product)
         )
         timings["forward", elements] = forward
         timings["forward_backward", elements] = {name: _sum_of(forward[name], backward[name]) for name in functions}
@@ -106,19 +106,15 @@ def _forward(function: Function, z: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
     return function(z)
 
 
-def _backward(function: Function, z: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    return vector_jacobian_product(function, z, upstream)
-
-
 def _sum_of(forward: Timing, backward: Timing) -> Timing:
-    """Each in a loop of its own: in training the one pass is long over when the other comes, and shares nothing."""
+    """Time each pass in a loop of its own: in training, the backward pass comes too late to share anything."""
     return lambda: forward() + backward()
 
 
 def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor, passes: int) -> Timing:
-    """Seconds an element of `passes` passes over the tensors of `bank` (n, ...), compiled as the engine compiles.
+    """Time `passes` passes over the tensors of `bank` (n, ...), compiled as the engine compiles: seconds an element.
 
-    Each pass writes its result to the loop's state, so that none can be left out.
+    Each pass writes its result to the loop's state, so that the compiler cannot leave it out.
     """
     count, size = bank.shape[0], bank.shape[1:].num_elements()
 
@@ -134,7 +130,7 @@ def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor,
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    """How long the call takes, until its results are there."""
+    """Time a call until its results are there."""
     started = time.perf_counter()
     call()
     tf.test.experimental.sync_devices()
@@ -142,9 +138,9 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]:
-    """Seconds of a training step of the article's network, measurements at logged steps included, per activation.
+    """Return a timing of a training step of the article's network, with its measurements, for every activation.
 
-    On as many images as MNIST has, of noise in as many pixels: a step's time depends on their shapes alone.
+    The images are noise: as many as MNIST has, with ink in as many pixels. A step's time depends on shapes alone.
     """
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (count, PIXELS), dtype=np.uint8) for count in IMAGES]
@@ -152,56 +148,11 @@ def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]
         part[:, INKED:] = 0
     labels = [rng.integers(0, CLASSES, count, dtype=np.uint8) for count in IMAGES]
     data = Dataset(images[0], labels[0], images[1], labels[1], "noise for timing", "noise")
-    return {name: _training_step(name, entry, data, updates) for name, entry in entries.items()}
+    return {
+        name: _training_step(Run(Settings(activation=name, seed=0), data, entry), updates)
+        for name, entry in entries.items()
+    }
 
 
-def _training_step(name: str, entry: Activation, data: Dataset, updates: int) -> Timing:
-    """The one place where this room uses the engine's insides: a timing of `updates` updates by its own program."""
-    settings, images = Settings(activation=name, seed=0), images_of(data)
-    training, validation = split(images.training, settings.validation, settings.seed)
-    run = _Run(settings, entry, images, training, validation)
-    return lambda: _seconds(lambda: run._call_epoch(LATE_EPOCH, updates)) / updates
-
-
-def kept_bytes(function: Function) -> dict[str, float]:
-    """Bytes an element in float32 that TensorFlow's gradient of `function` reads of the forward pass.
-
-    `output_bytes` are phi's own output's, which the next layer keeps anyway; `other_bytes` all others': distinct
-    tensors as large as z, z included, that the gradient depends on. Constants are not counted, nor tensors of which
-    only the shape is read.
-    """
-    with tf.Graph().as_default() as graph:
-        z = tf.compat.v1.placeholder(tf.float32, [COUNTED])
-        upstream = tf.compat.v1.placeholder(tf.float32, [COUNTED])
-        output = function(z)
-        forward = set(graph.get_operations())
-        (gradient,) = tf.gradients(output, z, grad_ys=upstream)
-        read = _tensors_read(gradient, forward) - {upstream.ref()}
-        kept = {ref: ref.deref().dtype.size for ref in read if ref.deref().shape.num_elements() == COUNTED}
-        own = kept.pop(_source(output).ref(), 0)
-    return {"output_bytes": float(own), "other_bytes": float(sum(kept.values()))}
-
-
-def _tensors_read(gradient: tf.Tensor | None, forward: set[tf.Operation]) -> set[Any]:
-    """References to the tensors of `forward` operations that those between them and the gradient read."""
-    found, seen = set(), set()
-    waiting = [] if gradient is None or gradient.op in forward else [gradient.op]
-    while waiting:
-        operation = waiting.pop()
-        if operation in seen or operation.type in SHAPES_ONLY:
-            continue
-        seen.add(operation)
-        for tensor in operation.inputs:
-            if tensor.op in forward:
-                if tensor.op.type != "Const":
-                    found.add(_source(tensor).ref())
-            else:
-                waiting.append(tensor.op)
-    return found
-
-
-def _source(tensor: tf.Tensor) -> tf.Tensor:
-    """The tensor behind identities, which hold no data of their own."""
-    while tensor.op.type == "Identity":
-        tensor = tensor.op.inputs[0]
-    return tensor
+def _training_step(run: Run, updates: int) -> Timing:
+    return lambda: _seconds(lambda: run.call_epoch(LATE_EPOCH, updates)) / updates

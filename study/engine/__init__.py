@@ -1,5 +1,5 @@
-"""The engine: settings + data + activation -> what was measured.
+"""The engine: settings + data + activation -> what was measured. training.py is the way in.
 
-Whatever is in this folder retrains when it changes, and nothing else does. It may import
-activations, settings, constants and data.
+A run is done again when this folder, the data or the activation changes, and for no other reason. The engine may
+import activations, settings, constants and data.
 """

@@ -1,4 +1,4 @@
-"""Training images moved at random, inside the compiled step."""
+"""Shift training images at random, inside the compiled step."""
 
 import tensorflow as tf
 
@@ -6,9 +6,9 @@ SIDE = 28  # pixels
 
 
 def shifted(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
-    """`images` (B, 784), each moved by whole pixels drawn from -most .. most down and across; black comes in.
+    """Move each of `images` (B, 784) by whole pixels, drawn from -most .. most down and across; black comes in.
 
-    `seed` (2,) int32 decides the draws: the same for every activation.
+    `seed` (2,) int32 decides the draws, so that they are the same for every activation.
     """
     count = images.shape[0]
     by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32, alg="philox")

@@ -1,4 +1,4 @@
-"""How a process compiles: under names that other processes find a program by, and apart from what trains."""
+"""Compile programs under names that every process finds them by, and in a thread of their own."""
 
 import contextlib
 import ctypes
@@ -9,42 +9,42 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
-from tensorflow.python.framework import ops  # has no public counterpart; its numbers go into names and nowhere else
+from tensorflow.python.framework import ops  # has no public counterpart; its numbers only enter names
 
-_NUMBERS: dict[str, Iterator[int]] = {}  # by what is traced; they go on, so that no name is given twice in a process
+_NUMBERS: dict[str, Iterator[int]] = {}  # by program; they go on, so that no name is given twice in a process
 
 
-def compile_apart(call: Callable[[], object], what: str) -> None:
-    """Call what compiles, named by `what` it is, in a thread of its own; raises what it raises.
+def compile_apart(call: Callable[[], object], program: str) -> None:
+    """Make a call that compiles, in a thread of its own, and raise what it raises; `program` names what it compiles.
 
-    Linux' C library keeps the memory of different threads apart where it can. What compiling leaves behind is full of
-    gaps, which it would search for room in every step of training: 3% of an epoch. Free memory, about 0.1 GB, goes back
-    to the system.
+    Linux' C library keeps the memory of threads apart where it can. Compiling leaves memory full of gaps; in the
+    thread that trains, the library would search these gaps in every step, which takes 3% of an epoch. Free memory,
+    about 0.1 GB, returns to the system.
     """
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(_named, call, what).result()
+        thread.submit(_numbered_call, call, program).result()
     if sys.platform == "linux" and hasattr(c_library := ctypes.CDLL(None), "malloc_trim"):
         c_library.malloc_trim(0)
 
 
-def _named(call: Callable[[], object], what: str) -> None:
-    with numbered_by(what):
+def _numbered_call(call: Callable[[], object], program: str) -> None:
+    with numbered_by(program):
         call()
 
 
 @contextlib.contextmanager
-def numbered_by(what: str) -> Iterator[None]:
-    """Number what TensorFlow traces within the block by `what` it is, the same in every process.
+def numbered_by(program: str) -> Iterator[None]:
+    """Number the functions that TensorFlow traces in the block by the name `program`, alike in every process.
 
-    TensorFlow numbers what it traces in the order of a process's life, and XLA's cache of compiled programs knows a
-    program by its names: two processes that came to the same network by different ways would both compile it.
+    TensorFlow numbers them in the order in which a process traces them, and XLA's cache finds a compiled program by
+    its names. Without this, two processes that traced other programs before would both compile the same network.
     """
-    tf.compat.v1.get_default_graph()  # takes a number when it is first asked for in a thread
-    if what not in _NUMBERS:
-        first = int.from_bytes(hashlib.sha256(what.encode()).digest()[:7], "big")
-        _NUMBERS[what] = itertools.count(first)
+    tf.compat.v1.get_default_graph()  # takes a number when a thread first asks for it
+    if program not in _NUMBERS:
+        first = int.from_bytes(hashlib.sha256(program.encode()).digest()[:7], "big")
+        _NUMBERS[program] = itertools.count(first)
     before = ops.uid
-    ops.uid = _NUMBERS[what].__next__
+    ops.uid = _NUMBERS[program].__next__
     try:
         yield
     finally:

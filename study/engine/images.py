@@ -1,12 +1,11 @@
-"""The data set as the engine's tensors, made once for each data set a process sees.
+"""Make tensors of the data set, without the pixels that are blank in every image.
 
-In MNIST 65 of the 784 pixels are blank in every image, a twelfth of layer 1's work. A weight of a pixel that is 0 in
-every image adds 0 to every sum and has gradient 0, so that no optimiser here moves it; it counts in norm(W_1) alone.
-The engine therefore trains the other columns of W_1, and keeps the norm right by one column of 0 in the images, whose
-weights are the root sums of squares of those left out.
+In MNIST these are 65 of the 784 pixels, a twelfth of layer 1's work. The weight of such a pixel adds 0 to every sum and
+has gradient 0, so that no optimiser here moves it; it counts in norm(W_1) alone. The engine therefore trains the other
+columns of W_1. To keep the norm right, it adds one column of 0 to the images, whose weights are the root sums of
+squares of the weights left out.
 """
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +13,17 @@ import tensorflow as tf
 
 from study.data.mnist import Dataset
 from study.engine.input_norms import square_norm
-from study.engine.stages import PIXELS
+from study.engine.layer_groups import PIXELS
 
 ALIGNED = 16  # numbers in a vector register; the images' columns are a multiple of it where pixels are left out
 
 
 @dataclass(frozen=True)
 class Images:
-    """Training and test images in one tensor (n, columns) uint8 with their labels (n,) uint8; test images come last.
+    """Training and then test images in one tensor (n, columns) uint8, with their labels (n,) uint8.
 
-    The first columns are the pixels `inked` (k,), in ascending order; any others are 0. `square_norm` is the mean
-    ||x||^2 of the training images, x in [0, 1].
+    The first columns are the pixels `inked` (k,), in ascending order; any others are 0. `training` counts the training
+    images, and `square_norm` is their mean ||x||^2 for x in [0, 1].
     """
 
     images: tf.Tensor
@@ -35,11 +34,11 @@ class Images:
 
     @property
     def test_indices(self) -> np.ndarray:
-        """Indices (m,) of the test images."""
+        """Return the indices (m,) of the test images."""
         return np.arange(self.training, self.images.shape[0])
 
     def narrowed(self, kernel: np.ndarray) -> np.ndarray:
-        """Layer 1's kernel (..., 784) as one (..., columns) for these images, of the same norm."""
+        """Turn layer 1's kernel (..., 784) into one (..., columns) for these images, of the same norm."""
         columns = self.images.shape[1]
         if columns == PIXELS:
             return kernel
@@ -50,38 +49,32 @@ class Images:
         return found
 
     def widened(self, narrow: np.ndarray, blank: np.ndarray) -> np.ndarray:
-        """(..., 784) with the values of `narrow` (..., columns) at the inked pixels and of `blank` (..., 784) else."""
+        """Return (..., 784): the values of `narrow` (..., columns) at inked pixels, of `blank` (..., 784) elsewhere."""
         found = np.array(blank)
         found[..., self.inked] = narrow[..., : len(self.inked)]
         return found
 
 
-@functools.lru_cache(maxsize=1)
-def _tensors_of(checksum: str, is_whole: bool, data: "_ByChecksum") -> Images:
-    d = data.dataset
-    parts = (d.training_images, d.test_images)
-    is_inked = np.any([part.max(axis=0, initial=0) > 0 for part in parts], axis=0)
-    inked, columns = np.flatnonzero(is_inked), -(-(is_inked.sum() + 1) // ALIGNED) * ALIGNED
+_LATEST: dict[tuple[str, bool], Images] = {}  # one entry: the data set of this process, by checksum
+
+
+def images_of(data: Dataset, is_whole: bool = False) -> Images:
+    """Return the data set as tensors, made once a process; `is_whole` keeps the blank pixels."""
+    key = data.checksum, is_whole
+    if key not in _LATEST:
+        _LATEST.clear()
+        _LATEST[key] = _tensors(data, is_whole)
+    return _LATEST[key]
+
+
+def _tensors(data: Dataset, is_whole: bool) -> Images:
+    parts = data.training_images, data.test_images
+    inked = np.flatnonzero(np.any([part.max(axis=0, initial=0) > 0 for part in parts], axis=0))
+    columns = -(-(len(inked) + 1) // ALIGNED) * ALIGNED
     if is_whole or columns >= PIXELS:
         inked, columns = np.arange(PIXELS), PIXELS
     images = np.zeros((sum(map(len, parts)), columns), np.uint8)
     images[: len(parts[0]), : len(inked)] = parts[0][:, inked]
     images[len(parts[0]) :, : len(inked)] = parts[1][:, inked]
-    labels = np.concatenate([d.training_labels, d.test_labels])
-    return Images(tf.constant(images), tf.constant(labels), len(d.training_labels), square_norm(d), inked)
-
-
-@dataclass(frozen=True, eq=False)
-class _ByChecksum:
-    dataset: Dataset
-
-    def __eq__(self, other: object) -> bool:
-        return True  # the checksum beside it is the key
-
-    def __hash__(self) -> int:
-        return 0
-
-
-def images_of(data: Dataset, is_whole: bool = False) -> Images:
-    """The data as tensors, made once for each data set a process sees; `is_whole`: with the blank pixels, too."""
-    return _tensors_of(data.checksum, is_whole, _ByChecksum(data))
+    labels = np.concatenate([data.training_labels, data.test_labels])
+    return Images(tf.constant(images), tf.constant(labels), len(parts[0]), square_norm(data), inked)

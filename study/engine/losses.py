@@ -1,7 +1,7 @@
-"""What the network's outputs are and what its loss is: softmax with cross-entropy, and what question A4 puts beside it.
+"""Turn logits into outputs, losses, the gradient of the loss, and hits.
 
-Logits are (B, 10), labels (B,) int32. Keras' own losses do the arithmetic wherever the outputs are not a softmax, so
-that what is measured is what a user of Keras gets.
+Logits are (B, 10), labels (B,) int32. Softmax with cross-entropy is the standard. Keras' own losses compute every other
+pair, so that a user of Keras gets what is measured here.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 
 def is_standard(output: str, loss: str) -> bool:
-    """Is it softmax with cross-entropy, which are computed from the logits as one, without ever overflowing?"""
+    """Tell whether the pair is softmax with cross-entropy, which is computed from the logits without overflow."""
     return (output, loss) == ("softmax", "crossentropy")
 
 
 def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """The loss of every example, (B,)."""
+    """Return the loss of every example (B,)."""
     if is_standard(output, loss):
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     return LOSSES[loss](_target(logits, labels), OUTPUTS[output](logits))
 
 
 def loss_and_delta(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean loss over the batch, and its gradient in the logits (B, 10)."""
+    """Return the mean loss over the batch, and its gradient in the logits (B, 10)."""
     if is_standard(output, loss):
         mean = tf.reduce_mean(example_losses(output, loss, logits, labels))
         return mean, (tf.nn.softmax(logits) - _target(logits, labels)) / logits.shape[0]
@@ -44,8 +44,8 @@ def loss_and_delta(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor)
 
 
 def hits(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Which examples have their largest output at their label, (B,) bool; the first of equal outputs counts."""
-    # Softmax keeps the order of the logits; the others may make different logits equal.
+    """Tell which examples have their largest output at their label (B,) bool; of equal outputs the first counts."""
+    # Softmax keeps the order of the logits; the other outputs may make different logits equal.
     scores = logits if output == "softmax" else OUTPUTS[output](logits)
     return tf.argmax(scores, 1, tf.int32) == labels
 

@@ -1,71 +1,122 @@
-"""What is measured in a layer: the norms of its gradients and signals, how many of its units are off, its last update.
+"""Define what is measured in a layer, by name: norms of its gradients and signals, units that are off, its last update.
 
-Everything here is of one layer; an architecture's walks (see study/engine/gradients.py) carry it to all of them.
+To add a measure, change this file alone. Add its name to the tuple of its kind, and its value to the dict that the
+function of that kind returns. Everything else takes the measures by these names: the passes through the network
+(epoch.py, probe.py, initial_network.py), the log of a run (run_log.py), the records and the tables.
+
+Every function here takes one layer and returns {name: scalar tensor}. The output layer has no activation (None):
+what needs one is NaN there.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from study.activations import Activation, value_and_derivative
-from study.engine.gradients import Function, Gradients, Signals, with_product
+from study.engine.architecture import Function, Gradients, Signals, with_product
 
-DEAD_SHARE = 1e-3  # of the supremum of |phi'|: below it for every probe example, a unit counts as dead
-SATURATED_SHARE = 0.05  # of the supremum of |phi'|: below it, an entry counts as saturated
+DEAD_SHARE = 1e-3  # of the supremum of |phi'|: a unit below it for every probe example is dead
+SATURATED_SHARE = 0.05  # of the supremum of |phi'|: an entry below it is saturated
 
 BATCH_MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "activation_rms", "preactivation_square", "activation_mean",
 )  # fmt: skip
 PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
-BEFORE_STEP = (*PROBE_MEASURES, "update_ratio")  # of the weights alone; the others are of the step's batch
-MEASURES = (*BATCH_MEASURES, *BEFORE_STEP)
+UPDATE_MEASURES = ("update_ratio",)
+WEIGHT_MEASURES = (*PROBE_MEASURES, *UPDATE_MEASURES)  # what is measured without the training batch
+MEASURES = (*BATCH_MEASURES, *WEIGHT_MEASURES)
+
+Measures = dict[str, tf.Tensor]
+
+
+def of_batch(function: Function | None, signals: Signals, gradients: Gradients) -> Measures:
+    """Return BATCH_MEASURES of a layer, from the signals and gradients of one training batch.
+
+    - weight_gradient: Frobenius norm of d loss / d W_l.
+    - error: root mean square over examples of norm(delta_{l,i}), where delta_{l,i} = B * d loss / d z_{l,i}.
+    - example_weight_gradient: root mean square over examples of norm(delta_{l,i}) * norm(h_{l-1,i}).
+    - activation_rms, activation_mean: root mean square and mean of h_l.
+    - preactivation_square: mean of z_l^2.
+
+    h_l is phi(z_l), times its mask under dropout, without what a residual connection adds.
+    """
+    delta, z = gradients.delta, signals.preactivations
+    errors = square_norm(delta, [-1]) * delta.shape[0] ** 2  # (B,)
+    activation = z * float("nan") if function is None else function(z)
+    activation = activation * signals.mask[0] if signals.mask else activation
+    norms = _roots(
+        {
+            "weight_gradient": square_norm(gradients.parameters[0], [0, 1]),
+            "error": tf.reduce_mean(errors),
+            "example_weight_gradient": tf.reduce_mean(errors * square_norm(signals.inputs, [-1])),
+            "activation_rms": square_norm(activation, [0, 1]) / activation.shape.num_elements(),
+        },
+        z.dtype,
+    )
+    means = {"preactivation_square": tf.reduce_mean(tf.square(z)), "activation_mean": tf.reduce_mean(activation)}
+    return norms | means
+
+
+def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measures:
+    """Return PROBE_MEASURES of a layer, from pre-activations z (P, units) and the supremum of |phi'|.
+
+    - dead_units: share of units whose |phi'(z)| is below DEAD_SHARE of the supremum for every example.
+    - saturation: share of entries whose |phi'(z)| is below SATURATED_SHARE of the supremum.
+    - sparsity: share of entries of phi(z) that are exactly 0.
+    """
+    if function is None:
+        return undefined(PROBE_MEASURES, z.dtype)
+    value, product = with_product(function, z)
+    slope = tf.abs(product(tf.ones_like(z)))
+    shares = {
+        "dead_units": tf.reduce_all(slope < DEAD_SHARE * supremum, axis=0),
+        "saturation": slope < SATURATED_SHARE * supremum,
+        "sparsity": value == 0,
+    }
+    return {name: tf.reduce_mean(tf.cast(share, z.dtype)) for name, share in shares.items()}
+
+
+def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
+    """Return UPDATE_MEASURES of a layer, from the last update of its kernel and the kernel (fan_out, fan_in) after it.
+
+    update_ratio is norm(update of W_l) / norm(W_l before the update).
+    """
+    square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
+    return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}
+
+
+def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
+    """Return NaN for each of the named measures."""
+    return dict.fromkeys(names, tf.constant(float("nan"), dtype))
+
+
+def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
+    """Stack the named measures along a new last axis, for a loop or a branch of a compiled program.
+
+    There every tensor costs a microsecond or two a step, so that ten of them would take a tenth of the time.
+    """
+    return tf.stack([measures[name] for name in names], -1)
+
+
+def unpacked(names: tuple[str, ...], values: tf.Tensor) -> Measures:
+    """Return the measures that `packed` stacked: values (..., measures) -> {name: (...)}."""
+    return dict(zip(names, tf.unstack(values, axis=-1), strict=True))
 
 
 def square_norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
-    """Sum of squares over `axes`, in float64: the square of 1e-25 is 0 in float32.
+    """Return the sum of squares over `axes` in float64, because the square of 1e-25 is 0 in float32.
 
-    Scaling by the largest entry first would do as well, but compiles to twice the code. The caller takes the root, of
-    many at once if it can: TensorFlow runs a pipeline of passes for every root it hands to the compiler, 5 ms each.
+    Scaling by the largest entry first would also work, but compiles to twice the code.
     """
     return tf.reduce_sum(tf.square(tf.cast(x, tf.float64)), axes)
 
 
-def of_batch(function: Function | None, signals: Signals, gradients: Gradients) -> tf.Tensor:
-    """BATCH_MEASURES (6,) of a layer, from one training batch; the output layer has no activation (None): NaN.
-
-    h_l is phi(z_l), under dropout times its mask, without what a residual connection adds.
-    """
-    delta, z = gradients.delta, signals.preactivations
-    errors = square_norm(delta, [-1]) * delta.shape[0] ** 2  # (B,): delta_{l,i} = B * d loss / d z_{l,i}
-    activation = z * float("nan") if function is None else function(z)
-    activation = activation * signals.mask[0] if signals.mask else activation
-    squares = (
-        square_norm(gradients.parameters[0], [0, 1]),
-        tf.reduce_mean(errors),
-        tf.reduce_mean(errors * square_norm(signals.inputs, [-1])),
-        square_norm(activation, [0, 1]) / activation.shape.num_elements(),
-    )
-    means = tf.reduce_mean(tf.square(z)), tf.reduce_mean(activation)
-    return tf.concat([tf.cast(tf.sqrt(tf.stack(squares)), z.dtype), tf.stack(means)], 0)
-
-
-def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> tf.Tensor:
-    """PROBE_MEASURES (3,) of a layer, from pre-activations z (P, units); `supremum` of |phi'|. Output layer: NaN."""
-    if function is None:
-        return tf.fill([len(PROBE_MEASURES)], tf.constant(float("nan"), z.dtype))
-    value, product = with_product(function, z)
-    slope = tf.abs(product(tf.ones_like(z)))
-    is_dead = tf.reduce_all(slope < DEAD_SHARE * supremum, axis=0)
-    shares = (is_dead, slope < SATURATED_SHARE * supremum, value == 0)
-    return tf.stack([tf.reduce_mean(tf.cast(share, z.dtype)) for share in shares])
-
-
-def update_ratio(update: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """norm(update of W_l) / norm(W_l), W_l before the update that made it `kernel`."""
-    squares = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
-    return tf.cast(tf.sqrt(squares), kernel.dtype)
+def _roots(squares: Measures, dtype: tf.DType) -> Measures:
+    """Return the root of each value, computed by one operation: each root that TensorFlow compiles costs 5 ms."""
+    roots = tf.cast(tf.sqrt(tf.stack(list(squares.values()))), dtype)
+    return dict(zip(squares, tf.unstack(roots), strict=True))
 
 
 def derivative_supremum(activation: Activation) -> float:
-    """The largest |phi'| on a grid of step 0.001 over [-100, 100]."""
+    """Return the largest |phi'| on a grid of step 0.001 over [-100, 100]."""
     _, derivatives = value_and_derivative(activation.function, np.linspace(-100, 100, 200_001))
     return float(np.abs(derivatives).max())

@@ -1,15 +1,15 @@
-"""Batch and layer normalisation of a layer's affine map a = h W + b: forward, backward, and the moving moments."""
+"""Normalise a layer's affine map a = h W + b (B, units) over the batch or over the units, forward and backward."""
 
 import tensorflow as tf
 
 Tensors = tuple[tf.Tensor, ...]
 
-PLAIN = 2  # parameters of a layer without normalisation: kernel and bias; gamma and beta come after them
-MOMENTUM, EPSILON = 0.99, 1e-3  # Keras' defaults, batch and layer normalisation alike
+PLAIN = 2  # parameters of a layer without normalisation, kernel and bias; gamma and beta follow them
+MOMENTUM, EPSILON = 0.99, 1e-3  # Keras' defaults, for batch and for layer normalisation
 
 
 def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance that normalise a layer: over the batch (axis -2) or over the layer's units (axis -1)."""
+    """Return the mean and variance that normalise a layer: over the batch (axis -2) or over its units (axis -1)."""
     if normalization == "batch":
         mean = column_sums(affine) / affine.shape[-2]
         return mean, column_sums(tf.square(affine - mean)) / affine.shape[-2]
@@ -18,18 +18,21 @@ def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def column_sums(x: tf.Tensor) -> tf.Tensor:
-    """Over the batch, (..., B, units) -> (..., 1, units), as a matrix product: compiled, it takes half a sum's time."""
+    """Sum over the batch, (..., B, units) -> (..., 1, units), by a matrix product: compiled, it is twice as fast."""
     return tf.ones([*x.shape[:-2], 1, x.shape[-2]], x.dtype) @ x
 
 
 def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
-    """A layer's moving mean and variance, (units,) or (1, units) as given, after one more training batch."""
+    """Return a layer's moving mean and variance after one more training batch: (units,) or (1, units), as given."""
     found = (tf.squeeze(moment, -2) for moment in moments("batch", affine))
     return tuple(old * MOMENTUM + new * (1 - MOMENTUM) for old, new in zip(moving, found, strict=True))
 
 
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
-    """gamma (a - mean) / sqrt(variance + epsilon) + beta; `moving` moments (units,) replace the batch's if there."""
+    """Return gamma (a - mean) / sqrt(variance + epsilon) + beta.
+
+    `layer` are the parameters of the layer. `moving` moments (units,), unless (), replace those of the batch.
+    """
     if len(layer) == PLAIN:
         return affine
     gamma, beta = layer[PLAIN:]
@@ -38,7 +41,7 @@ def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Ten
 
 
 def backward(normalization: str, affine: tf.Tensor, layer: Tensors, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-    """From d loss / d the normalised map, d loss / d the map itself (B, units) and the gradients of gamma and beta."""
+    """Return d loss / d a (B, units) and the gradients of gamma and beta; `upstream` is d loss / d the output."""
     trained = layer[PLAIN:]
     with tf.GradientTape() as tape:
         tape.watch([affine, *trained])

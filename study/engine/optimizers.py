@@ -1,8 +1,8 @@
-"""How gradients become updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
+"""Turn gradients into updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
 
 Each optimiser keeps `slots`, tensors of the parameter's shape. A step first advances the slots with the gradient, then
-reads the update off them; the update is a function of the slots alone, so that the last one can be measured without
-being kept. The arithmetic is Keras' own, operation by operation; a test holds every entry to Keras.
+computes the update from them. The update is a function of the slots alone, so that the last one can be measured without
+being kept. The arithmetic is Keras', operation by operation; a test compares every entry with Keras.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,10 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Scalars that need no new compiled program: `rate` is the optimiser's at this step, the two others are Adam's
-    1 - beta, and `step` counts updates from 1.
+    """Scalars of one update, which may change without compiling again.
+
+    `rate` is the optimiser's rate at this step. `mean_rate` and `square_rate` are Adam's 1 - beta_1 and 1 - beta_2.
+    `step` counts updates from 1.
     """
 
     rate: tf.Tensor
@@ -31,9 +33,9 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`slots` is the number of slots, all zero at first; `advance` and `update` are elementwise.
+    """An optimiser with `slots` slots, all zero at first; `advance` and `update` are elementwise.
 
-    `rate` makes a step's rate, once for all parameters, of the learning rate and the step's number, from 1.
+    `rate` computes the rate of a step, for all parameters, from the learning rate and the number of the step.
     """
 
     slots: int
@@ -43,7 +45,7 @@ class Optimizer:
 
 
 def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """The learning rate with both bias corrections of Kingma & Ba 2015."""
+    """Return the learning rate with both bias corrections of Kingma & Ba 2015."""
     one = tf.ones((), learning_rate.dtype)
     return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 
@@ -54,7 +56,7 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Epsilon stands outside the bias correction, as in Keras (Kingma and Ba's "epsilon hat")."""
+    """Add epsilon outside the bias correction, as Keras does (Kingma and Ba's "epsilon hat")."""
     mean, square = slots
     return -mean * h.rate / (tf.sqrt(square) + h.epsilon)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.engine.kinds import INITIAL_ERRORS
+from study.engine.program_kind import INITIAL_ERRORS
 from study.records.store import Record
 
 

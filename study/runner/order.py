@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise, zip_longest
 from typing import Any
 
-from study.engine.kinds import program_kind
+from study.engine.program_kind import program_kind
 from study.records.identity import Identity
 from study.settings import Settings
 

@@ -56,7 +56,7 @@ def is_timed(folder: Path, described: Entries) -> bool:
 def _basis(described: Entries) -> dict[str, Any]:
     return {
         "activations": {name: about["fingerprint"] for name, about in described.items()},
-        "engine": source_fingerprint(STUDY / "engine", STUDY / "cost" / "stopwatch.py"),
+        "engine": source_fingerprint(STUDY / "engine", STUDY / "cost"),
         "cpu": cpu_name(),
         "repeats": TIMING_REPEATS,
     }

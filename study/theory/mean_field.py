@@ -1,6 +1,6 @@
 """Predict the norms in every layer of a wide network at initialisation.
 
-The conventions are the measurements' (engine/gradients.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
+The conventions are the measurements' (engine/architecture.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
 hidden layers 1..L, output layer L+1; delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at layer 1.
 """
 
@@ -47,7 +47,7 @@ def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, s
 
     glorot_uniform: Var(W) = 2 / (fan_in + fan_out). he_normal: 2 / fan_in. critical: sigma_w^2 / fan_in, and biases of
     variance sigma_b^2. If q* > 0, the first layer is scaled so that q_1 = q* for inputs whose mean ||x||^2 is
-    `square_norm`. The output layer is always glorot_uniform without bias (see study/engine/initial.py).
+    `square_norm`. The output layer is always glorot_uniform without bias (see study/engine/initialization.py).
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"initialization is {initialization!r}; allowed: {', '.join(INITIALIZATIONS)}")

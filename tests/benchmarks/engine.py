@@ -1,11 +1,11 @@
-"""This study's engine. The only file of the benchmark that knows the engine's inside: an epoch is `_Run.epoch`."""
+"""The engine of the study, as a contender: an epoch is `Run.epoch`."""
 
 from typing import Any
 
 import numpy as np
 
 from study.data.mnist import Dataset
-from tests.benchmarks.task import STEPS, VALIDATION, Contender, is_logged, timed
+from tests.benchmarks.task import STEPS, Contender, is_logged, timed
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
@@ -26,12 +26,12 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
     `anew` compiles a program of its own, which runs of another depth would have shared.
     """
     from study.activations import REGISTRY
-    from study.engine import program
+    from study.engine import programs
     from study.engine.training import train
     from study.settings import Settings
 
     if anew:
-        program.compiled_program.cache_clear()
+        programs.compiled_programs.cache_clear()
     wanted = Settings(activation="relu", **settings)
     timings = train(wanted, data, REGISTRY["relu"])["timings"]
     compiling = timings["compile_seconds"]
@@ -40,28 +40,24 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
 
 def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
     from study.activations import REGISTRY
-    from study.engine import training
+    from study.engine.run import Run
     from study.settings import Settings
 
-    class Run(training._Run):  # the article's run; measures every epoch at these steps, or as any run does
-        def _logged(self, epoch: int) -> np.ndarray:
-            return super()._logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)
+    class Logging(Run):  # the article's run; measures every epoch at these steps, or as any run does
+        def logged(self, epoch: int) -> np.ndarray:
+            return super().logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)
 
-    settings = Settings(activation="relu", seed=0)
-    images = training.images_for(settings, data)
-    chosen, held_out = training.split(images.training, VALIDATION, settings.seed)
-    run = Run(settings, REGISTRY["relu"], images, chosen, held_out)
+    run = Logging(Settings(activation="relu", seed=0), data, REGISTRY["relu"])
     run.warm_up()
-    return run, held_out
+    return run
 
 
-def _epochs(run_and_images: Any, validates: bool = False) -> Contender:
-    """A run's epochs, with the weights that are there."""
-    run, held_out = run_and_images
+def _epochs(run: Any, validates: bool = False) -> Contender:
+    """Train the run's epochs, from the weights that are there."""
 
     def epoch(number: int) -> None:
         run.epoch(number)
         if validates:
-            run.evaluate(run.state, held_out)
+            run.evaluate(run.state, run.validation)
 
     return timed(epoch)

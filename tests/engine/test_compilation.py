@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from study.activations import REGISTRY
 from study.data.mnist import Dataset
+from study.engine import programs
 from study.engine.compilation import compile_apart, numbered_by
-from study.engine.kinds import program_kind
-from study.engine.program import compiled_program
+from study.engine.program_kind import program_kind
 from study.engine.training import train
 from study.settings import Settings
 
@@ -80,8 +80,8 @@ def test_training_compiles_in_a_thread_of_its_own(tiny_data: Dataset) -> None:
         threads.append(threading.current_thread())
         return tf.nn.relu(z)
 
-    settings = Settings(activation="relu", seed=0, batch=8, validation=1100, epochs=1, patience=None)
-    compiled_program(
+    settings = Settings(activation="relu", seed=0, depth=1, width=4, batch=8, validation=1100, epochs=1, patience=None)
+    programs.compiled_programs(
         watched := replace(REGISTRY["relu"], function=function), program_kind(settings)
     )  # which looks at it
     threads.clear()

@@ -10,11 +10,12 @@ import tensorflow as tf
 from scipy.special import expit, ndtr
 
 from study.activations import REGISTRY, value_and_derivative
-from study.engine import gradients, losses, measures
+from study.engine import losses, measures
+from study.engine.architecture import Architecture, Gradients, Signals
+from study.engine.backward import backward
+from study.engine.forward import forward, visit_forward
 from study.engine.measures import derivative_supremum
 
-BATCH = measures.BATCH_MEASURES
-PROBE = measures.PROBE_MEASURES
 SMOOTH = {  # phi and phi' by scipy, with no part of ours
     "sigmoid": lambda z: (expit(z), expit(z) * expit(-z)),
     "swish": lambda z: (z * expit(z), expit(z) * (1 + z * expit(-z))),
@@ -23,9 +24,9 @@ SMOOTH = {  # phi and phi' by scipy, with no part of ours
     "softplus": lambda z: (np.logaddexp(0, z), expit(z)),
     "gelu": lambda z: (z * ndtr(z), ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
 }
-# Inputs, then units: a layer alone, a stage of three equal layers, another layer alone, the output.
+# Inputs, then units: a layer alone, a group of three equal layers, another layer alone, the output.
 SIZES = (7, 5, 4, 4, 4, 4, 3, 6)
-STAGES = ((0, 1), (1, 2), (2, 5), (5, 6), (6, 7))
+GROUPS = ((0, 1), (1, 2), (2, 5), (5, 6), (6, 7))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Problem:
     y: np.ndarray
 
 
-def stacked(layers, stages=STAGES):
+def stacked(layers, groups=GROUPS):
     """The layers as the engine takes them: those from `first` up to `last` in one tensor a role, kernels transposed."""
-    grouped = [zip(*layers[first:last], strict=True) for first, last in stages]
-    return tuple(tuple(tf.constant(np.stack([a.T for a in arrays])) for arrays in stage) for stage in grouped)
+    grouped = [zip(*layers[first:last], strict=True) for first, last in groups]
+    return tuple(tuple(tf.constant(np.stack([a.T for a in arrays])) for arrays in group) for group in grouped)
 
 
-def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", sizes=SIZES, stages=STAGES):
+def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", sizes=SIZES, groups=GROUPS):
     """Weights of standard deviation scale / sqrt(inputs), so that z and the gradients are of order 1."""
     rng = np.random.default_rng(seed)
     layers = []
@@ -54,75 +55,86 @@ def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", 
             arrays += [1 + rng.random(m), rng.normal(size=m)]
         layers.append(tuple(array.astype(dtype) for array in arrays))
     x, y = rng.random((batch, sizes[0])).astype(dtype), rng.integers(0, sizes[-1], batch, dtype=np.int32)
-    return Problem(layers, stacked(layers, stages), x, y)
+    return Problem(layers, stacked(layers, groups), x, y)
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """What the backward pass showed of one layer: its signals, its gradients and, None of the output layer, phi."""
 
-    signals: gradients.Signals
-    gradients: gradients.Gradients
+    signals: Signals
+    gradients: Gradients
     function: object
 
 
 def run(p, architecture, seed=None, counts=None):
     """(loss, layers in order) of our forward and backward pass, in which 1 is added to every layer's parameters."""
     architecture = dataclasses.replace(architecture, counts=counts)
-    logits, signals = gradients.forward(architecture, p.parameters, tf.constant(p.x), seed)
+    logits, signals = forward(architecture, p.parameters, tf.constant(p.x), seed)
     loss, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
     layers, last = [], len(p.parameters) - 1
 
-    def visit(place, rows, signals, found):
-        layers.insert(0, Layer(signals, found, None if place == last else architecture.function))
-        return found.inputs, tf.nest.map_structure(lambda row: row + 1, rows)
+    def visit(group, rows, signals, found):
+        layers.insert(0, Layer(signals, found, None if group == last else architecture.function))
+        return found.inputs, tf.nest.map_structure(lambda row: row + 1, rows), ()
 
-    changed = gradients.backward(architecture, [(stage,) for stage in p.parameters], signals, delta, visit)
+    groups = [(group,) for group in p.parameters]
+    changed, _ = backward(architecture, groups, signals, delta, visit, [()] * len(groups))
     counts = counts or [len(kernel) for kernel, *_ in p.parameters]
-    for stage, (moved,), count in zip(p.parameters, changed, counts, strict=True):
-        for before, after in zip(stage, moved, strict=True):
+    for group, (moved,), count in zip(p.parameters, changed, counts, strict=True):
+        for before, after in zip(group, moved, strict=True):
             np.testing.assert_array_equal(after[:count], before[:count] + 1)
             np.testing.assert_array_equal(after[count:], before[count:])
     return float(loss), layers
 
 
-def test_what_the_walk_back_is_told_to_leave_stays_and_the_rest_is_replaced():
+def test_a_visitor_may_leave_the_layers_as_they_are_and_return_measures_by_name():
+    """The parameters stay; the mean delta of every layer comes back by its name, in the row of its layer."""
     p = problem()
-    counted = [(stage, tf.zeros(len(stage[0]), stage[0].dtype)) for stage in p.parameters]
-    logits, signals = gradients.forward(plain("tanh"), p.parameters, tf.constant(p.x))
+    logits, signals = forward(plain("tanh"), p.parameters, tf.constant(p.x))
     _, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
 
-    def visit(place, rows, signals, found):
-        return found.inputs, (None, rows[1] + 1)
+    def visit(group, rows, signals, found):
+        return found.inputs, None, {"mean": tf.reduce_mean(found.delta), "units": found.delta.shape[1]}
 
-    changed = gradients.backward(plain("tanh"), counted, signals, delta, visit)
-    assert any(len(stage[0]) > 1 for stage in p.parameters)  # a looped stage is among them
-    for before, (after, count) in zip(p.parameters, changed, strict=True):
+    groups = [(group,) for group in p.parameters]
+    buffers = [{"mean": tf.zeros(len(k), k.dtype), "units": tf.zeros(len(k), tf.int32)} for k, _ in p.parameters]
+    unchanged, measured = backward(plain("tanh"), groups, signals, delta, visit, buffers)
+    assert any(len(kernel) > 1 for kernel, _ in p.parameters)  # a looped group is among them
+    for before, (after,) in zip(p.parameters, unchanged, strict=True):
         for old, new in zip(before, after, strict=True):
             np.testing.assert_array_equal(new, old)
-        np.testing.assert_array_equal(count, 1)
+    found = {name: np.concatenate([np.ravel(group[name]) for group in measured]) for name in ("mean", "units")}
+    expected = run(p, plain("tanh"))[1]
+    np.testing.assert_allclose(found["mean"], [np.mean(layer.gradients.delta) for layer in expected], atol=1e-15)
+    assert found["units"].tolist() == list(SIZES[1:])
 
 
 def batch_measures(layers):
-    """BATCH_MEASURES of every layer, (L + 1, 6)."""
-    return np.stack([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
+    """BATCH_MEASURES of the layers, {name: (L + 1,)}."""
+    return by_name([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
 
 
 def probe_measures(architecture, parameters, supremum, x):
-    """PROBE_MEASURES of every layer, (L + 1, 3)."""
+    """PROBE_MEASURES of the layers, {name: (L + 1,)}."""
     rows = []
 
-    def visit(place, row, signals):
-        function = None if place == len(parameters) - 1 else architecture.function
-        rows.append(measures.of_probe(function, supremum, signals.preactivations).numpy())
+    def visit(group, row, signals):
+        function = None if group == len(parameters) - 1 else architecture.function
+        rows.append(measures.of_probe(function, supremum, signals.preactivations))
         return ()
 
-    gradients.walk(architecture, parameters, tf.constant(x), visit, [()] * len(parameters))
-    return np.stack(rows)
+    visit_forward(architecture, parameters, tf.constant(x), visit, [()] * len(parameters))
+    return by_name(rows)
+
+
+def by_name(layers):
+    """[{name: scalar}] of the layers as {name: (L + 1,)}."""
+    return {name: np.array([float(layer[name]) for layer in layers]) for name in layers[0]}
 
 
 def plain(name):
-    return gradients.Architecture(REGISTRY[name].function)
+    return Architecture(REGISTRY[name].function)
 
 
 def deltas(layers):
@@ -169,7 +181,7 @@ def test_gradients_are_finite_differences(name, normalization, residual, referen
     """d loss / d every parameter, entry by entry, of a loss that numpy and scipy compute, in float64."""
     p = problem(normalization=normalization)
     network = reference(p.layers, SMOOTH[name], normalization, residual)
-    loss, found = run(p, gradients.Architecture(REGISTRY[name].function, normalization, residual))
+    loss, found = run(p, Architecture(REGISTRY[name].function, normalization, residual))
     assert loss == pytest.approx(network.losses(p.x, p.y).mean(), rel=1e-7)
     for array, slope in zip((a for layer in network.layers for a in layer), slopes(found), strict=True):
         numeric = central_difference(lambda: network.losses(p.x, p.y).mean(), array)
@@ -178,12 +190,12 @@ def test_gradients_are_finite_differences(name, normalization, residual, referen
 
 @pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
 def test_error_signals_are_finite_differences(name, normalization, residual, reference):
-    """B times the change of the loss with a nudge of one z_{l,i} is delta_{l,i}, and `error` is their size. (DESIGN)"""
+    """B times the change of the loss with a nudge of one z_{l,i} is delta_{l,i}, and `error` is their size."""
     p = problem(normalization=normalization)
-    architecture = gradients.Architecture(REGISTRY[name].function, normalization, residual)
+    architecture = Architecture(REGISTRY[name].function, normalization, residual)
     network = reference(p.layers, SMOOTH[name], normalization, residual)
     _, found = run(p, architecture)
-    errors = batch_measures(found)[:, BATCH.index("error")]
+    errors = batch_measures(found)["error"]
     for layer, (delta, error) in enumerate(zip(deltas(found), errors, strict=True), start=1):
         nudge = np.zeros(delta.shape)
         numeric = central_difference(lambda: network.losses(p.x, p.y, {layer: nudge}).mean(), nudge)  # noqa: B023
@@ -193,9 +205,9 @@ def test_error_signals_are_finite_differences(name, normalization, residual, ref
 
 
 @pytest.mark.parametrize("name", REGISTRY)
-def test_a_looped_stage_is_the_same_network_unrolled(name):
+def test_a_looped_group_is_the_same_network_unrolled(name):
     """Five equal layers in a loop: every gradient is that of TensorFlow's tape through a plain chain of six layers."""
-    p = problem(seed=5, sizes=(7, *[4] * 6, 3), stages=((0, 1), (1, 6), (6, 7)))
+    p = problem(seed=5, sizes=(7, *[4] * 6, 3), groups=((0, 1), (1, 6), (6, 7)))
     variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
     with tf.GradientTape() as tape:
         h = tf.constant(p.x)
@@ -213,11 +225,11 @@ def test_a_looped_stage_is_the_same_network_unrolled(name):
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_rows_without_a_layer_are_neither_read_nor_written(normalization):
     """Three layers with two rows of NaN behind them, or none with five: as without these rows, which stay NaN."""
-    architecture = gradients.Architecture(tf.math.tanh, normalization, residual=True)
+    architecture = Architecture(tf.math.tanh, normalization, residual=True)
     for count in (3, 0):
         sizes = (7, *[4] * (count + 1), 3)
-        stages = ((0, 1), (1, count + 1), (count + 1, count + 2))
-        p = problem(sizes=sizes, normalization=normalization, stages=stages if count else (stages[0], stages[2]))
+        groups = ((0, 1), (1, count + 1), (count + 1, count + 2))
+        p = problem(sizes=sizes, normalization=normalization, groups=groups if count else (groups[0], groups[2]))
         first, *looped, last = p.parameters
         width = [(5, 4, 4), *[(5, 4)] * (len(first) - 1)]
         spare = [np.full(shape, np.nan) for shape in width]
@@ -290,8 +302,9 @@ def test_the_batch_measures_by_hand():
         "activation_mean": [9 / 4, 11 / 4, 4 / 4, math.nan],
     }
     measured = batch_measures(found)
-    assert tuple(expected) == BATCH
-    np.testing.assert_allclose(measured.T, list(expected.values()), rtol=1e-12)
+    assert measured.keys() == expected.keys() == set(measures.BATCH_MEASURES)
+    for name, values in expected.items():
+        np.testing.assert_allclose(measured[name], values, rtol=1e-12, err_msg=name)
 
 
 def test_the_probe_measures_by_hand():
@@ -303,8 +316,9 @@ def test_the_probe_measures_by_hand():
         "saturation": [2 / 4, 0, 1 / 4, math.nan],
         "sparsity": [2 / 4, 0, 1 / 4, math.nan],
     }
-    assert tuple(expected) == PROBE
-    np.testing.assert_array_equal(measured.T, list(expected.values()))
+    assert measured.keys() == expected.keys() == set(measures.PROBE_MEASURES)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(measured[name], values, err_msg=name)
 
 
 def test_the_thresholds_by_hand():
@@ -315,8 +329,10 @@ def test_the_thresholds_by_hand():
     """
     z = np.array([[0.05, 0, 0.2, -200], [-0.09, 0.11, 5, 3]])
     parameters = tuple((tf.eye(4, batch_shape=[1], dtype=tf.float64), tf.zeros((1, 4), tf.float64)) for _ in range(2))
-    measured = probe_measures(gradients.Architecture(lambda z: z * z / 2), parameters, 100.0, z)
-    np.testing.assert_array_equal(measured, [[1 / 4, 6 / 8, 1 / 8], [np.nan] * 3])
+    measured = probe_measures(Architecture(lambda z: z * z / 2), parameters, 100.0, z)
+    expected = {"dead_units": 1 / 4, "saturation": 6 / 8, "sparsity": 1 / 8}
+    for name, share in expected.items():
+        np.testing.assert_array_equal(measured[name], [share, np.nan], err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +342,7 @@ def test_the_thresholds_by_hand():
 def test_update_ratios_by_hand(update, kernel, ratio):
     """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are."""
     update, kernel = tf.constant(update, tf.float32), tf.constant(kernel, tf.float32)
-    assert float(measures.update_ratio(update, kernel + update)) == pytest.approx(ratio, rel=1e-6)
+    assert float(measures.of_update(update, kernel + update)["update_ratio"]) == pytest.approx(ratio, rel=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
@@ -337,19 +353,11 @@ def test_every_measure_is_what_numpy_finds(name, scale, reference):
     supremum = derivative_supremum(REGISTRY[name])
     _, found = run(p, plain(name))
     probe = np.random.default_rng(7).normal(size=(9, 7))
-    of_batch = batch_measures(found)
-    of_probe = probe_measures(plain(name), p.parameters, supremum, probe)
-    measured = dict(zip((*BATCH, *PROBE), np.concatenate([of_batch, of_probe], 1).T, strict=True))
+    measured = batch_measures(found) | probe_measures(plain(name), p.parameters, supremum, probe)
     expected = reference(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
     assert measured.keys() == expected.keys()
     for measure, values in expected.items():
         np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
-
-
-def test_the_measures_are_those_of_the_design():
-    """DESIGN's nine, and the mean activation that claim P4 speaks of, under the names the tables use."""
-    assert set(measures.MEASURES) == {*BATCH, *PROBE, "update_ratio"}
-    assert len(measures.MEASURES) == 10
 
 
 # Numbers at the ends of float32
@@ -378,7 +386,7 @@ def test_a_vanishing_error_is_not_reported_as_zero(reference):
     expected = reference(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
     for measure in ("weight_gradient", "error", "example_weight_gradient"):
         assert max(expected[measure][:3]) < 1e-29 < 1e-26 < max(expected[measure][3:6]) < 1e-23
-        np.testing.assert_allclose(measured[:, BATCH.index(measure)], expected[measure], rtol=1e-4)
+        np.testing.assert_allclose(measured[measure], expected[measure], rtol=1e-4)
 
 
 def test_an_error_of_exactly_zero_is_zero():
@@ -389,7 +397,7 @@ def test_an_error_of_exactly_zero_is_zero():
     _, found = run(p, plain("relu"))
     measured = batch_measures(found)
     for measure in ("weight_gradient", "error", "example_weight_gradient"):
-        column = measured[:, BATCH.index(measure)]
+        column = measured[measure]
         assert column[:-1].tolist() == [0] * 6
         assert column[-1] > 0
 
@@ -397,12 +405,12 @@ def test_an_error_of_exactly_zero_is_zero():
 # Dropout
 
 
-DROPPING = gradients.Architecture(tf.math.tanh, dropout=0.4)
+DROPPING = Architecture(tf.math.tanh, dropout=0.4)
 
 
 def test_gradients_with_dropout_are_the_tapes():
     """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
-    p = problem(seed=5, sizes=(7, 4, 4, 4, 3), stages=((0, 1), (1, 3), (3, 4)))
+    p = problem(seed=5, sizes=(7, 4, 4, 4, 3), groups=((0, 1), (1, 3), (3, 4)))
     _, found = run(p, DROPPING, tf.constant([7, 3]))
     masks = [layer.signals.mask[0] for layer in found[:-1]]
     assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in masks)
@@ -424,7 +432,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     kernels = tuple((tf.zeros(shape), tf.zeros(shape[:2])) for shape in shapes)
     masks = []
     for seed in ([1, 0], [1, 1]):
-        _, signals = gradients.forward(DROPPING, kernels, tf.zeros((300, 784)), tf.constant(seed))
+        _, signals = forward(DROPPING, kernels, tf.zeros((300, 784)), tf.constant(seed))
         masks += [signals[0].mask[0], *tf.unstack(signals[1].mask[0])]
     for mask in masks:
         np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.6], rtol=1e-6)
@@ -437,11 +445,11 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 @pytest.mark.parametrize("share", [0.2, 1 - 1e-12])
 def test_dropout_drops_the_same_units_in_any_precision(share: float):
     """An odd number of units, too; and a share that is nearly all leaves nearly none."""
-    dropping = gradients.Architecture(tf.math.tanh, dropout=share)
+    dropping = Architecture(tf.math.tanh, dropout=share)
     dropped = []
     for dtype in (tf.float32, tf.float64):
         kernels = tuple((tf.zeros(shape, dtype), tf.zeros(shape[:2], dtype)) for shape in ((1, 7, 5), (1, 3, 7)))
-        _, signals = gradients.forward(dropping, kernels, tf.zeros((9, 5), dtype), tf.constant([1, 2]))
+        _, signals = forward(dropping, kernels, tf.zeros((9, 5), dtype), tf.constant([1, 2]))
         dropped.append(signals[0].mask[0].numpy() == 0)
     np.testing.assert_array_equal(*dropped)
     assert abs(np.mean(dropped) - share) < 5 * (0.16 / 63) ** 0.5

@@ -9,9 +9,21 @@ import tensorflow as tf
 from keras_model import keras_model, layer_parameters
 
 from study.activations import REGISTRY
-from study.engine import gradients, initial
-from study.engine.kinds import program_kind, stages_of
-from study.engine.stages import BRIEF_EPOCHS, ROOMY, ROWS, UNROLLED, Shape, Stage, layer_shapes, stages
+from study.engine.architecture import Architecture
+from study.engine.forward import forward, outputs
+from study.engine.initialization import initial_parameters
+from study.engine.layer_groups import (
+    BRIEF_EPOCHS,
+    ROWS,
+    SPARE_UNITS,
+    UNROLLED,
+    LayerGroup,
+    Shape,
+    layer_groups,
+    layer_shapes,
+)
+from study.engine.program_kind import groups_of, program_kind
+from study.engine.seeds import seed_for
 from study.settings import Settings
 
 SQUARE_NORM = 100.0  # mean ||x||^2 of the images
@@ -26,12 +38,12 @@ def settings(**changes):
 def layers(**changes):
     """(kernel, bias, ...) of layers 1 .. L + 1 at initialisation."""
     chosen = settings(**changes)
-    parameters = initial.initial_parameters(chosen, SQUARE_NORM)
+    parameters = initial_parameters(chosen, SQUARE_NORM)
     layers = (
-        zip(*(role[: stage.count].numpy() for role in roles), strict=True)
-        for roles, stage in zip(parameters, stages_of(chosen), strict=True)
+        zip(*(role[: group.count].numpy() for role in roles), strict=True)
+        for roles, group in zip(parameters, groups_of(chosen), strict=True)
     )
-    return [tuple(array.T for array in layer) for of_stage in layers for layer in of_stage]
+    return [tuple(array.T for array in layer) for of_group in layers for layer in of_group]
 
 
 def kernels(**changes):
@@ -40,41 +52,41 @@ def kernels(**changes):
 
 @pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS, BRIEF_EPOCHS + 1])
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_stages_are_the_layers_in_order(widths, epochs):
-    """Unpacked, the stages are 784 -> the widths -> 10; the output layer is a stage of its own, whatever its shape."""
-    found = stages(widths, epochs, 100)
+def test_groups_are_the_layers_in_order(widths, epochs):
+    """Unpacked, the groups are 784 -> the widths -> 10; the output layer is a group of its own, whatever its shape."""
+    found = layer_groups(widths, epochs, 100)
     unpacked = [shape for s in found for shape in [s.shape[1:]] * s.count]
     assert unpacked == layer_shapes(widths) == list(itertools.pairwise([784, *widths, 10]))
     assert all(s.count <= s.shape.rows and s.shape.is_looped == (s.shape.rows > 1) for s in found)
-    assert found[-1] == Stage(1, Shape(1, widths[-1], 10))
+    assert found[-1] == LayerGroup(1, Shape(1, widths[-1], 10))
 
 
-def test_a_few_equal_layers_are_stages_of_one_each():
+def test_a_few_equal_layers_are_groups_of_one_each():
     """Of 784 -> n times 20 -> 10, the n - 1 equal layers are looped over only where there are more than UNROLLED."""
     most, long = UNROLLED, BRIEF_EPOCHS + 1
-    assert [s.count for s in stages((20,) * (most + 1), long, 100)] == [1] * (most + 2)
-    assert [s.count for s in stages((20,) * (most + 2), long, 100)] == [1, most + 1, 1]
+    assert [s.count for s in layer_groups((20,) * (most + 1), long, 100)] == [1] * (most + 2)
+    assert [s.count for s in layer_groups((20,) * (most + 2), long, 100)] == [1, most + 1, 1]
 
 
 @pytest.mark.parametrize("epochs", [0, BRIEF_EPOCHS])
 @pytest.mark.parametrize("depth", [1, 2, 5, 50])
 def test_brief_runs_of_every_depth_share_a_program(depth, epochs):
-    """Their stages differ in the number of layers alone, and there is a row for each."""
-    assert stages((100,) * depth, epochs, ROOMY) == (
-        Stage(1, Shape(1, 784, 100)),
-        Stage(depth - 1, Shape(ROWS, 100, 100)),
-        Stage(1, Shape(1, 100, 10)),
+    """Their groups differ in the number of layers alone, and there is a row for each."""
+    assert layer_groups((100,) * depth, epochs, SPARE_UNITS) == (
+        LayerGroup(1, Shape(1, 784, 100)),
+        LayerGroup(depth - 1, Shape(ROWS, 100, 100)),
+        LayerGroup(1, Shape(1, 100, 10)),
     )
     kinds = {program_kind(settings(depth=d, width=100, epochs=epochs)) for d in (1, 2, depth, ROWS + 1)}
     assert len(kinds) == 1 < len({program_kind(settings(depth=d, epochs=epochs)) for d in (depth, ROWS + 2)})
 
 
-@pytest.mark.parametrize(("units", "batch"), [(ROOMY + 1, 100), (100, ROOMY + 1)])
+@pytest.mark.parametrize(("units", "batch"), [(SPARE_UNITS + 1, 100), (100, SPARE_UNITS + 1)])
 @pytest.mark.parametrize("epochs", [1, 3000])
 @pytest.mark.parametrize("depth", [1, 3, 60])
 def test_wide_layers_and_large_batches_have_no_rows_to_spare(depth, epochs, units, batch):
     """A row of 1,000 units takes 12 MB with its slots, one of 10,000 images at 256 units 20 MB of signals."""
-    assert all(s.shape.rows == s.count for s in stages((units,) * depth, epochs, batch))
+    assert all(s.shape.rows == s.count for s in layer_groups((units,) * depth, epochs, batch))
 
 
 def test_parameters_become_layers_in_order():
@@ -83,17 +95,17 @@ def test_parameters_become_layers_in_order():
         (tf.constant([[[1]], [[2]], [[0]]]), tf.constant([[-1], [-2], [0]])),
         (tf.constant([[[3]]]), tf.constant([[-3]])),
     )
-    shapes = (Stage(2, Shape(3, 1, 1)), Stage(1, Shape(1, 1, 1)))
+    shapes = (LayerGroup(2, Shape(3, 1, 1)), LayerGroup(1, Shape(1, 1, 1)))
     assert [array.item() for array in layer_parameters(parameters, shapes)] == [1, -1, 2, -2, 3, -3]
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_a_networks_layers_are_drawn_alike_for_long_and_brief_runs(normalization):
-    """Stages do not change what a seed stands for; rows without a layer are 0."""
+    """Groups do not change what a seed stands for; rows without a layer are 0."""
     for depth in (1, 4):
         long, brief = (settings(depth=depth, width=7, normalization=normalization, epochs=e) for e in (9, 1))
-        drawn = [initial.initial_parameters(chosen, SQUARE_NORM) for chosen in (long, brief)]
-        listed = [layer_parameters(p, stages_of(c)) for p, c in zip(drawn, (long, brief), strict=True)]
+        drawn = [initial_parameters(chosen, SQUARE_NORM) for chosen in (long, brief)]
+        listed = [layer_parameters(p, groups_of(c)) for p, c in zip(drawn, (long, brief), strict=True)]
         for a, b in zip(*listed, strict=True):
             np.testing.assert_array_equal(a, b)
         assert not any(np.any(role[depth - 1 :]) for role in drawn[1][1])
@@ -162,9 +174,9 @@ def test_a_centred_sigmoid_network_is_a_tanh_network():
     assert not drawn[0][1].any()
     for kernel, _ in drawn[1:]:
         assert_drawn(kernel, 16 / 200)
-    parameters = initial.initial_parameters(settings(width=200, precision="float64", **changes), SQUARE_NORM)
+    parameters = initial_parameters(settings(width=200, precision="float64", **changes), SQUARE_NORM)
     x = np.random.default_rng(6).random((3, 784))
-    logits = gradients.outputs(gradients.Architecture(tf.math.sigmoid), parameters, tf.constant(x))
+    logits = outputs(Architecture(tf.math.sigmoid), parameters, tf.constant(x))
     z = x @ drawn[0][0]
     for kernel, _ in drawn[1:]:
         z = np.tanh(z / 2) / 2 @ kernel
@@ -207,7 +219,7 @@ def test_a_seed_decides_every_layer_and_nothing_else_does():
 def test_streams_of_one_seed_are_independent():
     """Every role and index has a stream of its own, as has every seed: no two of 3 x 3 x 50 begin alike."""
     roles = itertools.product((0, 1, 2**32 - 1), ("kernel", "order", "split"), range(50))
-    drawn = {tuple(initial.seed_for(seed, role, index).generate_state(4)) for seed, role, index in roles}
+    drawn = {tuple(seed_for(seed, role, index).generate_state(4)) for seed, role, index in roles}
     assert len(drawn) == 3 * 3 * 50
 
 
@@ -234,16 +246,16 @@ def test_everything_has_the_precision_asked_for(precision):
 def test_the_keras_model_is_the_same_network(name, changes):
     """Its logits are those of our forward pass, in use as in training, on weights that are the run's own."""
     chosen = settings(**{"activation": name, "depth": 3, "width": (6, 5, 5), "precision": "float64", **changes})
-    parameters = initial.initial_parameters(chosen, SQUARE_NORM)
+    parameters = initial_parameters(chosen, SQUARE_NORM)
     model = keras_model(chosen, REGISTRY[name], SQUARE_NORM)
-    for variable, array in zip(model.trainable_variables, layer_parameters(parameters, stages_of(chosen)), strict=True):
+    for variable, array in zip(model.trainable_variables, layer_parameters(parameters, groups_of(chosen)), strict=True):
         np.testing.assert_array_equal(variable, array)
     x = tf.constant(np.random.default_rng(3).random((4, 784)))
-    architecture = gradients.Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
-    moments = [*((tf.zeros_like(stage[1]), tf.ones_like(stage[1])) for stage in parameters[:-1]), ()]
-    used = gradients.outputs(architecture, parameters, x, moments if chosen.normalization == "batch" else None)
+    architecture = Architecture(REGISTRY[name].function, chosen.normalization, chosen.residual)
+    moments = [*((tf.zeros_like(group[1]), tf.ones_like(group[1])) for group in parameters[:-1]), ()]
+    used = outputs(architecture, parameters, x, moments if chosen.normalization == "batch" else None)
     np.testing.assert_allclose(used, model(x, training=False), rtol=1e-9, atol=1e-12)
-    trained, _ = gradients.forward(architecture, parameters, x)
+    trained, _ = forward(architecture, parameters, x)
     np.testing.assert_allclose(trained, model(x, training=True), rtol=1e-9, atol=1e-12)
 
 

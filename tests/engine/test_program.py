@@ -29,13 +29,13 @@ def test_no_step_copies_the_kernels_that_it_updates_or_their_slots(changes, tiny
 
 def compiled_epoch(run):
     """The text of XLA's program of an epoch, optimised: one computation after another, the whole program's last."""
-    epoch = run.program.epoch
+    epoch = run.programs.epoch
 
     def read(*arguments):
         return None, None, epoch.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
 
-    run.program = dataclasses.replace(run.program, epoch=read)
-    return run._call_epoch(1, updates=0)[-1]
+    run.programs = dataclasses.replace(run.programs, epoch=read)
+    return run.call_epoch(1, updates=0)[-1]
 
 
 def copied(text):

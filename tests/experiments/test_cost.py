@@ -12,6 +12,7 @@ from experiments import cost
 from study.activations import REGISTRY
 from study.analysis import cost as cost_tables
 from study.cost import stopwatch as costs
+from study.cost.memory import kept_bytes
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import render
@@ -28,7 +29,7 @@ SPEED = {"copy": 0.5, "relu": 1.0, "sigmoid": 2.0, "gelu": 4.0, "swish": 2.5}  #
 @pytest.mark.parametrize("name", REGISTRY)
 def test_what_is_kept_is_whole_tensors(name: str) -> None:
     """At most the own output, of four bytes an element, and some others."""
-    found = costs.kept_bytes(REGISTRY[name].function)
+    found = kept_bytes(REGISTRY[name].function)
     assert found["output_bytes"] in (0, 4)
     assert 0 <= found["other_bytes"] <= 32
 
@@ -49,7 +50,7 @@ def test_what_is_kept_is_whole_tensors(name: str) -> None:
     ids=["relu", "sigmoid", "linear", "affine", "square", "swish", "where", "inner", "shape"],
 )
 def test_bytes_that_can_be_counted_by_hand(function: costs.Function, output: float, other: float) -> None:
-    assert costs.kept_bytes(function) == {"output_bytes": output, "other_bytes": other}
+    assert kept_bytes(function) == {"output_bytes": output, "other_bytes": other}
 
 
 # Timings
@@ -83,12 +84,12 @@ def test_each_pass_is_the_engines() -> None:
     """The passes timed return phi, and its gradient times the upstream one."""
     z = tf.constant([[-1.0, 2.0], [3.0, -4.0]])
     assert costs._forward(tf.math.square, z[0], z[1]).numpy().tolist() == [1.0, 4.0]
-    assert costs._backward(tf.math.square, z[0], z[1]).numpy().tolist() == [-6.0, -16.0]
+    assert costs.vector_jacobian_product(tf.math.square, z[0], z[1]).numpy().tolist() == [-6.0, -16.0]
 
 
 def test_forward_and_backward_are_the_sum_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of every activation on both sizes, where a forward pass takes 2 seconds and a backward pass 3."""
-    seconds = {costs._forward: 2.0, costs._backward: 3.0}
+    seconds = {costs._forward: 2.0, costs.vector_jacobian_product: 3.0}
     monkeypatch.setattr(costs, "_looped", lambda step, *_: lambda: seconds[step])
     timings = costs._elementwise({"relu": REGISTRY["relu"]}, TINY)
     found = {(quantity, name): t() for (quantity, _), of in timings.items() for name, t in of.items()}
@@ -98,7 +99,7 @@ def test_forward_and_backward_are_the_sum_of_both(monkeypatch: pytest.MonkeyPatc
     assert len(timings) == 4
 
 
-@pytest.mark.parametrize("step", [costs._forward, costs._backward])
+@pytest.mark.parametrize("step", [costs._forward, costs.vector_jacobian_product])
 def test_more_passes_take_longer(step: Any) -> None:
     """No pass is left out by the compiler: fifty times as many take at least five times as long."""
     bank = tf.random.stateless_normal((2, 50_000), seed=(1, 2))

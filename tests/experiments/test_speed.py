@@ -5,7 +5,6 @@ import json
 import math
 import re
 import sys
-import types
 from typing import Any
 
 import numpy as np
@@ -292,10 +291,10 @@ def test_an_epoch_takes_every_image_once() -> None:
 
 def test_the_logged_steps_are_the_engines() -> None:
     """In every epoch of a run."""
-    from study.engine.training import _Run
+    from study.engine.run_log import logged_steps
 
     for epoch in range(1, catalogue.EPOCHS + 1):
-        of_engine = _Run._logged(types.SimpleNamespace(steps=task.STEPS), epoch)
+        of_engine = logged_steps(epoch, task.STEPS)
         np.testing.assert_array_equal(task.is_logged(epoch), of_engine[:-1])
 
 

@@ -91,7 +91,7 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
     flat = {
         "epochs": epochs,
         "steps": 3 * epochs,
-        "history": history,
+        "history": {"epoch": list(range(1, epochs + 1)), **history},
         "last": {"epoch": epochs, **scores},
         "best": {"epoch": 1, **scores},
         "noise": None if has_diverged else noise(settings, accuracy),

@@ -2,13 +2,10 @@
 
 from study.activations import REGISTRY, Activation
 from study.data.mnist import Dataset
-from study.engine import training
-from study.engine.splitting import split
+from study.engine.run import Run
 from study.settings import Settings
 
 
-def start(settings: Settings, data: Dataset, activation: Activation | None = None) -> training._Run:
-    """A run before its first update, as `train` would set it up."""
-    images = training.images_for(settings, data)
-    activation = REGISTRY[settings.activation] if activation is None else activation
-    return training._Run(settings, activation, images, *split(images.training, settings.validation, settings.seed))
+def start(settings: Settings, data: Dataset, activation: Activation | None = None) -> Run:
+    """Return a run before its first update; the activation is the registry's unless given."""
+    return Run(settings, data, REGISTRY[settings.activation] if activation is None else activation)

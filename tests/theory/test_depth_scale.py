@@ -54,6 +54,15 @@ def test_just_above_criticality_the_depth_scale_is_that_of_chi(name, above, clos
     assert scale.xi * above == pytest.approx(1, abs=close)
 
 
+def test_a_limit_too_near_1_to_be_told_from_it_is_nearly_1():
+    """A kink makes two inputs part as the root of their distance: with chi = 1 + 1e-6 they end within 1e-9 of alike."""
+    at = moments(function_of("relu6"), 20.0)
+    sigma_w2 = float((1 + 1e-6) / at.derivative_square)
+    scale = depth_scale(function_of("relu6"), 20.0, sigma_w2, 20.0 - sigma_w2 * float(at.square))
+    assert (scale.phase, scale.c_star) == ("chaotic", 1 - 1e-9)
+    assert scale.xi > 1000
+
+
 def test_a_free_q_has_the_depth_scale_of_every_q():
     """ReLU's chi does not depend on q: nan, which stands for any q, gives what a number gives."""
     relu = function_of("relu")

@@ -91,15 +91,16 @@ def test_unequal_widths_by_hand():
 
 
 def test_means_are_over_examples_before_ratios():
-    """Two linear inputs of ||x||^2 1 and 3 in a 1-1-1 network: errors do not depend on x, gradients go with it.
+    """Two inputs of ||x||^2 1 and 3 in a 1-1-1 network of max(0, z)^2, by hand.
 
-    With Var(W_2) = 4, E||delta_1||^2 / E||delta_2||^2 = 4; the inputs' squares are 2 and, after Var(W_1) = 1/2, 1.
+    Var(W_1) = 1/2 makes q = 1/2 and 3/2. Then E[phi^2] = 3 q^2 / 2 is 3/8 and 27/8, its mean 15/8. With Var(W_2) = 4,
+    chi = 4 * 2 q is 4 and 12, and chi ||x||^2 is 4 and 36, its mean 20.
     """
     scale = Scales((1, 1, 1), np.array([0.5, 4.0]), np.zeros(2))
-    found = quantities(propagate(function_of("linear"), scale, np.array([1.0, 3.0])))
-    assert found["preactivation_square"] == pytest.approx([1, 4])
-    assert found["error_norm_ratio"] == pytest.approx([2, 1])
-    assert found["example_weight_gradient_norm_ratio"] == pytest.approx([math.sqrt(4 * 2 / 1), 1])
+    found = quantities(propagate(function_of("squared_relu"), scale, np.array([1.0, 3.0])))
+    assert found["preactivation_square"] == pytest.approx([1, 4 * 15 / 8])
+    assert found["error_norm_ratio"] == pytest.approx([math.sqrt(8), 1])
+    assert found["example_weight_gradient_norm_ratio"] == pytest.approx([math.sqrt(20 / (15 / 8)), 1])
 
 
 def test_a_signal_that_is_exactly_zero_has_no_ratio():

@@ -1,18 +1,19 @@
-"""Which runs share a compiled program: the settings that decide it."""
+"""Name the settings that decide a compiled program: runs that agree in them share the program."""
 
 import dataclasses
 
-from study.engine.stages import Shape, Stage, stages
+from study.engine.layer_groups import LayerGroup, Shape, layer_groups
 from study.settings import Settings
 
-INITIAL_ERRORS = "float64"  # precision of the errors in a network that is not trained: in a deep one they are tiny
+# Precision of the errors in a network that is not trained. In float32, those of a deep network would underflow to 0.
+INITIAL_ERRORS = "float64"
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKind:
-    """What a compiled program depends on besides the activation; runs alike in it share the program.
+    """What a compiled program depends on, besides the activation.
 
-    `shapes` are the stages'; the others are fields of Settings.
+    `shapes` are the shapes of the layer groups; the other fields are those of Settings.
     """
 
     shapes: tuple[Shape, ...]
@@ -27,13 +28,13 @@ class ProgramKind:
     batch: int
 
 
-def stages_of(settings: Settings) -> tuple[Stage, ...]:
+def groups_of(settings: Settings) -> tuple[LayerGroup, ...]:
     """Group the layers of a run as its compiled program does."""
-    return stages(settings.widths, settings.epochs, settings.batch)
+    return layer_groups(settings.widths, settings.epochs, settings.batch)
 
 
 def program_kind(settings: Settings) -> ProgramKind:
     """Return what decides the compiled program of a run."""
-    shapes = tuple(stage.shape for stage in stages_of(settings))
+    shapes = tuple(group.shape for group in groups_of(settings))
     names = (field.name for field in dataclasses.fields(ProgramKind) if field.name != "shapes")
     return ProgramKind(shapes, **{name: getattr(settings, name) for name in names})

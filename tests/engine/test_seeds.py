@@ -5,7 +5,7 @@ import pytest
 
 from study.data.mnist import Dataset
 from study.engine import input_norms
-from study.engine.splitting import split
+from study.engine.seeds import split
 
 
 def test_a_split_uses_every_index_once() -> None:

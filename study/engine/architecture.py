@@ -1,0 +1,92 @@
+"""Describe a network, and name what the forward and the backward pass find in a layer.
+
+h_0 = x, z_l = h_{l-1} W_l + b_l, h_l = phi(z_l); delta_l = d loss / d z_l, where the loss is the mean over the batch of
+B examples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+Function = Callable[[tf.Tensor], tf.Tensor]
+Tensors = tuple[tf.Tensor, ...]
+
+# One entry a layer group: kernels (rows, fan_out, fan_in), biases (rows, fan_out) and, if normalised, gamma and beta.
+Parameters = tuple[Tensors, ...]
+
+
+class Layers(NamedTuple):
+    """What each of the `count` layers of a group does; see Architecture."""
+
+    count: Any
+    is_looped: bool
+    function: Function
+    normalization: str
+    is_residual: bool
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a hidden layer does to its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
+
+    `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
+    `counts` are the layers of every group, scalar tensors in a compiled program. None stands for one layer a row.
+    """
+
+    function: Function
+    normalization: str = "none"
+    residual: bool = False
+    dropout: float = 0.0
+    counts: Sequence[Any] | None = None
+
+    def layers(self, group: int, parameters: Parameters) -> Layers:
+        """Describe the layers of the group of that index.
+
+        The output layer is affine only. Layer 1 has no residual connection, even if it has as many units as pixels.
+        """
+        rows, fan_out, fan_in = parameters[group][0].shape
+        count = rows if self.counts is None else self.counts[group]
+        if group == len(parameters) - 1:
+            return Layers(count, rows > 1, tf.identity, "none", False, 0.0)
+        is_residual = self.residual and group > 0 and fan_in == fan_out
+        return Layers(count, rows > 1, self.function, self.normalization, is_residual, self.dropout)
+
+
+class Signals(NamedTuple):
+    """The forward signals of a layer: inputs (B, fan_in) and pre-activations z (B, fan_out).
+
+    `affine` holds h W + b (B, fan_out) if normalisation makes z of it, `mask` dropout's mask (B, fan_out); else they
+    are (). The signals of a looped group have a first axis of rows.
+    """
+
+    inputs: tf.Tensor
+    preactivations: tf.Tensor
+    affine: Tensors = ()
+    mask: Tensors = ()
+
+
+class Gradients(NamedTuple):
+    """The gradients of the loss in a layer: in its parameters (kernel first, of their shapes) and in its signals.
+
+    `delta` (B, fan_out) is d loss / d z, and `inputs` (B, fan_in) is d loss / d the layer's inputs.
+    """
+
+    parameters: Tensors
+    delta: tf.Tensor
+    inputs: tf.Tensor
+
+
+def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    """Return upstream * function'(z), elementwise, in the shape of z."""
+    return with_product(function, z)[1](upstream)
+
+
+def with_product(function: Function, z: tf.Tensor) -> tuple[tf.Tensor, Function]:
+    """Return function(z), and its vector-Jacobian product as a function of `upstream` that can be called once."""
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        value = function(z)
+    return value, lambda upstream: tape.gradient(value, z, output_gradients=upstream)

@@ -1,0 +1,97 @@
+"""The backward pass, from the output layer to layer 1: every gradient of the study is computed here.
+
+The pass is written out (Rumelhart, Hinton & Williams 1986), so that the error signal that moves the weights is the one
+that is measured. Only phi' comes from TensorFlow, so that any entry of the registry works. The pass calls a visitor
+for each layer. The visitor measures and updates the layer at once, so that gradients need not be stored.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from study.engine import normalization, rows
+from study.engine.architecture import Architecture, Gradients, Layers, Signals, Tensors, vector_jacobian_product
+from study.engine.normalization import column_sums
+
+# visit(group, layer, signals, gradients) -> (gradient in the layer's inputs, new layer or None, measures)
+Visitor = Callable[[int, Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]
+
+
+def backward(
+    architecture: Architecture,
+    groups: Sequence[Any],
+    signals: Sequence[Signals],
+    output_delta: tf.Tensor,
+    visit: Visitor,
+    buffers: Sequence[Any],
+) -> tuple[list[Any], list[Any]]:
+    """Return the groups with every layer replaced, and what the visitor measured in every group.
+
+    A group is a tuple of nests of tensors (rows, ...), and its first entry are its parameters. `output_delta` (B, 10)
+    is the delta of the output layer; everything is computed in its precision.
+
+    `visit` gets the index of the group, the rows of one layer, its signals and its gradients; in a group of one layer,
+    the rows keep their first axis of 1. It returns three things:
+
+    - the gradient in the layer's inputs (B, fan_in), so that a program can order its reads of a layer before its
+      writes; the one of layer 1 is not used;
+    - the rows that replace the layer's, or None if the layer stays as it is;
+    - its measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite `buffers[group]`.
+    """
+    parameters = tuple(group[0] for group in groups)
+    upstream, replaced, measured = output_delta, list(groups), list(buffers)
+    for index in reversed(range(len(groups))):
+        layers = architecture.layers(index, parameters)
+        step = _Backward(layers, functools.partial(visit, index))
+        if layers.is_looped:
+            upstream, replaced[index], measured[index] = step.looped(
+                upstream, groups[index], signals[index], buffers[index]
+            )
+        else:
+            upstream, replaced[index], measured[index] = step.alone(upstream, groups[index], signals[index])
+    return replaced, measured
+
+
+class _Backward(NamedTuple):
+    """The backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output."""
+
+    layers: Layers
+    visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]
+
+    def gradients(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> Gradients:
+        """Return the gradients of one layer."""
+        parameters = rows.cast(parameters, upstream.dtype)
+        passed = upstream * signals.mask[0] if signals.mask else upstream
+        delta = vector_jacobian_product(self.layers.function, signals.preactivations, passed)
+        of_affine, of_scales = delta, ()
+        if signals.affine:
+            kind, (affine,) = self.layers.normalization, signals.affine
+            of_affine, of_scales = normalization.backward(kind, affine, parameters, delta)
+        of_kernel = tf.matmul(of_affine, signals.inputs, transpose_a=True)
+        of_inputs = of_affine @ parameters[0]
+        if self.layers.is_residual:
+            of_inputs += upstream
+        return Gradients((of_kernel, column_sums(of_affine)[0], *of_scales), delta, of_inputs)
+
+    def alone(self, upstream: tf.Tensor, group: Any, signals: Signals) -> tuple[tf.Tensor, Any, Any]:
+        """Pass through a group of one layer."""
+        signals = rows.cast(signals, upstream.dtype)
+        gradients = self.gradients(upstream, rows.row_of(group[0], 0), signals)
+        below, replaced, measured = self.visit(group, signals, gradients)
+        return below, group if replaced is None else replaced, measured
+
+    def looped(self, upstream: tf.Tensor, group: Any, signals: Signals, buffers: Any) -> tuple[tf.Tensor, Any, Any]:
+        """Pass through a group of several layers, the last one first."""
+
+        def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any, found: Any) -> Any:
+            layer = rows.read(arrays, row)
+            of_layer = rows.cast(rows.row_of(signals, row), upstream.dtype)
+            below, replaced, measured = self.visit(layer, of_layer, self.gradients(upstream, layer[0], of_layer))
+            arrays = arrays if replaced is None else rows.written(arrays, row, replaced)
+            return row - 1, below, arrays, rows.written(found, row, measured)
+
+        start = (self.layers.count - 1, upstream, rows.opened(group), rows.opened(buffers))
+        _, below, arrays, found = tf.while_loop(lambda row, *_: row >= 0, body, start)
+        return below, rows.closed(arrays), rows.closed(found)

@@ -1,0 +1,125 @@
+"""The forward pass, from layer 1 to the output layer.
+
+The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from study.engine import rows
+from study.engine.architecture import Architecture, Layers, Parameters, Signals, Tensors
+from study.engine.normalization import normalise
+
+
+def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
+    """Return zeros of the shapes of every looped group's signals, and () for a group of one layer.
+
+    `drops` tells whether outputs are dropped, as in training.
+    """
+    buffers: list[Any] = []
+    for group, (kernel, *_) in enumerate(parameters):
+        layers = architecture.layers(group, parameters)
+        if not layers.is_looped:
+            buffers.append(())
+            continue
+        count, fan_out, fan_in = kernel.shape
+        inputs, outputs = (tf.zeros((count, batch, units), kernel.dtype) for units in (fan_in, fan_out))
+        affine = () if layers.normalization == "none" else (outputs,)
+        mask = (outputs,) if layers.dropout and drops else ()
+        buffers.append(Signals(inputs, outputs, affine, mask))
+    return buffers
+
+
+def forward(
+    architecture: Architecture, parameters: Parameters, x: tf.Tensor, seed: Any = None, buffers: Any = None
+) -> tuple[tf.Tensor, list[Signals]]:
+    """Return the logits (B, 10) for inputs x (B, 784), and the signals of every group, as in training.
+
+    `seed` (2,) int32 draws the masks of dropout; without it nothing is dropped. `buffers` are overwritten: those of
+    `signal_buffers`, or the signals of an earlier step.
+    """
+    buffers = buffers or signal_buffers(architecture, parameters, x.shape[0], seed is not None)
+    return visit_forward(architecture, parameters, x, lambda group, row, signals: signals, buffers, seed=seed)
+
+
+def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
+    """Return the logits (B, 10) for inputs x (B, columns), as outside training.
+
+    `moving` holds, for every group, the means and variances (rows, units) of batch normalisation, or (). Where there
+    are none, the moments of the batch are used.
+    """
+    return visit_forward(architecture, parameters, x, lambda *_: (), [()] * len(parameters), moving=moving)[0]
+
+
+def visit_forward(
+    architecture: Architecture,
+    parameters: Parameters,
+    x: tf.Tensor,
+    visit: Callable[[int, Any, Signals], Any],
+    buffers: Sequence[Any],
+    *,
+    moving: Any = None,
+    seed: Any = None,
+) -> tuple[tf.Tensor, list[Any]]:
+    """Return the logits (B, 10), and for every group what visit(group, row, signals) returns for its layers.
+
+    A visitor returns a nest of tensors. The nest of a looped group gets a first axis of rows and overwrites
+    `buffers[group]`. The nest of a layer alone gets none, because a compiled program would compute the signals twice.
+    """
+    h, first_layer, found = x, 1, []
+    for group, of_group in enumerate(parameters):
+        layers = architecture.layers(group, parameters)
+        group_seed = None if seed is None else seed + tf.constant([first_layer, 0])
+        group_moving = moving[group] if moving else ()
+        step = _Forward(layers, of_group, group_moving, group_seed, functools.partial(visit, group))
+        h, result = step.looped(h, buffers[group]) if layers.is_looped else step.layer(0, h)
+        found.append(result)
+        first_layer += of_group[0].shape[0]
+    return h, found
+
+
+class _Forward(NamedTuple):
+    """The forward pass through one group."""
+
+    layers: Layers
+    parameters: Tensors
+    moving: Tensors
+    seed: Any
+    visit: Callable[[Any, Signals], Any]
+
+    def layer(self, row: Any, h: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        """Return the output (B, fan_out) of one layer, and what the visitor returns."""
+        layers, parameters = self.layers, rows.row_of(self.parameters, row)
+        affine = tf.matmul(h, parameters[0], transpose_b=True) + parameters[1]
+        z = normalise(layers.normalization, affine, parameters, rows.row_of(self.moving, row))
+        output = layers.function(z)
+        mask: Tensors = ()
+        if layers.dropout and self.seed is not None:
+            mask = (self.mask(row, z),)
+            output *= mask[0]
+        found = self.visit(row, Signals(h, z, () if layers.normalization == "none" else (affine,), mask))
+        return output + h if layers.is_residual else output, found
+
+    def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
+        """Draw a mask of the shape of z: each entry is 0 or 1 / (1 - dropout)."""
+        seed = self.seed + tf.stack([row, 0])
+        units = z.shape.num_elements()
+        # Philox draws 128 bits at a time, and afresh for every number, so two units share one number of 64 bits.
+        # TensorFlow's default generator takes six times as long.
+        pairs = tf.random.stateless_uniform([-(-units // 2)], seed, None, None, tf.uint64, alg="philox")
+        drawn = tf.reshape(tf.reshape(tf.bitcast(pairs, tf.uint32), [-1])[:units], z.shape)
+        is_kept = drawn >= tf.constant(int(self.layers.dropout * 2**32), tf.uint32)
+        return tf.cast(is_kept, z.dtype) / (1 - self.layers.dropout)
+
+    def looped(self, h: tf.Tensor, buffers: Any) -> tuple[tf.Tensor, Any]:
+        """Return the output of the last layer, and what the visitor returns for all layers (rows, ...)."""
+
+        def body(row: tf.Tensor, h: tf.Tensor, arrays: Any) -> Any:
+            h, found = self.layer(row, h)
+            return row + 1, h, rows.written(arrays, row, found)
+
+        _, h, arrays = tf.while_loop(lambda row, *_: row < self.layers.count, body, (0, h, rows.opened(buffers)))
+        return h, rows.closed(arrays)

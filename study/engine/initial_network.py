@@ -1,0 +1,41 @@
+"""The compiled program that measures a network that is not trained."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from study.engine import losses, measures
+from study.engine.architecture import Gradients, Parameters, Signals
+from study.engine.backward import backward
+from study.engine.forward import forward
+from study.engine.measures import BATCH_MEASURES, Measures
+from study.engine.network import Data, Network, joined
+from study.engine.probe import measure_weights
+from study.engine.program_kind import INITIAL_ERRORS
+
+
+def measure_initial(
+    network: Network, parameters: Parameters, counts: tf.Tensor, draws: tf.Tensor, batch: tf.Tensor, data: Data
+) -> Measures:
+    """Return what an epoch measures before its first update, on its first `batch` (B,), as {name: (1, rows)}.
+
+    The forward pass is that of training, where the number `draws` seeds dropout and shifts. The backward pass runs in
+    INITIAL_ERRORS.
+    """
+    kind, architecture = network.kind, network.architecture(counts)
+    seed = tf.stack([draws, 0])
+    x, y = network.batch(seed, tf.gather(data.images, batch), tf.gather(data.labels, batch))
+    logits, signals = forward(architecture, parameters, x, seed)
+    _, delta = losses.loss_and_delta(kind.output, kind.loss, tf.cast(logits, INITIAL_ERRORS), y)
+
+    def visit(group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
+        found = measures.of_batch(network.function_of(group), signals, gradients)
+        return gradients.inputs, None, measures.packed(BATCH_MEASURES, found)
+
+    groups = [(of_group,) for of_group in parameters]
+    buffers = network.measure_buffers(BATCH_MEASURES, INITIAL_ERRORS)
+    _, of_batch = backward(architecture, groups, signals, delta, visit, buffers)
+    shown = network.inputs(tf.gather(data.images, data.probe))
+    of_weights = measure_weights(network, architecture, groups, shown, None)
+    found = joined(BATCH_MEASURES, of_batch) | of_weights
+    return {name: tf.cast(value, INITIAL_ERRORS)[tf.newaxis] for name, value in found.items()}

@@ -1,0 +1,88 @@
+"""Draw the initial parameters of a run's network."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from study.engine.architecture import Parameters
+from study.engine.program_kind import groups_of
+from study.engine.seeds import number_for
+from study.settings import SCALED, Settings
+
+
+def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
+    """Return kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if normalised, gamma and beta of every group.
+
+    `square_norm` is the mean ||x||^2 of the training images. The kernel is Keras' transposed: all three matrix products
+    of a layer are faster that way, the gradient's by a third. Spare rows are 0.
+    """
+    first_layer, parameters, groups = 1, [], groups_of(settings)
+    for group in groups:
+        rows, fan_in, fan_out = group.shape
+        is_plain = settings.normalization == "none" or group is groups[-1]
+        shapes = [(rows, fan_out, fan_in), *[(rows, fan_out)] * (1 if is_plain else 3)]
+        stacked = [np.zeros(shape, settings.precision) for shape in shapes]
+        for row in range(group.count):
+            layer = initial_layer(settings, first_layer + row, fan_in, fan_out, square_norm)
+            for role, array in zip(stacked, layer, strict=True):
+                role[row] = array.T
+        parameters.append(tuple(map(tf.constant, stacked)))
+        first_layer += group.count
+    return tuple(parameters)
+
+
+def initial_layer(
+    settings: Settings, layer: int, fan_in: int, fan_out: int, square_norm: float
+) -> tuple[np.ndarray, ...]:
+    """Return kernel (fan_in, fan_out) and bias (fan_out,) of one layer, and gamma = 1 and beta = 0 if normalised.
+
+    Keras' initialisers draw them. Every layer has an initialiser with its own seed: one initialiser returns equal
+    values at every call, which would make equal layers identical.
+    """
+    shape, dtype = (fan_in, fan_out), settings.precision
+    kernel = np.asarray(_kernel_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
+    bias = np.zeros(fan_out, dtype)
+    is_output = layer == settings.depth + 1
+    if settings.initialization == "unit_norm":
+        kernel = kernel / np.linalg.norm(kernel, axis=0)
+    elif settings.initialization == "torch_default":
+        bias = np.asarray(_uniform(settings, "bias", layer, fan_in)((fan_out,), dtype=dtype))
+    elif settings.initialization == "centred" and layer > 1:
+        bias = -kernel.sum(axis=0) / 2  # with sigmoid(z) = (1 + tanh(z / 2)) / 2, a tanh network at the start
+    elif settings.sigma_b and not is_output:
+        draw = keras.initializers.RandomNormal(stddev=settings.sigma_b, seed=number_for(settings.seed, "bias", layer))
+        bias = np.asarray(draw((fan_out,), dtype=dtype))
+    if settings.normalization == "none" or is_output:
+        return kernel, bias
+    return kernel, bias, np.ones(fan_out, dtype), np.zeros(fan_out, dtype)
+
+
+def _kernel_initializer(
+    settings: Settings, layer: int, fan_in: int, square_norm: float
+) -> keras.initializers.Initializer:
+    """Return the initialiser of a layer's kernel.
+
+    `unit_norm` and `torch_default` draw the output layer like the others. The other initialisations leave it at
+    glorot_uniform, except `centred`, which leaves layer 1 there: its inputs are not outputs of a sigmoid.
+    """
+    seed, name = number_for(settings.seed, "kernel", layer), settings.initialization
+    if name == "unit_norm":
+        return keras.initializers.RandomNormal(stddev=1.0, seed=seed)
+    if name == "torch_default":
+        return _uniform(settings, "kernel", layer, fan_in)
+    glorot_layer = 1 if name == "centred" else settings.depth + 1
+    if name in SCALED and layer != glorot_layer:
+        sigma_w, sigma_b = settings.sigma_w or 0.0, settings.sigma_b or 0.0  # Settings makes sure that they are given
+        variance = sigma_w**2 / fan_in
+        if layer == 1 and settings.first_square is not None:
+            variance = (settings.first_square - sigma_b**2) / square_norm
+        return keras.initializers.RandomNormal(stddev=variance**0.5, seed=seed)
+    is_default = name in SCALED or layer == settings.depth + 1
+    identifier = {"class_name": "glorot_uniform" if is_default else name, "config": {"seed": seed}}
+    return keras.initializers.get(identifier)
+
+
+def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
+    """Return Unif[-1, 1] / sqrt(fan_in), from which PyTorch's Linear layer draws kernels and biases."""
+    bound = fan_in**-0.5
+    return keras.initializers.RandomUniform(-bound, bound, seed=number_for(settings.seed, role, layer))

@@ -1,0 +1,71 @@
+"""Group consecutive layers, so that a compiled program can loop over equal ones.
+
+Layers are numbered from 1, nearest the input; L hidden layers are followed by the output layer, L + 1. A group is one
+layer, or consecutive layers of equal shape whose parameters are stacked as the rows of one tensor. The program loops
+over as many rows as the run has layers. Spare rows let networks of different depths share one program.
+"""
+
+from dataclasses import dataclass
+from itertools import chain, groupby, pairwise
+from typing import NamedTuple
+
+PIXELS = 784  # of an image
+CLASSES = 10
+
+UNROLLED = 4  # up to this many equal layers of a long run get code of their own, which is faster than a loop
+BRIEF_EPOCHS = 2  # up to this many epochs, a run gains more from sharing a program than from a faster one
+ROWS = 50  # the rows of a looped group are a multiple of this ...
+SPARE_UNITS = 256  # ... up to this many units and images a batch; beyond it, spare rows would take too much memory
+
+
+class Shape(NamedTuple):
+    """The shape of a group: `rows` dense layers, each of `fan_in` inputs and `fan_out` units."""
+
+    rows: int
+    fan_in: int
+    fan_out: int
+
+    @property
+    def is_looped(self) -> bool:
+        """Tell whether the group may hold several layers, or none."""
+        return self.rows > 1
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """`count` consecutive layers, in the first rows of a shape."""
+
+    count: int
+    shape: Shape
+
+
+def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return (fan_in, fan_out) of layers 1 .. L + 1 for hidden layers of `widths` units."""
+    return list(pairwise((PIXELS, *widths, CLASSES)))
+
+
+def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
+    """Group the layers of a run of `epochs` epochs and `batch` images a batch, in order.
+
+    Layer 1 and the output layer are alone in their groups. In a brief run, the hidden layers between them form one
+    group if all have one width and spare rows are allowed. In other runs, more than UNROLLED equal layers form one.
+    """
+    first, *between, output = layer_shapes(widths)
+    equal = [(len(list(layers)), shape) for shape, layers in groupby(between)]
+    is_shared = epochs <= BRIEF_EPOCHS and len(set(widths)) == 1 and max(widths[0], batch) <= SPARE_UNITS
+    if is_shared:
+        equal = [(len(widths) - 1, (widths[0], widths[0]))]
+    hidden = (
+        [_looped(count, *shape, batch)] if is_shared or count > UNROLLED else [_alone(*shape)] * count
+        for count, shape in equal
+    )
+    return (_alone(*first), *chain.from_iterable(hidden), _alone(*output))
+
+
+def _alone(fan_in: int, fan_out: int) -> LayerGroup:
+    return LayerGroup(1, Shape(1, fan_in, fan_out))
+
+
+def _looped(count: int, fan_in: int, fan_out: int, batch: int) -> LayerGroup:
+    with_spare_rows = max(-(-count // ROWS), 1) * ROWS
+    return LayerGroup(count, Shape(with_spare_rows if max(fan_out, batch) <= SPARE_UNITS else count, fan_in, fan_out))

@@ -1,0 +1,89 @@
+"""What a compiled program knows of its network: the activation, the kind, and how to prepare data and measures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from study.engine import augmentation, losses
+from study.engine.architecture import Architecture, Function, Parameters
+from study.engine.forward import outputs
+from study.engine.measures import Measures, unpacked
+from study.engine.program_kind import ProgramKind
+
+# One entry a layer group: its parameters, the optimiser's slots of each parameter, and the moving mean and variance of
+# batch normalisation or (); tensors (rows, ...).
+State = tuple[Any, ...]
+
+
+class Data(NamedTuple):
+    """Images (n, columns) uint8, their labels (n,) uint8, and the indices of the probe images (P,) int32."""
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    probe: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to compile a program for: the activation's `function`, the `supremum` of its |phi'|, and its kind."""
+
+    function: Function
+    supremum: float
+    kind: ProgramKind
+
+    def architecture(self, counts: tf.Tensor) -> Architecture:
+        """Return the architecture whose groups have `counts` (groups,) int32 layers."""
+        kind = self.kind
+        unstacked = tf.unstack(counts, len(kind.shapes))
+        return Architecture(self.function, kind.normalization, kind.residual, kind.dropout, unstacked)
+
+    def function_of(self, group: int) -> Function | None:
+        """Return the activation of the group of that index: None for the output layer."""
+        return None if group == len(self.kind.shapes) - 1 else self.function
+
+    def inputs(self, images: tf.Tensor) -> tf.Tensor:
+        """Convert images (B, columns) uint8 to inputs in [0, 1]."""
+        return tf.cast(images, self.kind.precision) / 255
+
+    def batch(self, seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the inputs (B, columns) and labels (B,) int32 of a training batch; `seed` (2,) draws the shifts."""
+        shift = self.kind.shift
+        images = augmentation.shifted(images, shift, seed) if shift else images
+        return self.inputs(images), tf.cast(labels, tf.int32)
+
+    def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the loss of every example (B,) and whether it is classified right (B,), as outside training.
+
+        `weights` are the parameters and the moving moments of the groups; see `weights_of`.
+        """
+        parameters, moving = weights
+        logits = outputs(self.architecture(counts), parameters, x, moving)
+        kind = self.kind
+        return losses.example_losses(kind.output, kind.loss, logits, labels), losses.hits(kind.output, logits, labels)
+
+    def measure_buffers(self, names: tuple[str, ...], precision: str) -> list[Any]:
+        """Return zeros (rows, measures) for every looped group, and () for a layer alone."""
+        shapes = self.kind.shapes
+        return [tf.zeros([shape.rows, len(names)], precision) if shape.is_looped else () for shape in shapes]
+
+    @property
+    def rows(self) -> int:
+        """Count the rows of all groups."""
+        return sum(shape.rows for shape in self.kind.shapes)
+
+
+def joined(names: tuple[str, ...], measured: Sequence[tf.Tensor]) -> Measures:
+    """Join the packed measures of the groups to {name: (rows of all groups,)}."""
+    return unpacked(names, tf.concat([tf.reshape(of_group, [-1, len(names)]) for of_group in measured], 0))
+
+
+def parameters_of(state: State) -> Parameters:
+    """Return the parameters of the groups."""
+    return tuple(group[0] for group in state)
+
+
+def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
+    """Return the parameters and the moving moments of the groups: what the network is used with."""
+    return parameters_of(state), tuple(moving for *_, moving in state)

@@ -1,0 +1,42 @@
+"""Measure the weights of a network, by the probe images and by the optimiser's last update."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from study.engine import measures
+from study.engine.architecture import Architecture, Signals
+from study.engine.forward import visit_forward
+from study.engine.measures import WEIGHT_MEASURES, Measures
+from study.engine.network import Network, joined, parameters_of
+from study.engine.optimizers import OPTIMIZERS, Hyperparameters
+from study.engine.rows import row_of
+
+
+def measure_weights(
+    network: Network, architecture: Architecture, state: Any, x: tf.Tensor, last: Hyperparameters | None
+) -> Measures:
+    """Return WEIGHT_MEASURES as {name: (rows of all groups,)}, from the probe inputs x (P, columns).
+
+    `last` are the hyperparameters of the update before; before the first update, its measures are NaN. Batch
+    normalisation uses the moments of the probe inputs, as in training.
+    """
+    kind = network.kind
+    rule = OPTIMIZERS[kind.optimizer]
+
+    def of_update(group: int, row: Any) -> Measures:
+        undefined = measures.undefined(measures.UPDATE_MEASURES, kind.precision)
+        if last is None:
+            return undefined
+        (kernel, *_), (slots, *_), *_ = state[group]
+        kernel, slots = row_of((kernel, slots), row)
+        found = measures.of_update(rule.update(slots, last), kernel)
+        return {name: tf.where(last.step > 0, found[name], nan) for name, nan in undefined.items()}
+
+    def visit(group: int, row: Any, signals: Signals) -> tf.Tensor:
+        of_probe = measures.of_probe(network.function_of(group), network.supremum, signals.preactivations)
+        return measures.packed(WEIGHT_MEASURES, of_probe | of_update(group, row))
+
+    buffers = network.measure_buffers(WEIGHT_MEASURES, kind.precision)
+    _, found = visit_forward(architecture, parameters_of(state), x, visit, buffers)
+    return joined(WEIGHT_MEASURES, found)

@@ -1,0 +1,158 @@
+"""One run: its state, and the calls of the compiled programs that move it on."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from study.activations import Activation
+from study.data.mnist import Dataset
+from study.engine import run_log
+from study.engine.architecture import Parameters
+from study.engine.compilation import compile_apart
+from study.engine.epoch import Epoch
+from study.engine.evaluation import CHUNK
+from study.engine.images import Images, images_of
+from study.engine.initialization import initial_parameters
+from study.engine.measures import Measures
+from study.engine.network import Data, State, weights_of
+from study.engine.optimizers import BETA_1, BETA_2, OPTIMIZERS
+from study.engine.program_kind import groups_of, program_kind
+from study.engine.programs import compiled_programs
+from study.engine.seeds import epoch_order, number_for, split
+from study.settings import Settings
+
+PROBE_IMAGES = 1000  # the first of the validation images
+
+
+class Run:
+    """A run before its first update; `state` is what its updates change, `log` what they measured.
+
+    `training` and `validation` are indices of images, and `steps` are the updates of an epoch.
+    """
+
+    def __init__(self, settings: Settings, data: Dataset, activation: Activation) -> None:
+        self.settings, self.activation = settings, activation
+        # Shifted images need all pixels: ink comes to where no image had any.
+        self.images = images_of(data, is_whole=settings.shift > 0)
+        self.training, self.validation = split(self.images.training, settings.validation, settings.seed)
+        if len(self.training) < settings.batch:
+            found = f"batch is {settings.batch}; it must be at most the {len(self.training)} training images"
+            raise ValueError(found)
+        self.steps = len(self.training) // settings.batch  # a last, smaller batch is left out
+        self.programs = compiled_programs(activation, program_kind(settings))
+        self.draws = number_for(settings.seed, "draws")
+        probe = tf.constant(self.validation[:PROBE_IMAGES], tf.int32)
+        self.data = Data(self.images.images, self.images.labels, probe)
+        self.chunks = -(-max(len(self.validation), len(self.images.test_indices)) // CHUNK)
+        self.counts = tf.constant([group.count for group in groups_of(settings)], tf.int32)
+        self.state = _initial_state(settings, self.images)
+        self.log = run_log.RunLog()
+
+    def warm_up(self) -> float:
+        """Compile the programs that train and evaluate, unless they are compiled; return the seconds it took.
+
+        Calling a program compiles it. Here the calls carry out none of its steps.
+        """
+
+        def compile_both() -> None:
+            self.call_epoch(1, updates=0)
+            self.evaluate(self.state, np.arange(0))
+
+        return self._compiling(compile_both, ("trains", self.steps, self.chunks))
+
+    def _compiling(self, call: Callable[[], Any], size: tuple[Any, ...]) -> float:
+        """Make the first call of a program on data of this size, unless it was made; return the seconds it took."""
+        if size in self.programs.compiled:
+            return 0.0
+        started = time.perf_counter()
+        name = f"{self.settings.activation} {self.activation.formula} {size[0]} {program_kind(self.settings)}"
+        compile_apart(call, name)
+        self.programs.compiled.add(size)
+        return time.perf_counter() - started
+
+    def epoch(self, epoch: int) -> tuple[float, float, int | None]:
+        """Train one epoch; return its mean loss, its accuracy, and the first step whose loss was not finite, if any."""
+        self.state, (loss, hits, diverged), measured = self.call_epoch(epoch, updates=self.steps)
+        self._record(epoch, measured, self.steps)
+        seen = self.steps * self.settings.batch
+        return float(loss) / self.steps, float(hits) / seen, int(diverged) if int(diverged) >= 0 else None
+
+    def measure_end(self, last_epoch: int) -> None:
+        """Log the measures of the last weights, on the batch that would have come next; the weights stay."""
+        _, _, measured = self.call_epoch(last_epoch + 1, updates=1)
+        self._record(last_epoch + 1, measured, 1)
+
+    def measure_initial(self) -> float:
+        """Log the measures of the initial network; return the seconds that compiling took."""
+        parameters, _ = weights_of(self.state)
+        batch = epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0]
+        arguments = (tf.constant(self.draws), tf.constant(batch, tf.int32), self.data)
+        no_layers = tf.zeros_like(self.counts)
+        seconds = self._compiling(lambda: self.programs.initial(parameters, no_layers, *arguments), ("measures",))
+        self._record(1, self.programs.initial(parameters, self.counts, *arguments), 1)
+        return seconds
+
+    def evaluate(self, state: State, indices: np.ndarray) -> tuple[float, float]:
+        """Return the mean loss and the accuracy of a state on the images of `indices` (n,)."""
+        padded = np.full(self.chunks * CHUNK, -1, np.int32)
+        padded[: len(indices)] = indices
+        used = tf.constant(-(-len(indices) // CHUNK), tf.int32)
+        chunks = tf.constant(padded.reshape(-1, CHUNK))
+        data = (self.data.images, self.data.labels)
+        loss, hits = self.programs.evaluate(weights_of(state), self.counts, *data, chunks, used)
+        size = max(len(indices), 1)
+        return float(loss) / size, float(hits) / size
+
+    def parameters_of_all_pixels(self, state: State) -> Parameters:
+        """Return a state's parameters, with weights of all 784 pixels: those of blank pixels are the initial ones."""
+        (first, *others), _ = weights_of(state)
+        drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
+        kernel = tf.constant(self.images.widened(first[0].numpy(), drawn.numpy()))
+        return ((kernel, *first[1:]), *others)
+
+    def logged(self, epoch: int) -> np.ndarray:
+        """Return (steps + 1,) bool: which steps of the epoch are measured; see run_log.logged_steps."""
+        return run_log.logged_steps(epoch, self.steps)
+
+    def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
+        """Call the program of an epoch, for its first `updates` updates; see `train_epoch`. The run stays as it is."""
+        settings, logged = self.settings, self.logged(epoch)
+        order = epoch_order(settings.seed, epoch, self.training, settings.batch)
+        hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
+        arguments = Epoch(
+            tf.constant(hyperparameters, settings.precision),
+            tf.constant(self.draws, tf.int32),
+            tf.constant((epoch - 1) * self.steps, tf.int32),
+            tf.constant(updates, tf.int32),
+            tf.constant(order, tf.int32),
+            tf.constant(np.where(logged, np.cumsum(logged) - 1, -1), tf.int32),
+        )
+        found: tuple[State, Any, Measures] = self.programs.epoch(self.state, self.counts, arguments, self.data)
+        return found
+
+    def _record(self, epoch: int, measured: Measures, updates: int) -> None:
+        """Log what was measured in an epoch's first `updates` steps, {name: (logged steps, rows of all groups)}."""
+        of_group = [np.arange(group.shape.rows) < group.count for group in groups_of(self.settings)]
+        is_layer = np.concatenate(of_group)
+        arrays = {name: values.numpy()[:, is_layer] for name, values in measured.items()}
+        for row, step in enumerate(np.flatnonzero(self.logged(epoch)[:updates])):
+            number = (epoch - 1) * self.steps + int(step)
+            self.log.add(number, number / self.steps, {name: values[row] for name, values in arrays.items()})
+
+
+def _initial_state(settings: Settings, images: Images) -> State:
+    slots = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0
+    first, *between, output = initial_parameters(settings, images.square_norm)
+    first = (tf.constant(images.narrowed(first[0].numpy())), *first[1:])
+    state = []
+    for group in (first, *between):
+        moving = (tf.zeros_like(group[1]), tf.ones_like(group[1])) if settings.normalization == "batch" else ()
+        state.append((group, _zeros(group, slots), moving))
+    return (*state, (output, _zeros(output, slots), ()))
+
+
+def _zeros(group: tuple[tf.Tensor, ...], slots: int) -> tuple[tuple[tf.Tensor, ...], ...]:
+    return tuple(tuple(tf.zeros_like(role) for _ in range(slots)) for role in group)
