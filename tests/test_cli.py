@@ -70,6 +70,34 @@ def test_run_says_what_it_did(study: Said, fake: Path) -> None:
     assert len(started(fake)) == sum(started(fake).values()) == 8
 
 
+def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same `all` again neither looks at the registry nor draws; with a record cut short, it alone is done again."""
+    asked = ("all", *RUN[1:], "--activations", "relu")
+    assert study(*asked)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "_registry", None)
+        patch.setattr(cli, "_report", None)
+        code, shown, _ = study(*asked)
+        assert code == 0
+        assert "0 runs done: nothing has changed" in shown
+        with pytest.raises(TypeError):
+            study(*asked[:-1], "relu gelu")
+    victim = next(Path("results/runs").glob("?" * 20 + ".json"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    code, _, said = study(*asked)
+    assert code == 0
+    assert "1 runs done, 2 recorded" in said
+    assert sum(started(fake).values()) == 3
+
+
+def test_what_failed_is_tried_again_each_time(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ended with failures is never taken for one that is finished."""
+    monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
+    for times in (1, 2):
+        assert study("all", *RUN[1:], "--activations", "relu")[0] == 1
+        assert started(fake) == {"relu 0": times, "relu 1": 1}
+
+
 def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None:
     """Names separated by blanks or commas, also ones that are not studied by default; in the registry's order."""
     assert study(*RUN, "--activations", "tanh, relu")[0] == 0

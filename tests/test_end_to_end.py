@@ -1,11 +1,12 @@
 """The whole study, small and for real: MNIST, TensorFlow, two processes, from nothing to the report and on from there.
 
-One copy of the library lives through three commands, and the tests look at what each left behind:
+One copy of the library lives through four commands, and the tests look at what each left behind:
 
 1. `study all` with ReLU and sigmoid, two seeds, two epochs, in two processes.
-2. The same again.
-3. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
-   training loop another docstring and comment. `study all` again, in one process.
+2. The same again, after the report was touched: it has to look at everything, and to draw again.
+3. The same again, with nothing to do.
+4. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
+   training loop another docstring and comment. `study all` again, in one process and a strange environment.
 """
 
 import ast
@@ -16,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +38,7 @@ ADDED = """\
     "half": Activation(function=lambda z: tf.math.log(z), label="Half", formula="z", source="a test"),
     "narrow": Activation(function=lambda z: tf.cast(z, tf.float16), label="Narrow", formula="z", source="a test"),
 """
-CONTRACT = {  # DESIGN.md's columns
+CONTRACT = {  # columns that readers of the tables rely on
     "accuracy": ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"],
     "runs": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "batch",
              "dropout", "seed", "epochs", "status", "validation_loss", "validation_accuracy", "test_loss",
@@ -51,6 +53,7 @@ class Command:
     """How one `study all` ended, and what it left: records by run, and the report's files by their path."""
 
     code: int
+    seconds: float
     said: str
     records: dict[str, Record]
     files: dict[str, bytes] = field(repr=False)
@@ -85,14 +88,17 @@ def study_all(checkout: Path, *more: str, **variables: str) -> Command:
     """`study all` in this copy of the library, as the Makefile types it."""
     command = [sys.executable, "-m", "study", "all", "baseline", "--quick", "--seeds", "2", *more]
     environment = {**os.environ, "PYTHONPATH": str(checkout), **variables}
+    began = time.monotonic()
     done = subprocess.run(
         command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
+    seconds = time.monotonic() - began
     results = checkout / "results"
     store = Store(results / "runs")
-    paths = [path for path in results.rglob("*") if path.is_file() and "runs" not in path.parts[-3:]]
+    made = (path for path in results.rglob("*") if path.is_file() and "runs" not in path.parts[-3:])
+    paths = [path for path in made if path.name[0] != "."]
     files = {str(path.relative_to(results)): path.read_bytes() for path in paths}
-    return Command(done.returncode, done.stdout, store.find(store.runs()), files)
+    return Command(done.returncode, seconds, done.stdout, store.find(store.runs()), files)
 
 
 @dataclass
@@ -102,6 +108,7 @@ class Life:
     results: Path
     first: Command
     second: Command
+    idle: Command
     victim: str
     verified: int
     third: Command
@@ -117,7 +124,9 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     edit_registry(registry, unstudied=("gelu", "swish"))
     first = study_all(checkout, "--workers", "2")
     assert first.code == 0, first.said
+    (results / "README.md").touch()
     second = study_all(checkout, "--workers", "2")
+    idle = study_all(checkout, "--workers", "2")
 
     store = Store(results / "runs")
     victim = next(run for run, record in first.records.items() if settings(record).activation == "sigmoid")
@@ -130,9 +139,20 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     docstring = ast.get_docstring(ast.parse(training.read_text()), clean=False)
     replace(training, str(docstring), "Other words.")
     training.write_text(training.read_text() + "\n# a comment\n")
-    elsewhere = {"TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
-    third = study_all(checkout, "--workers", "0", **elsewhere)
-    return Life(results, first, second, victim, verified, third)
+    third = study_all(checkout, "--workers", "0", **strange_environment(checkout))
+    return Life(results, first, second, idle, victim, verified, third)
+
+
+def strange_environment(folder: Path) -> dict[str, str]:
+    """Another language and time zone, backends of others, and a temporary folder with a long name and a blank."""
+    (folder / "home" / ".keras").mkdir(parents=True)
+    (folder / "home" / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
+    temporary = folder / "a b".ljust(60, "x")
+    temporary.mkdir()
+    return {
+        "TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1", "TMPDIR": str(temporary),
+        "KERAS_BACKEND": "jax", "KERAS_HOME": str(folder / "home" / ".keras"), "MPLBACKEND": "module://nonsense",
+    }  # fmt: skip
 
 
 def settings(record: Record) -> Settings:
@@ -189,6 +209,14 @@ def test_a_second_time_nothing_is_trained_and_nothing_changes(life: Life) -> Non
     assert life.second.files == life.first.files
 
 
+def test_with_nothing_to_do_it_ends_at_once(life: Life) -> None:
+    """Within five seconds, and no file is other than it was."""
+    assert life.idle.code == 0
+    assert "0 runs done: nothing has changed" in life.idle.said
+    assert life.idle.seconds < 5
+    assert (life.idle.records, life.idle.files) == (life.second.records, life.second.files)
+
+
 def test_a_truncated_record_is_found(life: Life) -> None:
     """`study verify` ends with exit code 4, and the record is set aside, not removed."""
     assert life.verified == 4
@@ -196,7 +224,7 @@ def test_a_truncated_record_is_found(life: Life) -> None:
 
 
 def test_done_again_elsewhere_it_is_the_same_run(life: Life) -> None:
-    """Trained again, in another process, alone, in another time zone, language and hash seed: the same to the byte."""
+    """Trained again, alone, in another environment with settings for other backends: the same to the byte."""
     again = life.third.records[life.victim]
     assert again["provenance"]["date"] > life.first.records[life.victim]["provenance"]["date"]
     assert scientific_content(again) == scientific_content(life.first.records[life.victim])
