@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end of the workers
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
-        return _complain(f"interrupted; what was finished is kept. Resume with: {again}", INTERRUPTED)
+        return _complain(f"interrupted; finished runs are kept. Resume with: {again}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
     return code
@@ -105,7 +105,7 @@ def _run_on(folder: Any, plan: Any, names: list[str], options: argparse.Namespac
                 say(f"worker processes: {workers}, {why}")
             outcome = run_experiments(plan, _modules(names), folder, _data(options), workers, options.scheduler)
     except ClusterError as error:
-        return _complain(f"{error}; what was finished is kept: run it again", SOME_FAILED)
+        return _complain(f"{error}; finished runs are kept: run it again", SOME_FAILED)
     say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {folder.path}")
     for failure in outcome.failures:
         say(f"study: {failure}")

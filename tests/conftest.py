@@ -35,7 +35,7 @@ def tiny_data() -> Dataset:
 
 
 class Reference:
-    """DESIGN.md's network and measures in numpy and float64, a layer and an example at a time: the second method.
+    """The network and its measures in numpy and float64, a layer and an example at a time: the second method.
 
     `layers` are (W_l, b_l) or, normalised, (W_l, b_l, gamma_l, beta_l); `phi` maps an array to the activation's values
     and derivatives. The backward pass is for the plain network; the others are held to finite differences.

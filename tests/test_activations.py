@@ -227,7 +227,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_broken_entries_are_refused_with_the_reason(fault):
-    """Whatever is wrong with it, the entry is refused before training, and the message says why. (FAULTS row 12)"""
+    """Whatever is wrong with it, the entry is refused before training, and the message says why."""
     function, reason = REFUSED[fault]
     with pytest.raises(ActivationError, match=f"(?s){reason}"):
         check(entry(function))

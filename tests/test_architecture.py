@@ -1,6 +1,7 @@
 """Importing the study has no side effect, and the import law of pyproject.toml holds."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,13 @@ def test_importing_the_study_has_no_effect(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert json.loads(done.stdout) == {"changed": [], "heavy": []}
+
+
+def test_the_tests_that_the_table_of_faults_names_are_there() -> None:
+    """Each row of CONTRIBUTING.md's table names tests, and every test it names is defined somewhere under tests/."""
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## What can go wrong")[1]
+    rows = [line.split("|")[3] for line in table.splitlines() if line.startswith("|")][2:]
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(rows) > 25
+    assert [row for row in rows if not re.findall(r"`test_\w+`", row)] == []
+    assert [name for row in rows for name in re.findall(r"`(test_\w+)`", row) if f"def {name}(" not in code] == []

@@ -53,7 +53,7 @@ def locked() -> dict[str, tuple[Requirement, list[str]]]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What `make` needs of the project, in a folder whose name is hard on shell scripts, without an environment."""
+    """Copy what `make` needs into a folder whose name is hard on shell scripts, without an environment."""
     folder = tmp_path / "a folder's $HOME"
     for name in ("tools/environment.py", "study/runner/cores.py", "Makefile", "pyproject.toml", "requirements.lock"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Path:
-    """A folder to be the whole PATH: a newcomer's machine, without Python and uv."""
+    """Return a folder to be the whole PATH, as on a newcomer's machine without Python and uv."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in TOOLS:
@@ -86,7 +86,7 @@ def make(folder: Path, *arguments: str, path: object = os.environ["PATH"], **env
 
 
 def study_arguments(checkout: Path, *arguments: str, **environment: str) -> list[str]:
-    """What `python -m study` would be given, as the shell would split it."""
+    """Return the arguments of `python -m study`, as the shell would split them."""
     commands = make(checkout, "-n", *arguments, path=os.environ["PATH"], **environment).stdout
     return shlex.split(commands.splitlines()[-1])[3:]
 
@@ -106,7 +106,7 @@ def test_lock_pins_and_hashes_everything() -> None:
 
 
 def test_lock_satisfies_pyproject() -> None:
-    """What the project says it needs, to run, to test and to build, is what is locked."""
+    """The lock has every package that pyproject.toml needs to run, to test and to build."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
     pins = {name: next(iter(pin.specifier)).version for name, (pin, _) in locked().items()}
@@ -175,8 +175,9 @@ def test_failed_study_fails_make(checkout: Path) -> None:
 
 
 def test_second_call_installs_nothing(checkout: Path, commands: Path) -> None:
-    """As long as the lock says what it said no Python is even looked for, whichever file is newer; another pin asks for
-    a new environment, though the lock be older."""
+    """With the same content of the lock, no Python is even looked for, whichever file is newer. Another pin needs a
+    new environment, even if the lock is older.
+    """
     whole_environment(checkout, "exit 0")
     lock, stamp = checkout / "requirements.lock", checkout / ".venv" / ".installed"
     for of_lock, of_stamp in ((2**31, 1), (1, 2**31)):
@@ -199,7 +200,7 @@ def test_the_tool_too_compares_contents(
 
 
 def whole_environment(checkout: Path, does: str) -> None:
-    """An environment that looks made, whose Python does nothing but this."""
+    """Write an environment that looks made, whose Python does nothing but this."""
     folder = checkout / ".venv" / "bin"
     folder.mkdir(parents=True)
     (folder / "python").write_text(f"#!/bin/sh\n{does}\n")
@@ -218,7 +219,7 @@ def test_a_users_variables_say_only_where_packages_come_from() -> None:
 
 
 def test_an_interrupted_benchmark_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C at any time, also while it is still importing, is no traceback."""
+    """Ctrl-C gives no traceback at any time, also while it is still importing."""
     module = ModuleType("tests.benchmarks.run")
     monkeypatch.setitem(sys.modules, "tests.benchmarks.run", module)
     monkeypatch.setattr(benchmarks, "run", module, raising=False)
@@ -284,7 +285,7 @@ def test_wrong_hash_is_not_installed(checkout: Path, commands: Path) -> None:
 
 
 def tiny_wheel(folder: Path) -> Path:
-    """The smallest package there can be."""
+    """Write the smallest package possible."""
     path = folder / "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")

@@ -1,4 +1,4 @@
-"""The `study` command: what it accepts, what it says, and what its exit code means."""
+"""The `study` command: its options, messages and exit codes."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def _own_signals() -> Iterator[None]:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The fake engine in this process; the log of what it starts, which is not there as long as nothing is trained."""
+    """Install the fake engine; return the log of the runs it starts, which does not exist until the first."""
     synthetic.install(monkeypatch)
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ Said = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def study(fake: Path, capsys: pytest.CaptureFixture[str]) -> Said:
-    """The command with the fake engine, as a function: exit code, standard output and standard error."""
+    """Return the command as a function that returns exit code, standard output and standard error."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         try:
@@ -68,6 +68,36 @@ def test_run_says_what_it_did(study: Said, fake: Path) -> None:
     assert code == 0
     assert "0 runs done, 8 recorded" in said
     assert len(started(fake)) == sum(started(fake).values()) == 8
+
+
+def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same `all` again neither looks at the registry nor draws; with a record cut short, it alone is done again."""
+    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)  # to draw takes seconds
+    asked = ("all", *RUN[1:], "--activations", "relu")
+    assert study(*asked)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "_registry", None)
+        patch.setattr(cli, "_report", None)
+        code, shown, _ = study(*asked)
+        assert code == 0
+        assert "0 runs done: nothing has changed" in shown
+        with pytest.raises(TypeError):
+            study(*asked[:-1], "relu gelu")
+    victim = next(Path("results/runs").glob("?" * 20 + ".json"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    code, _, said = study(*asked)
+    assert code == 0
+    assert "1 runs done, 2 recorded" in said
+    assert sum(started(fake).values()) == 3
+
+
+def test_what_failed_is_tried_again_each_time(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ended with failures is never taken for one that is finished."""
+    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)
+    monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
+    for times in (1, 2):
+        assert study("all", *RUN[1:], "--activations", "relu")[0] == 1
+        assert started(fake) == {"relu 0": times, "relu 1": 1}
 
 
 def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None:
@@ -179,7 +209,7 @@ def synthetic_settings(identity: dict) -> object:
 
 
 def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record of a failure is no result: `plan` counts its run as to do, `train` and `run` do it again. Exit 1, 0."""
+    """A record of a failure does not count: `plan` lists its run, `train` and `run` do it again. Exit 1, 0."""
     monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
     code, _, said = study(*RUN)
     assert code == 1
@@ -220,7 +250,7 @@ def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkey
 
 
 def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry put first in the registry moves those of experiments that are not run again: no two share a colour."""
+    """A new first entry of the registry moves the others, also in experiments that are not run again."""
     baseline = experiments.by_name()["baseline"]
     monkeypatch.setattr(experiments, "by_name", lambda: {"baseline": baseline, "other": baseline})
     study(*RUN)
@@ -315,7 +345,7 @@ def test_a_damaged_plan_is_named(study: Said, fake: Path, content: str) -> None:
 
 
 def test_an_interruption_says_how_to_go_on(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 130; the command to type again, quoted for a shell; what was finished is not done again."""
+    """Exit 130; the command to type again, quoted for a shell; finished runs are not repeated."""
     words = (*RUN, "--activations", "relu gelu")
     monkeypatch.setattr(synthetic, "result", interrupted_at("gelu", synthetic.result))
     code, _, said = study(*words)
@@ -370,7 +400,7 @@ def test_nobody_reading_the_output_is_no_error(unbuffered: str) -> None:
 
 
 def test_nobody_reading_the_progress_stops_nothing(tmp_path: Path) -> None:
-    """Standard error closed, as `2>&1 | head -1` does: every run is done, and the exit code is that of the work."""
+    """Standard error closed, as `2>&1 | head -1` does: every run is done, and the exit code is 0."""
     data = write_data(tmp_path / "data.npz")
     words = [
         "run",

@@ -1,11 +1,12 @@
 """The whole study, small and for real: MNIST, TensorFlow, two processes, from nothing to the report and on from there.
 
-One copy of the library lives through three commands, and the tests look at what each left behind:
+One copy of the library lives through four commands, and the tests look at what each left behind:
 
 1. `study all` with ReLU and sigmoid, two seeds, two epochs, in two processes.
-2. The same again.
-3. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
-   training loop another docstring and comment. `study all` again, in one process.
+2. The same again, with nothing to do.
+3. `study report`, which draws everything again.
+4. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
+   training loop another docstring and comment. `study all` again, in one process and a strange environment.
 """
 
 import ast
@@ -15,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +36,7 @@ ADDED = """\
     "half": Activation(function=lambda z: tf.math.log(z), label="Half", formula="z", source="a test"),
     "narrow": Activation(function=lambda z: tf.cast(z, tf.float16), label="Narrow", formula="z", source="a test"),
 """
-CONTRACT = {  # DESIGN.md's columns
+CONTRACT = {  # columns that readers of the tables rely on
     "accuracy": ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"],
     "runs": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "batch",
              "dropout", "seed", "epochs", "status", "validation_loss", "validation_accuracy", "test_loss",
@@ -49,6 +51,7 @@ class Command:
     """How one `study all` ended, and what it left: records by run, and the report's files by their path."""
 
     code: int
+    seconds: float
     said: str
     records: dict[str, Record]
     files: dict[str, bytes] = field(repr=False)
@@ -80,17 +83,25 @@ def replace(file: Path, old: str, new: str) -> None:
 
 
 def study_all(checkout: Path, *more: str, **variables: str) -> Command:
-    """`study all` in this copy of the library, as the Makefile types it."""
-    command = [sys.executable, "-m", "study", "all", "baseline", "--quick", "--seeds", "2", *more]
+    """Run `study all` in this copy of the library, as the Makefile types it."""
+    return study(checkout, "all", "baseline", "--quick", "--seeds", "2", *more, **variables)
+
+
+def study(checkout: Path, *words: str, **variables: str) -> Command:
+    """Run this command in this copy of the library, and look at what it left."""
+    command = [sys.executable, "-m", "study", *words]
     environment = {**os.environ, "PYTHONPATH": str(checkout), **variables}
+    began = time.monotonic()
     done = subprocess.run(
         command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
+    seconds = time.monotonic() - began
     results = checkout / "results"
     store = Store(results / "runs")
-    paths = [path for path in results.rglob("*") if path.is_file() and "runs" not in path.parts[-3:]]
+    made = (path for path in results.rglob("*") if path.is_file() and "runs" not in path.parts[-3:])
+    paths = [path for path in made if path.name[0] != "."]
     files = {str(path.relative_to(results)): path.read_bytes() for path in paths}
-    return Command(done.returncode, done.stdout, store.find(store.runs()), files)
+    return Command(done.returncode, seconds, done.stdout, store.find(store.runs()), files)
 
 
 @dataclass
@@ -99,10 +110,11 @@ class Life:
 
     results: Path
     first: Command
-    second: Command
+    idle: Command
+    drawn: Command
     victim: str
     verified: int
-    third: Command
+    fourth: Command
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +127,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     edit_registry(registry, unstudied=("gelu", "swish"))
     first = study_all(checkout, "--workers", "2")
     assert first.code == 0, first.said
-    second = study_all(checkout, "--workers", "2")
+    idle = study_all(checkout, "--workers", "2")
+    drawn = study(checkout, "report")
 
     store = Store(results / "runs")
     victim = next(run for run, record in first.records.items() if settings(record).activation == "sigmoid")
@@ -128,9 +141,20 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     docstring = ast.get_docstring(ast.parse(training.read_text()), clean=False)
     replace(training, str(docstring), "Other words.")
     training.write_text(training.read_text() + "\n# a comment\n")
-    elsewhere = {"TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
-    third = study_all(checkout, "--workers", "0", **elsewhere)
-    return Life(results, first, second, victim, verified, third)
+    fourth = study_all(checkout, "--workers", "0", **strange_environment(checkout))
+    return Life(results, first, idle, drawn, victim, verified, fourth)
+
+
+def strange_environment(folder: Path) -> dict[str, str]:
+    """Another language and time zone, backends of others, and a temporary folder with a long name and a blank."""
+    (folder / "home" / ".keras").mkdir(parents=True)
+    (folder / "home" / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
+    temporary = folder / "a b".ljust(60, "x")
+    temporary.mkdir()
+    return {
+        "TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1", "TMPDIR": str(temporary),
+        "KERAS_BACKEND": "jax", "KERAS_HOME": str(folder / "home" / ".keras"), "MPLBACKEND": "module://nonsense",
+    }  # fmt: skip
 
 
 def settings(record: Record) -> Settings:
@@ -170,12 +194,18 @@ def test_networks_learn(life: Life) -> None:
         assert len(record["result"]["history"]["epoch"]) == 2
 
 
-def test_a_second_time_nothing_is_trained_and_nothing_changes(life: Life) -> None:
-    """Exit 0, no run, the same records to the byte, and the same README, tables and figures to the byte."""
-    assert life.second.code == 0
-    assert "0 runs done, 4 recorded" in life.second.said
-    assert life.second.records == life.first.records
-    assert life.second.files == life.first.files
+def test_with_nothing_to_do_it_ends_at_once(life: Life) -> None:
+    """Within five seconds, with exit 0, and no record or file of the report changes."""
+    assert life.idle.code == 0
+    assert "0 runs done: nothing has changed" in life.idle.said
+    assert life.idle.seconds < 5
+    assert (life.idle.records, life.idle.files) == (life.first.records, life.first.files)
+
+
+def test_drawn_again_the_report_is_the_same(life: Life) -> None:
+    """From the same records, README, tables and figures are the same to the byte."""
+    assert life.drawn.code == 0
+    assert life.drawn.files == life.first.files
 
 
 def test_a_truncated_record_is_found(life: Life) -> None:
@@ -185,42 +215,43 @@ def test_a_truncated_record_is_found(life: Life) -> None:
 
 
 def test_done_again_elsewhere_it_is_the_same_run(life: Life) -> None:
-    """Trained again, in another process, alone, in another time zone, language and hash seed: the same to the byte."""
-    again = life.third.records[life.victim]
+    """Trained again, alone, in another environment with settings for other backends: the same to the byte."""
+    again = life.fourth.records[life.victim]
     assert again["provenance"]["date"] > life.first.records[life.victim]["provenance"]["date"]
     assert scientific_content(again) == scientific_content(life.first.records[life.victim])
 
 
 def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
-    """Two runs of the new activation and the damaged one; all other records are those of before, untouched: neither a
-    label, nor a comment or docstring in the training loop retrains."""
-    assert "3 runs done, 6 recorded" in life.third.said
-    assert sorted(by_run(life.third).keys() - by_run(life.first).keys()) == [("arctan", 0), ("arctan", 1)]
+    """Two runs of the new activation and the damaged one are done; all other records are untouched. Neither a label nor
+    a comment or docstring in the training loop retrains.
+    """
+    assert "3 runs done, 6 recorded" in life.fourth.said
+    assert sorted(by_run(life.fourth).keys() - by_run(life.first).keys()) == [("arctan", 0), ("arctan", 1)]
     kept = life.first.records.keys() - {life.victim}
-    assert {run: life.third.records[run] for run in kept} == {run: life.first.records[run] for run in kept}
+    assert {run: life.fourth.records[run] for run in kept} == {run: life.first.records[run] for run in kept}
 
 
 def test_one_entry_more_is_in_every_table_figure_and_answer(life: Life) -> None:
     """Each table with activations has the new one, each figure its label as text, and the report's answer names it."""
-    tables = [name for name in life.third.files if name.startswith("tables/") and name.endswith(".csv")]
+    tables = [name for name in life.fourth.files if name.startswith("tables/") and name.endswith(".csv")]
     for name in tables:
         frame = pd.read_csv(life.results / name)
         if "activation" in frame:
             assert "arctan" in set(frame["activation"]), name
     assert len(tables) >= 6
-    for name, content in life.third.files.items():
+    for name, content in life.fourth.files.items():
         if name.endswith(".svg"):
             assert b">Arctan" in content, name
-    answer = next(line for line in life.third.readme.splitlines() if "mean test accuracies" in line)
+    answer = next(line for line in life.fourth.readme.splitlines() if "mean test accuracies" in line)
     assert "Arctan" in answer
 
 
 def test_a_new_label_is_shown_everywhere(life: Life) -> None:
     """The report speaks of the Rectifier, and no longer of ReLU but in the article's own words."""
-    answer = next(line for line in life.third.readme.splitlines() if "mean test accuracies" in line)
+    answer = next(line for line in life.fourth.readme.splitlines() if "mean test accuracies" in line)
     assert "Rectifier" in answer
     assert "ReLU" not in answer
-    assert b">Rectifier" in life.third.files["figures/baseline_training.svg"]
+    assert b">Rectifier" in life.fourth.files["figures/baseline_training.svg"]
 
 
 @pytest.mark.parametrize(
@@ -229,10 +260,10 @@ def test_a_new_label_is_shown_everywhere(life: Life) -> None:
 )
 def test_a_broken_entry_is_refused_by_name_and_the_rest_goes_on(life: Life, name: str, reason: str) -> None:
     """Exit 1; said in the terminal and in the report with the reason; not one run of it was tried."""
-    assert life.third.code == 1
-    assert re.search(rf"activation '{name}' was refused: it {reason}", life.third.said)
-    assert re.search(rf"{name} was refused: it {reason}", life.third.readme)
-    assert name not in {settings(record).activation for record in life.third.records.values()}
+    assert life.fourth.code == 1
+    assert re.search(rf"activation '{name}' was refused: it {reason}", life.fourth.said)
+    assert re.search(rf"{name} was refused: it {reason}", life.fourth.readme)
+    assert name not in {settings(record).activation for record in life.fourth.records.values()}
     assert name not in json.loads((life.results / "runs" / "plan.json").read_text())["activations"]
 
 

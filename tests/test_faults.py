@@ -57,7 +57,7 @@ def contents(results: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, bytes]:
-    """What a study of four activations and two seeds records when nothing goes wrong."""
+    """Return the records of an undisturbed study of four activations and two seeds."""
     results = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch, signals_kept():
         synthetic.install(patch)
@@ -67,7 +67,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[st
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The fake engine in this process, and the log of what it starts."""
+    """Install the fake engine in this process; yield the log of the runs it starts."""
     synthetic.install(monkeypatch)
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
     with signals_kept():
@@ -76,8 +76,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts are forked, to have many of them in a few seconds")
 def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
-    """After each SIGKILL the next attempt goes on: nothing done is lost or redone, no debris is left or counted, and at
-    the end the records are those of an undisturbed run. Kills came before the first record, and after various numbers.
+    """After each SIGKILL the next attempt goes on. No finished run is lost or repeated; no debris is left or counted.
+    The last records are the same as without kills. Kills came before the first record, and after various numbers.
     """
     killing = [sys.executable, str(ROOT / "tests" / "support" / "killing.py"), str(tmp_path), str(data), "50", "0"]
     done = subprocess.run(killing, env=environment(), capture_output=True, text=True, timeout=240, check=False)
@@ -127,7 +127,7 @@ STOPS = {
 def test_an_interrupted_study_goes_on_where_it_stopped(
     tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], signals: list[signal.Signals]
 ) -> None:
-    """Exit 130 and how to resume, without a traceback; no process is left; what was finished is kept and not redone."""
+    """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated."""
     how = told(fake, pace=0.05, how={"gelu 1": "hang"})
     with started_study(words("run", tmp_path, data, workers=2), how) as running:
         wait_until(lambda: started(fake)["gelu 1"] == 1)
@@ -139,7 +139,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
             time.sleep(0.3)
         _, said = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "interrupted; what was finished is kept. Resume with: study run baseline" in said
+    assert "interrupted; finished runs are kept. Resume with: study run baseline" in said
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
@@ -154,7 +154,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
 
 @contextlib.contextmanager
 def started_study(asked: list[str], how: str) -> Iterator[subprocess.Popen[str]]:
-    """The study in a process and a session of its own, killed at the end if it is still there."""
+    """Start the study in a process and a session of its own, and kill it at the end if it is still there."""
     variables = environment(**{VARIABLE: how})
     running = subprocess.Popen(
         command(*asked), env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -297,14 +297,15 @@ NOBODY = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = get
 
 @pytest.mark.skipif(os.name != "posix", reason="umask and users of POSIX")
 def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path, fake: Path) -> None:
-    """Two processes without HOME, of a user without an entry, with umask 077, in a temporary folder whose path is long
-    and has a blank, told of another backend by a notebook and by Keras' variable: no warning, no traceback, the same
-    records and, to the byte, the same figures as in this process.
+    """The records, and the figures to the byte, are the same as in this process, without a warning or a traceback.
+
+    Theirs are two processes without HOME, of a user without an entry, with umask 077. Their temporary folder has a long
+    path and a blank; a notebook's and Keras' variables name other backends.
     """
     temporary = tmp_path / "a b".ljust(100 - len(str(tmp_path)), "x")
     temporary.mkdir()
     (temporary / "sitecustomize.py").write_text(NOBODY)
-    asked = ("--activations", "relu gelu")
+    asked = ("--activations", "relu")
     variables = environment(TMPDIR=str(temporary), **BROUGHT)
     variables["PYTHONPATH"] += os.pathsep + str(temporary)
     for name in ("HOME", "DISPLAY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
@@ -327,7 +328,7 @@ def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path
 def test_no_network_and_an_empty_cache(
     tmp_path: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 3 in seconds: what was tried, the checksum expected, and where to put the file; nothing was trained."""
+    """Exit 3 in seconds, with the sources tried, the checksum expected, and where to put the file."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound, and not listening
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -357,10 +358,10 @@ NAME = "=1+1"
 
 @pytest.fixture(scope="module")
 def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, int]:
-    """A results folder, and the exit code, of a study in which much is strange, though nothing but one run fails:
+    """Return the results folder and the exit code of a study in which much is strange, and one run fails.
 
-    ReLU has a hostile label; sigmoid diverges with every seed, and in its first epoch; GELU has gradients of exactly
-    zero; Swish fails with one seed, with a hostile error; a fifth activation has a formula of a spreadsheet as name.
+    ReLU has a hostile label. Sigmoid diverges with every seed in its first epoch. GELU has gradients of exactly zero.
+    Swish fails with one seed, with a hostile error. A fifth activation has a formula of a spreadsheet as its name.
     """
     results = tmp_path_factory.mktemp("strange")
     how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
@@ -473,7 +474,7 @@ def test_hostile_texts_on_the_page(strange: tuple[Path, int]) -> None:
 
 
 def test_hostile_texts_in_latex(strange: tuple[Path, int]) -> None:
-    """What LaTeX would act on is escaped; the only commands are those of the table and of characters."""
+    """Every character special to LaTeX is escaped; the only commands make the table and characters."""
     known = {"begin", "end", "toprule", "midrule", "bottomrule", "linewidth", "geq", "leq", "times", *r"\&%$#_{}"}
     found = list((strange[0] / "tables").glob("*.tex"))
     assert found

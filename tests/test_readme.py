@@ -1,4 +1,4 @@
-"""What the README says of the results is what the results say that were committed with it."""
+"""The README agrees with the results that were committed with it."""
 
 import re
 from pathlib import Path

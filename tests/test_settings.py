@@ -47,7 +47,7 @@ def test_every_field_is_guarded():
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
 def test_a_bad_value_is_named_with_its_field_and_what_is_allowed(field, value):
-    """One sentence, of the one field that is wrong, its value, and what it must be. (FAULTS row 14)"""
+    """One sentence, of the one field that is wrong, its value, and what it must be."""
     with pytest.raises(SettingsError) as caught:
         settings(**{field: value})
     (sentence,) = caught.value.problems

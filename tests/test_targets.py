@@ -33,7 +33,7 @@ Said = Callable[..., tuple[int, str, str]]
 
 
 def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNamespace:
-    """A module with one round: these activations, two seeds; its table `found` has a row a run, its claim is A1."""
+    """Return a module with one round of two seeds of these activations, a table `found` (a row a run) and claim A1."""
 
     def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
         return [] if so_far else [Settings(activation=a, seed=s, epochs=3) for a in activations for s in (0, 1)]
@@ -64,7 +64,7 @@ class Concluding:
 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """In the place of experiments/: a verdict, an ordinary question, a timed conclusion, and a long protocol."""
+    """Replace experiments/ by a verdict, an ordinary question, a timed conclusion, and a long protocol."""
     found = {
         "verdict": Concluding(0),
         "usual": asking(1, ("relu",)),
@@ -79,7 +79,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def study(
     modules: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Said]:
-    """The command with the fake engine and the modules above."""
+    """Return the command with the fake engine and the modules above."""
     synthetic.install(monkeypatch)
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
     monkeypatch.chdir(tmp_path)
@@ -112,7 +112,7 @@ def test_a_long_protocol_runs_under_its_own_target_alone(study: Said, tmp_path: 
 
 
 def test_named_it_runs_too(study: Said, tmp_path: Path) -> None:
-    """By name, each goes to its own shelf; of another target than the one given, it is refused."""
+    """Named experiments keep their runs in their own folders; one of another target than the one given is refused."""
     assert study("run", "usual", "long", *DATA)[0] == 0
     assert (len(Store(Path("results/runs"))), len(Store(Path("results/records")))) == (2, 2)
     code, _, said = study("run", "usual", "--target", "claims", *DATA)
@@ -165,8 +165,8 @@ def test_an_interrupted_long_protocol_goes_on(study: Said, tmp_path: Path, monke
     assert started(tmp_path / "log") == {"tanh 0": 1, "tanh 1": 2}
 
 
-def test_verify_covers_both_shelves_and_documents(study: Said) -> None:
-    """A damaged record of either shelf and a damaged document are listed: exit 4."""
+def test_verify_covers_both_folders_and_documents(study: Said) -> None:
+    """A damaged record of either folder and a damaged document are listed: exit 4."""
     study("run", *DATA)
     study("run", "long", *DATA)
     write_document(Path("results/records"), "bench", {"a": 1}, {})
@@ -209,7 +209,7 @@ def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str,
 
 
 def test_a_conclusion_without_its_evidence_is_left_out(study: Said) -> None:
-    """In a quick look nothing is timed, and there is no section of it."""
+    """In a quick look nothing is timed, and the section is left out."""
     assert study("all", "--quick", *DATA)[0] == 0
     assert not Path("results/runs/cost.json").exists()
     assert "Concluded 7" not in readme()

@@ -30,7 +30,7 @@ LOCKED = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r"]
 PROJECT = ["--no-deps", "--no-build-isolation", "--no-index", "-e", "."]
 SLOW_TO_LOAD = "import tensorflow, seaborn, statsmodels.api, dask.distributed"
 
-# What a user's variables may tell pip and uv: where files come from and how they are fetched, never which or whereto.
+# A user's variables may tell pip and uv where files come from and how they are fetched, not which and whereto.
 FETCHING = (
     "INDEX", "FIND_LINKS", "CERT", "PROXY", "TRUSTED_HOST", "INSECURE_HOST", "TIMEOUT", "RETRIES", "CACHE_DIR",
     "KEYRING", "TLS", "OFFLINE", "CONCURRENT",
@@ -118,7 +118,7 @@ def variables(given: "Mapping[str, str]") -> "dict[str, str]":
 
 
 def main() -> int:
-    """Return the exit code: 1 if there is no environment, after a line that says what failed; 130 if interrupted."""
+    """Return the exit code: 1 after a line that says what failed; 130 if interrupted; else 0."""
     if sys.argv[1] == "check":
         print(shortcoming() or "suits")
         return 0

@@ -14,7 +14,7 @@ MARKS = "<!-- answer -->\n", "<!-- /answer -->\n"
 
 
 def answer(report: str) -> str:
-    """The verdict's recommendation, table and caption, and the report's first figure, as the README shows them."""
+    """Return the verdict's recommendation, table and caption, and the first figure, with links from the README."""
     if HEADING not in report:
         raise SystemExit("results/README.md has no verdict yet: make all")
     recommendation, table, caption = report.split(HEADING)[1].strip().split("\n\n")[:3]
@@ -24,7 +24,7 @@ def answer(report: str) -> str:
 
 
 def with_answer(readme: str, report: str) -> str:
-    """The README with what stands between its marks replaced."""
+    """Return the README with the report's answer between its marks."""
     before, rest = readme.split(MARKS[0])
     return f"{before}{MARKS[0]}{answer(report)}{MARKS[1]}{rest.split(MARKS[1])[1]}"
 

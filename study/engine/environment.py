@@ -22,7 +22,7 @@ VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "XLA_FLAGS": " ".join(XLA_FLAGS),
-    # Child processes on Linux use large memory pages: every batch reads a hundred rows from anywhere in 50 MB, and
+    # Child processes on Linux use large memory pages. Every batch reads a hundred rows from anywhere in 50 MB, and
     # looking up the addresses of small pages took a twentieth of an epoch.
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "CUDA_VISIBLE_DEVICES": "-1",

@@ -38,7 +38,7 @@ def _quota(group: Path) -> float:
     for files in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((group / file).read_text() for file in files).split())
-        except (OSError, ValueError):  # there is no such file, or it says "max"
+        except (OSError, ValueError):  # the file does not exist, or says "max"
             continue
         if quota > 0 and period > 0:
             return quota / period

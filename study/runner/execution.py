@@ -136,7 +136,7 @@ def _in_processes(
         with connected(min(workers, len(batch)), scheduler) as client:
             # Submitted, not scattered: scattered data would die with the worker that holds it.
             shared = client.submit(_identity, data, key=f"data-{uuid.uuid4().hex}")
-            fillers = _fillers(client, len(batch))
+            fillers = _fillers(client)
             futures = {
                 client.submit(attempt, job, shared, *limits, key=f"run-{job.identity.id}", pure=False, priority=-place):
                 job for place, job in enumerate(batch)
@@ -154,16 +154,17 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def _fillers(client: distributed.Client, runs: int) -> "list[distributed.Future[Any]]":
-    """Submit tasks that do nothing until there are more than two tasks per thread.
+def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
+    """Submit tasks that do nothing: more than two per thread, to be kept until all runs are finished.
 
-    With fewer, Dask sends several to one worker instead of queueing them, and blames all of them when it dies.
+    With fewer tasks of a kind, finished ones that are kept included, Dask does not queue the runs: it sends several to
+    one worker, and blames all of them when it dies.
     """
     try:
         threads = sum(client.nthreads().values())
     except OSError as lost:  # CommClosedError is one
         raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
-    return [client.submit(_identity, None, key=f"run-{uuid.uuid4().hex}") for _ in range(runs, 2 * threads + 1)]
+    return [client.submit(_identity, None, key=f"run-{uuid.uuid4().hex}") for _ in range(2 * threads + 1)]
 
 
 def _outcome(future: "distributed.Future[Result]") -> Result:

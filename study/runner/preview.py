@@ -43,7 +43,7 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: 
 
 
 def _power(jobs: list[Job], compared: int | None) -> Iterator[str]:
-    """Warn if the seeds (`compared`, or those of the jobs) are too few for the primary test to reject anything."""
+    """Warn if the primary test cannot reject anything with so few seeds: `compared`, or the seeds of the jobs."""
     seeds = len({job.settings.seed for job in jobs}) if compared is None else compared
     others = len({job.settings.activation for job in jobs} - {REFERENCE_ACTIVATION})
     needed = minimum_n(1 - CONFIDENCE, max(others, 1))

@@ -9,7 +9,12 @@ from typing import Any
 from study.plan import EVERYTHING, Plan
 from study.settings import Settings, SettingsError
 
-SPELLINGS = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf"), "none": None}  # beside those of JSON
+SPELLINGS = {
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "-inf": -float("inf"),
+    "none": None,
+}  # which JSON cannot say
 
 
 class UsageError(Exception):

@@ -111,12 +111,12 @@ def asking(modules: Modules) -> dict[str, Experiment]:
 
 
 def is_to_be_timed(plan: Plan, modules: Modules) -> bool:
-    """Return whether a module asks for timings; not in a quick look, for they need a minute and an idle machine."""
+    """Return whether a module asks for timings; a quick look has none: they need a minute and an idle machine."""
     return bool(plan.activations) and not plan.is_quick and any(map(times_activations, modules.values()))
 
 
 def jobs_of(experiment: Experiment, plan: Plan, so_far: Sequence[Record], catalogue: Catalogue) -> dict[str, Job]:
-    """Return the experiment's next round of jobs by run id, without those of activations that are refused."""
+    """Return the experiment's next round of jobs by run id; refused activations get no jobs."""
     wanted = experiment.rounds(plan, so_far)
     described = catalogue.of(settings.activation for settings in wanted)
     good = (settings for settings in wanted if settings.activation in described)

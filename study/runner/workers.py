@@ -39,8 +39,8 @@ DASK = {
     "distributed.worker.multiprocessing-method": "forkserver" if IS_FORKED else "spawn",
     "distributed.comm.timeouts.connect": "20s",
     "distributed.admin.log-format": "%(message)s",
-    "distributed.admin.large-graph-warning-threshold": "1GB",  # the data take 55 MB and are sent once
-    # With Dask's own setting, the C library would return every freed array to the system and ask for it again.
+    "distributed.admin.large-graph-warning-threshold": "1GB",  # the data take 55 MB and are sent once.
+    # With Dask's setting the C library would return every freed array to the system and ask for it again.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     # Dask's statistics would wake every process 50 and 100 times a second.
     "distributed.admin.tick.interval": "1s",

@@ -11,7 +11,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 
 def machine(root: Path, files: dict[str, str]) -> Path:
-    """A root folder with these files."""
+    """Write these files under `root`, and return it."""
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)

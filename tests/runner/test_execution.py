@@ -45,7 +45,7 @@ def contents(store: Store) -> dict[int, bytes]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
-    """What twelve runs in this process, one after the other, leave behind."""
+    """Return the records of twelve runs in this process, one after the other."""
     store = Store(tmp_path_factory.mktemp("undisturbed"))
     execute([job(seed) for seed in range(12)], None, store, task=synthetic.task)
     return contents(store)
@@ -76,8 +76,9 @@ def test_every_run_is_recorded_with_how_it_ended(unruly: Store) -> None:
 
 
 def test_a_run_that_kills_its_process_is_tried_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three times, and no more, and not for the death of another; the record says so. By one process: where a second
-    one dies at the same time and takes the only copy of the data with it, Dask starts a run anew and counts no death.
+    """Three times, no more, and not for the death of another run; the record says so.
+
+    One process is used: if two die at once, and one has the only copy of the data, Dask does not count the death.
     """
     store, log = Store(tmp_path), tmp_path / "log"
     monkeypatch.setenv(VARIABLE, told(log, how=HOW))
@@ -117,7 +118,7 @@ def test_in_this_process_too_a_failure_is_its_own(tmp_path: Path, monkeypatch: p
 
 
 def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
-    """Ctrl-C during a run is not recorded as that run's failure; what was finished before is kept."""
+    """Ctrl-C during a run is not recorded as that run's failure; runs finished before are kept."""
 
     def interrupted(settings, fingerprint, data, seconds):
         if settings.seed == 1:
@@ -155,34 +156,28 @@ def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeyp
 
 @pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
 def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It finds the engine imported, though nothing there asked for it; its environment is this process's of now, and
-    what it compiles is shared where it is to be.
+    """It finds the engine imported, and its environment is this process's of now, with the folder of shared programs.
+
+    The process that it is forked from has one thread: a fork leaves others behind, and what they had locked.
     """
 
     def told_by_the_worker(settings, fingerprint, data, seconds):
         import os
         import sys
 
-        said = {"last": {}, "has_engine": "study.engine.training" in sys.modules}
-        return {"status": "done", **said, "now": os.environ.get("NOW"), "folder": os.environ.get("TF_XLA_FLAGS")}
+        result = {"status": "done", "last": {}, "has_engine": "study.engine.training" in sys.modules}
+        result |= {"now": os.environ.get("NOW"), "folder": os.environ.get("TF_XLA_FLAGS")}
+        return {**result, "threads": len(os.listdir(f"/proc/{os.getppid()}/task"))}  # noqa: PTH208
 
     for now in ("1", "2"):
         monkeypatch.setenv("NOW", now)
         with shared_programs():
             (record,) = execute([job(int(now))], None, Store(tmp_path), workers=1, task=told_by_the_worker)
             assert record["result"]["folder"] == os.environ["TF_XLA_FLAGS"]
-        assert record["result"]["has_engine"]
+        assert (record["result"]["has_engine"], record["result"]["threads"]) == (True, 1)
         assert record["result"]["now"] == now
     (record,) = execute([job(3)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
     assert record["result"]["folder"] == os.environ.get("TF_XLA_FLAGS")
-
-
-@pytest.mark.skipif(not IS_FORKED, reason="worker processes are spawned here")
-def test_what_is_forked_has_one_thread() -> None:
-    """Others would not be there in a worker, and what they had locked would stay so."""
-    count = "import study.runner.preloaded, os; print(len(os.listdir('/proc/self/task')))"
-    done = subprocess.run([sys.executable, "-c", count], env=environment(), capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
 
 
 def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,26 +197,27 @@ def test_cost_counts_the_products() -> None:
     assert cost(run(epochs=3000)) == cost(run(epochs=2000))
 
 
-@pytest.mark.parametrize("lanes", [0, 1, 2, 3])
-def test_runs_that_share_a_program_are_done_together(lanes: int) -> None:
-    """Every job once, `lanes` programs at a time and no more, each program's jobs in the order asked for."""
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_runs_that_share_a_program_are_done_together(count: int) -> None:
+    """Every job is there once, at most `count` programs take turns, and each program's jobs keep their order."""
     kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for seed in range(3) for name, depth in kinds]
     jobs = [Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {}) for settings in asked]
-    found = [job.settings for job in alternate(jobs, lanes)]
+    found = [job.settings for job in alternate(jobs, count)]
     assert sorted(map(repr, found)) == sorted(map(repr, asked))
     for name, depth in kinds:
         assert [s.seed for s in found if (s.activation, s.depth) == (name, depth)] == [0, 1, 2]
     places = {kind: [i for i, s in enumerate(found) if (s.activation, s.depth) == kind] for kind in kinds}
     open_at = [sum(p[0] <= place <= p[-1] for p in places.values()) for place in range(len(found))]
-    assert max(open_at) == min(max(lanes, 1), len(kinds))
+    assert max(open_at) == min(max(count, 1), len(kinds))
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
 def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None:
-    """Every job once and in turn; a program is in one part alone, and no part has more of them than asked, or than
-    workers, so that each has one to begin with.
+    """Every job is in one batch, in turn, and so is every program.
+
+    No batch has more programs than asked, or than workers, and none but the last has fewer than workers.
     """
     kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
     asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
@@ -236,7 +232,7 @@ def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None
 
 
 def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
-    """Three programs: of a long run, of brief runs, and of what measures initial networks; one life for each here."""
+    """Three programs: of a long run, of brief runs, and of what measures initial networks; one batch for each here."""
     brief = [Settings(activation="relu", seed=0, depth=depth, epochs=1) for depth in (1, 2, 50)]
     initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
     asked = [Settings(activation="relu", seed=0), *brief, *initial]
@@ -253,7 +249,7 @@ def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The address and the process of a Dask scheduler, with two workers that nobody restarts."""
+    """Start a Dask scheduler with two workers that nobody restarts; yield its address and process."""
     file = tmp_path / "scheduler.json"
     where = ["--scheduler-file", str(file), "--no-dashboard"]
     serving = [*where, "--host", "127.0.0.1", "--port", "0"]

@@ -38,7 +38,7 @@ def test_a_duration_has_at_most_two_units(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(("columns", "shown"), [(1, "…"), (20, "2/2 runs"), (200, "short [/b]"), (0, "2/2 runs")])
 def test_a_terminal_shows_one_line_that_never_wraps(columns: int, shown: str) -> None:
-    """However narrow the terminal is (0: it does not say), the line is rewritten; a text in brackets is no markup."""
+    """However narrow the terminal is (0: it does not say), the line is rewritten; brackets are shown as they are."""
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     variables = environment(TERM="xterm", COLUMNS="")

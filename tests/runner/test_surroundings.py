@@ -1,4 +1,4 @@
-"""What a user's shell and home folder say does not matter to a command."""
+"""A command does not depend on the user's shell and home folder."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ print(keras.backend.backend(), keras.config.floatx())
 
 
 def said(program: str, variables: dict[str, str]) -> list[str]:
-    """What the program prints in an environment of these variables alone; it must say nothing on standard error."""
+    """Return the lines that the program prints in an environment of these variables; standard error must be empty."""
     needed = {"PATH": os.environ["PATH"], "PYTHONPATH": environment()["PYTHONPATH"]}
     done = subprocess.run(
         [sys.executable, "-c", program], env=needed | variables, capture_output=True, text=True, check=False
@@ -41,8 +41,9 @@ def said(program: str, variables: dict[str, str]) -> list[str]:
 
 
 def test_figures_are_drawn_to_files_whatever_a_notebook_or_a_home_folder_says(tmp_path: Path) -> None:
-    """The backend is agg and sizes are matplotlib's own; no warning is shown; a home that cannot be written to and a
-    terminal without Greek are no obstacle."""
+    """The backend is agg and sizes are matplotlib's own; no warning is shown. A home folder that cannot be
+    written to, and a terminal without Greek, do not matter.
+    """
     (tmp_path / "matplotlibrc").write_text("font.size: 30")
     variables = {"MPLBACKEND": "module://nonsense", "MATPLOTLIBRC": str(tmp_path), "PYTHONIOENCODING": "ascii"}
     assert said(LOOK, {**variables, "HOME": os.devnull}) == ["agg 10.0", r"\u03b2", "False"]

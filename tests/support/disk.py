@@ -14,8 +14,8 @@ class Killed(BaseException):
 class Disk:
     """Counts what would change the disk through pathlib, os.fsync and shutil.rmtree, and stops it when it is time.
 
-    At the `last`-th time half of a write is done, and from then on nothing: full (OSError, though files can be
-    removed), or, if `is_kill`, as if the process had been killed there.
+    At the `last`-th time half of a write is done, and from then on nothing. The disk is full (OSError, though files
+    can be removed), or, if `is_kill`, it is as if the process had been killed there.
     """
 
     def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:

@@ -21,7 +21,7 @@ STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three ste
 
 
 def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
-    """A result like study.engine.training's, drawn from the settings.
+    """Return a result like study.engine.training's, drawn from the settings.
 
     `how`: "diverged" in its second epoch, "diverged at once", or "zero" (every gradient).
     """
@@ -50,7 +50,7 @@ def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
 
 
 def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str, list[Any]]:
-    """Per measure a list over steps of lists over layers; the output layer, having no activation, has no shares."""
+    """Draw, per measure, a list over steps of lists over layers; the output layer has no activation and no shares."""
     measures: dict[str, list[Any]] = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
     for measure in MEASURES:
         values = np.exp(rng.normal(size=(len(STEPS), layers)))
@@ -76,7 +76,7 @@ def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
 
 
 def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
-    """A run without measures that had this accuracy all the time, on all images; NaN: it diverged.
+    """Return the record of a run without measures that always had this accuracy, on all images; NaN: it diverged.
 
     `changes` overwrite its result.
     """
@@ -105,7 +105,7 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
 def all_rounds(
     rounds: Callable[..., list[Settings]], plan: Any, accuracy: Callable[[Settings], float], most: int = 20
 ) -> list[Record]:
-    """The records of every round, if a run's accuracy is that of this function."""
+    """Return the records of every round; `accuracy` gives the accuracy of each run."""
     records: dict[str, Record] = {}
     for _ in range(most):
         wanted = rounds(plan, list(records.values()))

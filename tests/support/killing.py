@@ -26,7 +26,7 @@ PACE = 0.002  # seconds a run takes
 
 
 def start(folder: Path, data: Path) -> int:
-    """The process id of a child that runs the study in the folder, in this process and without Dask."""
+    """Fork a child that runs the study in the folder without Dask; return its process id."""
     child = os.fork()
     if child:
         return child
@@ -37,7 +37,7 @@ def start(folder: Path, data: Path) -> int:
 
 
 def look(folder: Path) -> dict[str, str]:
-    """A hash of the scientific content of every record that is whole, by run id; nothing is set aside by looking."""
+    """Return a hash of the scientific content of every whole record, by run id; no record is set aside."""
     store = Store(folder / "r" / "runs")
     damaged = [problem for problem in store.problems() if "damaged/" not in problem]
     assert not damaged, damaged
@@ -45,7 +45,7 @@ def look(folder: Path) -> dict[str, str]:
 
 
 def attempt(folder: Path, data: Path, delay: float) -> dict:
-    """Run and kill after `delay` seconds; what was there before and afterwards, and how often each run was started."""
+    """Run, kill after `delay` seconds, and return the records before and after, and how often each run was started."""
     folder.mkdir(exist_ok=True)
     before, log = look(folder), synthetic.started(folder / "log")
     child = start(folder, data)

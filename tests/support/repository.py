@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tool(name: str) -> ModuleType:
-    """A module of tools/, which is not a package."""
+    """Import a module of tools/, which is not a package."""
     specification = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
@@ -23,8 +23,7 @@ def tool(name: str) -> ModuleType:
 def unpack_committed(folder: Path, *paths: str) -> None:
     """Write these files and folders to `folder` as they are in the last commit; without git, the test is skipped.
 
-    `make all` overwrites results/ with this machine's numbers: what a test says of the committed edition must not be
-    read from there.
+    A test of the committed edition must not read results/, because `make all` overwrites it.
     """
     try:
         done = subprocess.run(

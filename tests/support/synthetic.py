@@ -1,8 +1,8 @@
 """A study whose engine is a fake: seconds of the real command line, session, cluster and report without TensorFlow.
 
 `python tests/support/synthetic.py run ...` is the `study` command with the registry and the training below in place of
-the real ones, in every process it starts; `install` does the same inside a test. What the fake
-runs do besides returning numbers drawn from their settings is told by `told(...)`, through the environment.
+the real ones, in every process it starts; `install` does the same inside a test. `told(...)`,
+through the environment, says what else the fake runs do besides returning numbers drawn from their settings.
 """
 
 import contextlib
@@ -95,7 +95,7 @@ def depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 
 
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
-    """The value of VARIABLE for fake runs that append a line to `log` when they start, then take `pace` seconds.
+    """Return the value of VARIABLE for fake runs that append a line to `log` when they start, and take `pace` seconds.
 
     `how` says what becomes of the runs of an activation ("relu") or of one run ("relu 3"); see `train` for the words.
     """
@@ -103,12 +103,12 @@ def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | No
 
 
 def started(log: Path) -> Counter[str]:
-    """How often each run ("relu 3") was started."""
+    """Count how often each run ("relu 3") was started."""
     return Counter(log.read_text().splitlines()) if log.exists() else Counter()
 
 
 def train(settings, data, activation, *, seconds=math.inf):
-    """A result like study.engine.training's, from the settings alone, unless `told` otherwise."""
+    """Return a result like study.engine.training's, from the settings alone, unless `told` otherwise."""
     orders = json.loads(os.environ.get(VARIABLE) or told())
     name = f"{settings.activation} {settings.seed}"
     how = orders["how"].get(name, orders["how"].get(settings.activation))
@@ -164,7 +164,7 @@ def measure(names, repeats: int) -> dict:
 
 
 def write_data(path: Path, training: int = 12, test: int = 6) -> Path:
-    """An .npz in MNIST's format, of noise."""
+    """Write noise in MNIST's format, and return the path."""
     rng = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", training), ("test", test)):
@@ -175,13 +175,13 @@ def write_data(path: Path, training: int = 12, test: int = 6) -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment, in which `study` and this module can be imported, with these variables."""
+    """Return this process's environment with these variables; `study` and this module can be imported in it."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
     return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "", **variables}
 
 
 def command(*arguments: object) -> list[str]:
-    """The `study` command with the fake engine, ready for subprocess."""
+    """Return the `study` command with the fake engine, ready for subprocess."""
     return [sys.executable, str(ROOT / "tests" / "support" / "synthetic.py"), *map(str, arguments)]
 
 
@@ -194,7 +194,7 @@ def run_study(*arguments: object, **variables: str) -> subprocess.CompletedProce
 
 @contextlib.contextmanager
 def signals_kept() -> Iterator[None]:
-    """The command takes SIGTERM for itself, and at its end SIGINT; give them back, for child processes inherit them."""
+    """Restore the handlers of SIGTERM and SIGINT, which the command sets and child processes inherit."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
@@ -204,7 +204,7 @@ def signals_kept() -> Iterator[None]:
 
 
 class Patch:
-    """As pytest's monkeypatch, for a process of its own: nothing is undone. To import pytest takes a second."""
+    """Set like pytest's monkeypatch, and never undo: importing pytest takes a process a second."""
 
     def setattr(self, owner, name, value, raising=True) -> None:
         setattr(owner, name, value)
