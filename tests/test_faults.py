@@ -35,8 +35,6 @@ from study import cli, figures
 from study.records.store import Store
 from study.report import writing as report
 
-FOUR = ("relu", "sigmoid", "gelu", "swish")
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -123,33 +121,45 @@ STOPS = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("signals", STOPS.values(), ids=STOPS)
+@pytest.mark.usefixtures("fake")
 def test_an_interrupted_study_goes_on_where_it_stopped(
-    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], signals: list[signal.Signals]
+    tmp_path: Path, data: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated."""
-    how = told(fake, pace=0.05, how={"gelu 1": "hang"})
-    with started_study(words("run", tmp_path, data, workers=2), how) as running:
-        wait_until(lambda: started(fake)["gelu 1"] == 1)
-        wait_until(lambda: len(Store(tmp_path / "runs")) >= 2)
-        family = psutil.Process(running.pid).children(recursive=True)
-        assert len(family) >= 2
-        for number in signals:
-            os.killpg(running.pid, number)  # as a terminal does it: to the workers as well
-            time.sleep(0.3)
-        _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "interrupted; finished runs are kept. Resume with: study run baseline" in said
-    assert "Traceback" not in said
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert alive == []
-    kept = contents(tmp_path)
-    assert kept.items() <= undisturbed.items()
-    assert 2 <= len(kept) < 8
-    before = started(fake)
-    assert cli.main(words("run", tmp_path, data)) == 0
-    assert contents(tmp_path) == undisturbed
-    assert sum((started(fake) - before).values()) == 8 - len(kept)
+    """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated.
+
+    Three studies run at once, because most of the time they wait. The signals reach their workers too.
+    """
+    logs = {name: tmp_path / f"{name}.log" for name in STOPS}
+    with contextlib.ExitStack() as stack:
+        running = {
+            name: stack.enter_context(
+                started_study(words("run", tmp_path / name, data, workers=2), told(log, 0.05, {"gelu 1": "hang"}))
+            )
+            for name, log in logs.items()
+        }
+        families = {}
+        for name, process in running.items():
+            wait_until(lambda log=logs[name]: started(log)["gelu 1"] == 1)
+            wait_until(lambda name=name: len(Store(tmp_path / name / "runs")) >= 2)
+            families[name] = psutil.Process(process.pid).children(recursive=True)
+        for name, process in running.items():
+            for number in STOPS[name]:
+                os.killpg(process.pid, number)  # as a terminal does it: to the workers as well
+                time.sleep(0.3)
+        said = {name: process.communicate(timeout=60)[1] for name, process in running.items()}
+    for name, process in running.items():
+        assert process.returncode == 130, name
+        assert "interrupted; finished runs are kept. Resume with: study run baseline" in said[name]
+        assert "Traceback" not in said[name]
+        assert len(families[name]) >= 2
+        assert psutil.wait_procs(families[name], timeout=20)[1] == []
+        kept, before = contents(tmp_path / name), started(logs[name])
+        assert kept.items() <= undisturbed.items()
+        assert 2 <= len(kept) < 8
+        monkeypatch.setenv(VARIABLE, told(logs[name]))
+        assert cli.main(words("run", tmp_path / name, data)) == 0
+        assert contents(tmp_path / name) == undisturbed
+        assert sum((started(logs[name]) - before).values()) == 8 - len(kept)
 
 
 @contextlib.contextmanager
