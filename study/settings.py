@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# What a run may have. glorot_uniform and he_normal are Keras'. The next three draw Gaussian weights. unit_norm draws
-# Gaussian kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
+# glorot_uniform and he_normal are Keras'. critical, centred and gaussian draw Gaussian weights. unit_norm draws Gaussian
+# kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
 # Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",

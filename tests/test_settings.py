@@ -1,4 +1,4 @@
-"""A run's settings: what is refused and how, what survives JSON, what the defaults are."""
+"""Settings of a run: bad values are refused by name, JSON keeps them, the defaults are the article's."""
 
 import dataclasses
 import json

@@ -13,8 +13,8 @@ SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")  # op
 def kept_bytes(function: Function) -> dict[str, float]:
     """Return the bytes an element, in float32, that TensorFlow's gradient of `function` reads of the forward pass.
 
-    `output_bytes` are those of phi's own output, which the next layer keeps anyway. `other_bytes` are those of all
-    other tensors as large as z, z included. Constants and tensors of which only the shape is read do not count.
+    `output_bytes` counts phi's own output, which the next layer keeps anyway. `other_bytes` counts all other tensors as
+    large as z, z included. Constants and tensors of which only the shape is read do not count.
     """
     with tf.Graph().as_default() as graph:
         z = tf.compat.v1.placeholder(tf.float32, [COUNTED])

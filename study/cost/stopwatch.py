@@ -31,7 +31,7 @@ from study.settings import Settings
 IMAGES = (60_000, 10_000)  # of MNIST, to train on and to test
 INKED = 719  # pixels of MNIST that are not blank in every image; the engine leaves the others out
 BANK = 8  # small tensors taken in turn; together they stay in a core's cache
-LATE_EPOCH = 3  # its first updates hold two logged steps in several hundred, as those of most epochs do
+LATE_EPOCH = 3  # its first updates hold two logged steps in several hundred, like most epochs
 COPY = "copy"  # stands for an activation that computes nothing: it reads the tensor and writes it
 
 Timing = Callable[[], float]
@@ -40,8 +40,10 @@ Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it i
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is timed: `passes` over small tensors of `shape`, `large_passes` over tensors of `large` elements, and
-    `updates` of a network; each `repeats` times.
+    """Sizes of the timings, each taken `repeats` times.
+
+    They are `passes` over small tensors of `shape`, `large_passes` over tensors of `large` elements, and `updates` of
+    a network.
     """
 
     shape: tuple[int, int] = TIMING_SHAPE

@@ -1,7 +1,7 @@
 """Describe a network, and name what the forward and the backward pass find in a layer.
 
-h_0 = x, z_l = h_{l-1} W_l + b_l, h_l = phi(z_l); delta_l = d loss / d z_l, where the loss is the mean over the batch of
-B examples.
+The inputs are h_0 = x. Layer l computes z_l = h_{l-1} W_l + b_l and h_l = phi(z_l). Its delta_l is d loss / d z_l,
+where the loss is the mean over the batch of B examples.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Parameters = tuple[Tensors, ...]
 
 
 class Layers(NamedTuple):
-    """What each of the `count` layers of a group does; see Architecture."""
+    """The operations of each of the `count` layers of a group; see Architecture."""
 
     count: Any
     is_looped: bool
@@ -30,7 +30,7 @@ class Layers(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a hidden layer does to its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
+    """The operations of a hidden layer on its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
 
     `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
     `counts` are the layers of every group, scalar tensors in a compiled program. None stands for one layer a row.

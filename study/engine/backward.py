@@ -1,8 +1,9 @@
 """The backward pass, from the output layer to layer 1: every gradient of the study is computed here.
 
-The pass is written out (Rumelhart, Hinton & Williams 1986), so that the error signal that moves the weights is the one
-that is measured. Only phi' comes from TensorFlow, so that any entry of the registry works. The pass calls a visitor
-for each layer. The visitor measures and updates the layer at once, so that gradients need not be stored.
+The pass is written out (Rumelhart, Hinton & Williams 1986), so that the study measures the very error signal that moves
+the weights. Only phi' comes from TensorFlow, so that any entry of the registry works. The pass calls a visitor for each
+layer. The visitor measures and updates the layer at once, so that gradients need not be stored. measures.py turns the
+gradients of a layer into numbers such as the gradient norm.
 """
 
 import functools
@@ -32,11 +33,11 @@ def backward(
     A group is a tuple of nests of tensors (rows, ...), and its first entry are its parameters. `output_delta` (B, 10)
     is the delta of the output layer; everything is computed in its precision.
 
-    `visit` gets the index of the group, the rows of one layer, its signals and its gradients; in a group of one layer,
-    the rows keep their first axis of 1. It returns three things:
+    `visit` gets the index of the group, the rows of one layer, its signals and its gradients. In a group of one layer,
+    the rows keep their first axis of 1. The visitor returns three things:
 
     - the gradient in the layer's inputs (B, fan_in), so that a program can order its reads of a layer before its
-      writes; the one of layer 1 is not used;
+      writes (in layer 1 it is not used);
     - the rows that replace the layer's, or None if the layer stays as it is;
     - its measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite `buffers[group]`.
     """

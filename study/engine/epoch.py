@@ -18,11 +18,12 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 
 class Epoch(NamedTuple):
-    """What decides an epoch: numbers of the run, and what the epoch trains on and logs.
+    """The inputs that decide an epoch, besides network and data.
 
     - hyperparameters (5,): learning rate, momentum, epsilon, 1 - beta_1, 1 - beta_2.
     - draws: a number of the run that seeds dropout and shifts.
-    - first_step: updates done before the epoch; `updates`: updates to do now.
+    - first_step: updates done before the epoch.
+    - updates: updates to do now.
     - order (steps, B): indices of the images of each step.
     - log_rows (steps + 1,): the row of the log that each step is written to, or -1.
     """
@@ -40,8 +41,8 @@ def train_epoch(
 ) -> tuple[State, tuple[tf.Tensor, ...], Measures]:
     """Carry out the updates of an epoch, and measure the network before those that are logged.
 
-    Return the new state; the totals (sum of batch losses, images classified right, first step whose loss was not
-    finite or -1); and the log, {name: (MOST_LOGGED, rows of all groups)}.
+    Return the new state, the totals and the log, {name: (MOST_LOGGED, rows of all groups)}. The totals are the sum of
+    batch losses, the number of images classified right, and the first step whose loss was not finite, or -1.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))
@@ -90,8 +91,8 @@ class _Steps:
 
         The images pass through the branch, so that the update, which depends on them, comes after the measurement.
         If the two were unordered, the compiler would copy parameters and slots in every step: a fifth of its time.
-        The images pass as bytes. If the compiler fetched and converted them in one loop, the loop would be too long
-        for the processor to look ahead, and images would be fetched too late.
+        The images pass as bytes. A loop that fetched and converted them would be too long for the processor to look
+        ahead, and images would be fetched too late.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])

@@ -38,8 +38,8 @@ def forward(
 ) -> tuple[tf.Tensor, list[Signals]]:
     """Return the logits (B, 10) for inputs x (B, 784), and the signals of every group, as in training.
 
-    `seed` (2,) int32 draws the masks of dropout; without it nothing is dropped. `buffers` are overwritten: those of
-    `signal_buffers`, or the signals of an earlier step.
+    `seed` (2,) int32 draws the masks of dropout; without it nothing is dropped. The pass overwrites `buffers`,
+    which `signal_buffers` or an earlier step returned.
     """
     buffers = buffers or signal_buffers(architecture, parameters, x.shape[0], seed is not None)
     return visit_forward(architecture, parameters, x, lambda group, row, signals: signals, buffers, seed=seed)

@@ -19,8 +19,8 @@ def measure_initial(
 ) -> Measures:
     """Return what an epoch measures before its first update, on its first `batch` (B,), as {name: (1, rows)}.
 
-    The forward pass is that of training, where the number `draws` seeds dropout and shifts. The backward pass runs in
-    INITIAL_ERRORS.
+    The forward pass is the same as in training, where the number `draws` seeds dropout and shifts. The backward pass
+    runs in INITIAL_ERRORS.
     """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])

@@ -22,7 +22,7 @@ BATCH_MEASURES = (
 )  # fmt: skip
 PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
 UPDATE_MEASURES = ("update_ratio",)
-WEIGHT_MEASURES = (*PROBE_MEASURES, *UPDATE_MEASURES)  # what is measured without the training batch
+WEIGHT_MEASURES = (*PROBE_MEASURES, *UPDATE_MEASURES)  # measured without the training batch
 MEASURES = (*BATCH_MEASURES, *WEIGHT_MEASURES)
 
 Measures = dict[str, tf.Tensor]

@@ -1,4 +1,4 @@
-"""What a compiled program knows of its network: the activation, the kind, and how to prepare data and measures."""
+"""The network that a program is compiled for: how to prepare its data, score examples and join its measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,5 +85,5 @@ def parameters_of(state: State) -> Parameters:
 
 
 def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
-    """Return the parameters and the moving moments of the groups: what the network is used with."""
+    """Return the parameters and the moving moments of the groups, which outputs depend on outside training."""
     return parameters_of(state), tuple(moving for *_, moving in state)

@@ -5,16 +5,13 @@ import dataclasses
 from study.engine.layer_groups import LayerGroup, Shape, layer_groups
 from study.settings import Settings
 
-# Precision of the errors in a network that is not trained. In float32, those of a deep network would underflow to 0.
+# Precision of the errors in a network that is not trained. In float32, tiny errors of deep networks would be 0.
 INITIAL_ERRORS = "float64"
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKind:
-    """What a compiled program depends on, besides the activation.
-
-    `shapes` are the shapes of the layer groups; the other fields are those of Settings.
-    """
+    """The settings that a compiled program depends on, and the shapes of its layer groups."""
 
     shapes: tuple[Shape, ...]
     normalization: str

@@ -107,7 +107,7 @@ class Run:
         return float(loss) / size, float(hits) / size
 
     def parameters_of_all_pixels(self, state: State) -> Parameters:
-        """Return a state's parameters, with weights of all 784 pixels: those of blank pixels are the initial ones."""
+        """Return a state's parameters with weights of all 784 pixels; blank pixels keep their initial weights."""
         (first, *others), _ = weights_of(state)
         drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
         kernel = tf.constant(self.images.widened(first[0].numpy(), drawn.numpy()))

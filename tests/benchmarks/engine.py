@@ -9,8 +9,11 @@ from tests.benchmarks.task import STEPS, Contender, is_logged, timed
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """All measures at the steps that a run measures; all, in every epoch at the steps of a run's first, which has the
-    most; none at all, by the same program; and as a run measures, with the validation of the epoch.
+    """Return four contenders, all by the same program.
+
+    `engine` measures at the steps that a run measures. `engine_first` measures, in every epoch, at the steps of a run's
+    first epoch, which has the most. `engine_bare` measures nothing. `engine_validation` measures as a run does, and
+    evaluates the validation images after each epoch.
     """
     return {
         "engine": _epochs(_run(data)),
@@ -21,7 +24,7 @@ def contenders(data: Dataset) -> dict[str, Contender]:
 
 
 def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str, float]:
-    """A whole run by the public `train`, its validation and test included: seconds without compiling, and compiling.
+    """Time a whole run by the public `train`, with validation and test: seconds without compiling, and of compiling.
 
     `anew` compiles a program of its own, which runs of another depth would have shared.
     """

@@ -46,7 +46,7 @@ def test_what_was_traced_before_does_not_change_the_names():
 
 
 def traced(what: str) -> set[str]:
-    """The names of the functions within a loop traced as `what`."""
+    """Return the names of the functions within a loop traced as `what`."""
     loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
     with numbered_by(what):
         graph = loop.get_concrete_function(tf.TensorSpec([], tf.float32)).graph

@@ -1,4 +1,4 @@
-"""What is measured in every layer: by hand, by finite differences, by automatic differentiation, by numpy."""
+"""Gradients and measures of every layer: by finite differences, automatic differentiation, numpy and written sums."""
 
 import dataclasses
 import itertools
@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_network import NumpyNetwork
 from scipy.special import expit, ndtr
 
 from study.activations import REGISTRY, value_and_derivative
@@ -40,7 +41,7 @@ class Problem:
 
 
 def stacked(layers, groups=GROUPS):
-    """The layers as the engine takes them: those from `first` up to `last` in one tensor a role, kernels transposed."""
+    """Stack the layers of each group, from its first up to its last, in one tensor a role; kernels are transposed."""
     grouped = [zip(*layers[first:last], strict=True) for first, last in groups]
     return tuple(tuple(tf.constant(np.stack([a.T for a in arrays])) for arrays in group) for group in grouped)
 
@@ -60,7 +61,7 @@ def problem(seed=4, scale=1.0, batch=5, dtype=np.float64, normalization="none", 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """What the backward pass showed of one layer: its signals, its gradients and, None of the output layer, phi."""
+    """The signals and gradients that the backward pass showed of a layer, and phi, None for the output layer."""
 
     signals: Signals
     gradients: Gradients
@@ -177,10 +178,10 @@ ARCHITECTURES = [(name, "none", False) for name in SMOOTH] + [
 
 
 @pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
-def test_gradients_are_finite_differences(name, normalization, residual, reference):
+def test_gradients_are_finite_differences(name, normalization, residual):
     """d loss / d every parameter, entry by entry, of a loss that numpy and scipy compute, in float64."""
     p = problem(normalization=normalization)
-    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    network = NumpyNetwork(p.layers, SMOOTH[name], normalization, residual)
     loss, found = run(p, Architecture(REGISTRY[name].function, normalization, residual))
     assert loss == pytest.approx(network.losses(p.x, p.y).mean(), rel=1e-7)
     for array, slope in zip((a for layer in network.layers for a in layer), slopes(found), strict=True):
@@ -189,11 +190,11 @@ def test_gradients_are_finite_differences(name, normalization, residual, referen
 
 
 @pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
-def test_error_signals_are_finite_differences(name, normalization, residual, reference):
+def test_error_signals_are_finite_differences(name, normalization, residual):
     """B times the change of the loss with a nudge of one z_{l,i} is delta_{l,i}, and `error` is their size."""
     p = problem(normalization=normalization)
     architecture = Architecture(REGISTRY[name].function, normalization, residual)
-    network = reference(p.layers, SMOOTH[name], normalization, residual)
+    network = NumpyNetwork(p.layers, SMOOTH[name], normalization, residual)
     _, found = run(p, architecture)
     errors = batch_measures(found)["error"]
     for layer, (delta, error) in enumerate(zip(deltas(found), errors, strict=True), start=1):
@@ -206,7 +207,7 @@ def test_error_signals_are_finite_differences(name, normalization, residual, ref
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_looped_group_is_the_same_network_unrolled(name):
-    """Five equal layers in a loop: every gradient is that of TensorFlow's tape through a plain chain of six layers."""
+    """Five equal layers in a loop have the gradients that TensorFlow's tape finds in a plain chain of six layers."""
     p = problem(seed=5, sizes=(7, *[4] * 6, 3), groups=((0, 1), (1, 6), (6, 7)))
     variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
     with tf.GradientTape() as tape:
@@ -347,14 +348,14 @@ def test_update_ratios_by_hand(update, kernel, ratio):
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 @pytest.mark.parametrize("name", REGISTRY)
-def test_every_measure_is_what_numpy_finds(name, scale, reference):
+def test_every_measure_is_what_numpy_finds(name, scale):
     """All of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
     p = problem(seed=6, scale=scale, batch=12)
     supremum = derivative_supremum(REGISTRY[name])
     _, found = run(p, plain(name))
     probe = np.random.default_rng(7).normal(size=(9, 7))
     measured = batch_measures(found) | probe_measures(plain(name), p.parameters, supremum, probe)
-    expected = reference(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
+    expected = NumpyNetwork(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
     assert measured.keys() == expected.keys()
     for measure, values in expected.items():
         np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
@@ -375,7 +376,7 @@ def test_norms_reach_as_far_as_float32(exponent, compiled):
     assert np.sqrt(square(tf.constant(x[:3]), [0, 1])) == pytest.approx(math.sqrt(26) * unit, rel=1e-6)
 
 
-def test_a_vanishing_error_is_not_reported_as_zero(reference):
+def test_a_vanishing_error_is_not_reported_as_zero():
     """Errors about 1e-25 and 1e-30 in float32 measure what float64 finds; their squares underflow."""
     p = problem(seed=8, dtype=np.float32)
     for factor, layer in ((1e-25, 6), (1e-5, 3)):
@@ -383,7 +384,7 @@ def test_a_vanishing_error_is_not_reported_as_zero(reference):
     p = dataclasses.replace(p, parameters=stacked(p.layers))
     _, found = run(p, plain("sigmoid"))
     measured = batch_measures(found)
-    expected = reference(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
+    expected = NumpyNetwork(p.layers, SMOOTH["sigmoid"]).measures(p.x, p.y, p.x, 0.25)
     for measure in ("weight_gradient", "error", "example_weight_gradient"):
         assert max(expected[measure][:3]) < 1e-29 < 1e-26 < max(expected[measure][3:6]) < 1e-23
         np.testing.assert_allclose(measured[measure], expected[measure], rtol=1e-4)
@@ -409,7 +410,7 @@ DROPPING = Architecture(tf.math.tanh, dropout=0.4)
 
 
 def test_gradients_with_dropout_are_the_tapes():
-    """Every gradient is that of TensorFlow's tape through h_l = tanh(z_l) * mask_l, and every mask drops something."""
+    """TensorFlow's tape through h_l = tanh(z_l) * mask_l finds every gradient, and every mask drops something."""
     p = problem(seed=5, sizes=(7, 4, 4, 4, 3), groups=((0, 1), (1, 3), (3, 4)))
     _, found = run(p, DROPPING, tf.constant([7, 3]))
     masks = [layer.signals.mask[0] for layer in found[:-1]]

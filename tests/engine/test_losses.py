@@ -1,4 +1,4 @@
-"""Outputs and losses: their gradients by finite differences, their values by numpy, their hits by hand."""
+"""Outputs and losses: gradients by finite differences, values by numpy, hits by counting."""
 
 import math
 

@@ -184,7 +184,7 @@ def test_a_centred_sigmoid_network_is_a_tanh_network():
 
 
 def test_normalised_layers_start_with_gamma_1_and_beta_0():
-    """In the hidden layers; the kernels are those of the same seed without normalisation."""
+    """In the hidden layers; the kernels equal the kernels of the same seed without normalisation."""
     normalised, bare = layers(normalization="batch"), layers()
     assert [len(layer) for layer in normalised] == [4] * 5 + [2]
     assert all((gamma == 1).all() and not beta.any() for _, _, gamma, beta in normalised[:-1])
@@ -244,7 +244,7 @@ def test_everything_has_the_precision_asked_for(precision):
     ],
 )
 def test_the_keras_model_is_the_same_network(name, changes):
-    """Its logits are those of our forward pass, in use as in training, on weights that are the run's own."""
+    """It has the run's weights, and its logits equal our forward pass's, outside training and in training."""
     chosen = settings(**{"activation": name, "depth": 3, "width": (6, 5, 5), "precision": "float64", **changes})
     parameters = initial_parameters(chosen, SQUARE_NORM)
     model = keras_model(chosen, REGISTRY[name], SQUARE_NORM)

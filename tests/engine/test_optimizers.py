@@ -15,7 +15,7 @@ KERAS = {
 
 
 def trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
-    """A parameter (units,) after each of the gradients (steps, units), by our optimiser; (steps, units)."""
+    """Return a parameter (units,) after each of the gradients (steps, units), by our optimiser: (steps, units)."""
     rule, dtype = OPTIMIZERS[name], gradients.dtype
     parameter = tf.constant(start)
     slots = (tf.zeros_like(parameter),) * rule.slots
@@ -31,7 +31,7 @@ def trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
 
 
 def keras_trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
-    """The same by Keras' optimiser."""
+    """Return the same by Keras' optimiser."""
     optimizer = KERAS[name](rate, momentum, epsilon)
     for number in ("beta_1", "beta_2", "momentum"):  # Keras rounds them to float32 unless they are numpy's
         if hasattr(optimizer, number):

@@ -1,4 +1,4 @@
-"""What the compiler makes of a program."""
+"""The compiled program of an epoch copies nothing large in its steps."""
 
 import dataclasses
 import re
@@ -28,7 +28,7 @@ def test_no_step_copies_the_kernels_that_it_updates_or_their_slots(changes, tiny
 
 
 def compiled_epoch(run):
-    """The text of XLA's program of an epoch, optimised: one computation after another, the whole program's last."""
+    """Return the text of XLA's optimised program of an epoch: its computations in turn, the whole program last."""
     epoch = run.programs.epoch
 
     def read(*arguments):
@@ -39,6 +39,6 @@ def compiled_epoch(run):
 
 
 def copied(text):
-    """The shapes of the float32 that are copied: of "f32[1,24,24]", (1, 24, 24)."""
+    """Return the shapes of the float32 tensors that the text copies: for "f32[1,24,24]", (1, 24, 24)."""
     found = re.findall(r"= f32\[([\d,]+)\]\S* copy\(", text)
     return {tuple(map(int, shape.split(","))) for shape in found}

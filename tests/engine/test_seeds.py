@@ -44,7 +44,7 @@ def test_an_impossible_split_is_refused(n: int, validation: int, seed: int) -> N
 
 
 def test_the_images_lengths_in_groups(tiny_data: Dataset) -> None:
-    """In ascending order, their mean that of the images, and group by group what sorting all lengths gives."""
+    """In ascending order, with the mean of the images, and group by group the same as sorting all lengths."""
     lengths = np.sort(((tiny_data.training_images / 255) ** 2).sum(axis=1))
     groups = input_norms.square_norms(tiny_data, len(lengths))
     assert groups == pytest.approx(lengths)

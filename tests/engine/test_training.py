@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 from keras_model import keras_model, layer_parameters
+from numpy_network import NumpyNetwork
 from started import start
 
 from study.activations import REGISTRY, value_and_derivative
@@ -47,7 +48,7 @@ def train(data, **changes):
 
 
 def science(result):
-    """What a run found, without what it cost."""
+    """Return the result of a run without its timings."""
     return {name: value for name, value in result.items() if name != "timings"}
 
 
@@ -73,8 +74,8 @@ def batch(data, indices):
     return data.training_images[indices] / 255, data.training_labels[indices].astype(np.int64)
 
 
-def keras_twin(run, activation):
-    """The run's Keras model; not compiled by XLA, and in full float64."""
+def keras_model_of(run, activation):
+    """Return the run's Keras model, not compiled by XLA, and in full float64."""
     model = keras_model(run.settings, activation, run.images.square_norm)
     model.jit_compile = False
     for number in ("beta_1", "beta_2", "momentum"):  # Keras rounds them to float32 unless they are numpy's
@@ -85,7 +86,7 @@ def keras_twin(run, activation):
 
 def assert_same_as_keras(run, data, activation):
     """After the run's four epochs and one call of fit on the same 100 batches, the arrays are equal."""
-    model = keras_twin(run, activation)
+    model = keras_model_of(run, activation)
     before = [array.numpy() for array in model.trainable_variables]
     for epoch in range(1, EPOCHS + 1):
         run.epoch(epoch)
@@ -102,7 +103,7 @@ def assert_same_as_keras(run, data, activation):
 
 
 def unit_by_unit(names):
-    """An activation that applies the registry's entries `names` to the units of a layer in turn, one entry a unit."""
+    """Return an activation that applies the registry's entries `names` to the units of a layer, one entry a unit."""
 
     def function(z):
         if z.shape[-1] != len(names):  # the grid on which the engine looks for the largest slope
@@ -118,9 +119,9 @@ TRAINED = {name: REGISTRY[name] for name in REGISTRY if name not in OTHERS} | {"
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_activation_trains_as_in_keras(name, tiny_data, reference, float64_keras):
+def test_every_activation_trains_as_in_keras(name, tiny_data, float64_keras):
     """From the same weights on the same 100 batches, Adam moves every weight where model.fit does, to 8 digits in
-    float64. What was logged before the first update and after the last is what numpy finds in those weights.
+    float64. Numpy finds in those weights the measures logged before the first update and after the last.
 
     The studied activations train layer by layer, as in a long run. The others share a brief run's loop, one a unit, so
     that one program is compiled for all of them.
@@ -137,7 +138,7 @@ def test_every_activation_trains_as_in_keras(name, tiny_data, reference, float64
     probe, _ = batch(tiny_data, validation[:1000])
     logged = run.log.to_lists()
     for row, weights, indices in ((0, first, batches(run, [1])[0]), (-1, layers(run), batches(run, [5])[0])):
-        numpy_network = reference(weights, lambda z: value_and_derivative(activation.function, z))
+        numpy_network = NumpyNetwork(weights, lambda z: value_and_derivative(activation.function, z))
         expected = numpy_network.measures(*batch(tiny_data, indices), probe, derivative_supremum(activation))
         for measure, values in expected.items():
             # Compilers round tanh differently in its last digit, so that an output of gelu_tanh may be 0 or not.
@@ -176,9 +177,9 @@ def test_normalised_residual_networks_train_as_in_keras(epochs, tiny_data, float
     ("output", "loss"), [("relu", "squared_error"), ("sigmoid", "crossentropy"), ("softmax", "squared_error")]
 )
 def test_other_outputs_and_losses_train_as_in_keras(output, loss, tiny_data, float64_keras):
-    """The arrays after 100 steps are those of model.fit with that last activation, and the validation loss too."""
+    """After 100 steps, model.fit with that last activation gives the same arrays and validation loss."""
     run = start(settings(depth=1, width=6, output=output, loss=loss, learning_rate=0.05), tiny_data)
-    model = keras_twin(run, REGISTRY["swish"])
+    model = keras_model_of(run, REGISTRY["swish"])
     for epoch in range(1, EPOCHS + 1):
         run.epoch(epoch)
     x, y = batch(tiny_data, batches(run, range(1, EPOCHS + 1)).ravel())
@@ -191,7 +192,7 @@ def test_other_outputs_and_losses_train_as_in_keras(output, loss, tiny_data, flo
     np.testing.assert_allclose(run.evaluate(run.state, validation), expected, rtol=1e-6)
 
 
-def test_noise_is_the_same_draw_at_every_amplitude(tiny_data, reference):
+def test_noise_is_the_same_draw_at_every_amplitude(tiny_data):
     """The last weights on the test images + a U, by numpy: U of the seed's stream, unclipped; a = 0 adds nothing."""
     chosen = settings(activation="tanh", noise=(0.0, 1.0, 3.0), depth=1, width=5)
     run = start(chosen, tiny_data)
@@ -199,7 +200,7 @@ def test_noise_is_the_same_draw_at_every_amplitude(tiny_data, reference):
     found = evaluate_with_noise(run)
     x, y = tiny_data.test_images / 255, tiny_data.test_labels.astype(np.int64)
     unit = np.random.default_rng(seed_for(chosen.seed, "noise")).uniform(-1, 1, x.shape)
-    numpy_network = reference(layers(run), lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2))
+    numpy_network = NumpyNetwork(layers(run), lambda z: (np.tanh(z), 1 - np.tanh(z) ** 2))
     assert found["amplitude"] == [0.0, 1.0, 3.0]
     for amplitude, loss, accuracy in zip(*found.values(), strict=True):
         assert loss == pytest.approx(numpy_network.losses(x + amplitude * unit, y).mean(), rel=1e-8)
@@ -232,7 +233,7 @@ def test_a_network_may_be_deeper_than_any_loop_of_the_study(tiny_data):
 def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
     """Five updates in float32, in which the study runs, before chaos parts what rounding began."""
     run = start(settings(precision="float32"), tiny_data)
-    model = keras_twin(run, REGISTRY["swish"])
+    model = keras_model_of(run, REGISTRY["swish"])
     state, *_ = run.call_epoch(1, updates=5)
     x, y = batch(tiny_data, batches(run, [1])[:5].ravel())
     model.fit(x.astype(np.float32), y, batch_size=8, shuffle=False, epochs=1, verbose=0)
@@ -248,7 +249,7 @@ def test_it_stops_when_keras_stops(tiny_data, float64_keras):
     chosen = settings(learning_rate=0.3, epochs=60, patience=5)
     result = training.train(chosen, tiny_data, REGISTRY["swish"])
     run = start(chosen, tiny_data)
-    model = keras_twin(run, REGISTRY["swish"])
+    model = keras_model_of(run, REGISTRY["swish"])
     _, validation = split(1303, 1100, 3)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=5, min_delta=0, restore_best_weights=True)
     stream = (batch(tiny_data, indices) for epoch in range(1, 61) for indices in batches(run, [epoch]))
@@ -275,7 +276,7 @@ def test_it_stops_when_keras_stops(tiny_data, float64_keras):
 
 @pytest.mark.parametrize("shape", [{}, {"width": 6}])
 def test_a_run_of_no_epochs_measures_the_initial_network(shape, tiny_data):
-    """What a training run logs at step 0, without compiling what trains; no losses, an empty history."""
+    """It logs what a training run logs at step 0, and compiles no training; no losses, an empty history."""
     expected = train(tiny_data, **shape, epochs=1)["measures"]
     unseen = dataclasses.replace(REGISTRY["swish"], label="compiled here alone")
     result = training.train(settings(epochs=0, **shape), tiny_data, unseen)
@@ -310,7 +311,7 @@ def errors_in_numpy(run, data):
 
 
 @pytest.mark.parametrize(("name", "shape"), [*((name, {}) for name in REGISTRY), ("swish", {"width": 6, "depth": 4})])
-def test_errors_of_an_initial_network_of_float32_are_walked_back_in_float64(name, shape, tiny_data, uncompiled):
+def test_errors_of_an_initial_network_of_float32_are_computed_in_float64(name, shape, tiny_data, uncompiled):
     """In a loop and layer by layer, they are the errors that numpy finds in float64 for the same float32 weights."""
     chosen = settings(activation=name, precision="float32", epochs=0, **shape)
     found = training.train(chosen, tiny_data, REGISTRY[name])["measures"]["error"][0]
@@ -333,7 +334,7 @@ def test_no_error_of_a_deep_initial_network_is_too_small(tiny_data):
     np.testing.assert_allclose(found, errors_in_numpy(start(chosen, tiny_data), tiny_data), rtol=1e-4)
 
 
-# What is logged
+# The log
 
 
 @pytest.mark.parametrize("shape", [{}, {"width": 6, "epochs": 1}])
@@ -460,9 +461,7 @@ def stubbed(monkeypatch, tiny_data):
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
 def test_a_seed_decides_split_order_and_weights_for_every_activation(seed, stubbed):
-    """What the program is handed, from two activations: the same validation images, batches and weights; another
-    seed changes all three.
-    """
+    """Two activations give the program the same validation images, batches and weights; another seed changes all three."""
     seen = {}
     for key in ((seed, "relu"), (seed, "sigmoid"), (seed ^ 1, "relu")):
         stub = Stub()
@@ -476,7 +475,7 @@ def test_a_seed_decides_split_order_and_weights_for_every_activation(seed, stubb
 
 def test_an_epoch_shows_every_training_image_at_most_once(stubbed):
     """All but the 3 that fill no batch, in an order of its own; never one of the 1,100 held out, 1,000 of which are
-    the probe. The batch measured at the very end is the one that would have come next.
+    the probe. The last batch measured would have come next.
     """
     stub = Stub()
     stubbed(stub, seed=5)
@@ -533,7 +532,7 @@ def test_without_patience_it_goes_on_to_the_end(epochs, stubbed):
 
 
 def numpy_losses(network, chosen, data, indices):
-    """The loss before every update of plain gradient descent, until it is not finite."""
+    """Return the loss before every update of plain gradient descent, until it is not finite."""
     losses = []
     for row in indices:
         x, y = batch(data, row)
@@ -546,11 +545,11 @@ def numpy_losses(network, chosen, data, indices):
 
 
 @pytest.mark.parametrize("learning_rate", [1e30, 1e300])
-def test_a_run_that_diverges_says_at_which_step(learning_rate, tiny_data, reference):
+def test_a_run_that_diverges_says_at_which_step(learning_rate, tiny_data):
     """The first loss that is not finite stands where numpy meets it too; the epoch is finished, and no other begun."""
     chosen = settings(learning_rate=learning_rate)
     run = start(chosen, tiny_data)
-    numpy_network = reference(layers(run), lambda z: value_and_derivative(REGISTRY["swish"].function, z))
+    numpy_network = NumpyNetwork(layers(run), lambda z: value_and_derivative(REGISTRY["swish"].function, z))
     with np.errstate(all="ignore"):
         losses = numpy_losses(numpy_network, chosen, tiny_data, batches(run, range(1, EPOCHS + 1)))
     assert not np.isfinite(losses[-1])
@@ -614,7 +613,7 @@ def test_settings_that_do_not_fit_the_data_are_refused(changes, message, tiny_da
 
 
 def test_data_sets_are_told_apart_by_their_checksum(tiny_data):
-    """Another data set in the same process is not mistaken for the first; mean ||x||^2 is that of its own images."""
+    """Another data set in the same process is not mistaken for the first; each has the mean ||x||^2 of its own images."""
     other = dataclasses.replace(tiny_data, training_images=255 - tiny_data.training_images, checksum="its negative")
     for data in (tiny_data, other, tiny_data):
         images = images_of(data)

@@ -1,0 +1,83 @@
+"""The network of the study in numpy: the second method for gradients and measures."""
+
+import numpy as np
+
+
+class NumpyNetwork:
+    """A network and its measures in numpy and float64, one layer and one example at a time.
+
+    `layers` are (W_l, b_l) or, normalised, (W_l, b_l, gamma_l, beta_l). `phi` maps an array to the activation's values
+    and derivatives. The backward pass is for the plain network; finite differences check the others.
+    """
+
+    def __init__(self, layers, phi, normalization="none", residual=False) -> None:
+        self.layers = [tuple(np.array(array, np.float64) for array in layer) for layer in layers]
+        self.phi, self.axis, self.residual = phi, {"none": None, "batch": 0, "layer": 1}[normalization], residual
+
+    def forward(self, x, nudges=None):
+        """Return inputs h_{l-1} and pre-activations z_l of every layer; `nudges` {l: (B, units)} are added to z_l."""
+        inputs, preactivations = [], []
+        h = np.asarray(x, np.float64)
+        for number, (kernel, bias, *scales) in enumerate(self.layers, start=1):
+            z = h @ kernel + bias
+            if scales:
+                centred = z - z.mean(self.axis, keepdims=True)
+                z = scales[0] * centred / np.sqrt(z.var(self.axis, keepdims=True) + 0.001) + scales[1]
+            z = z + (nudges or {}).get(number, 0)
+            inputs.append(h)
+            preactivations.append(z)
+            is_added = self.residual and number > 1 and h.shape == z.shape
+            h = self.phi(z)[0] + h if is_added else self.phi(z)[0]
+        return inputs, preactivations
+
+    def losses(self, x, y, nudges=None):
+        """Return the cross-entropy of every example (B,)."""
+        logits = self.forward(x, nudges)[1][-1]
+        top = logits.max(1)
+        return np.log(np.exp(logits - top[:, None]).sum(1)) + top - logits[np.arange(len(y)), y]
+
+    def hits(self, x, y) -> int:
+        return int((self.forward(x)[1][-1].argmax(1) == y).sum())
+
+    def deltas(self, x, y):
+        """Return delta_{l,i} = B * d loss / d z_{l,i}, the gradient of example i's loss: (B, units) of every layer."""
+        _, preactivations = self.forward(x)
+        logits = preactivations[-1]
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        delta = exponentials / exponentials.sum(1, keepdims=True)
+        delta[np.arange(len(y)), y] -= 1
+        found = [delta]
+        for (kernel, _), z in zip(self.layers[:0:-1], preactivations[-2::-1], strict=True):
+            found.insert(0, found[0] @ kernel.T * self.phi(z)[1])
+        return found
+
+    def gradients(self, x, y):
+        """Return d loss / d [W_1, b_1, ...], where the loss is the mean over the batch."""
+        pairs = zip(self.forward(x)[0], self.deltas(x, y), strict=True)
+        return [array for h, delta in pairs for array in (h.T @ delta / len(y), delta.mean(0))]
+
+    def measures(self, x, y, probe, supremum):
+        """Return all measures but update_ratio, {name: (L + 1,)}, from the batch x (B, inputs), y (B,) and the probe.
+
+        NaN where the output layer, having no activation, has none.
+        """
+        inputs, preactivations = self.forward(x)
+        sizes = [np.array([np.linalg.norm(example) for example in delta]) for delta in self.deltas(x, y)]
+        lengths = [np.array([np.linalg.norm(example) for example in h]) for h in inputs]
+        hidden = [(self.phi(z)[0] == 0, np.abs(self.phi(z)[1])) for z in self.forward(probe)[1][:-1]]
+        of_hidden = {
+            "activation_rms": [np.sqrt(np.mean(self.phi(z)[0] ** 2)) for z in preactivations[:-1]],
+            "activation_mean": [self.phi(z)[0].mean() for z in preactivations[:-1]],
+            "dead_units": [np.mean((slope < 0.001 * supremum).all(0)) for _, slope in hidden],
+            "saturation": [np.mean(slope < 0.05 * supremum) for _, slope in hidden],
+            "sparsity": [np.mean(is_zero) for is_zero, _ in hidden],
+        }
+        return {
+            "weight_gradient": [np.sqrt((array**2).sum()) for array in self.gradients(x, y)[::2]],
+            "error": [np.sqrt((size**2).mean()) for size in sizes],
+            "example_weight_gradient": [
+                np.sqrt(((size * length) ** 2).mean()) for size, length in zip(sizes, lengths, strict=True)
+            ],
+            "preactivation_square": [(z**2).mean() for z in preactivations],
+            **{name: [*values, np.nan] for name, values in of_hidden.items()},
+        }
