@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# glorot_uniform and he_normal are Keras'. critical, centred and gaussian draw Gaussian weights. unit_norm draws Gaussian
+# glorot_uniform and he_normal are Keras'; critical, centred and gaussian draw Gaussian weights. unit_norm draws normal
 # kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
 # Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (

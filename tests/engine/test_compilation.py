@@ -1,10 +1,12 @@
 """Compiling: names the same in two processes, whatever each did before, never twice in one; a thread of its own."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -17,32 +19,33 @@ from study.engine.program_kind import program_kind
 from study.engine.training import train
 from study.settings import Settings
 
-# Traces some functions first, then one with a loop, by its own numbers; prints how its functions are named.
+# Traces a loop, before anything else, and prints how its functions are named.
 CHILD = """
-import json, sys
+import json
 from study.engine import environment
 environment.start_tensorflow()
-import tensorflow as tf
-from study.engine.compilation import compile_apart
-for _ in range(int(sys.argv[1])):
-    tf.function(lambda x: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), (0,)), autograph=False)(1.0)
-loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
-traced = []
-compile_apart(lambda: traced.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), "a loop")
-print(json.dumps(sorted(f.signature.name for f in traced[0].graph.as_graph_def().library.function)))
+import test_compilation
+print(json.dumps(test_compilation.names_of_a_loop()))
 """
 
 
-def names_after(others: int) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", CHILD, str(others)], capture_output=True, text=True, check=True)
-    return list(json.loads(done.stdout))
+def names_of_a_loop() -> list[str]:
+    """Trace a loop, as the engine compiles, and return how its functions are named."""
+    loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
+    found = []
+    compile_apart(lambda: found.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), "a loop")
+    return sorted(function.signature.name for function in found[0].graph.as_graph_def().library.function)
 
 
-def test_what_was_traced_before_does_not_change_the_names():
-    """A process that traced nothing before and one that traced three other functions name the same loop alike."""
-    names = names_after(0)
+def test_what_was_traced_before_does_not_change_the_names() -> None:
+    """A process that traced nothing before and this one, which traced other functions, name the same loop alike."""
+    for _ in range(3):
+        tf.function(lambda x: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), (0,)), autograph=False)(1.0)
+    names = names_of_a_loop()
     assert len(names) == 2  # its condition and its body
-    assert names_after(3) == names
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    done = subprocess.run([sys.executable, "-c", CHILD], env=surroundings, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == names
 
 
 def traced(what: str) -> set[str]:

@@ -19,7 +19,9 @@ NETWORKS = {
 @pytest.mark.parametrize("changes", NETWORKS.values(), ids=NETWORKS)
 def test_no_step_copies_the_kernels_that_it_updates_or_their_slots(changes, tiny_data):
     """They are copied once an epoch, so that its caller keeps the state it gave; in the loop they are written over."""
-    settings = Settings(activation="tanh", seed=0, batch=8, width=24, validation=1100, **changes)
+    settings = Settings(
+        **{"activation": "tanh", "seed": 0, "depth": 2, "width": 24, "batch": 8, "validation": 1100, **changes}
+    )
     run = start(settings, tiny_data)
     shapes = [tuple(kernel.shape) for (kernel, *_), *_ in run.state]
     *steps, whole = compiled_epoch(run).split("\nENTRY ")
