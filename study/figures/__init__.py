@@ -4,28 +4,23 @@ The functions below take tables and a Style, and return a new Figure. They read 
 bytes of a file. This package imports `study.analysis` and `study.constants`, and nothing that runs or reads records.
 """
 
-from study.figures.benchmark import bench, growth
-from study.figures.claims import born_dead
-from study.figures.cost import costs
-from study.figures.criticality import critical_lines, trainable_depth
-from study.figures.depth import (
-    accuracy_against_depth,
+from study.figures.accuracy import accuracy_by_output, remedies, test_accuracy, tuned_beside_untuned
+from study.figures.cost import bench, costs, growth
+from study.figures.norms import (
     error_heat_map,
-    errors_beside_theory,
-    norms_side_by_side,
-    remedies,
-)
-from study.figures.noise import noise_response
-from study.figures.outputs import accuracy_by_output
-from study.figures.rates import accuracy_against_rate, tuned_beside_untuned
-from study.figures.training import (
-    activation_curves,
     gradient_norms_by_layer,
     gradient_norms_over_training,
-    test_accuracy,
-    training_curves,
+    norms_side_by_side,
     unit_measures,
 )
+from study.figures.responses import (
+    accuracy_against_depth,
+    accuracy_against_rate,
+    born_dead,
+    noise_response,
+    training_curves,
+)
+from study.figures.theory import activation_curves, critical_lines, errors_beside_theory, trainable_depth
 
 __all__ = [
     "accuracy_against_depth",

@@ -1,69 +1,139 @@
-"""DataFrame -> Figure for what activations cost; as `study.figures.training`, in the same style."""
+"""Draw what activations cost, and how fast the engine is beside its peers.
 
+A small point is one repeat. Timings of the engine belong to no activation: it is blue, its peers are grey.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
-from study.figures.rows import lane, rows_axis
-from study.figures.style import GREY, WIDTH, Style, styled
+from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis, rows_axis
+from study.figures.marks import THEORY, middle, run_points, unlabelled
+from study.figures.style import FIGURE_WIDTH, GREY, STUDY_COLORS, Style, literal, styled
 
 TIMED = {
     "forward": ("forward, ns / element", 1e9, "forward_ns"),
     "forward_backward": ("forward + backward, ns / element", 1e9, "forward_backward_ns"),
     "step": ("training step, ms", 1e3, "step_ms"),
 }
-ROOM = 1.25  # times the largest upper quartile: what took longer is an arrowhead at the axis's end
+MARGIN = 1.25  # times the largest upper quartile; a slower repeat is an arrowhead at the axis's end
+ENGINE, COMPILING = STUDY_COLORS[:2]
+FLOOR = "products"  # the contender that does the matrix products alone; on all cores its name has an ending
+AXES = {
+    "depth": "hidden layers of 100 units",
+    "width": "units in each of 3 layers",
+    "seeds": "runs in one worker",
+    "workers": "workers sharing the runs",
+}
 
 
 @styled
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
-    """Time of an element, of a training step, and bytes kept for the backward pass: a row an activation.
+    """Draw the time of an element and of a training step, and the bytes kept; a row for each activation.
 
     `timings`: activation, quantity (a key of TIMED), repeat, seconds; one tensor size. `cost`: activation, for each
     column of TIMED the median with <column>_q1 and <column>_q3, output_bytes, other_bytes. `floor` names the rows of
-    `timings` that compute nothing: a dotted line at their median. Every repeat is a point, above the median with the
-    quartiles.
+    `timings` that compute nothing: a dotted line is at their median. Every repeat is a point, above the median with
+    the quartiles.
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.86 * max(len(names), 1)), layout="constrained")
+    figure = Figure(figsize=(FIGURE_WIDTH, 1.4 + 0.86 * max(len(names), 1)), layout="constrained")
     axes = figure.subplots(2, 2, sharey=True)
     for panel, (quantity, (title, factor, column)) in zip(axes.flat, TIMED.items(), strict=False):
         rows = timings[timings["quantity"] == quantity]
-        _timed(panel, rows.assign(value=factor * rows["seconds"]), table, column, names, style)
-        _floor(panel, factor * rows.loc[rows["activation"] == floor, "seconds"])
+        rows = rows.assign(value=factor * rows["seconds"])
+        _timed(panel, rows[rows["activation"].isin(names)], table, column, names, style)
+        of_floor = rows.loc[rows["activation"] == floor, "value"]
+        if len(of_floor):
+            level(panel, float(of_floor.median()), vertical=True)
         panel.set_title(title)
     _bytes(axes[1, 1], table, names, style)
     for panel in axes.flat:
         rows_axis(panel, [style.label(name) for name in names])
-        panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        round_axis(panel.xaxis)
+    return figure
+
+
+@styled
+def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Draw the thousands of training images a second of each contender: every repeat (small), the median (large).
+
+    `table`: contender, threads, processes; `rows`: contender, images, seconds; one row per repeat. Those on all cores
+    stand above those on one thread. A dashed line goes through the matrix products on one thread.
+    """
+    is_alone = table["threads"] * table["processes"] == 1
+    order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
+    boundary, bottom = int((~is_alone).sum()) - 0.5, len(order) - 0.5
+    figure = Figure(figsize=(FIGURE_WIDTH, 0.9 + 0.27 * len(order)), layout="constrained")
+    panel = figure.subplots()
+    speeds = rows.assign(speed=rows["images"] / rows["seconds"] / 1000)
+    speeds = speeds[speeds["contender"].isin(order)]
+    shared: dict[str, Any] = {"y": "contender", "order": order, "hue": "contender", "ax": panel, "legend": False}
+    shared["palette"] = {name: _color(name) for name in order}
+    sns.stripplot(speeds, x="speed", **shared, jitter=False, size=3, alpha=0.45)
+    middles = speeds.groupby("contender")["speed"].median()
+    sns.stripplot(middles.reset_index(), x="speed", **shared, jitter=False, size=7, linewidth=0.8, edgecolor="white")
+    for place, name in enumerate(order):
+        _say_speed(panel, place, middles[name], speeds.loc[speeds["contender"] == name, "speed"].max(), _color(name))
+    log_axis(panel.xaxis, speeds["speed"].min() / 1.25, speeds["speed"].max() * 1.5, coarsest=2)
+    if FLOOR in middles:
+        panel.plot([middles[FLOOR]] * 2, [boundary + 1, bottom], **THEORY, zorder=2)
+    panel.axhline(boundary, color=GREY, linewidth=0.7)
+    rows_axis(panel, [literal(labels[name], 40) for name in order])
+    for place, text in ((0, "all cores"), (int(boundary + 0.5), "one thread")):
+        panel.text(0.99, place, text, transform=panel.get_yaxis_transform(), ha="right", va="center", color=GREY)
+    panel.set(xlabel=f"thousand training images a second {LOG_SCALE}", ylabel="")
+    return figure
+
+
+@styled
+def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
+    """Draw seconds against what was varied, every measurement, with the power law fitted; a panel for each quantity.
+
+    `rows`: quantity (one of AXES), value, measure ("run" or "compile"), seconds. `fitted`: quantity, measure, factor,
+    exponent, ci_low, ci_high; seconds = factor * value ** exponent.
+    """
+    figure = Figure(figsize=(FIGURE_WIDTH, 5.4), layout="constrained")
+    for panel, (quantity, label) in zip(figure.subplots(2, 2).flat, AXES.items(), strict=True):
+        part = rows[rows["quantity"] == quantity]
+        panel.set_xscale("log")
+        log_axis(panel.yaxis, part["seconds"].min() / 1.5, part["seconds"].max() * 1.5)
+        for measure, color in (("run", ENGINE), ("compile", COMPILING)):
+            found = part[part["measure"] == measure]
+            law = fitted[(fitted["quantity"] == quantity) & (fitted["measure"] == measure)]
+            if len(found):
+                _law(panel, found, law.iloc[0], color, is_open=measure == "compile")
+        fixed_axis(panel.xaxis, np.unique(part["value"]))
+        panel.set_xlabel(label)
+    figure.supxlabel("both axes logarithmic", color=GREY)
+    figure.supylabel("seconds")
     return figure
 
 
 def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, names: list[str], style: Style) -> None:
-    """Every repeat above the median and quartiles, from 0 to a little beyond the slowest usual one."""
-    end = ROOM * np.nanmax([*table[f"{column}_q3"], *table[column], 0.0])
+    """Draw every repeat above the median and quartiles, from 0 to a little beyond the slowest usual one."""
+    end = MARGIN * np.nanmax([*table[f"{column}_q3"], *table[column], 0.0])
+    places = rows["activation"].map(names.index) + 0.08
+    is_slow = rows["value"] > end
+    inside = rows[~is_slow]
+    run_points(panel, inside["value"], places[~is_slow], hue=inside["activation"], palette=style.palette(names))
     for place, name in enumerate(names):
-        values, line = rows.loc[rows["activation"] == name, "value"].to_numpy(), style.line(name)
-        bounds = table.loc[name, [column, f"{column}_q1", f"{column}_q3"]].to_numpy(float).tolist()
-        lane(panel, place + 0.08, values[values <= end], bounds, line)
-        if (values > end).any():
-            panel.plot([0.98 * end], [place - 0.15], marker=">", color=line["color"], markersize=5)
+        bounds = table.loc[name, [column, f"{column}_q1", f"{column}_q3"]].to_numpy(float)
+        middle(panel, place + 0.18, bounds, style.line(name))
+        if (rows.loc[is_slow, "activation"] == name).any():
+            panel.plot([0.98 * end], [place - 0.15], marker=">", color=style.color(name), markersize=5)
     panel.set_xlim(0, end if end > 0 else 1)
 
 
-def _floor(panel: Axes, seconds: "pd.Series[float]") -> None:
-    if len(seconds):
-        panel.axvline(float(seconds.median()), color=GREY, linestyle=":", linewidth=1.2, zorder=1)
-
-
 def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> None:
-    """Bars: bytes of other tensors, then of phi's own output."""
+    """Draw bars: bytes of other tensors, then of the activation's own output."""
     for place, name in enumerate(names):
         other, own = table.loc[name, ["other_bytes", "output_bytes"]].to_numpy(float)
         bar: dict[str, Any] = {"height": 0.5, "edgecolor": style.color(name), "linewidth": 1.2}
@@ -75,3 +145,27 @@ def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> 
     panel.set_xlim(0, max(1.6 * np.nansum(table[["other_bytes", "output_bytes"]], axis=1).max(initial=0.0), 4.0))
     kinds = [Patch(facecolor=GREY, edgecolor=GREY), Patch(facecolor="white", edgecolor=GREY)]
     panel.legend(kinds, ["other", "own\noutput"], loc="upper right", fontsize=8.5, handlelength=1.2)
+
+
+def _color(contender: str) -> str:
+    return "black" if contender.startswith(FLOOR) else ENGINE if contender.startswith("engine") else GREY
+
+
+def _say_speed(panel: Axes, place: int, median: float, fastest: float, color: str) -> None:
+    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    at: Any = {"textcoords": "offset points", "va": "center", "bbox": over_lines}
+    panel.annotate(f"{median:.0f}", (fastest, place), (7, 0), color=color, **at)
+
+
+def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, is_open: bool) -> None:
+    """Draw measurements and their power law, and write its exponent above the panel."""
+    face = {"facecolor": "none", "edgecolor": color} if is_open else {"color": color}
+    with unlabelled(panel):
+        sns.scatterplot(found, x="value", y="seconds", s=18, alpha=0.7, linewidth=int(is_open), ax=panel, **face)
+    if not np.isfinite(law["exponent"]):
+        return
+    ends = np.array([found["value"].min(), found["value"].max()], float)
+    panel.plot(ends, law["factor"] * ends ** law["exponent"], color=color, linewidth=1.1)
+    bounds = f" [{law['ci_low']:z.2f}, {law['ci_high']:z.2f}]" if np.isfinite(law["ci_low"]) else ""
+    text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:z.2f}{bounds}"
+    panel.text(0, 1.12 if is_open else 1.02, text, transform=panel.transAxes, va="bottom", color=color)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 
 from experiments import speed
 from study.analysis import benchmark
-from study.figures import benchmark as speed_figures
+from study.figures import cost as speed_figures
 from study.figures import style
 from study.plan import Plan
 from study.report import formatting
@@ -227,8 +228,8 @@ def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
 def test_every_repeat_is_drawn() -> None:
     """One small point a repeat and one median a contender."""
     (panel,) = section(document(4)).figures["bench"].axes
-    drawn = [line for line in panel.lines if line.get_marker() == "o"]
-    assert sum(len(line.get_xdata()) for line in drawn) == 5 * len(catalogue.ENTRIES)
+    drawn = [item for item in panel.collections if isinstance(item, PathCollection)]
+    assert sum(len(item.get_offsets()) for item in drawn) == 5 * len(catalogue.ENTRIES)
 
 
 def test_the_floor_is_the_products_of_training() -> None:

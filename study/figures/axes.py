@@ -1,0 +1,193 @@
+"""Set limits, scales and ticks of a panel's axes."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    Formatter,
+    FuncFormatter,
+    LogFormatterSciNotation,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+    SymmetricalLogLocator,
+)
+
+from study.figures.style import GREY, FloatArray
+
+ZERO_BAND = 0.13  # of a logarithmic panel's height, kept for exact zeros where there are any
+FAR = 30  # decades below the usual entry's least mean, from which on an entry's mean leaves the panel
+LEAST_ERROR = 0.01  # percent: one image of 10,000; what is better is drawn there
+GUESSING = 90  # percent of images, wrong by guessing among ten digits
+ERROR_SCALE = "(log error scale)"  # in the label of an axis that `error_axis` made
+LOG_SCALE = "(log scale)"
+# Multiples of a power of ten that may be ticks: the first series that gives enough ticks is taken.
+SERIES: tuple[tuple[float, ...], ...] = (
+    (1,),
+    (1, 3),
+    (1, 2, 5),
+    (1, 2, 3, 4, 6, 8),
+    (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9),
+)
+
+
+def log_ticks(low: float, high: float, coarsest: int = 0) -> FloatArray:
+    """Return three or more round ticks of a logarithmic axis from `low` to `high`, of SERIES from `coarsest` on."""
+    for series in SERIES[coarsest:]:  # beyond both ends, because a LogLocator that finds no tick gives many others
+        ticks = np.asarray(LogLocator(subs=series, numticks=8).tick_values(max(low / 10, 1e-307), 10 * high))
+        if ((ticks >= low) & (ticks <= high)).sum() >= 3:
+            break
+    else:
+        ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=3).tick_values(low, high))
+    return ticks[(ticks >= low) & (ticks <= high)]
+
+
+def in_short(value: float) -> str:
+    """Return `value` with one digit, as 4e-13."""
+    return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
+
+
+def log_axis(axis: Axis, low: float, high: float, first: float | None = None, coarsest: int = 0) -> None:
+    """Make `axis` logarithmic from `low` to `high`, with ticks from `first` on, as `log_ticks` places them."""
+    name = "x" if isinstance(axis, XAxis) else "y"
+    axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+    ticks = log_ticks(first or low, high, coarsest)
+    is_plain = all(1e-3 < tick < 1e4 for tick in ticks)
+    exponents = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf))
+    _fix(axis, ticks, StrMethodFormatter("{x:g}") if is_plain else exponents)
+
+
+def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
+    """Make the y axis of `panel` logarithmic so that it holds the means of `rows`, above a band for exact zeros.
+
+    `rows`: activation, mean (above zero, or NaN), ci_low, ci_high, n_zero (seeds at exactly zero). The band is there
+    only where some `n_zero` is above 0.
+    """
+    low, high = log_limits(rows)
+    band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
+    bottom = 10 ** max(low - band, -307.0)
+    log_axis(panel.yaxis, bottom, 10**high, 10 ** (low + 0.5 * band))
+    if rows["mean"].isna().all():
+        panel.yaxis.set_major_locator(NullLocator())
+    if band:
+        panel.axhspan(bottom, 10**low, color="#EFEFEF", linewidth=0, zorder=2.5)
+        panel.yaxis.set_minor_locator(FixedLocator([math.sqrt(bottom * 10**low)]))
+        panel.yaxis.set_minor_formatter(FixedFormatter(["exactly 0"]))
+        panel.tick_params(axis="y", which="minor", length=3.5, width=0.8)
+
+
+def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the exponents of ten between which a logarithmic axis shows the means of `rows`, as in `norm_axis`.
+
+    An activation whose least mean lies FAR below the usual one does not count, so that it does not flatten the others.
+    Bounds of intervals move a limit by a decade or half the span of the means at most: three seeds can have an interval
+    of thirty decades.
+    """
+    if (rows["mean"] <= 0).any():
+        raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
+    known = rows[rows["mean"].notna()]
+    if known.empty:
+        return -1.0, 0.0
+    least = np.log10(np.sort(known.groupby("activation")["mean"].min()))
+    usual, high = least[len(least) // 2], float(np.log10(known["mean"].max()))
+    low = float(least[least >= usual - max(FAR, 2 * (high - usual))][0])
+    bounds = rows[["ci_low", "ci_high"]].to_numpy(float).ravel()
+    exponents = np.log10(bounds[np.isfinite(bounds) & (bounds > 0)])
+    reach = max(1.0, (high - low) / 2)
+    low, high = (
+        max(low - reach, min(low, exponents.min(initial=math.inf))),
+        min(high + reach, max(high, exponents.max(initial=-math.inf))),
+    )
+    padding = max(0.05 * (high - low), 0.2 - 0.5 * (high - low))
+    return max(low - padding, -300.0), min(high + padding, 300.0)
+
+
+def errors(accuracy: Any) -> FloatArray:
+    """Return the percentage of wrong images of `accuracy`, a fraction; at least LEAST_ERROR, as a log axis needs."""
+    found: FloatArray = np.clip(100 - 100 * np.asarray(accuracy, float), LEAST_ERROR, 100.0)
+    return found
+
+
+def error_axis(axis: Axis, wrong: FloatArray) -> None:
+    """Make `axis` show accuracies on a scale on which their errors are logarithmic.
+
+    `wrong` are all the errors to show, in percent; NaN is none of them. They are what is drawn; the labels say
+    100 minus the error. Half the errors are one step everywhere: from 96% to 98% as from 98% to 99%.
+    """
+    seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
+    least, most = np.log10([seen.min(), seen.max()])
+    margin = max(0.07 * (most - least), 0.03)
+    low, high = 10 ** (least - margin), 10 ** min(most + margin, 2.0)
+    log_axis(axis, low, high)
+    ticks = log_ticks(low, min(high, 99), coarsest=2 if high < 200 * low else 0)
+    if high >= GUESSING and ticks.max(initial=low) * (high / low) ** 0.1 < GUESSING:
+        ticks = np.append(ticks, GUESSING)
+    _fix(axis, ticks, FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
+    axis.set_inverted(True)
+
+
+def step_axis(panel: Axes, last: int) -> None:
+    """Make the x axis show training steps 0 to `last`: linear below 1, so that 0 has a place, and logarithmic above."""
+    panel.set_xscale("symlog", linthresh=1, linscale=0.6)
+    panel.set_xlim(-0.25, max(last, 1) * 1.5)
+    locator = SymmetricalLogLocator(base=10, linthresh=1)
+    locator.set_params(numticks=4)
+    panel.xaxis.set_major_locator(locator)
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else f"{in_short(step)}"))
+
+
+def layer_axis(panel: Axes, depth: int) -> None:
+    """Make the x axis show the layers 1 to `depth` + 1, of which the last is the output layer."""
+    layers = layer_ticks(depth)
+    panel.set_xticks(layers, [*map(str, layers[:-1]), "out"])
+    panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
+
+
+def layer_ticks(depth: int) -> list[int]:
+    """Return the layers to name: all of a shallow network, else the first, the middle and the output layer."""
+    return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
+
+
+def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
+    """Put a tick at each of the `values` (n,), with its number where `named` (n,), booleans, says so."""
+    is_named = np.ones(len(values), bool) if named is None else named
+    labels = [f"{value:g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
+    _fix(axis, values, FixedFormatter(labels))
+
+
+def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
+    """Put three to about `most` ticks at round numbers."""
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
+
+
+def percent_axis(panel: Axes, whole: float = 100) -> None:
+    """Make the y axis go from 0 to 100%, which is the value `whole`."""
+    panel.set(ylim=(-0.05 * whole, 1.05 * whole), yticks=[share * whole for share in (0, 0.25, 0.5, 0.75, 1)])
+    panel.yaxis.set_major_formatter(PercentFormatter(whole))
+
+
+def rows_axis(panel: Axes, labels: list[str]) -> None:
+    """Make the y axis name a row for each of `labels`, the first on top, without a grid across the rows."""
+    panel.set_yticks(range(len(labels)), labels)
+    panel.set_ylim(len(labels) - 0.5, -0.5)
+    panel.grid(visible=False, axis="y")
+
+
+def level(panel: Axes, value: float, *, vertical: bool = False) -> None:
+    """Draw a dotted grey line at `value` across `panel`."""
+    (panel.axvline if vertical else panel.axhline)(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
+
+
+def _fix(axis: Axis, ticks: Any, formatter: Formatter) -> None:
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(formatter)
+    axis.set_minor_locator(NullLocator())

@@ -1,0 +1,125 @@
+"""Where an axis begins and ends, and where its ticks are."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_data import NAMES, STYLE, gradient_norms, texts
+from matplotlib.figure import Figure
+
+from study import figures
+from study.figures import axes
+
+
+def rows(*means: float, low: float = math.nan, high: float = math.nan, n_zero: int = 0) -> pd.DataFrame:
+    """Return one row for each mean, of an activation of its own."""
+    names = NAMES[: len(means)]
+    return pd.DataFrame({"activation": names, "mean": means, "ci_low": low, "ci_high": high, "n_zero": n_zero})
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1e-45, 1.0), (2e-6, 9e-6), (3.0, 3.0), (1.9, 2.1), (1e-3, 0.5), (0.4, 300.0), (2.2, 4.6), (1e-250, 1e-220)],
+)
+@pytest.mark.parametrize("n_zero", [0, 1])
+def test_a_logarithmic_axis_holds_and_marks_its_values(low: float, high: float, n_zero: int) -> None:
+    """Its values lie above the band of zeros, and it has three to ten ticks with labels of their own."""
+    panel = Figure().subplots()
+    axes.norm_axis(panel, rows(low, high, n_zero=n_zero).assign(activation=NAMES[0]))
+    bottom, top = panel.get_ylim()
+    to_height = panel.transData + panel.transAxes.inverted()
+    heights = to_height.transform([(1, low), (1, high)])[:, 1]
+    assert (axes.ZERO_BAND if n_zero else 0) < heights[0] <= heights[1] < 1
+    ticks = panel.yaxis.get_majorticklocs()
+    assert 3 <= len(ticks) <= 10
+    assert all(bottom < tick < top for tick in ticks)
+    labels = [panel.yaxis.get_major_formatter()(tick) for tick in ticks]
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("far", [1e-150, 1e-60])
+def test_one_entry_far_below_does_not_flatten_the_others(far: float) -> None:
+    """The panel shows the decades of the others, and a marker at its bottom says the least mean of the one."""
+    frame = gradient_norms(NAMES[:4])
+    frame.loc[(frame["activation"] == NAMES[3]) & (frame["layer"] == 1), ["mean", "ci_low", "ci_high"]] = far
+    figure = figures.gradient_norms_by_layer(frame, STYLE)
+    for panel in figure.axes:
+        low, high = panel.get_ylim()
+        assert math.log10(high / low) < 5
+        (mark,) = [line for line in panel.lines if line.get_marker() == "v"]
+        assert mark.get_color() == STYLE.color(NAMES[3])
+        assert mark.get_xdata() == [1]
+        assert f"to {axes.in_short(far)}" in [text.get_text() for text in panel.texts]
+    assert not any(text.startswith("to ") for text in texts(figures.gradient_norms_by_layer(frame[:0], STYLE)))
+
+
+def test_a_far_entry_is_said_in_the_heat_map_and_over_training_too() -> None:
+    """The colours are those of the others; each step's panel has the mark of its own layer."""
+    frame = gradient_norms(NAMES[:4])
+    is_far = (frame["activation"] == NAMES[3]) & (frame["layer"] == 1)
+    frame.loc[is_far, ["mean", "ci_low", "ci_high"]] = 1e-150
+    heat = figures.error_heat_map(frame, STYLE)
+    low, high = heat.axes[-1].get_ylim()
+    assert math.log10(high / low) < 4
+    assert texts(heat).count("1e-150") == 2
+    marks = [text for text in texts(figures.gradient_norms_over_training(frame, STYLE)) if text == "to 1e-150"]
+    assert len(marks) == 3
+
+
+def test_what_vanishes_within_thirty_decades_of_the_others_is_shown() -> None:
+    """A sigmoid's 1e-31 beside 1e-8 sets the limit; if all reach 1e-150, so does the axis."""
+    assert axes.log_limits(rows(1e-8, 1e-31, 1e-15, 1e-15))[0] < -31
+    assert axes.log_limits(rows(1e-150, 1e-149, 1.0))[0] < -150
+    assert axes.log_limits(rows(1e-150, 1.0, 0.5))[0] > -3
+
+
+def test_an_endless_interval_does_not_set_the_scale() -> None:
+    """Two seeds can have an interval of 60 decades: it leaves the panel, and means over 4 decades keep 4 of 9."""
+    low, high = axes.log_limits(rows(1e-4, 1.0, low=1e-60, high=1e60))
+    assert high - low < 9
+    figures.gradient_norms_by_layer(gradient_norms(NAMES[:2], ci_low=0.0, ci_high=math.inf), STYLE)
+
+
+@pytest.mark.parametrize("draw", [figures.gradient_norms_by_layer, figures.error_heat_map])
+def test_a_mean_of_zero_has_no_logarithm(draw: object) -> None:
+    """Exact zeros are counted in n_zero instead."""
+    with pytest.raises(ValueError, match="n_zero"):
+        draw(gradient_norms(NAMES[:1], mean=0.0), STYLE)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "accuracies", [[0.98], [0.1, 0.98], [0.979, 0.981], [0.098, 0.9999], [math.nan], [0.0, 0.5], [0.954, 0.983], [1.0]]
+)
+def test_the_error_axis_holds_every_accuracy_and_has_ticks(accuracies: list[float]) -> None:
+    """Whatever lies between 0 and a perfect run, drawn at one wrong image of 10,000; better is to the right."""
+    panel = Figure().subplots()
+    wrong = axes.errors(accuracies)
+    axes.error_axis(panel.xaxis, wrong)
+    worst, best = panel.get_xlim()
+    assert worst > best
+    assert all(best <= error <= worst for error in wrong if not math.isnan(error))
+    ticks = [tick for tick in panel.get_xticks() if best <= tick <= worst]
+    assert 3 <= len(ticks) <= 7
+    assert len({panel.xaxis.get_major_formatter()(tick) for tick in ticks}) == len(ticks)
+
+
+def test_half_the_errors_are_one_step_and_labels_are_accuracies() -> None:
+    """From 96 to 98% as from 98 to 99%; the tick at 2% wrong says 98%."""
+    panel = Figure().subplots()
+    axes.error_axis(panel.xaxis, axes.errors([0.9, 0.96, 0.98, 0.99]))
+    places = panel.transData.transform([(error, 1) for error in (4, 2, 1)])[:, 0]
+    assert places[1] - places[0] == pytest.approx(places[2] - places[1])
+    assert panel.xaxis.get_major_formatter()(2.0) == "98%"
+
+
+def test_zero_percent_right_is_all_wrong() -> None:
+    """Errors are percentages; a perfect run has one wrong image of 10,000, and NaN stays NaN."""
+    found = axes.errors([0.0, 0.5, 1.0, math.nan])
+    assert found[:3] == pytest.approx([100, 50, 0.01])
+    assert np.isnan(found[3])
+
+
+def test_numbers_in_short() -> None:
+    """One digit and the least exponent."""
+    assert [axes.in_short(value) for value in (4.2e-13, 1e-150, 10000.0)] == ["4e-13", "1e-150", "1e4"]

@@ -1,0 +1,183 @@
+"""Accuracy and loss over epochs, rates, depth, noise and width."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_data import (
+    NAMES,
+    RATES,
+    STYLE,
+    born,
+    histories,
+    marked_lines,
+    markers,
+    noisy,
+    offsets,
+    rates,
+    texts,
+    titled,
+    trained,
+)
+from matplotlib.collections import LineCollection, PolyCollection
+
+from study import figures
+from study.analysis.statistics import log_mean_interval, mean_interval
+
+
+def test_the_mean_ends_where_the_first_seed_stops() -> None:
+    """Seeds of 4, 6 and 9 epochs: a mean over epochs 1 to 4, equal to every seed's loss there; three ends."""
+    panel = figures.training_curves(histories(NAMES[:1]), STYLE).axes[0]
+    (line,) = panel.lines
+    assert line.get_xdata() == pytest.approx([1, 2, 3, 4])
+    assert line.get_ydata() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+    assert offsets(panel) == pytest.approx(np.array([[4, 1 / 4], [6, 1 / 6], [9, 1 / 9]]))
+
+
+def test_bands_are_the_intervals_over_seeds() -> None:
+    """Of the losses' logarithms, taken back, and of the accuracies themselves; recomputed seed by seed."""
+    history = histories(NAMES[:1], (3, 3, 3))
+    history["training_loss"] *= 1 + history["seed"]
+    figure = figures.training_curves(history, STYLE)
+    first = history[history["epoch"] == 1]
+    loss, _ = log_mean_interval(first["training_loss"])
+    error = mean_interval(100 - 100 * first["validation_accuracy"])
+    for panel, expected in ((figure.axes[0], loss), (figure.axes[2], error)):
+        (band,) = [item for item in panel.collections if isinstance(item, PolyCollection)]
+        corners = np.concatenate([path.vertices for path in band.get_paths()])
+        ends = corners[corners[:, 0] == 1, 1]
+        assert [ends.min(), ends.max()] == pytest.approx([expected.low, expected.high])
+        assert panel.lines[0].get_ydata()[0] == pytest.approx(expected.estimate)
+
+
+def test_a_run_that_diverged_is_in_no_mean_and_does_not_end_it() -> None:
+    """Seed 0 diverges at epoch 3: a cross at epoch 2, where it was last finite; the mean goes on to epoch 6."""
+    history = histories(NAMES[:1])
+    lost = (history["seed"] == 0) & (history["epoch"] == 3)
+    history = history[(history["seed"] > 0) | (history["epoch"] <= 3)].copy()
+    history.loc[lost, ["training_loss", "validation_loss"]] = math.nan
+    history.loc[history["seed"] == 0, "validation_accuracy"] = 0.1
+    figure = figures.training_curves(history, STYLE)
+    assert figure.axes[0].lines[0].get_xdata() == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert figure.axes[2].lines[0].get_ydata() == pytest.approx(3.85 * np.ones(6))
+    assert offsets(figure.axes[0])[:, 0].tolist().count(2) == 1
+    assert "Label 0 (1/3 diverged)" in texts(figure)
+
+
+def test_an_activation_whose_runs_all_diverge_stays_in_the_legend() -> None:
+    """Even from the first epoch on, where there is nothing to draw."""
+    history = histories(NAMES[:2])
+    history.loc[history["activation"] == NAMES[1], ["training_loss", "validation_loss"]] = math.nan
+    figure = figures.training_curves(history, STYLE)
+    assert "Label 1 (3/3 diverged)" in texts(figure)
+    assert all(np.isfinite(panel.get_ylim()).all() for panel in figure.axes)
+    figures.training_curves(history[history["activation"] == NAMES[1]], STYLE)
+
+
+def test_one_run_and_one_epoch_are_drawn() -> None:
+    """A line without a band; three seeds of one epoch have a bar instead."""
+    for panel in figures.training_curves(histories(NAMES[:1], (5,)), STYLE).axes:
+        assert len(panel.lines) == 1
+        bands = [item for item in panel.collections if isinstance(item, PolyCollection)]
+        assert not any(np.isfinite(path.vertices[:, 1]).any() for band in bands for path in band.get_paths())
+    figures.training_curves(histories(NAMES[:2], (1, 1, 1)), STYLE)
+
+
+def test_a_loss_of_exactly_zero_is_in_the_band() -> None:
+    """One of three seeds at epoch 2: an open marker there, and the mean of the others."""
+    history = histories(NAMES[:1])
+    history.loc[(history["seed"] == 1) & (history["epoch"] == 2), "training_loss"] = 0.0
+    panel = figures.training_curves(history, STYLE).axes[0]
+    assert offsets(panel, open_markers=True)[:, 0].tolist() == [2]
+    assert panel.lines[0].get_ydata()[1] == pytest.approx(1 / 2)
+
+
+def test_every_run_and_every_mean_is_drawn_beside_its_rate() -> None:
+    """Within half of the grid's step, so that no point is read at another rate; and no point is hidden by another."""
+    frame, runs = rates(NAMES[:4])
+    panel = figures.accuracy_against_rate(frame, runs, STYLE).axes[0]
+    for name in NAMES[:4]:
+        found = offsets(panel, STYLE.color(name))
+        expected = runs[runs["activation"] == name]["best_validation_accuracy"].dropna()
+        assert sorted(found[:, 1]) == pytest.approx(sorted(100 - 100 * expected))
+        nearest = [min(RATES, key=lambda rate, at=at: abs(math.log10(rate / at))) for at in found[:, 0]]
+        assert np.abs(np.log10(found[:, 0] / nearest)).max() < 0.2
+    assert len(np.unique(offsets(panel).round(9), axis=0)) == runs["best_validation_accuracy"].notna().sum()
+    assert "side by side" in panel.get_xlabel()
+
+
+def test_a_ring_is_at_the_chosen_rate_and_a_cross_where_a_seed_diverged() -> None:
+    """The cross is explained only where there is one."""
+    frame, runs = rates(NAMES[:2])
+    panel = figures.accuracy_against_rate(frame, runs, STYLE).axes[0]
+    rings = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
+    chosen = frame.loc[frame["is_chosen"], "validation_accuracy_mean"]
+    assert [line.get_ydata()[0] for line in rings] == pytest.approx(100 - 100 * chosen)
+    crosses = [line for line in panel.lines if line.get_marker() == "x"]
+    assert len(crosses) == 2
+    assert all(math.log10(line.get_xdata()[0]) == pytest.approx(-1, abs=0.2) for line in crosses)
+    assert "×: a seed diverged" in panel.get_xlabel()
+    calm = figures.accuracy_against_rate(frame.assign(diverged=0), runs, STYLE).axes[0]
+    assert "×" not in calm.get_xlabel()
+
+
+def test_rates_without_a_run_that_finished_are_drawn_without_a_point() -> None:
+    """The axes are there."""
+    frame, runs = rates(NAMES[:1])
+    nothing = frame.assign(validation_accuracy_mean=math.nan, ci_low=math.nan, ci_high=math.nan, is_chosen=False)
+    figure = figures.accuracy_against_rate(nothing, runs.assign(best_validation_accuracy=math.nan), STYLE)
+    assert not len(offsets(figure.axes[0]))
+
+
+def test_accuracies_stand_near_their_depth_in_percent_and_apart() -> None:
+    """A panel a setting, in order of appearance; each depth's points within 13% of it, no two at one place."""
+    frame = trained(NAMES[:4], ("second", "first")).assign(mean=0.5)
+    figure = figures.accuracy_against_depth(frame, STYLE)
+    assert list(titled(figure)) == ["second", "first"]
+    points = np.concatenate([markers(figure.axes[0], STYLE.color(name)) for name in NAMES[:4]])
+    assert points[:, 1] == pytest.approx(50)
+    assert len(np.unique(points[:, 0].round(6))) == 4 * 4
+    assert np.sort(points[:, 0]) == pytest.approx(np.repeat([1, 2, 5, 20], 4), rel=0.13)
+    assert {"trained", "guessing"} <= set(texts(figure))
+    assert any("side by side" in text for text in texts(figure))
+
+
+def test_open_markers_are_where_not_every_seed_trained() -> None:
+    """At depths 5 and 20; explained only where there is one."""
+    frame = trained(NAMES[:1], ("Adam",)).assign(share_trained=[1.0, 1.0, 0.6, 0.0])
+    (panel,) = figures.accuracy_against_depth(frame, STYLE).axes
+    opened = [line.get_xdata()[0] for line in panel.lines if line.get_markerfacecolor() == "white"]
+    assert opened == pytest.approx([5, 20])
+    assert "open marker" not in " ".join(texts(figures.accuracy_against_depth(trained(NAMES[:1]), STYLE)))
+
+
+def test_accuracies_of_more_than_six_settings_are_refused() -> None:
+    """Six have their panels."""
+    assert len(figures.accuracy_against_depth(trained(NAMES[:2], tuple("abcdef")), STYLE).axes) == 6
+    with pytest.raises(ValueError, match="at most 6"):
+        figures.accuracy_against_depth(trained(NAMES[:2], tuple("abcdefg")), STYLE)
+
+
+def test_noise_has_a_panel_of_differences_where_there_is_a_reference() -> None:
+    """Every run is a point of the accuracies, and lies on the panel."""
+    frame, runs = noisy(NAMES[:2])
+    titles = [panel.get_title() for panel in figures.noise_response(frame, runs, STYLE, "Label 0").axes]
+    assert titles == ["test accuracy", "minus Label 0, points", "test loss (log scale)"]
+    without = figures.noise_response(frame, runs, STYLE, None)
+    assert [panel.get_title() for panel in without.axes] == ["test accuracy", "test loss (log scale)"]
+    panel = without.axes[0]
+    low, high = panel.get_ylim()
+    assert sorted(offsets(panel)[:, 1]) == pytest.approx(sorted(100 * runs["test_accuracy"]))
+    assert low <= offsets(panel)[:, 1].min() <= offsets(panel)[:, 1].max() <= high
+
+
+def test_the_share_born_dead_has_its_interval() -> None:
+    """A marker at each width, on a bar from ci_low to ci_high."""
+    frame = pd.DataFrame(born(NAMES[:1]))
+    panel = figures.born_dead(frame, STYLE).axes[0]
+    (line,) = marked_lines(panel)
+    assert line.get_xydata() == pytest.approx(frame[["width", "rate"]].to_numpy())
+    (bars,) = [item for item in panel.collections if isinstance(item, LineCollection)]
+    ends = np.array(bars.get_segments())[:, :, 1]
+    assert ends == pytest.approx(frame[["ci_low", "ci_high"]].to_numpy())
