@@ -157,8 +157,8 @@ def _identity(value: Any) -> Any:
 def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
     """Submit tasks that do nothing: more than two per thread, to be kept until all runs are finished.
 
-    With fewer tasks of a kind, finished ones that are kept included, Dask does not queue the runs: it sends several to
-    one worker, and blames all of them when it dies.
+    Dask queues runs only if there are so many tasks of a kind; finished tasks that are kept count too. Otherwise it
+    sends several runs to one worker, and blames all of them when the worker dies.
     """
     try:
         threads = sum(client.nthreads().values())
