@@ -363,6 +363,7 @@ def test_no_network_and_an_empty_cache(
 
 LABEL = "<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\"
 CAUSE = "<img src=x onerror=alert(1)> [a](javascript:b) |c| $d$\x1b[2J"
+OTHER = "<b onclick=x>GELU</b>"
 NAME = "=1+1"
 
 
@@ -370,8 +371,9 @@ NAME = "=1+1"
 def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, int]:
     """Return the results folder and the exit code of a study in which much is strange, and one run fails.
 
-    ReLU has a hostile label. Sigmoid diverges with every seed in its first epoch. GELU has gradients of exactly zero.
-    Swish fails with one seed, with a hostile error. A fifth activation has a formula of a spreadsheet as its name.
+    ReLU and GELU have hostile labels. Sigmoid diverges with every seed in its first epoch. GELU has gradients of
+    exactly zero. Swish fails with one seed, with a hostile error. A fifth activation has a formula of a spreadsheet as
+    its name.
     """
     results = tmp_path_factory.mktemp("strange")
     how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
@@ -379,6 +381,7 @@ def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path,
         synthetic.install(patch)
         patch.setenv(VARIABLE, told(how=how))
         patch.setitem(synthetic.REGISTRY, "relu", replace(synthetic.REGISTRY["relu"], label=LABEL, source=LABEL))
+        patch.setitem(synthetic.REGISTRY, "gelu", replace(synthetic.REGISTRY["gelu"], label=OTHER))
         patch.setitem(synthetic.REGISTRY, NAME, replace(synthetic.REGISTRY["tanh"], studied=True, formula=LABEL))
         code = cli.main(words("all", results, data, seeds=3))
     return results, code
@@ -465,7 +468,7 @@ def test_hostile_texts_in_the_readme(strange: tuple[Path, int]) -> None:
                 r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+",
                 str(attributes.get("src") or attributes.get("href")),
             )
-    for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>"):
+    for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>", OTHER):
         assert literal.replace("<", "&lt;").replace(">", "&gt;") in page
     assert "\x1b" not in text
 

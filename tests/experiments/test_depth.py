@@ -1,6 +1,7 @@
 """The pages on depth, initialisation and remedies, on records whose errors and accuracies are known."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 
@@ -130,6 +131,19 @@ def test_the_page_on_depth_needs_no_run_in_particular(missing: str) -> None:
     page = render(depth.interpret(asked, runs, STYLE), LABELS)
     assert ("each hidden layer multiplies" in page.answer) == (missing != "deep")
     assert page.answer.endswith("ReLU 0, Sigmoid 0, GELU 0.")
+
+
+def test_networks_that_are_not_trained_cannot_fail_to_train() -> None:
+    """Every network that trains succeeds, and none that is only measured: the shares are 1, of the trained alone."""
+    asked = plan("relu", "gelu", is_quick=True)
+    section, _ = interpreted(depth, asked, lambda s: 0.9 if s.epochs else 0.1)
+    success = section.tables["depth_success"]
+    counted = Counter((s.activation, s.optimizer, s.learning_rate, s.depth) for s in depth.trained(asked))
+    keys = ["activation", "optimiser", "learning_rate", "depth"]
+    assert success.set_index(keys)["n"].to_dict() == counted
+    assert success["share_trained"].eq(1).all()
+    reached = section.tables["trainable_depth"]
+    assert reached[["activation", "median"]].to_numpy().tolist() == [["relu", 20], ["gelu", 20]]
 
 
 def test_the_page_on_initialisation() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from study.report import cells, rendering
 from study.report.section import Section
 
-LABELS = {"relu": "ReLU", "gelu": "G*LU", "swish": "Swish"}
+LABELS = {"relu": "ReLU", "gelu": "G*LU", "swish": "<b>Sw*sh"}
 DIFFERENCES = pd.DataFrame(
     {
         "activation": ["gelu", "swish"],
@@ -33,7 +33,7 @@ def test_the_sentence_names_who_differs_and_bounds_the_others(tmp_path: Path) ->
     """Labels are escaped; the bound is the furthest end of the others' intervals, in points, rounded up."""
     assert compared(tmp_path, DIFFERENCES) == (
         r"Different from ReLU beyond chance (sign-flip test, Holm, p < 0.05): G\*LU (+1.00 \[+0.90, +1.10\] points). "
-        "No difference from ReLU shown at this n: Swish; any gap is below 0.23 points."
+        r"No difference from ReLU shown at this n: &lt;b&gt;Sw\*sh; any gap is below 0.23 points."
     )
     assert "No difference" not in compared(tmp_path, DIFFERENCES[:1])
     assert "Different from" not in compared(tmp_path, DIFFERENCES[1:])

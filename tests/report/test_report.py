@@ -246,6 +246,14 @@ def test_the_page_shows_any_text_literally() -> None:
     assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 7
 
 
+def test_html_in_the_markdown_is_text() -> None:
+    """The page trusts no template: elements that stand in the Markdown itself, unescaped, become text."""
+    page = Elements(html(f"# One\n\na {HOSTILE}\n\n{HOSTILE}\n\n- {HOSTILE}\n"))
+    written = Elements(html("# One\n\na x\n\nx\n\n- x\n"))
+    assert page.found == written.found
+    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 3
+
+
 def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
     """No script, and no address outside the folder; a javascript: link in a paragraph is no link."""
     found = render([plain("One", texts=["text"], figures={"one": Figure()})])
