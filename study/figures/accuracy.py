@@ -60,8 +60,8 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
     """Draw the test accuracy of every run: a row for each activation, tuned above untuned.
 
     `runs`: activation, arm ("tuned", "untuned"), accuracy in [0, 1] (NaN: no point). `tuned`: activation, and for both
-    arms <arm>_n, <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high; one row per activation. `rate` is
-    that of the untuned arm.
+    arms <arm>_n, <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high; one row per activation. The
+    untuned arm has the learning rate `rate`.
     """
     names, table = style.order(tuned["activation"]), tuned.set_index("activation")
     figure = Figure(figsize=(FIGURE_WIDTH, 1.1 + 0.62 * len(names)), layout="constrained")
@@ -147,7 +147,7 @@ def _middles(
 
 
 def _is_right(panel: Axes, values: list[float]) -> bool:
-    """Tell whether the middle of `values` lies in the right half of the panel; NaN is no value."""
+    """Tell whether the middle of `values` lies in the right half of the panel; NaN does not count."""
     known = [(value, 0.0) for value in values if math.isfinite(value)]
     at = panel.transAxes.inverted().transform(panel.transData.transform(known or [(100.0, 0.0)]))
     return bool(at[:, 0].mean() > 0.5)

@@ -25,7 +25,7 @@ from study.figures.style import GREY, FloatArray
 
 ZERO_BAND = 0.13  # of a logarithmic panel's height, kept for exact zeros where there are any
 FAR = 30  # decades below the usual entry's least mean, from which on an entry's mean leaves the panel
-LEAST_ERROR = 0.01  # percent: one image of 10,000; what is better is drawn there
+LEAST_ERROR = 0.01  # percent: one image of 10,000; better accuracies are drawn there
 GUESSING = 90  # percent of images, wrong by guessing among ten digits
 ERROR_SCALE = "(log error scale)"  # in the label of an axis that `error_axis` made
 LOG_SCALE = "(log scale)"
@@ -42,7 +42,7 @@ SERIES: tuple[tuple[float, ...], ...] = (
 def log_ticks(low: float, high: float, coarsest: int = 0) -> FloatArray:
     """Return three or more round ticks of a logarithmic axis from `low` to `high`, of SERIES from `coarsest` on."""
     for series in SERIES[coarsest:]:  # beyond both ends, because a LogLocator that finds no tick gives many others
-        ticks = np.asarray(LogLocator(subs=series, numticks=8).tick_values(max(low / 10, 1e-307), 10 * high))
+        ticks = np.asarray(LogLocator(subs=series, numticks=6).tick_values(max(low / 10, 1e-307), 10 * high))
         if ((ticks >= low) & (ticks <= high)).sum() >= 3:
             break
     else:

@@ -22,7 +22,7 @@ THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (3.5, 2)), "linewid
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Keep seaborn from naming the axes after columns, for which it would also make all ticks."""
+    """Keep seaborn from naming the axes after columns. To do so it would make all ticks first, which is slow."""
     panel.set(xlabel=" ", ylabel=" ")
     yield
     panel.set(xlabel="", ylabel="")
@@ -103,7 +103,7 @@ def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def norm_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw norms along column `x` on the logarithmic axis that holds those of `scale`; both as in `norm_axis`."""
+    """Draw norms along column `x` on a logarithmic axis that holds the norms of `scale`; both tables as in `norm_axis`."""
     norm_axis(panel, scale)
     lines(panel, rows, x, style)
     zeros(panel, rows, x, style)

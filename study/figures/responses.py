@@ -161,7 +161,7 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
     `robustness`: activation, amplitude, test_accuracy_mean, accuracy_ci_low, accuracy_ci_high, difference,
     difference_ci_low, difference_ci_high (in [-1, 1]), test_loss_mean, loss_ci_low, loss_ci_high (geometric, nats);
     one row per activation and amplitude. `runs`: activation, amplitude, test_accuracy, test_loss; one row per run and
-    amplitude, drawn as small points. Without a `reference` (its label) there is no panel of differences.
+    amplitude, drawn as small points. The panel of differences needs a `reference` (its label).
     """
     titles = {"accuracy": "test accuracy", "difference": f"minus {reference}, points", "loss": f"test loss {LOG_SCALE}"}
     if reference is None:

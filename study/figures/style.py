@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 P = ParamSpec("P")
 FloatArray = npt.NDArray[np.float64]
 
-# The registry's first four entries, which are those of the study, share their colours with nobody. The others take
+# The study's activations, the registry's first four entries, share their colours with nobody. The others take
 # turns with the other four colours, and differ by marker and dashes too. Any two of the eight colours differ by a CIE76
 # distance of at least 15 under protanopia, deuteranopia and tritanopia.
 STUDY_COLORS = ("#0173B2", "#D55E00", "#029E73", "#6A1B7A")

@@ -134,7 +134,7 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8})
     panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$")
     panel.set_ylabel(f"hidden layers {LOG_SCALE}")
-    fixed_axis(panel.yaxis, cells.index)  # what was run, and nothing else
+    fixed_axis(panel.yaxis, cells.index)  # only what was run
     fixed_axis(panel.xaxis, cells.columns)
     panel.grid(visible=False)
     figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))

@@ -70,7 +70,7 @@ def tick_labels(panel: Axes) -> list[Text]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """Every text is on the page, at 8 points or more, and overlaps no other text; the legend is on no panel."""
+    """Check that every text is on the page, at 8 points or more, and overlaps no other text, and that the legend is on no panel."""
     figure.draw_without_rendering()  # puts every label in its place
     renderer = FigureCanvasAgg(figure).get_renderer()
     found = [text for legend in figure.legends for text in legend.get_texts()] + figure.texts
@@ -158,7 +158,7 @@ def test_a_hostile_label_leaves_the_svg_well_formed() -> None:
 
 
 def test_hostile_panels_remedies_and_references_are_drawn_literally() -> None:
-    """What a caller calls a panel, a remedy or a reference is not mathematics either."""
+    """Dollar signs in the names of a panel, a remedy or a reference do not begin mathematics either."""
     titles = ("$x$", "_y", "\\alpha$")
     frame = pd.concat([frames("accuracy_against_depth", NAMES[:1])[0].assign(panel=title) for title in titles])
     frame = frame.drop_duplicates(["activation", "panel", "depth"])
