@@ -103,7 +103,7 @@ def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def norm_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw norms along column `x` on a logarithmic axis that holds the norms of `scale`; both tables as in `norm_axis`."""
+    """Draw norms along column `x` on a logarithmic axis that holds the norms of `scale`; both as in `norm_axis`."""
     norm_axis(panel, scale)
     lines(panel, rows, x, style)
     zeros(panel, rows, x, style)

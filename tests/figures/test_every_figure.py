@@ -70,7 +70,7 @@ def tick_labels(panel: Axes) -> list[Text]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """Check that every text is on the page, at 8 points or more, and overlaps no other text, and that the legend is on no panel."""
+    """Check that texts are on the page, at 8 points or more, and do not overlap, and that no legend is on a panel."""
     figure.draw_without_rendering()  # puts every label in its place
     renderer = FigureCanvasAgg(figure).get_renderer()
     found = [text for legend in figure.legends for text in legend.get_texts()] + figure.texts
