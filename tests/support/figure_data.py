@@ -243,6 +243,12 @@ def drawn(figure: str, count: int) -> Figure:
     return draw(figure, NAMES[:count])
 
 
+@functools.cache
+def pair(figure: str) -> Figure:
+    """Return a figure of two activations, the later one's rows first, to be looked at and left as it is."""
+    return draw(figure, [NAMES[12], NAMES[2]])
+
+
 def texts(figure: Figure) -> list[str]:
     """Return every visible text that says anything."""
     found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
