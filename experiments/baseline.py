@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from study import figures
 from study.analysis import comparisons, summaries
@@ -24,6 +23,7 @@ from study.constants import (
     SEEDS,
     SPARSITY_CLAIM,
 )
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import history_frame, measures_frame, runs_frame
@@ -142,7 +142,7 @@ def _shown_units(units: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
-) -> dict[str, Figure]:
+) -> dict[str, Drawing]:
     reference = f"article: {fmt.percent(ARTICLE_ACCURACY)}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from study import figures
 from study.analysis import gap_causes, summaries, theory_gaps, trainability
@@ -24,6 +23,7 @@ from study.constants import (
     WIDTH,
 )
 from study.engine.program_kind import INITIAL_ERRORS
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -209,7 +209,7 @@ def _shown_causes(causes: pd.DataFrame) -> pd.DataFrame:
 
 def _figures(
     plan: Plan, norms: pd.DataFrame, theory: pd.DataFrame, success: pd.DataFrame, style: Style
-) -> dict[str, Figure]:
+) -> dict[str, Drawing]:
     deep = norms[
         (norms["depth"] == _profile(plan))
         & (norms["width"] == WIDTH)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments.depth import depths, trained
 from study import figures
 from study.analysis import summaries, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
@@ -131,7 +131,7 @@ def _depths(reached: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, obj
         yield label, row["init"], cells.reached_depth(row)
 
 
-def _figures(success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style) -> dict[str, Figure]:
+def _figures(success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style) -> dict[str, Drawing]:
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {

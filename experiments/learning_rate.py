@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from study import figures
 from study.analysis import comparisons, summaries, tuning
 from study.analysis.statistics import paired_difference
 from study.analysis.tuning import FINALIST_SEEDS, FINALISTS, HALF_DECADES, TUNING_SEEDS
 from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION, TUNING_EPOCHS
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -201,7 +201,7 @@ def _known(value: float, how: str, before: str = "") -> str:
 
 def _figures(
     rates: pd.DataFrame, tuning_runs: pd.DataFrame, arms: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, style: Style
-) -> dict[str, Figure]:
+) -> dict[str, Drawing]:
     """Draw accuracy against the rate; and both arms, if any fresh run finished."""
     drawn = {NAME: figures.accuracy_against_rate(rates, tuning_runs, style)}
     points = pd.concat([part.assign(arm=PREFIXES[arm], accuracy=part[METRIC]) for arm, part in arms.items()])

@@ -1,47 +1,31 @@
 """Draw DataFrames as matplotlib Figures.
 
-The functions below take tables and a Style, and return a new Figure. They read and save nothing; `encoding` makes the
-bytes of a file. This package imports `study.analysis` and `study.constants`, and nothing that runs or reads records.
+The functions below take tables and a Style, and return a Drawing: a figure that is drawn when its file is wanted. They
+read and save nothing; `encoding` makes the bytes of a file. This package imports `study.analysis` and
+`study.constants`, and nothing that runs or reads records.
 """
 
-from study.figures.accuracy import accuracy_by_output, remedies, test_accuracy, tuned_beside_untuned
-from study.figures.cost import bench, costs, growth
-from study.figures.norms import (
-    error_heat_map,
-    gradient_norms_by_layer,
-    gradient_norms_over_training,
-    norms_side_by_side,
-    unit_measures,
-)
-from study.figures.responses import (
-    accuracy_against_depth,
-    accuracy_against_rate,
-    born_dead,
-    noise_response,
-    training_curves,
-)
-from study.figures.theory import activation_curves, critical_lines, errors_beside_theory, trainable_depth
+from study.figures import accuracy, cost, norms, responses, theory
+from study.figures.drawing import deferred
 
-__all__ = [
-    "accuracy_against_depth",
-    "accuracy_against_rate",
-    "accuracy_by_output",
-    "activation_curves",
-    "bench",
-    "born_dead",
-    "costs",
-    "critical_lines",
-    "error_heat_map",
-    "errors_beside_theory",
-    "gradient_norms_by_layer",
-    "gradient_norms_over_training",
-    "growth",
-    "noise_response",
-    "norms_side_by_side",
-    "remedies",
-    "test_accuracy",
-    "trainable_depth",
-    "training_curves",
-    "tuned_beside_untuned",
-    "unit_measures",
-]
+accuracy_against_depth = deferred(responses.accuracy_against_depth)
+accuracy_against_rate = deferred(responses.accuracy_against_rate)
+accuracy_by_output = deferred(accuracy.accuracy_by_output)
+activation_curves = deferred(theory.activation_curves)
+bench = deferred(cost.bench)
+born_dead = deferred(responses.born_dead)
+costs = deferred(cost.costs)
+critical_lines = deferred(theory.critical_lines)
+error_heat_map = deferred(norms.error_heat_map)
+errors_beside_theory = deferred(theory.errors_beside_theory)
+gradient_norms_by_layer = deferred(norms.gradient_norms_by_layer)
+gradient_norms_over_training = deferred(norms.gradient_norms_over_training)
+growth = deferred(cost.growth)
+noise_response = deferred(responses.noise_response)
+norms_side_by_side = deferred(norms.norms_side_by_side)
+remedies = deferred(accuracy.remedies)
+test_accuracy = deferred(accuracy.test_accuracy)
+trainable_depth = deferred(theory.trainable_depth)
+training_curves = deferred(responses.training_curves)
+tuned_beside_untuned = deferred(accuracy.tuned_beside_untuned)
+unit_measures = deferred(norms.unit_measures)

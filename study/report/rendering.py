@@ -20,10 +20,10 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from study import constants
 from study.analysis import claims
+from study.figures.drawing import Drawing
 from study.report import formatting
 from study.report.filters import FILTERS, label_filters
 from study.report.quantities import Rows, quantified, rows_of
@@ -48,7 +48,7 @@ class Picture:
 
     name: str
     caption: str
-    figure: Figure
+    drawing: Drawing
 
 
 @dataclass(frozen=True)

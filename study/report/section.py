@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from study.analysis.claims import Judgement
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
@@ -37,7 +37,7 @@ class Section:
     page: Path
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     judgements: Sequence[Judgement] = ()
     leads: bool = False

@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 
-from study.figures.encoding import encode
 from study.records.files import FolderError, prepare_folder, write_atomically
-from study.report import columns, formatting, webpage
+from study.report import columns, formatting, pictures, webpage
 from study.report.page import Report
 
 FOLDERS = ("tables", "figures")
-FILES = ("README.md", "report.html")
+FILES = ("README.md", "report.html")  # pages
 
 
 def write(folder: Path, report: Report) -> None:
@@ -19,13 +18,14 @@ def write(folder: Path, report: Report) -> None:
     """
     prepare_folder(folder)
     try:
-        _write_beside(folder / ".fresh", report)
+        _write_beside(folder, report)
         _exchange(folder)
     except OSError as error:
         raise FolderError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
-def _write_beside(fresh: Path, report: Report) -> None:
+def _write_beside(folder: Path, report: Report) -> None:
+    fresh = folder / ".fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     tables, figures = (fresh / part for part in FOLDERS)
     for part in (tables, figures):
@@ -38,9 +38,11 @@ def _write_beside(fresh: Path, report: Report) -> None:
         about = f"{display.name}: {display.caption}"
         write_atomically(tables / f"{display.name}.md", f"{formatting.markdown(display.frame)}\n".encode())
         write_atomically(tables / f"{display.name}.tex", formatting.latex(display.frame, about).encode())
-    for picture in (picture for page in report.pages for picture in page.pictures):
-        for extension in ("svg", "png"):
-            write_atomically(figures / f"{picture.name}.{extension}", encode(picture.figure, extension))
+    drawings = {picture.name: picture.drawing for page in report.pages for picture in page.pictures}
+    files = pictures.files_of(drawings, folder)
+    for name, content in files.items():
+        write_atomically(figures / name, content)
+    write_atomically(fresh / pictures.NOTE, pictures.note(drawings, files))
     for name, text in zip(FILES, (report.markdown, webpage.html(report.markdown)), strict=True):
         write_atomically(fresh / name, text.encode())
 
@@ -54,7 +56,7 @@ def _exchange(folder: Path) -> None:
         if (folder / part).exists():
             (folder / part).replace(old / part)
         (fresh / part).replace(folder / part)
-    for name in FILES:
+    for name in (*FILES, pictures.NOTE):
         (fresh / name).replace(folder / name)
     shutil.rmtree(old)
     shutil.rmtree(fresh)

@@ -1,0 +1,53 @@
+"""Figures that are drawn when their files are wanted, and that know whether they have changed."""
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A function that draws, and what it is given."""
+
+    function: Callable[..., Figure]
+    arguments: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def draw(self) -> Figure:
+        """Draw the figure."""
+        return self.function(*self.arguments, **self.options)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the function's name and of all that it is given; not of its code."""
+        digest = hashlib.sha256(self.function.__qualname__.encode())
+        for part in (*self.arguments, *sorted(self.options.items())):
+            digest.update(_spelled(part))
+        return digest.hexdigest()
+
+
+def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
+    """Make a function that draws return a Drawing instead."""
+
+    @functools.wraps(function)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Drawing:
+        return Drawing(function, args, kwargs)
+
+    return made
+
+
+def _spelled(part: Any) -> bytes:
+    if isinstance(part, pd.DataFrame):
+        names = repr([(str(name), str(kind)) for name, kind in part.dtypes.items()])
+        return names.encode() + np.asarray(pd.util.hash_pandas_object(part)).tobytes()
+    if isinstance(part, np.ndarray):
+        return f"{part.dtype} {part.shape}".encode() + part.tobytes()
+    return repr(part).encode()
