@@ -2,7 +2,6 @@
 
 import contextlib
 import csv as comma_separated
-import inspect
 import io
 import json
 import math
@@ -27,13 +26,12 @@ import pytest
 import synthetic
 from disk import Disk
 from markdown_it import MarkdownIt
-from matplotlib.figure import Figure
 from scientific import scientific_content
 from synthetic import ROOT, VARIABLE, command, environment, run_study, signals_kept, started, told, write_data
 
-from study import cli, figures
+from study import cli
 from study.records.store import Store
-from study.report import writing as report
+from study.report import pictures
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +225,8 @@ def test_a_file_in_the_place_of_the_results(
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports with empty figures: drawing takes most of a report's time."""
-    for name, function in inspect.getmembers(figures, inspect.isfunction):
-        if function.__module__.startswith(figures.__name__) and inspect.signature(function).return_annotation is Figure:
-            monkeypatch.setattr(figures, name, lambda *args, **kwargs: Figure())
-    monkeypatch.setattr(report, "encode", lambda figure, extension: b"")
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
+    monkeypatch.setattr(pictures, "FEW", 100)
 
 
 DAMAGES = {

@@ -212,7 +212,8 @@ def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
     """Every text of both figures lies on the page, at 8 points or more; the panels lie apart."""
-    for figure in section(document(repeats)).figures.values():
+    for drawing in section(document(repeats)).figures.values():
+        figure = drawing.draw()
         renderer = FigureCanvasAgg(figure).get_renderer()
         texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
         assert min(text.get_fontsize() for text in texts) >= 8
@@ -229,7 +230,7 @@ def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
 
 def test_every_repeat_is_drawn() -> None:
     """One small point a repeat and one median a contender."""
-    (panel,) = section(document(4)).figures["bench"].axes
+    (panel,) = section(document(4)).figures["bench"].draw().axes
     drawn = [item for item in panel.collections if isinstance(item, PathCollection)]
     assert sum(len(item.get_offsets()) for item in drawn) == 5 * len(catalogue.ENTRIES)
 

@@ -18,9 +18,10 @@ from study import cli
 from study.analysis import claims
 from study.analysis.claims import judge
 from study.analysis.statistics import Interval
+from study.figures.drawing import Drawing
 from study.records.files import FolderError
 from study.records.store import Store
-from study.report import writing
+from study.report import pictures, writing
 from study.report.formatting import Formula
 from study.report.page import Report, compose
 from study.report.section import Section
@@ -61,19 +62,20 @@ def titled(title: str) -> Report:
 def section(title: str = "Title", name: str = "accuracy", number: float = 1.5) -> Section:
     table = pd.DataFrame({"experiment": [title], "value": [number]})
     shown = {f"{title}_shown": pd.DataFrame({"Activation": ["ReLU"], "value": [f"{number:.1f}"]})}
-    figures = {f"{title}_picture": Figure()}
+    figures = {f"{title}_picture": Drawing(Figure)}
     return plain(title, f"The answer is {number}.", tables={name: table}, shown=shown, figures=figures)
 
 
 @pytest.fixture(autouse=True)
 def _quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are not what is tested here, and drawing them is slow."""
-    monkeypatch.setattr(writing, "encode", lambda figure, extension: f"a picture as {extension}".encode())
+    monkeypatch.setattr(pictures, "encode", lambda figure, extension: f"a picture as {extension}".encode())
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Content by path of every file below the folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != pictures.NOTE)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def test_the_report_is_two_pages_tables_and_figures(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_html_in_the_markdown_is_text() -> None:
 
 def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
     """No script, and no address outside the folder; a javascript: link in a paragraph is no link."""
-    found = render([plain("One", texts=["text"], figures={"one": Figure()})])
+    found = render([plain("One", texts=["text"], figures={"one": Drawing(Figure)})])
     page = Elements(html(found.replace("text\n", "[x](javascript:alert(1)) $`a<b`$\n", 1)))
     addresses = {
         str(attributes[name]) for _, attributes in page.found for name in ("src", "href") if name in attributes
@@ -296,7 +298,8 @@ def test_how_it_was_made_quotes_the_records() -> None:
 def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run counts once, whatever experiments it serves: its seconds in all, and those of compiling."""
     synthetic.install(monkeypatch)
-    monkeypatch.setattr(writing, "encode", lambda figure, extension: b"")
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
+    monkeypatch.setattr(pictures, "FEW", 100)
     out, data = tmp_path / "out", synthetic.write_data(tmp_path / "data.npz")
     options = ["--results", str(out), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
     with synthetic.signals_kept():

@@ -1,0 +1,87 @@
+"""Figures are drawn when they have changed, alone or side by side, and are otherwise kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from study.figures.drawing import Drawing
+from study.report import pictures
+
+
+def line(frame: pd.DataFrame, width: float = 1.0) -> Figure:
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().plot(frame["x"], linewidth=width)
+    return figure
+
+
+def drawing(*values: float, **options: float) -> Drawing:
+    return Drawing(line, (pd.DataFrame({"x": values}),), options)
+
+
+def written(folder: Path, **drawings: Drawing) -> pictures.Files:
+    """The files of these drawings, left in the folder as a report leaves them."""
+    files = pictures.files_of(drawings, folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / "figures" / name).write_bytes(content)
+    (folder / pictures.NOTE).write_bytes(pictures.note(drawings, files))
+    return files
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is drawn from now on."""
+    names: list[str] = []
+    draw = pictures._files
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: names.append(name) or draw(name, drawing))
+    return names
+
+
+def test_only_what_has_changed_is_drawn_again(tmp_path: Path, drawn: list[str]) -> None:
+    """Another value, another option, a file that somebody changed or removed; the others keep their bytes."""
+    first = written(tmp_path, a=drawing(1, 2), b=drawing(1, 2, width=2.0), c=drawing(3), d=drawing(4))
+    assert set(first) == {f"{name}.{extension}" for name in "abcd" for extension in ("svg", "png")}
+    drawn.clear()
+    assert written(tmp_path, a=drawing(1, 2), b=drawing(1, 2, width=2.0), c=drawing(3), d=drawing(4)) == first
+    assert drawn == []
+    (tmp_path / "figures" / "c.png").write_bytes(b"mine")
+    (tmp_path / "figures" / "d.svg").unlink()
+    second = written(tmp_path, a=drawing(1, 3), b=drawing(1, 2, width=3.0), c=drawing(3), d=drawing(4))
+    assert drawn == ["a", "b", "c", "d"]
+    assert second["a.svg"] != first["a.svg"]
+    assert (second["c.png"], second["d.svg"]) == (first["c.png"], first["d.svg"])
+
+
+def test_other_code_draws_everything_again(tmp_path: Path, drawn: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change in the folder of figures, or another version of matplotlib."""
+    written(tmp_path, a=drawing(1, 2))
+    monkeypatch.setattr(pictures, "_code", lambda: "another")
+    written(tmp_path, a=drawing(1, 2))
+    assert drawn == ["a", "a"]
+
+
+def test_side_by_side_the_files_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six drawings in processes of their own have the bytes that one process gives them."""
+    drawings = {f"figure_{place}": drawing(place, 2 * place) for place in range(6)}
+    monkeypatch.setattr(pictures, "FEW", 0)
+    apart = pictures.files_of(drawings, tmp_path)
+    monkeypatch.setattr(pictures, "FEW", 100)
+    assert pictures.files_of(drawings, tmp_path) == apart
+
+
+@pytest.mark.parametrize("other", [drawing(1, 2, width=1.0), drawing(2, 1), drawing(1, 2, 3), Drawing(Figure, (1, 2))])
+def test_a_fingerprint_is_of_all_that_is_given(other: Drawing) -> None:
+    """Values, their order and number, options and the function."""
+    assert other.fingerprint != drawing(1, 2).fingerprint == drawing(1, 2).fingerprint
+
+
+def test_arrays_and_columns_are_part_of_a_fingerprint() -> None:
+    """A long array is not shortened, and a renamed column is another frame."""
+    one, two = np.zeros(5000), np.zeros(5000)
+    two[2500] = 1
+    assert Drawing(Figure, (one,)).fingerprint != Drawing(Figure, (two,)).fingerprint
+    frames = [pd.DataFrame({name: [1.0]}) for name in "xy"]
+    assert Drawing(Figure, (frames[0],)).fingerprint != Drawing(Figure, (frames[1],)).fingerprint
