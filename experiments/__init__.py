@@ -27,7 +27,7 @@ from experiments import (
     verdict,
 )
 from study.plan import target, times_activations
-from study.report.section import Conclusion, Experiment
+from study.report.section import Experiment
 
 MODULES: tuple[ModuleType, ...] = (
     verdict,
@@ -59,15 +59,6 @@ def by_name() -> dict[str, ModuleType]:
 def experiments() -> dict[str, Experiment]:
     """Return the modules that ask for runs, by name, in the order of the report."""
     return {name: cast(Experiment, module) for name, module in by_name().items() if hasattr(module, "rounds")}
-
-
-def conclusions() -> dict[str, Conclusion]:
-    """Return the modules that conclude from the others' tables, by name, the last of the report first.
-
-    The verdict opens the report and concludes last, so that it sees the tables and judgements of all others.
-    """
-    found = reversed(by_name().items())
-    return {name: cast(Conclusion, module) for name, module in found if not hasattr(module, "rounds")}
 
 
 def askable() -> dict[str, str]:

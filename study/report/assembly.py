@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from study.report import formatting
 from study.report.making import long_protocol, making
 from study.report.page import compose, joined
 from study.report.rendering import PAGES
-from study.report.section import Evidence, Experiment, Section
+from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
 
 LAST = "what was compared"  # the section after every experiment's
@@ -60,7 +60,9 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
             continue
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
-        section = module.conclude(_common_plan(main), Evidence(joined(found), documents, judgements), style)
+        section = cast(Conclusion, module).conclude(
+            _common_plan(main), Evidence(joined(found), documents, judgements), style
+        )
         if section is not None:
             draft.sections[name] = section
     if main.compared() and main.activations:
