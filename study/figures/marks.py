@@ -20,6 +20,23 @@ GOLDEN = 0.618  # steps of this part of a range, around and around, are spread e
 THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (3.5, 2)), "linewidth": 1.1}
 
 
+def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, **options: Any) -> None:
+    """Draw a line for each activation of `rows` with seaborn's lineplot and its `options`, in the activation's look.
+
+    With `units`="stretch", a column of `rows`, each stretch of an activation has a line of its own. Seaborn is not
+    given markers and dashes: it would go through all pairs of a colour and a marker.
+    """
+    names, first = style.order(rows["activation"]), len(panel.lines)
+    colors: dict[str, Any] = {"hue": "activation", "hue_order": names, "palette": style.palette(names)}
+    with unlabelled(panel):
+        sns.lineplot(rows, x=x, y=y, **colors, **options, legend=False, ax=panel)
+    counts = rows.groupby("activation")["stretch"].nunique() if "units" in options else dict.fromkeys(names, 1)
+    owners = [name for name in names for _ in range(counts[name])]
+    drawn = [line for line in panel.lines[first:] if line.get_linestyle() != "None"]  # without bars of intervals
+    for line, name in zip(drawn, owners, strict=True):
+        line.set(**style.line(name), **WHITE_EDGE)
+
+
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
     """Keep seaborn from naming the axes after columns. To do so it would make all ticks first, which is slow."""
@@ -39,11 +56,8 @@ def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool =
     known = rows.assign(stretch=gaps)[rows["mean"].notna()]
     if known.empty:
         return None
-    broken: dict[str, Any] = {"units": "stretch", "estimator": None} if known["stretch"].any() else {"estimator": None}
-    sns.lineplot(
-        known, x=x, y="mean", **style.lines(known["activation"]), **broken, **WHITE_EDGE, legend=False, ax=panel
-    )
-    panel.set(xlabel="", ylabel="")
+    broken: dict[str, Any] = {"units": "stretch"} if known["stretch"].any() else {}
+    seaborn_lines(panel, known, x, "mean", style, estimator=None, **broken)
     if not band:
         return bars(panel, known, x, style)
     thin_markers(panel)

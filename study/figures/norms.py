@@ -161,7 +161,8 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
     """Draw norms (layers, steps) as colours, hatched where every seed is zero, dotted where some are."""
     limits = {"norm": scale.norm, "vmin": scale.norm.vmin, "vmax": scale.norm.vmax}
-    sns.heatmap(mean, cmap=scale.cmap, **limits, cbar=False, ax=panel, linecolor="face", linewidths=0.2)
+    bare: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False}
+    sns.heatmap(mean, cmap=scale.cmap, **limits, **bare, ax=panel, linecolor="face", linewidths=0.2)
     steps, depth = mean.columns, len(mean) - 1
     is_zero, has_mean = n_zero.to_numpy() > 0, mean.notna().to_numpy()
     if (every := is_zero & ~has_mean).any():

@@ -26,11 +26,11 @@ from study.figures.axes import (
     round_axis,
 )
 from study.figures.marks import (
-    WHITE_EDGE,
     absent,
     below,
     lines,
     say_if_empty,
+    seaborn_lines,
     seeds,
     thin_markers,
     unique,
@@ -230,9 +230,8 @@ def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style)
         return
     is_line = found["epoch"].max() > found["epoch"].min()
     band: dict[str, Any] = {"err_style": "band", "err_kws": {"alpha": 0.17, "linewidth": 0}}
-    looks = style.lines(found["activation"]) | WHITE_EDGE | (band if is_line else {"err_style": "bars"})
-    with unlabelled(panel):
-        sns.lineplot(found, x="epoch", y=column, errorbar=_bounds, legend=False, ax=panel, **looks)
+    intervals = band if is_line else {"err_style": "bars"}
+    seaborn_lines(panel, found, "epoch", column, style, errorbar=_bounds, **intervals)
     thin_markers(panel)
 
 

@@ -19,12 +19,12 @@ P = ParamSpec("P")
 FloatArray = npt.NDArray[np.float64]
 
 # The study's activations, the registry's first four entries, share their colours with nobody. The others take
-# turns with the other four colours, and differ by marker and dashes too. Any two of the eight colours differ by a CIE76
-# distance of at least 15 under protanopia, deuteranopia and tritanopia.
+# turns with the other four colours, and differ by marker and line style too. Any two of the eight colours differ by a
+# CIE76 distance of at least 15 under protanopia, deuteranopia and tritanopia.
 STUDY_COLORS = ("#0173B2", "#D55E00", "#029E73", "#6A1B7A")
 OTHER_COLORS = ("#E69F00", "#222222", "#7A4A12", "#A8327D")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-DASHES: tuple[Any, ...] = ("", (4, 1.5), (1, 1.2), (6, 1.2, 1.2, 1.2))  # points of ink and gap; "" is a solid line
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 GREY = "#6B6B6B"  # what belongs to no activation
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
@@ -94,24 +94,12 @@ class Style:
 
     def line(self, name: str) -> dict[str, Any]:
         """Return colour, marker and line style of `name` as keywords of a matplotlib line."""
-        dashes = self._dashes(name)
-        linestyle = (0, dashes) if dashes else "-"
-        return {"color": self.color(name), "marker": self.marker(name), "linestyle": linestyle}
+        turn = max(self.positions[name] - len(STUDY_COLORS), 0) // len(OTHER_COLORS)
+        return {"color": self.color(name), "marker": self.marker(name), "linestyle": LINES[turn % len(LINES)]}
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
         """Return the colours of `names`."""
         return {name: self.color(name) for name in names}
-
-    def lines(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return colours, markers and dashes of `names` as keywords of seaborn's lineplot of a column `activation`."""
-        order = self.order(names)
-        looks = {"hue": "activation", "hue_order": order, "palette": self.palette(order), "style": "activation"}
-        dashes = {name: self._dashes(name) for name in order}
-        return looks | {"style_order": order, "markers": {name: self.marker(name) for name in order}, "dashes": dashes}
-
-    def _dashes(self, name: str) -> Any:
-        turn = max(self.positions[name] - len(STUDY_COLORS), 0) // len(OTHER_COLORS)
-        return DASHES[turn % len(DASHES)]
 
 
 def literal(text: str, most: int = MOST_CHARACTERS) -> str:

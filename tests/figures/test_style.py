@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_data import NAMES, STYLE, curves
+from figure_data import STYLE, curves
 
 from study import figures
 from study.activations import REGISTRY
@@ -38,7 +38,7 @@ def test_nobody_shares_a_colour_with_the_four_of_the_study() -> None:
 
 
 def test_looks_never_repeat() -> None:
-    """Of 40 activations any two differ in colour or marker; of 17, two of one colour in marker and dashes as well."""
+    """Of 40 activations any two differ in colour or marker; of 17, two of one colour in marker and line style."""
     looks = styled(40)
     lines = [looks.line(name) for name in looks.labels]
     assert len({(line["color"], line["marker"]) for line in lines}) == 40
@@ -46,19 +46,6 @@ def test_looks_never_repeat() -> None:
         if one["color"] == other["color"]:
             assert one["marker"] != other["marker"]
             assert one["linestyle"] != other["linestyle"]
-
-
-def test_seaborn_is_given_the_same_looks_as_matplotlib() -> None:
-    """Colour, marker and dashes of lineplot's keywords are those of `line`, in the registry's order."""
-    keywords = STYLE.lines(NAMES[::-1])
-    assert keywords["hue_order"] == keywords["style_order"] == NAMES
-    for name in NAMES:
-        dashes = keywords["dashes"][name]
-        assert STYLE.line(name) == {
-            "color": keywords["palette"][name],
-            "marker": keywords["markers"][name],
-            "linestyle": (0, dashes) if dashes else "-",
-        }
 
 
 def lab(color: str, vision: Any) -> np.ndarray:
