@@ -1,7 +1,7 @@
-"""The article's protocol to the letter, over paired seeds: does the choice of activation matter there, and by how much?
+"""Does the choice of activation matter in the article's protocol, and by how much? Paired seeds.
 
-784-100-100-100-10, Keras' defaults, Adam at 0.01, batches of 100, early stopping on the validation loss with patience
-10, last weights kept: Settings' own defaults.
+The protocol is the defaults of `Settings`: a network 784-100-100-100-10 with Keras' defaults, trained by Adam at 0.01
+in batches of 100. Training stops early on the validation loss with patience 10. The last weights are kept.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """One round: every activation with every seed. Seeds come last, so that a first look covers every activation."""
+    """Ask for every activation with every seed, in one round."""
     if so_far:
         return []
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
@@ -55,7 +55,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Accuracies with intervals, paired differences from ReLU, curves and gradient norms; A2 and A5."""
+    """Compare accuracies and paired differences from the reference, show curves and norms, and judge A2 and A5."""
     runs, history = runs_frame(records), history_frame(records)
     measures = measures_frame(records)
     norms = summaries.gradient_norms(measures, NAME)
@@ -80,9 +80,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row an activation and outcome: n, count, rate and its exact interval of the runs that ended so.
+    """Count the runs per activation and outcome: n, count, and rate with its exact binomial interval.
 
-    "diverged"; "at_chance", which never learnt; "below_article", whose test accuracy is less than the article's.
+    The outcomes are "diverged"; "at_chance", a finished run that never learnt; and "below_article", a test accuracy
+    below the article's.
     """
     found = {
         "diverged": runs["status"] == "diverged",
@@ -97,7 +98,7 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame) -> list[Judgement]:
-    """A2 and A5's accuracy, each part where its activation is there."""
+    """Judge A2 and the accuracy part of A5; leave out parts whose activation has no measurement."""
     remark = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")

@@ -26,7 +26,7 @@ CLAIM = "relu"  # the activation that A1 calls cheap
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Find medians with quartiles, ratios with intervals, seconds to an accuracy; None if nothing was timed."""
+    """Summarise timings by medians, ratios and seconds to reach an accuracy; None if nothing was timed."""
     document = evidence.documents.get(NAME)
     if document is None:
         return None
@@ -55,7 +55,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
-    """Find seconds and accuracy of the article's network, run by run; None if it was not trained."""
+    """Find the seconds and accuracy of each run of the article's network; None if it was not trained."""
     if not {"runs", "history"} <= found.keys():
         return None
     runs, history = (
@@ -129,7 +129,7 @@ def _shown_training(cost: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
-    """Judge A1: the activation called cheap against the cheapest other."""
+    """Judge A1: compare the activation that the article calls cheap with the cheapest other one."""
     others = small[small["activation"].isin([name for name in names if name != CLAIM])]
     if CLAIM not in names or others.empty:
         return []

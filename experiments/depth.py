@@ -59,12 +59,12 @@ def depths(plan: Plan) -> tuple[int, ...]:
 
 
 def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
-    """Return the optimisers and their learning rates; a quick look has SGD alone, which depth affects most."""
+    """Return the optimisers with their learning rates; a quick look has only SGD, which depth affects most."""
     return DEPTH_OPTIMIZERS[1:] if plan.is_quick else DEPTH_OPTIMIZERS
 
 
 def trained(plan: Plan) -> list[Settings]:
-    """Return the runs that train."""
+    """Return the settings of the runs that train."""
     return [
         Settings(
             activation=name, seed=seed, depth=depth, width=WIDTH, optimizer=optimizer, learning_rate=rate,
@@ -78,7 +78,7 @@ def trained(plan: Plan) -> list[Settings]:
 
 
 def initial(plan: Plan) -> list[Settings]:
-    """Return the networks that are only measured at initialisation, in float64, which holds their smallest errors."""
+    """Return the settings of networks measured only at initialisation, in float64 to hold their smallest errors."""
     seeds = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
         Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0)
@@ -132,12 +132,12 @@ def _protocol(plan: Plan) -> dict[str, object]:
 
 
 def _profile(plan: Plan) -> int:
-    """Return the depth of the networks that are shown layer by layer."""
+    """Return the depth of the networks that the figures show layer by layer."""
     return max(depth for depth in depths(plan) if depth <= PROFILE_DEPTH)
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Keep few steps for the table, and every step of the errors in the heat map."""
+    """Select few steps of the norms for the table, but every step of the errors for the heat map."""
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 

@@ -49,7 +49,7 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the mean outputs after training and the training losses, seed by seed."""
+    """Compare ELU with ReLU, seed by seed: the size of mean outputs after training, and the training loss."""
     found = runs_and_history(NAME, records, records)
     per_run = paired_arms.final_losses(found["history"]).merge(_absolute_means(records), on=["activation", "seed"])
     judged = _judgements(per_run)

@@ -1,6 +1,6 @@
-"""What would three seeds have said? The baseline's own runs, drawn three at a time; and are the smooth gates alike?
+"""What would three seeds have said? And do the two smooth gates, Swish and GELU, differ?
 
-The networks are the baseline's: no run is made for this.
+The question draws the baseline's runs three at a time, so it asks for no runs of its own.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ METRIC = baseline.METRIC
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """The baseline's runs; nothing in a quick look, which has no more than three seeds."""
+    """Return the baseline's runs; none in a quick look, which has too few seeds to draw from."""
     return [] if plan.is_quick else baseline.rounds(plan, so_far)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """How often a winner appears among few seeds that all of them do not support; P8."""
+    """Count how often a few seeds show a winner that all seeds do not support, and judge P8."""
     runs = runs_frame(records)
     small = _drawn(runs)
     if small is None:
@@ -41,7 +41,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
-    """P8's resampling, of the activations with more than P8_N finished runs; None without the reference and another."""
+    """Draw small samples from each activation with more than P8_N finished runs.
+
+    Return None unless the reference and another activation have enough runs.
+    """
     differences = comparisons.against_reference(runs, baseline.NAME, METRIC)
     finished = runs.dropna(subset=[METRIC])
     arms = {str(name): part[METRIC].to_numpy() for name, part in finished.groupby("activation", sort=False)}
@@ -55,7 +58,7 @@ def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
 
 
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
-    """P8, each part where its activations are there."""
+    """Judge P8; leave out parts whose activations have no runs."""
     found = []
     wide = runs.pivot(index="seed", columns="activation", values=METRIC)  # noqa: PD010 - a pivot_table drops arms
     if set(GATES_CLAIM) <= set(wide):

@@ -90,7 +90,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
-    """Return each arm's rate, and the median, least and most of its final training losses over seeds."""
+    """Return each arm's rate, and the median, lowest and highest final training loss over seeds."""
     keys = ["activation", "dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
     table = table.reset_index()

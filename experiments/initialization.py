@@ -93,7 +93,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
-    """Return each activation's critical point; NaN and `why_none` for one that has none."""
+    """Return each activation's critical point; if it has none, NaN and the reason in `why_none`."""
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [
         {"activation": name, **(plan.theory[name]["critical"] or none), "why_none": plan.theory[name]["why_none"]}

@@ -73,7 +73,7 @@ def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
 
 
 def _fresh(plan: Plan, rates: pd.DataFrame) -> list[Settings]:
-    """Return each activation's runs at its finalists and at the article's rate, once where two of these are one."""
+    """Return each activation's runs on fresh seeds: at its finalists and at the article's rate, without duplicates."""
     seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + compared_seeds(plan))
     finalists = rates[rates["is_finalist"]]
     arms = dict.fromkeys(zip(finalists["activation"], finalists["learning_rate"], strict=True))
@@ -132,7 +132,7 @@ def _tuned(
 
 
 def _gain(name: str, arms: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Find what tuning gained: tuned minus untuned over the seeds that both finished."""
+    """Compute what tuning gained: tuned minus untuned accuracy, over the seeds that finished in both arms."""
     of_arm = [part[part["activation"] == name].set_index("seed")[METRIC] for part in arms.values()]
     a, b = pd.concat(of_arm, axis=1).dropna().to_numpy(float).T
     found = paired_difference(a, b)
@@ -140,7 +140,7 @@ def _gain(name: str, arms: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
 
 def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the rate chosen, its lead over the other finalist, and the range of rates that do as well."""
+    """Show the chosen rate, its lead over the other finalist, and the range of rates that do as well."""
     columns = ["validation_accuracy_mean", "ci_low", "ci_high"]
     best = rates[rates["is_chosen"]].set_index("activation")[columns].reindex(tuned["activation"])
     rows = []
@@ -178,7 +178,7 @@ def _shown_accuracy(tuned: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _shown_differences(tuned: pd.DataFrame, compared: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the tuned arm's differences from the reference, and how far they hang on the rates chosen."""
+    """Show the tuned arm's differences from the reference, and how far they depend on the chosen rates."""
     rows = [
         {
             "Activation": style.labels[row["activation"]],
@@ -202,7 +202,7 @@ def _known(value: float, how: str, before: str = "") -> str:
 def _figures(
     rates: pd.DataFrame, tuning_runs: pd.DataFrame, arms: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Draw accuracy against the rate; and both arms, if any fresh run finished."""
+    """Draw accuracy against the rate; if any run on fresh seeds finished, also draw both arms."""
     drawn = {NAME: figures.accuracy_against_rate(rates, tuning_runs, style)}
     points = pd.concat([part.assign(arm=PREFIXES[arm], accuracy=part[METRIC]) for arm, part in arms.items()])
     if points["accuracy"].notna().any():

@@ -31,7 +31,7 @@ SMALL_EPSILON = 1e-12  # Adam's; Keras' 1e-7 is larger than the gradients of a d
 
 
 def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
-    """Return what each remedy changes in the plain network trained by SGD.
+    """Return the settings that each remedy changes in the plain network trained by SGD.
 
     An activation without a critical point has no critical remedy.
     """

@@ -35,7 +35,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Find accuracy and loss by amplitude, and the paired difference of the mean accuracy over the amplitudes."""
+    """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference; judge P2."""
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)
@@ -56,7 +56,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
-    """Make one row a run: its mean accuracy over the amplitudes above 0; NaN if it was not measured under noise."""
+    """Average each run's accuracy over the amplitudes above 0; NaN if it was not measured under noise."""
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"])["test_accuracy"].mean().rename(METRIC)
     return runs[["activation", "seed", "status"]].join(means, on=["activation", "seed"])
 
@@ -76,7 +76,7 @@ def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.DataFrame:
-    """Return the columns `more`, then the mean as `mean`, then its interval's ends as `prefix`_ci_low and _ci_high."""
+    """Return the columns `more`, the mean as `mean`, and its interval as `prefix`_ci_low and `prefix`_ci_high."""
     names = {"mean": mean, "ci_low": f"{prefix}_ci_low", "ci_high": f"{prefix}_ci_high"}
     return summary.set_index(BY)[[*more, *names]].rename(columns=names)
 
@@ -103,7 +103,7 @@ def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame
 
 
 def _judgements(overall: pd.DataFrame) -> list[Judgement]:
-    """Judge P2, where both of its activations are there."""
+    """Judge P2 if both of its activations were measured."""
     wide = overall.set_index(["seed", "activation"])[METRIC].unstack()  # noqa: PD010 - a pivot_table drops arms
     if not set(CLAIM) <= set(wide.columns):
         return []

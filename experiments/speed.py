@@ -94,7 +94,7 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def targets(cores: int) -> list[Target]:
-    """Return the targets of the engine on a machine with so many cores."""
+    """Return the engine's speed targets on a machine with `cores` cores."""
     validation, training = "engine_validation", "engine_machine"
     rows: list[tuple[str, str, str, str, float]] = [
         ("all cores: speed over model.fit, validation in both", validation, "keras_fit", "≥", SPEED_OVER_FIT),
@@ -126,7 +126,7 @@ def judgement(content: dict[str, Any]) -> pd.DataFrame:
 
 
 def contest(content: dict[str, Any]) -> pd.DataFrame:
-    """Return the table of contenders, in the order of CONTENDERS."""
+    """Return one row per contender, in the order of CONTENDERS, from `content`, the document of `make bench`."""
     table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
     return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
 

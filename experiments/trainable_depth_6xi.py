@@ -56,7 +56,7 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Return the share of networks that train over the grid, and the deepest such network over 6 xi."""
+    """Compute the share of networks that train over the grid, and compare the deepest with 6 xi."""
     runs = runs_frame(records)
     on_grid = runs.assign(sigma_w=[record["identity"]["settings"]["sigma_w"] for record in records])
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
@@ -75,7 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a sigma_w: the deepest network that trained (median, least and most over seeds), xi and `ratio`.
+    """Return one row per sigma_w: the deepest network that trained (median, least and most over seeds), xi and `ratio`.
 
     `ratio` is the median depth over FACTOR xi, NaN where the grid of depths does not reach far enough to tell.
     """

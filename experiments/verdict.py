@@ -24,7 +24,7 @@ OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 
 
 def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
-    """Return the sources of the columns `name`, `name`_low and `name`_high."""
+    """Map the columns `name`, `name`_low and `name`_high to their source columns."""
     return {name: mean, f"{name}_low": f"{prefix}_low", f"{name}_high": f"{prefix}_high"}
 
 

@@ -30,7 +30,7 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """Raised for an entry of the registry that cannot be trained; the message says why."""
+    """Say why an entry of the registry cannot be trained."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.

@@ -1,7 +1,7 @@
 """Every margin, threshold and grid of the study, committed before the runs it judges. Accuracies are in [0, 1]."""
 
 CONFIDENCE = 0.95
-SEEDS = 15  # paired seeds of `baseline`, unless SEEDS says otherwise: what the engine now does in ten seeds' time
+SEEDS = 15  # paired seeds of `baseline`, unless SEEDS says otherwise
 QUICK_SEEDS = 3
 QUICK_EPOCHS = 4
 REFERENCE_ACTIVATION = "relu"
@@ -49,7 +49,7 @@ P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
 SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of each part of A2
 
-# Per claim and part of analysis/claims.py: the region in which the claim puts the quantity, bounds included; open
+# The region in which each claim puts the quantity of each part (analysis/claims.py), bounds included. A region is open
 # where the quantity itself ends, because the t interval of a share near 0 may reach below it.
 _ANY = float("inf")
 ACCEPTED: dict[str, dict[str, tuple[float, float]]] = {

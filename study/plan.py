@@ -35,7 +35,7 @@ def target(module: object) -> str:
 
 
 def times_activations(module: object) -> bool:
-    """Return whether a module asks for the activations to be timed."""
+    """Tell whether `module` asks for the activations to be timed."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
 
 

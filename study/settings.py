@@ -21,7 +21,7 @@ PRECISIONS = ("float32", "float64")
 
 
 class SettingsError(ValueError):
-    """Raised for bad settings; `problems` holds a sentence for each field: its name, its value and what is allowed."""
+    """Say what is wrong with settings: `problems` has a sentence per field: its name, its value and what is allowed."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -30,26 +30,29 @@ class SettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that decides a run's outcome besides the data and the code. The defaults are the article's protocol.
+    """Hold everything that decides a run besides the data and the code; the defaults are the article's protocol.
 
-    - activation: a name of the registry; seed: from 0 to 2**32 - 1, decides all that is random.
-    - depth: number of hidden layers; width: units of each, or a tuple with one number a layer.
-    - initialization: one of INITIALIZATIONS; see there.
-    - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), of the initialisations SCALED alone.
-    - first_square: mean square of z_1 that W_1 is scaled for, of SCALED alone; None: W_1 is scaled by its fan_in.
-    - normalization: between a layer's affine map and its activation.
-    - residual: whether a layer's input is added to its output, if both have one size.
-    - dropout: share of every hidden layer's outputs zeroed in training.
-    - shift: most pixels by which a training image is moved at random, in each direction; 0: never.
-    - output: turns the logits into the outputs that the loss takes.
-    - loss: categorical cross-entropy, or the mean squared error over the classes.
-    - optimizer, learning_rate, momentum (SGD), epsilon (Adam): as in Keras.
-    - batch: images a batch; validation: number of training images held out.
-    - epochs: most epochs of a run; 0: measure the initial network and train nothing.
-    - patience: epochs without a lower validation loss after which the run stops, as in Keras' EarlyStopping with
-      min_delta 0; None: never early.
-    - precision: of the network's numbers.
-    - noise: amplitudes of the noise on test images that the trained network is evaluated with.
+    - activation: a name of the registry
+    - seed: from 0 to 2**32 - 1, decides all that is random
+    - depth: number of hidden layers
+    - width: units of each hidden layer, or a tuple with one number per layer
+    - initialization: one of INITIALIZATIONS; see there
+    - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), for the initialisations SCALED alone
+    - first_square: the mean square of z_1 that W_1 is scaled for, for SCALED alone; None scales W_1 by its fan_in
+    - normalization: between a layer's affine map and its activation
+    - residual: whether a layer's input is added to its output, if both have one size
+    - dropout: share of every hidden layer's outputs set to 0 in training
+    - shift: the most pixels by which a training image is moved at random, in each direction; 0 is never
+    - output: turns the logits into the outputs that the loss takes
+    - loss: categorical cross-entropy, or the mean squared error over the classes
+    - optimizer, learning_rate, momentum (SGD), epsilon (Adam): as in Keras
+    - batch: images per batch
+    - validation: number of training images held out
+    - epochs: the most epochs of a run; 0 measures the initial network and trains nothing
+    - patience: stop after so many epochs without a lower validation loss, as Keras' EarlyStopping with min_delta 0;
+      None never stops early
+    - precision: of the network's numbers
+    - noise: amplitudes of the noise on test images on which the trained network is evaluated
     """
 
     activation: str

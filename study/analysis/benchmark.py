@@ -1,7 +1,7 @@
 """Compare measured times, and fit how they grow. DataFrame -> DataFrame.
 
-A frame `rows` has one row a contender and repeat: contender, threads, processes, measures (what is logged), validation
-(bool), repeat, epochs, images, seconds. A frame `growth` has one row a measurement: quantity (what was varied), its
+A frame `rows` has one row per contender and repeat: contender, threads, processes, measures (what is logged), validation
+(bool), repeat, epochs, images, seconds. A frame `growth` has one row per measurement: quantity (what was varied), its
 value, measure, seconds.
 """
 
@@ -33,7 +33,7 @@ class Target:
 
 
 def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
-    """Return one row a contender: n repeats, images a second (median, lowest, highest), seconds an epoch, two ratios.
+    """Return one row per contender: n repeats, images a second (median, lowest, highest), seconds per epoch, two ratios.
 
     `over_floor` is the time of an epoch over the time of the contender `floor`, for contenders with one thread and one
     process. `over_article` is the images a second over the images a second of the `article`, which has one contender
@@ -56,7 +56,7 @@ def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> p
 
 
 def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """Return one row a target whose two contenders were measured: the ratio's median, lowest and highest, and `met`.
+    """Return one row per target whose two contenders were measured: the ratio's median, lowest and highest, and `met`.
 
     A ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met` is None for
     a target without a bound.

@@ -186,7 +186,7 @@ def judge(claim: str, part: str, measured: Interval, remark: str = "") -> Judgem
 
 
 def measurements(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return one row a judgement: claim, part, n, estimate and interval."""
+    """Return one row per judgement: claim, part, n, estimate and interval."""
     return pd.DataFrame([{"claim": j.claim, "part": j.part, **j.measured.columns()} for j in judgements])
 
 

@@ -9,7 +9,7 @@ from study.constants import EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 def against_reference(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame | None:
     """Compare each activation with the reference by seed: rows of the table `comparisons`, one an activation.
 
-    `runs`: activation, seed, `metric` in [0, 1]; one row a run. Return None without the reference or
+    `runs`: activation, seed, `metric` in [0, 1]; one row per run. Return None without the reference or
     without another activation.
     """
     names = set(runs["activation"]) if len(runs) else set()

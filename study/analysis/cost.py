@@ -15,7 +15,7 @@ LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 
 
 def spread(timings: pd.DataFrame) -> pd.DataFrame:
-    """Make one row an activation, quantity and size: n (repeats), median, quartiles, min and max, in seconds.
+    """Make one row per activation, quantity and size: n (repeats), median, quartiles, min and max, in seconds.
 
     `timings`: activation, quantity, elements (NaN for a step), repeat, seconds.
     """
@@ -44,12 +44,12 @@ def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 
 
 def cheapest(table: pd.DataFrame) -> str:
-    """Return the activation of the lowest median among these rows of `spread`."""
+    """Return the activation with the lowest median among the rows `table` of `spread`."""
     return str(table.loc[table["median"].idxmin(), "activation"])
 
 
 def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
-    """Make the table `cost`: one row an activation of `names`; each column has its unit in its name.
+    """Make the table `cost`: one row per activation of `names`; each column has its unit in its name.
 
     `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over the time of `reference`.
     """
@@ -77,12 +77,12 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """Select the timings by which activations are called cheap: both directions, on the tensor that fits a cache."""
+    """Select the timings of both passes on the small tensor, by which activations are called cheap."""
     return _of(timings, "forward_backward", sizes(timings)[0])
 
 
 def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
-    """Find for each run the seconds until LEVEL_TO_REACH (NaN: never) and in all, and its points per second.
+    """Find each run's seconds to LEVEL_TO_REACH (NaN if never reached), total seconds, and points per second.
 
     `runs` and `history` are of the network whose step was timed; an epoch has so many `updates`. Seconds are updates
     times the activation's median step, so all of them are of one machine, alone. Points are percentage points of test

@@ -1,4 +1,4 @@
-"""Join the tables of all sections into one row an activation, and apply the rule that says which one to use."""
+"""Join the tables of all sections into one row per activation, and apply the rule that says which one to use."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from study.constants import CONFIDENCE
 
 @dataclass(frozen=True)
 class Source:
-    """Where columns of the decision table come from: new name -> column of `table`, in the rows that match `where`."""
+    """Say where columns of the decision table come from.
+
+    `columns` maps each new name to a column of `table`, in the rows that match `where`.
+    """
 
     table: str
     where: Mapping[str, object]
@@ -19,7 +22,7 @@ class Source:
 
 
 def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sources: Iterable[Source]) -> pd.DataFrame:
-    """Make one row an activation, in the order of `names`; NaN where a table or a row is missing.
+    """Make one row per activation, in the order of `names`; NaN where a table or a row is missing.
 
     Raise ValueError if a table is there without a column that its source names.
     """
@@ -49,7 +52,7 @@ def _matching(table: pd.DataFrame, source: Source) -> pd.DataFrame:
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
     """Sort the activations of each family of tests: "better" or "worse" than the reference, or "undecided".
 
-    `comparisons` is the table of that name; `families` are experiments in it. One row a family and activation, of the
+    `comparisons` is the table of that name; `families` are experiments in it. One row per family and activation, of the
     families that have a p-value. `most_better` and `most_worse` say how far the difference's interval reaches on either
     side of 0; `can_reject` whether n is large enough for any p of the family to pass. `decides` marks the first of the
     families `deciding` that was run, and `is_new` a difference in another family that the deciding one does not find.
@@ -75,10 +78,10 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
 
 
 def recommended(found: pd.DataFrame, cost: Mapping[str, float]) -> list[str]:
-    """Apply the rule to the rows of `findings` that decide; nothing is recommended if there are none.
+    """Order the activations to recommend, by the rows of `findings` that decide; empty if there are none.
 
-    Those better than the reference come first, the lowest `cost` first and an unknown one last. If none is better, the
-    reference is recommended.
+    Activations better than the reference are recommended, the lowest `cost` first and an unknown cost last. If none is
+    better, the reference is recommended.
     """
     decided = found[found["decides"]]
     better = decided.loc[decided["finding"] == "better", "activation"]

@@ -1,4 +1,4 @@
-"""Ask why measurement leaves theory: is their gap smaller without one of three causes?
+"""Find whether the gap between theory and measurement shrinks without one of three causes.
 
 Theory predicts root mean squares at infinite width for inputs of one length. The measured mean logarithm over seeds
 differs for three reasons. A mean logarithm lies below the logarithm of the root mean square. Networks have a finite
@@ -22,7 +22,7 @@ COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "cha
 
 
 def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a quantity and cause of CAUSES, with the gap of `measures` from `predicted` with and without it.
+    """Return one row per quantity and cause of CAUSES, with the gap of `measures` from `predicted` with and without it.
 
     Without "width" means at the largest width, not the least. Without "logarithm" means the root mean square over
     seeds, not the mean logarithm. Without "lengths" means theory for the images' own lengths.
@@ -41,7 +41,7 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judged(rows: pd.DataFrame, quantity: str, cause: str) -> list[tuple[Any, ...]]:
-    """Return the row of a cause; none if it changes no gap or there is only one seed."""
+    """Return the row of `cause`; nothing if it changes no gap or if there is only one seed."""
     gaps = _Gaps(rows, float(power(quantity)))
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
     differs = np.abs(having - lacking) > SAME
@@ -58,7 +58,7 @@ def _judged(rows: pd.DataFrame, quantity: str, cause: str) -> list[tuple[Any, ..
 
 
 class _Gaps:
-    """The gaps of one quantity in every setting, for any choice of seeds."""
+    """Compute the gaps of one quantity in every setting, for any choice of seeds."""
 
     def __init__(self, rows: pd.DataFrame, power: float) -> None:
         """Take `rows` of theory_gaps.relative; theory averages the quantity raised to `power`."""
@@ -76,7 +76,7 @@ class _Gaps:
         self._narrow, self._wide = places.iloc[:, 0].tolist(), places.iloc[:, -1].tolist()
 
     def pair(self, cause: str, seeds: Any) -> tuple[Any, Any]:
-        """Return the gaps with the cause and without it, over these seeds (indices, repeats allowed)."""
+        """Return the gaps with `cause` and without it, over `seeds` (indices, with repeats allowed)."""
         gap = self._mean(self._logs, seeds)
         if cause == "width":
             return gap[self._narrow], gap[self._wide]
@@ -85,7 +85,10 @@ class _Gaps:
         return gap, np.log(self._mean(self._powers, seeds)) / self._power
 
     def _mean(self, values: npt.NDArray[np.float64], seeds: Any) -> npt.NDArray[np.float64]:
-        """Average over the seeds whose signal is not 0; NaN if there are none."""
+        """Average `values` (settings, seeds) over `seeds`, and return (settings,).
+
+        Seeds whose measured signal is exactly 0 have no logarithm and are left out. The mean is NaN if none are left.
+        """
         counted = self._is_known[:, seeds]
         with np.errstate(invalid="ignore"):
             return np.asarray((values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1))

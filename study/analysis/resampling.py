@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class SmallSamples:
-    """Hold one row an activation, and the share of draws with any winner that all runs do not support."""
+    """Hold one row per activation, and the share of draws with any winner that all runs do not support."""
 
     table: pd.DataFrame
     unsupported: Interval

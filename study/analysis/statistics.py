@@ -137,7 +137,10 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Adjust a family's `p_values` (k,) as Holm (1979) does; NaN stays NaN, and counts because it was planned."""
+    """Adjust the `p_values` (k,) of a family for multiple tests (Holm 1979).
+
+    A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family.
+    """
     p = np.asarray(p_values, dtype=np.float64)
     return np.where(np.isnan(p), np.nan, multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1])
 
@@ -194,7 +197,7 @@ def compare_with_reference(
     margin: float,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Compare every other activation with the `reference` by a `metric`, paired by seed; `frame` has one row a run.
+    """Compare every other activation with the `reference` by a `metric`, paired by seed; `frame` has one row per run.
 
     The activations form one family for Holm, and are returned one a row, in order of appearance. The fields of
     `PairedDifference` are over the pairs that both finished (finite `metric`), and `dropped` counts the other pairs.

@@ -12,7 +12,7 @@ RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "lea
 
 
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """Return one row a group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval, in [0, 1].
+    """Return one row per group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval, in [0, 1].
 
     `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss.
     Diverged runs are counted, never averaged.
@@ -36,7 +36,7 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 
 
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row a group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
+    """Return one row per group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
 
     Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are.
     """
@@ -52,7 +52,7 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row an activation and share: mean and t interval over seeds, in [0, 1], at the end of training.
+    """Return one row per activation and share: mean and t interval over seeds, in [0, 1], at the end of training.
 
     A run's value is the mean over its hidden layers at its last logged step. `measures` holds finished runs only.
     """

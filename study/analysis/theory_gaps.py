@@ -16,7 +16,7 @@ SQUARES = ("preactivation_square",)  # theory averages squares; the other quanti
 
 
 def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a setting and quantity, with the gap of `measures` from `predicted` and its 95% t interval.
+    """Return one row per setting and quantity, with the gap of `measures` from `predicted` and its 95% t interval.
 
     `gap` is the mean logarithm over seeds. `gap_rms` uses the root mean square over seeds instead (the mean, if the
     quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths.
@@ -55,7 +55,7 @@ def relu_offset(depth: Any, width: Any) -> Any:
 
 
 def relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and quantity where it has crossed the network: `relative` is measured over predicted."""
+    """Compute `relative`, measured over predicted, per run and quantity, after it has crossed the network."""
     at_end = _ends(ratios(measures)).drop(columns="layer")
     theory = _ends(predicted)[[*KEYS, "predicted", "predicted_spread"]]
     joined = at_end.merge(theory[theory["predicted"] > 0], on=KEYS)
@@ -68,7 +68,7 @@ def power(quantity: Any) -> Any:
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of the layer in which a quantity has crossed the whole network."""
+    """Select the rows of the last layer that each quantity reaches."""
     end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
     return rows[rows["layer"] == end]
 

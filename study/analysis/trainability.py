@@ -52,15 +52,15 @@ def _reached(of_one_seed: pd.DataFrame) -> int:
 
 
 def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Join theory's tables of several activations, each given by its columns: one row a network, layer and quantity."""
+    """Join theory's tables of several activations, each given by its columns: one row per network, layer and quantity."""
     joined = pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
     return joined.astype({"predicted": float, "predicted_spread": float})
 
 
 def ratios(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return per run and layer at initialisation what theory predicts too, as `quantity` and `value`.
+    """Return the measured counterparts of theory's predictions at initialisation, per run and layer.
 
-    The two norm ratios are relative to the output layer's norm of the same run.
+    The columns are `quantity` and `value`. The two norm ratios are relative to the output layer's norm of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -74,7 +74,7 @@ def ratios(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Set `measures` beside `predicted`, by network, layer and quantity.
+    """Join `measures` with `predicted`, by network, layer and quantity.
 
     `measured` is the geometric mean over seeds with its interval. Theory predicts root mean squares at infinite width,
     which lie above a geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2,
@@ -88,14 +88,14 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
 
 
 def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
-    """Count per quantity and width the layers of `beside_theory`, and the share whose interval leaves theory out."""
+    """Count per quantity and width the layers of `theory`, and the share whose interval excludes the prediction."""
     known = theory[theory["is_inside"].notna()]
     outside = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"]
     return outside.agg(layers="size", share_outside="mean").reset_index()
 
 
 def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return by what factor the error's norm changes per hidden layer on its way to the input, at initialisation.
+    """Return the factor by which the error's norm changes per hidden layer toward the input, at initialisation.
 
     The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) for L >= DEEP hidden layers. `factor` is its
     geometric mean over seeds with its interval, and `predicted` is theory's.
@@ -117,7 +117,7 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 
 
 def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Keep of gradient norms the first and the `last` step; the records hold the others.
+    """Keep only the first step and the step `last` of gradient norms; the records hold the others.
 
     Networks of PROFILE_DEPTH or more keep fewer measures. These are the norms that figures show side by side at the
     first step, and the two that vanish at the last.

@@ -1,8 +1,9 @@
-"""Learning rates: one grid of half decades for all activations, the choice on validation, and how far off it may be.
+"""Choose learning rates: one grid for all activations, the choice on validation, and how far it may be off.
 
-The choice is made in two rounds of one budget for every activation, as in sequential halving (Karnin, Koren & Somekh
-2013). A few seeds at all rates leave FINALISTS, and more seeds at these choose. A rate counts for an activation only if
-every seed finished there: an optimum beside which runs diverge is not one to recommend.
+Rates are half decades apart. The choice is made in two rounds of one budget for every activation, as in sequential
+halving (Karnin, Koren & Somekh 2013). A few seeds at all rates leave FINALISTS, and more seeds choose between these. A
+rate counts for an activation only if every seed finished there. An optimum beside which runs diverge cannot be
+recommended.
 """
 
 import itertools
@@ -30,12 +31,12 @@ def rate(half_decades: int) -> float:
 
 
 def half_decades(learning_rate: float) -> int:
-    """Return the k of a rate of the grid."""
+    """Return k for a rate 10^(k/2) of the grid."""
     return round(2 * math.log10(learning_rate))
 
 
 def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
-    """Make one row an activation and rate, rates ascending: its accuracy, and whether it is a finalist or chosen.
+    """Make one row per activation and rate, rates ascending: its accuracy, and whether it is a finalist or chosen.
 
     `runs`, the tuning runs alone: activation, learning_rate, seed, status, best_validation_accuracy (NaN unless the run
     is done). Further columns are n, diverged, and the mean accuracy in [0, 1] with its t interval.
@@ -63,7 +64,7 @@ def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
 
 
 def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
-    """Arrange an activation's best validation accuracies: a row a seed and a column a rate, both ascending."""
+    """Arrange an activation's best validation accuracies: a row per seed and a column a rate, both ascending."""
     return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
 
 
@@ -102,7 +103,7 @@ def chosen(table: pd.DataFrame) -> dict[str, float]:
 
 
 def undecided(table: pd.DataFrame) -> list[tuple[str, float]]:
-    """List the finalists, as activation and rate, that have not had all of FINALIST_SEEDS."""
+    """List the finalists (activation and rate) that lack some of FINALIST_SEEDS."""
     rows = table[table["is_finalist"] & (table["n"] < FINALIST_SEEDS)]
     return list(zip(rows["activation"], rows["learning_rate"], strict=True))
 
@@ -167,7 +168,7 @@ def extension(table: pd.DataFrame) -> list[int]:
 
 
 def tolerance(table: pd.DataFrame) -> pd.DataFrame:
-    """Make one row an activation: the chosen rate, the range of rates within TOLERANCE of it, the width in decades.
+    """Make one row per activation: the chosen rate, the range of rates within TOLERANCE of it, the width in decades.
 
     `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider. `is_edge`: the chosen rate
     itself is at an end of the grid. Without an eligible rate, numbers are NaN.

@@ -1,4 +1,4 @@
-"""Count the bytes that the gradient of an activation keeps of the forward pass, from the graph, without timing."""
+"""Count the bytes of the forward pass that an activation's gradient keeps, from the graph, without timing."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")  # op
 
 
 def kept_bytes(function: Function) -> dict[str, float]:
-    """Return the bytes an element, in float32, that TensorFlow's gradient of `function` reads of the forward pass.
+    """Return the bytes per element, in float32, that TensorFlow's gradient of `function` reads from the forward pass.
 
     `output_bytes` counts phi's own output, which the next layer keeps anyway. `other_bytes` counts all other tensors as
     large as z, z included. Constants and tensors of which only the shape is read do not count.
@@ -29,7 +29,10 @@ def kept_bytes(function: Function) -> dict[str, float]:
 
 
 def _tensors_read(gradient: tf.Tensor | None, forward: set[tf.Operation]) -> set[Any]:
-    """Return references to the tensors of `forward` operations that the operations of the gradient read."""
+    """Return references to the forward-pass tensors that the backward pass reads to compute `gradient`.
+
+    `forward` holds the operations of the forward pass. Constants do not count, nor do reads of a shape alone.
+    """
     found, seen = set(), set()
     waiting = [] if gradient is None or gradient.op in forward else [gradient.op]
     while waiting:

@@ -1,4 +1,4 @@
-"""Time an activation: seconds an element, forward and backward, and seconds a training step.
+"""Time an activation: seconds per element, forward and backward, and seconds a training step.
 
 The activations take turns, each once a repeat, so that a machine that slows down slows all of them. Timings mean
 something only if nothing else runs.
@@ -79,7 +79,7 @@ def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | 
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Begin with another name in every repeat, because the first finds caches filled by something else."""
+    """Rotate `names` by `by`: the first in a repeat finds caches filled by something else."""
     start = by % max(len(names), 1)
     return names[start:] + names[:start]
 
@@ -114,7 +114,7 @@ def _sum_of(forward: Timing, backward: Timing) -> Timing:
 
 
 def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor, passes: int) -> Timing:
-    """Time `passes` passes over the tensors of `bank` (n, ...), compiled as the engine compiles: seconds an element.
+    """Time `passes` passes over the tensors of `bank` (n, ...), compiled as the engine compiles: seconds per element.
 
     Each pass writes its result to the loop's state, so that the compiler cannot leave it out.
     """

@@ -18,12 +18,12 @@ CHECKSUM = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"  #
 
 
 class DataError(Exception):
-    """MNIST could not be obtained, or a file is refused. The message is complete and ready to print."""
+    """Say that MNIST could not be obtained or that a file was refused; the message is ready to print."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels, read-only, in the order published: n for training and validation, m for the test.
+    """Hold images and labels, read-only, in the published order: n for training and validation, m for the test.
 
     `checksum` (64 hex digits) is a SHA-256 of the four arrays' values and shapes. It is the same for every file format.
     """

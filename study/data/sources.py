@@ -21,7 +21,10 @@ LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
 
 @dataclass(frozen=True)
 class Source:
-    """A publisher of MNIST. `download(url, file, None)` writes to `file`; pooch then keeps it as `filename`."""
+    """Describe a publisher of MNIST.
+
+    `download(url, file, None)` writes to `file`; pooch then keeps it as `filename`.
+    """
 
     url: str
     filename: str

@@ -6,9 +6,10 @@ SIDE = 28  # pixels
 
 
 def shifted(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
-    """Move each of `images` (B, 784) by whole pixels, drawn from -most .. most down and across; black comes in.
+    """Move each of `images` (B, 784) by random whole pixels, from -most to most in each direction.
 
-    `seed` (2,) int32 decides the draws, so that they are the same for every activation.
+    Black pixels fill the uncovered edge. `seed` (2,) int32 decides the draws, so that they are the same for every
+    activation.
     """
     count = images.shape[0]
     by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32, alg="philox")

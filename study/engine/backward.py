@@ -1,9 +1,10 @@
-"""The backward pass, from the output layer to layer 1: every gradient of the study is computed here.
+"""Compute every gradient of the study: the backward pass, from the output layer to layer 1.
 
 The pass is written out (Rumelhart, Hinton & Williams 1986), so that the study measures the very error signal that moves
-the weights. Only phi' comes from TensorFlow, so that any entry of the registry works. The pass calls a visitor for each
-layer. The visitor measures and updates the layer at once, so that gradients need not be stored. measures.py turns the
-gradients of a layer into numbers such as the gradient norm.
+the weights. Only phi' comes from TensorFlow, so that any entry of the registry works.
+
+The pass calls a visitor for each layer. The visitor measures and updates the layer at once, so that gradients need not
+be stored. The module measures.py turns the gradients of a layer into numbers such as the gradient norm.
 """
 
 import functools

@@ -15,11 +15,11 @@ _NUMBERS: dict[str, Iterator[int]] = {}  # by program; they go on, so that no na
 
 
 def compile_apart(call: Callable[[], object], program: str) -> None:
-    """Make a call that compiles, in a thread of its own, and raise what it raises; `program` names what it compiles.
+    """Call `call`, which compiles `program`, in a thread of its own; raise what it raises.
 
-    Linux' C library keeps the memory of threads apart where it can. Compiling leaves memory full of gaps; in the
-    thread that trains, the library would search these gaps in every step, which takes 3% of an epoch. Free memory,
-    about 0.1 GB, returns to the system.
+    Linux' C library keeps the memory of threads apart where it can. Compiling leaves memory full of gaps. In the thread
+    that trains, the library would search these gaps in every step, which takes 3% of an epoch. Free memory, about 0.1
+    GB, returns to the system.
     """
     with ThreadPoolExecutor(1) as thread:
         thread.submit(_numbered_call, call, program).result()
@@ -34,10 +34,11 @@ def _numbered_call(call: Callable[[], object], program: str) -> None:
 
 @contextlib.contextmanager
 def numbered_by(program: str) -> Iterator[None]:
-    """Number the functions that TensorFlow traces in the block by the name `program`, alike in every process.
+    """Number the functions that TensorFlow traces in this block by the name `program`, alike in every process.
 
-    TensorFlow numbers them in the order in which a process traces them, and XLA's cache finds a compiled program by
-    its names. Without this, two processes that traced other programs before would both compile the same network.
+    By default, TensorFlow numbers functions in the order in which a process traces them, and XLA's cache finds a
+    compiled program by these names. Without this, two processes that traced other programs before would both compile
+    the same network.
     """
     tf.compat.v1.get_default_graph()  # takes a number when a thread first asks for it
     if program not in _NUMBERS:

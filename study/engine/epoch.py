@@ -56,7 +56,7 @@ def train_epoch(
 
 @dataclass(frozen=True)
 class _Steps:
-    """The steps of an epoch; see _Update for `one`."""
+    """Carry out the steps of an epoch; `_Update` explains `one`."""
 
     network: Network
     architecture: Architecture
@@ -157,7 +157,7 @@ class _Update:
 
 
 def _counted(totals: Any, loss: tf.Tensor, hits: tf.Tensor, step: tf.Tensor) -> Any:
-    """Return the totals of an epoch after one more step, of that number in the run; `hits` (B,) bool."""
+    """Add one step to an epoch's `totals`: its loss, its `hits` (B,) bool, and its number `step` in the run."""
     total, count, diverged = totals
     count += tf.reduce_sum(tf.cast(hits, tf.int32))
     is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))

@@ -15,9 +15,9 @@ from study.engine.normalization import normalise
 
 
 def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
-    """Return zeros of the shapes of every looped group's signals, and () for a group of one layer.
+    """Return zeros to store the signals of every looped group, and () for a group of one layer.
 
-    `drops` tells whether outputs are dropped, as in training.
+    `batch` is the number of examples. `drops` tells whether outputs are dropped, as in training.
     """
     buffers: list[Any] = []
     for group, (kernel, *_) in enumerate(parameters):
@@ -91,7 +91,7 @@ class _Forward(NamedTuple):
     visit: Callable[[Any, Signals], Any]
 
     def layer(self, row: Any, h: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        """Return the output (B, fan_out) of one layer, and what the visitor returns."""
+        """Return the output (B, fan_out) of the layer `row` for its input `h`, and the visitor's result."""
         layers, parameters = self.layers, rows.row_of(self.parameters, row)
         affine = tf.matmul(h, parameters[0], transpose_b=True) + parameters[1]
         z = normalise(layers.normalization, affine, parameters, rows.row_of(self.moving, row))

@@ -38,7 +38,7 @@ class Images:
         return np.arange(self.training, self.images.shape[0])
 
     def narrowed(self, kernel: np.ndarray) -> np.ndarray:
-        """Turn layer 1's kernel (..., 784) into one (..., columns) for these images, of the same norm."""
+        """Convert layer 1's kernel (..., 784) to one of the same norm for these images (..., columns)."""
         columns = self.images.shape[1]
         if columns == PIXELS:
             return kernel

@@ -20,7 +20,7 @@ def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
 def _square_sums(data: Dataset) -> NDArray[np.int64]:
     """Return the sum of squared bytes of every training image (n,).
 
-    The images are converted in parts, because all of them as whole numbers take 0.4 GB.
+    The images are converted in parts, because whole numbers for all of them take 0.4 GB.
     """
     squares = np.square(np.arange(256, dtype=np.int64))
     parts = np.array_split(data.training_images, 60)

@@ -27,13 +27,13 @@ class Shape(NamedTuple):
 
     @property
     def is_looped(self) -> bool:
-        """Tell whether the group may hold several layers, or none."""
+        """Tell whether the group's number of layers may differ from one."""
         return self.rows > 1
 
 
 @dataclass(frozen=True)
 class LayerGroup:
-    """`count` consecutive layers, in the first rows of a shape."""
+    """Describe a group of `count` consecutive layers, in the first rows of `shape`."""
 
     count: int
     shape: Shape

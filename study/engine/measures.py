@@ -76,9 +76,9 @@ def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measur
 
 
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
-    """Return UPDATE_MEASURES of a layer, from the last update of its kernel and the kernel (fan_out, fan_in) after it.
+    """Return UPDATE_MEASURES of a layer from the last `update` of its `kernel` (fan_out, fan_in).
 
-    update_ratio is norm(update of W_l) / norm(W_l before the update).
+    `kernel` is the kernel after the update. update_ratio is norm(update of W_l) / norm(W_l before the update).
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}
@@ -90,9 +90,9 @@ def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
 
 
 def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
-    """Stack the named measures along a new last axis, for a loop or a branch of a compiled program.
+    """Stack the named measures along a new last axis, to pass them through a compiled loop or branch as one tensor.
 
-    There every tensor costs a microsecond or two a step, so that ten of them would take a tenth of the time.
+    Each tensor that is passed costs a microsecond or two a step. Ten of them would take a tenth of the time.
     """
     return tf.stack([measures[name] for name in names], -1)
 

@@ -18,7 +18,7 @@ State = tuple[Any, ...]
 
 
 class Data(NamedTuple):
-    """Images (n, columns) uint8, their labels (n,) uint8, and the indices of the probe images (P,) int32."""
+    """Hold images (n, columns) uint8, their labels (n,) uint8, and the indices of the probe images (P,) int32."""
 
     images: tf.Tensor
     labels: tf.Tensor
@@ -27,7 +27,7 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """A network to compile a program for: the activation's `function`, the `supremum` of its |phi'|, and its kind."""
+    """Describe a network to compile: the activation's `function`, the `supremum` of its |phi'|, and its kind."""
 
     function: Function
     supremum: float

@@ -29,9 +29,10 @@ def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
 
 
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
-    """Return gamma (a - mean) / sqrt(variance + epsilon) + beta.
+    """Return gamma (a - mean) / sqrt(variance + epsilon) + beta, where a is `affine`.
 
-    `layer` are the parameters of the layer. `moving` moments (units,), unless (), replace those of the batch.
+    `layer` holds the layer's parameters. If `moving` holds moments (units,), they replace the batch moments; () keeps
+    these.
     """
     if len(layer) == PLAIN:
         return affine

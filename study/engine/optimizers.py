@@ -1,8 +1,8 @@
 """Turn gradients into updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
 
 Each optimiser keeps `slots`, tensors of the parameter's shape. A step first advances the slots with the gradient, then
-computes the update from them. The update is a function of the slots alone, so that the last one can be measured without
-being kept. The arithmetic is Keras', operation by operation; a test compares every entry with Keras.
+computes the update from them. The update depends on the slots alone, so the last one can be measured without storing
+it. The arithmetic is Keras', operation by operation; a test compares every entry with Keras.
 """
 
 from collections.abc import Callable

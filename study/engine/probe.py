@@ -1,4 +1,4 @@
-"""Measure the weights of a network, by the probe images and by the optimiser's last update."""
+"""Measure the weights of a network, using the probe images and the optimiser's last update."""
 
 from typing import Any
 

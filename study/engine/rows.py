@@ -1,4 +1,4 @@
-"""Read and write the rows of stacked tensors: a group of layers keeps one row a layer in each of its tensors.
+"""Read and write the rows of stacked tensors: a group of layers keeps one row per layer in each of its tensors.
 
 A nest is a tensor, or any structure of tuples and dicts of tensors.
 """

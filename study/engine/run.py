@@ -28,9 +28,9 @@ PROBE_IMAGES = 1000  # the first of the validation images
 
 
 class Run:
-    """A run before its first update; `state` is what its updates change, `log` what they measured.
+    """Hold a run: `state` is what its updates change, `log` holds its measurements.
 
-    `training` and `validation` are indices of images, and `steps` are the updates of an epoch.
+    `training` and `validation` are indices of images, and `steps` is the number of updates of an epoch.
     """
 
     def __init__(self, settings: Settings, data: Dataset, activation: Activation) -> None:
@@ -52,7 +52,7 @@ class Run:
         self.log = run_log.RunLog()
 
     def warm_up(self) -> float:
-        """Compile the programs that train and evaluate, unless they are compiled; return the seconds it took.
+        """Compile the programs that train and evaluate, unless they are compiled; return the seconds this took.
 
         Calling a program compiles it. Here the calls carry out none of its steps.
         """
@@ -64,7 +64,7 @@ class Run:
         return self._compiling(compile_both, ("trains", self.steps, self.chunks))
 
     def _compiling(self, call: Callable[[], Any], size: tuple[Any, ...]) -> float:
-        """Make the first call of a program on data of this size, unless it was made; return the seconds it took."""
+        """Call a program for the first time on data of this `size`, unless that was done; return its seconds."""
         if size in self.programs.compiled:
             return 0.0
         started = time.perf_counter()
@@ -81,7 +81,7 @@ class Run:
         return float(loss) / self.steps, float(hits) / seen, int(diverged) if int(diverged) >= 0 else None
 
     def measure_end(self, last_epoch: int) -> None:
-        """Log the measures of the last weights, on the batch that would have come next; the weights stay."""
+        """Log the measures of the last weights, on the next batch; leave the weights as they are."""
         _, _, measured = self.call_epoch(last_epoch + 1, updates=1)
         self._record(last_epoch + 1, measured, 1)
 
@@ -118,7 +118,10 @@ class Run:
         return run_log.logged_steps(epoch, self.steps)
 
     def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
-        """Call the program of an epoch, for its first `updates` updates; see `train_epoch`. The run stays as it is."""
+        """Call the program that trains an epoch, but do only its first `updates` updates; see `train_epoch`.
+
+        The run itself does not change.
+        """
         settings, logged = self.settings, self.logged(epoch)
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]

@@ -20,7 +20,7 @@ HISTORY = ("epoch", "training_loss", "training_accuracy", "validation_loss", "va
 
 
 class TimeLimit(Exception):
-    """Raised when a run takes longer than allowed; the message says how long that is, and how many epochs it did."""
+    """Say that a run took longer than allowed: the limit, and how many epochs it did."""
 
 
 def train(settings: Settings, data: Dataset, activation: Activation, *, seconds: float = math.inf) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
     Return a dict ready for JSON:
 
     - `status` ("done" or "diverged"), `diverged_step`, `epochs`, `steps`;
-    - `history`: lists with one entry an epoch;
+    - `history`: lists with one entry per epoch;
     - `last`, `best`: losses and accuracies (in [0, 1]) of the last weights, and of those with the lowest validation
       loss;
     - `noise`: see `evaluate_with_noise`; only if the settings ask for it and the run is done;
@@ -93,7 +93,7 @@ def _result(
 
 
 def _assessed(run: Run, state: State, on_validation: tuple[float, float]) -> dict[str, float]:
-    """Return loss and accuracy of a state on the validation images, as given, and on the test images."""
+    """Return the loss and accuracy of `state` on the test images, beside the pair given as `on_validation`."""
     validation_loss, validation_accuracy = on_validation
     test_loss, test_accuracy = run.evaluate(state, run.images.test_indices)
     return {
@@ -113,7 +113,7 @@ class EarlyStopping:
         self.waited = 0
 
     def improved(self, loss: float) -> bool:
-        """Take the loss of one more epoch; tell whether it is the lowest so far."""
+        """Take the `loss` of one more epoch; tell whether it is the lowest so far."""
         self.waited = 0 if loss < self.best else self.waited + 1
         self.best = min(self.best, loss)
         return self.waited == 0

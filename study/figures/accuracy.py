@@ -141,7 +141,7 @@ def remedies(table: pd.DataFrame, style: Style) -> Figure:
 def _middles(
     panel: Axes, names: list[str], bounds: FloatArray, below: float, style: Style, *, is_open: bool = False
 ) -> None:
-    """Draw the middle and interval of each of `names`, `bounds` (n, 3), so much `below` its row."""
+    """Draw the middle and interval of each of `names`, from `bounds` (n, 3), at the distance `below` its row."""
     for row, (name, of_row) in enumerate(zip(names, bounds, strict=True)):
         middle(panel, row + below, of_row, style.line(name), is_open=is_open)
 

@@ -51,7 +51,7 @@ def log_ticks(low: float, high: float, coarsest: int = 0) -> FloatArray:
 
 
 def in_short(value: float) -> str:
-    """Return `value` with one digit, as 4e-13."""
+    """Write `value` with one significant digit, such as 4e-13."""
     return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
 
 

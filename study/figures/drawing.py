@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Drawing:
-    """A function that draws, and what it is given."""
+    """Hold a function that draws a figure, with its arguments."""
 
     function: Callable[..., Figure]
     arguments: tuple[Any, ...] = ()
@@ -27,7 +27,7 @@ class Drawing:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the function's name and of all that it is given; not of its code."""
+        """Hash the function's name and its arguments, but not its code."""
         digest = hashlib.sha256(self.function.__qualname__.encode())
         for part in (*self.arguments, *sorted(self.options.items())):
             digest.update(_spelled(part))
@@ -35,7 +35,7 @@ class Drawing:
 
 
 def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
-    """Make a function that draws return a Drawing instead."""
+    """Make `function`, which draws, return a Drawing that draws later."""
 
     @functools.wraps(function)
     def made(*args: P.args, **kwargs: P.kwargs) -> Drawing:

@@ -39,7 +39,7 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Keep seaborn from naming the axes after columns. To do so it would make all ticks first, which is slow."""
+    """Keep seaborn from naming the axes after columns: that would make all ticks first, which is slow."""
     panel.set(xlabel=" ", ylabel=" ")
     yield
     panel.set(xlabel="", ylabel="")
@@ -70,7 +70,7 @@ def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool =
 
 
 def thin_markers(panel: Axes) -> None:
-    """Mark about ABOUT points of each line, at other places of each so that lines that coincide hide no marker."""
+    """Mark about ABOUT points of each line, at different places so that lines that coincide hide no marker."""
     for place, line in enumerate(panel.lines):
         stride = max(1, math.ceil(np.size(line.get_xdata()) / ABOUT))
         line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
@@ -83,7 +83,7 @@ def bars(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw exact zeros as open markers in the band at the bottom, as large as the share of seeds (`n_zero`) at zero."""
+    """Draw exact zeros as open markers in the bottom band; their size is the share of seeds at zero (`n_zero`)."""
     rows = rows[rows["n_zero"] > 0]
     names = style.order(rows["activation"])
     for place, name in enumerate(names):
@@ -101,7 +101,11 @@ def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Mark each activation whose mean leaves the panel at the bottom, and say its least mean."""
+    """Mark each activation with a mean below the panel by a triangle near the panel's lower edge.
+
+    The triangle stands at the lowest mean along column `x`, and its label says that mean. `rows`: activation, `x`,
+    mean.
+    """
     bottom, has_band = panel.get_ylim()[0], any(panel.yaxis.get_minorticklocs())
     far = rows[rows["mean"] < bottom].sort_values("mean").drop_duplicates("activation")
     for place, name in enumerate(style.order(far["activation"])):
@@ -181,7 +185,7 @@ def seeds(counts: "pd.Series[Any]") -> str:
 
 
 def unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `rows`; refuse two rows of the same `keys`, or several depths if `keys` does not tell them apart."""
+    """Return `rows`; refuse two rows of the same `keys`, or several depths if `keys` does not include the depth."""
     depths = sorted(set(rows["depth"])) if "depth" in rows and "depth" not in keys else []
     if len(depths) > 1:
         raise ValueError(f"one depth a figure, got {depths}: one row per {', '.join(keys)} is needed")

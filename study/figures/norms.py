@@ -46,11 +46,12 @@ SOME_ZERO: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 3, "c
 
 @styled
 def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style, step: int = 0) -> Figure:
-    """Draw the three norms of every layer before update `step` + 1, so at initialisation unless told otherwise.
+    """Draw the three norms of every layer before update `step` + 1; the default is at initialisation.
 
     `gradient_norms`: activation, depth (hidden layers), layer (1 = nearest the input, depth + 1 = "out"), step,
-    measure, mean, ci_low, ci_high (geometric, over the seeds above zero), n (those seeds), n_zero (seeds at exactly 0).
-    One row per activation, depth, layer and measure; a row of panels for each depth.
+    measure, mean, ci_low, ci_high, n, n_zero. The mean and interval are geometric, over the n seeds above zero; n_zero
+    counts the seeds at exactly 0. There is one row per activation, depth, layer and measure. Each depth has a row of
+    panels.
     """
     rows = unique(gradient_norms[gradient_norms["step"] == step], ["activation", "depth", "layer", "measure"])
     depths = sorted(map(int, gradient_norms["depth"].unique())) or [1]
@@ -211,5 +212,8 @@ def _finish_layers(figure: Figure, axes: Any, chosen: list[int], rows: pd.DataFr
 
 
 def _complete(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
-    """Keep the steps that all seeds reached: a mean over those still running would move because others stopped."""
+    """Keep the steps that all seeds reached.
+
+    A mean over fewer seeds would move because the others stopped.
+    """
     return rows[counts == counts.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]

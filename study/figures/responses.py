@@ -242,14 +242,14 @@ def _bounds(values: Any) -> tuple[float, float]:
 
 
 def _ends(panel: Axes, ends: pd.DataFrame, column: str, style: Style) -> None:
-    """Mark where each seed ended; with a cross if it diverged."""
+    """Mark where each seed ended, with a cross if it diverged."""
     for (name, diverged), part in ends[ends[column] > 0].groupby(["activation", "diverged"]):
         marker, size = ("x", 22) if diverged else (style.marker(str(name)), 6)
         panel.scatter(part["epoch"], part[column], color=style.color(str(name)), marker=marker, s=size)
 
 
 def _side_by_side(names: list[str], gap: float) -> dict[str, float]:
-    """Return for each of `names` a factor that moves it off the others, by `gap` decades, on a logarithmic axis."""
+    """Return one factor for each of `names` that shifts its points by `gap` decades on a logarithmic axis."""
     return {name: 10 ** (gap * (place - (len(names) - 1) / 2)) for place, name in enumerate(names)}
 
 

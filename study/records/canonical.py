@@ -1,4 +1,4 @@
-"""JSON with one spelling for one content, sealed with a checksum."""
+"""Write equal contents as equal JSON bytes, and seal them with a checksum."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ class RecordError(Exception):
 
 
 def canonical_json(content: Any) -> bytes:
-    """Spell the content: sorted keys, no spaces, NaN and infinities as null."""
+    """Write `content` as JSON with sorted keys and no spaces; NaN and infinities become null."""
     return json.dumps(valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def valid(content: Any) -> Any:
-    """Return the content as JSON can hold it: NaN and infinities become None."""
+    """Convert `content` to values that JSON can hold: NaN and infinities become None."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, dict):
@@ -29,17 +29,17 @@ def valid(content: Any) -> Any:
 
 
 def digest(content: Any) -> str:
-    """Return the SHA-256 of the content's spelling."""
+    """Return the SHA-256 of the canonical JSON of `content`."""
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content as JSON holds it, with its checksum."""
+    """Convert `content` to valid JSON values, and add its checksum."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 
 def unseal(spelled: bytes) -> dict[str, Any]:
-    """Return what these bytes of JSON hold, checksum included; RecordError unless it is whole and of this schema."""
+    """Read JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
     try:
         found = json.loads(spelled)
         checksum = found.pop("checksum")

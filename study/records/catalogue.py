@@ -37,7 +37,7 @@ class Catalogue:
     def of(self, names: Iterable[str]) -> Entries:
         """Return the descriptions of the good activations among `names`, in the registry's order.
 
-        `refused` says why the others are not good.
+        The attribute `refused` says why the others are not good.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
@@ -128,7 +128,7 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
     """Compute the critical initialisation's settings, or why there is none, the critical line, and theory's table.
 
-    The table `rows` has a list a column; see `predicted_rows`.
+    The table `rows` has a list per column; see `predicted_rows`.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Documents: other measurements than runs, such as the machine's timings, kept beside the records."""
+"""Store documents beside the records: measurements that are not runs, such as the machine's timings."""
 
 import fnmatch
 from pathlib import Path
@@ -21,7 +21,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """Return the verified document at `path`: schema, name, content, provenance, checksum; RecordError if damaged."""
     document = unseal(path.read_bytes())
     if document.get("name") != path.stem or not isinstance(document.get("content"), dict):
-        raise RecordError(f"is no document of the name {path.stem}")
+        raise RecordError(f"is not a document of the name {path.stem}")
     return document
 
 

@@ -1,4 +1,4 @@
-"""Write files that are never half there, and lock a folder so that two runs never share it."""
+"""Write files all or nothing, and lock a folder so that two commands never write to it at once."""
 
 import contextlib
 import json
@@ -74,7 +74,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def _holder(note: Path) -> str:
-    """Return what the holder's note says of it."""
+    """Return what the lock file `note` says of the process that holds the folder."""
     try:
         about = json.loads(note.read_text())
         return f"process {about['pid']} on {about['host']} since {about['since']}"

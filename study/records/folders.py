@@ -26,11 +26,11 @@ class RecordFolder:
         return Store(self.path, compact if self.is_committed else None)
 
     def ledger(self) -> Ledger:
-        """Return what the folder was asked for; see `Ledger.load`."""
+        """Read the folder's ledger; see `Ledger.load`."""
         return Ledger.load(self.path / LEDGER)
 
     def save(self, ledger: Ledger) -> None:
-        """Write the ledger; without theory's table if it is committed, for that is a megabyte that nothing reads."""
+        """Write the ledger; a committed one leaves out theory's table, a megabyte that nothing reads."""
         if self.is_committed:
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
@@ -61,7 +61,7 @@ class RecordFolder:
         return found
 
     def holds(self, target: str) -> bool:
-        """Return whether the runs of this make target belong here."""
+        """Tell whether the runs of this make target belong in this folder."""
         return self.is_committed == (target != EVERYTHING)
 
 

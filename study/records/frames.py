@@ -1,4 +1,4 @@
-"""Records -> DataFrames: one flat row an observation, with the columns that say which run it belongs to."""
+"""Records -> DataFrames: one flat row per observation, with the columns that say which run it belongs to."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from study.records.store import Record
 
 
 def _keys(record: Record) -> dict[str, Any]:
-    """Return the columns that say which run a row belongs to."""
+    """Return the columns that identify the run of a row."""
     settings = record["identity"]["settings"]
     width = settings["width"]
     return {
@@ -42,7 +42,7 @@ def variant(settings: dict[str, Any]) -> str:
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row a run: its settings, status, seconds, losses and accuracies (NaN unless it is done)."""
+    """Return one row per run: its settings, status, seconds, losses and accuracies (NaN unless it is done)."""
     rows = []
     for record in records:
         result, timings = record["result"], record["provenance"]["timings"]
@@ -84,7 +84,7 @@ def runs_and_history(name: str, records: Iterable[Record], drawn: Iterable[Recor
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row a run and epoch: training and validation loss and accuracy."""
+    """Return one row per run and epoch: training and validation loss and accuracy."""
     parts = [
         pd.DataFrame(record["result"]["history"], dtype=float).assign(**_keys(record))  # a column may be all null
         for record in records
@@ -94,7 +94,7 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row a run and amplitude of input noise: test_loss and test_accuracy of the last weights."""
+    """Return one row per run and amplitude of input noise: test_loss and test_accuracy of the last weights."""
     parts = [
         pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
         for record in records
@@ -104,7 +104,7 @@ def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row a run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
+    """Return one row per run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
     of_runs = [record for record in records if record["result"].get("measures") is not None]
     parts = [_measured_rows(record["result"]["measures"]) for record in of_runs]
     runs = pd.DataFrame([_keys(record) for record in of_runs])

@@ -1,4 +1,4 @@
-"""What identifies a run: its settings, the data, the activation and the engine's code."""
+"""Identify a run by its settings, the data, the activation and the engine's code."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ STUDY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Identity:
-    """Hold what a run is: settings, the data's checksum, the activation's fingerprint and the engine's."""
+    """Hold the four parts that identify a run: settings, and the fingerprints of data, activation and engine."""
 
     settings: dict[str, Any]
     data: str
@@ -52,7 +52,7 @@ def source_fingerprint(*paths: Path) -> str:
 
 
 def _spell(node: Any) -> str:
-    """Spell the tree the same for every Python version: without empty fields and docstrings."""
+    """Write the syntax tree the same for every Python version: without empty fields and docstrings."""
     if isinstance(node, list):
         return "[" + ",".join(_spell(item) for item in node if not _is_docstring(item)) + "]"
     if not isinstance(node, ast.AST):

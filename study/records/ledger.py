@@ -1,6 +1,6 @@
 """The ledger of a folder of records: the activations, and which runs belong to which experiment.
 
-From it `study report` knows, without TensorFlow and without the registry of today, what to make its tables of.
+The ledger lets `study report` make the tables without TensorFlow and without today's registry.
 """
 
 import json
@@ -42,30 +42,33 @@ class Ledger:
         write_atomically(path, json.dumps(valid(asdict(self)), allow_nan=False).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
-        """Note that the experiment was asked for this plan and needs these runs, of the activations `used`."""
+        """Record that `experiment` was asked for with this plan, needs these runs, and uses the activations `used`."""
         others = [name for name in used if name not in plan.activations]
         about = {"activations": plan.activations, "seeds": plan.seeds, "is_quick": plan.is_quick, "others": others}
         self.plans[experiment], self.runs[experiment] = about, list(runs)
 
     def plan(self, experiment: str) -> Plan:
-        """Return what the experiment was asked for, with theory also of the activations that only its runs name."""
+        """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
+
+        These may include activations that the plan does not compare, because a published claim names them.
+        """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])
         theory = {name: self.activations[name]["theory"] for name in (*names, *kept.get("others", ()))}
         return Plan(names, kept["seeds"], kept["is_quick"], theory)
 
     def compared(self) -> list[str]:
-        """Return the activations that a plan compares, in the registry's order; not those that only a claim names."""
+        """Return the activations that any plan compares, in the registry's order; omit those only a claim names."""
         asked = {name for plan in self.plans.values() for name in plan["activations"]}
         return [name for name in self.activations if name in asked]
 
     def keep_only_used(self) -> None:
-        """Forget the activations that no plan names any more."""
+        """Remove the activations that no plan uses any more."""
         used = {name for plan in self.plans.values() for name in (*plan["activations"], *plan.get("others", ()))}
         self.activations = {name: about for name, about in self.activations.items() if name in used}
 
     def curves(self) -> pd.DataFrame:
-        """Return activation, x, value, derivative of the activations compared: one row a point."""
+        """Return the curves of the compared activations, one row per point: activation, x, value, derivative."""
         return pd.concat(
             [pd.DataFrame(self.activations[name]["curve"]).assign(activation=name) for name in self.compared()],
             ignore_index=True,

@@ -39,7 +39,7 @@ def compact(record: Record) -> Record:
 
 
 def has_failed(record: Record) -> bool:
-    """Return whether the run gave no measurement."""
+    """Tell whether the run gave no measurement."""
     return record["result"]["status"] in FAILED
 
 
@@ -86,7 +86,10 @@ class Store:
         return verified(path.read_bytes(), path.stem)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return the records there are of these runs, by id, and set damaged ones aside, so that they are run again."""
+        """Return the existing records of these runs, by id.
+
+        Damaged records are moved aside, so that their runs are repeated.
+        """
         found = {}
         for run in runs:
             try:
@@ -98,7 +101,7 @@ class Store:
         return found
 
     def _set_aside(self, run: str) -> None:
-        """Move the run's record to the subfolder for damaged ones."""
+        """Move the run's record to the subfolder for damaged records."""
         damaged = self.folder / "damaged"
         prepare_folder(damaged)
         try:
@@ -118,7 +121,7 @@ class Store:
         return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in aside]
 
     def runs(self) -> list[str]:
-        """Return the ids of the records there are, damaged ones included; other files are ignored."""
+        """Return the ids of all records, damaged ones included; ignore other files."""
         return sorted(path.stem for path in self.folder.glob(RECORD))
 
     def __len__(self) -> int:

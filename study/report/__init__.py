@@ -1,1 +1,1 @@
-"""Tables + figures + prose -> results/."""
+"""Write the report: tables, figures and prose in results/."""

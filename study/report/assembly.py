@@ -1,4 +1,4 @@
-"""The records of both folders -> the report's sections, in one style, and the facts of how they were made."""
+"""Turn the records of both folders into the report's sections, in one style, with how they were made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ LAST = "what was compared"  # the section after every experiment's
 
 @dataclass
 class _Draft:
-    """The report so far: sections by name, the records they are made of, and what is missing."""
+    """Hold the unfinished report: sections by name, the records they use, and what is missing."""
 
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)
@@ -38,10 +38,10 @@ class _Draft:
 
 
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
-    """The report from the records and documents; returns one sentence for every run that is missing.
+    """Write the report from the records and documents in `results`; return one sentence for every missing run.
 
-    First every experiment interprets its records; then the modules that conclude see the tables of all these, and of
-    those that concluded before them. A document that is damaged is a RecordError.
+    First every experiment interprets its records. Then the modules that conclude run, the last of the report first.
+    Each sees the tables made so far. A damaged document raises RecordError.
     """
     places = record_folders(results)
     ledgers = [folder.ledger() for folder in places]
@@ -75,7 +75,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 def _interpret(
     draft: _Draft, name: str, experiment: Experiment, folder: RecordFolder, ledger: Ledger, style: Style
 ) -> None:
-    """Add the section of one experiment, if there are records for it, and what of them is missing."""
+    """Add the section of one experiment to the draft, if it has records, and note its missing runs."""
     runs = ledger.runs[name]
     found = folder.store.find(runs)
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
@@ -93,7 +93,7 @@ def _interpret(
 
 
 def _common_plan(ledger: Ledger) -> Plan:
-    """What all experiments of the ledger together were asked for."""
+    """Return one plan for all experiments of the ledger together."""
     names = tuple(ledger.compared())
     theory = {name: ledger.activations[name]["theory"] for name in names}
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
@@ -116,9 +116,10 @@ def _described(ledger: Ledger) -> pd.DataFrame:
 
 
 def joint_style(ledgers: Sequence[Ledger]) -> Style:
-    """Labels and colours of the activations of all ledgers, the same in every figure; the first that has one says.
+    """Return one style for the activations of all ledgers, so that every figure agrees in labels and colours.
 
-    One whose place is taken by another ledger's activation has the next free place.
+    The first ledger that has an activation decides its label and position. If the position is taken by another
+    activation, it gets the next free one.
     """
     labels: dict[str, str] = {}
     positions: dict[str, int] = {}

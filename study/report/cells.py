@@ -1,4 +1,4 @@
-"""Cells of tables for people that several questions show, and their arrangement in rows and columns."""
+"""Format table cells that several questions show, and arrange them in rows and columns."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ def points(row: Mapping[str, float]) -> str:
 
 
 def reach(row: Mapping[str, float]) -> str:
-    """Show how far a row's difference reaches over all pairings of finalists, and in how many 0 is left out."""
+    """Show the range of a row's difference over all pairings of finalists, and how many pairings exclude 0."""
     low, high = (100 * row[f"any_finalist_{end}"] for end in ("low", "high"))
     if not math.isfinite(high - low):
         return DASH
@@ -25,7 +25,7 @@ def reach(row: Mapping[str, float]) -> str:
 
 
 def difference_columns(differences: pd.DataFrame | None, activation: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """Return an activation's cells: difference from the reference and p; none where nothing was compared."""
+    """Return the cells of an activation: its difference from the reference and p; none if nothing was compared."""
     if differences is None:
         return {}
     rows = differences[differences["activation"] == activation].to_dict("records")

@@ -1,4 +1,4 @@
-"""What the columns of the tables hold, and in which unit: results/tables/COLUMNS.md."""
+"""Explain the columns of all tables and their units, for results/tables/COLUMNS.md."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ MEANINGS = {
     "best_epoch": "the epoch of the lowest validation loss, from 1; 0: before training",
     "case": "what is forecast",
     "cause": "what may make the gap between measurement and theory",
-    "change": "the mean square of gap_with less that of gap_without, without what chance adds to either",
+    "change": "the mean square of gap_with minus the mean square of gap_without, both without the part due to chance",
     "claim": "its number in the report",
     "claim_verdict": "the verdict on all parts together",
     "comparison": "what is compared with what",
@@ -63,7 +63,7 @@ MEANINGS = {
     "epoch_seconds": "seconds of a further epoch, validated",
     "epochs": "epochs trained",
     "equivalent": "whether equivalence within the margin is shown (two one-sided tests)",
-    "estimate": "what is estimated, in the unit of `quantity` in claims.csv",
+    "estimate": "the estimated quantity, in the unit of `quantity` in claims.csv",
     "expected": "the region in which the claim puts it",
     "experiment": "the module of experiments/ (or an arm of it) whose runs these are",
     "exponent": "of the fitted power law",
@@ -110,7 +110,7 @@ MEANINGS = {
     "margin": f"of equivalence, {_ACCURACY}",
     "mean": "mean over seeds, geometric for norms, losses and ratios",
     "measure": "which measure; see Words used in the report",
-    "measured": "what was measured, in the unit of its row's quantity",
+    "measured": "the measured value, in the unit of its row's quantity",
     "measures": "what the contender logged",
     "median": "median over seeds or repeats",
     "median_gap": "median over settings of the absolute gap",
@@ -141,7 +141,7 @@ MEANINGS = {
     "pairings_better": "those whose 95% interval of the difference from the reference lies above 0",
     "pairings_worse": "those whose interval lies below 0",
     "points_per_second": "percentage points of test accuracy above guessing, per second of training",
-    "precision": "that of the errors, float32 or float64: in float64 those of networks that are not trained",
+    "precision": "the precision of the errors: float32, or float64 in networks that are not trained",
     "predicted": "what theory predicts at infinite width, for inputs of the images' mean length",
     "predicted_spread": "the same for inputs of the images' own lengths",
     "probability_greater": "P(activation's value > reference's) over all n^2 couples of runs",
@@ -183,7 +183,7 @@ MEANINGS = {
     "status": "done, diverged, or how the run failed",
     "step": "updates done before the measurement; in cost a training step",
     "step_ms": "milliseconds of a training step of the article's network, median",
-    "target": "what the ratio is to reach; in long_protocols the make target",
+    "target": "the value that the ratio must reach; in long_protocols the make target",
     "test_accuracy": f"on the 10,000 test images, last weights, {_ACCURACY}",
     "test_loss": "cross-entropy on the test images, nats",
     "best_test_accuracy": f"test accuracy of the best weights, {_ACCURACY}",
@@ -223,13 +223,13 @@ MEANINGS = {
     "most_better": "how far the interval of the difference reaches above 0, in [0, 1]",
     "most_worse": "how far the interval of the difference reaches below 0, in [0, 1]",
     "recommended": "place among those recommended; empty: not recommended",
-    "depth_adam_apart": "below or above: the range under Adam lies wholly apart from that of the first recommended",
+    "depth_adam_apart": "below or above: the whole range under Adam lies on that side of the first recommended activation's range",
     "depth_sgd_apart": "the same under SGD",
 }
 
 
 def meaning(column: str) -> str | None:
-    """The column's meaning, its suffixes told after it; None if it is not known."""
+    """Return the meaning of `column` followed by those of its suffixes; None if it is unknown."""
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
     told: list[str] = []
@@ -243,7 +243,7 @@ def meaning(column: str) -> str | None:
 
 
 def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """Every table's columns with their meanings, in Markdown."""
+    """List the columns of every table with their meanings, in Markdown."""
     parts = ["# What the columns hold", "Intervals are of 95%. Shares and accuracies are in [0, 1]; empty is unknown."]
     for name, columns in tables:
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]

@@ -11,7 +11,7 @@ from study.report.quantities import Quantity, Row
 
 
 def checked(value: object) -> Quantity:
-    """Return the value if it is a quantity; TypeError if it does not come from a table or the protocol."""
+    """Return `value` if it is a quantity; raise TypeError if it is not from a table or the protocol."""
     if isinstance(value, Undefined):
         str(value)  # raises, and names what is undefined
     if not isinstance(value, Quantity):
@@ -30,12 +30,12 @@ def points(value: object, digits: int = 2) -> str:
 
 
 def number(value: object, digits: int = 2, signed: bool = False, scale: float = 1) -> str:
-    """Show a number with so many decimals; `scale` 100 shows percent or points."""
+    """Show a number with `digits` decimals; a `scale` of 100 shows percent or points."""
     return f"{scale * checked(value):{'+' if signed else ''}.{digits}f}" if value == value else formatting.DASH
 
 
 def significant(value: object, digits: int = 3, scale: float = 1) -> str:
-    """Show a number with so many significant digits at most: 0.0032, 1e-12; `scale` as in `number`."""
+    """Show a number with at most `digits` significant digits, such as 0.0032 or 1e-12; `scale` as in `number`."""
     return f"{scale * checked(value):.{digits}g}" if value == value else formatting.DASH
 
 
@@ -59,7 +59,7 @@ def interval(
 
 
 def furthest(rows: Iterable[Row], low: str = "ci_low", high: str = "ci_high", digits: int = 2) -> str:
-    """Show in points, rounded up, how far from 0 the furthest bound of these intervals is; nothing if none is known."""
+    """Show in points, rounded up, the bound of these intervals that is furthest from 0; nothing if none is known."""
     bounds = [abs(checked(row[name])) for row in rows for name in (low, high)]
     known = [bound for bound in bounds if math.isfinite(bound)]
     scale = 10**digits
@@ -72,7 +72,7 @@ def count(rows: Iterable[object]) -> str:
 
 
 def span(values: Iterable[Any]) -> str:
-    """Show whole numbers as the one they all are, or as "least to most"."""
+    """Show whole numbers as "least to most", or as one number if all are equal."""
     found = sorted({round(checked(value)) for value in values})
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 

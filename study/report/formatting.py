@@ -1,4 +1,4 @@
-"""Numbers and tables as people read them: text, Markdown, LaTeX, CSV."""
+"""Format numbers and tables for people: text, Markdown, LaTeX, CSV."""
 
 import math
 import re
@@ -10,12 +10,15 @@ DASH = "–"
 
 
 def percent(fraction: float, digits: int = 2) -> str:
-    """A fraction in percent, or a dash."""
+    """Show `fraction` in percent, or a dash if it is not finite."""
     return f"{100 * fraction:.{digits}f}%" if math.isfinite(fraction) else DASH
 
 
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
-    """`estimate [low, high]` with as many decimals as two digits of the half width need; without bounds, estimate."""
+    """Show `estimate [low, high]`, with as many decimals as the half width needs for two digits.
+
+    Without a known width above 0, show the estimate alone. Show a dash if the estimate is not finite.
+    """
     if not math.isfinite(estimate):
         return DASH
     half = (high - low) / 2 * scale
@@ -27,23 +30,23 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
 
 
 def probability(p: float) -> str:
-    """A p-value: three decimals, or that it is smaller."""
+    """Show the p-value `p` with three decimals, or as "< 0.001"."""
     if not math.isfinite(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 class Formula(str):
-    """LaTeX mathematics, without its dollar signs: shown as a formula where a text would be shown literally."""
+    """Hold LaTeX mathematics, without dollar signs, to be shown as a formula instead of literally."""
 
 
 def is_numeric(cells: Sequence[object]) -> bool:
-    """Whether a column of ready-made texts holds numbers, so that it is aligned right."""
+    """Tell whether the ready-made texts `cells` of a column are numbers, so that the column is aligned right."""
     return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """A Markdown table of ready-made texts, escaped; columns of numbers are aligned right, but never the first."""
+    """Write ready-made texts as a Markdown table, escaped; align columns of numbers right, except the first."""
     header = [escape_markdown(str(column)) for column in frame.columns]
     rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
     rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
@@ -58,12 +61,12 @@ def _cell(cell: object) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown and HTML show literally, on one line."""
+    """Escape `text` so that Markdown and HTML show it literally, on one line."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
 
 
-# What a formula may use and be set as mathematics; with any other command it is shown as the text it is.
+# The commands of a formula that is shown as mathematics. A formula with any other command is shown as text.
 _COMMANDS = re.compile(
     r"\\(?:(?:alpha|beta|lambda|sigma|phi|Phi|pi|max|min|exp|ln|log|tanh|arctan|sin|cos|sqrt|frac|mathrm|operatorname"
     r"|cdot|times|leq?|geq?|neq|infty|left|right|vert)(?![A-Za-z])|[,;:! ])"
@@ -111,14 +114,17 @@ def _is_balanced(formula: str) -> bool:
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX sets literally, on one line; a hyphen before a number is a minus sign."""
+    """Escape `text` so that LaTeX shows it literally, on one line; make a hyphen before a digit a minus sign."""
     one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
     printable = "".join(character if character.isprintable() else "?" for character in one_line)
     return "".join(_LATEX.get(character, character) for character in printable).replace("\N{MINUS SIGN}", "$-$")
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """The table as CSV, UTF-8, full precision; texts a spreadsheet would take for a formula get a leading quote."""
+    """Write `frame` as CSV in UTF-8, with full precision.
+
+    A text that a spreadsheet would take for a formula gets a leading quote.
+    """
 
     def safe(value: object) -> object:
         if not isinstance(value, str):

@@ -10,7 +10,7 @@ from study.records.store import Record
 
 
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
-    """Return what pages/making.md shows: command, packages and processors, counts, minutes, checksums."""
+    """Return what pages/making.md shows: command, packages, processors, counts, minutes and checksums."""
     provenances = [record["provenance"] for record in records]
     environments = {", ".join(f"{name} {found}" for name, found in p["environment"].items()) for p in provenances}
     return {

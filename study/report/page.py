@@ -1,4 +1,4 @@
-"""Rendered pages -> the report in Markdown, from its first line to its last."""
+"""Join rendered pages into the report in Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from study.report.section import Section
 
 @dataclass(frozen=True)
 class Report:
-    """The report: its Markdown, the pages it was made of, and every table by name."""
+    """Hold the report: its Markdown, the pages it was made of, and every table by name."""
 
     markdown: str
     pages: tuple[Page, ...]
@@ -24,10 +24,10 @@ class Report:
 def compose(
     sections: Sequence[Section], making: Mapping[str, object], missing: Sequence[str], labels: Mapping[str, str]
 ) -> Report:
-    """Render every section, and join them: what leads, the short answers, the claims, then the others.
+    """Render every section, and join them: the leading sections, the short answers, the claims, then the others.
 
-    `making` says how the report was made (pages/making.md shows it); `missing` holds a sentence for each run that
-    failed; `labels` are those of the activations.
+    `making` says how the report was made (pages/making.md shows it). `missing` holds a sentence for each run that
+    failed. `labels` maps names of activations to their labels.
     """
     following = [
         claims_section(sections),
@@ -55,7 +55,7 @@ def _marked_up(page: Page) -> dict[str, Markup]:
 
 
 def claims_section(sections: Sequence[Section]) -> Section:
-    """Every published claim: its verdict, then what was measured of each part."""
+    """Make the section on the published claims: each verdict, then the measurement of each part."""
     table = claims.table([judgement for section in sections for judgement in section.judgements])
     as_a_whole = table.drop_duplicates("claim")
     shown = {"claims": _shown_claims(as_a_whole), "claims_parts": _shown_parts(table)}
@@ -75,7 +75,7 @@ def _shown_parts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
-    """Return the report's tables by name: those of one name one below the other, and the claims'."""
+    """Return the report's tables by name, the claims' table included; tables of one name are concatenated."""
     every = [*sections, claims_section(sections)]
     names = dict.fromkeys(name for section in every for name in section.tables)
     return {name: pd.concat([s.tables[name] for s in every if name in s.tables], ignore_index=True) for name in names}

@@ -1,4 +1,4 @@
-"""Drawings -> the bytes of their files: unchanged ones are kept, the others drawn side by side."""
+"""Encode drawings as files: keep unchanged ones, and draw the others in parallel."""
 
 import functools
 import hashlib
@@ -24,7 +24,7 @@ Files = dict[str, bytes]
 
 
 def files_of(drawings: Mapping[str, Drawing], folder: Path) -> Files:
-    """Return the files of these drawings by name, those in folder/figures that are unchanged as they are."""
+    """Return the files of `drawings` by name; read those that are unchanged from folder/figures."""
     known = _note(folder)
     keys = {name: _key(drawing) for name, drawing in drawings.items()}
     kept = {
@@ -40,7 +40,7 @@ def files_of(drawings: Mapping[str, Drawing], folder: Path) -> Files:
 
 
 def note(drawings: Mapping[str, Drawing], files: Files) -> bytes:
-    """Return the note by which the next report knows which of these files are unchanged."""
+    """Return a note from which the next report learns which of these files are unchanged."""
     about = {
         name: {"key": _key(drawing), "files": {file: _hash(files[file]) for file in _names(name)}}
         for name, drawing in drawings.items()
@@ -57,7 +57,7 @@ def _note(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def _kept(folder: Path, name: str, known: Mapping[str, Mapping[str, object]]) -> Files:
-    """The drawing's files if they are as they were written, else nothing."""
+    """Return the files of the drawing `name` if they are as they were written, else nothing."""
     try:
         files = {file: (folder / file).read_bytes() for file in _names(name)}
     except OSError:
@@ -89,7 +89,7 @@ def _key(drawing: Drawing) -> str:
 
 @functools.cache
 def _code() -> str:
-    """What draws, besides the drawing's own function: the code, its constants, and the packages."""
+    """Identify what all drawings depend on: the code of figures and analysis, the constants, and the packages."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return " ".join([source_fingerprint(STUDY / "figures", STUDY / "analysis", STUDY / "constants.py"), *versions])
 

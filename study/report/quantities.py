@@ -1,6 +1,6 @@
-"""Tables as pages read them: rows whose numbers are quantities, the only numbers that a page's filters take.
+"""Wrap tables for pages: their numbers become quantities, the only numbers that a page's filters accept.
 
-A page can therefore show no number that is not in a table, or that was not asked for in the protocol.
+A page can therefore show only numbers that are in a table or in the protocol.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +11,11 @@ import pandas as pd
 
 
 class Quantity(float):
-    """A number that stands in a table, or a setting that was asked for."""
+    """Hold a number of a table, or a setting that was asked for."""
 
 
 class Row:
-    """One row of a table: `row.column`, with numbers as quantities."""
+    """Hold one row of a table: `row.column`, with numbers as quantities."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -30,7 +30,7 @@ class Row:
 
 
 class Rows(Sequence[Row]):
-    """The rows of a table, in its order."""
+    """Hold the rows of a table, in the table's order."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = list(rows)
@@ -49,7 +49,7 @@ class Rows(Sequence[Row]):
         return Rows([row for row in self if all(_matches(row[column], value) for column, value in wanted.items())])
 
     def one(self, **wanted: object) -> Row:
-        """Return the only such row; LookupError if there is none, or more than one."""
+        """Return the only row whose columns have these values; raise LookupError if there is not exactly one."""
         found = self.where(**wanted)
         if len(found) != 1:
             raise LookupError(f"{len(found)} rows have {wanted}; one is needed")

@@ -63,7 +63,7 @@ class Page:
 
     @property
     def anchor(self) -> str:
-        """The address that code hosts give its heading: lower case, hyphens for blanks, no punctuation."""
+        """Return the address that code hosts give the heading: lower case, hyphens for blanks, no punctuation."""
         return anchor(self.title)
 
 
@@ -73,7 +73,7 @@ def anchor(heading: str) -> str:
 
 
 def render(section: Section, labels: Mapping[str, str]) -> Page:
-    """Render a section's page; `labels` are those of the activations, by name."""
+    """Render a section's page; `labels` maps names of activations to their labels."""
     displays: list[Display] = []
     pictures: list[Picture] = []
 
@@ -153,7 +153,7 @@ def one_line(text: str) -> str:
 
 
 def unwrapped(text: str) -> str:
-    """Join the lines of each paragraph and list item; leave tables alone; one empty line between blocks."""
+    """Join the lines of each paragraph and list item; leave tables alone, and one empty line between blocks."""
     blocks = (_unwrapped_block(block) for block in re.split(r"\n\s*\n", text.strip()))
     return "\n\n".join(block for block in blocks if block)
 

@@ -1,11 +1,12 @@
-"""What an experiment is: it declares the runs that a question needs, and makes its findings of their records.
+"""Define the interface of experiments: each declares the runs that a question needs, and interprets their records.
 
-A module of experiments/ has `rounds` and `interpret`. `rounds` returns one round of runs after another; each sees the
-records so far, and an empty round ends it. `interpret` turns the records into a Section. A module with `conclude`
-instead of the two asks for no runs: it makes its Section of the other sections' tables and of measured documents.
+A module of experiments/ has `rounds` and `interpret`. `rounds` returns one round of runs after another. Each round sees
+the records so far, and an empty round ends it. `interpret` turns the records into a Section. A module with `conclude`
+instead asks for no runs. It makes its Section from the other sections' tables and from measured documents.
 
-`TARGET` names the make target of an experiment that takes longer than `make all` may; without it, it is part of that.
-`compared_seeds(plan)`, where a module has it, says how many paired seeds its tests will have, if not its first round's.
+`TARGET` names the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs
+to `make all`. `compared_seeds(plan)` is optional: it returns how many paired seeds the tests will have, if that differs
+from the first round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,13 +26,12 @@ from study.settings import Settings
 
 @dataclass(frozen=True)
 class Section:
-    """The findings of one question.
+    """Hold the findings of one question.
 
-    `page` is the template that tells them (study/report/rendering.py says what it may use). `tables` are written as
-    CSV, joined with other sections' of the same name. `shown` are tables of ready-made texts, for people, and
-    `figures` are pictures, both by the name of their file. `protocol` holds the settings that were asked for, and
-    never a measurement. `judgements` say what the records mean for published claims. A section that `leads` opens the
-    report.
+    `page` is the template of the text (study/report/rendering.py says what it may use). `tables` are written as CSV,
+    joined with other sections' tables of the same name. `shown` are tables of ready-made texts, for people, and
+    `figures` are pictures, both by the name of their file. `protocol` holds settings, never a measurement. `judgements`
+    say what the records mean for published claims. A section that `leads` opens the report.
     """
 
     page: Path
@@ -45,7 +45,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a module that concludes may use: all sections' tables, the measured documents, and all judgements."""
+    """Hold the input of a module that concludes: all sections' tables, measured documents, and judgements."""
 
     tables: Mapping[str, pd.DataFrame]
     documents: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -56,17 +56,18 @@ class Experiment(Protocol):
     """The interface of a module under experiments/ that asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-        """Return the runs still wanted, given the records so far; none means that the experiment is done."""
+        """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""
 
     def interpret(self, plan: Plan, records: Sequence[Record], style: Style) -> Section:
         """Return the findings of these records."""
 
 
 class Conclusion(Protocol):
-    """The interface of a module under experiments/ that asks for no runs, and concludes from the others' tables.
+    """Define the interface of a module under experiments/ that asks for no runs.
 
-    With `TIMES_ACTIVATIONS = True` the machine is timed for it, once all runs are done: the document `cost`.
+    It concludes from the tables of the others. If it sets `TIMES_ACTIVATIONS = True`, the machine is timed once all
+    runs are done, and the document `cost` holds the timings.
     """
 
     def conclude(self, plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-        """Return what the evidence says; None if what it needs of it is missing."""
+        """Return the findings of the evidence; None if something it needs is missing."""

@@ -1,4 +1,7 @@
-"""The report's Markdown -> one HTML page: no script, no request but for its own figures, every text escaped."""
+"""Turn the report's Markdown into one HTML page.
+
+The page has no script and loads only its own figures. All texts are escaped.
+"""
 
 import re
 from collections.abc import MutableMapping, Sequence
@@ -14,7 +17,7 @@ from study.report.rendering import PAGES, anchor
 
 
 def html(markdown: str) -> str:
-    """Render the page."""
+    """Render `markdown`, the report, as a page of HTML."""
     folder = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True, keep_trailing_newline=True)
     title = markdown.splitlines()[0].removeprefix("# ")
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")

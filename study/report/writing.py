@@ -1,4 +1,4 @@
-"""The report -> files of a results folder; the old report is whole until the new one is."""
+"""Write the report to the files of a results folder; the old report stays whole until the new one is."""
 
 import shutil
 from pathlib import Path
@@ -12,9 +12,9 @@ FILES = ("README.md", "report.html")  # pages
 
 
 def write(folder: Path, report: Report) -> None:
-    """Write tables/, figures/, README.md and report.html, replacing what an earlier report left of them.
+    """Write tables/, figures/, README.md and report.html, replacing those of an earlier report.
 
-    Everything is written beside first; what then happens to the old report are renames alone.
+    Everything is first written to a subfolder. Renames then put it in place of the old report.
     """
     prepare_folder(folder)
     try:
@@ -48,7 +48,7 @@ def _write_beside(folder: Path, report: Report) -> None:
 
 
 def _exchange(folder: Path) -> None:
-    """Put what is in .fresh in the old report's place."""
+    """Replace the old report by the files in .fresh."""
     fresh, old = folder / ".fresh", folder / ".old"
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()

@@ -92,7 +92,7 @@ def execute(
 
 
 def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None = None) -> Result:
-    """Return what a run measured, or how it failed: an exception is the failure of this run alone.
+    """Return the measurements of a run, or how it failed; an exception fails this run alone.
 
     With `grace` the run works in a thread. A run that has not ended `grace` seconds after its limit is abandoned, and
     so is its process: Dask starts another.
@@ -157,8 +157,8 @@ def _identity(value: Any) -> Any:
 def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
     """Submit tasks that do nothing: more than two per thread, to be kept until all runs are finished.
 
-    Dask queues runs only if there are so many tasks of a kind; finished tasks that are kept count too. Otherwise it
-    sends several runs to one worker, and blames all of them when the worker dies.
+    Dask queues runs on the scheduler only if there are more than two similar tasks per thread, and kept finished tasks
+    count too. Otherwise it sends several runs to one worker, and blames all of them when the worker dies.
     """
     try:
         threads = sum(client.nthreads().values())
@@ -168,7 +168,7 @@ def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
 
 
 def _outcome(future: "distributed.Future[Result]") -> Result:
-    """Return a run's result, or how its process ended; raise ClusterError if the scheduler is gone."""
+    """Return the result of a run, or how its process ended; raise ClusterError if the scheduler is gone."""
     try:
         error = future.exception()
         if error is None:

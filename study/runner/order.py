@@ -41,7 +41,7 @@ def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[lis
 
 
 def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
-    """Order the jobs so that `count` programs take turns, and the next ones follow when these are done.
+    """Order the jobs so that `count` programs take turns; the next programs follow when these are done.
 
     Each of `count` workers then compiles a different program first, and finds the others compiled.
     """

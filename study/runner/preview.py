@@ -1,4 +1,4 @@
-"""Say what a command would do before it does it: the runs, how long they take, and what their number cannot show."""
+"""Preview a command: its runs, how long they take, and which tests have too few seeds."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def _power(jobs: list[Job], compared: int | None) -> Iterator[str]:
 
 
 def _seconds_per_cost(stores: Iterable[Store]) -> float:
-    """Return the pace of the runs recorded with today's engine, or the usual one if there are none."""
+    """Return the seconds per unit of cost, from runs of today's engine, or the usual value if there are none."""
     engine = engine_fingerprint()
     records = (record for store in stores for record in finished(store, store.runs()).values())
     good = [record for record in records if record["identity"]["engine"] == engine]

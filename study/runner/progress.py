@@ -1,4 +1,4 @@
-"""Show how far long work is and how long it will take: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of long work and the time left: a bar on a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ def _bar(stream: TextIO) -> "progress.Progress":
 
 
 def duration(seconds: float) -> str:
-    """Say a time in at most two units: 48 s, 3 min 20 s, 2 h 5 min."""
+    """Write a time in at most two units: 48 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""Check what a command was asked for, and name everything that is wrong with it at once."""
+"""Check what a command was asked for, and name all its errors at once."""
 
 import argparse
 import difflib
@@ -78,6 +78,6 @@ def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None
 
 
 def _unknown(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Name each of these that is not known, with the three known names most like it, or all."""
+    """Name each unknown one of `names`, with the three `known` names most like it, or all of them."""
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -26,12 +26,12 @@ class Experiment(Protocol):
     """A module that asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-        """Return the runs still wanted, given the records so far; none means that the experiment is done."""
+        """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many runs were done now, how many are recorded in all, and one sentence for each that failed."""
+    """Count the runs done now and recorded in all, with one sentence for each failed run."""
 
     trained: int
     recorded: int
@@ -76,7 +76,7 @@ def _all_rounds(
     store: Store,
     carry_out: Callable[[Sequence[Job]], list[Record]],
 ) -> tuple[dict[str, dict[str, Record]], int]:
-    """Return each experiment's records by run id, and how many runs had to be carried out.
+    """Do all rounds of the experiments; return the records of each by run id, and how many runs were done.
 
     In each round all experiments say which runs they want, given their records so far; those not in the store are
     carried out together.
@@ -100,7 +100,7 @@ def _all_rounds(
 
 
 def informed(plan: Plan, catalogue: Catalogue) -> Plan:
-    """Return the plan without activations that are refused, and with what theory says of the others."""
+    """Return the plan without refused activations, and with theory for the others."""
     good = catalogue.of(plan.activations)
     return replace(plan, activations=tuple(good), theory={name: about["theory"] for name, about in good.items()})
 
@@ -111,7 +111,7 @@ def asking(modules: Modules) -> dict[str, Experiment]:
 
 
 def is_to_be_timed(plan: Plan, modules: Modules) -> bool:
-    """Return whether a module asks for timings; a quick look has none: they need a minute and an idle machine."""
+    """Tell whether a module asks for timings; a quick look has none, because they need an idle machine."""
     return bool(plan.activations) and not plan.is_quick and any(map(times_activations, modules.values()))
 
 
@@ -131,12 +131,12 @@ def _job(settings: Settings, checksum: str, described: Entries) -> Job:
 
 
 def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
-    """Return the records of these runs that are there and did not fail, by id; a run that failed is done again."""
+    """Return the existing records of these runs, by id, without failed ones, whose runs are repeated."""
     return {run: record for run, record in store.find(runs).items() if not has_failed(record)}
 
 
 def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]:
-    """Return the result of one run: of its record if there is one, else train it in this process and record it."""
+    """Return the result of one run, from its record; if there is none, train in this process and record it."""
     data = load()
     catalogue = Catalogue(data, {}, {})
     if not (described := catalogue.of([settings.activation])):

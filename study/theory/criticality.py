@@ -1,4 +1,4 @@
-"""Initialisations that keep a network's errors at every depth: chi = 1 at the fixed point of the forward map."""
+"""Find initialisations that keep a network's errors at every depth: chi = 1 at the fixed point of the forward map."""
 
 import functools
 import math
@@ -82,7 +82,7 @@ def _bisect(function: Callable[[float], Array], low: float, high: float) -> floa
 
 
 def _margin(curve: CriticalCurve) -> Array:
-    """Return how far inside the conditions sigma_b^2 >= 0 and dq'/dq <= 1 the curve is; negative outside."""
+    """Measure how far inside the conditions sigma_b^2 >= 0 and dq'/dq <= 1 the curve is; negative if outside."""
     return np.asarray(np.nan_to_num(np.minimum(curve.sigma_b2 / curve.q, 1 - curve.slope), nan=-np.inf))
 
 

@@ -1,4 +1,7 @@
-"""How far a signal travels: the correlation map of two inputs, and the depth scale xi (Schoenholz et al. 2017)."""
+"""Compute how far a signal travels: the correlation map of two inputs, and the depth scale xi.
+
+The source is Schoenholz et al. 2017.
+"""
 
 import math
 from dataclasses import dataclass
@@ -60,7 +63,7 @@ def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: flo
 
 
 def _layers(chi: float) -> float:
-    """Return xi, in layers."""
+    """Return the depth scale xi = 1 / abs(ln chi), in layers."""
     return 0.0 if chi <= 0 else 1 / abs(math.log(chi))
 
 

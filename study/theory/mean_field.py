@@ -84,10 +84,10 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
 
 
 def quantities(through: Propagation) -> dict[str, Array]:
-    """Return what is measured, by name, as means over the examples; each (L+1,).
+    """Return the quantities that the study measures, by name, as means over the examples; each (L+1,).
 
     preactivation_square is the mean z_l^2. error_norm_ratio and example_weight_gradient_norm_ratio are root mean
-    squares over examples of ||delta_l|| and ||delta_l|| ||h_{l-1}||, relative to the output layer's.
+    squares over examples, relative to the output layer's. They belong to ||delta_l|| and ||delta_l|| ||h_{l-1}||.
     """
     error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi between the two layers
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]

@@ -1,4 +1,4 @@
-"""Gaussian integrals of an activation: its one- and two-dimensional moments.
+"""Integrate an activation over Gaussian inputs: its one- and two-dimensional moments.
 
 Both are composite Gauss-Legendre over panels on which the integrand is smooth. Gauss-Hermite nodes would do for tanh,
 but converge too slowly for ReLU and other functions with kinks.
@@ -26,7 +26,7 @@ class Moments:
 
 
 def moments(function: Nonlinearity, q: Array | float) -> Moments:
-    """Integrate one-dimensional moments at the mean squares q (any shape, finite, >= 0), to a relative 1e-8."""
+    """Integrate the three fields of `Moments` at the mean squares q (any shape, finite, >= 0), to a relative 1e-8."""
     q = np.asarray(q, float)
     variances = np.maximum(q.ravel(), SMALLEST_Q)
     parts = np.array_split(variances, max(1, variances.size // ROWS))
@@ -35,7 +35,7 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
 
 
 def _moments(function: Nonlinearity, q: Array) -> Array:
-    """Return the three moments at each q; (3, q's)."""
+    """Integrate E[phi(u)^2], its slope in q, and E[phi'(u)^2] at each of `q` (n,); return (3, n)."""
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -45,7 +45,7 @@ def _moments(function: Nonlinearity, q: Array) -> Array:
 
 
 def _edges_within_reach(function: Nonlinearity, sigma: Array) -> Array:
-    """Return the function's edges that the largest sigma reaches; (k,)."""
+    """Return the edges (k,) of `function` that lie within the range of the largest `sigma`."""
     return np.asarray(function.edges[np.abs(function.edges) < SPAN * sigma.max(initial=0)])
 
 

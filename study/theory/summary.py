@@ -17,7 +17,7 @@ TRAINABLE_DEPTH = 6  # depth scales to which networks train, Schoenholz et al. 2
 
 
 def describe(name: str, depth: int = 20, width: int = 100) -> str:
-    """Return the text for one entry of the registry, its networks of this many layers and units."""
+    """Describe the activation `name` in text, and its networks of `depth` layers and `width` units."""
     entry = REGISTRY[name]
     function = from_tensorflow(entry.function)
     parts = [
@@ -80,5 +80,5 @@ def _network(initialization: str, function: Nonlinearity, depth: int, width: int
 
 
 def _table(frame: pd.DataFrame) -> str:
-    """Return the rows as aligned text."""
+    """Write the rows of `frame` as aligned text."""
     return str(frame.to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
