@@ -1,4 +1,4 @@
-"""The questions of the study, one module each, in the order of the report.
+"""List the questions of the study, one module each, in the order of the report.
 
 To add a question, write its module and add it to `MODULES` (see study/report/section.py for what a module offers).
 """

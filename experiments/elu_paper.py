@@ -1,4 +1,4 @@
-"""P4: the ELU paper's MNIST protocol (Clevert, Unterthiner & Hochreiter 2015, section 4.1), with ELU and ReLU.
+"""P4: do mean outputs near zero speed up learning (Clevert, Unterthiner & Hochreiter 2015, section 4.1)?
 
 The network is 784-8x128-10 with He initialisation, trained by SGD at 0.01 in batches of 64. The module measures how
 near zero the mean outputs are, and how fast the network learns.

@@ -1,4 +1,4 @@
-"""Claims that a network shows before any training: A3, P5 and P9. Measured at initialisation, the errors in float64.
+"""Do A3, P5 and P9 hold, claims that a network shows before any training? Errors are measured in float64.
 
 The claims name the activations, whatever the study compares.
 """

@@ -1,1 +1,1 @@
-"""The reference study of activation functions: measure, compare and explain what a hidden activation does to an MLP."""
+"""Measure, compare and explain what a hidden activation function does to an MLP: the reference study."""

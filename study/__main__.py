@@ -1,4 +1,4 @@
-"""`python -m study` is the `study` command."""
+"""Run the `study` command as `python -m study`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The activation functions to compare: one registry entry each.
+"""Register the activation functions to compare, one entry each.
 
 To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing else needs to change. Only the runs of the
 new activation are trained, and it appears in every table, figure and legend.
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Activation:
-    """One activation function phi, applied elementwise to the pre-activations z of every hidden layer.
+    """Describe one activation function phi, applied elementwise to the pre-activations z of hidden layers.
 
     `function` maps a float tensor of any shape to one of the same shape and dtype; TensorFlow can differentiate it.
     `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains nothing.

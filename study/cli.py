@@ -1,4 +1,4 @@
-"""The `study` command: read what was asked for, call what does it, and return an exit code."""
+"""Define the `study` command: read the request, carry it out, and return an exit code."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The plan that was asked for, and the declarations that a module of experiments/ makes beside its runs."""
+"""Describe the plan that was asked for, and what a module of experiments/ declares beside its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The settings of one run: frozen, and validated once, when they are made."""
+"""Define the settings of one run: frozen, and validated once, when they are made."""
 
 import dataclasses
 import functools

@@ -1,1 +1,1 @@
-"""DataFrames -> DataFrames: statistics, and what several questions share."""
+"""Turn DataFrames into DataFrames: statistics, and computations that several questions share."""

@@ -1,8 +1,8 @@
 """Compare measured times, and fit how they grow. DataFrame -> DataFrame.
 
-A frame `rows` has one row per contender and repeat: contender, threads, processes, measures (what is logged), validation
-(bool), repeat, epochs, images, seconds. A frame `growth` has one row per measurement: quantity (what was varied), its
-value, measure, seconds.
+A frame `rows` has one row per contender and repeat: contender, threads, processes, measures (what is logged),
+validation (bool), repeat, epochs, images, seconds. A frame `growth` has one row per measurement: quantity (what was
+varied), its value, measure, seconds.
 """
 
 import math
@@ -33,7 +33,7 @@ class Target:
 
 
 def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
-    """Return one row per contender: n repeats, images a second (median, lowest, highest), seconds per epoch, two ratios.
+    """Return one row per contender: n repeats, images a second (median, range), seconds per epoch, two ratios.
 
     `over_floor` is the time of an epoch over the time of the contender `floor`, for contenders with one thread and one
     process. `over_article` is the images a second over the images a second of the `article`, which has one contender

@@ -1,4 +1,4 @@
-"""Published statements, and the rules for verdicts on them, fixed here before the runs that they judge.
+"""State published claims and the rules for their verdicts, fixed here before the runs that they judge.
 
 Each part of a claim is one measured quantity, with the region in which the claim puts it (`constants.ACCEPTED`). A part
 is reproduced if the whole interval lies in that region, contradicted if the whole interval lies outside it, and

@@ -1,4 +1,4 @@
-"""Runs of one arm -> each activation against the reference."""
+"""Compare each activation with the reference, in the runs of one arm."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Intervals, paired tests, equivalence, rates and power: long frames in, frames out.
+"""Compute intervals, paired tests, equivalence, rates and power of samples and of long frames.
 
 A sample has shape (n,), one finite number a run. Arms are paired by seed. A run that diverged (NaN, infinite) is never
 averaged: functions on frames count it, and functions on a sample refuse it. The sign-flip test is the primary one. It

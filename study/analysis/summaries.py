@@ -12,10 +12,10 @@ RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "lea
 
 
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """Return one row per group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval, in [0, 1].
+    """Return one row per group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval.
 
     `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss.
-    Diverged runs are counted, never averaged.
+    Accuracies are in [0, 1]. Diverged runs are counted, never averaged.
     """
     keys = list(by)
     table = summarise(runs, "test_accuracy", keys).drop(columns="missing")

@@ -52,7 +52,7 @@ def _reached(of_one_seed: pd.DataFrame) -> int:
 
 
 def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Join theory's tables of several activations, each given by its columns: one row per network, layer and quantity."""
+    """Join theory's `tables` of several activations, given by columns: one row per network, layer and quantity."""
     joined = pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
     return joined.astype({"predicted": float, "predicted_spread": float})
 

@@ -40,7 +40,7 @@ Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it i
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the timings, each taken `repeats` times.
+    """Hold the sizes of the timings, each taken `repeats` times.
 
     They are `passes` over small tensors of `shape`, `large_passes` over tensors of `large` elements, and `updates` of
     a network.

@@ -1,1 +1,1 @@
-"""MNIST: obtain a file, verify it, read it. In: a path or nothing. Out: a verified `Dataset` of numpy arrays."""
+"""Obtain MNIST, verify it and read it, from a path or the network, as a `Dataset` of numpy arrays."""

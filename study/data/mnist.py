@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits of 28 x 28 pixels in 256 grey levels, found and verified.
+"""Find and verify MNIST: 70,000 handwritten digits of 28 x 28 pixels in 256 grey levels.
 
 LeCun, Cortes & Burges 1998, The MNIST database of handwritten digits; LeCun, Bottou, Bengio & Haffner 1998, Proceedings
 of the IEEE 86: 2278-2324.

@@ -1,4 +1,4 @@
-"""Where MNIST is published, and how pooch downloads it: the hash is checked before a file gets its final name."""
+"""Download MNIST from its publishers through pooch, which checks the hash before a file gets its final name."""
 
 import logging
 import shutil

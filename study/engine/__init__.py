@@ -1,4 +1,4 @@
-"""The engine: settings + data + activation -> what was measured. training.py is the way in.
+"""Train networks and measure them: settings + data + activation -> measurements. Start reading at training.py.
 
 A run is done again when this folder, the data or the activation changes, and for no other reason. The engine may
 import activations, settings, constants and data.

@@ -18,7 +18,7 @@ Parameters = tuple[Tensors, ...]
 
 
 class Layers(NamedTuple):
-    """The operations of each of the `count` layers of a group; see Architecture."""
+    """Hold the operations of each of the `count` layers of a group; see Architecture."""
 
     count: Any
     is_looped: bool
@@ -30,7 +30,7 @@ class Layers(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """The operations of a hidden layer on its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
+    """Describe a hidden layer on its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
 
     `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
     `counts` are the layers of every group, scalar tensors in a compiled program. None stands for one layer a row.
@@ -56,7 +56,7 @@ class Architecture:
 
 
 class Signals(NamedTuple):
-    """The forward signals of a layer: inputs (B, fan_in) and pre-activations z (B, fan_out).
+    """Hold the forward signals of a layer: inputs (B, fan_in) and pre-activations z (B, fan_out).
 
     `affine` holds h W + b (B, fan_out) if normalisation makes z of it, `mask` dropout's mask (B, fan_out); else they
     are (). The signals of a looped group have a first axis of rows.
@@ -69,7 +69,7 @@ class Signals(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The gradients of the loss in a layer: in its parameters (kernel first, of their shapes) and in its signals.
+    """Hold the loss gradients of a layer: in its parameters (kernel first, of their shapes) and its signals.
 
     `delta` (B, fan_out) is d loss / d z, and `inputs` (B, fan_in) is d loss / d the layer's inputs.
     """

@@ -57,7 +57,7 @@ def backward(
 
 
 class _Backward(NamedTuple):
-    """The backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output."""
+    """Carry out the backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output."""
 
     layers: Layers
     visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]

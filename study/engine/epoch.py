@@ -1,4 +1,4 @@
-"""The compiled program of an epoch: it trains the network step by step and measures it at logged steps."""
+"""Train one epoch in a compiled program, step by step, and measure the network at logged steps."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 
 class Epoch(NamedTuple):
-    """The inputs that decide an epoch, besides network and data.
+    """Hold the inputs that decide an epoch, besides network and data.
 
     - hyperparameters (5,): learning rate, momentum, epsilon, 1 - beta_1, 1 - beta_2.
     - draws: a number of the run that seeds dropout and shifts.

@@ -1,4 +1,4 @@
-"""The compiled program that evaluates a network on images."""
+"""Evaluate a network on images, in a compiled program."""
 
 from typing import Any
 

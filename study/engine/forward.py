@@ -1,4 +1,4 @@
-"""The forward pass, from layer 1 to the output layer.
+"""Carry out the forward pass, from layer 1 to the output layer.
 
 The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
 """
@@ -82,7 +82,7 @@ def visit_forward(
 
 
 class _Forward(NamedTuple):
-    """The forward pass through one group."""
+    """Carry out the forward pass through one group."""
 
     layers: Layers
     parameters: Tensors

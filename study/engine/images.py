@@ -20,7 +20,7 @@ ALIGNED = 16  # numbers in a vector register; the images' columns are a multiple
 
 @dataclass(frozen=True)
 class Images:
-    """Training and then test images in one tensor (n, columns) uint8, with their labels (n,) uint8.
+    """Hold training and then test images in one tensor (n, columns) uint8, with their labels (n,) uint8.
 
     The first columns are the pixels `inked` (k,), in ascending order; any others are 0. `training` counts the training
     images, and `square_norm` is their mean ||x||^2 for x in [0, 1].

@@ -1,4 +1,4 @@
-"""The compiled program that measures a network that is not trained."""
+"""Measure a network that is not trained, in a compiled program."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ SPARE_UNITS = 256  # ... up to this many units and images a batch; beyond it, sp
 
 
 class Shape(NamedTuple):
-    """The shape of a group: `rows` dense layers, each of `fan_in` inputs and `fan_out` units."""
+    """Describe the shape of a group: `rows` dense layers, each of `fan_in` inputs and `fan_out` units."""
 
     rows: int
     fan_in: int

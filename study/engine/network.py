@@ -1,4 +1,4 @@
-"""The network that a program is compiled for: how to prepare its data, score examples and join its measures."""
+"""Describe the network of a compiled program: prepare its data, score examples and join its measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Scalars of one update, which may change without compiling again.
+    """Hold the scalars of one update, which may change without compiling again.
 
     `rate` is the optimiser's rate at this step. `mean_rate` and `square_rate` are Adam's 1 - beta_1 and 1 - beta_2.
     `step` counts updates from 1.
@@ -33,7 +33,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimiser with `slots` slots, all zero at first; `advance` and `update` are elementwise.
+    """Describe an optimiser with `slots` slots, all zero at first; `advance` and `update` are elementwise.
 
     `rate` computes the rate of a step, for all parameters, from the learning rate and the number of the step.
     """

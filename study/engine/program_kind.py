@@ -11,7 +11,7 @@ INITIAL_ERRORS = "float64"
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKind:
-    """The settings that a compiled program depends on, and the shapes of its layer groups."""
+    """Hold the settings that decide a compiled program, and the shapes of its layer groups."""
 
     shapes: tuple[Shape, ...]
     normalization: str

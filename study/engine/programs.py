@@ -21,7 +21,7 @@ from study.engine.program_kind import ProgramKind
 
 @dataclass(frozen=True)
 class Programs:
-    """The compiled functions of a network; TensorFlow compiles each when it is first called.
+    """Hold the compiled functions of a network; TensorFlow compiles each at its first call.
 
     `compiled` collects the sizes of data that the caller has compiled them for.
     """

@@ -1,4 +1,4 @@
-"""One run: its state, and the calls of the compiled programs that move it on."""
+"""Carry out one run: hold its state and call the compiled programs that update it."""
 
 import time
 from collections.abc import Callable

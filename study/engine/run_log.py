@@ -1,4 +1,4 @@
-"""Which steps of a run are measured, and the log of what was measured there."""
+"""Decide at which steps a run is measured, and log the measurements."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def logged_steps(epoch: int, steps: int) -> np.ndarray:
 
 
 class RunLog:
-    """The measures of a run, by logged step."""
+    """Hold the measures of a run, by logged step."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []

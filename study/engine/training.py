@@ -105,7 +105,7 @@ def _assessed(run: Run, state: State, on_validation: tuple[float, float]) -> dic
 
 
 class EarlyStopping:
-    """Keras' EarlyStopping on the validation loss with min_delta 0; `patience` is in epochs, None: never stop."""
+    """Stop as Keras' EarlyStopping on the validation loss with min_delta 0, after `patience` epochs; None: never."""
 
     def __init__(self, patience: int | None) -> None:
         self.patience = math.inf if patience is None else patience

@@ -1,4 +1,4 @@
-"""Figures that are drawn when their files are wanted, and that know whether they have changed."""
+"""Defer drawing a figure until its files are wanted, and tell whether it has changed."""
 
 import functools
 import hashlib

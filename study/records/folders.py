@@ -1,4 +1,4 @@
-"""The two folders of records in a results folder, each with its ledger and documents."""
+"""Find the two folders of records in a results folder, each with its ledger and documents."""
 
 from dataclasses import dataclass
 from pathlib import Path

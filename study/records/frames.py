@@ -1,4 +1,4 @@
-"""Records -> DataFrames: one flat row per observation, with the columns that say which run it belongs to."""
+"""Turn records into DataFrames: one row per observation, with columns that identify its run."""
 
 from collections.abc import Iterable
 from typing import Any

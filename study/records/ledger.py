@@ -1,4 +1,4 @@
-"""The ledger of a folder of records: the activations, and which runs belong to which experiment.
+"""List a folder's activations, and the runs that belong to each experiment, in a file called the ledger.
 
 The ledger lets `study report` make the tables without TensorFlow and without today's registry.
 """

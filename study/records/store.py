@@ -1,4 +1,4 @@
-"""Records of runs: JSON files named by their run's identity, checked by checksum whenever one is read."""
+"""Store records of runs: JSON files named by the run's identity, verified by checksum at every reading."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -223,13 +223,13 @@ MEANINGS = {
     "most_better": "how far the interval of the difference reaches above 0, in [0, 1]",
     "most_worse": "how far the interval of the difference reaches below 0, in [0, 1]",
     "recommended": "place among those recommended; empty: not recommended",
-    "depth_adam_apart": "below or above: the whole range under Adam lies on that side of the first recommended activation's range",
+    "depth_adam_apart": "below or above the range of the first recommended activation if they do not overlap, Adam",
     "depth_sgd_apart": "the same under SGD",
 }
 
 
 def meaning(column: str) -> str | None:
-    """Return the meaning of `column` followed by those of its suffixes; None if it is unknown."""
+    """Return the meaning of `column`, followed by the meanings of its suffixes; None if it is unknown."""
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
     told: list[str] = []

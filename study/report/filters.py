@@ -1,4 +1,4 @@
-"""The filters by which numbers enter a page: each takes quantities of tables, and nothing else."""
+"""Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping

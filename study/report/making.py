@@ -1,4 +1,4 @@
-"""How the report was made, from the provenance of its records."""
+"""Say how the report was made, from the provenance of its records."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,11 +1,11 @@
-"""Sections -> Markdown, through their templates.
+"""Render sections to Markdown through their templates.
 
 A page is a Jinja2 Markdown file that extends `page.md` with three blocks: `title`, `answer` (the short answer, one
 paragraph) and `body`. It may use
 
-- `tables.NAME`: the rows of a table (study/report/quantities.py), `"NAME" in tables` whether there is one;
-- `judged`: the rows of claims.csv on the parts of claims that the section judges;
-- `protocol.NAME`: what was asked for; `constants.NAME`: the constants of the study;
+- `tables.NAME`: the rows of a table (study/report/quantities.py); `"NAME" in tables` tells whether it exists;
+- `judged`: the rows of claims.csv for the parts of claims that the section judges;
+- `protocol.NAME`: the settings that were asked for; `constants.NAME`: the constants of the study;
 - filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
 - `{% call table("NAME") %}caption{% endcall %}` and `{% call figure("NAME") %}caption{% endcall %}`.
 
@@ -35,7 +35,7 @@ SEPARATOR = "\f"  # between the blocks of page.md
 
 @dataclass(frozen=True)
 class Display:
-    """A table as the report shows it: its name, caption (Markdown) and ready-made texts."""
+    """Hold a table as the report shows it: its name, caption (Markdown) and ready-made texts."""
 
     name: str
     caption: str
@@ -44,7 +44,7 @@ class Display:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the report shows it."""
+    """Hold a figure as the report shows it."""
 
     name: str
     caption: str
@@ -53,7 +53,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """A section in Markdown, with the tables and figures that it shows, in order."""
+    """Hold a section in Markdown, with the tables and figures that it shows, in order."""
 
     title: str
     answer: str

@@ -53,7 +53,7 @@ class Evidence:
 
 
 class Experiment(Protocol):
-    """The interface of a module under experiments/ that asks for runs."""
+    """Define the interface of a module under experiments/ that asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""

@@ -33,7 +33,7 @@ Environment = MutableMapping[str, Any]
 
 
 class _Renderer(RendererHTML):
-    """markdown-it's renderer, with addresses for headings, tables that scroll, and figures that link to their SVG."""
+    """Render as markdown-it does, with addresses for headings, tables that scroll, and figures linked to their SVG."""
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Environment) -> str:
         tokens[place].attrSet("id", anchor(_text(tokens[place + 1])))

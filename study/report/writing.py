@@ -12,7 +12,7 @@ FILES = ("README.md", "report.html")  # pages
 
 
 def write(folder: Path, report: Report) -> None:
-    """Write tables/, figures/, README.md and report.html, replacing those of an earlier report.
+    """Write tables/, figures/, README.md and report.html, in place of an earlier report.
 
     Everything is first written to a subfolder. Renames then put it in place of the old report.
     """

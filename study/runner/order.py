@@ -16,7 +16,7 @@ OVERHEAD = 5e4  # of a run, in multiplications per example: drawing weights, wri
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be done: its settings, its identity, and what its record says of the activation."""
+    """Hold a run to be done: its settings, its identity, and its record's description of the activation."""
 
     settings: Settings
     identity: Identity

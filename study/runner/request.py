@@ -18,7 +18,7 @@ SPELLINGS = {
 
 
 class UsageError(Exception):
-    """A request that cannot be carried out; the message names every reason."""
+    """Say why a request cannot be carried out; the message names every reason."""
 
 
 def read_plan(

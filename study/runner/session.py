@@ -23,7 +23,7 @@ Modules = Mapping[str, object]  # of experiments, by name
 
 
 class Experiment(Protocol):
-    """A module that asks for runs."""
+    """Define a module that asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""

@@ -49,11 +49,11 @@ DASK = {
 
 
 class ClusterError(Exception):
-    """The Dask scheduler does not answer, or is gone; the message says which."""
+    """Say that the Dask scheduler does not answer, or is gone."""
 
 
 class ProcessDied(Exception):
-    """A fresh process ended without an answer or with an error; the message says which."""
+    """Say that a fresh process ended without an answer, or with an error."""
 
 
 def run_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One wide layer applied again and again: the forward map q -> q', its fixed points, and the backward factor chi.
+"""Apply one wide layer again and again: the forward map q -> q', its fixed points, and the backward factor chi.
 
 Notation of Poole et al. 2016 and Schoenholz et al. 2017: sigma_w2 = fan_in * Var(W), sigma_b2 = Var(b), q is the mean
 square pre-activation, phi the activation.
