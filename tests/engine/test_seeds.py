@@ -1,11 +1,11 @@
-"""The split into training and validation images is random and depends on the seed alone; the images' lengths."""
+"""The split and the order of the images are random and depend on the seed alone; the images' lengths."""
 
 import numpy as np
 import pytest
 
 from study.data.mnist import Dataset
 from study.engine import input_norms
-from study.engine.seeds import split
+from study.engine.seeds import epoch_order, split
 
 
 def test_a_split_uses_every_index_once() -> None:
@@ -41,6 +41,19 @@ def test_an_impossible_split_is_refused(n: int, validation: int, seed: int) -> N
     """No example left to train on, a negative size, a negative seed: ValueError that names the field."""
     with pytest.raises(ValueError, match="seed is -1" if seed < 0 else f"validation is {validation}"):
         split(n, validation, seed)
+
+
+def test_an_epoch_takes_training_images_once_in_a_fresh_order() -> None:
+    """No image comes twice, few are left out, and a batch samples all images, other ones in each epoch and seed."""
+    training = np.arange(1_000, 2_003)
+    orders = [epoch_order(seed, epoch, training, 50) for seed, epoch in ((0, 1), (0, 2), (1, 1))]
+    for order in orders:
+        assert order.shape == (20, 50)
+        assert len(np.unique(order)) == 1_000
+        assert np.isin(order, training).all()
+        assert order.mean(axis=1) == pytest.approx(1_501, abs=5 * 1_003 / np.sqrt(12 * 50))
+    shared = [np.isin(one[0], other[0]).sum() for one, other in ((orders[0], orders[1]), (orders[0], orders[2]))]
+    assert max(shared) < 15  # 2.5 of 50 are expected
 
 
 def test_the_images_lengths_in_groups(tiny_data: Dataset) -> None:

@@ -392,6 +392,15 @@ def test_log_spaced_steps(step):
     assert is_log_spaced(step) == (step in {0, *series})
 
 
+@pytest.mark.parametrize("epoch", [1, 2, 7])
+def test_each_epoch_is_measured_at_both_ends(epoch: int) -> None:
+    """The steps are 0, 1, 2, 5, 10, ... of the run, and the first step and the end of the epoch."""
+    begin, end = 375 * (epoch - 1), 375 * epoch
+    series = {digit * 10**power for digit in (1, 2, 5) for power in range(5)} | {0}
+    wanted = {step for step in series if begin <= step <= end} | {begin, end}
+    assert set((begin + np.flatnonzero(logged_steps(epoch, 375))).tolist()) == wanted
+
+
 @pytest.mark.parametrize("steps", [1, 2, 10, 25, 480, 600, 60_000])
 def test_no_logged_step_is_lost(steps):
     """However many updates an epoch has, its logged steps fit into the table they are written to."""
