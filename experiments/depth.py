@@ -48,7 +48,10 @@ CAUSES = {"width": "a finite width", "logarithm": "the logarithm's bias", "lengt
 
 
 def seeds_at(depth: int, plan: Plan) -> int:
-    """Return how many paired seeds are trained at a depth: fewer at the deepest, which costs as much as the others."""
+    """Return how many paired seeds are trained at `depth`.
+
+    There are fewer at the greatest depth, because its runs cost as much as all others together.
+    """
     usual = QUICK_SEEDS if plan.is_quick else DEEPEST_SEEDS if depth == DEPTHS[-1] else DEPTH_SEEDS
     return plan.seeds or usual
 
@@ -95,7 +98,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare factors per layer with theory, show the three norms side by side, and accuracy against depth."""
+    """Set the errors' factors per layer beside theory; show norms by layer, and accuracy against depth."""
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
     untrained = measures[measures["precision"] == INITIAL_ERRORS]  # these networks have more seeds

@@ -78,7 +78,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def protocol(document: dict[str, Any]) -> dict[str, Any]:
-    """Return when, where and with what the bench was made, and which contenders are missing and why."""
+    """Return when, where and with which packages the bench of `document` ran, and why contenders are missing."""
     content, made = document["content"], document["provenance"]
     peers = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
     peers |= {name[5:]: name for name in made if name.startswith("peer_")}
@@ -112,7 +112,7 @@ def targets(cores: int) -> list[Target]:
 
 
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
-    """Compare with every target, and the most memory that a worker held over many programs with its own."""
+    """Compare the measurements in `content` with the speed targets, and a worker's memory with its limit."""
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])
     rows = [
@@ -184,9 +184,9 @@ def _number(value: float) -> str:
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours that RUNS runs of the article's network take on WORKERS workers.
 
-    One case has runs of one epoch, the other as many epochs as `baseline` ran on average. A worker's time is its share
-    of the runs, and `compile_seconds` for each of its programs. A run takes as long as one of one epoch on a machine
-    whose cores are all busy, and `epoch_seconds` for every further epoch.
+    One case has runs of one epoch, the other as many epochs as `baseline` ran on average. Each worker does an equal
+    share of the runs, and compiles each of its programs in `compile_seconds`. The first epoch takes as long as a run of
+    one epoch while all cores are busy. Every further epoch takes `epoch_seconds`.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

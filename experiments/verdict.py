@@ -74,7 +74,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _with_choice(table: pd.DataFrame, choice: Sequence[str]) -> pd.DataFrame:
-    """Add the place of each activation recommended, and who trains to other depths than the first of them."""
+    """Add each activation's place in the recommendation `choice`, and how its depths compare with the first choice."""
     places = {name: place for place, name in enumerate(choice, start=1)}
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
     depths = {f"{column}_apart": decision.apart(table, choice[0], column) if choice else "" for column in columns}

@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_on(folder: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
-    """Do what is missing of the experiments whose runs are kept in this folder."""
+    """Do the missing runs of those experiments whose runs are kept in `folder`."""
     from study.records.files import hold, prepare_folder
     from study.runner.session import run_experiments
     from study.runner.workers import ClusterError

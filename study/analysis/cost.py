@@ -27,7 +27,7 @@ def spread(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def sizes(timings: pd.DataFrame) -> tuple[float, float]:
-    """Return the elements of the small and of the large tensor; the same number if there was one."""
+    """Return the numbers of elements of the small and the large tensor; both are equal if there was one size."""
     found = timings["elements"].dropna()
     return float(found.min()), float(found.max())
 

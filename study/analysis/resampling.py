@@ -56,11 +56,12 @@ def small_samples(
 def over_seeds(
     statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
 ) -> tuple[Interval, float]:
-    """Return a smooth statistic of n >= 2 seeds with its t interval, and the one-sided p-value that it is not above 0.
+    """Estimate `statistic` over n >= 2 seeds with its t interval, and test whether it is above 0 (one-sided p).
 
-    `statistic` takes the places of the seeds that it is computed from, so values of one seed stay together. The
-    jackknife removes its bias of order 1 / n (Quenouille 1956); for a squared mean, that is the variance of the mean.
-    The standard error is the bootstrap's (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
+    `statistic` must be smooth. It takes the indices of the seeds to use, so that the values of one seed stay together.
+    The jackknife removes its bias of order 1 / n (Quenouille 1956); for a squared mean, that is the variance of the
+    mean. The standard error is the bootstrap's (Efron 1979), because the jackknife's is near 0 for a squared mean near
+    0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]

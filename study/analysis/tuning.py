@@ -26,7 +26,10 @@ METRIC = "best_validation_accuracy"
 
 
 def rate(half_decades: int) -> float:
-    """Return 10^(k/2), to the same bit on every machine: square roots are rounded correctly, powers need not be."""
+    """Return 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
+
+    It uses square roots, which are rounded correctly; powers need not be.
+    """
     return math.sqrt(float(f"1e{half_decades}"))
 
 

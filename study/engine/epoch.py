@@ -65,7 +65,7 @@ class _Steps:
     one: tf.Tensor
 
     def step(self, index: tf.Tensor, state: State, buffers: Any, totals: Any, log: tf.Tensor) -> Any:
-        """Measure and train one step; return the arguments of the next."""
+        """Measure and train one step, number `index` of the epoch; return the arguments of the next step."""
         network, epoch, data = self.network, self.epoch, self.data
         kind, row = network.kind, epoch.log_rows[index]
         is_logged, number = row >= 0, epoch.first_step + index

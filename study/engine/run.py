@@ -137,7 +137,7 @@ class Run:
         return found
 
     def _record(self, epoch: int, measured: Measures, updates: int) -> None:
-        """Log what was measured in an epoch's first `updates` steps, {name: (logged steps, rows of all groups)}."""
+        """Log the measures of an epoch's first `updates` steps, given as {name: (logged steps, rows of all groups)}."""
         of_group = [np.arange(group.shape.rows) < group.count for group in groups_of(self.settings)]
         is_layer = np.concatenate(of_group)
         arrays = {name: values.numpy()[:, is_layer] for name, values in measured.items()}

@@ -116,11 +116,11 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
 
 @styled
 def remedies(table: pd.DataFrame, style: Style) -> Figure:
-    """Draw the validation accuracy in percent with each remedy, beside that before; a panel for each activation.
+    """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 
-    `table`: activation, remedy (text; rows in order of appearance), baseline (bool: the row "before", drawn first and
-    open, with a dotted line through all others), mean, ci_low, ci_high (in [0, 1]), n (seeds). One row per activation
-    and remedy. The mean is written beside its row.
+    `table`: activation, remedy (text; rows in order of appearance), baseline, mean, ci_low, ci_high (in [0, 1]), n
+    (seeds). One row per activation and remedy. `baseline` (bool) marks the row "before". It is drawn first, as an open
+    marker, with a dotted line through all other rows. The mean is written beside its row.
     """
     first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])

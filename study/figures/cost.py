@@ -95,7 +95,7 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
 
 @styled
 def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
-    """Draw seconds against what was varied, every measurement, with the power law fitted; a panel for each quantity.
+    """Draw every measurement of seconds against the varied quantity, with the fitted power law, a panel for each.
 
     `rows`: quantity (one of AXES), value, measure ("run" or "compile"), seconds. `fitted`: quantity, measure, factor,
     exponent, ci_low, ci_high; seconds = factor * value ** exponent.

@@ -212,8 +212,8 @@ def _finish_layers(figure: Figure, axes: Any, chosen: list[int], rows: pd.DataFr
 
 
 def _complete(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
-    """Keep the steps that all seeds reached.
+    """Keep the `rows` of steps that all seeds reached; `counts` holds the number of seeds of each row.
 
-    A mean over fewer seeds would move because the others stopped.
+    A mean over fewer seeds would move only because the others stopped.
     """
     return rows[counts == counts.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]

@@ -37,7 +37,7 @@ class RecordFolder:
         ledger.save(self.path / LEDGER)
 
     def document_paths(self) -> list[Path]:
-        """Return the paths of the documents, damaged ones included; beside the runs of `make all` only the timings."""
+        """Return the paths of the documents, damaged ones included; of `make all`'s folder only the timings."""
         return document_paths(self.path, "*" if self.is_committed else TIMINGS)
 
     def documents(self) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,7 @@ CODE = (STUDY, STUDY.parent / "experiments")
 
 
 def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
-    """Return a fingerprint of all that decides what a command makes; `data` is the user's file or folder of MNIST."""
+    """Hash all that decides what a command makes; `data` is the user's file or folder of MNIST."""
     about = {
         "command": command,
         "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],
@@ -37,7 +37,7 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
 
 
 def is_current(results: Path, found: str) -> bool:
-    """Return whether a command with these inputs finished here, and what it made is as it was."""
+    """Tell whether a command with these inputs finished here, and its files are unchanged since."""
     try:
         note = json.loads((results / NOTE).read_bytes())
     except (OSError, ValueError):

@@ -78,7 +78,11 @@ def span(values: Iterable[Any]) -> str:
 
 
 def reached(row: Row, prefix: str = "") -> str:
-    """Show how deep a network trains, from a row of trainable_depth; or from columns `prefix`, `prefix`_low, ..."""
+    """Show how deep a network trains.
+
+    The numbers are in a `row` of trainable_depth, or are in the columns `prefix`, `prefix`_low, `prefix`_high and
+    `prefix`_deepest.
+    """
     columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest")}
     return cells.reached_depth(
         {key: checked(row[name]) for key, name in ({"median": prefix or "median"} | columns).items()}

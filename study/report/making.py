@@ -31,7 +31,7 @@ def minutes(records: Sequence[Record], of: str = "seconds") -> float:
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the row of the table `long_protocols` that says when and on what these runs were made."""
+    """Make the row of the table `long_protocols` for one experiment: when and on which machine it ran."""
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
     row = {

@@ -28,7 +28,7 @@ def prepare() -> None:
 
 
 def quieten() -> None:
-    """Keep the libraries' warnings off the terminal, unless Python was told about warnings by -W or a variable."""
+    """Keep the libraries' warnings off the terminal, unless the user set Python's -W or its variable."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes

@@ -57,7 +57,7 @@ class ProcessDied(Exception):
 
 
 def run_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what the function returns in a new process, or raise ProcessDied."""
+    """Call `function` in a new process and return its result; raise ProcessDied if the process fails."""
     context = multiprocessing.get_context("spawn")
     answer, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, function, arguments), daemon=True)

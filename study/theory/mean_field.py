@@ -109,7 +109,7 @@ def predicted_rows(
     width: int,
     square_norms: Array,
 ) -> list[dict[str, Any]]:
-    """Return long rows for the activation `name`: its network, layer and quantity, and what is predicted.
+    """Predict every quantity of the activation `name` in long rows: network, layer, quantity, predicted values.
 
     `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
     just these. An activation without a critical point has no rows for the initialisation `critical`.
