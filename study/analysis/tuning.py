@@ -67,14 +67,15 @@ def by_rate(runs: pd.DataFrame, is_over: bool = False) -> pd.DataFrame:
 
 
 def _by_seed(runs: pd.DataFrame, activation: Any) -> pd.DataFrame:
-    """Arrange an activation's best validation accuracies: a row per seed and a column a rate, both ascending."""
+    """Arrange an activation's best validation accuracies: a row per seed and a column per rate, both ascending."""
     return runs[runs["activation"] == activation].pivot_table(index="seed", columns="learning_rate", values=METRIC)
 
 
 def _choose(part: pd.DataFrame, accuracy: pd.DataFrame, least: int) -> pd.DataFrame:
-    """Mark finalists, choice and tolerance among one activation's rates, ascending; `accuracy` is by seed and rate.
+    """Mark the finalists, the chosen rate and the tolerated rates of one activation, in the rows `part`.
 
-    A finalist has at `least` so many seeds.
+    `part` has rates ascending. `accuracy` has a row per seed and a column per rate. A finalist has at least `least`
+    seeds.
     """
     rates = part["learning_rate"]
     accuracy = accuracy[rates[part["is_eligible"]]]

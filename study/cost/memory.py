@@ -49,7 +49,7 @@ def _tensors_read(gradient: tf.Tensor | None, forward: set[tf.Operation]) -> set
 
 
 def _source(tensor: tf.Tensor) -> tf.Tensor:
-    """Return the tensor behind identities, which hold no data of their own."""
+    """Return the tensor that `tensor` copies through identity operations, which hold no data of their own."""
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
     return tensor

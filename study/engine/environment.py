@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow with these variables, and hide the notes on GPUs that it writes to file descriptor 2."""
+    """Set the environment by `prepare`, import TensorFlow, and hide its notes on GPUs (file descriptor 2)."""
     prepare()
     if "tensorflow" in sys.modules:
         return
