@@ -11,6 +11,7 @@ from figure_data import (
     STYLE,
     accuracy_figure,
     arms,
+    figures,
     marked_lines,
     markers,
     offsets,
@@ -24,7 +25,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 
-from study import figures
 from study.figures import style
 
 

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import NAMES, STYLE, gradient_norms, texts
+from figure_data import NAMES, STYLE, figures, gradient_norms, texts
 from matplotlib.figure import Figure
 
-from study import figures
 from study.figures import axes
 
 

@@ -1,9 +1,7 @@
 """What activations cost. The figures of the benchmark are tested with its section of the report."""
 
 import pytest
-from figure_data import NAMES, STYLE, offsets, timed
-
-from study import figures
+from figure_data import NAMES, STYLE, figures, offsets, timed
 
 
 def test_every_repeat_is_a_point_in_its_unit() -> None:

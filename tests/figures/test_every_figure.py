@@ -19,6 +19,7 @@ from figure_data import (
     accuracy_figure,
     draw,
     drawn,
+    figures,
     frames,
     gradient_norms,
     grid,
@@ -38,7 +39,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
-from study import figures
 from study.figures import style
 from study.figures.encoding import encode
 

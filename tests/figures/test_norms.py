@@ -6,11 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import INTERVAL, NAMES, STEPS, STYLE, at_zero, gradient_norms, offsets, texts, titled
+from figure_data import INTERVAL, NAMES, STEPS, STYLE, at_zero, figures, gradient_norms, offsets, texts, titled
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 
-from study import figures
 from study.figures import axes, norms
 
 Draw = Callable[..., Figure]

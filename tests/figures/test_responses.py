@@ -10,6 +10,7 @@ from figure_data import (
     RATES,
     STYLE,
     born,
+    figures,
     histories,
     marked_lines,
     markers,
@@ -22,7 +23,6 @@ from figure_data import (
 )
 from matplotlib.collections import LineCollection, PolyCollection
 
-from study import figures
 from study.analysis.statistics import log_mean_interval, mean_interval
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_data import STYLE, curves
+from figure_data import STYLE, curves, figures
 
-from study import figures
 from study.activations import REGISTRY
 from study.figures import style
 

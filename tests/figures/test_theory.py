@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import NAMES, STYLE, grid, marked_lines, markers, offsets, plane, texts, theory, titled
+from figure_data import NAMES, STYLE, figures, grid, marked_lines, markers, offsets, plane, texts, theory, titled
 
-from study import figures
 from study.figures import axes
 
 

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from study import figures
+from study import figures as deferred
 from study.figures import cost, norms, style
 
+# The functions that draw at once, behind those that return a Drawing.
+figures = types.SimpleNamespace(
+    **{name: found.__wrapped__ for name, found in vars(deferred).items() if hasattr(found, "__wrapped__")}
+)
 NAMES = [f"activation_{place}" for place in range(17)]
 STYLE = style.Style({name: f"Label {name[11:]}" for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
 HOSTILE = (
