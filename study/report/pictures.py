@@ -69,7 +69,7 @@ def _drawn(drawings: Mapping[str, Drawing]) -> list[Files]:
     names, cores = list(drawings), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(names) <= FEW or cores == 1:
         return [_files(name, drawings[name]) for name in names]
-    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+    context = multiprocessing.get_context("spawn")  # a fork server needs a socket, whose path may be too long
     with ProcessPoolExecutor(min(cores, 4), context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         return list(pool.map(_files, names, drawings.values()))
 

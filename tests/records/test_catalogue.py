@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import synthetic
 
+from experiments import speed
 from study import constants
 from study.plan import DepthScaleGrid
 from study.records import catalogue
@@ -47,7 +48,7 @@ def test_what_is_known_is_not_computed_again(computed: Counter[str], monkeypatch
     first = described({})
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
     monkeypatch.setattr(constants, "EQUIVALENCE_MARGIN", 0.5)
-    monkeypatch.setattr(constants, "SPEED_OVER_FIT", 99.0)
+    monkeypatch.setattr(speed, "SPEED_OVER_FIT", 99.0)
     assert described(first) == first
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
     assert {name: len(found["xi"]) for name, found in first["tanh"]["theory"]["depth_scales"].items()} == {

@@ -69,8 +69,8 @@ def test_code_of_the_engine_retrains(tmp_path: Path, module: Path) -> None:
 
 
 def test_a_number_in_the_training_loop_retrains(tmp_path: Path) -> None:
-    """A constant changed in training.py: another engine."""
-    module = ROOT / "study" / "engine" / "training.py"
+    """A constant changed in run.py: another engine."""
+    module = ROOT / "study" / "engine" / "run.py"
     assert fingerprint(tmp_path / "a", module, "PROBE_IMAGES = 1000", "PROBE_IMAGES = 999") != engine_fingerprint()
 
 
