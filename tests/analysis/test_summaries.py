@@ -32,7 +32,7 @@ def test_accuracy_counts_diverged_runs_and_averages_the_others() -> None:
 
 
 def test_accuracy_begins_with_the_promised_columns() -> None:
-    """DESIGN.md's contract of tables/accuracy.csv."""
+    """The columns that readers of tables/accuracy.csv rely on come first, in their order."""
     table = accuracy(runs(activation=["relu"], status=["done"], test_accuracy=[0.9]), "baseline")
     promised = ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
     assert list(table.columns[:7]) == promised
