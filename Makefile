@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # Quote a variable for the shell as one word; $(value) because a dollar sign in a path is not a variable.
 quote = '$(subst ','\'',$(1))'
 option = $(if $(value $(2)), $(1) $(call quote,$(value $(2))))
-RUNS = $(call option,--seeds,SEEDS)$(call option,--activations,ACTIVATIONS)$(call option,--mnist,MNIST)
+RUNS = $(call option,--seeds,SEEDS)$(call option,--activations,ACTIVATIONS)$(call option,--first-seed,FIRST_SEED)$(call option,--mnist,MNIST)
 WHERE = $(call option,--workers,WORKERS)$(call option,--scheduler,SCHEDULER)
 KEPT = $(call option,--results,RESULTS)
 KEPT_QUICK = $(if $(value RESULTS),$(KEPT), --results results-quick)
@@ -77,6 +77,7 @@ help: ## this list
 ##
 ## With any of: SEEDS=30                    seeds per setting
 ##              ACTIVATIONS="relu mish"     these activations alone
+##              FIRST_SEED=10000            other seeds: shifts every block of them by so much
 ##              WORKERS=8                   processes; one for each core if not said
 ##              SCHEDULER=tcp://host:8786   a Dask cluster instead
 ##              MNIST=mnist.npz             the data, if it is on this machine already

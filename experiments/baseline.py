@@ -50,7 +50,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     return [
         Settings(activation=name, seed=seed, epochs=epochs, noise=noise)
         for name in plan.activations
-        for seed in range(seeds)
+        for seed in plan.block(seeds)
     ]
 
 

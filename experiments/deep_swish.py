@@ -34,7 +34,7 @@ EPOCHS = 5
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for all runs in one round."""
-    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in range(plan.seeds or CLAIM_SEEDS)]
+    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
     return selection.missing(wanted, so_far)
 
 

@@ -76,7 +76,7 @@ def trained(plan: Plan) -> list[Settings]:
         for name in plan.activations
         for optimizer, rate in optimizers(plan)
         for depth in depths(plan)
-        for seed in range(seeds_at(depth, plan))
+        for seed in plan.block(seeds_at(depth, plan))
     ]  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def initial(plan: Plan) -> list[Settings]:
         for name in plan.activations
         for width in INITIAL_WIDTHS
         for depth in depths(plan)
-        for seed in range(seeds)
+        for seed in plan.block(seeds)
     ]
 
 

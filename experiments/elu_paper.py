@@ -36,7 +36,7 @@ EPOCHS, PUBLISHED_EPOCHS = 25, 300
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for all runs in one round."""
-    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in range(plan.seeds or CLAIM_SEEDS)]
+    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
     return selection.missing(wanted, so_far)
 
 

@@ -49,7 +49,7 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
 
 
 def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    seeds = range(plan.seeds or CLAIM_SEEDS)
+    seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     return [_settings(arm, rate, seed) for arm, rate in _chosen(records).items() for seed in seeds]
 
 

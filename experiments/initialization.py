@@ -33,7 +33,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return one round, none in a quick look. Runs under the default initialisation are shared with `depth`."""
     if so_far or plan.is_quick:
         return []
-    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.seed < _seeds(plan)]
+    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.seed in plan.block(_seeds(plan))]
     return [*shared, *(_under(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
 
 
@@ -53,7 +53,7 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
         for init in INITIALIZATIONS[1:]
         if init != "critical" or plan.theory[name]["critical"] is not None
         for depth in depths(plan)
-        for seed in range(_seeds(plan))
+        for seed in plan.block(_seeds(plan))
     ]
 
 

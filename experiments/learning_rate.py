@@ -52,13 +52,17 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if not so_far:
         return _tuning(plan, HALF_DECADES)
     runs = runs_frame(so_far)
-    if (runs["seed"] >= FIRST_FRESH_SEED).any():
+    if plan.is_fresh(runs["seed"]).any():
         return []
     table = tuning.by_rate(runs)
     if more := tuning.extension(table):
         return _tuning(plan, more)
     if finalists := tuning.undecided(table):
-        return [_run(name, rate, seed) for name, rate in finalists for seed in range(TUNING_SEEDS, FINALIST_SEEDS)]
+        return [
+            _run(name, rate, seed)
+            for name, rate in finalists
+            for seed in plan.block(FINALIST_SEEDS - TUNING_SEEDS, TUNING_SEEDS)
+        ]
     return _fresh(plan, table)
 
 
@@ -69,12 +73,12 @@ def compared_seeds(plan: Plan) -> int:
 
 def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     grid = [(name, tuning.rate(k)) for name in plan.activations for k in half_decades]
-    return [_run(name, rate, seed) for name, rate in grid for seed in range(TUNING_SEEDS)]
+    return [_run(name, rate, seed) for name, rate in grid for seed in plan.block(TUNING_SEEDS)]
 
 
 def _fresh(plan: Plan, rates: pd.DataFrame) -> list[Settings]:
     """Return each activation's runs on fresh seeds: at its finalists and at the article's rate, without duplicates."""
-    seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + compared_seeds(plan))
+    seeds = plan.block(compared_seeds(plan), FIRST_FRESH_SEED)
     finalists = rates[rates["is_finalist"]]
     arms = dict.fromkeys(zip(finalists["activation"], finalists["learning_rate"], strict=True))
     arms |= dict.fromkeys((name, ARTICLE_RATE) for name in plan.activations)
@@ -88,7 +92,7 @@ def _run(name: str, rate: float, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the chosen rates and their tolerance, and compare the activations with and without tuning."""
     runs = runs_frame(records)
-    is_fresh = runs["seed"] >= FIRST_FRESH_SEED
+    is_fresh = plan.is_fresh(runs["seed"])
     tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
     rates = tuning.by_rate(tuning_runs, is_over=len(fresh) > 0)
     is_chosen = fresh["learning_rate"] == fresh["activation"].map(tuning.chosen(rates))

@@ -36,7 +36,7 @@ SEEDS = 3
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for all runs in one round."""
-    wanted = [_settings(init, seed) for init in PARTS for seed in range(plan.seeds or SEEDS)]
+    wanted = [_settings(init, seed) for init in PARTS for seed in plan.block(plan.seeds or SEEDS)]
     return selection.missing(wanted, so_far)
 
 

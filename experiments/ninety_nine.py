@@ -13,7 +13,6 @@ import pandas as pd
 from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, summarise
-from study.constants import FIRST_FRESH_SEED
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -36,6 +35,7 @@ SHIFTS = (0, 1, 2)
 VALIDATION = 5000
 TRIAL_SEEDS, TRIAL_EPOCHS = 1, 12
 FINAL_SEEDS, FINAL_EPOCHS = 5, 50
+FIRST_FINAL_SEED = 1000
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -44,7 +44,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         _settings((dropout, shift), seed, TRIAL_EPOCHS)
         for dropout in DROPOUTS
         for shift in SHIFTS
-        for seed in range(TRIAL_SEEDS)
+        for seed in plan.block(TRIAL_SEEDS)
     ]
     return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
@@ -58,8 +58,8 @@ def _settings(choice: Choice, seed: int, epochs: int) -> Settings:
 
 
 def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    choice = _chosen(_trials(_runs(records)))
-    seeds = range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + (plan.seeds or FINAL_SEEDS))
+    choice = _chosen(_trials(plan, _runs(records)))
+    seeds = plan.block(plan.seeds or FINAL_SEEDS, FIRST_FINAL_SEED)
     return [] if choice is None else [_settings(choice, seed, FINAL_EPOCHS) for seed in seeds]
 
 
@@ -68,9 +68,9 @@ def _runs(records: Sequence[Record]) -> pd.DataFrame:
     return runs.assign(shift=[record["identity"]["settings"]["shift"] for record in records])
 
 
-def _trials(runs: pd.DataFrame) -> pd.DataFrame:
+def _trials(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the mean best validation accuracy at each point of the grid."""
-    return summarise(runs[runs["seed"] < FIRST_FRESH_SEED], "best_validation_accuracy", KEYS)
+    return summarise(runs[runs["seed"] < plan.first_seed + FIRST_FINAL_SEED], "best_validation_accuracy", KEYS)
 
 
 def _chosen(trials: pd.DataFrame) -> Choice | None:
@@ -84,7 +84,7 @@ def _chosen(trials: pd.DataFrame) -> Choice | None:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the grid's validation accuracies, and the test accuracy of its best point."""
-    trials = _trials(_runs(records))
+    trials = _trials(plan, _runs(records))
     choice, final = _chosen(trials), selection.of_settings(records, _final(plan, records))
     found = {"runs": of_experiment(NAME, runs_frame(records)), "ninety_nine_trials": trials}
     shown = {"ninety_nine_trials": _shown_trials(trials)}

@@ -45,7 +45,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         )
         for loss in LOSSES
         for output in OUTPUTS
-        for seed in range(plan.seeds or OUTPUT_SEEDS)
+        for seed in plan.block(plan.seeds or OUTPUT_SEEDS)
     ]  # fmt: skip
 
 

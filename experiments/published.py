@@ -40,12 +40,12 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     name, parts = P5_CLAIM
     deep += [_initial(name, P5_DEPTH, WIDTH, init, seed) for init in parts.values() for seed in _seeds(plan)]
     name, init = P9_CLAIM
-    narrow = [_initial(name, P9_DEPTH, width, init, seed) for width in P9_WIDTHS for seed in range(P9_SEEDS)]
+    narrow = [_initial(name, P9_DEPTH, width, init, seed) for width in P9_WIDTHS for seed in plan.block(P9_SEEDS)]
     return [*deep, *narrow]
 
 
 def _seeds(plan: Plan) -> range:
-    return range(max(plan.seeds or 0, INITIAL_SEEDS))
+    return plan.block(max(plan.seeds or 0, INITIAL_SEEDS))
 
 
 def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Settings:
@@ -65,7 +65,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         {"initial_errors": errors, "born_dead": born},
         {"initial_errors": _shown_errors(errors, style), "born_dead": _shown_born(born, style)},
         {"born_dead": figures.born_dead(born, style)},
-        protocol | {"seeds": _seeds(plan).stop},
+        protocol | {"seeds": len(_seeds(plan))},
         _judgements(deep, born),
     )
 

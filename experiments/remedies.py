@@ -74,7 +74,7 @@ def _settings(plan: Plan) -> dict[Settings, str]:
         Settings(activation=name, seed=seed, **{**plain, **change}): remedy  # type: ignore[arg-type]
         for name in plan.activations
         for remedy, change in remedies(plan, name).items()
-        for seed in range(seeds)
+        for seed in plan.block(seeds)
     }
 
 

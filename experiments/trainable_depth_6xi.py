@@ -43,7 +43,7 @@ FACTOR = 6.0  # depth scales to which a network trains
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for all runs in one round."""
-    seeds = range(plan.seeds or SEEDS)
+    seeds = plan.block(plan.seeds or SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
     return selection.missing(wanted, so_far)
 

@@ -217,6 +217,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of the target if none is named")
     parser.add_argument("--target", help="whose experiments: all (if not said), or one with long protocols, as claims")
     parser.add_argument("--seeds", type=int, help="paired seeds per setting")
+    parser.add_argument("--first-seed", type=int, default=0, help="shifts every block of seeds (0)")
     parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
     parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
     _add_results(parser)

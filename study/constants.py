@@ -24,7 +24,7 @@ RUN_SECONDS = 3600.0  # a run's time limit
 WORKER_DEATHS = 3  # worker processes one run may take with it before it is recorded as crashed
 
 # The tuned comparison: rates chosen on validation (study/analysis/tuning.py), then run on fresh seeds.
-FIRST_FRESH_SEED = 1000
+FIRST_FRESH_SEED = 2000
 TUNING_EPOCHS = 6  # each costs all activations together a minute of two cores
 TOLERANCE = 0.002  # validation accuracy: how far a rate may be behind the chosen one and still do
 

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.constants import FIRST_FRESH_SEED
+
 EVERYTHING = "all"  # the target of a module that names none
 
 
 @dataclass(frozen=True)
 class Plan:
     """Hold what was asked for: the activations compared, in the registry's order, and how many paired seeds.
+
+    `first_seed` shifts every block of seeds, so that another edition of the study shares no seed with this one.
 
     `theory` holds, per activation, what the catalogue recorded of its predictions. `interpret` also finds there the
     activations that only `rounds` named.
@@ -19,6 +23,15 @@ class Plan:
     seeds: int | None = None
     is_quick: bool = False
     theory: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    first_seed: int = 0
+
+    def is_fresh(self, seed: Any) -> Any:
+        """Tell whether a seed, or each seed of a column, is of the fresh blocks, which choose nothing."""
+        return seed >= self.first_seed + FIRST_FRESH_SEED
+
+    def block(self, n: int, start: int = 0) -> range:
+        """Return a block of `n` seeds: from `start` on, shifted by `first_seed`."""
+        return range(self.first_seed + start, self.first_seed + start + n)
 
 
 @dataclass(frozen=True)

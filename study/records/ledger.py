@@ -44,7 +44,13 @@ class Ledger:
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
         """Record that `experiment` was asked for with this plan, needs these runs, and uses the activations `used`."""
         others = [name for name in used if name not in plan.activations]
-        about = {"activations": plan.activations, "seeds": plan.seeds, "is_quick": plan.is_quick, "others": others}
+        about = {
+            "activations": plan.activations,
+            "seeds": plan.seeds,
+            "is_quick": plan.is_quick,
+            "first_seed": plan.first_seed,
+            "others": others,
+        }
         self.plans[experiment], self.runs[experiment] = about, list(runs)
 
     def plan(self, experiment: str) -> Plan:
@@ -55,7 +61,7 @@ class Ledger:
         kept = self.plans[experiment]
         names = tuple(kept["activations"])
         theory = {name: self.activations[name]["theory"] for name in (*names, *kept.get("others", ()))}
-        return Plan(names, kept["seeds"], kept["is_quick"], theory)
+        return Plan(names, kept["seeds"], kept["is_quick"], theory, kept.get("first_seed", 0))
 
     def compared(self) -> list[str]:
         """Return the activations that any plan compares, in the registry's order; omit those only a claim names."""

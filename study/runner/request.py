@@ -17,6 +17,9 @@ SPELLINGS = {
 }  # which JSON cannot say
 
 
+LARGEST_FIRST_SEED = 4_000_000_000  # a seed is below 2^32
+
+
 class UsageError(Exception):
     """Say why a request cannot be carried out; the message names every reason."""
 
@@ -38,13 +41,16 @@ def read_plan(
         problems.append("a long protocol has no quick form: leave --quick out")
     if chosen == []:
         problems.append("activations is empty; name at least one, as in 'relu mish'")
+    if options.first_seed not in range(LARGEST_FIRST_SEED + 1):
+        problems.append(f"first_seed is {options.first_seed}; it must be from 0 to {LARGEST_FIRST_SEED}")
     for field, value, least in (("seeds", options.seeds, 1), ("workers", options.workers, 0)):
         if value is not None and value < least:
             problems.append(f"{field} is {value}; it must be a whole number, at least {least}")
     if problems:
         raise UsageError("\n  ".join(problems))
     is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
-    return Plan(tuple(filter(is_wanted, registry)), options.seeds, options.quick), names
+    compared = tuple(filter(is_wanted, registry))
+    return Plan(compared, options.seeds, options.quick, first_seed=options.first_seed), names
 
 
 def read_settings(words: Sequence[str]) -> Settings:

@@ -15,7 +15,7 @@ from experiments import deep_swish, elu_paper, gelu_paper, lippe, ninety_nine, t
 from study import cli
 from study.analysis import paired_arms
 from study.analysis.claims import CLAIMS
-from study.constants import CLAIM_SEEDS, FIRST_FRESH_SEED
+from study.constants import CLAIM_SEEDS
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.identity import identity
@@ -223,7 +223,7 @@ def test_ninety_nine_chooses_on_validation_and_tests_on_fresh_seeds() -> None:
     found = records(ninety_nine, change)
     final = [Settings(**r["identity"]["settings"]) for r in found if r["identity"]["settings"]["seed"] > 0]
     assert {(s.dropout, s.shift) for s in final} == {chosen}
-    assert min(s.seed for s in final) == FIRST_FRESH_SEED
+    assert min(s.seed for s in final) == ninety_nine.FIRST_FINAL_SEED
     section = ninety_nine.interpret(PLAN, found, STYLE)
     assert section.tables["ninety_nine"]["estimate"].item() == pytest.approx(0.992)
     assert section.judgements[0].verdict == "reproduced"
