@@ -75,6 +75,16 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, sample.size)
 
 
+def simultaneous_interval(differences: npt.ArrayLike, comparisons: int, confidence: float = 0.95) -> Interval:
+    """Return the t interval of the mean of `differences` (n,), one of a family of `comparisons` intervals.
+
+    All intervals of the family hold together with at least this `confidence` (Bonferroni; Dunn 1961).
+    """
+    if comparisons < 1:
+        raise ValueError(f"comparisons must be a whole number of at least 1, got {comparisons}")
+    return mean_interval(differences, 1 - (1 - confidence) / comparisons)
+
+
 def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
     """Return the geometric mean of the positive `values` with the t interval of their logarithms, and count zeros."""
     sample = _sample(values)

@@ -35,6 +35,16 @@ def test_t_interval_by_hand() -> None:
     assert 2 - interval.low == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
 
 
+def test_simultaneous_intervals_by_hand() -> None:
+    """(1, 2, 3) in a family of 5 at 95%: the quantile of t with 2 degrees of freedom at 0.995 is 9.9248."""
+    interval = statistics.simultaneous_interval([1.0, 2.0, 3.0], comparisons=5)
+    assert (interval.estimate, interval.n) == (2.0, 3)
+    assert interval.high - 2 == pytest.approx(9.924843 / math.sqrt(3), rel=1e-6)
+    assert statistics.simultaneous_interval([1.0, 2.0, 3.0], 1) == statistics.mean_interval([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="comparisons must be"):
+        statistics.simultaneous_interval([1.0], 0)
+
+
 @pytest.mark.parametrize(("values", "estimate"), [([], math.nan), ([0.5], 0.5)])
 def test_intervals_without_a_spread_say_so(values: list[float], estimate: float) -> None:
     """n=0 has no estimate, n=1 has one and no bounds; on the log scale alike; and neither warns."""
