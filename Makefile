@@ -23,7 +23,7 @@ all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, repor
 quick: $(INSTALLED) ## a taste of the same in about two minutes, written to results-quick
 	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
 
-claims: $(INSTALLED) ## the long protocols of the literature's claims, about 25 minutes; the report then judges them
+claims: $(INSTALLED) ## the long protocols of the literature's claims: hours, a night on a slow machine; may be stopped and resumed
 	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
 
 ninety_nine: $(INSTALLED) ## can it be tuned to 99%? about 10 minutes

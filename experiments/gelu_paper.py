@@ -12,7 +12,7 @@ import pandas as pd
 
 from study import figures
 from study.analysis import claims, paired_arms
-from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
+from study.constants import CLAIM_SEEDS, NOISE_AMPLITUDES, P1_LAYERS, P1_VALIDATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -29,14 +29,14 @@ OTHERS = ("relu", "elu")
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
 DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
-EPOCHS, PUBLISHED_EPOCHS = 16, 50
+EPOCHS = 50
 Arm = tuple[str, float]  # activation and dropout
 ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in (ACTIVATION, *OTHERS)]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for every rate with the first seed, then for each arm's chosen rate with the other seeds."""
-    trials = [_settings(arm, rate, 0) for arm in ARMS for rate in RATES]
+    trials = [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
     return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
 
@@ -45,18 +45,19 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
     return Settings(
         activation=arm[0], seed=seed, depth=depth, width=width, initialization="unit_norm", dropout=arm[1],
         learning_rate=rate, batch=BATCH, validation=P1_VALIDATION, epochs=EPOCHS, patience=None,
+        noise=NOISE_AMPLITUDES,
     )  # fmt: skip
 
 
 def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
-    return [_settings(arm, rate, seed) for arm, rate in _chosen(records).items() for seed in seeds]
+    return [_settings(arm, rate, seed) for arm, rate in _chosen(plan, records).items() for seed in seeds]
 
 
-def _chosen(records: Sequence[Record]) -> dict[Arm, float]:
+def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
     """Return each arm's rate with the lowest validation loss of the first seed; omit arms without a finished run."""
     runs = runs_frame(records)
-    trials = runs[(runs["seed"] == 0) & runs["best_validation_loss"].notna()]
+    trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
     best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
     found = best.set_index(["activation", "dropout"])["learning_rate"].to_dict()
     return {arm: found[arm] for arm in ARMS if arm in found}
@@ -72,7 +73,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     judged = _judgements(losses)
     found |= {
         "final_losses": losses.assign(experiment=NAME),
-        "gelu_paper": _summary(losses, _chosen(records)),
+        "gelu_paper": _summary(losses, _chosen(plan, records)),
         "claim_comparisons": claims.measurements(judged),
     }
     history = found["history"]
@@ -100,7 +101,7 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
 def _judgements(losses: pd.DataFrame) -> list[claims.Judgement]:
     """Judge every part of P1 whose runs are among `losses`."""
     found = []
-    remark = f"{paired_arms.scaled_down(epochs=(EPOCHS, PUBLISHED_EPOCHS))}; rate chosen with one seed"
+    remark = "rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
         first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, dropout=dropout)
         for name in OTHERS:

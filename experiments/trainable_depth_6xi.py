@@ -34,9 +34,9 @@ SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
 SIGMA_B = 0.05**0.5
 LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more values of sigma_w at which the figure shows theory's depth scale
 DEPTH_SCALES = {ACTIVATION: DepthScaleGrid(sigma_w=tuple(sorted((*SIGMA_W, *LINE))), sigma_b=SIGMA_B)}
-DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70)
+DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
-SEEDS = 2
+SEEDS = 3
 RATE = 0.01
 FACTOR = 6.0  # depth scales to which a network trains
 

@@ -40,7 +40,7 @@ CHANCE_ACCURACY = 0.1  # of guessing among ten digits
 # The claims' own protocols.
 CLAIM_SEEDS = 5
 
-# Those of `make claims`: scaled down to 25 minutes on two cores, which each judgement's remark says.
+# Those of `make claims`.
 P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4
 P1_VALIDATION = 5000
 
