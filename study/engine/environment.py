@@ -31,8 +31,15 @@ VARIABLES = {
 
 
 def prepare() -> None:
-    """Set the variables that decide a measurement's bits and speed; child processes inherit them."""
+    """Set the variables that decide a measurement's bits and speed; child processes inherit them.
+
+    Of the user's XLA flags those about CPUs are kept, such as `--xla_cpu_max_isa=AVX2`, which rounds as an older CPU
+    does. The others are dropped: XLA ends a process at a flag it does not know. XLA takes the last of equal flags.
+    """
+    theirs = os.environ.get("XLA_FLAGS", "").split()
+    kept = [flag for flag in theirs if flag.startswith("--xla_cpu_") and flag not in XLA_FLAGS]
     os.environ.update(VARIABLES)
+    os.environ["XLA_FLAGS"] = " ".join([*kept, *XLA_FLAGS])
 
 
 def start_tensorflow() -> None:

@@ -2,19 +2,22 @@
 
 import functools
 import importlib.metadata
+import os
 import platform
 from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "distributed")
+INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # the user's variable; matrix products round as on a CPU without newer instructions
 
 
 @functools.cache
 def describe() -> dict[str, str]:
-    """Return the versions of Python and the packages, and the CPU's name.
+    """Return the versions of Python and the packages, the CPU's name, and the user's limit to its instructions if any.
 
     They are looked up once, because that takes as long as training a small network."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **versions, "cpu": cpu_name(), "system": platform.system()}
+    limits = {INSTRUCTIONS: os.environ[INSTRUCTIONS]} if INSTRUCTIONS in os.environ else {}
+    return {"python": platform.python_version(), **versions, "cpu": cpu_name(), **limits, "system": platform.system()}
 
 
 def cpu_name() -> str:

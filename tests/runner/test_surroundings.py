@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from synthetic import environment
+
+from study.engine import environment as preparation
 
 LOOK = """
 import sys, warnings
@@ -61,3 +64,12 @@ def test_keras_is_tensorflows_whatever_its_file_and_variable_say(tmp_path: Path)
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float16"}')
     assert said(KERAS, {"KERAS_BACKEND": "jax", "HOME": str(tmp_path)}) == ["tensorflow float32"]
+
+
+def test_of_the_users_xla_flags_those_about_cpus_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand once, before the study's own, however often the environment is prepared; others are dropped."""
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2 --xla_gpu_unknown=1 --xla_cpu_multi_thread_eigen=true")
+    for _ in range(2):
+        preparation.prepare()
+        kept = ["--xla_cpu_max_isa=AVX2", "--xla_cpu_multi_thread_eigen=true"]
+        assert os.environ["XLA_FLAGS"].split() == [*kept, *preparation.XLA_FLAGS]
