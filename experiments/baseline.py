@@ -66,7 +66,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     units = summaries.final_shares(measures.merge(finished), NAME)
     section_tables = {
         "accuracy": accuracy,
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "gradient_norms": norms,
         "history": history.assign(experiment=NAME),
         "outcomes": outcomes,

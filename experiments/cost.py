@@ -16,6 +16,7 @@ from study.analysis.claims import Judgement, judge
 from study.constants import REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
+from study.records.frames import used_by
 from study.report.formatting import DASH, interval, percent
 from study.report.section import Evidence, Section
 
@@ -58,9 +59,10 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
     """Find the seconds and accuracy of each run of the article's network; None if it was not trained."""
     if not {"runs", "history"} <= found.keys():
         return None
+    history = found["history"]
     runs, history = (
-        table[(table["experiment"] == baseline.NAME) & table["activation"].isin(cost["activation"])]
-        for table in (found["runs"], found["history"])
+        table[table["activation"].isin(cost["activation"])]
+        for table in (used_by(found["runs"], baseline.NAME), history[history["experiment"] == baseline.NAME])
     )
     return analysis.training(runs, history, cost, updates) if len(runs) else None
 

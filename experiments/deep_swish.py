@@ -16,7 +16,7 @@ from study.constants import DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import runs_and_history
+from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
 from study.report import formatting
 from study.report.section import Section
@@ -48,17 +48,20 @@ def _settings(name: str, seed: int) -> Settings:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the best validation accuracies seed by seed, and count the networks that trained."""
-    found = runs_and_history(NAME, records, records)
-    runs = found["runs"]
+    runs, history = runs_frame(records), history_frame(records)
     is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
     trained = rate_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
     judged = _judgements(runs)
-    found["deep_swish"] = summarise(runs, "best_validation_accuracy", "activation").merge(
+    table = summarise(runs, "best_validation_accuracy", "activation").merge(
         trained[["activation", "count", "rate"]], on="activation"
     )
-    found["claim_comparisons"] = claims.measurements(judged)
-    shown = {"deep_swish": _shown(found["deep_swish"], style)}
-    drawn = {"deep_swish": figures.training_curves(found["history"], style)}
+    found = {
+        "history": history.assign(experiment=NAME),
+        "deep_swish": table,
+        "claim_comparisons": claims.measurements(judged),
+    }
+    shown = {"deep_swish": _shown(table, style)}
+    drawn = {"deep_swish": figures.training_curves(history, style)}
     return Section(PAGE, found, shown, drawn, asdict(_settings(ACTIVATIONS[0], 0)), judged)
 
 

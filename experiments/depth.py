@@ -107,7 +107,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     theory = trainability.beside_theory(untrained, predicted)
     gaps = theory_gaps.gaps(untrained, predicted)
     tables = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "gradient_norms": _kept(norms),
         "theory": theory,
         "theory_layers": trainability.missed_layers(theory),

@@ -17,7 +17,7 @@ from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import measures_frame, runs_and_history
+from study.records.frames import history_frame, measures_frame
 from study.records.store import Record
 from study.report import formatting
 from study.report.cells import crossed
@@ -50,16 +50,17 @@ def _settings(name: str, seed: int) -> Settings:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare ELU with ReLU, seed by seed: the size of mean outputs after training, and the training loss."""
-    found = runs_and_history(NAME, records, records)
-    per_run = paired_arms.final_losses(found["history"]).merge(_absolute_means(records), on=["activation", "seed"])
+    history = history_frame(records)
+    per_run = paired_arms.final_losses(history).merge(_absolute_means(records), on=["activation", "seed"])
     judged = _judgements(per_run)
-    found |= {
+    found = {
+        "history": history.assign(experiment=NAME),
         "elu_paper": per_run,
         "elu_paper_summary": _summary(per_run),
         "claim_comparisons": claims.measurements(judged),
     }
     shown = {"elu_paper": _shown(found["elu_paper_summary"], style)}
-    drawn = {"elu_paper": figures.training_curves(found["history"], style)}
+    drawn = {"elu_paper": figures.training_curves(history, style)}
     protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "activations": ACTIVATIONS}
     return Section(PAGE, found, shown, drawn, protocol, judged)
 

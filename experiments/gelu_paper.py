@@ -16,7 +16,7 @@ from study.constants import CLAIM_SEEDS, NOISE_AMPLITUDES, P1_LAYERS, P1_VALIDAT
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import of_experiment, runs_and_history, runs_frame
+from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
 from study.report.section import Section
 from study.settings import Settings
@@ -67,16 +67,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the final training losses of the chosen rates, seed by seed."""
     final = selection.of_settings(records, _final(plan, records))
     if not final:
-        return Section(PAGE, {"runs": of_experiment(NAME, runs_frame(records))})
-    found = runs_and_history(NAME, records, final)
-    losses = paired_arms.final_losses(found["history"])
+        return Section(PAGE)
+    history = history_frame(final)
+    losses = paired_arms.final_losses(history)
     judged = _judgements(losses)
-    found |= {
+    found = {
+        "history": history.assign(experiment=NAME),
         "final_losses": losses.assign(experiment=NAME),
         "gelu_paper": _summary(losses, _chosen(plan, records)),
         "claim_comparisons": claims.measurements(judged),
     }
-    history = found["history"]
     names = {f"gelu_paper_dropout_{100 * dropout:.0f}": dropout for dropout in history["dropout"].unique()}
     drawn = {
         name: figures.training_curves(history[history["dropout"] == dropout], style) for name, dropout in names.items()

@@ -72,7 +72,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     theory = trainability.beside_theory(measures, predicted)
     norms = trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
     tables = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         "gradient_norms": norms[norms["init"] != INITIALIZATIONS[0]],
         "theory": theory[theory["init"] != INITIALIZATIONS[0]],
         "shrink_factors": trainability.shrink_factors(measures, predicted).assign(experiment=NAME),

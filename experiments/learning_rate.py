@@ -104,7 +104,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     choice = choice.join(tuning.from_reference(fresh, rates, METRIC), on="activation")
     tuned = _tuned(choice, accuracy, arms)
     tables = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]],
         NAME: rates,
         "tuned": tuned,
         **({"accuracy": pd.concat(accuracy.values(), ignore_index=True)} if accuracy else {}),

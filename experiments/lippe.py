@@ -16,7 +16,7 @@ from study.analysis.statistics import mean_interval, summarise
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import runs_and_history
+from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
 from study.report import formatting
 from study.report.section import Section
@@ -50,16 +50,16 @@ def _settings(init: str, seed: int) -> Settings:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the best validation accuracy under each initialisation."""
-    found = runs_and_history(NAME, records, records)
-    accuracy = summarise(found["runs"], "best_validation_accuracy", "init")
-    epochs = summarise(found["runs"], "epochs", "init").rename(columns={"mean": "epochs_mean"})
-    found["lippe"] = accuracy.merge(epochs[["init", "epochs_mean"]], on="init")
-    history = found["history"]
+    runs, history = runs_frame(records), history_frame(records)
+    accuracy = summarise(runs, "best_validation_accuracy", "init")
+    epochs = summarise(runs, "epochs", "init").rename(columns={"mean": "epochs_mean"})
+    table = accuracy.merge(epochs[["init", "epochs_mean"]], on="init")
+    found = {"history": history.assign(experiment=NAME), "lippe": table}
     names = {f"lippe_{PARTS[init]}": init for init in history["init"].unique()}
     drawn = {name: figures.training_curves(history[history["init"] == init], style) for name, init in names.items()}
     protocol = {**asdict(_settings("torch_default", 0)), "titles": TITLES, "figures": names}
-    shown = {"lippe": _shown(found["lippe"])}
-    return Section(PAGE, found, shown, drawn, protocol, _judgements(found["runs"]))
+    shown = {"lippe": _shown(table)}
+    return Section(PAGE, found, shown, drawn, protocol, _judgements(runs))
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

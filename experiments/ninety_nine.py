@@ -16,7 +16,7 @@ from study.analysis.statistics import Interval, mean_interval, summarise
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import of_experiment, runs_and_history, runs_frame
+from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
 from study.report import formatting
 from study.report.section import Section
@@ -58,14 +58,9 @@ def _settings(choice: Choice, seed: int, epochs: int) -> Settings:
 
 
 def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    choice = _chosen(_trials(plan, _runs(records)))
+    choice = _chosen(_trials(plan, runs_frame(records)))
     seeds = plan.block(plan.seeds or FINAL_SEEDS, FIRST_FINAL_SEED)
     return [] if choice is None else [_settings(choice, seed, FINAL_EPOCHS) for seed in seeds]
-
-
-def _runs(records: Sequence[Record]) -> pd.DataFrame:
-    runs = runs_frame(records)
-    return runs.assign(shift=[record["identity"]["settings"]["shift"] for record in records])
 
 
 def _trials(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
@@ -84,17 +79,18 @@ def _chosen(trials: pd.DataFrame) -> Choice | None:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the grid's validation accuracies, and the test accuracy of its best point."""
-    trials = _trials(plan, _runs(records))
+    trials = _trials(plan, runs_frame(records))
     choice, final = _chosen(trials), selection.of_settings(records, _final(plan, records))
-    found = {"runs": of_experiment(NAME, runs_frame(records)), "ninety_nine_trials": trials}
+    found = {"ninety_nine_trials": trials}
     shown = {"ninety_nine_trials": _shown_trials(trials)}
     protocol = {**asdict(_settings((0.0, 0), 0, FINAL_EPOCHS)), "trial_epochs": TRIAL_EPOCHS}
     if choice is None or not final:
         return Section(PAGE, found, shown, protocol=protocol)
     accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna())
-    found |= runs_and_history(NAME, records, final)
+    history = history_frame(final)
+    found["history"] = history.assign(experiment=NAME)
     found["ninety_nine"] = pd.DataFrame([{**dict(zip(KEYS, choice, strict=True)), **accuracy.columns()}])
-    drawn = {"ninety_nine": figures.training_curves(found["history"], style)}
+    drawn = {"ninety_nine": figures.training_curves(history, style)}
     return Section(PAGE, found, shown, drawn, protocol, [_judgement(accuracy)])
 
 

@@ -53,7 +53,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the rates of runs that diverged or stayed at chance, and the accuracy of finished runs; judge A4."""
     runs = runs_frame(records)
     table = _table(runs)
-    tables = {"runs": runs.assign(experiment=NAME)[["experiment", *runs.columns]], "output_layer": table}
+    tables = {"output_layer": table}
     figure = figures.accuracy_by_output(runs.replace({"loss": LOSS_NAMES}), table.replace({"loss": LOSS_NAMES}))
     protocol = {
         "activation": runs["activation"].iloc[0],

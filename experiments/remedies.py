@@ -88,7 +88,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     )
     success = trainability.success(runs, KEYS)
     tables = {
-        "runs": runs.assign(experiment=NAME)[["experiment", *runs.columns.drop("remedy")]],
         "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }

@@ -13,6 +13,7 @@ from study import figures
 from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
 from study.figures.style import Style
 from study.plan import Plan
+from study.records.frames import used_by
 from study.report import formatting as fmt
 from study.report.section import Evidence, Section
 
@@ -195,8 +196,8 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     more = rows[rows["contender"] == "engine_validation"]
     further = float((more["seconds"] / more["epochs"]).median())
     compiling = float(growth[(growth["measure"] == "compile") & (growth["quantity"] == "width")]["seconds"].median())
-    runs = evidence.tables.get("runs", pd.DataFrame({"experiment": [], "epochs": []}))
-    epochs = runs[runs["experiment"] == "baseline"]["epochs"].mean()
+    runs = evidence.tables.get("runs")
+    epochs = math.nan if runs is None else used_by(runs, "baseline")["epochs"].mean()
     cases = [("one epoch", 1.0)] + ([("the article's protocol", float(epochs))] if math.isfinite(epochs) else [])
     frame = pd.DataFrame(cases, columns=["case", "epochs"])
     frame = frame.assign(runs=RUNS, workers=WORKERS, first_seconds=first, epoch_seconds=further)

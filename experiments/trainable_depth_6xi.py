@@ -19,7 +19,7 @@ from study.constants import WIDTH
 from study.figures.style import Style
 from study.plan import DepthScaleGrid, Plan
 from study.records import selection
-from study.records.frames import of_experiment, runs_frame
+from study.records.frames import runs_frame
 from study.records.store import Record
 from study.report import cells
 from study.report import formatting as fmt
@@ -58,12 +58,10 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compute the share of networks that train over the grid, and compare the deepest with 6 xi."""
     runs = runs_frame(records)
-    on_grid = runs.assign(sigma_w=[record["identity"]["settings"]["sigma_w"] for record in records])
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
-    grid = trainability.success(on_grid, ["sigma_w", "depth"])
-    reached = _reached(on_grid, scales)
+    grid = trainability.success(runs, ["sigma_w", "depth"])
+    reached = _reached(runs, scales)
     found = {
-        "runs": of_experiment(NAME, runs),
         "sigma_w_success": grid,
         "depth_scales": scales.assign(activation=ACTIVATION, sigma_b=SIGMA_B),
         "depth_over_scale": reached,

@@ -38,8 +38,8 @@ ADDED = """\
 """
 CONTRACT = {  # columns that readers of the tables rely on
     "accuracy": ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"],
-    "runs": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "batch",
-             "dropout", "seed", "epochs", "status", "validation_loss", "validation_accuracy", "test_loss",
+    "runs": ["experiments", "run", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate",
+             "batch", "dropout", "seed", "epochs", "status", "validation_loss", "validation_accuracy", "test_loss",
              "test_accuracy", "seconds"],
     "gradient_norms": ["experiment", "activation", "depth", "width", "init", "variant", "optimiser", "learning_rate",
                        "layer", "epoch", "step", "measure", "mean", "ci_low", "ci_high", "n", "n_zero"],

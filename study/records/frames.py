@@ -1,13 +1,13 @@
 """Turn records into DataFrames: one row per observation, with columns that identify its run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from study.engine.program_kind import INITIAL_ERRORS
-from study.records.store import Record
+from study.records.store import FAILED, Record
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -41,6 +41,18 @@ def variant(settings: dict[str, Any]) -> str:
     return ", ".join(parts) or "plain"
 
 
+# Settings whose column has another name; `_keys` holds `precision`.
+_SPELLED = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
+_SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    """Return the columns of all settings of a run; the numbers of a list are joined by spaces."""
+    found = {_SPELLED.get(name, name): value for name, value in record["identity"]["settings"].items()}
+    spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
+    return {**spelled, **_keys(record)}
+
+
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run: its settings, status, seconds, losses and accuracies (NaN unless it is done)."""
     rows = []
@@ -49,9 +61,9 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         is_done = result["status"] == "done"
         last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
         row = {
+            "run": record["id"],
             **_keys(record),
-            "output": record["identity"]["settings"]["output"],
-            "loss": record["identity"]["settings"]["loss"],
+            **_settings(record),
             "epochs": result.get("epochs"),
             "status": result["status"],
             **{name: last.get(name) for name in _SCORES},
@@ -70,17 +82,25 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
 _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 
 
-def of_experiment(name: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """Put the column `experiment`, which holds this name, before the columns of `runs`."""
-    return runs.assign(experiment=name)[["experiment", *runs.columns]]
+def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
+    """Return `runs_frame` of the records of all experiments, each run once.
+
+    The column `experiments` holds the names of those that use the run, joined by spaces.
+    """
+    records: dict[str, Record] = {}
+    users: dict[str, list[str]] = {}
+    for name, found in by_experiment.items():
+        for record in found:
+            records.setdefault(record["id"], record)
+            users.setdefault(record["id"], []).append(name)
+    runs = runs_frame(records.values())
+    return runs.assign(experiments=[" ".join(names) for names in users.values()])[["experiments", *runs.columns]]
 
 
-def runs_and_history(name: str, records: Iterable[Record], drawn: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Make the tables `runs`, of all records of an experiment, and `history`, of those that its figures draw."""
-    return {
-        "runs": of_experiment(name, runs_frame(records)),
-        "history": history_frame(drawn).assign(experiment=name),
-    }
+def used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """Return the rows of `all_runs` whose measurements this experiment uses."""
+    is_its = runs["experiments"].str.split().map(lambda names: experiment in names)
+    return runs[is_its & ~runs["status"].isin(FAILED)]
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from study.figures.style import Style
 from study.plan import Plan, target
 from study.records.files import FolderError
 from study.records.folders import RecordFolder, record_folders
+from study.records.frames import all_runs
 from study.records.ledger import Ledger
 from study.records.store import Record, has_failed, sentence
 from study.report import formatting
@@ -26,10 +27,11 @@ LAST = "what was compared"  # the section after every experiment's
 
 @dataclass
 class _Draft:
-    """Hold the unfinished report: sections by name, the records they use, and what is missing."""
+    """Hold the unfinished report: sections and records by experiment, those of `make all`, and what is missing."""
 
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)
+    records: dict[str, list[Record]] = field(default_factory=dict)
     used: dict[str, Record] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -55,20 +57,22 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
             if name in ledger.runs and folder.holds(target(module)):
                 _interpret(draft, name, module, folder, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
+    runs = {"runs": all_runs(draft.records)} if draft.records else {}
     for name, module in reversed(list(modules.items())):
         if hasattr(module, "rounds"):
             continue
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
         section = cast(Conclusion, module).conclude(
-            _common_plan(main), Evidence(joined(found), documents, judgements), style
+            _common_plan(main), Evidence({**joined(found), **runs}, documents, judgements), style
         )
         if section is not None:
             draft.sections[name] = section
     if main.compared() and main.activations:
         draft.sections[LAST] = _what_was_compared(main, style)
     made = making(main, list(draft.used.values()))
-    write(results, compose(draft.in_order(), made, draft.missing, style.labels))
+    report = compose(draft.in_order(), made, draft.missing, style.labels)
+    write(results, replace(report, tables={**runs, **report.tables}))
     return draft.missing
 
 
@@ -80,6 +84,8 @@ def _interpret(
     found = folder.store.find(runs)
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
     draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
+    if found:
+        draft.records[name] = list(found.values())
     good = [record for record in found.values() if not has_failed(record)]
     if not good:
         return

@@ -138,7 +138,7 @@ def trained(names: tuple[str, ...], reaches: int = 2, epochs: int = 4) -> dict[s
     """Two seeds an activation, whose validation accuracy reaches the level in epoch `reaches`; other experiments'."""
     keys = [(name, seed) for name in names for seed in (0, 1)]
     runs = pd.DataFrame(keys, columns=["activation", "seed"]).assign(
-        experiment="baseline", epochs=float(epochs), test_accuracy=0.9 + 0.06
+        experiments="baseline few_seeds", status="done", epochs=float(epochs), test_accuracy=0.9 + 0.06
     )
     history = pd.DataFrame(
         {
@@ -148,7 +148,7 @@ def trained(names: tuple[str, ...], reaches: int = 2, epochs: int = 4) -> dict[s
         for name, seed in keys
         for epoch in range(1, epochs + 1)
     )  # fmt: skip
-    others = {"runs": runs.assign(experiment="other"), "history": history.assign(experiment="other")}
+    others = {"runs": runs.assign(experiments="other"), "history": history.assign(experiment="other")}
     return {name: pd.concat([frame, others[name]]) for name, frame in (("runs", runs), ("history", history))}
 
 

@@ -78,7 +78,6 @@ def test_a_protocol_ends_and_judges_what_it_measured(module: ModuleType) -> None
     elif module is not trainable_depth_6xi:  # whose made-up runs may all be at the grid's end
         claim = JUDGED[module]
         assert judged == {(claim, part) for part in CLAIMS[claim].parts}
-    assert section.tables["runs"]["experiment"].eq(module.NAME).all()
     assert {display.name for display in page.displays} == set(section.shown)
     assert {picture.name for picture in page.pictures} == set(section.figures)
     assert page.answer or not judged
@@ -100,7 +99,6 @@ def test_a_protocol_that_diverges_everywhere_survives(module: ModuleType) -> Non
         assert page.body == "No run of any rate finished: there is nothing to compare."
     if module is ninety_nine:
         assert "There is no test accuracy" in page.body
-        assert len(section.tables["runs"]) == len(ninety_nine.DROPOUTS) * len(ninety_nine.SHIFTS)
 
 
 def test_the_rate_is_chosen_on_validation_alone() -> None:

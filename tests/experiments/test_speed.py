@@ -163,7 +163,8 @@ def test_a_power_law_is_found() -> None:
 
 def test_the_forecast_is_the_sum_that_it_tells() -> None:
     """100 runs of one epoch a worker, a second each, and four programs of 3 s; further epochs as engine_validation."""
-    runs = pd.DataFrame({"experiment": ["baseline", "baseline", "depth"], "epochs": [3, 5, 1]})
+    users = ["baseline", "few_seeds baseline", "depth"]
+    runs = pd.DataFrame({"experiments": users, "status": "done", "epochs": [3, 5, 1]})
     found = section(document(), runs=runs).tables["forecast"].set_index("case")
     assert found.loc["one epoch", "hours"] == pytest.approx((100 * 1 + 4 * 3) / 3600)
     further = found["epoch_seconds"].iloc[0]

@@ -9,7 +9,11 @@ import pytest
 from fake_records import MEASURES, STEPS
 from fake_runs import record
 
-from study.records.frames import history_frame, measures_frame, noise_frame, runs_frame
+from study.records.frames import all_runs, history_frame, measures_frame, noise_frame, runs_frame, used_by
+from study.records.identity import identity
+from study.records.store import make
+from study.report import columns
+from study.settings import Settings
 
 
 def test_runs_are_one_row_each_with_the_promised_columns() -> None:
@@ -24,6 +28,35 @@ def test_runs_are_one_row_each_with_the_promised_columns() -> None:
         assert row[name] == done["result"]["last"][name]
         assert row[f"best_{name}"] == done["result"]["best"][name]
     assert row["seconds"] == done["provenance"]["timings"]["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", 1), ("depth", 2), ("width", 50), ("residual", True), ("dropout", 0.5), ("shift", 1), ("batch", 50),
+        ("learning_rate", 0.1), ("epsilon", 1e-12), ("validation", 10), ("epochs", 0), ("patience", None),
+        ("noise", (0.5, 1.0)), ("initialization", "he_normal"), ("normalization", "layer"), ("loss", "squared_error"),
+    ],
+)  # fmt: skip
+def test_a_run_is_told_from_any_other_by_its_row(name: str, value: object) -> None:
+    """Two runs that differ in one setting differ in a column besides the id, and every column has a meaning."""
+    frame = runs_frame([record(), record(**{name: value})])
+    plain, other = frame.drop(columns=["run", "seconds"]).astype(str).to_numpy()
+    assert (plain != other).any()
+    assert [column for column in frame if columns.meaning(column) is None] == []
+
+
+def test_every_run_has_one_row_with_all_its_users() -> None:
+    """A run that two experiments share stands once, with both names; a failed one has its status, and is not used."""
+    shared, own = record(seed=1), record(seed=2)
+    another = identity(Settings(activation="relu", seed=3), "data", "function")
+    failed = make(another, own["activation"], {"status": "crashed", "cause": "?"}, {})
+    runs = all_runs({"baseline": [shared, own], "few_seeds": [shared, failed]})
+    assert runs[["experiments", "seed", "status"]].to_numpy().tolist() == [
+        ["baseline few_seeds", 1, "done"], ["baseline", 2, "done"], ["few_seeds", 3, "crashed"],
+    ]  # fmt: skip
+    assert runs["run"].tolist() == [one["id"] for one in (shared, own, failed)]
+    assert used_by(runs, "few_seeds")["seed"].tolist() == [1]
 
 
 def test_a_diverged_run_is_a_row_without_scores() -> None:
