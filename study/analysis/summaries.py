@@ -7,7 +7,7 @@ import pandas as pd
 from study.analysis.statistics import geometric_summary, summarise
 
 # Shares are averaged as they are, all other measures as logarithms.
-SHARES = ("dead_units", "saturation", "sparsity", "activation_mean")
+SHARES = ("dead_units", "saturation", "sparsity", "similarity", "activation_mean")
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 
 
@@ -57,7 +57,8 @@ def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     A run's value is the mean over its hidden layers at its last logged step. `measures` holds finished runs only.
     """
     run = [*RUN_KEYS, "seed"]
-    shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna()]
+    is_hidden = measures["layer"] <= measures["depth"]
+    shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna() & is_hidden]
     last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
     by_run = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
     columns = ["activation", "measure", "mean", "ci_low", "ci_high", "n"]

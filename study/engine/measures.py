@@ -4,8 +4,8 @@ To add a measure, change this file alone. Add its name to the tuple of its kind,
 function of that kind returns. Everything else takes the measures by these names: the passes through the network
 (epoch.py, probe.py, initial_network.py), the log of a run (run_log.py), the records and the tables.
 
-Every function here takes one layer and returns {name: scalar tensor}. The output layer has no activation (None):
-what needs one is NaN there.
+Every function here takes one layer and returns {name: scalar tensor}. The output layer has no activation (None), so
+the measures that need one are NaN there.
 """
 
 import numpy as np
@@ -20,7 +20,8 @@ SATURATED_SHARE = 0.05  # of the supremum of |phi'|: an entry below it is satura
 BATCH_MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "activation_rms", "preactivation_square", "activation_mean",
 )  # fmt: skip
-PROBE_MEASURES = ("dead_units", "saturation", "sparsity")
+UNIT_MEASURES = ("dead_units", "saturation", "sparsity")  # these need an activation
+PROBE_MEASURES = (*UNIT_MEASURES, "similarity")
 UPDATE_MEASURES = ("update_ratio",)
 WEIGHT_MEASURES = (*PROBE_MEASURES, *UPDATE_MEASURES)  # measured without the training batch
 MEASURES = (*BATCH_MEASURES, *WEIGHT_MEASURES)
@@ -62,9 +63,10 @@ def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measur
     - dead_units: share of units whose |phi'(z)| is below DEAD_SHARE of the supremum for every example.
     - saturation: share of entries whose |phi'(z)| is below SATURATED_SHARE of the supremum.
     - sparsity: share of entries of phi(z) that are exactly 0.
+    - similarity: mean cosine of the rows of z, over all pairs of different examples.
     """
     if function is None:
-        return undefined(PROBE_MEASURES, z.dtype)
+        return undefined(UNIT_MEASURES, z.dtype) | {"similarity": _similarity(z)}
     value, product = with_product(function, z)
     slope = tf.abs(product(tf.ones_like(z)))
     shares = {
@@ -72,7 +74,21 @@ def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measur
         "saturation": slope < SATURATED_SHARE * supremum,
         "sparsity": value == 0,
     }
-    return {name: tf.reduce_mean(tf.cast(share, z.dtype)) for name, share in shares.items()}
+    means = {name: tf.reduce_mean(tf.cast(share, z.dtype)) for name, share in shares.items()}
+    return means | {"similarity": _similarity(z)}
+
+
+def _similarity(z: tf.Tensor) -> tf.Tensor:
+    """Compute the mean cosine of two different rows of z (P, units), from the sum of the P unit vectors.
+
+    The squared norm of that sum is the sum of the cosines over all P^2 pairs. P of these pair a row with itself. Rows
+    of zeros are alike (cosine 1), and orthogonal to the others.
+    """
+    lengths, rows = tf.sqrt(square_norm(z, [1])), z.shape[0]
+    is_zero = tf.cast(lengths == 0, tf.float64)
+    directions = tf.cast(z, tf.float64) / (lengths + is_zero)[:, tf.newaxis]
+    cosines = square_norm(tf.reduce_sum(directions, 0), [0]) + tf.square(tf.reduce_sum(is_zero))
+    return tf.cast((cosines - rows) / tf.constant(rows * (rows - 1), tf.float64), z.dtype)
 
 
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:

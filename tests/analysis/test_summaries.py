@@ -81,15 +81,15 @@ def test_shares_are_averaged_as_they_are() -> None:
 
 def test_final_shares_are_of_each_runs_own_last_step() -> None:
     """Two seeds that stop at steps 2 and 3, two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2; earlier steps,
-    the output layer without a value, and norms do not count."""
+    the output layer and norms do not count."""
     keys = dict.fromkeys(RUN_KEYS, "same")
     rows = [
-        *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, math.nan))),
+        *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, 0.9))),
         *((1, 3, layer, "sparsity", value) for layer, value in ((1, 0.5), (2, 0.7), (3, math.nan))),
         *((seed, 1, 1, "sparsity", 0.9) for seed in (0, 1)),
         (0, 2, 1, "error", 5.0),
     ]
-    frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys)
+    frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys | {"depth": 2})
     (row,) = final_shares(frame, "x").to_dict("records")
     assert (row["experiment"], row["measure"], row["n"]) == ("x", "sparsity", 2)
     assert row["mean"] == pytest.approx(0.45)

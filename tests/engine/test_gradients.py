@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy_network import NumpyNetwork
+from numpy_network import NumpyNetwork, mean_cosine
 from scipy.special import expit, ndtr
 
 from study.activations import REGISTRY, value_and_derivative
@@ -316,10 +316,21 @@ def test_the_probe_measures_by_hand():
         "dead_units": [1 / 2, 0, 0, math.nan],
         "saturation": [2 / 4, 0, 1 / 4, math.nan],
         "sparsity": [2 / 4, 0, 1 / 4, math.nan],
+        "similarity": [1, 19 / math.sqrt(10 * 37), -1 / math.sqrt(10), 0],  # the logits (0, 0) have no direction
     }
     assert measured.keys() == expected.keys() == set(measures.PROBE_MEASURES)
     for name, values in expected.items():
-        np.testing.assert_array_equal(measured[name], values, err_msg=name)
+        np.testing.assert_allclose(measured[name], values, rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 3, 7])
+def test_similarity_is_the_mean_cosine_of_all_pairs(zeros):
+    """One by one, over pairs of 7 rows of any length, of which the first few are 0."""
+    z = np.random.default_rng(0).normal(0.3, 1, (7, 5)) * np.logspace(-30, 20, 7)[:, None]
+    z[:zeros] = 0
+    for dtype, tolerance in ((np.float64, 1e-14), (np.float32, 1e-7)):
+        measured = measures.of_probe(None, 1.0, tf.constant(z.astype(dtype)))
+        assert float(measured["similarity"]) == pytest.approx(mean_cosine(z), abs=tolerance)
 
 
 def test_the_thresholds_by_hand():

@@ -15,7 +15,7 @@ from study.settings import Settings
 SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
-    "dead_units", "saturation", "sparsity", "update_ratio", "activation_mean",
+    "dead_units", "saturation", "sparsity", "similarity", "update_ratio", "activation_mean",
 )  # fmt: skip
 STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three steps, and the end
 

@@ -64,7 +64,8 @@ class NumpyNetwork:
         inputs, preactivations = self.forward(x)
         sizes = [np.array([np.linalg.norm(example) for example in delta]) for delta in self.deltas(x, y)]
         lengths = [np.array([np.linalg.norm(example) for example in h]) for h in inputs]
-        hidden = [(self.phi(z)[0] == 0, np.abs(self.phi(z)[1])) for z in self.forward(probe)[1][:-1]]
+        shown = self.forward(probe)[1]
+        hidden = [(self.phi(z)[0] == 0, np.abs(self.phi(z)[1])) for z in shown[:-1]]
         of_hidden = {
             "activation_rms": [np.sqrt(np.mean(self.phi(z)[0] ** 2)) for z in preactivations[:-1]],
             "activation_mean": [self.phi(z)[0].mean() for z in preactivations[:-1]],
@@ -79,5 +80,14 @@ class NumpyNetwork:
                 np.sqrt(((size * length) ** 2).mean()) for size, length in zip(sizes, lengths, strict=True)
             ],
             "preactivation_square": [(z**2).mean() for z in preactivations],
+            "similarity": [mean_cosine(z) for z in shown],
             **{name: [*values, np.nan] for name, values in of_hidden.items()},
         }
+
+
+def mean_cosine(z):
+    """Return the mean cosine of all pairs of different rows of z; two rows of 0 are alike, one is unlike any other."""
+    lengths = np.linalg.norm(z, axis=1, keepdims=True)
+    directions = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
+    cosines = directions @ directions.T + (lengths == 0) @ (lengths == 0).T
+    return cosines[np.triu_indices(len(z), 1)].mean()
