@@ -17,6 +17,7 @@ from study.runner.cores import usual_workers
 from study.runner.progress import say
 
 DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+CONTRADICTION = 1  # of `study compare`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,15 +68,28 @@ def _all(options: argparse.Namespace) -> int:
     from study.report import currency
 
     command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
-    if currency.is_current(options.results, currency.inputs(options.results, command, options.mnist)):
+    before = currency.last_line(options.results, currency.inputs(options.results, command, options.mnist))
+    if before is not None:
         say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
+        say(before, sys.stdout)
         return DONE
     code = _run(options)
     found = currency.inputs(options.results, command, options.mnist)
     code = max(code, _report(options))
+    line = _beside_committed(options)
+    say(line, sys.stdout)
     if code == DONE:
-        currency.note_finished(options.results, found)
+        currency.note_finished(options.results, found, line)
     return code
+
+
+def _beside_committed(options: argparse.Namespace) -> str:
+    """Say in one line how the results compare with the committed edition, which is of the usual plan."""
+    from study.report import editions
+
+    if options.quick or options.seeds is not None or options.activations is not None:
+        return f"not compared with {editions.COMMITTED}: a quick look, or other seeds or activations, was asked for"
+    return editions.in_one_line(options.results)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -145,6 +159,22 @@ def _verify(options: argparse.Namespace) -> int:
     count = sum(len(folder.store) + len(folder.document_paths()) for folder in places)
     print(f"{count} records, {len(problems)} damaged")
     return DAMAGED if problems else DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from study.analysis.editions import CONTRADICTS, compare
+    from study.report import editions
+
+    first = editions.read(options.first)
+    if options.second is None:
+        commit, second = editions.committed()
+        name = f"{editions.COMMITTED}, {commit}"
+    else:
+        name, second = str(options.second), editions.read(options.second)
+    found = compare(first, second)
+    for line in editions.listed(found, (str(options.first), name), options.all):
+        print(line)
+    return CONTRADICTION if (found["outcome"] == CONTRADICTS).any() else DONE
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -235,6 +265,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--any-data", action="store_true", help="accept a --mnist file that holds another data set")
 
 
+def _add_editions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="A", help="a results folder")
+    parser.add_argument("second", type=Path, nargs="?", metavar="B", help="another; the committed edition if not said")
+    parser.add_argument("--all", action="store_true", help="list also the conclusions that agree")
+
+
 def _add_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="activations; all studied ones if none is named")
 
@@ -249,6 +285,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Calla
     "plan": (_plan, "what would run, and how long it would take", (_add_plan,)),
     "report": (_report, "tables, figures and report from the records", (_add_results,)),
     "verify": (_verify, "check every record's checksum and identity", (_add_results,)),
+    "compare": (_compare, "which conclusions of two editions agree or contradict each other", (_add_editions,)),
     "train": (_train, "one run of any settings, printed and recorded", (_add_settings, _add_results, _add_data)),
     "activations": (_activations, "the registry", ()),
     "theory": (_theory, "what theory predicts for an activation", (_add_names,)),

@@ -36,19 +36,21 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     return hashlib.sha256(canonical_json(about)).hexdigest()
 
 
-def is_current(results: Path, found: str) -> bool:
-    """Tell whether a command with these inputs finished here, and its files are unchanged since."""
+def last_line(results: Path, found: str) -> str | None:
+    """Return what a command with these inputs said last; None if none finished here, or a file has changed since."""
     try:
         note = json.loads((results / NOTE).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return bool(note == {"inputs": found, "outputs": _outputs(results)})
+        line = note.pop("line")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return str(line) if note == {"inputs": found, "outputs": _outputs(results)} else None
 
 
-def note_finished(results: Path, found: str) -> None:
-    """Note that a command with these inputs has made all that is in the folder now."""
+def note_finished(results: Path, found: str, line: str) -> None:
+    """Note that a command with these inputs has made all that is in the folder now, and said this line last."""
     (results / NOTE).parent.mkdir(exist_ok=True)  # long protocols alone make no runs/
-    write_atomically(results / NOTE, canonical_json({"inputs": found, "outputs": _outputs(results)}))
+    about = {"inputs": found, "outputs": _outputs(results), "line": line}
+    write_atomically(results / NOTE, canonical_json(about))
 
 
 def _outputs(results: Path) -> str:

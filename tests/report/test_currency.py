@@ -10,6 +10,7 @@ import pytest
 from study.report import currency
 
 COMMAND = {"seeds": 3, "activations": None}
+LINE = "3 conclusions: 3 agree"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path / "data" / "images", "data")
     monkeypatch.setattr(currency, "CODE", (tmp_path / "code",))
     monkeypatch.setattr(currency, "STUDY", tmp_path / "code" / "study")
-    currency.note_finished(folder, inputs(folder))
+    currency.note_finished(folder, inputs(folder), LINE)
     return folder
 
 
@@ -60,30 +61,30 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 def test_a_finished_folder_is_current(results: Path) -> None:
-    """Asked twice; locks, temporary files and bytecode do not matter; another command is not what was done."""
+    """Asked twice, it knows the last line. Locks, temporary files and bytecode do not matter; another command does."""
     write(results / "runs" / ".lock", "")
     write(results.parent / "code" / "__pycache__" / "module.pyc", "")
-    assert currency.is_current(results, inputs(results))
-    assert currency.is_current(results, inputs(results))
-    assert not currency.is_current(results, inputs(results, {**COMMAND, "seeds": 4}))
+    assert currency.last_line(results, inputs(results)) == LINE
+    assert currency.last_line(results, inputs(results)) == LINE
+    assert currency.last_line(results, inputs(results, {**COMMAND, "seeds": 4})) is None
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_any_change_is_noticed(results: Path, change: Callable[[Path], object]) -> None:
     """In what the report is made from, in what was made, and in the code."""
     change(results)
-    assert not currency.is_current(results, inputs(results))
+    assert currency.last_line(results, inputs(results)) is None
 
 
 def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings are of one processor, and a package's new version may draw other figures."""
     with monkeypatch.context() as patch:
         patch.setattr(currency, "cpu_name", lambda: "another")
-        assert not currency.is_current(results, inputs(results))
+        assert currency.last_line(results, inputs(results)) is None
     monkeypatch.setattr(importlib.metadata, "distributions", list)
-    assert not currency.is_current(results, inputs(results))
+    assert currency.last_line(results, inputs(results)) is None
 
 
 def test_an_empty_folder_is_not_current(tmp_path: Path) -> None:
     """Before the first command there is no note."""
-    assert not currency.is_current(tmp_path, currency.inputs(tmp_path, COMMAND, None))
+    assert currency.last_line(tmp_path, currency.inputs(tmp_path, COMMAND, None)) is None

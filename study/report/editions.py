@@ -1,0 +1,111 @@
+"""Read editions of the study from results folders or from git, and say in lines of text how two of them compare."""
+
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare
+from study.records.files import FolderError
+from study.records.identity import STUDY
+from study.report.formatting import interval
+
+ROOT = STUDY.parent
+COMMITTED = "the committed edition"
+Edition = dict[str, pd.DataFrame]  # tables, by name
+
+
+def read(folder: Path) -> Edition:
+    """Return the tables of conclusions in a results folder; raise FolderError if it has none."""
+
+    def content(path: str) -> bytes | None:
+        return (folder / path).read_bytes() if (folder / path).is_file() else None
+
+    return _tables(content, str(folder))
+
+
+def committed() -> tuple[str, Edition]:
+    """Return the name of the last commit and the tables in its results/; raise FolderError without git or tables."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    if commit is None:
+        raise FolderError(f"{ROOT} is not a git checkout with a commit; name two results folders")
+    name = commit.decode().strip()
+    return name, _tables(lambda path: _git("show", f"{name}:./results/{path}"), f"results/ of commit {name}")
+
+
+def _git(*words: str) -> bytes | None:
+    """Return what a git command in the project's folder prints; None if it fails or there is no git."""
+    try:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
+    """Read the tables whose files have `content`, and check their columns."""
+    paths = {name: f"tables/{name}.csv" for name in TABLES}
+    files = {name: found for name, path in paths.items() if (found := content(path)) is not None}
+    if not files:
+        raise FolderError(f"{where} holds no conclusions; one of these must be there: {', '.join(paths.values())}")
+    tables = {name: _table(file, f"{paths[name]} of {where}") for name, file in files.items()}
+    for name, table in tables.items():
+        if missing := [column for column in TABLES[name] if column not in table]:
+            raise FolderError(f"{paths[name]} of {where} has no column {', '.join(missing)}; make it again")
+    return tables
+
+
+def _table(file: bytes, what: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.BytesIO(file))
+    except ValueError as error:  # also pandas' and UnicodeDecodeError
+        raise FolderError(f"{what} is not a table: {error}") from error
+
+
+def summary(compared: pd.DataFrame) -> str:
+    """Count the conclusions that both editions have, by outcome, and those that one alone has."""
+    counts = compared["outcome"].value_counts()
+    agree, compatible, contradict = (counts.get(outcome, 0) for outcome in (AGREES, COMPATIBLE, CONTRADICTS))
+    both = agree + compatible + contradict
+    alone = f"; {len(compared) - both} in one edition alone" if len(compared) > both else ""
+    return f"{both} conclusions: {agree} agree, {compatible} compatible, {contradict} contradict{alone}"
+
+
+def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
+    """Yield a line per conclusion in columns, without those that agree unless `everything`, then the summary."""
+    rows = compared if everything else compared[compared["outcome"] != AGREES]
+    head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
+    lines = [head, *((row["outcome"], _of(row), _said(row, "a"), _said(row, "b")) for row in rows.to_dict("records"))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if len(rows):
+        yield from ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    yield summary(compared)
+
+
+def _of(row: dict[str, Any]) -> str:
+    return f"{row['question']} {row['subject']}".strip()
+
+
+def _said(row: dict[str, Any], edition: str) -> str:
+    """Show what an edition says, with its numbers; differences of accuracy are in points."""
+    word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
+    if word != word:
+        return ""
+    if row["kind"] == "depth":
+        return f"{word} ({low:g} to {high:g}), n = {n:g}"
+    scale = 1 if row["kind"] == "claim" else 100
+    numbers = "" if estimate != estimate else " " + interval(estimate, low, high, scale, row["kind"] == "finding")
+    return f"{word}{numbers}" + ("" if n != n else f", n = {n:g}")
+
+
+def in_one_line(results: Path) -> str:
+    """Say in one line how a results folder compares with the committed edition."""
+    try:
+        commit, of_commit = committed()
+        found = compare(read(results), of_commit)
+    except FolderError as error:
+        return f"not compared with {COMMITTED}: {error}"
+    more = "; `study compare` lists them" if (found["outcome"] == CONTRADICTS).any() else ""
+    return f"beside {COMMITTED} ({commit}): {summary(found)}{more}"
