@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Undefined
 
 from study.report import cells, formatting
+from study.report.formatting import Toward
 from study.report.quantities import Quantity, Row
 
 
@@ -19,24 +20,24 @@ def checked(value: object) -> Quantity:
     return value
 
 
-def percent(value: object, digits: int = 2) -> str:
-    """Show a fraction in percent."""
-    return formatting.percent(checked(value), digits)
+def percent(value: object, digits: int = 2, toward: Toward = "nearest") -> str:
+    """Show a fraction in percent; round a low bound `toward` "down" and a high one "up", as in all these filters."""
+    return formatting.percent(checked(value), digits, toward)
 
 
-def points(value: object, digits: int = 2) -> str:
+def points(value: object, digits: int = 2, toward: Toward = "nearest") -> str:
     """Show a difference of fractions in percentage points, with its sign."""
-    return f"{100 * checked(value):+.{digits}f}" if value == value else formatting.DASH
+    return formatting.number(checked(value), digits, 100, signed=True, toward=toward)
 
 
-def number(value: object, digits: int = 2, signed: bool = False, scale: float = 1) -> str:
+def number(value: object, digits: int = 2, signed: bool = False, scale: float = 1, toward: Toward = "nearest") -> str:
     """Show a number with `digits` decimals; a `scale` of 100 shows percent or points."""
-    return f"{scale * checked(value):{'+' if signed else ''}.{digits}f}" if value == value else formatting.DASH
+    return formatting.number(checked(value), digits, scale, signed, toward)
 
 
-def significant(value: object, digits: int = 3, scale: float = 1) -> str:
+def significant(value: object, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
     """Show a number with at most `digits` significant digits, such as 0.0032 or 1e-12; `scale` as in `number`."""
-    return f"{scale * checked(value):.{digits}g}" if value == value else formatting.DASH
+    return formatting.significant(checked(value), digits, scale, toward)
 
 
 def whole(value: object) -> str:

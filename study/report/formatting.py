@@ -3,30 +3,56 @@
 import math
 import re
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from typing import Literal
 
 import pandas as pd
 
 DASH = "–"
+Toward = Literal["nearest", "down", "up"]
+_ROUNDING = {"nearest": ROUND_HALF_EVEN, "down": ROUND_FLOOR, "up": ROUND_CEILING}
 
 
-def percent(fraction: float, digits: int = 2) -> str:
+def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False, toward: Toward = "nearest") -> str:
+    """Show `value` times `scale` with `digits` decimals, or a dash if it is not finite.
+
+    An estimate is rounded to the nearest. A low bound is rounded "down" and a high one "up", so that what is shown
+    holds wherever the bound does.
+    """
+    if not math.isfinite(value):
+        return DASH
+    rounding = Context(prec=999, rounding=_ROUNDING[toward])
+    exact = Decimal(repr(float(value))) * Decimal(repr(scale))
+    return f"{exact.quantize(Decimal(1).scaleb(-digits), context=rounding):{'+' if signed else ''}f}"
+
+
+def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
+    """Show `value` times `scale` with at most `digits` significant digits, rounded as `number` does."""
+    if not math.isfinite(value):
+        return DASH
+    exact = Decimal(repr(float(value))) * Decimal(repr(scale))
+    return f"{float(Context(prec=digits, rounding=_ROUNDING[toward]).plus(exact)):.{digits}g}"
+
+
+def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str:
     """Show `fraction` in percent, or a dash if it is not finite."""
-    return f"{100 * fraction:.{digits}f}%" if math.isfinite(fraction) else DASH
+    return number(fraction, digits, 100, toward=toward) + ("%" if math.isfinite(fraction) else "")
 
 
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
     """Show `estimate [low, high]`, with as many decimals as the half width needs for two digits.
 
-    Without a known width above 0, show the estimate alone. Show a dash if the estimate is not finite.
+    The bounds are rounded outward, so that the interval shown contains the one computed. Without a known width above 0,
+    show the estimate alone. Show a dash if the estimate is not finite.
     """
     if not math.isfinite(estimate):
         return DASH
     half = (high - low) / 2 * scale
     known = math.isfinite(half) and half > 0
     decimals = min(max(1 - math.floor(math.log10(half)), 0), 6) if known else 2
-    sign = "+" if signed else ""
-    text = f"{estimate * scale:{sign}.{decimals}f}"
-    return f"{text} [{low * scale:{sign}.{decimals}f}, {high * scale:{sign}.{decimals}f}]" if known else text
+    text = number(estimate, decimals, scale, signed)
+    bounds = (number(low, decimals, scale, signed, "down"), number(high, decimals, scale, signed, "up"))
+    return f"{text} [{', '.join(bounds)}]" if known else text
 
 
 def probability(p: float) -> str:

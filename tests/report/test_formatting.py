@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import numpy as np
@@ -21,8 +22,10 @@ from study.report.formatting import (
     is_numeric,
     latex,
     markdown,
+    number,
     percent,
     probability,
+    significant,
 )
 
 HOSTILE = [
@@ -56,6 +59,7 @@ def test_percent(value: float, text: str) -> None:
     [
         ((0.97123, 0.9700, 0.9725), "97.12 [97.00, 97.25]"),  # half width 0.125: two digits of it, two decimals
         ((0.97123, 0.96, 0.99), "97.1 [96.0, 99.0]"),
+        ((0.97123, 0.96099, 0.98901), "97.1 [96.0, 99.0]"),
         ((0.5, 0.1, 0.9), "50 [10, 90]"),
         ((0.97123456, 0.9712, 0.9713), "97.1235 [97.1200, 97.1300]"),
         ((0.97123, math.nan, math.nan), "97.12"),  # one seed has no interval
@@ -66,6 +70,36 @@ def test_percent(value: float, text: str) -> None:
 def test_intervals_show_two_digits_of_their_half_width(numbers: tuple[float, float, float], text: str) -> None:
     """Estimate and bounds with the same decimals, no more than the interval supports."""
     assert interval(*numbers, scale=100) == text
+
+
+def test_a_shown_interval_contains_the_computed_one() -> None:
+    """Of 20,000 intervals of any size, in either scale: the bounds shown lie outside or on those computed, by less than
+    a unit of the last digit, and the estimate is the nearest number of so many decimals."""
+    generator = np.random.default_rng(0)
+    middle = generator.normal(size=20_000) * 10.0 ** generator.integers(-4, 4, 20_000)
+    half = np.abs(middle) * 10.0 ** generator.uniform(-5, 1, 20_000)
+    for estimate, width, scale in zip(middle.tolist(), half.tolist(), [1, 100] * 10_000, strict=True):
+        low, high = estimate - width, estimate + width
+        shown = interval(estimate, low, high, scale, signed=True)
+        nearest, down, up = map(Fraction, re.findall(r"[-+.\d]+", shown))
+        unit = Fraction(1, 10 ** len(shown.split()[0].partition(".")[2]))
+        assert 0 <= scale * Fraction(repr(low)) - down < unit
+        assert 0 <= up - scale * Fraction(repr(high)) < unit
+        assert abs(nearest - scale * Fraction(repr(estimate))) <= unit / 2
+
+
+@pytest.mark.parametrize(
+    ("value", "down", "nearest", "up", "significant_up"),
+    [
+        (0.00204, "0.20", "0.20", "0.21", "0.21"), (0.004228, "0.42", "0.42", "0.43", "0.43"),
+        (0.002, "0.20", "0.20", "0.20", "0.2"), (-0.00201, "-0.21", "-0.20", "-0.20", "-0.2"),
+        (0.07, "7.00", "7.00", "7.00", "7"), (0.0, "0.00", "0.00", "0.00", "0"), (math.inf, DASH, DASH, DASH, DASH),
+    ],
+)  # fmt: skip
+def test_bounds_round_outward(value: float, down: str, nearest: str, up: str, significant_up: str) -> None:
+    """A bound is never shown tighter than it is, and one that needs no rounding stays; in points, two digits."""
+    assert [number(value, 2, 100, toward=way) for way in ("down", "nearest", "up")] == [down, nearest, up]
+    assert significant(value, 2, 100, toward="up") == significant_up
 
 
 def test_differences_carry_their_sign() -> None:
