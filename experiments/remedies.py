@@ -44,7 +44,7 @@ def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
         "centred initialisation": {"initialization": "centred", "sigma_w": CENTRED_SIGMA_W, "sigma_b": 0.0},
         "batch normalisation": {"normalization": "batch"},
         "layer normalisation": {"normalization": "layer"},
-        "residual connections": {"residual": True},
+        "residual connections": {"residual": "plain"},
         "Adam": by_adam,
         f"Adam, epsilon {SMALL_EPSILON:g}": {**by_adam, "epsilon": SMALL_EPSILON},
     }

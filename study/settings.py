@@ -14,6 +14,7 @@ INITIALIZATIONS = (
 )  # fmt: skip
 SCALED = ("critical", "centred", "gaussian")  # the Gaussian ones, which need sigma_w and sigma_b
 NORMALIZATIONS = ("none", "batch", "layer")
+RESIDUALS = ("none", "plain", "scaled")
 OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
@@ -40,7 +41,8 @@ class Settings:
     - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), for the initialisations SCALED alone
     - first_square: the mean square of z_1 that W_1 is scaled for, for SCALED alone; None scales W_1 by its fan_in
     - normalization: between a layer's affine map and its activation
-    - residual: whether a layer's input is added to its output, if both have one size
+    - residual: "plain" adds a layer's input to its output, if both have one size; "scaled" first multiplies the output
+      by 1 / sqrt(2 depth)
     - dropout: share of every hidden layer's outputs set to 0 in training
     - shift: the most pixels by which a training image is moved at random, in each direction; 0 is never
     - output: turns the logits into the outputs that the loss takes
@@ -64,7 +66,7 @@ class Settings:
     sigma_b: float | None = None
     first_square: float | None = None
     normalization: str = "none"
-    residual: bool = False
+    residual: str = "none"
     dropout: float = 0.0
     shift: int = 0
     output: str = "softmax"
@@ -145,7 +147,7 @@ def _problems(settings: Settings) -> Iterable[str]:
     allowed = f"a finite number above {biases:g}, or None" if is_scaled else f"None with {settings.initialization}"
     yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > biases))
     yield one_of("normalization", NORMALIZATIONS)
-    yield check("residual", "True or False", lambda v: isinstance(v, bool))
+    yield one_of("residual", RESIDUALS)
     yield check("dropout", "at least 0 and below 1", lambda v: _real(v) and 0 <= v < 1)
     yield check("shift", "a whole number of pixels from 0 to 27", lambda v: _whole(v, 0) and v < 28)
     yield one_of("output", OUTPUTS)

@@ -18,7 +18,7 @@ BAD = {
     "sigma_b": [0.1, 0],
     "first_square": [1.0, 0],
     "normalization": ["group", "", None],
-    "residual": [1, 0, None, "yes"],
+    "residual": [True, False, None, "yes"],
     "dropout": [-0.1, 1, 1.0, math.nan, "0.5", None],
     "shift": [-1, 28, 1.0, True, None],
     "output": ["linear", "", None],
@@ -116,7 +116,7 @@ def test_a_whole_number_beyond_floating_point_is_refused():
             "sigma_w": 1.4,
             "sigma_b": 0.0,
             "normalization": "batch",
-            "residual": True,
+            "residual": "scaled",
             "epochs": 0,
         },
         {"depth": 2, "width": (64, 32)},
@@ -143,7 +143,7 @@ def test_widths_by_hand():
 def test_the_defaults_are_the_articles_protocol():
     """Three layers of 100, Adam at Keras' defaults with rate 0.01, batches of 100, 12,000 held out, patience 10."""
     expected = {
-        "normalization": "none", "residual": False,
+        "normalization": "none", "residual": "none",
         "depth": 3, "width": 100, "initialization": "glorot_uniform", "optimizer": "adam", "learning_rate": 0.01,
         "epsilon": 1e-7, "batch": 100, "validation": 12_000, "patience": 10, "precision": "float32",
     }  # fmt: skip

@@ -25,20 +25,26 @@ class Layers(NamedTuple):
     function: Function
     normalization: str
     is_residual: bool
+    branch_scale: Any
     dropout: float
+
+    def branch(self, values: tf.Tensor) -> tf.Tensor:
+        """Scale a layer's own output, or the gradient in it, as a residual branch."""
+        return values if self.branch_scale is None else values * tf.cast(self.branch_scale, values.dtype)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Describe a hidden layer on its input h: output = mask * phi(normalised(h W + b)) (+ h if residual).
+    """Describe a hidden layer on its input h: output = mask * phi(normalised(h W + b)).
 
+    A residual layer returns h + output if `residual` is "plain", h + output / sqrt(2 L) in L hidden layers if "scaled".
     `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
     `counts` are the layers of every group, scalar tensors in a compiled program. None stands for one layer a row.
     """
 
     function: Function
     normalization: str = "none"
-    residual: bool = False
+    residual: str = "none"
     dropout: float = 0.0
     counts: Sequence[Any] | None = None
 
@@ -50,9 +56,15 @@ class Architecture:
         rows, fan_out, fan_in = parameters[group][0].shape
         count = rows if self.counts is None else self.counts[group]
         if group == len(parameters) - 1:
-            return Layers(count, rows > 1, tf.identity, "none", False, 0.0)
-        is_residual = self.residual and group > 0 and fan_in == fan_out
-        return Layers(count, rows > 1, self.function, self.normalization, is_residual, self.dropout)
+            return Layers(count, rows > 1, tf.identity, "none", False, None, 0.0)
+        is_residual = self.residual != "none" and group > 0 and fan_in == fan_out
+        scale = self._branch_scale(parameters) if is_residual and self.residual == "scaled" else None
+        return Layers(count, rows > 1, self.function, self.normalization, is_residual, scale, self.dropout)
+
+    def _branch_scale(self, parameters: Parameters) -> tf.Tensor:
+        """Return 1 / sqrt(2 L), where L counts the layers of all groups but the output layer's."""
+        counts = [kernel.shape[0] for kernel, *_ in parameters] if self.counts is None else self.counts
+        return tf.math.rsqrt(2 * tf.cast(tf.add_n([tf.constant(0), *counts[:-1]]), tf.float64))
 
 
 class Signals(NamedTuple):

@@ -65,7 +65,8 @@ class _Backward(NamedTuple):
     def gradients(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> Gradients:
         """Return the gradients of one layer."""
         parameters = rows.cast(parameters, upstream.dtype)
-        passed = upstream * signals.mask[0] if signals.mask else upstream
+        passed = self.layers.branch(upstream)
+        passed = passed * signals.mask[0] if signals.mask else passed
         delta = vector_jacobian_product(self.layers.function, signals.preactivations, passed)
         of_affine, of_scales = delta, ()
         if signals.affine:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from study.engine.network import Network
+from study.engine.network import Network, Scores
 
 CHUNK = 250  # images evaluated at once; as inputs of layer 1, this many stay in the second cache of a core
 
@@ -17,21 +17,23 @@ def evaluate(
     labels: tf.Tensor,
     chunks: tf.Tensor,
     used: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the sum of losses and the number of hits over the images of `chunks` (n, CHUNK).
+) -> Scores:
+    """Return the sums of the scores over the images of `chunks` (n, CHUNK); hits are counted as int32.
 
     Only the first `used` rows of `chunks` are read; an index of -1 is not an image. `weights` are the parameters and
     the moving moments of the groups.
     """
 
-    def chunk(index: tf.Tensor, total: tf.Tensor, hits: tf.Tensor) -> Any:
+    def chunk(index: tf.Tensor, totals: Scores) -> Any:
         is_image = chunks[index] >= 0
         indices = tf.maximum(chunks[index], 0)
         y = tf.cast(tf.gather(labels, indices), tf.int32)
-        found, is_hit = network.scores(counts, weights, network.inputs(tf.gather(images, indices)), y)
-        total += tf.reduce_sum(tf.where(is_image, found, tf.zeros_like(found)))
-        return index + 1, total, hits + tf.reduce_sum(tf.cast(tf.logical_and(is_hit, is_image), tf.int32))
+        found = network.scores(counts, weights, network.inputs(tf.gather(images, indices)), y)
+        pairs = zip(totals, found, strict=True)
+        sums = (total + tf.reduce_sum(tf.where(is_image, tf.cast(score, total.dtype), 0)) for total, score in pairs)
+        return index + 1, Scores(*sums)
 
     zero = tf.zeros((), network.kind.precision)
-    _, total, hits = tf.while_loop(lambda index, *_: index < used, chunk, (0, zero, tf.constant(0)))
-    return total, hits
+    start = (0, Scores(zero, tf.constant(0), zero))
+    totals: Scores = tf.while_loop(lambda index, *_: index < used, chunk, start)[1]
+    return totals

@@ -101,7 +101,7 @@ class _Forward(NamedTuple):
             mask = (self.mask(row, z),)
             output *= mask[0]
         found = self.visit(row, Signals(h, z, () if layers.normalization == "none" else (affine,), mask))
-        return output + h if layers.is_residual else output, found
+        return layers.branch(output) + h if layers.is_residual else output, found
 
     def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
         """Draw a mask of the shape of z: each entry is 0 or 1 / (1 - dropout)."""

@@ -32,6 +32,11 @@ def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor)
     return LOSSES[loss](_target(logits, labels), OUTPUTS[output](logits))
 
 
+def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return the mean over the classes of |output - label as one-hot| for every example (B,)."""
+    return tf.reduce_mean(tf.abs(OUTPUTS[output](logits) - _target(logits, labels)), 1)
+
+
 def loss_and_delta(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the mean loss over the batch, and its gradient in the logits (B, 10)."""
     if is_standard(output, loss):

@@ -25,6 +25,14 @@ class Data(NamedTuple):
     probe: tf.Tensor
 
 
+class Scores(NamedTuple):
+    """Hold loss, accuracy and mean absolute error (over the classes, of the outputs from the one-hot label)."""
+
+    loss: Any
+    accuracy: Any
+    mae: Any
+
+
 @dataclass(frozen=True)
 class Network:
     """Describe a network to compile: the activation's `function`, the `supremum` of its |phi'|, and its kind."""
@@ -53,15 +61,19 @@ class Network:
         images = augmentation.shifted(images, shift, seed) if shift else images
         return self.inputs(images), tf.cast(labels, tf.int32)
 
-    def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the loss of every example (B,) and whether it is classified right (B,), as outside training.
+    def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
+        """Return the scores (B,) of every example, as outside training: its accuracy is bool.
 
         `weights` are the parameters and the moving moments of the groups; see `weights_of`.
         """
         parameters, moving = weights
         logits = outputs(self.architecture(counts), parameters, x, moving)
-        kind = self.kind
-        return losses.example_losses(kind.output, kind.loss, logits, labels), losses.hits(kind.output, logits, labels)
+        output, loss = self.kind.output, self.kind.loss
+        return Scores(
+            losses.example_losses(output, loss, logits, labels),
+            losses.hits(output, logits, labels),
+            losses.absolute_errors(output, logits, labels),
+        )
 
     def measure_buffers(self, names: tuple[str, ...], precision: str) -> list[Any]:
         """Return zeros (rows, measures) for every looped group, and () for a layer alone."""

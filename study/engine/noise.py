@@ -28,6 +28,6 @@ def evaluate_with_noise(run: Run) -> dict[str, list[float]]:
         y = tf.cast(tf.gather(images.labels, chunk), tf.int32)
         for place, amplitude in enumerate(settings.noise):
             scores = network.scores(run.counts, weights, x + amplitude * unit, y)
-            sums[:, place] += [np.sum(part.numpy()) for part in scores]
+            sums[:, place] += np.sum(scores.loss.numpy()), np.sum(scores.accuracy.numpy())
     loss, accuracy = (sums / max(len(images.test_indices), 1)).tolist()
     return {"amplitude": list(settings.noise), "test_loss": loss, "test_accuracy": accuracy}

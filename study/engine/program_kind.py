@@ -15,7 +15,7 @@ class ProgramKind:
 
     shapes: tuple[Shape, ...]
     normalization: str
-    residual: bool
+    residual: str
     dropout: float
     shift: int
     output: str

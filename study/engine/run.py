@@ -17,7 +17,7 @@ from study.engine.evaluation import CHUNK
 from study.engine.images import Images, images_of
 from study.engine.initialization import initial_parameters
 from study.engine.measures import Measures
-from study.engine.network import Data, State, weights_of
+from study.engine.network import Data, Scores, State, weights_of
 from study.engine.optimizers import BETA_1, BETA_2, OPTIMIZERS
 from study.engine.program_kind import groups_of, program_kind
 from study.engine.programs import compiled_programs
@@ -95,16 +95,15 @@ class Run:
         self._record(1, self.programs.initial(parameters, self.counts, *arguments), 1)
         return seconds
 
-    def evaluate(self, state: State, indices: np.ndarray) -> tuple[float, float]:
-        """Return the mean loss and the accuracy of a state on the images of `indices` (n,)."""
+    def evaluate(self, state: State, indices: np.ndarray) -> Scores:
+        """Return the mean scores of a state on the images of `indices` (n,)."""
         padded = np.full(self.chunks * CHUNK, -1, np.int32)
         padded[: len(indices)] = indices
         used = tf.constant(-(-len(indices) // CHUNK), tf.int32)
         chunks = tf.constant(padded.reshape(-1, CHUNK))
         data = (self.data.images, self.data.labels)
-        loss, hits = self.programs.evaluate(weights_of(state), self.counts, *data, chunks, used)
-        size = max(len(indices), 1)
-        return float(loss) / size, float(hits) / size
+        totals = self.programs.evaluate(weights_of(state), self.counts, *data, chunks, used)
+        return Scores(*(float(total) / max(len(indices), 1) for total in totals))
 
     def parameters_of_all_pixels(self, state: State) -> Parameters:
         """Return a state's parameters with weights of all 784 pixels; blank pixels keep their initial weights."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from study.activations import Activation
 from study.data.mnist import Dataset
-from study.engine.network import State
+from study.engine.network import Scores, State
 from study.engine.noise import evaluate_with_noise
 from study.engine.run import Run
 from study.settings import Settings
@@ -30,8 +30,8 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
 
     - `status` ("done" or "diverged"), `diverged_step`, `epochs`, `steps`;
     - `history`: lists with one entry per epoch;
-    - `last`, `best`: losses and accuracies (in [0, 1]) of the last weights, and of those with the lowest validation
-      loss;
+    - `last`, `best`: losses, accuracies (in [0, 1]) and mean absolute errors of the last weights, and of those with
+      the lowest validation loss;
     - `noise`: see `evaluate_with_noise`; only if the settings ask for it and the run is done;
     - `measures`: for each measure, a list over logged steps of lists over layers 1 .. L + 1; NaN where undefined;
     - `timings` in seconds.
@@ -57,13 +57,13 @@ def _trained(run: Run, started: float, seconds: float) -> dict[str, Any]:
             raise TimeLimit(f"the run took more than {seconds:g} s; it had finished {epoch - 1} epochs")
         loss, accuracy, diverged = run.epoch(epoch)
         scores = run.evaluate(run.state, run.validation)
-        for name, value in zip(HISTORY, (epoch, loss, accuracy, *scores), strict=True):
+        for name, value in zip(HISTORY, (epoch, loss, accuracy, scores.loss, scores.accuracy), strict=True):
             history[name].append(value)
-        if diverged is None and not math.isfinite(scores[0]):
+        if diverged is None and not math.isfinite(scores.loss):
             diverged = epoch * run.steps  # the last update ruined the weights
         if diverged is not None:
             break
-        if stopping.improved(scores[0]):
+        if stopping.improved(scores.loss):
             best_epoch, best_state, best_scores = epoch, run.state, scores
         if stopping.is_over:
             break
@@ -92,16 +92,10 @@ def _result(
     }
 
 
-def _assessed(run: Run, state: State, on_validation: tuple[float, float]) -> dict[str, float]:
-    """Return the loss and accuracy of `state` on the test images, beside the pair given as `on_validation`."""
-    validation_loss, validation_accuracy = on_validation
-    test_loss, test_accuracy = run.evaluate(state, run.images.test_indices)
-    return {
-        "validation_loss": validation_loss,
-        "validation_accuracy": validation_accuracy,
-        "test_loss": test_loss,
-        "test_accuracy": test_accuracy,
-    }
+def _assessed(run: Run, state: State, on_validation: Scores) -> dict[str, float]:
+    """Return the scores of `state` on the test images, beside those given as `on_validation`."""
+    parts = {"validation": on_validation, "test": run.evaluate(state, run.images.test_indices)}
+    return {f"{part}_{name}": value for part, scores in parts.items() for name, value in scores._asdict().items()}
 
 
 class EarlyStopping:

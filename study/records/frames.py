@@ -32,7 +32,7 @@ def _keys(record: Record) -> dict[str, Any]:
 def variant(settings: dict[str, Any]) -> str:
     """Say in words how the network differs from the plain one; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
-    parts += ["residual"] if settings["residual"] else []
+    parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
     parts += [f"shift {settings['shift']}"] if settings["shift"] else []
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
     parts += ["squared error"] if settings["loss"] != "crossentropy" else []
@@ -75,11 +75,11 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_step", "seconds", "_epoch")) or c == "epochs"]
+    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_mae", "_step", "seconds", "epoch", "epochs"))]
     return frame.astype(dict.fromkeys(numeric, float))
 
 
-_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+_SCORES = tuple(f"{part}_{score}" for part in ("validation", "test") for score in ("loss", "accuracy", "mae"))
 
 
 def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:

@@ -168,12 +168,13 @@ def central_difference(loss, array, step=1e-5):
 # The gradients
 
 
-ARCHITECTURES = [(name, "none", False) for name in SMOOTH] + [
-    ("swish", "none", True),
-    ("swish", "batch", False),
-    ("swish", "batch", True),
-    ("tanh", "layer", False),
-    ("tanh", "layer", True),
+ARCHITECTURES = [(name, "none", "none") for name in SMOOTH] + [
+    ("swish", "none", "plain"),
+    ("swish", "none", "scaled"),
+    ("swish", "batch", "none"),
+    ("swish", "batch", "plain"),
+    ("tanh", "layer", "none"),
+    ("tanh", "layer", "scaled"),
 ]
 
 
@@ -226,7 +227,7 @@ def test_a_looped_group_is_the_same_network_unrolled(name):
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_rows_without_a_layer_are_neither_read_nor_written(normalization):
     """Three layers with two rows of NaN behind them, or none with five: as without these rows, which stay NaN."""
-    architecture = Architecture(tf.math.tanh, normalization, residual=True)
+    architecture = Architecture(tf.math.tanh, normalization, residual="scaled")
     for count in (3, 0):
         sizes = (7, *[4] * (count + 1), 3)
         groups = ((0, 1), (1, count + 1), (count + 1, count + 2))

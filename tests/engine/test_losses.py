@@ -42,6 +42,14 @@ def test_losses_are_numpys(output, loss, batch):
     np.testing.assert_allclose(found, numpy_losses(output, loss, *batch), rtol=1e-6)
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_absolute_errors_are_numpys(output, batch):
+    """The mean over the classes of |output - one-hot label|."""
+    logits, labels = batch
+    expected = np.abs(NUMPY_OUTPUTS[output](logits) - np.eye(10)[labels]).mean(1)
+    np.testing.assert_allclose(losses.absolute_errors(output, *map(tf.constant, batch)), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_delta_is_a_finite_difference(output, loss, batch):
     """Of the mean over the batch, in every logit, in float64."""

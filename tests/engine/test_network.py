@@ -236,10 +236,10 @@ def test_everything_has_the_precision_asked_for(precision):
     ("name", "changes"),
     [(name, {}) for name in REGISTRY]
     + [
-        ("swish", {"residual": True}),
-        ("swish", {"residual": True, "width": (784, 5, 5)}),  # as many units as pixels
+        ("swish", {"residual": "plain"}),
+        ("swish", {"residual": "scaled", "width": (784, 5, 5)}),  # as many units as pixels
         ("swish", {"normalization": "layer"}),
-        ("swish", {"normalization": "batch", "residual": True}),
+        ("swish", {"normalization": "batch", "residual": "scaled"}),
         ("sigmoid", {"initialization": "centred", **GAUSSIAN}),
     ],
 )

@@ -12,7 +12,7 @@ NETWORKS = {
     "layers of their own": {},
     "a loop over layers, by SGD": {"depth": 7, "optimizer": "sgd"},
     "batch normalisation": {"normalization": "batch"},
-    "a loop, residual, with dropout": {"depth": 7, "residual": True, "dropout": 0.1},
+    "a loop, residual, with dropout": {"depth": 7, "residual": "scaled", "dropout": 0.1},
 }
 
 

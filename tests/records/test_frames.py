@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_records import MEASURES, STEPS
+from fake_records import MEASURES, SCORES, STEPS
 from fake_runs import record
 
 from study.records.frames import all_runs, history_frame, measures_frame, noise_frame, runs_frame, used_by
@@ -24,7 +24,7 @@ def test_runs_are_one_row_each_with_the_promised_columns() -> None:
                 "optimiser": "adam", "learning_rate": 0.01, "batch": 100, "dropout": 0.0, "seed": 3, "epochs": 3,
                 "status": "done"}  # fmt: skip
     assert {name: row[name] for name in expected} == expected
-    for name in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"):
+    for name in SCORES:
         assert row[name] == done["result"]["last"][name]
         assert row[f"best_{name}"] == done["result"]["best"][name]
     assert row["seconds"] == done["provenance"]["timings"]["seconds"]
@@ -60,12 +60,12 @@ def test_every_run_has_one_row_with_all_its_users() -> None:
 
 
 def test_a_diverged_run_is_a_row_without_scores() -> None:
-    """It says at which step it diverged, and its losses and accuracies are NaN: nobody can average them by mistake."""
+    """It says at which step it diverged, and its scores are NaN: nobody can average them by mistake."""
     frame = runs_frame([record(), record("diverged", seed=1)])
     diverged = frame[frame["seed"] == 1].iloc[0]
     assert (diverged["status"], diverged["diverged_step"], diverged["epochs"]) == ("diverged", 3, 2)
-    assert diverged.filter(regex="_loss|_accuracy").isna().all()
-    assert frame.filter(regex="_loss|_accuracy").dtypes.eq(float).all()
+    assert diverged.filter(regex="_loss|_accuracy|_mae").isna().all()
+    assert frame.filter(regex="_loss|_accuracy|_mae").dtypes.eq(float).all()
 
 
 def test_history_is_one_row_an_epoch_of_numbers() -> None:
@@ -107,7 +107,8 @@ def test_noise_is_one_row_a_run_and_amplitude() -> None:
     ("settings", "expected"),
     [
         ({}, "plain"),
-        ({"normalization": "batch", "residual": True}, "batch normalisation, residual"),
+        ({"normalization": "batch", "residual": "plain"}, "batch normalisation, residual"),
+        ({"residual": "scaled"}, "scaled residual"),
         ({"output": "sigmoid", "loss": "squared_error"}, "sigmoid output, squared error"),
         ({"shift": 2, "epsilon": 1e-12}, "shift 2, epsilon 1e-12"),
         ({"optimizer": "sgd", "momentum": 0.9}, "momentum 0.9"),

@@ -12,7 +12,7 @@ from study.records.identity import identity
 from study.records.store import Record, make
 from study.settings import Settings
 
-SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "validation_mae", "test_mae")
 MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "preactivation_square", "activation_rms",
     "dead_units", "saturation", "sparsity", "similarity", "update_ratio", "activation_mean",
@@ -34,7 +34,7 @@ def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
         values = rng.uniform(0.1, 0.9, epochs)
         history[column] = np.where(bad & column.endswith("loss"), math.nan, values).tolist()
     measures = _measures(rng, settings.depth + 1, how == "zero")
-    scores = [dict(zip(SCORES, rng.uniform(0.9, 0.99, 4).tolist(), strict=True)) for _ in range(2)]
+    scores = [dict(zip(SCORES, rng.uniform(0.9, 0.99, len(SCORES)).tolist(), strict=True)) for _ in range(2)]
     return {
         "status": "diverged" if has_diverged else "done",
         "diverged_step": 3 * (epochs - 1) if has_diverged else None,

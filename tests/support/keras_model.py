@@ -33,7 +33,9 @@ def keras_model(settings: Settings, activation: Activation, square_norm: float) 
         elif settings.normalization == "layer":
             z = keras.layers.LayerNormalization(dtype=dtype)(z)
         output = keras.layers.Activation(activation.function, dtype=dtype)(z)
-        is_added = settings.residual and h is not inputs and h.shape[-1] == units
+        is_added = settings.residual != "none" and h is not inputs and h.shape[-1] == units
+        if is_added and settings.residual == "scaled":
+            output = keras.layers.Rescaling(np.float64((2 * settings.depth) ** -0.5), dtype=dtype)(output)
         h = keras.layers.Add(dtype=dtype)([output, h]) if is_added else output
     outputs = keras.layers.Dense(CLASSES, dtype=dtype)(h)
     is_standard = losses.is_standard(settings.output, settings.loss)

@@ -10,7 +10,7 @@ class NumpyNetwork:
     and derivatives. The backward pass is for the plain network; finite differences check the others.
     """
 
-    def __init__(self, layers, phi, normalization="none", residual=False) -> None:
+    def __init__(self, layers, phi, normalization="none", residual="none") -> None:
         self.layers = [tuple(np.array(array, np.float64) for array in layer) for layer in layers]
         self.phi, self.axis, self.residual = phi, {"none": None, "batch": 0, "layer": 1}[normalization], residual
 
@@ -26,8 +26,9 @@ class NumpyNetwork:
             z = z + (nudges or {}).get(number, 0)
             inputs.append(h)
             preactivations.append(z)
-            is_added = self.residual and number > 1 and h.shape == z.shape
-            h = self.phi(z)[0] + h if is_added else self.phi(z)[0]
+            is_added = self.residual != "none" and number > 1 and h.shape == z.shape
+            scale = (2 * (len(self.layers) - 1)) ** -0.5 if self.residual == "scaled" else 1.0
+            h = scale * self.phi(z)[0] + h if is_added else self.phi(z)[0]
         return inputs, preactivations
 
     def losses(self, x, y, nudges=None):
@@ -36,15 +37,19 @@ class NumpyNetwork:
         top = logits.max(1)
         return np.log(np.exp(logits - top[:, None]).sum(1)) + top - logits[np.arange(len(y)), y]
 
+    def outputs(self, x):
+        """Return the softmax (B, classes) of the logits."""
+        logits = self.forward(x)[1][-1]
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        return exponentials / exponentials.sum(1, keepdims=True)
+
     def hits(self, x, y) -> int:
         return int((self.forward(x)[1][-1].argmax(1) == y).sum())
 
     def deltas(self, x, y):
         """Return delta_{l,i} = B * d loss / d z_{l,i}, the gradient of example i's loss: (B, units) of every layer."""
         _, preactivations = self.forward(x)
-        logits = preactivations[-1]
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        delta = exponentials / exponentials.sum(1, keepdims=True)
+        delta = self.outputs(x)
         delta[np.arange(len(y)), y] -= 1
         found = [delta]
         for (kernel, _), z in zip(self.layers[:0:-1], preactivations[-2::-1], strict=True):
