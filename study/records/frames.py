@@ -54,7 +54,7 @@ def _settings(record: Record) -> dict[str, Any]:
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run: its settings, status, seconds, losses and accuracies (NaN unless it is done)."""
+    """Return one row per run: its settings, status, seconds and scores (NaN unless it is done)."""
     rows = []
     for record in records:
         result, timings = record["result"], record["provenance"]["timings"]
@@ -75,7 +75,8 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    numeric = [c for c in frame if c.endswith(("_loss", "_accuracy", "_mae", "_step", "seconds", "epoch", "epochs"))]
+    ends = ("_loss", "_accuracy", "_mae", "_step", "seconds", "_epoch")
+    numeric = [column for column in frame if column.endswith(ends) or column == "epochs"]
     return frame.astype(dict.fromkeys(numeric, float))
 
 

@@ -33,7 +33,7 @@ def test_runs_are_one_row_each_with_the_promised_columns() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("seed", 1), ("depth", 2), ("width", 50), ("residual", True), ("dropout", 0.5), ("shift", 1), ("batch", 50),
+        ("seed", 1), ("depth", 2), ("width", 50), ("residual", "plain"), ("dropout", 0.5), ("shift", 1), ("batch", 50),
         ("learning_rate", 0.1), ("epsilon", 1e-12), ("validation", 10), ("epochs", 0), ("patience", None),
         ("noise", (0.5, 1.0)), ("initialization", "he_normal"), ("normalization", "layer"), ("loss", "squared_error"),
     ],
