@@ -20,13 +20,13 @@ unexport PYTHONPATH PYTHONHOME
 all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, report; what is done is not repeated
 	$(PY) -m study all$(RUNS)$(WHERE)$(KEPT)
 
-quick: $(INSTALLED) ## a taste of the same in about two minutes, written to results-quick
+quick: $(INSTALLED) ## a taste of the same, written to results-quick
 	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
 
-claims: $(INSTALLED) ## the long protocols of the literature's claims: hours, a night on a slow machine; may be stopped and resumed
+claims: $(INSTALLED) ## the long protocols of the literature's claims: a night; may be stopped and resumed
 	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
 
-ninety_nine: $(INSTALLED) ## can it be tuned to 99%? about 10 minutes
+ninety_nine: $(INSTALLED) ## can it be tuned to 99%?
 	$(PY) -m study all --target ninety_nine$(RUNS)$(WHERE)$(KEPT)
 
 # One process per core, at most four; the tests of a file stay together because they share what is slow to make.
@@ -39,7 +39,7 @@ report: $(INSTALLED) ## tables, figures and report again from the records, no tr
 	$(PY) -m study report$(KEPT)
 
 # The peers get an environment of their own; if they cannot be installed, the rest is measured.
-bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (17 minutes; 6 GB of peers the first time)
+bench: $(INSTALLED) ## the engine's speed beside its peers, in one run (2 cores with AVX-512: 17 minutes; 6 GB of peers the first time)
 	-@$(PY) tools/environment.py peers $(VENV)-bench requirements-bench.lock
 	$(PY) -m tests.benchmarks$(call option,--mnist,MNIST)$(call option,--repeats,REPEATS)$(KEPT)
 
@@ -75,6 +75,7 @@ help: ## this list
 	@for python in $(PY) $(PYTHONS); do "$$python" study/runner/cores.py 2>/dev/null && break; done; true
 
 ##
+## all, quick, claims and ninety_nine first measure this machine, and say how long they will take.
 ## With any of: SEEDS=30                    seeds per setting
 ##              ACTIVATIONS="relu mish"     these activations alone
 ##              FIRST_SEED=10000            other seeds: shifts every block of them by so much

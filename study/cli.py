@@ -140,7 +140,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from experiments import askable
-    from study.runner.preview import preview
+    from study.runner.estimate import preview
     from study.runner.request import read_plan
 
     plan, names = read_plan(options, _registry(), askable())

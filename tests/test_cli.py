@@ -293,6 +293,7 @@ def test_a_scheduler_that_is_none_is_said(study: Said) -> None:
     code, _, said = study(*RUN, "--scheduler", "nowhere://x")
     assert code == 1
     assert "no Dask scheduler answers at nowhere://x" in said
+    assert "this takes about" not in said  # this machine says nothing of another
 
 
 def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path) -> None:
@@ -300,7 +301,7 @@ def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path)
     code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")
     assert code == 0
     assert "baseline: 8 runs, 8 to do" in shown
-    assert "with 3 processes" in shown
+    assert "with 3 processes this takes about" in shown
     assert "warning: with 2 seeds" in shown
     assert "warning" not in study("plan", "baseline", *DATA, "--seeds", "10")[1]
     assert "warning" not in study("plan", "learning_rate", *DATA)[1]  # its first round's three seeds only choose

@@ -1,32 +1,21 @@
 """Do what one command asks for in one results folder: the experiments' runs, round by round, or a single run."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
-from study.data.mnist import Dataset
-from study.plan import Plan, depth_scales, times_activations
-from study.records.catalogue import Catalogue, Entries
+from study.plan import Plan, depth_scales
+from study.records.catalogue import Catalogue
 from study.records.folders import RecordFolder, record_folders
-from study.records.identity import identity
-from study.records.store import Record, Store, has_failed, sentence
-from study.runner import timing
+from study.records.ledger import Ledger
+from study.records.store import has_failed, sentence
+from study.runner import estimate, timing
 from study.runner.execution import execute
-from study.runner.order import Job
+from study.runner.progress import say
+from study.runner.rounds import Loader, Modules, Rounds, asking, finished, informed, is_to_be_timed, job_of
 from study.runner.workers import shared_programs
 from study.settings import Settings
-
-Loader = Callable[[], Dataset]
-Modules = Mapping[str, object]  # of experiments, by name
-
-
-class Experiment(Protocol):
-    """Define a module that asks for runs."""
-
-    def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-        """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""
 
 
 @dataclass(frozen=True)
@@ -45,94 +34,38 @@ def run_experiments(
     started = time.monotonic()
     data, ledger = load(), folder.ledger()
     catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
-    plan = informed(plan, catalogue)
-
-    def carry_out(jobs: Sequence[Job]) -> list[Record]:
-        return execute(jobs, data, folder.store, workers=workers, scheduler=scheduler) if jobs else []
-
+    rounds = Rounds(asking(modules), informed(plan, catalogue), catalogue, folder.store)
+    trained = 0
     with shared_programs():
-        records, trained = _all_rounds(asking(modules), plan, catalogue, folder.store, carry_out)
-    for name, found in records.items():
-        used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found.values())
-        ledger.note(name, plan, list(found), list(used))
-    ledger.command = "make quick" if plan.is_quick else "make all"
-    ledger.activations, ledger.refused = catalogue.beside(ledger.activations), dict(catalogue.refused)
-    ledger.wall_seconds += time.monotonic() - started if trained else 0.0
-    ledger.keep_only_used()
+        while missing := rounds.missing():
+            if not trained and scheduler is None:
+                say(estimate.in_words(rounds, missing, modules, workers))
+            jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
+            done = execute(list(jobs.values()), data, folder.store, workers=workers, scheduler=scheduler)
+            trained += len(done)
+            rounds.known |= {record["id"]: record for record in done}
+    failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
     folder.save(ledger)
-    failed = {run: record for of_one in records.values() for run, record in of_one.items() if has_failed(record)}
-    failures = [sentence(record) for record in failed.values()]
-    failures += [f"activation {name!r} was refused: it {reason}" for name, reason in ledger.refused.items()]
-    if is_to_be_timed(plan, modules):
-        failures += timing.time_activations(folder.path, catalogue.of(plan.activations))
+    if is_to_be_timed(rounds.plan, modules):
+        failures += timing.time_activations(folder.path, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     return Outcome(trained, len(recorded), tuple(failures))
 
 
-def _all_rounds(
-    experiments: Mapping[str, Experiment],
-    plan: Plan,
-    catalogue: Catalogue,
-    store: Store,
-    carry_out: Callable[[Sequence[Job]], list[Record]],
-) -> tuple[dict[str, dict[str, Record]], int]:
-    """Do all rounds of the experiments; return the records of each by run id, and how many runs were done.
-
-    In each round all experiments say which runs they want, given their records so far; those not in the store are
-    carried out together.
-    """
-    records: dict[str, dict[str, Record]] = {name: {} for name in experiments}
-    trained = 0
-    while True:
-        wanted = {
-            name: jobs_of(experiment, plan, list(records[name].values()), catalogue)
-            for name, experiment in experiments.items()
-        }
-        jobs = {run: job for of_one in wanted.values() for run, job in of_one.items()}
-        if not jobs:
-            return records, trained
-        found = finished(store, jobs)
-        done = carry_out([job for run, job in jobs.items() if run not in found])
-        trained += len(done)
-        found |= {record["id"]: record for record in done}
-        for name, of_one in wanted.items():
-            records[name] |= {run: found[run] for run in of_one}  # in the order declared, whichever finished first
-
-
-def informed(plan: Plan, catalogue: Catalogue) -> Plan:
-    """Return the plan without refused activations, and with theory for the others."""
-    good = catalogue.of(plan.activations)
-    return replace(plan, activations=tuple(good), theory={name: about["theory"] for name, about in good.items()})
-
-
-def asking(modules: Modules) -> dict[str, Experiment]:
-    """Return the modules that ask for runs."""
-    return {name: cast(Experiment, module) for name, module in modules.items() if hasattr(module, "rounds")}
-
-
-def is_to_be_timed(plan: Plan, modules: Modules) -> bool:
-    """Tell whether a module asks for timings; a quick look has none, because they need an idle machine."""
-    return bool(plan.activations) and not plan.is_quick and any(map(times_activations, modules.values()))
-
-
-def jobs_of(experiment: Experiment, plan: Plan, so_far: Sequence[Record], catalogue: Catalogue) -> dict[str, Job]:
-    """Return the experiment's next round of jobs by run id; refused activations get no jobs."""
-    wanted = experiment.rounds(plan, so_far)
-    described = catalogue.of(settings.activation for settings in wanted)
-    good = (settings for settings in wanted if settings.activation in described)
-    jobs = (_job(settings, catalogue.data.checksum, described) for settings in good)
-    return {job.identity.id: job for job in jobs}
-
-
-def _job(settings: Settings, checksum: str, described: Entries) -> Job:
-    about = described[settings.activation]
-    kept = {key: about[key] for key in ("label", "formula", "source")}
-    return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)
-
-
-def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
-    """Return the existing records of these runs, by id, without failed ones, whose runs are repeated."""
-    return {run: record for run, record in store.find(runs).items() if not has_failed(record)}
+def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
+    """Write in the ledger what the experiments asked for; return one sentence for each failure."""
+    failed: dict[str, str] = {}
+    for name in rounds.experiments:
+        found = rounds.records(name)
+        used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found)
+        ledger.note(name, rounds.plan, [record["id"] for record in found], list(used))
+        failed |= {record["id"]: sentence(record) for record in found if has_failed(record)}
+    refused = rounds.catalogue.refused
+    ledger.command = "make quick" if rounds.plan.is_quick else "make all"
+    ledger.activations, ledger.refused = rounds.catalogue.beside(ledger.activations), dict(refused)
+    ledger.wall_seconds += seconds
+    ledger.keep_only_used()
+    return [*failed.values(), *(f"activation {name!r} was refused: it {why}" for name, why in refused.items())]
 
 
 def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]:
@@ -142,7 +75,7 @@ def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]
     if not (described := catalogue.of([settings.activation])):
         return {"status": "failed", "cause": catalogue.refused[settings.activation]}
     store = record_folders(results)[0].store
-    job = _job(settings, data.checksum, described)
+    job = job_of(settings, data.checksum, described)
     records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
     result: dict[str, Any] = records[0]["result"]
     return result

@@ -1,6 +1,5 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
-import functools
 import gc
 import itertools
 import json
@@ -23,7 +22,7 @@ from study.engine.environment import VARIABLES
 from study.records.identity import Identity
 from study.records.store import Store
 from study.runner.execution import execute, train_job
-from study.runner.order import Job, alternate, batches, cost
+from study.runner.order import Job, alternate, batches
 from study.runner.workers import IS_FORKED, ClusterError, shared_programs
 from study.settings import Settings
 
@@ -188,13 +187,6 @@ def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch:
     assert train_job(settings, right, None, 1.0)["status"] == "done"
     with pytest.raises(ValueError, match=f"another relu: fingerprint {right}, expected 0123"):
         train_job(settings, "0123", None, 1.0)
-
-
-def test_cost_counts_the_products() -> None:
-    """An epoch more costs 784 x 7 + 7 x 5 + 5 x 10 products more, an image; a run's end is not foreseen."""
-    run = functools.partial(Settings, activation="relu", seed=0, depth=2, width=(7, 5))
-    assert cost(run(epochs=3)) - cost(run(epochs=2)) == 784 * 7 + 7 * 5 + 5 * 10
-    assert cost(run(epochs=3000)) == cost(run(epochs=2000))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])

@@ -1,0 +1,119 @@
+"""Estimate how long a command takes: its work, times a pace measured on this machine."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from study.analysis.statistics import minimum_n, smallest_p
+from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
+from study.engine import environment
+from study.plan import EVERYTHING, Plan, target
+from study.records.catalogue import Catalogue
+from study.records.folders import record_folders
+from study.runner import timing
+from study.runner.order import Job, cost
+from study.runner.progress import duration, say
+from study.runner.rounds import Loader, Modules, Rounds, asking, informed, is_to_be_timed, planned_work
+from study.runner.workers import connected
+from study.settings import Settings
+
+USUAL_PACE = 2.2e-6  # seconds of a unit of work in a process, on a core of 2023 with AVX-512
+LEAST_SECONDS = 60.0  # of work at the usual pace; for less, the machine is not measured
+PROBE_SECONDS = 1.0  # of training in a measurement, after compiling
+REPORT = 1e7  # work of writing the report
+TIMING = 4e6  # work of timing an activation
+SMALLER_SEEDS = 5
+SMALLER = 0.8  # share of the work below which a smaller study is named
+
+
+def in_words(rounds: Rounds, missing: Mapping[str, Mapping[str, Job]], modules: Modules, workers: int) -> str:
+    """Say how long the `missing` jobs take on this machine with all that follows, and how long smaller studies take."""
+    plan, amount = rounds.plan, rounds.work(missing)
+    of_unit = pace(amount, workers, rounds.catalogue.data)
+
+    def told(amount: float, plan: Plan) -> str:
+        timed = len(plan.activations) * is_to_be_timed(plan, modules)
+        return f"about {duration((amount / max(workers, 1) + REPORT + TIMING * timed) * of_unit)}"
+
+    smaller = {f"SEEDS={SMALLER_SEEDS}": replace(plan, seeds=SMALLER_SEEDS)}
+    if all(target(module) == EVERYTHING for module in modules.values()):
+        smaller["make quick"] = replace(plan, is_quick=True)
+    works = {name: planned_work(asking(modules), less) for name, less in smaller.items()}
+    others = [f"{name} {told(works[name], smaller[name])}" for name in smaller if works[name] < SMALLER * amount]
+    but = f"; less, from nothing: {', '.join(others)}" if others else ""
+    return f"this takes {told(amount, plan)} on this machine{but}"
+
+
+def pace(amount: float, workers: int, data: Any) -> float:
+    """Return the seconds that a process takes for a unit of work; measure it if this `amount` of work is worth it."""
+    if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
+        return USUAL_PACE
+    say("measuring this machine for some seconds")
+    try:
+        return _measured_pace(workers, data)
+    except Exception as error:  # noqa: BLE001 - an estimate must stop no study
+        say(f"this machine was not measured ({type(error).__name__}: {error}); the time is a usual one's")
+        return USUAL_PACE
+
+
+def _measured_pace(workers: int, data: Any) -> float:
+    """Measure the pace in as many processes at once as will train; 0: in this one."""
+    if workers == 0:
+        return probe(data)
+    with connected(workers, None) as client:
+        shared = client.scatter(data, broadcast=True, hash=False)
+        found = [client.submit(probe, shared, workers=[address], pure=False) for address in client.nthreads()]
+        return statistics.fmean(client.gather(found))
+
+
+def probe(data: Any) -> float:
+    """Train the article's network for PROBE_SECONDS in this process; return the seconds of a unit of work."""
+    environment.start_tensorflow()
+    from study.activations import REGISTRY
+    from study.engine.run import Run
+
+    run = Run(Settings(activation=REFERENCE_ACTIVATION, seed=0), data, REGISTRY[REFERENCE_ACTIVATION])
+    run.warm_up()
+    started, epochs = time.perf_counter(), 0
+    while time.perf_counter() - started < PROBE_SECONDS:
+        epochs += 1
+        run.epoch(epochs)
+        run.evaluate(run.state, run.validation)
+    of_epoch = cost(replace(run.settings, epochs=2)) - cost(replace(run.settings, epochs=1))
+    return (time.perf_counter() - started) / epochs / of_epoch
+
+
+def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: int) -> Iterator[str]:
+    """Yield lines: the runs of each experiment, whether its seeds are too few, and how long all takes."""
+    places = record_folders(results)
+    catalogue = Catalogue(load(), places[0].ledger().activations, {})
+    plan = informed(plan, catalogue)
+    yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
+    for place in places:
+        here = {name: module for name, module in modules.items() if place.holds(target(module))}
+        rounds = Rounds(asking(here), plan, catalogue, place.store)
+        missing = rounds.missing()
+        for name, experiment in rounds.experiments.items():
+            jobs = list(rounds.jobs.get(name, {}).values())
+            yield f"{name}: {len(jobs)} runs, {len(missing.get(name, ()))} to do"
+            compared = getattr(experiment, "compared_seeds", None)
+            yield from _power(jobs, compared(plan) if compared else None)
+        if missing:
+            yield f"with {max(workers, 1)} processes {in_words(rounds, missing, here, workers)}"
+        if is_to_be_timed(plan, here) and not timing.is_timed(place.path, catalogue.of(plan.activations)):
+            yield "the activations' cost is to be timed, alone, once all runs are done"
+
+
+def _power(jobs: list[Job], compared: int | None) -> Iterator[str]:
+    """Warn if the primary test cannot reject anything with so few seeds: `compared`, or the seeds of the jobs."""
+    seeds = len({job.settings.seed for job in jobs}) if compared is None else compared
+    others = len({job.settings.activation for job in jobs} - {REFERENCE_ACTIVATION})
+    needed = minimum_n(1 - CONFIDENCE, max(others, 1))
+    if others and seeds < needed:
+        yield (
+            f"  warning: with {seeds} seeds the sign-flip test's smallest p is {smallest_p(seeds):.4f}; against "
+            f"{others} comparisons (Holm) it can reject nothing below {needed} seeds"
+        )

@@ -1,0 +1,152 @@
+"""How long a study takes is told from what its runs cost and a pace measured on this machine."""
+
+import functools
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fake_records
+import pytest
+
+from study.plan import Plan
+from study.records.identity import identity
+from study.records.store import Store, make
+from study.runner import estimate
+from study.runner.order import PROGRAM, cost, work
+from study.runner.progress import duration
+from study.runner.rounds import Rounds, asking
+from study.settings import Settings
+
+RUN = functools.partial(Settings, activation="relu", seed=0, validation=12_000)
+LATE = 10_000  # the first seed of a second round
+# Seconds of a further epoch, one process on an idle core with AVX-512.
+SECONDS = {
+    RUN(): 0.30, RUN(optimizer="sgd"): 0.28, RUN(activation="gelu"): 0.31, RUN(precision="float64"): 0.68,
+    RUN(depth=1): 0.20, RUN(depth=5): 0.38, RUN(depth=20): 1.13, RUN(depth=50): 2.86,
+    RUN(depth=20, normalization="batch"): 1.60, RUN(depth=20, normalization="layer"): 1.40,
+    RUN(depth=8, width=128, batch=128, validation=5000): 0.79,
+    RUN(depth=8, width=128, batch=128, validation=5000, dropout=0.5): 1.04,
+    RUN(depth=8, width=128, batch=64, optimizer="sgd"): 0.77,
+    RUN(depth=2, width=512, validation=5000): 2.10,
+    RUN(depth=4, width=(512, 256, 256, 128), batch=256): 1.79,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SECONDS)
+def test_an_epoch_costs_what_it_was_measured_to_take(settings: Settings) -> None:
+    """Within a factor of 1.5, at one pace for networks of any depth, width, optimiser and normalisation."""
+    two, one = replace(settings, epochs=2), replace(settings, epochs=1)
+    assert abs(math.log((cost(two) - cost(one)) * estimate.USUAL_PACE / SECONDS[settings])) < math.log(1.5)
+
+
+def test_a_run_is_counted_once_and_so_is_its_program() -> None:
+    """Two seeds share a program; an early end is not foreseen; noise costs a little; no epoch costs the least."""
+    runs = [RUN(seed=0), RUN(seed=1), RUN(seed=0)]
+    assert work(runs) == pytest.approx(2 * cost(RUN()) + PROGRAM)
+    assert cost(RUN(epochs=3000)) == cost(RUN(epochs=2000))
+    assert cost(RUN(epochs=0)) < cost(RUN(epochs=1)) < cost(RUN(epochs=1, noise=(0.5,))) < cost(RUN(epochs=2))
+
+
+def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
+    """Ask for two seeds, then for two late ones."""
+    seeds = {record["identity"]["settings"]["seed"] for record in so_far}
+    start = LATE if seeds else 0
+    return [] if LATE in seeds else [RUN(seed=start + seed, epochs=1) for seed in range(plan.seeds or 2)]
+
+
+def expected(plan: Plan) -> list[Settings]:
+    return [RUN(seed=start + seed, epochs=1) for start in (0, LATE) for seed in range(plan.seeds or 2)]
+
+
+MODULES = {"short": SimpleNamespace(rounds=rounds), "long": SimpleNamespace(rounds=rounds, expected=expected)}
+
+
+def followed(folder: Path, seeds: int | None = None) -> Rounds:
+    about = {"label": "ReLU", "formula": "z", "source": "made up", "fingerprint": "function"}
+    catalogue: Any = SimpleNamespace(of=lambda _: {"relu": about}, data=SimpleNamespace(checksum="data"))
+    return Rounds(asking(MODULES), Plan(("relu",), seeds), catalogue, Store(folder))
+
+
+def test_work_includes_the_rounds_that_an_experiment_expects(tmp_path: Path) -> None:
+    """Runs that two experiments share count once; what has a record costs nothing, in this command or an earlier."""
+    run = cost(RUN(epochs=1))
+    begun = followed(tmp_path)
+    missing = begun.missing()
+    assert begun.work(missing) == pytest.approx(2 * run + PROGRAM + 2 * run)  # one program, and `long`'s later round
+    for job in missing["long"].values():
+        begun.store.write(make(job.identity, job.activation, fake_records.result(job.settings), {}))
+    resumed = followed(tmp_path)
+    missing = resumed.missing()
+    assert {job.settings.seed for job in missing["short"].values()} == {LATE, LATE + 1}
+    assert resumed.work(missing) == pytest.approx(2 * run + PROGRAM)
+    for seed in (LATE, LATE + 1):
+        settings = RUN(seed=seed, epochs=1)
+        resumed.store.write(make(identity(settings, "data", "function"), {}, fake_records.result(settings), {}))
+    assert followed(tmp_path).missing() == {}
+
+
+def test_a_failed_run_of_this_command_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A record of failure ends its run within one command; the next command does it again."""
+    asked = followed(tmp_path)
+    for job in asked.missing()["long"].values():
+        record = make(job.identity, job.activation, {"status": "failed", "cause": "no reason"}, {})
+        asked.known |= {record["id"]: asked.store.write(record)}
+    assert {job.settings.seed for job in asked.missing()["long"].values()} == {LATE, LATE + 1}
+    assert {job.settings.seed for job in followed(tmp_path).missing()["long"].values()} == {0, 1}
+
+
+def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is shared by the processes, the report's is not; a smaller study is named if it is smaller."""
+    monkeypatch.setattr(estimate, "pace", lambda *_: 1e-5)
+    asked = followed(tmp_path, seeds=2000)
+    amount = 4000 * cost(RUN(epochs=1)) + PROGRAM
+    of_all = duration((amount / 2 + estimate.REPORT) * 1e-5)
+    of_five = duration(((10 * cost(RUN(epochs=1)) + PROGRAM) / 2 + estimate.REPORT) * 1e-5)
+    told = estimate.in_words(asked, asked.missing(), MODULES, workers=2)
+    assert told == f"this takes about {of_all} on this machine; less, from nothing: SEEDS=5 about {of_five}"
+    asked = followed(tmp_path, seeds=5)
+    assert "SEEDS=5" not in estimate.in_words(asked, asked.missing(), MODULES, workers=2)
+
+
+def test_the_machine_is_measured_only_for_much_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Little work has the usual pace; so has much if measuring fails, which is said and stops nothing."""
+    much = 2 * estimate.LEAST_SECONDS / estimate.USUAL_PACE
+    monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 3.0)
+    assert estimate.pace(much, 1, None) == 3.0
+    assert estimate.pace(much, 4, None) == estimate.USUAL_PACE
+    monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1 / 0)
+    assert estimate.pace(much, 1, None) == estimate.USUAL_PACE
+    assert "was not measured (ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_measurement_trains_the_articles_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace is the seconds of its epoch over the epoch's work, here with epochs of 0.4 s; compiling is left out."""
+    from study.engine import run
+
+    now, seen = [0.0], []
+
+    class Run:
+        def __init__(self, settings: Settings, data: Any, activation: Any) -> None:
+            seen.append(settings)
+            self.settings, self.state, self.validation = settings, None, None
+
+        def warm_up(self) -> None:
+            now[0] += 5
+
+        def epoch(self, number: int) -> None:
+            now[0] += 0.3
+
+        def evaluate(self, state: Any, images: Any) -> None:
+            now[0] += 0.1
+
+    monkeypatch.setattr(run, "Run", Run)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    measured = estimate.probe(None)
+    assert seen == [RUN()]
+    assert measured == pytest.approx(0.4 / (cost(RUN(epochs=2)) - cost(RUN(epochs=1))))
+    assert now[0] < 5 + estimate.PROBE_SECONDS + 0.5
