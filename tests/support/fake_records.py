@@ -82,7 +82,8 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
     """
     has_diverged = math.isnan(accuracy)
     loss = math.nan if has_diverged else 1 - accuracy
-    scores = dict(zip(SCORES, (loss, accuracy, loss, accuracy), strict=True))
+    mae = (1 - accuracy) / 5  # of outputs that are 0 or 1
+    scores = dict(zip(SCORES, (loss, accuracy, loss, accuracy, mae, mae), strict=True))
     epochs = min(settings.epochs, 3)
     parts = {"loss": loss, "accuracy": accuracy}
     history = {
