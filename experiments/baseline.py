@@ -63,13 +63,15 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     differences = comparisons.against_reference(runs, NAME, METRIC)
     of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
-    units = summaries.final_shares(measures.merge(finished), NAME)
+    units_of_runs = summaries.final_units(measures.merge(finished), NAME)
+    units = summaries.final_shares(units_of_runs)
     section_tables = {
         "accuracy": accuracy,
         "gradient_norms": norms,
         "history": history.assign(experiment=NAME),
         "outcomes": outcomes,
         "final_units": units,
+        "final_units_runs": units_of_runs,
         **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
     }
     shown = {NAME: _shown(accuracy, differences, style), "final_units": _shown_units(units, style)}
@@ -108,7 +110,7 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame) -> list[Jud
             found.append(judge("A2", part, measured, remark or "mean over the three hidden layers"))
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     if len(accuracies):
-        found.append(judge("A5", "accuracy", mean_interval(accuracies), remark))
+        found.append(judge("A5", "accuracy", mean_interval(accuracies, is_share=True), remark))
     return found
 
 

@@ -52,7 +52,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
     trained = rate_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
     judged = _judgements(runs)
-    table = summarise(runs, "best_validation_accuracy", "activation").merge(
+    table = summarise(runs, "best_validation_accuracy", "activation", is_share=True).merge(
         trained[["activation", "count", "rate"]], on="activation"
     )
     found = {

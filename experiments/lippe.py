@@ -51,7 +51,7 @@ def _settings(init: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the best validation accuracy under each initialisation."""
     runs, history = runs_frame(records), history_frame(records)
-    accuracy = summarise(runs, "best_validation_accuracy", "init")
+    accuracy = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     epochs = summarise(runs, "epochs", "init").rename(columns={"mean": "epochs_mean"})
     table = accuracy.merge(epochs[["init", "epochs_mean"]], on="init")
     found = {"history": history.assign(experiment=NAME), "lippe": table}
@@ -69,7 +69,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):
             added = "" if part == "torch" else "added by this study, because the source uses PyTorch's initialisation; "
-            found.append(judge("P6", part, mean_interval(values), added + remark))
+            found.append(judge("P6", part, mean_interval(values, is_share=True), added + remark))
     return found
 
 

@@ -65,7 +65,8 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 def _trials(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the mean best validation accuracy at each point of the grid."""
-    return summarise(runs[runs["seed"] < plan.first_seed + FIRST_FINAL_SEED], "best_validation_accuracy", KEYS)
+    trials = runs[runs["seed"] < plan.first_seed + FIRST_FINAL_SEED]
+    return summarise(trials, "best_validation_accuracy", KEYS, is_share=True)
 
 
 def _chosen(trials: pd.DataFrame) -> Choice | None:
@@ -86,7 +87,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     protocol = {**asdict(_settings((0.0, 0), 0, FINAL_EPOCHS)), "trial_epochs": TRIAL_EPOCHS}
     if choice is None or not final:
         return Section(PAGE, found, shown, protocol=protocol)
-    accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna())
+    accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna(), is_share=True)
     history = history_frame(final)
     found["history"] = history.assign(experiment=NAME)
     found["ninety_nine"] = pd.DataFrame([{**dict(zip(KEYS, choice, strict=True)), **accuracy.columns()}])

@@ -75,7 +75,7 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
     }
     diverged, at_chance = (_rates(runs.assign(event=event), name) for name, event in events.items())
     rates = diverged.merge(at_chance, on=[*BY, "runs"])
-    accuracy = summarise(runs, "test_accuracy", BY)[[*BY, "n", "mean", "ci_low", "ci_high", "min", "max"]]
+    accuracy = summarise(runs, "test_accuracy", BY, is_share=True).drop(columns=["std", "missing"])
     renamed = {"mean": "test_accuracy_mean", "min": "test_accuracy_min", "max": "test_accuracy_max"}
     return rates.merge(accuracy.rename(columns=renamed), on=BY)
 

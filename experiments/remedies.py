@@ -107,7 +107,7 @@ def _shown(success: pd.DataFrame, style: Style) -> pd.DataFrame:
     def accuracy(row: dict[str, float]) -> str:
         if not row["n"]:
             return f"{row['missing']} diverged"
-        return formatting.interval(row["mean"], max(row["ci_low"], 0.0), min(row["ci_high"], 1.0), 100)
+        return formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
 
     rows = success.to_dict("records")
     return cells.crossed(((row["remedy"], style.labels[row["activation"]], accuracy(row)) for row in rows), "Remedy")

@@ -43,6 +43,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC)
     summary = summarise(overall, METRIC, "activation")
     section_tables = {
+        "noise_runs": noisy.assign(experiment=NAME),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}),
         **({} if differences is None else {"comparisons": differences}),

@@ -67,12 +67,16 @@ class Equivalence:
     margin: float
 
 
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908)."""
+def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
+    """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
+
+    If every value `is_share`, so that its mean is in [0, 1], the interval ends there, and covers that mean as often.
+    """
     sample = _sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
     half = float(_half_width(_deviation(sample), sample.size, confidence))
-    return Interval(mean, mean - half, mean + half, sample.size)
+    low, high = np.clip([mean - half, mean + half], *_limits(is_share)).tolist()
+    return Interval(mean, low, high, sample.size)
 
 
 def simultaneous_interval(differences: npt.ArrayLike, comparisons: int, confidence: float = 0.95) -> Interval:
@@ -234,7 +238,9 @@ def compare_with_reference(
     return table.assign(p_holm=holm(table["p_sign_flip"]))
 
 
-def summarise(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+def summarise(
+    frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95, is_share: bool = False
+) -> pd.DataFrame:
     """Return `mean_interval` of `value` per group of `by`: n, mean, std, min, max, ci_low, ci_high, in its unit.
 
     `missing` counts the values that are NaN or infinite. Groups keep their order of appearance; their keys may be null.
@@ -245,7 +251,8 @@ def summarise(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.9
     table["std"] = table["std"].mask(alike & (table["n"] > 1), 0.0)
     half = _half_width(table["std"], table["n"], confidence)
     missing = _grouped(frame, by, np.isnan(values)).sum()
-    return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half, missing=missing).reset_index()
+    low, high = ((table["mean"] + part).clip(*_limits(is_share)) for part in (-half, half))
+    return table.assign(ci_low=low, ci_high=high, missing=missing).reset_index()
 
 
 def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
@@ -279,6 +286,10 @@ def _grouped(frame: pd.DataFrame, by: Keys, values: npt.NDArray[Any]) -> Any:
     """Group `values` (rows,) by the columns `by`: groups in order of appearance, null keys among them."""
     keys = [by] if isinstance(by, str) else list(by)
     return frame[keys].assign(_value=values).groupby(keys, sort=False, dropna=False, observed=True)["_value"]
+
+
+def _limits(is_share: bool) -> tuple[float, float]:
+    return (0.0, 1.0) if is_share else (-math.inf, math.inf)
 
 
 def _half_width(std: Any, n: Any, confidence: float) -> Any:

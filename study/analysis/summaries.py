@@ -6,8 +6,8 @@ import pandas as pd
 
 from study.analysis.statistics import geometric_summary, summarise
 
-# Shares are averaged as they are, all other measures as logarithms.
-SHARES = ("dead_units", "saturation", "sparsity", "similarity", "activation_mean")
+SHARES = ("dead_units", "saturation", "sparsity")  # in [0, 1]
+SIGNED = ("similarity", "activation_mean")  # averaged as they are, like shares; all other measures as logarithms
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 
 
@@ -18,10 +18,10 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
     Accuracies are in [0, 1]. Diverged runs are counted, never averaged.
     """
     keys = list(by)
-    table = summarise(runs, "test_accuracy", keys).drop(columns="missing")
+    table = summarise(runs, "test_accuracy", keys, is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
     is_diverged = runs.assign(diverged=runs["status"] == "diverged")
-    best = summarise(runs, "best_test_accuracy", keys)
+    best = summarise(runs, "best_test_accuracy", keys, is_share=True)
     table = table.assign(
         diverged=is_diverged.groupby(keys, sort=False, dropna=False)["diverged"].sum().to_numpy(),
         best_test_accuracy_mean=best["mean"],
@@ -41,27 +41,35 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
-    defined = measures[measures["value"].notna()]
-    is_share = defined["measure"].isin(SHARES)
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
-    shares = summarise(defined[is_share], "value", keys).assign(n_zero=0)[columns]
-    norms = geometric_summary(defined[~is_share], "value", keys)[columns]
-    table = pd.concat([norms, shares], ignore_index=True)
+    defined = measures[measures["value"].notna()]
+    norms = geometric_summary(defined[~defined["measure"].isin((*SHARES, *SIGNED))], "value", keys)
+    table = pd.concat([norms, _as_they_are(defined, keys)])[columns].reset_index(drop=True)
     table.insert(0, "experiment", experiment)
     return table
 
 
-def final_shares(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row per activation and share: mean and t interval over seeds, in [0, 1], at the end of training.
-
-    A run's value is the mean over its hidden layers at its last logged step. `measures` holds finished runs only.
-    """
+def final_units(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """Return one row per run and share: `layers_mean` over its hidden layers at its last logged step."""
     run = [*RUN_KEYS, "seed"]
-    is_hidden = measures["layer"] <= measures["depth"]
-    shares = measures[measures["measure"].isin(SHARES) & measures["value"].notna() & is_hidden]
+    is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
+    shares = measures[is_share & measures["value"].notna()]
     last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
-    by_run = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
-    columns = ["activation", "measure", "mean", "ci_low", "ci_high", "n"]
-    table = summarise(by_run, "value", ["activation", "measure"])[columns]
+    table = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean()
+    table = table.rename("layers_mean").reset_index()
     table.insert(0, "experiment", experiment)
     return table
+
+
+def final_shares(of_runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per activation and share: mean and t interval over the runs of `final_units`."""
+    renamed = of_runs.rename(columns={"layers_mean": "value"})
+    table = _as_they_are(renamed, ["experiment", "activation", "measure"])
+    return table[["experiment", "activation", "measure", "mean", "ci_low", "ci_high", "n"]]
+
+
+def _as_they_are(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Average the shares, whose intervals end at 0 and 1, and the signed measures; none of them counts zeros."""
+    parts = [(SHARES, True), (SIGNED, False)]
+    found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]
+    return pd.concat(found, ignore_index=True).assign(n_zero=0)

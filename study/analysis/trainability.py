@@ -21,7 +21,7 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
     A run has trained if its best validation accuracy is at least TRAINED_LEVEL. A run that diverged has not.
     """
     keys = list(by)
-    accuracy = summarise(runs, "best_validation_accuracy", keys).drop(columns=["std", "min", "max"])
+    accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
     share = rate_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
     renamed = {"count": "trained", "rate": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
     return accuracy.merge(share.rename(columns=renamed).drop(columns="n"), on=keys)

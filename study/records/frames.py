@@ -117,7 +117,7 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and amplitude of input noise: test_loss and test_accuracy of the last weights."""
     parts = [
-        pd.DataFrame(record["result"]["noise"], dtype=float).assign(**_keys(record))
+        pd.DataFrame(record["result"]["noise"], dtype=float).assign(run=record["id"], **_keys(record))
         for record in records
         if record["result"].get("noise")
     ]

@@ -105,6 +105,7 @@ MEANINGS = {
     "large_forward_ns": "nanoseconds an element of such a tensor, forward",
     "last": "date of the last run",
     "layer": "1 is nearest the input, depth + 1 the output layer",
+    "layers_mean": "mean over the hidden layers at the end of the run's training",
     "layers": "layers that have an interval, of all networks",
     "lead": f"chosen rate minus runner_up, over the seeds of both, {_ACCURACY}",
     "learning_rate": "the optimiser's",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.analysis.summaries import RUN_KEYS, accuracy, final_shares, gradient_norms
+from study.analysis.summaries import RUN_KEYS, accuracy, final_shares, final_units, gradient_norms
 
 
 def runs(**columns: list) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def test_shares_are_averaged_as_they_are() -> None:
 
 def test_final_shares_are_of_each_runs_own_last_step() -> None:
     """Two seeds that stop at steps 2 and 3, two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2; earlier steps,
-    the output layer and norms do not count."""
+    the output layer and norms do not count. The t interval, 0.45 -+ 12.7062 * 0.15, ends where shares do."""
     keys = dict.fromkeys(RUN_KEYS, "same")
     rows = [
         *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, 0.9))),
@@ -90,10 +90,13 @@ def test_final_shares_are_of_each_runs_own_last_step() -> None:
         (0, 2, 1, "error", 5.0),
     ]
     frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys | {"depth": 2})
-    (row,) = final_shares(frame, "x").to_dict("records")
+    of_runs = final_units(frame, "x")
+    assert of_runs[["seed", "measure"]].to_numpy().tolist() == [[0, "sparsity"], [1, "sparsity"]]
+    assert of_runs["layers_mean"].tolist() == pytest.approx([0.3, 0.6])
+    (row,) = final_shares(of_runs).to_dict("records")
     assert (row["experiment"], row["measure"], row["n"]) == ("x", "sparsity", 2)
     assert row["mean"] == pytest.approx(0.45)
-    assert row["ci_low"] == pytest.approx(0.45 - 12.7062 * 0.15, rel=1e-4)
+    assert (row["ci_low"], row["ci_high"]) == (0, 1)
 
 
 def test_what_is_undefined_is_no_row() -> None:
