@@ -243,62 +243,50 @@ def _workers(options: argparse.Namespace) -> tuple[int, str]:
     return usual_workers() if options.workers is None else (options.workers, "as asked for")
 
 
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="all of the target if none is named")
-    parser.add_argument("--target", help="whose experiments: all (if not said), or one with long protocols, as claims")
-    parser.add_argument("--seeds", type=int, help="paired seeds per setting")
-    parser.add_argument("--first-seed", type=int, default=0, help="shifts every block of seeds (0)")
-    parser.add_argument("--activations", help='names, as in "relu mish"; the studied ones if not said')
-    parser.add_argument("--quick", action="store_true", help="a short taste: fewer seeds and epochs")
-    _add_results(parser)
-    _add_data(parser)
-    parser.add_argument("--workers", type=int, help="processes; one a core if not said; 0: all in this process")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler to use instead of this machine")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "experiments": {"nargs": "*", "metavar": "EXPERIMENT", "help": "all of the target if none is named"},
+    "--target": {"help": "whose experiments: all (if not said), or one with long protocols, as claims"},
+    "--seeds": {"type": int, "help": "paired seeds per setting"},
+    "--first-seed": {"type": int, "default": 0, "help": "shifts every block of seeds (0)"},
+    "--activations": {"help": 'names, as in "relu mish"; the studied ones if not said'},
+    "--quick": {"action": "store_true", "help": "a short taste: fewer seeds and epochs"},
+    "--workers": {"type": int, "help": "processes; one a core if not said; 0: all in this process"},
+    "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
+    "--results": {"type": Path, "default": Path("results"), "help": "where everything is kept (results)"},
+    "--mnist": {"type": Path, "help": "a file or folder that holds MNIST"},
+    "--any-data": {"action": "store_true", "help": "accept a --mnist file that holds another data set"},
+    "names": {"nargs": "*", "metavar": "NAME", "help": "activations; all studied ones if none is named"},
+    "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
+    "first": {"type": Path, "metavar": "A", "help": "a results folder"},
+    "second": {"type": Path, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
+    "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
+}
+_DATA = ("--mnist", "--any-data")
+_PLAN = (
+    "experiments", "--target", "--seeds", "--first-seed", "--activations", "--quick", "--results", *_DATA,
+    "--workers", "--scheduler",
+)  # fmt: skip
 
-
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where everything is kept (results)")
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mnist", type=Path, help="a file or folder that holds MNIST")
-    parser.add_argument("--any-data", action="store_true", help="accept a --mnist file that holds another data set")
-
-
-def _add_editions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, metavar="A", help="a results folder")
-    parser.add_argument("second", type=Path, nargs="?", metavar="B", help="another; the committed edition if not said")
-    parser.add_argument("--all", action="store_true", help="list also the conclusions that agree")
-
-
-def _add_names(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="activations; all studied ones if none is named")
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("settings", nargs="+", metavar="FIELD=VALUE", help="as in activation=relu seed=0 depth=5")
-
-
-_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Callable[..., None], ...]]] = {
-    "all": (_all, "run every experiment of the target, then write the report", (_add_plan,)),
-    "run": (_run, "do the runs that are missing", (_add_plan,)),
-    "plan": (_plan, "what would run, and how long it would take", (_add_plan,)),
-    "report": (_report, "tables, figures and report from the records", (_add_results,)),
-    "verify": (_verify, "check every record's checksum and identity", (_add_results,)),
-    "compare": (_compare, "which conclusions of two editions agree or contradict each other", (_add_editions,)),
-    "train": (_train, "one run of any settings, printed and recorded", (_add_settings, _add_results, _add_data)),
+_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, ...]]] = {
+    "all": (_all, "run every experiment of the target, then write the report", _PLAN),
+    "run": (_run, "do the runs that are missing", _PLAN),
+    "plan": (_plan, "what would run, and how long it would take", _PLAN),
+    "report": (_report, "tables, figures and report from the records", ("--results",)),
+    "verify": (_verify, "check every record's checksum and identity", ("--results",)),
+    "compare": (_compare, "conclusions of two editions that agree or contradict", ("first", "second", "--all")),
+    "train": (_train, "one run of any settings, printed and recorded", ("settings", "--results", *_DATA)),
     "activations": (_activations, "the registry", ()),
-    "theory": (_theory, "what theory predicts for an activation", (_add_names,)),
-    "data": (_show_data, "get MNIST and verify it", (_add_data,)),
+    "theory": (_theory, "what theory predicts for an activation", ("names",)),
+    "data": (_show_data, "get MNIST and verify it", _DATA),
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (function, text, groups) in _COMMANDS.items():
+    for name, (function, text, options) in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
-        for group in groups:
-            group(command)
+        for option in options:
+            command.add_argument(option, **_OPTIONS[option])
         command.set_defaults(command=function)
     return parser

@@ -133,8 +133,8 @@ def test_help_lists_every_target(checkout: Path) -> None:
     assert phony is not None
     assert phony[1].split() == TARGETS
     assert re.findall(r"^make (\w+) +\w", shown.stdout, re.MULTILINE) == TARGETS
-    variables = {"SEEDS", "ACTIVATIONS", "WORKERS", "SCHEDULER", "MNIST", "REPEATS", "RESULTS", "PYTHON"}
-    assert set(re.findall(r"\b([A-Z]+)=", shown.stdout)) == variables
+    variables = "SEEDS ACTIVATIONS FIRST_SEED WORKERS SCHEDULER MNIST REPEATS RESULTS PYTHON"
+    assert set(re.findall(r"\b([A-Z_]+)=", shown.stdout)) == set(variables.split())
     assert shown.stdout == make(checkout, "help").stdout
     workers, reason = usual_workers()
     assert f"WORKERS is {workers} on this machine unless you say otherwise: {reason}" in shown.stdout
@@ -145,7 +145,8 @@ def test_variables_become_options(checkout: Path) -> None:
     assert study_arguments(checkout, "all") == ["all"]
     awkward = '/it\'s a "path"/$x;`y`/mnist.npz'
     given = ["SEEDS=3", "ACTIVATIONS=relu mish", "WORKERS=0", f"MNIST={awkward}", "SCHEDULER=tcp://h:1", "RESULTS=r"]
-    options = ["--seeds", "3", "--activations", "relu mish", "--mnist", awkward]
+    given += ["FIRST_SEED=7"]
+    options = ["--seeds", "3", "--activations", "relu mish", "--first-seed", "7", "--mnist", awkward]
     where = ["--workers", "0", "--scheduler", "tcp://h:1", "--results", "r"]
     assert study_arguments(checkout, "all", *given) == ["all", *options, *where]
     assert study_arguments(checkout, "all", SEEDS="3") == ["all", "--seeds", "3"]

@@ -20,10 +20,10 @@ TABLES = {
 }
 CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B = "contradicts", "compatible", "agrees", "only in A", "only in B"
 OUTCOMES = (CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B)  # in the order shown
-KINDS = ("headline", "finding", "claim", "depth")
+KINDS = ("headline", "finding", "cost", "claim", "depth")
 KEYS = ["kind", "question", "subject"]
 NUMBERS = ["estimate", "low", "high", "n"]
-DECIDED = {"better", "worse", "tie", "reproduced", "contradicted"}
+DECIDED = {"better", "worse", "tie", "cheaper", "dearer", "reproduced", "contradicted"}
 
 
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
@@ -44,6 +44,16 @@ def conclusions(tables: Tables) -> pd.DataFrame:
     kept = [part.reindex(columns=[*KEYS, "word", *NUMBERS]) for part in parts if len(part)]
     none = pd.DataFrame(columns=[*KEYS, "word", *NUMBERS])
     return pd.concat(kept, ignore_index=True).drop_duplicates(KEYS) if kept else none
+
+
+def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
+    """Return the headline, and what the table finds on the time of a training step, as a ratio to the reference's."""
+    if "cost_finding" not in verdict:
+        return _headline(verdict)
+    costs = verdict[verdict["step_ratio"].notna() & (verdict["step_ratio"] != 1)]
+    numbers = {"step_ratio": "estimate", "step_ratio_low": "low", "step_ratio_high": "high"}
+    renamed = costs.rename(columns={"activation": "subject", "cost_finding": "word"} | numbers)
+    return pd.concat([_headline(verdict), renamed.assign(kind="cost", question="cost")], ignore_index=True)
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +89,7 @@ def _depths(depths: pd.DataFrame) -> pd.DataFrame:
     return depths.assign(kind="depth", question="trained depth", subject=subject, word=words, estimate=depths["median"])
 
 
-_MAKERS = {"verdict": _headline, "verdict_findings": _findings, "claims": _claims, "trainable_depth": _depths}
+_MAKERS = {"verdict": _verdict, "verdict_findings": _findings, "claims": _claims, "trainable_depth": _depths}
 
 
 def _outcome(row: Mapping[str, Any]) -> str:

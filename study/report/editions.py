@@ -89,13 +89,13 @@ def _of(row: dict[str, Any]) -> str:
 
 
 def _said(row: dict[str, Any], edition: str) -> str:
-    """Show what an edition says, with its numbers; differences of accuracy are in points."""
+    """Show what an edition says, with its numbers; accuracies are in percent, their differences in points."""
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:
         return ""
     if row["kind"] == "depth":
         return f"{word} ({low:g} to {high:g}), n = {n:g}"
-    scale = 1 if row["kind"] == "claim" else 100
+    scale = 100 if row["kind"] in ("headline", "finding") else 1
     numbers = "" if estimate != estimate else " " + interval(estimate, low, high, scale, row["kind"] == "finding")
     return f"{word}{numbers}" + ("" if n != n else f", n = {n:g}")
 

@@ -1,6 +1,7 @@
 """Two editions of the study are compared conclusion by conclusion."""
 
 import itertools
+import math
 
 import pandas as pd
 import pytest
@@ -30,6 +31,12 @@ def headline(*recommended: str, remaining: str = "") -> Tables:
     places = {name: place for place, name in enumerate(recommended, start=1)}
     marks = {"remaining": [name in remaining.split() for name in names]} if remaining else {}
     return {"verdict": table.assign(recommended=table["activation"].map(places), **marks)}
+
+
+def cost(word: str, ratio: float = 1.2) -> Tables:
+    names = {"activation": ["relu", "gelu"], "recommended": [1, math.nan], "cost_finding": ["tie", word]}
+    ratios = {"step_ratio": [1, ratio], "step_ratio_low": [1, ratio - 0.1], "step_ratio_high": [1, ratio + 0.1]}
+    return {"verdict": pd.DataFrame(names | ratios)}
 
 
 def outcome(a: Tables, b: Tables) -> str:
@@ -68,6 +75,17 @@ def test_findings_contradict_each_other_where_both_are_decided(pair: tuple[str, 
 def test_claims_depths_and_headlines(a: Tables, b: Tables, expected: str) -> None:
     """Claims: reproduced against contradicted. Depths: ranges over seeds apart. Headlines: no activation in both."""
     assert outcome(a, b) == expected
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [(("dearer", "dearer"), AGREES), (("dearer", "undecided"), COMPATIBLE), (("cheaper", "dearer"), CONTRADICTS)],
+)
+def test_costs_are_findings_too(pair: tuple[str, str], expected: str) -> None:
+    """The reference has no cost beside itself, nor has an activation that was not timed."""
+    found = compare(cost(pair[0]), cost(pair[1]))
+    assert dict(found[["kind", "outcome"]].to_numpy()) == {"headline": AGREES, "cost": expected}
+    assert compare(cost(pair[0], math.nan), {})["kind"].tolist() == ["headline"]
 
 
 def test_what_one_edition_alone_concludes_contradicts_nothing() -> None:

@@ -19,12 +19,12 @@ def ledger() -> Ledger:
     activations = {name: {"theory": {"of": name, "rows": {"q": [1.0]}}} for name in ("relu", "gelu", "tanh", "gone")}
     found = Ledger(activations=activations, wall_seconds=1.5, command="make all")
     found.note("one", Plan(("relu", "gelu"), seeds=3), ["a", "b"], ["relu", "tanh"])
-    found.note("two", Plan(("gelu",), is_quick=True), ["c"], ["gelu"])
+    found.note("two", Plan(("gelu",), is_quick=True, first_seed=7), ["c"], ["gelu"])
     return found
 
 
 def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
-    """A plan read back has its activations, seeds and theory, and tanh's theory where runs use tanh."""
+    """A plan read back has its activations, seeds, first seed and theory, and tanh's theory where runs use tanh."""
     ledger().save(tmp_path / "plan.json")
     kept = Ledger.load(tmp_path / "plan.json")
     one, two = kept.plan("one"), kept.plan("two")
@@ -32,6 +32,7 @@ def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
         ("relu", "gelu"), 3, False, ["relu", "gelu", "tanh"],
     )  # fmt: skip
     assert (two.activations, two.seeds, two.is_quick, list(two.theory)) == (("gelu",), None, True, ["gelu"])
+    assert (one.first_seed, two.first_seed) == (0, 7)
     assert (kept.runs, kept.wall_seconds, kept.command) == ({"one": ["a", "b"], "two": ["c"]}, 1.5, "make all")
     assert kept.compared() == ["relu", "gelu"]
 
