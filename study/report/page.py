@@ -34,6 +34,7 @@ def compose(
         *(section for section in sections if not section.leads),
         Section(PAGES / "words.md"),
         Section(PAGES / "caveats.md"),
+        Section(PAGES / "editions.md"),
         Section(PAGES / "making.md", protocol=making),
     ]
     leading = [render(section, labels) for section in sections if section.leads]
