@@ -1,38 +1,103 @@
-"""The table of the editions before this one says what git's history holds."""
+"""Editions are read from results folders and from git, and compared in lines of text."""
 
-import io
-import math
-import re
+import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from repository import ROOT
+from repository import unpack_committed
 
-from study.report.rendering import PAGES
+from study import cli
+from study.analysis.editions import TABLES, compare
+from study.report import editions
 
-ROWS = [
-    [cell.strip() for cell in line.split("|")[1:4]]
-    for line in (PAGES / "editions.md").read_text(encoding="utf-8").splitlines()
-    if re.match(r"\| \d+ Nov.*, [0-9a-f]{7} \|", line)
-]
-
-
-def shown(commit: str, name: str) -> str:
-    """Return a file of results/ as committed; skip the test where history is not at hand."""
-    done = subprocess.run(
-        ["git", "show", f"{commit}:results/{name}"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else pytest.skip("this checkout has no history")
+Said = Callable[..., tuple[int, list[str], str]]
+OTHERS = {"better": "worse", "tie": "worse", "worse": "better"}
+FINDINGS = "tables/verdict_findings.csv"
 
 
-@pytest.mark.parametrize(("edition", "headline", "gelu"), ROWS, ids=[row[0] for row in ROWS])
-def test_an_edition_is_quoted_as_it_was_committed(edition: str, headline: str, gelu: str) -> None:
-    """Its headline, and GELU's tuned difference from ReLU in points with bounds rounded outward."""
-    commit = edition.split(", ")[1]
-    assert f"**{headline.strip('*').split(';')[0]}.**" in shown(commit, "README.md")
-    table = pd.read_csv(io.StringIO(shown(commit, "tables/comparisons.csv")))
-    rows = table[(table["experiment"] == "learning_rate") & (table["activation"] == "gelu")]
-    difference, low, high = 1e4 * rows.iloc[0][["difference", "ci_low", "ci_high"]].to_numpy(float)
-    quoted = [float(number) for number in re.findall(r"[+-]\d\.\d\d", gelu)]
-    assert quoted == pytest.approx([round(difference) / 100, math.floor(low) / 100, math.ceil(high) / 100])
+@pytest.fixture
+def edition(tmp_path: Path) -> Path:
+    """Return the results folder of the committed edition; `changed` edits a copy."""
+    unpack_committed(tmp_path, *(f"results/tables/{name}.csv" for name in TABLES))
+    return tmp_path / "results"
+
+
+def changed(edition: Path, table: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    """Copy the edition, change one of its tables, and return the copy."""
+    copy = edition.parent / "copy"
+    shutil.copytree(edition, copy)
+    change(pd.read_csv(copy / table)).to_csv(copy / table, index=False)
+    return copy
+
+
+@pytest.fixture
+def study(capsys: pytest.CaptureFixture[str]) -> Said:
+    def run(*arguments: object) -> tuple[int, list[str], str]:
+        code = cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return run
+
+
+def test_the_committed_edition_agrees_with_itself(study: Said, edition: Path) -> None:
+    """Read from git or from a folder, every conclusion agrees; `--all` lists each; the line of `make all` says so."""
+    code, (line,), _ = study("compare", edition)
+    assert code == 0
+    count = len(compare(editions.read(edition), editions.read(edition)))
+    assert count > 40
+    assert line == f"{count} conclusions: {count} agree, 0 compatible, 0 contradict"
+    code, lines, _ = study("compare", edition, edition, "--all")
+    assert (code, len(lines), lines[-1]) == (0, count + 2, line)
+    assert editions.in_one_line(edition).endswith(f"): {line}")
+
+
+def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(study: Said, edition: Path) -> None:
+    """Every decided finding is turned round: the lines of contradictions come first, and the summary counts them."""
+    copy = changed(
+        edition,
+        FINDINGS,
+        lambda table: table.assign(
+            finding=table["finding"].map(lambda word: OTHERS.get(word, word)),
+            difference=-0.00123, ci_low=-0.002, ci_high=-0.0004, n=42,
+        ),
+    )  # fmt: skip
+    code, lines, _ = study("compare", copy, edition)
+    assert code == 1
+    assert lines[1].startswith("contradicts")
+    assert " -0.123 [-0.200, -0.040], n = 42" in lines[1]
+    assert " 0 contradict" not in lines[-1]
+    assert editions.in_one_line(copy).endswith("; `study compare` lists them")
+
+
+def test_what_is_no_edition_is_named(study: Said, edition: Path) -> None:
+    """A folder without tables, a table that is none, one without its columns: exit 2 and the path."""
+    (edition.parent / "empty").mkdir()
+    without = changed(edition, FINDINGS, lambda table: table.drop(columns="finding"))
+    for folder, named in ((edition.parent / "empty", "verdict.csv"), (without, "has no column finding")):
+        code, _, said = study("compare", edition, folder)
+        assert code == 2
+        assert str(folder) in said
+        assert named in said
+    (edition / FINDINGS).write_bytes(b'"\xff')
+    code, _, said = study("compare", edition, without)
+    assert (code, f"{FINDINGS} of {edition} is not a table" in said) == (2, True)
+
+
+def test_outside_git_it_is_said(study: Said, edition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2 for `study compare A`; `make all` says one sentence and goes on. So without git, and without results."""
+    monkeypatch.setattr(editions, "ROOT", edition)
+    for path in (None, str(edition)):  # the second: no git on the PATH
+        if path:
+            monkeypatch.setenv("PATH", path)
+        code, _, said = study("compare", edition)
+        assert (code, "is not a git checkout" in said) == (2, True)
+    assert editions.in_one_line(edition).startswith("not compared with the committed edition: ")
+    monkeypatch.undo()
+    for words in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c", "--allow-empty"]):
+        subprocess.run(["git", *words], cwd=edition, check=True)
+    monkeypatch.setattr(editions, "ROOT", edition)
+    assert "holds no conclusions" in study("compare", edition)[2]
