@@ -17,7 +17,7 @@ import tensorflow as tf
 class Activation:
     """Describe one activation function phi, applied elementwise to the pre-activations z of hidden layers.
 
-    `function` maps a float tensor of any shape to one of the same shape and dtype; TensorFlow can differentiate it.
+    `function` maps a float tensor of any shape to one of the same shape and dtype; study/fitness.py says what is fit.
     `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains nothing.
     An entry with `studied=False` runs only if it is asked for by name.
     """
@@ -30,7 +30,7 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """Say why an entry of the registry cannot be trained."""
+    """Say why an entry of the registry is not fit for the study: what was found, and what is wanted."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.
@@ -187,32 +187,3 @@ def curve(activation: Activation) -> dict[str, list[float]]:
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)
     return {"x": x.tolist(), "value": value.tolist(), "derivative": derivative.tolist()}
-
-
-def check(activation: Activation) -> None:
-    """Raise ActivationError, with the reason, if the entry cannot be trained."""
-    for dtype in ("float32", "float64"):
-        points = np.append(np.linspace(-100, 100, 2001), [-0.0]).astype(dtype).reshape(2, 1001)
-        try:
-            value = activation.function(tf.constant(points))
-            _check_shape(value, points)
-            values, derivatives = value_and_derivative(activation.function, points)
-        except ActivationError:
-            raise
-        except Exception as error:
-            raise ActivationError(f"raises {type(error).__name__} on a {dtype} tensor: {error}") from error
-        for what, numbers in (("value", values), ("derivative", derivatives)):
-            if not np.isfinite(numbers).all():
-                where = points[~np.isfinite(numbers)][0]
-                raise ActivationError(f"has a {what} that is not finite at z = {where:g}; it must be on [-100, 100]")
-        if not derivatives.any():
-            raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")
-
-
-def _check_shape(value: object, points: np.ndarray) -> None:
-    if not isinstance(value, tf.Tensor):
-        raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
-    if value.shape != points.shape:
-        raise ActivationError(f"returns shape {tuple(value.shape)} for {points.shape}; it must keep the shape")
-    if value.dtype.name != points.dtype.name:
-        raise ActivationError(f"returns {value.dtype.name} for {points.dtype.name}; it must keep the dtype")

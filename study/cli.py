@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -193,11 +193,27 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _activations(options: argparse.Namespace) -> int:
-    for name, entry in _registry().items():
+    registry = _registry()
+    for name, entry in registry.items():
         mark = "*" if entry.studied else " "
         print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
     print("* studied unless ACTIVATIONS says otherwise")
-    return DONE
+    return _each_fit(registry, registry, lambda name: None)
+
+
+def _each_fit(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
+    """Call `show` for each activation that is fit for the study; complain of the others."""
+    from study.activations import ActivationError
+    from study.fitness import check
+
+    code = DONE
+    for name in names:
+        try:
+            check(registry[name])
+            show(name)
+        except ActivationError as error:
+            code = _complain(f"activation {name!r} would be refused: it {error}", SOME_FAILED)
+    return code
 
 
 def _theory(options: argparse.Namespace) -> int:
@@ -207,8 +223,7 @@ def _theory(options: argparse.Namespace) -> int:
 
     names = options.names or [name for name, entry in registry.items() if entry.studied]
     check_activations(names, registry)
-    print("\n\n".join(describe(name) for name in names))
-    return DONE
+    return _each_fit(names, registry, lambda name: print(describe(name)))
 
 
 def _show_data(options: argparse.Namespace) -> int:

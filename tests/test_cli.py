@@ -278,6 +278,9 @@ def test_a_broken_entry_is_refused_and_the_others_go_on(
         assert "activation 'broken' was refused: it has a value that is not finite" in said
         assert list(started(fake)) == ["relu 0", "relu 1"]
         assert study("all", *RUN[1:], "--activations", "broken")[0] == 1
+        code, shown, said = study("activations")
+        assert (code, "  tanh " in shown) == (1, True)
+        assert "activation 'broken' would be refused: it has a value that is not finite" in said
     assert "broken was refused" in Path("results/README.md").read_text()
 
 

@@ -5,7 +5,7 @@ One copy of the library lives through four commands, and the tests look at what 
 1. `study all` with ReLU and sigmoid, two seeds, two epochs, in two processes.
 2. The same again, with nothing to do.
 3. `study report`, which draws everything again.
-4. A record is cut short, an activation is added to the registry and two broken ones; ReLU gets another label, and the
+4. A record is cut short, an activation is added to the registry and four unfit ones; ReLU gets another label, and the
    training loop another docstring and comment. `study all` again, in one process and a strange environment.
 """
 
@@ -33,8 +33,10 @@ pytestmark = pytest.mark.timeout(900)  # the first test waits for everything
 
 ADDED = """\
     "arctan": Activation(function=tf.math.atan, label="Arctan", formula=r"\\\\arctan z", source="a test"),
-    "half": Activation(function=lambda z: tf.math.log(z), label="Half", formula="z", source="a test"),
-    "narrow": Activation(function=lambda z: tf.cast(z, tf.float16), label="Narrow", formula="z", source="a test"),
+    "half": Activation(lambda z: tf.math.log(z), "Half", "z", "a test"),
+    "soft": Activation(tf.nn.softmax, "Soft", "z", "a test"),
+    "branch": Activation(lambda z: z * 2 if tf.reduce_max(tf.abs(z)) > 0 else z, "Branch", "z", "a test"),
+    "rough": Activation(lambda z: z + tf.sin(1e6 * z) / 1e3, "Rough", "z", "a test"),
 """
 CONTRACT = {  # columns that readers of the tables rely on
     "accuracy": ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"],
@@ -256,7 +258,12 @@ def test_a_new_label_is_shown_everywhere(life: Life) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("half", "has a value that is not finite at z = -100"), ("narrow", "returns float16 for float32")],
+    [
+        ("half", "has a value that is not finite at z = -100"),
+        ("soft", "has the value .* it must be elementwise"),
+        ("branch", "raises OperatorNotAllowedInGraphError .* without an if of Python"),
+        ("rough", "is smooth on none of .* panels .* theory cannot integrate it"),
+    ],
 )
 def test_a_broken_entry_is_refused_by_name_and_the_rest_goes_on(life: Life, name: str, reason: str) -> None:
     """Exit 1; said in the terminal and in the report with the reason; not one run of it was tried."""

@@ -62,39 +62,49 @@ def describe(
 ) -> tuple[Entries, dict[str, str]]:
     """Describe each good activation among `names`, in the registry's order, and say why the others are refused.
 
-    `square_norms` are the ||x||^2 of the training images, or a sample of them; `kept` is what was recorded before. The
-    curve and theory are computed again only if the `basis` has changed: the activation, theory's code, the networks or
-    the images.
+    `square_norms` are the ||x||^2 of the training images, or a sample of them; `kept` is what was recorded before. An
+    activation is refused if it is not fit for the study, or if its curve or its theory cannot be computed: the critical
+    initialisation, which is trained, comes from theory.
     """
     environment.start_tensorflow()
-    from study.activations import REGISTRY, ActivationError, check, curve, fingerprint
+    from study.activations import REGISTRY, ActivationError
+    from study.fitness import check
 
     described: Entries = {}
     refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
-    inputs = [json.loads(json.dumps(NETWORKS)), [round(square, 6) for square in square_norms]]
     for position, (name, entry) in enumerate(REGISTRY.items()):
-        if name not in names:
-            continue
-        try:
-            check(entry)
-        except ActivationError as error:
-            refused[name] = str(error)
-            continue
-        code, old = [fingerprint(entry), source_fingerprint(THEORY)], kept.get(name, {})
-        basis = [*code, *inputs]
-        is_known = old.get("basis") == basis
-        scales = _scales(name, grids, old["theory"]["depth_scales"] if old else {}, code)
-        described[name] = {
-            "label": entry.label,
-            "formula": entry.formula,
-            "source": entry.source,
-            "position": position,
-            "fingerprint": code[0],
-            "basis": basis,
-            "curve": old["curve"] if is_known else curve(entry),
-            "theory": {**(old["theory"] if is_known else _theory(name, square_norms)), "depth_scales": scales},
-        }
+        if name in names:
+            try:
+                check(entry)
+                described[name] = {"position": position, **_description(name, square_norms, kept.get(name, {}), grids)}
+            except ActivationError as error:
+                refused[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - any error of an entry is its own, and the others go on
+                refused[name] = f"cannot be described: {error} ({type(error).__name__}); its theory must be computable"
     return described, refused
+
+
+def _description(name: str, square_norms: Sequence[float], old: Mapping[str, Any], grids: Grids) -> dict[str, Any]:
+    """Describe one activation. The curve and theory of the `old` description stay if its `basis` has not changed.
+
+    The basis is the activation, theory's code, the networks and the images.
+    """
+    from study.activations import REGISTRY, curve, fingerprint
+
+    entry = REGISTRY[name]
+    code = [fingerprint(entry), source_fingerprint(THEORY)]
+    basis = [*code, json.loads(json.dumps(NETWORKS)), [round(square, 6) for square in square_norms]]
+    is_known = old.get("basis") == basis
+    scales = _scales(name, grids, old["theory"]["depth_scales"] if old else {}, code)
+    return {
+        "label": entry.label,
+        "formula": entry.formula,
+        "source": entry.source,
+        "fingerprint": code[0],
+        "basis": basis,
+        "curve": old["curve"] if is_known else curve(entry),
+        "theory": {**(old["theory"] if is_known else _theory(name, square_norms)), "depth_scales": scales},
+    }
 
 
 def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:

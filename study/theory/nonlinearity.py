@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from study.activations import value_and_derivative
+from study.activations import ActivationError, value_and_derivative
 
 Array = np.ndarray
 Evaluate = Callable[[Array], tuple[Array, Array]]
@@ -24,10 +24,6 @@ KINK_SIDE, JUMP = 1e-9, 1e-6  # phi' differs by more than JUMP between the point
 MOST_PANELS = 20_000
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
-
-
-class RoughActivationError(ValueError):
-    """Say that an activation cannot be split into few smooth panels, so that its integrals would be wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +78,8 @@ def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
         found.append(middle[rough])
         left, right = np.append(left[rough], middle[rough]), np.append(middle[rough], right[rough])
         if left.size > MOST_PANELS:
-            raise RoughActivationError(f"is smooth on none of {left.size} panels: too rough or noisy to integrate")
+            wanted = "it must be smooth but at few kinks, or theory cannot integrate it"
+            raise ActivationError(f"is smooth on none of {left.size} panels of [-{REACH:g}, {REACH:g}]; {wanted}")
     return np.unique(np.concatenate(found)), np.concatenate(kinks)
 
 

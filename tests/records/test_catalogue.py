@@ -99,6 +99,23 @@ def test_theory_is_computed_again_when_its_basis_changes(
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
 
 
+@pytest.mark.parametrize(("owner", "what"), [(synthetic, "fingerprint"), (synthetic, "curve"), (catalogue, "_theory")])
+def test_any_error_of_an_activation_is_its_own(
+    computed: Counter[str], monkeypatch: pytest.MonkeyPatch, owner: Any, what: str
+) -> None:
+    """Its fingerprint, curve or theory raises: it is refused with the error's message, and the next is described."""
+
+    def raises(*arguments: Any) -> None:
+        monkeypatch.undo()
+        synthetic.install(monkeypatch)
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(owner, what, raises)
+    found, refused = catalogue.describe(["relu", "tanh"], SQUARES, {}, {})
+    assert list(found) == ["tanh"]
+    assert refused["relu"].startswith("cannot be described: by nothing (ZeroDivisionError); ")
+
+
 def test_an_activation_that_is_bad_or_unknown_is_refused_by_name(computed: Counter[str]) -> None:
     """The others are described all the same, in the registry's order, whatever order they are asked in."""
     synthetic.REGISTRY["bad"] = synthetic.Activation(lambda z: z * float("nan"), "Bad")

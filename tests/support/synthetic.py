@@ -220,7 +220,8 @@ def install(monkeypatch) -> None:
     from study.runner import timing, workers
 
     here = sys.modules[__name__]
-    for package, name in (("study", "activations"), ("study.engine", "training"), ("study.cost", "stopwatch")):
+    replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
+    for package, name in (module.rsplit(".", 1) for module in replaced):
         monkeypatch.setitem(sys.modules, f"{package}.{name}", here)
         monkeypatch.setattr(importlib.import_module(package), name, here, raising=False)
     monkeypatch.setattr(catalogue, "_theory", theory)

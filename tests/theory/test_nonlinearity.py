@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from study.activations import REGISTRY, value_and_derivative
-from study.theory.nonlinearity import RoughActivationError, from_tensorflow, nonlinearity
+from study.activations import REGISTRY, ActivationError, value_and_derivative
+from study.theory.nonlinearity import from_tensorflow, nonlinearity
 
 KINKS = {"relu": [0], "leaky_relu": [0], "selu": [0], "relu6": [0, 6], "hard_swish": [-3, 3]}
 
@@ -24,7 +24,7 @@ def test_kinks_may_lie_anywhere():
 def test_a_function_that_is_nowhere_smooth_is_refused():
     """Noise is an error, not a wrong integral."""
     noise = np.random.default_rng(0)
-    with pytest.raises(RoughActivationError):
+    with pytest.raises(ActivationError):
         nonlinearity(lambda x: (x + noise.standard_normal(x.shape), np.ones_like(x)))
 
 

@@ -1,0 +1,103 @@
+"""Check that an entry of the registry is fit for the study, before any of its runs.
+
+An entry is fit if its function is elementwise, pure, differentiable, finite on [-100, 100] and one that XLA compiles,
+and if it keeps the shape and the dtype.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from study.activations import Activation, ActivationError, value_and_derivative
+
+Function = Callable[[tf.Tensor], tf.Tensor]
+
+POINTS = np.append(np.linspace(-100, 100, 2001), -0.0)
+PART = slice(1300, 500, -1)  # the points from 30 down to -50: another shape, order, sum, maximum and minimum
+SAME = {"float32": 1e-4, "float64": 1e-9}  # largest difference, per unit of max(1, |value|), that rounding explains
+
+
+def check(activation: Activation) -> None:
+    """Raise ActivationError, with what was found and what is wanted, if the entry is not fit for the study."""
+    function = activation.function
+    if not callable(function):
+        raise ActivationError(f"has a function of type {type(function).__name__}; it must be callable")
+    for dtype in ("float32", "float64"):
+        points = POINTS.astype(dtype)
+        whole = _evaluate(function, points.reshape(2, -1)).reshape(2, -1)
+        part = _evaluate(function, points[PART])
+        company = f"beside {points.size - 1} other values of z and {{}} beside {part.shape[1] - 1}"
+        _compare(whole[:, PART], part, points[PART], company, "be elementwise: it must depend on its own z alone")
+        if not whole[1].any():
+            raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")
+    _compile(function)
+
+
+def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
+    """Return phi and phi' at the points, stacked, after two calls of `function` that must agree."""
+    dtype = points.dtype.name
+    try:
+        value = function(tf.constant(points))
+        _check_kind(value, points)
+        found = np.stack(value_and_derivative(function, points))
+    except ActivationError:
+        raise
+    except Exception as error:
+        raise ActivationError(f"raises {_brief(error)} on a {dtype} tensor; it must take any float tensor") from error
+    for what, numbers in zip(("value", "derivative"), found, strict=True):
+        if not np.isfinite(numbers).all():
+            where = points[~np.isfinite(numbers)][0]
+            raise ActivationError(f"has a {what} that is not finite at z = {where:g}; it must be on [-100, 100]")
+    again = "in one call and {} in the next"
+    _compare(value.numpy()[None], found[:1], points, again, "be a pure function, without state or random numbers")
+    return found
+
+
+def _check_kind(value: object, points: np.ndarray) -> None:
+    """Demand a tensor of the points' shape and dtype."""
+    if not isinstance(value, tf.Tensor):
+        raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
+    if value.shape != points.shape:
+        raise ActivationError(f"returns shape {tuple(value.shape)} for {points.shape}; it must keep the shape")
+    if value.dtype.name != points.dtype.name:
+        raise ActivationError(f"returns {value.dtype.name} for {points.dtype.name}; it must keep the dtype")
+
+
+def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: str, wanted: str) -> None:
+    """Demand that two arrays (columns, *shape of the points) of phi, or of phi and phi', are equal up to rounding."""
+    for what, one, other in zip(("value", "derivative"), first, second, strict=False):
+        differs = np.abs(one - other) > SAME[points.dtype.name] * np.maximum(1, np.abs(one))
+        if differs.any():
+            z, a, b = (numbers[differs][0] for numbers in (points, one, other))
+            raise ActivationError(f"has the {what} {a:g} at z = {z:g} {when.format(f'{b:g}')}; it must {wanted}")
+
+
+def _compile(function: Function) -> None:
+    """Demand that XLA compiles the function and its derivative as the engine does: without autograph or variables."""
+
+    def both(z: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            value = function(z)
+        return [value, tape.gradient(value, z)]
+
+    points = tf.constant(POINTS.astype("float32").reshape(11, -1))
+    program = tf.function(both, jit_compile=True, autograph=False)
+    try:
+        traced = program.get_concrete_function(points)
+    except Exception as error:
+        wanted = "it must use tensor operations alone, without an if of Python on values and without numpy"
+        raise ActivationError(f"raises {_brief(error)} when TensorFlow traces it; {wanted}") from error
+    if any(captured.dtype == tf.resource for captured in traced.captured_inputs):
+        raise ActivationError("reads a tf.Variable; it must depend on z alone")
+    try:
+        program.experimental_get_compiler_ir(points)(stage="hlo")  # finds what XLA lacks; machine code takes 0.2 s more
+    except Exception as error:
+        raise ActivationError(f"raises {_brief(error)} when XLA compiles it; it must use operations of XLA") from error
+
+
+def _brief(error: Exception) -> str:
+    """Return the error's type and the first sentence of its message."""
+    message = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+    return f"{type(error).__name__} ({message[:200]})"
