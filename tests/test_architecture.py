@@ -8,7 +8,10 @@ from pathlib import Path
 
 from synthetic import ROOT, environment
 
-WITH_TENSORFLOW = ("study/activations.py", "study/engine/", "study/theory/", "study/cost/", "study/runner/preloaded.py")
+WITH_TENSORFLOW = (
+    *("study/activations.py", "study/fitness.py", "study/runner/preloaded.py"),
+    *("study/engine/", "study/theory/", "study/cost/"),
+)
 
 
 def modules() -> list[str]:

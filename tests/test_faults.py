@@ -70,6 +70,27 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "log"
 
 
+@contextlib.contextmanager
+def started_study(asked: list[str], how: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the study in a process and a session of its own, and kill it at the end if it is still there."""
+    variables = environment(**{VARIABLE: how})
+    running = subprocess.Popen(
+        command(*asked), env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def wait_until(is_so, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts are forked, to have many of them in a few seconds")
 def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
     """After each SIGKILL the next attempt goes on. No finished run is lost or repeated; no debris is left or counted.
@@ -158,27 +179,6 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
         assert cli.main(words("run", tmp_path / name, data)) == 0
         assert contents(tmp_path / name) == undisturbed
         assert sum((started(logs[name]) - before).values()) == 8 - len(kept)
-
-
-@contextlib.contextmanager
-def started_study(asked: list[str], how: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the study in a process and a session of its own, and kill it at the end if it is still there."""
-    variables = environment(**{VARIABLE: how})
-    running = subprocess.Popen(
-        command(*asked), env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    with running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def wait_until(is_so, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def test_the_disk_is_full_from_the_nth_write_on(
@@ -282,14 +282,6 @@ def test_two_runs_on_one_folder(
     assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
-def test_elsewhere_the_records_are_the_same(tmp_path: Path, data: Path, undisturbed: dict[str, bytes]) -> None:
-    """Other folder, time zone, language and hash seed: the same scientific content, byte for byte."""
-    results = tmp_path / "ein anderer Ort"
-    variables = {"TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
-    assert run_study(*words("run", results, data), **variables).returncode == 0
-    assert contents(results) == undisturbed
-
-
 BROUGHT = {
     "KERAS_BACKEND": "jax",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -297,36 +289,35 @@ BROUGHT = {
     "LC_ALL": "tr_TR.UTF-8",
     "PYTHONHASHSEED": "2",
 }
-WHOSE = ("ours", "theirs")
 NOBODY = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = getpwuid\n"  # no entry for any user
 
 
 @pytest.mark.skipif(os.name != "posix", reason="umask and users of POSIX")
-def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path, fake: Path) -> None:
+@pytest.mark.usefixtures("fake")
+def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path) -> None:
     """The records, and the figures to the byte, are the same as in this process, without a warning or a traceback.
 
-    Theirs are two processes without HOME, of a user without an entry, with umask 077. Their temporary folder has a long
-    path and a blank; a notebook's and Keras' variables name other backends.
+    Theirs are two processes without HOME, of a user without an entry, with umask 077, in another folder, language, time
+    zone and hash seed. Their temporary folder has a long path and a blank; variables name other backends.
     """
     temporary = tmp_path / "a b".ljust(100 - len(str(tmp_path)), "x")
     temporary.mkdir()
     (temporary / "sitecustomize.py").write_text(NOBODY)
-    asked = ("--activations", "relu")
     variables = environment(TMPDIR=str(temporary), **BROUGHT)
     variables["PYTHONPATH"] += os.pathsep + str(temporary)
     for name in ("HOME", "DISPLAY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
         variables.pop(name, None)
+    ours, theirs = tmp_path / "ours", tmp_path / "ein anderer Ort"
+    asked = ("--activations", "relu")
     done = subprocess.run(
-        command(*words("all", tmp_path / "theirs", data, *asked, workers=2)),
+        command(*words("all", theirs, data, *asked, workers=2)),
         env=variables, umask=0o077, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not re.search("warning|error|traceback", done.stderr, re.IGNORECASE)
-    assert cli.main(words("all", tmp_path / "ours", data, *asked)) == 0
-    assert contents(tmp_path / "theirs") == contents(tmp_path / "ours")
-    figures = [
-        {path.name: path.read_bytes() for path in (tmp_path / who).glob("figures/*")} for who in ("ours", "theirs")
-    ]
+    assert cli.main(words("all", ours, data, *asked)) == 0
+    assert contents(theirs) == contents(ours)
+    figures = [{path.name: path.read_bytes() for path in folder.glob("figures/*")} for folder in (ours, theirs)]
     assert len(figures[0]) > 4
     assert figures[0] == figures[1]
 
@@ -438,47 +429,37 @@ def test_gradients_of_exactly_zero(strange: tuple[Path, int]) -> None:
     assert not re.search(r"\b(nan|inf)\b", picture.lower())
 
 
-class Elements(HTMLParser):
-    """The elements of a page with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
+def elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    """Return the elements of a page with their attributes."""
+    found: list[tuple[str, dict[str, str | None]]] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, dict(attributes)))  # type: ignore[method-assign]
+    parser.feed(page)
+    return found
 
 
-def test_hostile_texts_in_the_readme(strange: tuple[Path, int]) -> None:
-    """Rendered, the page holds no element and asks for no address but what the report itself puts there."""
+PLACES = r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+"
+
+
+def test_hostile_texts_on_both_pages(strange: tuple[Path, int]) -> None:
+    """README.md, rendered, and report.html show the texts as they are, and ask for no address outside the folder.
+
+    The README has no element but those of Markdown; report.html has no script and no handler.
+    """
     text = (strange[0] / "README.md").read_text()
-    page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
-    elements = Elements(page).found
-    plain = {"h1", "h2", "p", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code"}
-    assert {tag for tag, _ in elements} - plain <= {"img", "a"}
-    for tag, attributes in elements:
-        assert attributes.keys() <= {"style", "src", "alt", "href"}
-        if tag in ("img", "a"):
-            assert re.fullmatch(
-                r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+",
-                str(attributes.get("src") or attributes.get("href")),
-            )
-    for literal in ("<script>alert(1)</script>![x](http://x/y.png)`*|$x$ \\", "<img src=x onerror=alert(1)>", OTHER):
-        assert literal.replace("<", "&lt;").replace(">", "&gt;") in page
     assert "\x1b" not in text
-
-
-def test_hostile_texts_on_the_page(strange: tuple[Path, int]) -> None:
-    """report.html has no script, no handler, no address outside the folder, and shows the texts as they are."""
+    readme = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
     page = (strange[0] / "report.html").read_text()
-    for tag, attributes in Elements(page).found:
+    for tag, attributes in [*elements(readme), *elements(page)]:
         assert tag not in ("script", "iframe", "object", "link", "form")
         assert not [name for name in attributes if name.startswith("on")]
         for name in {"src", "href"} & attributes.keys():
-            assert re.fullmatch(
-                r"(figures|tables)(/\w+\.(png|svg|tex|md))?/?|report\.html|#[\w-]+", str(attributes[name])
-            )
+            assert re.fullmatch(PLACES, str(attributes[name]))
+    plain = {"h1", "h2", "p", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code"}
+    assert {tag for tag, _ in elements(readme)} <= plain | {"img", "a"}
+    assert {name for _, attributes in elements(readme) for name in attributes} <= {"style", "src", "alt", "href"}
+    for literal in (LABEL, "<img src=x onerror=alert(1)>", OTHER):
+        assert literal.replace("<", "&lt;").replace(">", "&gt;") in readme
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
