@@ -120,8 +120,8 @@ def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Styl
             "Activation": style.labels[row["activation"]],
             "n": row["n"],
             "diverged": row["diverged"],
-            "last weights": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
-            "best validation": fmt.interval(
+            "accuracy of the last weights": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
+            "accuracy at the lowest validation loss": fmt.interval(
                 row["best_test_accuracy_mean"], row["best_ci_low"], row["best_ci_high"], 100
             ),
             "epochs": f"{row['epochs_mean']:.1f}",

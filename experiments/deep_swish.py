@@ -47,7 +47,7 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the best validation accuracies seed by seed, and count the networks that trained."""
+    """Compare the validation accuracies seed by seed, and count the networks that trained."""
     runs, history = runs_frame(records), history_frame(records)
     is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
     trained = rate_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")

@@ -49,7 +49,7 @@ def _settings(init: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Summarise the best validation accuracy under each initialisation."""
+    """Summarise the validation accuracy at the lowest validation loss under each initialisation."""
     runs, history = runs_frame(records), history_frame(records)
     accuracy = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     epochs = summarise(runs, "epochs", "init").rename(columns={"mean": "epochs_mean"})

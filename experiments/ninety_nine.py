@@ -64,7 +64,7 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 
 def _trials(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean best validation accuracy at each point of the grid."""
+    """Return the mean validation accuracy at the lowest validation loss at each point of the grid."""
     trials = runs[runs["seed"] < plan.first_seed + FIRST_FINAL_SEED]
     return summarise(trials, "best_validation_accuracy", KEYS, is_share=True)
 

@@ -118,7 +118,7 @@ CLAIMS: dict[str, Claim] = {
         "Swish trains at 40 to 50 layers where ReLU fails.",
         "Ramachandran, Zoph & Le 2017, section 5 (fully connected networks on MNIST)",
         "batch normalisation and dropout, 45 hidden layers",
-        {"difference": "best validation accuracy of Swish minus ReLU's, 45 hidden layers"},
+        {"difference": "validation accuracy at the lowest validation loss of Swish minus ReLU's, 45 hidden layers"},
         target="claims",
     ),
     "P4": Claim(
@@ -145,8 +145,8 @@ CLAIMS: dict[str, Claim] = {
         "Lippe, UvA deep learning tutorial 3 (on Fashion-MNIST)",
         "hidden 512-256-256-128, SGD 0.01, momentum 0.9, batch 256, up to 50 epochs",
         {
-            "keras": "best validation accuracy, Keras' default initialisation",
-            "torch": "best validation accuracy, PyTorch's default initialisation",
+            "keras": "validation accuracy at the lowest validation loss, Keras' default initialisation",
+            "torch": "validation accuracy at the lowest validation loss, PyTorch's default initialisation",
         },
         target="claims",
     ),

@@ -16,9 +16,9 @@ DEEP = 5  # hidden layers from which a factor per layer is given
 
 
 def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Return per group of `by` the mean best validation accuracy with its interval, and the share of runs that trained.
+    """Return per group of `by` the mean `best_validation_accuracy` with its interval, and the share of runs that trained.
 
-    A run has trained if its best validation accuracy is at least TRAINED_LEVEL. A run that diverged has not.
+    A run has trained if this accuracy is at least TRAINED_LEVEL. A run that diverged has not.
     """
     keys = list(by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])

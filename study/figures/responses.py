@@ -113,7 +113,7 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
     beside = "; activations side by side" if len(names) > 1 else ""
     note = "\n×: a seed diverged" if (rates["diverged"] > 0).any() else ""
     panel.set_xlabel(f"learning rate (log scale; ring: chosen on validation{beside}){note}")
-    panel.set_ylabel(f"best validation accuracy\n{ERROR_SCALE}")
+    panel.set_ylabel(f"validation accuracy at the lowest validation loss\n{ERROR_SCALE}")
     return figure
 
 
