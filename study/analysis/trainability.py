@@ -16,7 +16,7 @@ DEEP = 5  # hidden layers from which a factor per layer is given
 
 
 def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Return per group of `by` the mean `best_validation_accuracy` with its interval, and the share of runs that trained.
+    """Return per group of `by` the mean `best_validation_accuracy` with its interval, and the share of runs that train.
 
     A run has trained if this accuracy is at least TRAINED_LEVEL. A run that diverged has not.
     """
