@@ -1,10 +1,14 @@
 """What several tests share: one thread and no accelerator, a small data set, and the network worked out in numpy."""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic
 
+from study import cli
 from study.data.mnist import Dataset
 from study.runner import surroundings
 
@@ -32,6 +36,37 @@ def tiny_data() -> Dataset:
         return ink.astype(np.uint8), labels.astype(np.uint8)
 
     return Dataset(*draw(1303), *draw(40), checksum="tiny data of the tests", source="drawn by the tests")
+
+
+@pytest.fixture
+def command_line(capsys: pytest.CaptureFixture[str]) -> Iterator[synthetic.Said]:
+    """Yield the `study` command of this process: it returns exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's own way
+            code = int(str(end.code))
+        return code, *capsys.readouterr()
+
+    with synthetic.signals_kept():
+        yield run
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Install the fake engine and go to a folder with data.npz; return the log of the runs it starts, not there yet."""
+    synthetic.install(monkeypatch)
+    monkeypatch.setenv(synthetic.VARIABLE, synthetic.told(tmp_path / "log"))
+    monkeypatch.chdir(tmp_path)
+    synthetic.write_data(tmp_path / "data.npz")
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def study(fake: Path, command_line: synthetic.Said) -> synthetic.Said:
+    """Return the `study` command with the fake engine, in that folder."""
+    return command_line
 
 
 @pytest.fixture

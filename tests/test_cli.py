@@ -5,54 +5,20 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import synthetic
-from synthetic import VARIABLE, command, environment, signals_kept, started, told, write_data
+from synthetic import VARIABLE, Said, command, environment, started, told, write_data
 
 import experiments
 from study import cli
 from study.records.ledger import Ledger
 from study.records.store import Store
 from study.report.assembly import joint_style
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    with signals_kept():
-        yield
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Install the fake engine; return the log of the runs it starts, which does not exist until the first."""
-    synthetic.install(monkeypatch)
-    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
-    monkeypatch.chdir(tmp_path)
-    write_data(tmp_path / "data.npz")
-    return tmp_path / "log"
-
-
-Said = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def study(fake: Path, capsys: pytest.CaptureFixture[str]) -> Said:
-    """Return the command as a function that returns exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse's own way
-            code = int(str(end.code))
-        return code, *capsys.readouterr()
-
-    return run
-
+from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data")
 RUN = ("run", "baseline", *DATA, "--workers", "0", "--seeds", "2")
@@ -91,15 +57,6 @@ def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypat
     assert sum(started(fake).values()) == 3
 
 
-def test_what_failed_is_tried_again_each_time(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ended with failures is never taken for one that is finished."""
-    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)
-    monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
-    for times in (1, 2):
-        assert study("all", *RUN[1:], "--activations", "relu")[0] == 1
-        assert started(fake) == {"relu 0": times, "relu 1": 1}
-
-
 def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None:
     """Names separated by blanks or commas, also ones that are not studied by default; in the registry's order."""
     assert study(*RUN, "--activations", "tanh, relu")[0] == 0
@@ -117,6 +74,8 @@ def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None
         (("--activations", " , "), ["activations is empty"]),
         (("--seeds", "0"), ["seeds is 0", "at least 1"]),
         (("--seeds", "many"), ["--seeds", "many"]),
+        (("--first-seed", "-1"), ["first_seed is -1", "from 0 to"]),
+        (("--first-seed", "4294967296"), ["first_seed is 4294967296", "from 0 to"]),
         (("--workers", "-1"), ["workers is -1", "at least 0"]),
     ],
 )
@@ -145,48 +104,28 @@ TRAIN = ("train", *DATA)
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ("learning_rate=0", ["learning_rate is 0"]),
-        ("learning_rate=-0.1", ["learning_rate is -0.1"]),
-        ("learning_rate=nan", ["learning_rate is nan"]),
-        ("learning_rate=NaN", ["learning_rate is nan"]),
-        ("learning_rate=inf", ["learning_rate is inf"]),
-        ("learning_rate=-Infinity", ["learning_rate is -inf"]),
-        ("learning_rate=1e999", ["learning_rate is inf"]),
-        ("learning_rate=fast", ["learning_rate is 'fast'"]),
-        ("depth=0", ["depth is 0"]),
-        ("depth=1.5", ["depth is 1.5"]),
-        ("seed=-1", ["seed is -1"]),
-        ("seed=true", ["seed is True"]),
-        ("seed=", ["seed is ''"]),
-        ("batch=null", ["batch is None"]),
-        ("width=[100,100]", ["width is (100, 100)"]),
-        ("optimizer=adm", ["optimizer is 'adm'", "adam", "sgd"]),
-        ("activation=", ["activation is ''"]),
-        (
-            "depth=0 seed=-1 learning_rate=nan batch=0",
-            ["depth is 0", "seed is -1", "learning_rate is nan", "batch is 0"],
-        ),
-        ("dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
-        ("activation=rellu", ["unknown activation 'rellu'", "relu"]),
+        ("activation=relu seed=0 learning_rate=NaN", ["learning_rate is nan"]),
+        ("activation=relu seed=0 learning_rate=-Infinity", ["learning_rate is -inf"]),
+        ("activation=relu seed=0 learning_rate=1e999", ["learning_rate is inf"]),
+        ("activation=relu seed=0 learning_rate=fast", ["learning_rate is 'fast'"]),
+        ("activation=relu seed=true", ["seed is True"]),
+        ("activation=relu seed=", ["seed is ''"]),
+        ("activation=relu seed=0 batch=null", ["batch is None"]),
+        ("activation=relu seed=0 width=[100,100]", ["width is (100, 100)"]),
+        ("activation=relu seed=0 optimizer=adm", ["optimizer is 'adm'", "adam", "sgd"]),
+        ("activation= depth=0 seed=-1", ["activation is ''", "depth is 0", "seed is -1"]),
+        ("activation=relu seed=0 dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
+        ("activation=rellu seed=0", ["unknown activation 'rellu'", "relu"]),
+        ("depth=2", ["activation is missing", "seed is missing"]),
         ("relu", ["'relu' is not a setting", "FIELD=VALUE"]),
     ],
 )
 def test_bad_settings_are_named_before_any_work(study: Said, fake: Path, settings: str, named: list[str]) -> None:
     """Exit 2; every bad field with its value and what is allowed, however many; nothing is trained."""
-    given = {"activation": "activation=relu", "seed": "seed=0"}
-    words = [*(text for name, text in given.items() if f"{name}=" not in settings), *settings.split()]
-    code, _, said = study(*TRAIN, *words)
+    code, _, said = study(*TRAIN, *settings.split())
     assert code == 2
     assert [part for part in named if part not in said] == []
     assert not fake.exists()
-
-
-def test_a_run_without_its_least_settings_is_refused(study: Said) -> None:
-    """What must be given is named."""
-    code, _, said = study(*TRAIN, "depth=2")
-    assert code == 2
-    assert "activation is missing" in said
-    assert "seed is missing" in said
 
 
 def test_train_is_one_run_that_is_recorded(study: Said, fake: Path) -> None:
@@ -194,33 +133,26 @@ def test_train_is_one_run_that_is_recorded(study: Said, fake: Path) -> None:
     asked = (*TRAIN, "activation=relu", "seed=3", "depth=2", "width=[7,5]", "patience=none")
     code, shown, _ = study(*asked)
     assert code == 0
-    settings = next(iter(Store(Path("results/runs")).find(Store(Path("results/runs")).runs()).values()))["identity"]
-    assert settings["settings"]["width"] == [7, 5]
-    assert settings["settings"]["patience"] is None
-    assert json.loads(shown)["last"] == synthetic.result(synthetic_settings(settings))["last"]
+    store = Store(Path("results/runs"))
+    (settings,) = (store.read(run)["identity"]["settings"] for run in store.runs())
+    assert (settings["width"], settings["patience"]) == ([7, 5], None)
+    assert json.loads(shown)["last"] == synthetic.result(Settings(**settings))["last"]
     assert study(*asked)[1] == shown
     assert started(fake) == {"relu 3": 1}
 
 
-def synthetic_settings(identity: dict) -> object:
-    from study.settings import Settings
-
-    return Settings(**identity["settings"])
-
-
 def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record of a failure does not count: `plan` lists its run, `train` and `run` do it again. Exit 1, 0."""
+    """A record of a failure does not count: `plan` lists its run, `train`, `run` and `all` do it again. Exit 1, 0."""
+    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)
     monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
-    code, _, said = study(*RUN)
-    assert code == 1
-    assert "failed: RuntimeError: no reason" in said
-    assert study(*TRAIN, "activation=relu", "seed=0")[0] == 1
+    for words in (RUN, (*TRAIN, "activation=relu", "seed=0"), ("all", *RUN[1:]), ("all", *RUN[1:])):
+        code, _, said = study(*words)
+        assert code == 1
+        assert "failed: RuntimeError: no reason" in said
     assert "8 runs, 1 to do" in study("plan", *RUN[1:])[1]
     monkeypatch.setenv(VARIABLE, told(fake))
-    code, _, said = study(*RUN)
-    assert code == 0
-    assert "1 runs done, 8 recorded" in said
-    assert started(fake)["relu 0"] == 3
+    assert "1 runs done, 8 recorded" in study(*RUN)[2]
+    assert started(fake)["relu 0"] == 5
 
 
 def test_a_changed_function_retrains_its_own_runs_alone(
@@ -350,21 +282,17 @@ def test_a_damaged_plan_is_named(study: Said, fake: Path, content: str) -> None:
 
 def test_an_interruption_says_how_to_go_on(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 130; the command to type again, quoted for a shell; finished runs are not repeated."""
-    words = (*RUN, "--activations", "relu gelu")
-    monkeypatch.setattr(synthetic, "result", interrupted_at("gelu", synthetic.result))
+
+    def interrupted(settings: Settings, how: str | None = None) -> dict:
+        if settings.activation == "gelu":
+            raise KeyboardInterrupt
+        return result(settings, how)
+
+    words, result = (*RUN, "--activations", "relu gelu"), synthetic.result
+    monkeypatch.setattr(synthetic, "result", interrupted)
     code, _, said = study(*words)
     assert code == 130
     assert shlex.split(said.split("Resume with: ")[1])[1:] == list(words)
-    monkeypatch.undo()
-
-
-def interrupted_at(name: str, function: Callable) -> Callable:
-    def interrupted(settings, how=None):
-        if settings.activation == name:
-            raise KeyboardInterrupt
-        return function(settings, how)
-
-    return interrupted
 
 
 def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +13,9 @@ import pandas as pd
 import pytest
 import synthetic
 from plain_sections import plain
-from synthetic import VARIABLE, signals_kept, started, told, write_data
+from synthetic import VARIABLE, Said, started, told
 
 import experiments
-from study import cli
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
@@ -29,7 +27,6 @@ from study.runner.workers import ProcessDied, run_in_fresh_process
 from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
-Said = Callable[..., tuple[int, str, str]]
 
 
 def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNamespace:
@@ -62,7 +59,7 @@ class Concluding:
         return plain(f"Concluded {self.order}", tables={f"of_{self.order}": pd.DataFrame({"a": [1]})})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace experiments/ by a verdict, an ordinary question, a timed conclusion, and a long protocol."""
     found = {
@@ -73,24 +70,6 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
     monkeypatch.setattr(experiments, "by_name", lambda: found)
     return found
-
-
-@pytest.fixture
-def study(
-    modules: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Said]:
-    """Return the command with the fake engine and the modules above."""
-    synthetic.install(monkeypatch)
-    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
-    monkeypatch.chdir(tmp_path)
-    write_data(tmp_path / "data.npz")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    with signals_kept():
-        yield run
 
 
 def readme() -> str:

@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from repository import unpack_committed
+from synthetic import Said
 
-from study import cli
 from study.analysis.editions import TABLES, compare
 from study.report import editions
 
-Said = Callable[..., tuple[int, list[str], str]]
 OTHERS = {"better": "worse", "tie": "worse", "worse": "better"}
 FINDINGS = "tables/verdict_findings.csv"
 
@@ -33,29 +32,20 @@ def changed(edition: Path, table: str, change: Callable[[pd.DataFrame], pd.DataF
     return copy
 
 
-@pytest.fixture
-def study(capsys: pytest.CaptureFixture[str]) -> Said:
-    def run(*arguments: object) -> tuple[int, list[str], str]:
-        code = cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return run
-
-
-def test_the_committed_edition_agrees_with_itself(study: Said, edition: Path) -> None:
+def test_the_committed_edition_agrees_with_itself(command_line: Said, edition: Path) -> None:
     """Read from git or from a folder, every conclusion agrees; `--all` lists each; the line of `make all` says so."""
-    code, (line,), _ = study("compare", edition)
+    code, line, _ = command_line("compare", edition)
     assert code == 0
     count = len(compare(editions.read(edition), editions.read(edition)))
     assert count > 40
-    assert line == f"{count} conclusions: {count} agree, 0 compatible, 0 contradict"
-    code, lines, _ = study("compare", edition, edition, "--all")
-    assert (code, len(lines), lines[-1]) == (0, count + 2, line)
-    assert editions.in_one_line(edition).endswith(f"): {line}")
+    assert line == f"{count} conclusions: {count} agree, 0 compatible, 0 contradict\n"
+    code, shown, _ = command_line("compare", edition, edition, "--all")
+    assert (code, shown.count("\n")) == (0, count + 2)
+    assert shown.endswith(f"\n{line}")
+    assert f"{editions.in_one_line(edition)}\n".endswith(f"): {line}")
 
 
-def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(study: Said, edition: Path) -> None:
+def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Said, edition: Path) -> None:
     """Every decided finding is turned round: the lines of contradictions come first, and the summary counts them."""
     copy = changed(
         edition,
@@ -65,39 +55,40 @@ def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(study: Said, edi
             difference=-0.00123, ci_low=-0.002, ci_high=-0.0004, n=42,
         ),
     )  # fmt: skip
-    code, lines, _ = study("compare", copy, edition)
+    code, shown, _ = command_line("compare", copy, edition)
     assert code == 1
+    lines = shown.splitlines()
     assert lines[1].startswith("contradicts")
     assert " -0.123 [-0.200, -0.040], n = 42" in lines[1]
     assert " 0 contradict" not in lines[-1]
     assert editions.in_one_line(copy).endswith("; `study compare` lists them")
 
 
-def test_what_is_no_edition_is_named(study: Said, edition: Path) -> None:
+def test_what_is_no_edition_is_named(command_line: Said, edition: Path) -> None:
     """A folder without tables, a table that is none, one without its columns: exit 2 and the path."""
     (edition.parent / "empty").mkdir()
     without = changed(edition, FINDINGS, lambda table: table.drop(columns="finding"))
     for folder, named in ((edition.parent / "empty", "verdict.csv"), (without, "has no column finding")):
-        code, _, said = study("compare", edition, folder)
+        code, _, said = command_line("compare", edition, folder)
         assert code == 2
         assert str(folder) in said
         assert named in said
     (edition / FINDINGS).write_bytes(b'"\xff')
-    code, _, said = study("compare", edition, without)
+    code, _, said = command_line("compare", edition, without)
     assert (code, f"{FINDINGS} of {edition} is not a table" in said) == (2, True)
 
 
-def test_outside_git_it_is_said(study: Said, edition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_git_it_is_said(command_line: Said, edition: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 2 for `study compare A`; `make all` says one sentence and goes on. So without git, and without results."""
     monkeypatch.setattr(editions, "ROOT", edition)
     for path in (None, str(edition)):  # the second: no git on the PATH
         if path:
             monkeypatch.setenv("PATH", path)
-        code, _, said = study("compare", edition)
+        code, _, said = command_line("compare", edition)
         assert (code, "is not a git checkout" in said) == (2, True)
     assert editions.in_one_line(edition).startswith("not compared with the committed edition: ")
     monkeypatch.undo()
     for words in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c", "--allow-empty"]):
         subprocess.run(["git", *words], cwd=edition, check=True)
     monkeypatch.setattr(editions, "ROOT", edition)
-    assert "holds no conclusions" in study("compare", edition)[2]
+    assert "holds no conclusions" in command_line("compare", edition)[2]

@@ -28,6 +28,7 @@ from repository import ROOT
 from study.plan import DepthScaleGrid
 
 VARIABLE = "STUDY_SYNTHETIC"
+Said = Callable[..., tuple[int, str, str]]  # a command in this process: exit code, standard output, standard error
 
 
 @dataclass(frozen=True)
