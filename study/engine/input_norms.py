@@ -1,4 +1,4 @@
-"""Compute the squared norms of the training images, which scale layer 1's initial signals; x is in [0, 1]^784."""
+"""Compute the squared norms of the training images x, in [0, 1]^784, and their mean cosine: what enters layer 1."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,14 @@ def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
     """Return ||x||^2 of the training images in ascending order, as means of at most `groups` groups of similar size."""
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])
+
+
+def mean_cosine(data: Dataset) -> float:
+    """Return the mean cosine of two different training images, over all pairs."""
+    images, lengths = data.training_images, np.sqrt(_square_sums(data))
+    parts = zip(np.array_split(images, 60), np.array_split(lengths, 60), strict=True)
+    total = np.sum([(part / np.maximum(length, 1)[:, None]).sum(axis=0) for part, length in parts], axis=0)
+    return float((total @ total - np.count_nonzero(lengths)) / (len(images) * (len(images) - 1)))
 
 
 def _square_sums(data: Dataset) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy_network import mean_cosine
 
 from study.data.mnist import Dataset
 from study.engine import input_norms
@@ -64,3 +65,9 @@ def test_the_images_lengths_in_groups(tiny_data: Dataset) -> None:
     two = input_norms.square_norms(tiny_data, 2)
     assert two == pytest.approx([lengths[: -(-len(lengths) // 2)].mean(), lengths[-(-len(lengths) // 2) :].mean()])
     assert input_norms.square_norms(tiny_data).mean() == pytest.approx(input_norms.square_norm(tiny_data), rel=1e-2)
+
+
+def test_the_images_mean_cosine_is_that_of_all_pairs(tiny_data: Dataset) -> None:
+    """As the mean over the pairs of the matrix of all cosines."""
+    images = tiny_data.training_images.astype(float)
+    assert input_norms.mean_cosine(tiny_data) == pytest.approx(mean_cosine(images), rel=1e-10)
