@@ -19,7 +19,7 @@ import experiments
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
-from study.records.documents import read_document, write_document
+from study.records.folders import read_document, write_document
 from study.records.store import Store
 from study.report.section import Evidence, Section
 from study.runner import timing

@@ -1,16 +1,35 @@
-"""Find the two folders of records in a results folder, each with its ledger and documents."""
+"""Find the two folders of records in a results folder, each with its ledger and its documents.
 
+A document is a measurement that is not a run, such as the machine's timings.
+"""
+
+import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from study.plan import EVERYTHING
-from study.records.canonical import RecordError
-from study.records.documents import LEDGER, document_paths, read_document
+from study.records.canonical import SCHEMA, RecordError, canonical_json, seal, unseal
+from study.records.files import write_atomically
 from study.records.ledger import Ledger
-from study.records.store import Store, compact
+from study.records.store import RECORD, Store, compact
 
+LEDGER = "plan.json"
 TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
+
+
+def write_document(folder: Path, name: str, content: dict[str, Any], provenance: dict[str, Any]) -> None:
+    """Write the content as folder/name.json, with a checksum like a record's."""
+    document = seal({"schema": SCHEMA, "name": name, "content": content, "provenance": provenance})
+    write_atomically(folder / f"{name}.json", canonical_json(document))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the verified document at `path`: schema, name, content, provenance, checksum; RecordError if damaged."""
+    document = unseal(path.read_bytes())
+    if document.get("name") != path.stem or not isinstance(document.get("content"), dict):
+        raise RecordError(f"is not a document of the name {path.stem}")
+    return document
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,8 @@ class RecordFolder:
 
     def document_paths(self) -> list[Path]:
         """Return the paths of the documents, damaged ones included; of `make all`'s folder only the timings."""
-        return document_paths(self.path, "*" if self.is_committed else TIMINGS)
+        paths = self.path.glob("[!.]*.json" if self.is_committed else f"{TIMINGS}.json")
+        return sorted(p for p in paths if p.is_file() and p.name != LEDGER and not fnmatch.fnmatchcase(p.name, RECORD))
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """Return the documents by name; RecordError with its path if one is damaged."""

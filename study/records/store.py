@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from study.records.canonical import SCHEMA, RecordError, canonical_json, seal, unseal
-from study.records.documents import RECORD
 from study.records.files import FolderError, prepare_folder, write_atomically
 from study.records.identity import Identity, identifier
 
+RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
 
 Record = dict[str, Any]

@@ -17,10 +17,7 @@ Modules = Mapping[str, object]  # of experiments, by name
 
 
 class Experiment(Protocol):
-    """Define a module that asks for runs.
-
-    A module that has more than one round may also say with `expected(plan)` which runs it expects in all of them.
-    """
+    """Define a module that asks for runs; study/report/section.py says what else it may offer."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""

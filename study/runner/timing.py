@@ -9,8 +9,7 @@ from study.constants import TIMING_REPEATS
 from study.engine import environment
 from study.records.canonical import RecordError
 from study.records.catalogue import Entries
-from study.records.documents import read_document, write_document
-from study.records.folders import TIMINGS
+from study.records.folders import TIMINGS, read_document, write_document
 from study.records.identity import STUDY, source_fingerprint
 from study.records.provenance import cpu_name, describe
 from study.runner.progress import say

@@ -15,7 +15,7 @@ from typing import Any
 from experiments import speed
 from study.data import mnist
 from study.engine import environment
-from study.records import documents, provenance
+from study.records import folders, provenance
 from study.report import formatting
 from tests.benchmarks import growth, memory
 from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
@@ -43,8 +43,8 @@ def main() -> None:
     content = _measured(asked)
     folder = asked.results / "records"
     folder.mkdir(parents=True, exist_ok=True)
-    documents.write_document(folder, "bench", content, _provenance())
-    document = documents.read_document(folder / "bench.json")
+    folders.write_document(folder, "bench", content, _provenance())
+    document = folders.read_document(folder / "bench.json")
     print(speed.machine(document))
     for display in speed.displays(document):
         print(f"\n{display.caption}\n\n{formatting.markdown(display.frame)}")

@@ -8,8 +8,7 @@ from fake_runs import record
 from study.plan import Plan
 from study.records import selection
 from study.records.canonical import RecordError
-from study.records.documents import read_document, write_document
-from study.records.folders import TIMINGS, record_folders
+from study.records.folders import TIMINGS, read_document, record_folders, write_document
 from study.records.ledger import Ledger
 from study.settings import Settings
 
