@@ -63,15 +63,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     differences = comparisons.against_reference(runs, NAME, METRIC)
     of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
-    units_of_runs = summaries.final_units(measures.merge(finished), NAME)
-    units = summaries.final_shares(units_of_runs)
+    of_units = summaries.final_units(measures.merge(finished), NAME)
+    units = of_units["final_units"]
     section_tables = {
         "accuracy": accuracy,
         "gradient_norms": norms,
         "history": history.assign(experiment=NAME),
         "outcomes": outcomes,
-        "final_units": units,
-        "final_units_runs": units_of_runs,
+        **of_units,
         **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
     }
     shown = {NAME: _shown(accuracy, differences, style), "final_units": _shown_units(units, style)}

@@ -49,23 +49,21 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     return table
 
 
-def final_units(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row per run and share: `layers_mean` over its hidden layers at its last logged step."""
+def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFrame]:
+    """Return two tables of shares at the end of training, by name; `measures` holds finished runs only.
+
+    `final_units_runs` has a row per run and share: `layers_mean` over its hidden layers at its last logged step.
+    `final_units` has a row per activation and share: mean and t interval over these runs.
+    """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
     shares = measures[is_share & measures["value"].notna()]
     last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
-    table = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean()
-    table = table.rename("layers_mean").reset_index()
-    table.insert(0, "experiment", experiment)
-    return table
-
-
-def final_shares(of_runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation and share: mean and t interval over the runs of `final_units`."""
-    renamed = of_runs.rename(columns={"layers_mean": "value"})
-    table = _as_they_are(renamed, ["experiment", "activation", "measure"])
-    return table[["experiment", "activation", "measure", "mean", "ci_low", "ci_high", "n"]]
+    of_runs = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
+    of_runs.insert(0, "experiment", experiment)
+    table = _as_they_are(of_runs, ["experiment", "activation", "measure"])
+    columns = ["experiment", "activation", "measure", "mean", "ci_low", "ci_high", "n"]
+    return {"final_units": table[columns], "final_units_runs": of_runs.rename(columns={"value": "layers_mean"})}
 
 
 def _as_they_are(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.analysis.summaries import RUN_KEYS, accuracy, final_shares, final_units, gradient_norms
+from study.analysis.summaries import RUN_KEYS, accuracy, final_units, gradient_norms
 
 
 def runs(**columns: list) -> pd.DataFrame:
@@ -90,10 +90,10 @@ def test_final_shares_are_of_each_runs_own_last_step() -> None:
         (0, 2, 1, "error", 5.0),
     ]
     frame = pd.DataFrame(rows, columns=["seed", "step", "layer", "measure", "value"]).assign(**keys | {"depth": 2})
-    of_runs = final_units(frame, "x")
+    of_activations, of_runs = final_units(frame, "x").values()
     assert of_runs[["seed", "measure"]].to_numpy().tolist() == [[0, "sparsity"], [1, "sparsity"]]
     assert of_runs["layers_mean"].tolist() == pytest.approx([0.3, 0.6])
-    (row,) = final_shares(of_runs).to_dict("records")
+    (row,) = of_activations.to_dict("records")
     assert (row["experiment"], row["measure"], row["n"]) == ("x", "sparsity", 2)
     assert row["mean"] == pytest.approx(0.45)
     assert (row["ci_low"], row["ci_high"]) == (0, 1)
