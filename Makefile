@@ -23,7 +23,7 @@ all: $(INSTALLED) ## everything: environment, data, runs, tables, figures, repor
 quick: $(INSTALLED) ## a taste of the same, written to results-quick
 	$(PY) -m study all --quick$(RUNS)$(WHERE)$(KEPT_QUICK)
 
-claims: $(INSTALLED) ## the long protocols of the literature's claims: a night; may be stopped and resumed
+claims: $(INSTALLED) ## the long protocols of the literature's claims, to the letter; may be stopped and resumed
 	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
 
 ninety_nine: $(INSTALLED) ## can it be tuned to 99%?

@@ -73,12 +73,20 @@ class Rounds:
         return {name: jobs for name, jobs in found.items() if jobs}
 
     def _advance(self, name: str) -> dict[str, Job]:
-        while wanted := jobs_of(self.experiments[name], self.plan, self.records(name), self.catalogue):
+        while wanted := self._wanted(name):
             self.jobs[name] = self.jobs.get(name, {}) | wanted
             self.known |= finished(self.store, [run for run in wanted if run not in self.known])
             if todo := {run: job for run, job in wanted.items() if run not in self.known}:
                 return todo
         return {}
+
+    def _wanted(self, name: str) -> dict[str, Job]:
+        """Return the experiment's next round of jobs by run id; refused activations get no jobs."""
+        wanted = self.experiments[name].rounds(self.plan, self.records(name))
+        described = self.catalogue.of(settings.activation for settings in wanted)
+        good = (settings for settings in wanted if settings.activation in described)
+        jobs = (job_of(settings, self.catalogue.data.checksum, described) for settings in good)
+        return {job.identity.id: job for job in jobs}
 
     def records(self, name: str) -> list[Record]:
         """Return the known records of an experiment, in the order in which it asked for them."""
@@ -93,15 +101,6 @@ class Rounds:
         """Estimate the work of the `missing` jobs and of the rounds that will follow them."""
         now = work(job.settings for jobs in missing.values() for job in jobs.values())
         return now + sum(map(self.later, missing))
-
-
-def jobs_of(experiment: Experiment, plan: Plan, so_far: Sequence[Record], catalogue: Catalogue) -> dict[str, Job]:
-    """Return the experiment's next round of jobs by run id; refused activations get no jobs."""
-    wanted = experiment.rounds(plan, so_far)
-    described = catalogue.of(settings.activation for settings in wanted)
-    good = (settings for settings in wanted if settings.activation in described)
-    jobs = (job_of(settings, catalogue.data.checksum, described) for settings in good)
-    return {job.identity.id: job for job in jobs}
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:

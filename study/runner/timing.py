@@ -31,7 +31,7 @@ def time_activations(folder: Path, described: Entries) -> list[str]:
     """
     if is_timed(folder, described):
         return []
-    say(f"timing {len(described)} activations, with nothing else running: about a minute")
+    say(f"timing {len(described)} activations, with nothing else running")
     try:
         found = run_in_fresh_process(measure, list(described), TIMING_REPEATS)
     except ProcessDied as error:

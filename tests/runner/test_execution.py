@@ -31,8 +31,8 @@ FATES = {4: "kill", 5: "segfault", 6: "raise no <b>such</b>\x1b[2J\nthing", 7: "
 HOW = {f"relu {seed}": fate for seed, fate in FATES.items()}
 
 
-def job(seed: int) -> Job:
-    settings = Settings(activation="relu", seed=seed)
+def job(seed: int, activation: str = "relu", **more: int) -> Job:
+    settings = Settings(activation=activation, seed=seed, **more)
     return Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {"label": "ReLU"})
 
 
@@ -193,10 +193,9 @@ def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch:
 def test_runs_that_share_a_program_are_done_together(count: int) -> None:
     """Every job is there once, at most `count` programs take turns, and each program's jobs keep their order."""
     kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
-    asked = [Settings(activation=name, depth=depth, seed=seed) for seed in range(3) for name, depth in kinds]
-    jobs = [Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {}) for settings in asked]
+    jobs = [job(seed, name, depth=depth) for seed in range(3) for name, depth in kinds]
     found = [job.settings for job in alternate(jobs, count)]
-    assert sorted(map(repr, found)) == sorted(map(repr, asked))
+    assert sorted(map(repr, found)) == sorted(repr(job.settings) for job in jobs)
     for name, depth in kinds:
         assert [s.seed for s in found if (s.activation, s.depth) == (name, depth)] == [0, 1, 2]
     places = {kind: [i for i, s in enumerate(found) if (s.activation, s.depth) == kind] for kind in kinds}
@@ -212,8 +211,7 @@ def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None
     No batch has more programs than asked, or than workers, and none but the last has fewer than workers.
     """
     kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
-    asked = [Settings(activation=name, depth=depth, seed=seed) for name, depth in kinds for seed in range(2)]
-    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    jobs = [job(seed, name, depth=depth) for name, depth in kinds for seed in range(2)]
     parts = batches(jobs, workers, most)
     assert [j for part in parts for j in part] == alternate(jobs, workers)
     programs = [{(j.settings.activation, j.settings.depth) for j in part} for part in parts]
@@ -225,10 +223,7 @@ def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None
 
 def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_another() -> None:
     """Three programs: of a long run, of brief runs, and of what measures initial networks; one batch for each here."""
-    brief = [Settings(activation="relu", seed=0, depth=depth, epochs=1) for depth in (1, 2, 50)]
-    initial = [Settings(activation="relu", seed=0, depth=depth, epochs=0) for depth in (1, 2, 50)]
-    asked = [Settings(activation="relu", seed=0), *brief, *initial]
-    jobs = [Job(s, Identity(s.to_dict(), "data", "function", "engine"), {}) for s in asked]
+    jobs = [job(0), *(job(0, depth=depth, epochs=epochs) for epochs in (1, 0) for depth in (1, 2, 50))]
     assert [len(part) for part in batches(jobs, 1, 1)] == [1, 3, 3]
 
 
