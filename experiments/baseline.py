@@ -12,7 +12,7 @@ import pandas as pd
 from study import figures
 from study.analysis import comparisons, summaries
 from study.analysis.claims import Judgement, judge
-from study.analysis.statistics import Interval, mean_interval, rate_summary
+from study.analysis.statistics import Interval, mean_interval, share_summary
 from study.constants import (
     ARTICLE_ACCURACY,
     CHANCE_LEVEL,
@@ -80,7 +80,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Count the runs per activation and outcome: n, count, and rate with its exact binomial interval.
+    """Count the runs per activation and outcome: n, count, and share with its exact binomial interval.
 
     The outcomes are "diverged"; "at_chance", a finished run that never learnt; and "below_article", a test accuracy
     below the article's.
@@ -90,10 +90,10 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
         "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
         "below_article": runs[METRIC] < ARTICLE_ACCURACY,
     }
-    parts = [rate_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
+    parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
     table = pd.concat([part.assign(outcome=name) for name, part in zip(found, parts, strict=True)], ignore_index=True)
     return table.assign(experiment=NAME)[
-        ["experiment", "activation", "outcome", "n", "count", "rate", "ci_low", "ci_high"]
+        ["experiment", "activation", "outcome", "n", "count", "share", "ci_low", "ci_high"]
     ]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from study import figures
 from study.analysis import claims, paired_arms
-from study.analysis.statistics import rate_summary, summarise
+from study.analysis.statistics import share_summary, summarise
 from study.constants import DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
@@ -50,10 +50,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the validation accuracies seed by seed, and count the networks that trained."""
     runs, history = runs_frame(records), history_frame(records)
     is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
-    trained = rate_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
+    trained = share_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
     judged = _judgements(runs)
     table = summarise(runs, "best_validation_accuracy", "activation", is_share=True).merge(
-        trained[["activation", "count", "rate"]], on="activation"
+        trained[["activation", "count", "share"]], on="activation"
     )
     found = {
         "history": history.assign(experiment=NAME),

@@ -92,7 +92,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     """Return each arm's rate, and the median, lowest and highest final training loss over seeds."""
-    keys = ["activation", "dropout"]
+    keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
     table = table.reset_index()
     return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
@@ -103,9 +103,9 @@ def _judgements(losses: pd.DataFrame) -> list[claims.Judgement]:
     found = []
     remark = "rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
-        first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, dropout=dropout)
+        first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, arm_dropout=dropout)
         for name in OTHERS:
-            second = paired_arms.arm(losses, "training_loss", activation=name, dropout=dropout)
+            second = paired_arms.arm(losses, "training_loss", activation=name, arm_dropout=dropout)
             if len(first) and len(second):
                 found.append(claims.judge("P1", name + ending, paired_arms.ratio(first, second), remark))
     return found
@@ -115,7 +115,7 @@ def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
     rows = [
         {
             "Activation": style.labels[row["activation"]],
-            "dropout": f"{row['dropout']:g}",
+            "dropout": f"{row['arm_dropout']:g}",
             "rate": f"{row['learning_rate']:g}",
             "n": row["n"],
             "training loss": f"{row['median']:.4g} ({row['low']:.4g} to {row['high']:.4g})",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from study import figures
 from study.analysis.claims import Judgement, judge
-from study.analysis.statistics import mean_interval, proportion_interval, rate_summary, summarise
+from study.analysis.statistics import mean_interval, proportion_interval, share_summary, summarise
 from study.constants import CHANCE_LEVEL, REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
@@ -67,7 +67,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per loss and output: runs that diverged or stayed at chance, and accuracy of the n that finished.
 
-    Both rates have exact binomial intervals.
+    Both shares have exact binomial intervals.
     """
     events = {
         "diverged": runs["status"] == "diverged",
@@ -81,9 +81,9 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rates(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the rate of `event` by loss and output, in columns that begin with `name`."""
-    renamed = {"rate": f"{name}_rate", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
-    return rate_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})
+    """Return the share of `event` by loss and output, in columns that begin with `name`."""
+    renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
+    return share_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "Output": row["output"],
             "runs": row["runs"],
             "diverged": row["diverged"],
-            "share, %": fmt.interval(row["diverged_rate"], row["diverged_low"], row["diverged_high"], 100),
+            "share, %": fmt.interval(row["diverged_share"], row["diverged_low"], row["diverged_high"], 100),
             "at chance": row["at_chance"],
             "test accuracy": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
             "lowest": fmt.percent(row["test_accuracy_min"]),

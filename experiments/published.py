@@ -10,7 +10,7 @@ import pandas as pd
 
 from study import figures
 from study.analysis.claims import Judgement, judge
-from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, rate_summary
+from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, share_summary
 from study.constants import INITIAL_SEEDS, INITIALIZATIONS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
@@ -90,10 +90,10 @@ def _error_ratios(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
-    """Count by width the networks with a hidden layer whose units are all dead; `rate` has an exact interval."""
+    """Count by width the networks with a hidden layer whose units are all dead; `share` has an exact interval."""
     shares = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
     most = shares.groupby([*KEYS, "seed"], sort=False)["value"].max().reset_index()
-    return rate_summary(most.assign(is_dead=most["value"] == 1), "is_dead", KEYS)
+    return share_summary(most.assign(is_dead=most["value"] == 1), "is_dead", KEYS)
 
 
 def _judgements(ways: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
@@ -107,7 +107,7 @@ def _judgements(ways: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
         found += _judged("P5", part, ratios)
     for part, width in (("narrow", P9_WIDTHS[0]), ("wide", P9_WIDTHS[-1])):
         for row in born[born["width"] == width].to_dict("records"):
-            found.append(judge("P9", part, Interval(row["rate"], row["ci_low"], row["ci_high"], row["n"])))
+            found.append(judge("P9", part, Interval(row["share"], row["ci_low"], row["ci_high"], row["n"])))
     return found
 
 
@@ -138,7 +138,7 @@ def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
             "Activation": style.labels[row["activation"]],
             "width": row["width"],
             "born dead": f"{row['count']} of {row['n']}",
-            "percent": formatting.interval(row["rate"], row["ci_low"], row["ci_high"], 100),
+            "percent": formatting.interval(row["share"], row["ci_low"], row["ci_high"], 100),
         }
         for row in born.to_dict("records")
     )

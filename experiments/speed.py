@@ -153,7 +153,7 @@ def _shown_targets(found: pd.DataFrame) -> pd.DataFrame:
         {
             "Comparison": row["comparison"],
             "Ratio": _spread(row["ratio"], row["lowest"], row["highest"], 2),
-            "Target": f"{row['sense']} {row['target']:g}" if math.isfinite(row["target"]) else fmt.DASH,
+            "Target": f"{row['sense']} {row['target_ratio']:g}" if math.isfinite(row["target_ratio"]) else fmt.DASH,
             "": {True: "met", False: "missed", None: ""}[row["met"]],
         }
         for row in found.to_dict("records")

@@ -66,8 +66,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_scales": scales.assign(activation=ACTIVATION, sigma_b=SIGMA_B),
         "depth_over_scale": reached,
     }
-    shares = grid.assign(trained=grid["share_trained"])
-    drawn = {"trainable_depth_6xi": figures.trainable_depth(shares, scales)}
+    drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
     protocol = {**asdict(_settings(SIGMA_W[0], DEPTHS[0], 0)), "factor": FACTOR}
     return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, _judgements(reached))
 

@@ -67,7 +67,9 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
         if {target.above, target.below} <= set(by_repeat):
             ratio = by_repeat[target.above] / by_repeat[target.below]
             found.append(judged(target.text, target.sense, target.bound, ratio.to_list()))
-    return pd.DataFrame(found, columns=["comparison", "n", "ratio", "lowest", "highest", "sense", "target", "met"])
+    return pd.DataFrame(
+        found, columns=["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
+    )
 
 
 def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:

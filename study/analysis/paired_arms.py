@@ -7,9 +7,10 @@ from study.analysis.statistics import Interval, log_mean_interval, mean_interval
 
 
 def final_losses(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the last epoch of every run: activation, dropout, seed, and the mean training loss over that epoch."""
-    last = history.sort_values("epoch", kind="stable").drop_duplicates(["activation", "dropout", "seed"], keep="last")
-    return last[["activation", "dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
+    """Return the last epoch of every run: activation, arm_dropout, seed, and the mean training loss over that epoch."""
+    arms = history.rename(columns={"dropout": "arm_dropout"}).sort_values("epoch", kind="stable")
+    last = arms.drop_duplicates(["activation", "arm_dropout", "seed"], keep="last")
+    return last[["activation", "arm_dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
 
 
 def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":

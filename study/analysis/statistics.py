@@ -270,14 +270,14 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
     return table.drop(columns=["std", "min", "max"])
 
 
-def rate_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
     """Return `proportion_interval` of a boolean `event`, such as "diverged", per group of `by`.
 
-    The columns are n, count, rate, ci_low, ci_high.
+    The columns are n, count, share, ci_low, ci_high.
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
-    table: pd.DataFrame = _grouped(frame, by, frame[event].to_numpy()).agg(n="size", count="sum", rate="mean")
+    table: pd.DataFrame = _grouped(frame, by, frame[event].to_numpy()).agg(n="size", count="sum", share="mean")
     found = [proportion_interval(count, n, confidence) for count, n in table[["count", "n"]].to_numpy().tolist()]
     return table.assign(ci_low=[share.low for share in found], ci_high=[share.high for share in found]).reset_index()
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from study.analysis.statistics import geometric_summary, rate_summary, summarise
+from study.analysis.statistics import geometric_summary, share_summary, summarise
 from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
 
 SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
@@ -22,8 +22,8 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
     """
     keys = list(by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
-    share = rate_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
-    renamed = {"count": "trained", "rate": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
+    share = share_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
+    renamed = {"count": "n_trained", "share": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
     return accuracy.merge(share.rename(columns=renamed).drop(columns="n"), on=keys)
 
 

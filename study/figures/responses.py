@@ -191,12 +191,12 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
 def born_dead(born: pd.DataFrame, style: Style) -> Figure:
     """Draw the share of networks that are born dead over the width of their layers, with exact intervals.
 
-    `born`: activation, width (units), rate, ci_low, ci_high (in [0, 1]), n (networks); one row per activation and
+    `born`: activation, width (units), share, ci_low, ci_high (in [0, 1]), n (networks); one row per activation and
     width.
     """
     figure, axes = panels(1, [""], 2.4, style, born["activation"])
     panel = axes[0, 0]
-    lines(panel, born.assign(mean=born["rate"]), "width", style, band=False)
+    lines(panel, born.assign(mean=born["share"]), "width", style, band=False)
     percent_axis(panel, whole=1)
     fixed_axis(panel.xaxis, sorted(born["width"].unique()))
     panel.set(xlabel="units in each hidden layer", ylabel=f"born dead ({seeds(born['n'])})")

@@ -36,7 +36,7 @@ def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd
     days = sorted({p["date"][:10] for p in provenances})
     row = {
         "experiment": experiment,
-        "target": target,
+        "make_target": target,
         "runs": len(records),
         "first": days[0],
         "last": days[-1],

@@ -479,14 +479,14 @@ def test_geometric_summary_is_fast_and_refuses_negatives() -> None:
 def test_rates_have_exact_intervals() -> None:
     """One diverged run of four and none of two: the counts, the shares and `proportion_interval`'s bounds."""
     frame = pd.DataFrame({"activation": ["relu"] * 4 + ["gelu"] * 2, "diverged": [True] + [False] * 5})
-    table = statistics.rate_summary(frame, "diverged", "activation")
-    assert table[["activation", "n", "count", "rate"]].to_numpy().tolist() == [
+    table = statistics.share_summary(frame, "diverged", "activation")
+    assert table[["activation", "n", "count", "share"]].to_numpy().tolist() == [
         ["relu", 4, 1, 0.25],
         ["gelu", 2, 0, 0.0],
     ]
     assert table["ci_high"].tolist() == [statistics.proportion_interval(*case).high for case in ((1, 4), (0, 2))]
     with pytest.raises(ValueError, match="diverged must be boolean"):
-        statistics.rate_summary(frame.assign(diverged=math.nan), "diverged", "activation")
+        statistics.share_summary(frame.assign(diverged=math.nan), "diverged", "activation")
 
 
 def test_empty_frames_give_empty_tables() -> None:
@@ -494,7 +494,7 @@ def test_empty_frames_give_empty_tables() -> None:
     frame = long_frame({}).astype({"accuracy": float}).assign(diverged=pd.Series(dtype=bool))
     assert "ci_low" in statistics.summarise(frame, "accuracy", "activation")
     assert "n_zero" in statistics.geometric_summary(frame, "accuracy", ["activation", "seed"])
-    assert "ci_high" in statistics.rate_summary(frame, "diverged", "activation")
+    assert "ci_high" in statistics.share_summary(frame, "diverged", "activation")
 
 
 @pytest.mark.parametrize("confidence", [-0.5, 95])

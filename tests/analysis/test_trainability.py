@@ -60,7 +60,7 @@ def test_failing_at_the_smallest_depth_is_zero_and_a_diverged_run_has_failed() -
 @pytest.mark.parametrize(("accuracy", "is_trained"), [(TRAINED_LEVEL, 1), (TRAINED_LEVEL - 1e-9, 0)])
 def test_trained_is_at_least_the_level(accuracy: float, is_trained: int) -> None:
     table = trainability.success(runs({(0, 1): accuracy}))
-    assert table["trained"].item() == is_trained
+    assert table["n_trained"].item() == is_trained
     assert table["n"].item() == 1
 
 

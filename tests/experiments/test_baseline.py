@@ -77,7 +77,7 @@ def test_what_diverged_is_counted_and_judges_nothing() -> None:
     section = baseline.interpret(Plan(NAMES), records(ALIKE, diverged=("relu",)), STYLE)
     assert {judgement.part for judgement in section.judgements} == {"sigmoid"}
     rates = section.tables["outcomes"].set_index(["activation", "outcome"])
-    assert rates.loc[("relu", "diverged"), ["n", "count", "rate"]].tolist() == [10, 10, 1.0]
+    assert rates.loc[("relu", "diverged"), ["n", "count", "share"]].tolist() == [10, 10, 1.0]
     assert rates.loc[("relu", "diverged"), "ci_low"] == pytest.approx(0.025**0.1)
     assert rates.loc[("gelu", "below_article"), "count"] == 10
     assert verdicts(few_seeds, ALIKE, diverged=("relu",)).keys() == {("P8", "gates")}

@@ -118,7 +118,7 @@ def test_the_rate_is_chosen_on_validation_alone() -> None:
         }
         assert rates == {rate}
     final = gelu_paper.interpret(PLAN, found, STYLE).tables["final_losses"]
-    assert final.groupby(["activation", "dropout"]).size().eq(CLAIM_SEEDS).all()
+    assert final.groupby(["activation", "arm_dropout"]).size().eq(CLAIM_SEEDS).all()
 
 
 def test_p1_is_the_ratio_of_final_training_losses() -> None:

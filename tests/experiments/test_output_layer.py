@@ -53,14 +53,14 @@ def test_one_round_and_none_in_a_quick_look() -> None:
     assert output_layer.rounds(PLAN, [record(Settings(activation="relu", seed=0), 0.9)]) == []
 
 
-def test_diverged_runs_are_an_outcome_with_a_rate() -> None:
-    """All runs of a ReLU output diverge under cross-entropy: rate 1 and a dash for their accuracy; none elsewhere."""
+def test_diverged_runs_are_an_outcome_with_a_share() -> None:
+    """All runs of a ReLU output diverge under cross-entropy: share 1 and a dash for their accuracy; none elsewhere."""
     section = output_layer.interpret(PLAN, all_rounds(output_layer.rounds, PLAN, usual), STYLE)
     table = section.tables["output_layer"].set_index(["loss", "output"])
     lost = table.loc[("crossentropy", "relu")]
-    assert (lost["runs"], lost["diverged"], lost["diverged_rate"], lost["n"]) == (OUTPUT_SEEDS, OUTPUT_SEEDS, 1.0, 0)
+    assert (lost["runs"], lost["diverged"], lost["diverged_share"], lost["n"]) == (OUTPUT_SEEDS, OUTPUT_SEEDS, 1.0, 0)
     assert table["diverged"].sum() == table["at_chance"].sum() == OUTPUT_SEEDS
-    assert table.loc[("squared_error", "relu"), "at_chance_rate"] == 1.0
+    assert table.loc[("squared_error", "relu"), "at_chance_share"] == 1.0
     assert table.loc[("squared_error", "relu"), "test_accuracy_mean"] == pytest.approx(0.1)
     assert section.shown["output_layer"]["test accuracy"].tolist()[2] == "–"
     answer = render(section, STYLE.labels).answer

@@ -177,7 +177,7 @@ def test_the_share_born_dead_has_its_interval() -> None:
     frame = pd.DataFrame(born(NAMES[:1]))
     panel = figures.born_dead(frame, STYLE).axes[0]
     (line,) = marked_lines(panel)
-    assert line.get_xydata() == pytest.approx(frame[["width", "rate"]].to_numpy())
+    assert line.get_xydata() == pytest.approx(frame[["width", "share"]].to_numpy())
     (bars,) = [item for item in panel.collections if isinstance(item, LineCollection)]
     ends = np.array(bars.get_segments())[:, :, 1]
     assert ends == pytest.approx(frame[["ci_low", "ci_high"]].to_numpy())

@@ -67,7 +67,7 @@ def test_no_critical_point_at_all() -> None:
 def test_six_xi_lies_over_the_cells() -> None:
     """Cells hold their share, NaN is blank, and the line is at 6 xi: off the panel where xi is infinite."""
     cells, xi = grid()
-    cells.loc[0, "trained"] = math.nan
+    cells.loc[0, "share_trained"] = math.nan
     panel = figures.trainable_depth(cells, xi).axes[0]
     shares = panel.collections[0].get_array()
     assert shares.shape == (4, 3)

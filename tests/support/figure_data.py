@@ -190,14 +190,14 @@ def plane(names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def grid(**columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the share of networks that train, of twelve cells, and depth scales, one of them infinite."""
-    cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(trained=0.4)
+    cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(share_trained=0.4)
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
 def born(names: list[str]) -> pd.DataFrame:
     """Return the share of networks born dead at three widths."""
     frame = table(names, (2, 4, 10), columns="activation width")
-    return with_interval(frame, 1 / frame["width"], 60, "rate")
+    return with_interval(frame, 1 / frame["width"], 60, "share")
 
 
 def accuracy_figure(accuracies: dict[str, list[float]], looks: style.Style = STYLE, label: str = "article") -> Figure:
