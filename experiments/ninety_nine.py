@@ -98,10 +98,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _judgement(accuracy: Interval) -> Judgement:
     widths = "-".join(map(str, WIDTHS))
     remarks = (
-        "of this search alone",
         f"hidden layers {widths}, dropout and shifts chosen on validation",
-        f"{FINAL_EPOCHS} epochs",
-        "what another search would find is not said",
+        f"{FINAL_EPOCHS} epochs; another search may find more",
     )
     return judge("A5", "ninety_nine", accuracy, "; ".join(remarks))
 

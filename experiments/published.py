@@ -1,4 +1,4 @@
-"""Do A3, P5 and P9 hold, claims that a network shows before any training? Errors are measured in float64.
+"""Do A3, P5 and P9 hold, claims that a network shows before any training? Gradients are measured in float64.
 
 The claims name the activations, whatever the study compares.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
+from study.analysis import paired_arms
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, geometric_summary, log_mean_interval, share_summary
 from study.constants import INITIAL_SEEDS, INITIALIZATIONS, WIDTH
@@ -22,6 +23,8 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 KEYS = ["activation", "init", "depth", "width"]
+FIRST_LAYER = {"weight_gradient": 2, "error": 1}  # whose norm is compared; layer 1 has weights of another shape
+NORMS = {"weight_gradient": "weight gradient", "error": "error"}
 A3_DEPTH = 50
 A3_CLAIM = ("sigmoid", "relu")  # the activation of each part
 P5_DEPTH = 30
@@ -53,40 +56,47 @@ def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Setting
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Follow the error through deep networks, and count the narrow networks that are born dead."""
+    """Follow the gradients through deep networks, and count the narrow networks that are born dead."""
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
-    errors = _error_ratios(deep)
+    per_run = _first_over_last(deep)
+    ratios = _summary(per_run)
     born = _born_dead(measures[measures["width"] != WIDTH])
     name, init = P9_CLAIM
     protocol = {"activation": name, "init": init, "depth": P9_DEPTH, "narrow_seeds": P9_SEEDS}
     return Section(
         PAGE,
-        {"initial_errors": errors, "born_dead": born},
-        {"initial_errors": _shown_errors(errors, style), "born_dead": _shown_born(born, style)},
+        {"initial_ratios": ratios, "born_dead": born},
+        {"initial_ratios": _shown_ratios(ratios, style), "born_dead": _shown_born(born, style)},
         {"born_dead": figures.born_dead(born, style)},
         protocol | {"seeds": len(_seeds(plan))},
-        _judgements(deep, born),
+        _judgements(per_run, born),
     )
 
 
 def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return per run `ratio`, the error's norm at layer 1 over the last hidden layer's, and its `factor` per layer."""
-    errors = measures[measures["measure"] == "error"]
-    keys = [*KEYS, "seed"]
-    first = errors[errors["layer"] == 1].set_index(keys)["value"]
-    last = errors[errors["layer"] == errors["depth"]].set_index(keys)["value"]
-    ratio = (first / last.reindex(first.index)).rename("ratio").reset_index()
-    return ratio.assign(factor=ratio["ratio"] ** (1 / (ratio["depth"] - 1)))
+    """Return, per run and measure, the norm at FIRST_LAYER, as `first`, and its `ratio` to the last hidden layer's.
+
+    `factor` is the factor per layer that makes this ratio.
+    """
+    keys, parts = [*KEYS, "seed"], []
+    for measure, layer in FIRST_LAYER.items():
+        norms = measures[measures["measure"] == measure]
+        first = norms[norms["layer"] == layer].set_index(keys)["value"]
+        last = norms[norms["layer"] == norms["depth"]].set_index(keys)["value"]
+        table = pd.DataFrame({"first": first, "ratio": first / last.reindex(first.index)}).reset_index()
+        factor = table["ratio"] ** (1 / (table["depth"] - layer))
+        parts.append(table.assign(measure=measure, factor=factor))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _error_ratios(measures: pd.DataFrame) -> pd.DataFrame:
+def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return the geometric means of `ratio` and `factor` over seeds."""
-    per_run = _first_over_last(measures)
-    ratio = geometric_summary(per_run, "ratio", KEYS).drop(columns="missing").rename(columns={"mean": "ratio"})
-    factor = geometric_summary(per_run, "factor", KEYS)[[*KEYS, "mean", "ci_low", "ci_high"]]
+    keys = [*KEYS, "measure"]
+    ratio = geometric_summary(per_run, "ratio", keys).drop(columns="missing").rename(columns={"mean": "ratio"})
+    factor = geometric_summary(per_run, "factor", keys)[[*keys, "mean", "ci_low", "ci_high"]]
     renamed = {"mean": "factor", "ci_low": "factor_low", "ci_high": "factor_high"}
-    return ratio.merge(factor.rename(columns=renamed), on=KEYS)
+    return ratio.merge(factor.rename(columns=renamed), on=keys)
 
 
 def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
@@ -96,15 +106,20 @@ def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
     return share_summary(most.assign(is_dead=most["value"] == 1), "is_dead", KEYS)
 
 
-def _judgements(ways: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
+def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part whose networks were measured."""
-    per_run, found = _first_over_last(ways), []
-    for name in A3_CLAIM:
-        factors = per_run.loc[(per_run["activation"] == name) & (per_run["depth"] == A3_DEPTH), "factor"]
-        found += _judged("A3", name, factors)
-    for part, init in P5_CLAIM[1].items():
-        ratios = per_run.loc[(per_run["init"] == init) & (per_run["depth"] == P5_DEPTH), "ratio"]
-        found += _judged("P5", part, ratios)
+    found = []
+    for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():
+        rows = per_run[per_run["measure"] == measure]
+        shallow, deep = rows[rows["depth"] == P5_DEPTH], rows[rows["depth"] == A3_DEPTH]
+        for name in A3_CLAIM:
+            found += _judged("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
+        for part, init in P5_CLAIM[1].items():
+            found += _judged("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
+    weights = per_run[(per_run["measure"] == "weight_gradient") & (per_run["depth"] == P5_DEPTH)]
+    glorot, he = (paired_arms.arm(weights, "first", init=init) for init in P5_CLAIM[1].values())
+    if len(glorot) and len(he):
+        found.append(judge("P5", "size", paired_arms.ratio(glorot, he)))
     for part, width in (("narrow", P9_WIDTHS[0]), ("wide", P9_WIDTHS[-1])):
         for row in born[born["width"] == width].to_dict("records"):
             found.append(judge("P9", part, Interval(row["share"], row["ci_low"], row["ci_high"], row["n"])))
@@ -115,20 +130,21 @@ def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement
     if values.empty:
         return []
     measured, zeros = log_mean_interval(values)
-    return [judge(claim, part, measured, f"{zeros} networks whose error is exactly 0 left out" if zeros else "")]
+    return [judge(claim, part, measured, f"{zeros} networks whose norm is exactly 0 left out" if zeros else "")]
 
 
-def _shown_errors(errors: pd.DataFrame, style: Style) -> pd.DataFrame:
+def _shown_ratios(ratios: pd.DataFrame, style: Style) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Activation": style.labels[row["activation"]],
             "initialisation": row["init"],
             "hidden layers": row["depth"],
+            "norm of": NORMS[row["measure"]],
             "n": row["n"],
             "first over last": f"{row['ratio']:.2g} [{row['ci_low']:.2g}, {row['ci_high']:.2g}]",
             "per layer": formatting.interval(row["factor"], row["factor_low"], row["factor_high"]),
         }
-        for row in errors.to_dict("records")
+        for row in ratios.to_dict("records")
     )
 
 

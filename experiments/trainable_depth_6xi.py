@@ -14,15 +14,13 @@ import pandas as pd
 from study import figures
 from study.analysis import trainability
 from study.analysis.claims import Judgement, judge
-from study.analysis.statistics import log_mean_interval
-from study.constants import WIDTH
+from study.analysis.statistics import Interval, log_mean_interval
+from study.constants import TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import DepthScaleGrid, Plan
 from study.records import selection
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report import cells
-from study.report import formatting as fmt
 from study.report.section import Section
 from study.settings import Settings
 
@@ -72,40 +70,50 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per sigma_w: the deepest network that trained (median, least and most over seeds), xi and `ratio`.
+    """Return, per sigma_w and seed, how deep networks train and bounds of that depth over FACTOR xi.
 
-    `ratio` is the median depth over FACTOR xi, NaN where the grid of depths does not reach far enough to tell.
+    `trained_depth` is the deepest of the grid that trained together with all shallower ones. `failed_depth` is the next
+    of the grid, infinite where the grid ends. `is_judged` tells whether FACTOR xi lies within the grid.
     """
-    parts = [trainability.trainable_depth(part).assign(sigma_w=at) for at, part in runs.groupby("sigma_w")]
-    keys = ["sigma_w", "n", "median", "low", "high", "deepest"]
-    table = pd.concat(parts, ignore_index=True)[keys].merge(scales, on="sigma_w", how="left")
-    ends = table["deepest"].max()
-    is_inside = (table["median"] > 0) & (table["median"] < table["deepest"]) & (FACTOR * table["xi"] <= ends)
-    return table.assign(ratio=(table["median"] / (FACTOR * table["xi"])).where(is_inside))
+    depths = np.sort(runs["depth"].unique()).astype(float)
+    failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
+    first = runs.assign(failed=failed).groupby(["sigma_w", "seed"])["failed"].min()
+    place = np.searchsorted(depths, first.fillna(np.inf))
+    table = first.index.to_frame(index=False).merge(scales, on="sigma_w", how="left")
+    claimed = FACTOR * table["xi"]
+    bounds = {"trained_depth": np.append(0.0, depths)[place], "failed_depth": np.append(depths, np.inf)[place]}
+    ratios = {"least_ratio": bounds["trained_depth"] / claimed, "most_ratio": bounds["failed_depth"] / claimed}
+    return table.assign(**bounds, **ratios, is_judged=claimed <= depths[-1])
 
 
 def _judgements(reached: pd.DataFrame) -> list[Judgement]:
-    ratios = reached["ratio"].dropna()
-    if ratios.empty:
+    """Judge P7 over seeds: from the interval of the least ratios, averaged over sigma_w, to that of the most."""
+    judged = reached[reached["is_judged"]]
+    if judged.empty:
         return []
-    left_out = len(reached) - len(ratios)
-    remarks = (
-        f"width {WIDTH} instead of 300, {EPOCHS} epochs, depths up to {max(DEPTHS)}",
-        "n is the number of sigma_w",
-        f"{left_out} more have no ratio within the grid",
-    )
-    return [judge("P7", "depth", log_mean_interval(ratios)[0], "; ".join(remarks))]
+    with np.errstate(divide="ignore"):  # where not even the shallowest trained
+        means = np.exp(np.log(judged[["least_ratio", "most_ratio"]]).groupby(judged["seed"]).mean())
+    least, most = (log_mean_interval(values[np.isfinite(values)])[0] for _, values in means.items())
+    low = least.low if (means["least_ratio"] > 0).all() else 0.0
+    high = most.high if np.isfinite(means["most_ratio"]).all() else np.inf
+    left_out = reached.loc[~reached["is_judged"], "sigma_w"].nunique()
+    remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w with 6 xi beyond the grid"
+    scale = f"width {WIDTH} instead of 300, {EPOCHS} epochs"
+    return [judge("P7", "depth", Interval(least.estimate, low, high, len(means)), remark, scale)]
 
 
 def _shown(reached: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "sigma_w": f"{row['sigma_w']:g}",
-            "n": row["n"],
-            "deepest that trains": cells.reached_depth(row),
-            "xi": f"{row['xi']:.2f}",
-            f"over {FACTOR:g} xi": f"{row['ratio']:.2f}" if np.isfinite(row["ratio"]) else fmt.DASH,
-        }
-        for row in reached.to_dict("records")
-    ]
+    rows = []
+    for sigma_w, part in reached.groupby("sigma_w"):
+        least, most = part["least_ratio"].min(), part["most_ratio"].max()
+        rows.append(
+            {
+                "sigma_w": f"{sigma_w:g}",
+                "n": len(part),
+                "trained to": f"{part['trained_depth'].min():g} to {part['trained_depth'].max():g}",
+                "failed from": f"{part['failed_depth'].min():g}",
+                "xi": f"{part['xi'].iloc[0]:.2f}",
+                f"over {FACTOR:g} xi": f"{least:.2f} to {most:.2f}" if np.isfinite(most) else f"≥ {least:.2f}",
+            }
+        )
     return pd.DataFrame(rows)

@@ -43,27 +43,35 @@ CLAIM_SEEDS = 5
 # Those of `make claims`.
 P1_LAYERS = (8, 128)  # hidden layers and their units, as in P4
 P1_VALIDATION = 5000
+P4_LOSSES = (0.1, 0.05, 0.03)  # training losses to which epochs are counted
 
 P8_RESAMPLES = 10_000
 P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
 SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of each part of A2
 
-# The region in which each claim puts the quantity of each part (analysis/claims.py), bounds included. A region is open
-# where the quantity itself ends, because the t interval of a share near 0 may reach below it.
+# The region in which each claim puts the quantity of each part (analysis/claims.py), bounds included. A part without a
+# region stands beside the others and judges nothing. A region is open where the quantity itself ends, because the t
+# interval of a share near 0 may reach below it.
 _ANY = float("inf")
 ACCEPTED: dict[str, dict[str, tuple[float, float]]] = {
     "A1": {"elementwise": (-_ANY, 1.0)},
     "A2": {"relu": (0.10, _ANY), "sigmoid": (-_ANY, 0.01)},
-    "A3": {"sigmoid": (-_ANY, 0.25), "relu": (0.9, 1.1)},
+    "A3": {
+        **dict.fromkeys(("sigmoid_weights", "sigmoid_error"), (-_ANY, 0.25)),
+        **dict.fromkeys(("relu_weights", "relu_error"), (0.9, 1.1)),
+    },
     "A4": {"crossentropy": (0.5, _ANY), "squared_error": (-_ANY, -EQUIVALENCE_MARGIN)},
     "A5": {"accuracy": (ARTICLE_ACCURACY - 0.005, ARTICLE_ACCURACY + 0.005), "ninety_nine": (0.99, _ANY)},
     "P1": dict.fromkeys(("relu", "elu", "relu_dropout", "elu_dropout"), (-_ANY, 1.0)),
     "P2": {"accuracy": (-EQUIVALENCE_MARGIN, _ANY)},
-    "P3": {"difference": (0.01, _ANY)},
-    "P4": {"mean": (-_ANY, 1.0), "speed": (-_ANY, 1.0)},
-    "P5": {"glorot": (-_ANY, 0.01), "he": (0.1, 10.0)},
-    "P6": {"keras": (-_ANY, CHANCE_LEVEL), "torch": (-_ANY, CHANCE_LEVEL)},
+    "P3": {"trains": (0.5, _ANY)},
+    "P4": dict.fromkeys(("mean", *(f"to_{loss:g}" for loss in P4_LOSSES)), (-_ANY, 1.0)),
+    "P5": {
+        **dict.fromkeys(("glorot_weights", "glorot_error"), (-_ANY, 0.01)),
+        **dict.fromkeys(("he_weights", "he_error"), (0.1, 10.0)),
+    },
+    "P6": {"torch": (-_ANY, CHANCE_LEVEL)},
     "P7": {"depth": (0.5, 2.0)},
     "P8": {"gates": (-EQUIVALENCE_MARGIN, EQUIVALENCE_MARGIN), "small_n": (0.05, _ANY)},
     "P9": {"narrow": (0.5, _ANY), "wide": (-_ANY, 0.1)},

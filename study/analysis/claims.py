@@ -2,36 +2,48 @@
 
 Each part of a claim is one measured quantity, with the region in which the claim puts it (`constants.ACCEPTED`). A part
 is reproduced if the whole interval lies in that region, contradicted if the whole interval lies outside it, and
-inconclusive otherwise.
+inconclusive otherwise. A part without a region stands beside the others and judges nothing.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from study.analysis.statistics import Interval
-from study.constants import ACCEPTED
+from study.constants import ACCEPTED, P4_LOSSES
 
+SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller than the source's
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
-NOT_RUN = "not run"
+NOT_REACHED = "not reached here"  # what is claimed to be possible
+NOT_TESTABLE = "not testable here"  # there is no interval
+NOT_RUN, BESIDE = "not run", "beside"
+DIFFERS = "different by aspect"  # the verdict on a claim whose aspects have different ones
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
-VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, NOT_RUN)  # in the order of the report
-SEVERITY = (CONTRADICTED, INCONCLUSIVE, NOT_RUN, REPRODUCED)  # the first that a part has is the claim's
+JUDGED = tuple(word + scale for word in (CONTRADICTED, INCONCLUSIVE, REPRODUCED) for scale in ("", SCALED_DOWN))
+SEVERITY = (  # the first that a part has is the whole's
+    CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,
+    NOT_RUN, REPRODUCED + SCALED_DOWN, REPRODUCED,
+)  # fmt: skip
+VERDICTS = (*reversed(SEVERITY), DIFFERS)  # in the order of the report
 
 
 @dataclass(frozen=True)
 class Claim:
     """State a claim of the literature; `parts` names the quantity that is measured for each part.
 
-    `target` is the make target whose runs judge the claim.
+    `aspects` names, by part, what the part is about, if the claim is judged by each aspect alone. The parts of
+    `possible` say that something can be reached, which a failure does not contradict. `target` is the make target
+    whose runs judge the claim.
     """
 
     statement: str
     source: str
     protocol: str
     parts: Mapping[str, str]
+    aspects: Mapping[str, str] = field(default_factory=dict)
+    possible: tuple[str, ...] = ()
     target: str = "all"
 
 
@@ -50,6 +62,7 @@ class Judgement:
 
 
 ARTICLE = "the article (a tutorial on ReLU for working data scientists)"
+BY_NORM = {"_weights": "weight gradients", "_error": "the error"}  # the aspect by the end of a part's name
 
 CLAIMS: dict[str, Claim] = {
     "A1": Claim(
@@ -70,11 +83,14 @@ CLAIMS: dict[str, Claim] = {
     "A3": Claim(
         "The sigmoid's slope is at most 0.25, so its gradients shrink layer by layer; ReLU's is 1, so they do not.",
         ARTICLE,
-        "Keras' default initialisation, 50 hidden layers of 100 units, at initialisation",
+        "Keras' default initialisation, 50 hidden layers of 100 units, at initialisation; weights from layer 2",
         {
-            "sigmoid": "factor of the error's norm per hidden layer, sigmoid",
-            "relu": "factor of the error's norm per hidden layer, ReLU",
+            "sigmoid_weights": "factor of the weight gradient's norm per hidden layer, sigmoid",
+            "relu_weights": "factor of the weight gradient's norm per hidden layer, ReLU",
+            "sigmoid_error": "factor of the error's norm per hidden layer, sigmoid",
+            "relu_error": "factor of the error's norm per hidden layer, ReLU",
         },
+        {name + ending: aspect for name in ("sigmoid", "relu") for ending, aspect in BY_NORM.items()},
     ),
     "A4": Claim(
         "ReLU is a poor output activation.",
@@ -93,6 +109,8 @@ CLAIMS: dict[str, Claim] = {
             "accuracy": "mean test accuracy of the article's network over seeds",
             "ninety_nine": "test accuracy of the network tuned on validation",
         },
+        {"accuracy": "96.96%", "ninety_nine": "99%"},
+        possible=("ninety_nine",),
         target="ninety_nine",
     ),
     "P1": Claim(
@@ -111,14 +129,18 @@ CLAIMS: dict[str, Claim] = {
     "P2": Claim(
         "GELU matches or exceeds ReLU under input noise.",
         "Hendrycks & Gimpel 2016, section 3.1",
-        "Unif[-a, a] added to the test images, a from 0 to 3",
-        {"accuracy": "test accuracy of GELU minus ReLU's, mean over the amplitudes"},
+        "the networks of P1 without dropout; Unif[-a, a] added to the test images, a from 0 to 3",
+        {"accuracy": "test accuracy of GELU minus ReLU's, mean over the amplitudes above 0"},
+        target="claims",
     ),
     "P3": Claim(
         "Swish trains at 40 to 50 layers where ReLU fails.",
         "Ramachandran, Zoph & Le 2017, section 5 (fully connected networks on MNIST)",
         "batch normalisation and dropout, 45 hidden layers",
-        {"difference": "validation accuracy at the lowest validation loss of Swish minus ReLU's, 45 hidden layers"},
+        {
+            "trains": "share of seeds at which Swish trains and ReLU does not, 45 hidden layers",
+            "difference": "validation accuracy at the lowest validation loss of Swish minus ReLU's, 45 hidden layers",
+        },
         target="claims",
     ),
     "P4": Claim(
@@ -127,26 +149,32 @@ CLAIMS: dict[str, Claim] = {
         "784-8x128-10, SGD 0.01, batch 64, He initialisation, 300 epochs",
         {
             "mean": "absolute mean of the hidden layers' outputs after training, ELU over ReLU",
-            "speed": "training loss after the epochs run, ELU over ReLU",
+            **{f"to_{loss:g}": f"epochs to a training loss of {loss:g}, ELU over ReLU" for loss in P4_LOSSES},
+            "final_loss": "training loss after the last epoch, ELU over ReLU",
         },
+        {"mean": "mean activations", **dict.fromkeys((f"to_{loss:g}" for loss in P4_LOSSES), "speed")},
         target="claims",
     ),
     "P5": Claim(
         "He initialisation keeps the gradients of a deep ReLU network where Glorot's loses them.",
         "He, Zhang, Ren & Sun 2015, section 2.2",
-        "30 layers, at initialisation",
+        "30 layers, at initialisation; the error from layer 1, weights from layer 2",
         {
-            "glorot": "error's norm at the first layer over that at the last hidden layer, Glorot",
-            "he": "error's norm at the first layer over that at the last hidden layer, He",
+            "glorot_weights": "weight gradient's norm at the first layer over that at the last hidden layer, Glorot",
+            "he_weights": "weight gradient's norm at the first layer over that at the last hidden layer, He",
+            "glorot_error": "error's norm at the first layer over that at the last hidden layer, Glorot",
+            "he_error": "error's norm at the first layer over that at the last hidden layer, He",
+            "size": "weight gradient's norm at the first layer, Glorot over He",
         },
+        {name + ending: aspect for name in ("glorot", "he") for ending, aspect in BY_NORM.items()},
     ),
     "P6": Claim(
         "A sigmoid network of 4 hidden layers stays at chance.",
         "Lippe, UvA deep learning tutorial 3 (on Fashion-MNIST)",
-        "hidden 512-256-256-128, SGD 0.01, momentum 0.9, batch 256, up to 50 epochs",
+        "hidden 512-256-256-128, SGD 0.01, momentum 0.9, batch 256, up to 50 epochs, PyTorch's initialisation",
         {
-            "keras": "validation accuracy at the lowest validation loss, Keras' default initialisation",
             "torch": "validation accuracy at the lowest validation loss, PyTorch's default initialisation",
+            "keras": "validation accuracy at the lowest validation loss, Keras' default initialisation",
         },
         target="claims",
     ),
@@ -178,28 +206,34 @@ CLAIMS: dict[str, Claim] = {
 }
 
 
-def judge(claim: str, part: str, measured: Interval, remark: str = "") -> Judgement:
-    """Judge one part of a claim by the interval measured; KeyError if the claim has no such part."""
+def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
+    """Judge one part of a claim by the interval measured; KeyError if the claim has no such part.
+
+    `scaled_down` says what was smaller than in the source's protocol; the verdict's word then says that something was.
+    """
     if part not in CLAIMS[claim].parts:
         raise KeyError(f"claim {claim} has no part {part!r}; its parts: {', '.join(CLAIMS[claim].parts)}")
-    return Judgement(claim, part, measured, _verdict(measured, *ACCEPTED[claim][part]), remark)
+    verdict = _verdict(claim, part, measured)
+    if scaled_down and verdict in JUDGED:
+        verdict += SCALED_DOWN
+    return Judgement(claim, part, measured, verdict, "; ".join(filter(None, (scaled_down, remark))))
 
 
-def measurements(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return one row per judgement: claim, part, n, estimate and interval."""
-    return pd.DataFrame([{"claim": j.claim, "part": j.part, **j.measured.columns()} for j in judgements])
-
-
-def _verdict(measured: Interval, low: float, high: float) -> str:
-    if not (math.isfinite(measured.low) and math.isfinite(measured.high)):
-        return INCONCLUSIVE
+def _verdict(claim: str, part: str, measured: Interval) -> str:
+    if part not in ACCEPTED[claim]:
+        return BESIDE
+    low, high = ACCEPTED[claim][part]
+    if math.isnan(measured.low) or math.isnan(measured.high):
+        return NOT_TESTABLE
     if low <= measured.low and measured.high <= high:
         return REPRODUCED
+    if part in CLAIMS[claim].possible:
+        return NOT_REACHED
     return CONTRADICTED if measured.high < low or high < measured.low else INCONCLUSIVE
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """Return a claim's verdict from the verdicts of its parts, all of which it claims."""
+    """Return the verdict on a whole from the verdicts of its parts, all of which it claims."""
     return next(verdict for verdict in SEVERITY if verdict in verdicts)
 
 
@@ -210,12 +244,17 @@ def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     for name, claim in CLAIMS.items():
         unjudged = {part: Judgement(name, part, NOTHING, NOT_RUN, f"make {claim.target}") for part in claim.parts}
         parts = [found.get((name, part), judgement) for part, judgement in unjudged.items()]
-        rows += [_row(judgement, overall([j.verdict for j in parts])) for judgement in parts]
+        verdicts: dict[str, list[str]] = {}
+        for judgement in parts:
+            if judgement.part in ACCEPTED[name]:
+                verdicts.setdefault(claim.aspects.get(judgement.part, ""), []).append(judgement.verdict)
+        rows += [_row(judgement, {aspect: overall(each) for aspect, each in verdicts.items()}) for judgement in parts]
     return pd.DataFrame(rows)
 
 
-def _row(judgement: Judgement, claim_verdict: str) -> dict[str, object]:
+def _row(judgement: Judgement, by_aspect: Mapping[str, str]) -> dict[str, object]:
     claim, measured = CLAIMS[judgement.claim], judgement.measured
+    aspect = claim.aspects.get(judgement.part, "")
     return {
         "claim": judgement.claim,
         "part": judgement.part,
@@ -223,18 +262,20 @@ def _row(judgement: Judgement, claim_verdict: str) -> dict[str, object]:
         "source": claim.source,
         "protocol": claim.protocol,
         "quantity": claim.parts[judgement.part],
-        "expected": _region(*ACCEPTED[judgement.claim][judgement.part]),
+        "expected": _region(*ACCEPTED[judgement.claim].get(judgement.part, (-math.inf, math.inf))),
         "measured": measured.estimate,
         "ci_low": measured.low,
         "ci_high": measured.high,
         "n": measured.n,
         "verdict": judgement.verdict,
-        "claim_verdict": claim_verdict,
+        "aspect": aspect,
+        "aspect_verdict": by_aspect.get(aspect, ""),
+        "claim_verdict": DIFFERS if len(set(by_aspect.values())) > 1 else next(iter(by_aspect.values())),
         "remark": judgement.remark,
     }
 
 
 def _region(low: float, high: float) -> str:
     if math.isinf(low):
-        return f"at most {high:g}"
+        return "" if math.isinf(high) else f"at most {high:g}"
     return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"

@@ -37,8 +37,3 @@ def difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Interva
 def _pairs(first: "pd.Series[float]", second: "pd.Series[float]") -> pd.DataFrame:
     both = pd.concat([first.rename("first"), second.rename("second")], axis=1, join="inner")
     return both[np.isfinite(both).all(axis=1)]
-
-
-def scaled_down(**changes: tuple[object, object]) -> str:
-    """Describe changes of a published protocol for a remark: `epochs=(25, 50)` becomes "25 epochs instead of 50"."""
-    return ", ".join(f"{ours} {what.replace('_', ' ')} instead of {theirs}" for what, (ours, theirs) in changes.items())

@@ -119,7 +119,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     """Draw the share of networks that train, over sigma_w and depth, under six times the theory's depth scale.
 
-    `grid`: sigma_w, depth (hidden layers), share_trained (share of the seeds, in [0, 1]; NaN is blank); one row per cell.
+    `grid`: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank); a row per cell.
     `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
     """
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)

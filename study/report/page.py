@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from study.analysis import claims
+from study.constants import CONFIDENCE
 from study.report import formatting
 from study.report.rendering import PAGES, Page, environment, render, unwrapped
 from study.report.section import Section
@@ -58,14 +59,25 @@ def _marked_up(page: Page) -> dict[str, Markup]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Make the section on the published claims: each verdict, then the measurement of each part."""
     table = claims.table([judgement for section in sections for judgement in section.judgements])
-    as_a_whole = table.drop_duplicates("claim")
-    shown = {"claims": _shown_claims(as_a_whole), "claims_parts": _shown_parts(table)}
-    return Section(PAGES / "claims.md", {"claims": table}, shown, protocol={"verdicts": list(claims.VERDICTS)})
+    shown = {"claims": _shown_claims(table), "claims_parts": _shown_parts(table)}
+    judged = (*claims.JUDGED, claims.NOT_REACHED)
+    protocol = {
+        "verdicts": claims.VERDICTS,
+        "differs": claims.DIFFERS,
+        "judged": judged,
+        "expected_misses": (1 - CONFIDENCE) * int(table["verdict"].isin(judged).sum()),
+    }
+    return Section(PAGES / "claims.md", {"claims": table}, shown, protocol=protocol)
 
 
 def _shown_claims(table: pd.DataFrame) -> pd.DataFrame:
-    columns = {"claim": "Claim", "statement": "what it says", "source": "source", "claim_verdict": "verdict"}
-    return table[list(columns)].rename(columns=columns)
+    rows = []
+    for name, parts in table.groupby("claim", sort=False):
+        first, aspects = parts.iloc[0], parts[parts["aspect"] != ""].drop_duplicates("aspect")
+        told = "; ".join(f"{part.aspect}: {part.aspect_verdict}" for part in aspects.itertuples())
+        verdict = told if first["claim_verdict"] == claims.DIFFERS else first["claim_verdict"]
+        rows.append({"Claim": name, "what it says": first["statement"], "source": first["source"], "verdict": verdict})
+    return pd.DataFrame(rows)
 
 
 def _shown_parts(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import baseline, few_seeds
-from study.analysis.claims import CONTRADICTED, INCONCLUSIVE, REPRODUCED
+from study.analysis.claims import CONTRADICTED, NOT_TESTABLE, REPRODUCED
 from study.engine.measures import PROBE_MEASURES
 from study.figures.style import Style
 from study.plan import Plan
@@ -87,7 +87,7 @@ def test_the_smooth_gates_are_judged_by_their_paired_difference() -> None:
     """Alike: within 0.2 points. Apart by 1: contradicted. One seed has no interval."""
     assert verdicts(few_seeds, ALIKE)["P8", "gates"] == REPRODUCED
     assert verdicts(few_seeds, ALIKE | {"swish": 0.98})["P8", "gates"] == CONTRADICTED
-    assert verdicts(few_seeds, ALIKE, seeds=1)["P8", "gates"] == INCONCLUSIVE
+    assert verdicts(few_seeds, ALIKE, seeds=1)["P8", "gates"] == NOT_TESTABLE
 
 
 def test_what_all_seeds_support_is_no_false_winner() -> None:

@@ -5,6 +5,7 @@ from fake_records import result
 
 from experiments import depth, published
 from experiments.published import A3_CLAIM, A3_DEPTH, P5_DEPTH, P9_SEEDS, P9_WIDTHS
+from study.analysis import claims
 from study.constants import INITIAL_SEEDS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
@@ -18,7 +19,9 @@ WHERE = {"environment": {}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(settings: Settings) -> Record:
-    """Make a run whose errors shrink by 0.2 (sigmoid) or 0.7 a layer, or not at all under He.
+    """Make a run whose errors shrink by 0.2 (sigmoid) or 0.7 a layer, or not at all under He; so do weight gradients.
+
+    ReLU's weight gradients are twice as large under He, and shrink nowhere; layer 1's are of another size.
 
     Of the narrowest networks those with an even seed have a dead layer.
     """
@@ -32,7 +35,10 @@ def record(settings: Settings) -> Record:
     if is_dead:
         dead[1] = 1.0
     names = found["measures"]
-    names["error"], names["dead_units"] = [errors] * len(names["step"]), [dead] * len(names["step"])
+    size = noise * (2.0 if settings.initialization == "he_normal" else 1.0)
+    weights = errors[1:] if settings.activation == "sigmoid" else [size] * (layers - 1)
+    norms = {"error": errors, "weight_gradient": [9.0, *weights], "dead_units": dead}
+    names |= {name: [row] * len(names["step"]) for name, row in norms.items()}
     names |= {name: rows[:1] for name, rows in names.items()}
     return make(identity(settings, "data", "function"), {}, found | {"epochs": 0}, WHERE)
 
@@ -56,26 +62,31 @@ def test_the_networks_are_the_claims_own() -> None:
 
 
 def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
-    """Factors of 0.2 and 0.7, ratios of 0.7^29 and 1, half of the narrowest networks dead and none of the widest."""
+    """Factors and ratios by both norms, each judged apart; half of the narrowest networks dead and none of the widest."""
     section = published.interpret(Plan(("mish",)), records, STYLE)
     found = {(j.claim, j.part): j for j in section.judgements}
-    assert found["A3", "sigmoid"].measured.estimate == pytest.approx(0.2)
-    assert found["A3", "sigmoid"].verdict == "reproduced"
-    assert found["A3", "relu"].measured.estimate == pytest.approx(0.7)
-    assert found["A3", "relu"].verdict == "contradicted"
-    assert found["P5", "glorot"].measured.estimate == pytest.approx(0.7 ** (P5_DEPTH - 1))
-    assert found["P5", "he"].measured.estimate == pytest.approx(1.0)
+    expected = {
+        ("A3", "sigmoid_weights"): 0.2, ("A3", "sigmoid_error"): 0.2, ("A3", "relu_weights"): 1.0,
+        ("A3", "relu_error"): 0.7, ("P5", "glorot_error"): 0.7 ** (P5_DEPTH - 1), ("P5", "he_error"): 1.0,
+        ("P5", "glorot_weights"): 1.0, ("P5", "he_weights"): 1.0, ("P5", "size"): 0.5,
+    }  # fmt: skip
+    assert {key: found[key].measured.estimate for key in expected} == pytest.approx(expected)
+    verdicts = claims.table(section.judgements).drop_duplicates(["claim", "aspect"]).set_index(["claim", "aspect"])
+    verdicts = verdicts["aspect_verdict"]
+    assert verdicts["A3", "weight gradients"] == verdicts["P5", "the error"] == "reproduced"
+    assert verdicts["A3", "the error"] == verdicts["P5", "weight gradients"] == "contradicted"
+    assert found["P5", "size"].verdict == "beside"
     assert (found["P9", "narrow"].measured.estimate, found["P9", "narrow"].measured.n) == (0.5, P9_SEEDS)
     assert found["P9", "wide"].measured.estimate == 0
     assert found["P9", "wide"].verdict == "reproduced"
     born = section.tables["born_dead"]
     assert born["width"].tolist() == list(P9_WIDTHS)
     assert born["count"].tolist() == [P9_SEEDS // 2, *[0] * (len(P9_WIDTHS) - 1)]
-    assert set(section.tables["initial_errors"]["width"]) == {WIDTH}
+    assert set(section.tables["initial_ratios"]["width"]) == {WIDTH}
     page = render(section, STYLE.labels)
     rates = ", ".join(f"{50 if width == P9_WIDTHS[0] else 0}% at width {width}" for width in P9_WIDTHS)
     assert page.answer.endswith(f"this share is born dead: {rates}.")
-    assert "| Sigmoid | glorot\\_uniform | 50 | 20 | 5.6e-35 " in page.body
+    assert "| Sigmoid | glorot\\_uniform | 50 | error | 20 | 5.6e-35 " in page.body
 
 
 def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
@@ -85,4 +96,4 @@ def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
     assert {j.claim for j in section.judgements} == {"A3", "P5"}
     page = render(section, STYLE.labels)
     assert page.answer == ""
-    assert [display.name for display in page.displays] == ["initial_errors", "born_dead"]
+    assert [display.name for display in page.displays] == ["initial_ratios", "born_dead"]

@@ -203,18 +203,22 @@ def test_the_contents_lead_to_every_section() -> None:
 
 def test_the_claims_are_all_there(tmp_path: Path) -> None:
     """A row for every part of every claim, judged or not, with its interval and n, the remark, or what would run it."""
-    judged = plain("One", judgements=[judge("P6", "keras", Interval(0.11, 0.1, 0.12, 5), "5 epochs only")])
+    judged = plain(
+        "One", judgements=[judge("P6", "torch", Interval(0.11, 0.1, 0.12, 5), "on a train", "5 epochs only")]
+    )
     write(tmp_path, [judged])
     table = pd.read_csv(tmp_path / "tables" / "claims.csv")
     promised = ["claim", "source", "protocol", "expected", "measured", "ci_low", "ci_high", "verdict"]
     assert set(promised) <= set(table.columns)
     assert len(table) == sum(len(claim.parts) for claim in claims.CLAIMS.values())
     text = (tmp_path / "README.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| P6") and "Keras' default" in line)
-    assert row.endswith(r"| at most 0.2 | 0.110 \[0.100, 0.120\] | 5 | reproduced | 5 epochs only |")
-    rest = next(line for line in text.splitlines() if line.startswith("| P6") and "PyTorch" in line)
-    assert rest.endswith("| at most 0.2 | – | 0 | not run | make claims |")
-    assert f"Of {len(claims.CLAIMS)} claims, {len(claims.CLAIMS)} not run." in text
+    row = next(line for line in text.splitlines() if line.startswith("| P6") and "PyTorch's default" in line)
+    told = "reproduced (scaled down) | 5 epochs only; on a train |"
+    assert row.endswith(rf"| at most 0.2 | 0.110 \[0.100, 0.120\] | 5 | {told}")
+    rest = next(line for line in text.splitlines() if line.startswith("| P9") and "width 2" in line)
+    assert rest.endswith("| at least 0.5 | – | 0 | not run | make all |")
+    assert f"Of {len(claims.CLAIMS)} claims, 1 reproduced (scaled down), {len(claims.CLAIMS) - 1} not run." in text
+    assert "1 parts are judged, each at 95%" in text
 
 
 class Elements(HTMLParser):
