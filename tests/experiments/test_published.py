@@ -62,7 +62,7 @@ def test_the_networks_are_the_claims_own() -> None:
 
 
 def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
-    """Factors and ratios by both norms, each judged apart; half of the narrowest networks dead and none of the widest."""
+    """Factors and ratios by both norms, judged apart; half of the narrowest networks dead and none of the widest."""
     section = published.interpret(Plan(("mish",)), records, STYLE)
     found = {(j.claim, j.part): j for j in section.judgements}
     expected = {
