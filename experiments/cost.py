@@ -17,7 +17,7 @@ from study.constants import REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import used_by
-from study.report.formatting import DASH, interval, percent
+from study.report.formatting import DASH, interval, number, percent
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -96,7 +96,8 @@ def _shown_time(cost: pd.DataFrame, style: Style) -> pd.DataFrame:
 def _median(row: Mapping[str, Any], column: str) -> str:
     if row[column] != row[column]:
         return DASH
-    return f"{row[column]:.2f} ({row[f'{column}_q1']:.2f}, {row[f'{column}_q3']:.2f})"
+    q1, q3 = number(row[f"{column}_q1"], toward="down"), number(row[f"{column}_q3"], toward="up")
+    return f"{row[column]:.2f} ({q1}, {q3})"
 
 
 def _interval(row: Mapping[str, Any], column: str, prefix: str) -> str:

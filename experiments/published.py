@@ -3,7 +3,7 @@
 The claims name the activations, whatever the study compares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -141,11 +141,17 @@ def _shown_ratios(ratios: pd.DataFrame, style: Style) -> pd.DataFrame:
             "hidden layers": row["depth"],
             "norm of": NORMS[row["measure"]],
             "n": row["n"],
-            "first over last": f"{row['ratio']:.2g} [{row['ci_low']:.2g}, {row['ci_high']:.2g}]",
+            "first over last": _ratio(row),
             "per layer": formatting.interval(row["factor"], row["factor_low"], row["factor_high"]),
         }
         for row in ratios.to_dict("records")
     )
+
+
+def _ratio(row: Mapping[str, float]) -> str:
+    low = formatting.significant(row["ci_low"], 2, toward="down")
+    high = formatting.significant(row["ci_high"], 2, toward="up")
+    return f"{formatting.significant(row['ratio'], 2)} [{low}, {high}]"
 
 
 def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:

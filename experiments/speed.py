@@ -175,7 +175,8 @@ def _shown_exponents(fitted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spread(middle: float, low: float, high: float, digits: int) -> str:
-    return f"{middle:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
+    down, up = float(fmt.number(low, digits, toward="down")), float(fmt.number(high, digits, toward="up"))
+    return f"{middle:,.{digits}f} [{down:,.{digits}f}, {up:,.{digits}f}]"
 
 
 def _number(value: float) -> str:

@@ -3,13 +3,13 @@
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import synthetic
 from disk import Disk, Killed
+from elements import Elements
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from plain_sections import plain
@@ -219,23 +219,6 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
     assert rest.endswith("| at least 0.5 | – | 0 | not run | make all |")
     assert f"Of {len(claims.CLAIMS)} claims, 1 reproduced (scaled down), {len(claims.CLAIMS) - 1} not run." in text
     assert "1 parts are judged, each at 95%" in text
-
-
-class Elements(HTMLParser):
-    """A page's elements with their attributes, its headings' ids, and its visible text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-        self.ids = [(attributes["id"], tag) for tag, attributes in self.found if "id" in attributes]
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;\" onload='x'"

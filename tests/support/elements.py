@@ -1,0 +1,21 @@
+"""What a browser would find in a page."""
+
+from html.parser import HTMLParser
+
+
+class Elements(HTMLParser):
+    """A page's elements with their attributes, its headings' ids, and its visible text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.tags = [tag for tag, _ in self.found]
+        self.ids = [(attributes["id"], tag) for tag, attributes in self.found if "id" in attributes]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
