@@ -166,8 +166,7 @@ def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, 
         return
     ends = np.array([found["value"].min(), found["value"].max()], float)
     panel.plot(ends, law["factor"] * ends ** law["exponent"], color=color, linewidth=1.1)
-    low, high = np.round(100 * law["ci_low"], 6), np.round(100 * law["ci_high"], 6)
-    low, high = np.floor(low) / 100, np.ceil(high) / 100  # outward
+    low, high = np.floor(100 * law["ci_low"]) / 100, np.ceil(100 * law["ci_high"]) / 100  # outward
     bounds = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
     text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:z.2f}{bounds}"
     panel.text(0, 1.12 if is_open else 1.02, text, transform=panel.transAxes, va="bottom", color=color)
