@@ -27,6 +27,7 @@ NAME = "lippe"
 TARGET = "claims"
 ACTIVATION = "sigmoid"
 PARTS = {"glorot_uniform": "keras", "torch_default": "torch"}  # the part of claim P6 by initialisation
+SOURCES = "torch_default"  # the initialisation that decides the claim
 TITLES = {"glorot_uniform": "Keras' default", "torch_default": "PyTorch's default"}
 WIDTHS = (512, 256, 256, 128)
 LEARNING_RATE, MOMENTUM, BATCH = 0.01, 0.9, 256
@@ -51,15 +52,12 @@ def _settings(init: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the validation accuracy at the lowest validation loss under each initialisation."""
     runs, history = runs_frame(records), history_frame(records)
-    accuracy = summarise(runs, "best_validation_accuracy", "init", is_share=True)
-    epochs = summarise(runs, "epochs", "init").rename(columns={"mean": "epochs_mean"})
-    table = accuracy.merge(epochs[["init", "epochs_mean"]], on="init")
+    table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     found = {"history": history.assign(experiment=NAME), "lippe": table}
-    names = {f"lippe_{PARTS[init]}": init for init in history["init"].unique()}
-    drawn = {name: figures.training_curves(history[history["init"] == init], style) for name, init in names.items()}
-    protocol = {**asdict(_settings("torch_default", 0)), "titles": TITLES, "figures": names}
-    shown = {"lippe": _shown(table)}
-    return Section(PAGE, found, shown, drawn, protocol, _judgements(runs))
+    sources = history[history["init"] == SOURCES]
+    drawn = {} if sources.empty else {"lippe": figures.training_curves(sources, style)}
+    protocol = {**asdict(_settings(SOURCES, 0)), "titles": TITLES}
+    return Section(PAGE, found, {"lippe": _shown(table)}, drawn, protocol, _judgements(runs))
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
@@ -78,7 +76,6 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
             "Initialisation": TITLES[row["init"]],
             "n": row["n"],
             "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-            "epochs": f"{row['epochs_mean']:.1f}",
         }
         for row in table.to_dict("records")
     ]

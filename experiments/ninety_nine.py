@@ -96,12 +96,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _judgement(accuracy: Interval) -> Judgement:
-    widths = "-".join(map(str, WIDTHS))
-    remarks = (
-        f"hidden layers {widths}, dropout and shifts chosen on validation",
-        f"{FINAL_EPOCHS} epochs; another search may find more",
-    )
-    return judge("A5", "ninety_nine", accuracy, "; ".join(remarks))
+    remark = f"hidden layers {'-'.join(map(str, WIDTHS))}, {FINAL_EPOCHS} epochs; another search may find more"
+    return judge("A5", "ninety_nine", accuracy, remark)
 
 
 def _shown_trials(trials: pd.DataFrame) -> pd.DataFrame:

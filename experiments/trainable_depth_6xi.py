@@ -15,12 +15,13 @@ from study import figures
 from study.analysis import trainability
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, log_mean_interval
-from study.constants import TRAINED_LEVEL, WIDTH
+from study.constants import ACCEPTED, CLAIM_SEEDS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import DepthScaleGrid, Plan
 from study.records import selection
 from study.records.frames import runs_frame
 from study.records.store import Record
+from study.report.formatting import DASH
 from study.report.section import Section
 from study.settings import Settings
 
@@ -34,14 +35,14 @@ LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more values of sigma_w at which the f
 DEPTH_SCALES = {ACTIVATION: DepthScaleGrid(sigma_w=tuple(sorted((*SIGMA_W, *LINE))), sigma_b=SIGMA_B)}
 DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
-SEEDS = 3
 RATE = 0.01
 FACTOR = 6.0  # depth scales to which a network trains
+_, MOST = ACCEPTED["P7"]["depth"]  # times FACTOR xi: the end of the region of the claim
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for all runs in one round."""
-    seeds = plan.block(plan.seeds or SEEDS)
+    seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
     return selection.missing(wanted, so_far)
 
@@ -65,7 +66,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_over_scale": reached,
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
-    protocol = {**asdict(_settings(SIGMA_W[0], DEPTHS[0], 0)), "factor": FACTOR}
+    protocol = {**asdict(_settings(SIGMA_W[0], DEPTHS[0], 0)), "factor": FACTOR, "most": MOST}
     return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, _judgements(reached))
 
 
@@ -73,7 +74,7 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     """Return, per sigma_w and seed, how deep networks train and bounds of that depth over FACTOR xi.
 
     `trained_depth` is the deepest of the grid that trained together with all shallower ones. `failed_depth` is the next
-    of the grid, infinite where the grid ends. `is_judged` tells whether FACTOR xi lies within the grid.
+    of the grid, infinite where the grid ends. `is_judged` tells whether the grid goes as far as the claim's region.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
@@ -83,7 +84,7 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     claimed = FACTOR * table["xi"]
     bounds = {"trained_depth": np.append(0.0, depths)[place], "failed_depth": np.append(depths, np.inf)[place]}
     ratios = {"least_ratio": bounds["trained_depth"] / claimed, "most_ratio": bounds["failed_depth"] / claimed}
-    return table.assign(**bounds, **ratios, is_judged=claimed <= depths[-1])
+    return table.assign(**bounds, **ratios, is_judged=MOST * claimed <= depths[-1])
 
 
 def _judgements(reached: pd.DataFrame) -> list[Judgement]:
@@ -97,7 +98,7 @@ def _judgements(reached: pd.DataFrame) -> list[Judgement]:
     low = least.low if (means["least_ratio"] > 0).all() else 0.0
     high = most.high if np.isfinite(means["most_ratio"]).all() else np.inf
     left_out = reached.loc[~reached["is_judged"], "sigma_w"].nunique()
-    remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w with 6 xi beyond the grid"
+    remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w need a deeper grid"
     scale = f"width {WIDTH} instead of 300, {EPOCHS} epochs"
     return [judge("P7", "depth", Interval(least.estimate, low, high, len(means)), remark, scale)]
 
@@ -106,12 +107,13 @@ def _shown(reached: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for sigma_w, part in reached.groupby("sigma_w"):
         least, most = part["least_ratio"].min(), part["most_ratio"].max()
+        failed = part["failed_depth"].min()
         rows.append(
             {
                 "sigma_w": f"{sigma_w:g}",
                 "n": len(part),
                 "trained to": f"{part['trained_depth'].min():g} to {part['trained_depth'].max():g}",
-                "failed from": f"{part['failed_depth'].min():g}",
+                "failed from": f"{failed:g}" if np.isfinite(failed) else DASH,
                 "xi": f"{part['xi'].iloc[0]:.2f}",
                 f"over {FACTOR:g} xi": f"{least:.2f} to {most:.2f}" if np.isfinite(most) else f"≥ {least:.2f}",
             }

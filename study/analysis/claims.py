@@ -21,12 +21,12 @@ NOT_TESTABLE = "not testable here"  # there is no interval
 NOT_RUN, BESIDE = "not run", "beside"
 DIFFERS = "different by aspect"  # the verdict on a claim whose aspects have different ones
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
-JUDGED = tuple(word + scale for word in (CONTRADICTED, INCONCLUSIVE, REPRODUCED) for scale in ("", SCALED_DOWN))
+JUDGED = tuple(word + scale for word in (REPRODUCED, CONTRADICTED, INCONCLUSIVE) for scale in ("", SCALED_DOWN))
 SEVERITY = (  # the first that a part has is the whole's
     CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,
     NOT_RUN, REPRODUCED + SCALED_DOWN, REPRODUCED,
 )  # fmt: skip
-VERDICTS = (*reversed(SEVERITY), DIFFERS)  # in the order of the report
+VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the order of the report
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ MEANINGS = {
     "images_per_second": "training images a second, median over repeats",
     "init": "the hidden layers' initialisation",
     "is_chosen": "whether validation chose this rate",
-    "is_judged": "whether 6 xi lies within the grid of depths",
+    "is_judged": "whether the grid of depths goes as far as the region of the claim",
     "is_edge": "whether the chosen rate is the grid's first or last",
     "is_eligible": "whether every seed finished at it",
     "is_finalist": "whether it is one of the best by the first round's seeds, of those at which all seeds finished",
