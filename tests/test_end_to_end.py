@@ -62,8 +62,15 @@ class Command:
     def readme(self) -> str:
         return self.files["README.md"].decode()
 
-    def table(self, results: Path, name: str) -> pd.DataFrame:
-        return pd.read_csv(results / "tables" / f"{name}.csv")
+    @property
+    def answer(self) -> str:
+        return next(line for line in self.readme.splitlines() if "mean test accuracies" in line)
+
+    @property
+    def asked(self) -> list[tuple[str, int]]:
+        """Return activation and seed of every record, sorted."""
+        every = [record["identity"]["settings"] for record in self.records.values()]
+        return sorted((settings["activation"], settings["seed"]) for settings in every)
 
 
 def edit_registry(file: Path, unstudied: tuple[str, ...] = (), added: str = "") -> None:
@@ -84,19 +91,14 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def study_all(checkout: Path, *more: str, **variables: str) -> Command:
-    """Run `study all` in this copy of the library, as the Makefile types it."""
-    return study(checkout, "all", "baseline", "--quick", "--seeds", "2", *more, **variables)
-
-
 def study(checkout: Path, *words: str, **variables: str) -> Command:
     """Run this command in this copy of the library, and look at what it left."""
-    command = [sys.executable, "-m", "study", *words]
     environment = {**os.environ, "PYTHONPATH": str(checkout), **variables}
     began = time.monotonic()
     done = subprocess.run(
-        command, cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+        [sys.executable, "-m", "study", *words],
+        cwd=checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
     seconds = time.monotonic() - began
     results = checkout / "results"
     store = Store(results / "runs")
@@ -115,7 +117,6 @@ class Life:
     idle: Command
     drawn: Command
     victim: str
-    verified: int
     fourth: Command
 
 
@@ -127,55 +128,32 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     replace(checkout / "study" / "constants.py", "QUICK_EPOCHS = 4", "QUICK_EPOCHS = 2")
     registry, results = checkout / "study" / "activations.py", checkout / "results"
     edit_registry(registry, unstudied=("gelu", "swish"))
-    first = study_all(checkout, "--workers", "2")
+    every = ("all", "baseline", "--quick", "--seeds", "2", "--workers")  # as the Makefile types it
+    first = study(checkout, *every, "2")
     assert first.code == 0, first.said
-    idle = study_all(checkout, "--workers", "2")
+    idle = study(checkout, *every, "2")
     drawn = study(checkout, "report")
 
     store = Store(results / "runs")
-    victim = next(run for run, record in first.records.items() if settings(record).activation == "sigmoid")
+    victim = next(run for run, record in first.records.items() if record["activation"]["label"] == "Sigmoid")
     store.path(victim).write_bytes(store.path(victim).read_bytes()[:-1000])
-    with signals_kept():
-        verified = cli.main(["verify", "--results", str(results)])
     edit_registry(registry, added=ADDED)
     replace(registry, 'label="ReLU"', 'label="Rectifier"')
     training = checkout / "study" / "engine" / "training.py"
     docstring = ast.get_docstring(ast.parse(training.read_text()), clean=False)
     replace(training, str(docstring), "Other words.")
     training.write_text(training.read_text() + "\n# a comment\n")
-    fourth = study_all(checkout, "--workers", "0", **strange_environment(checkout))
-    return Life(results, first, idle, drawn, victim, verified, fourth)
-
-
-def strange_environment(folder: Path) -> dict[str, str]:
-    """Another language and time zone, backends of others, and a temporary folder with a long name and a blank."""
-    (folder / "home" / ".keras").mkdir(parents=True)
-    (folder / "home" / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
-    temporary = folder / "a b".ljust(60, "x")
-    temporary.mkdir()
-    return {
-        "TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "1", "TMPDIR": str(temporary),
-        "KERAS_BACKEND": "jax", "KERAS_HOME": str(folder / "home" / ".keras"), "MPLBACKEND": "module://nonsense",
-    }  # fmt: skip
-
-
-def settings(record: Record) -> Settings:
-    return Settings(**record["identity"]["settings"])
-
-
-def by_run(command: Command) -> dict[tuple[str, int], bytes]:
-    """Scientific content by activation and seed."""
-    content = {run: scientific_content(record) for run, record in command.records.items()}
-    return {
-        (settings(command.records[run]).activation, settings(command.records[run]).seed): content[run]
-        for run in content
-    }
+    (checkout / "keras").mkdir()
+    (checkout / "keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
+    strange = {"KERAS_BACKEND": "jax", "KERAS_HOME": str(checkout / "keras"), "MPLBACKEND": "module://nonsense"}
+    fourth = study(checkout, *every, "0", LC_ALL="C", TZ="Asia/Kathmandu", **strange)
+    return Life(results, first, idle, drawn, victim, fourth)
 
 
 def test_everything_is_made(life: Life) -> None:
     """Exit 0; four records; the report, its tables with the promised columns, and every figure as SVG and PNG."""
     assert "4 runs done, 4 recorded" in life.first.said
-    assert sorted(by_run(life.first)) == [("relu", 0), ("relu", 1), ("sigmoid", 0), ("sigmoid", 1)]
+    assert life.first.asked == [("relu", 0), ("relu", 1), ("sigmoid", 0), ("sigmoid", 1)]
     for name, columns in CONTRACT.items():
         header = life.first.files[f"tables/{name}.csv"].decode().splitlines()[0].split(",")
         assert [column for column in columns if column not in header] == []
@@ -188,12 +166,21 @@ def test_everything_is_made(life: Life) -> None:
     assert "Traceback" not in life.first.said
 
 
-def test_networks_learn(life: Life) -> None:
-    """After two epochs on MNIST every network is right more often than nine times in ten."""
+def test_networks_learn_and_records_describe_themselves(life: Life) -> None:
+    """After two epochs on MNIST every network is right more often than nine times in ten.
+
+    A record has full settings, the activation's formula and source, the data's checksum, versions, CPU and timings.
+    """
     for record in life.first.records.values():
         assert record["result"]["status"] == "done"
         assert record["result"]["last"]["test_accuracy"] > 0.9
         assert len(record["result"]["history"]["epoch"]) == 2
+        assert record["identity"]["settings"].keys() == Settings(activation="relu", seed=0).to_dict().keys()
+        assert record["activation"].keys() == {"label", "formula", "source"}
+        assert len(record["identity"]["data"]) == 64
+        assert {"python", "tensorflow", "keras", "numpy", "cpu"} <= record["provenance"]["environment"].keys()
+        assert record["provenance"]["timings"]["seconds"] > 0
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["provenance"]["date"])
 
 
 def test_with_nothing_to_do_it_ends_at_once(life: Life) -> None:
@@ -210,17 +197,12 @@ def test_drawn_again_the_report_is_the_same(life: Life) -> None:
     assert life.drawn.files == life.first.files
 
 
-def test_a_truncated_record_is_found(life: Life) -> None:
-    """`study verify` ends with exit code 4, and the record is set aside, not removed."""
-    assert life.verified == 4
-    assert (life.results / "runs" / "damaged" / f"{life.victim}.json").exists()
-
-
 def test_done_again_elsewhere_it_is_the_same_run(life: Life) -> None:
-    """Trained again, alone, in another environment with settings for other backends: the same to the byte."""
-    again = life.fourth.records[life.victim]
-    assert again["provenance"]["date"] > life.first.records[life.victim]["provenance"]["date"]
-    assert scientific_content(again) == scientific_content(life.first.records[life.victim])
+    """The truncated record is set aside, not removed. Trained again, alone, in another environment: the same bytes."""
+    assert (life.results / "runs" / "damaged" / f"{life.victim}.json").exists()
+    again, before = life.fourth.records[life.victim], life.first.records[life.victim]
+    assert again["provenance"]["date"] > before["provenance"]["date"]
+    assert scientific_content(again) == scientific_content(before)
 
 
 def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
@@ -228,7 +210,7 @@ def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
     a comment or docstring in the training loop retrains.
     """
     assert "3 runs done, 6 recorded" in life.fourth.said
-    assert sorted(by_run(life.fourth).keys() - by_run(life.first).keys()) == [("arctan", 0), ("arctan", 1)]
+    assert life.fourth.asked == [("arctan", 0), ("arctan", 1), *life.first.asked]
     kept = life.first.records.keys() - {life.victim}
     assert {run: life.fourth.records[run] for run in kept} == {run: life.first.records[run] for run in kept}
 
@@ -244,15 +226,13 @@ def test_one_entry_more_is_in_every_table_figure_and_answer(life: Life) -> None:
     for name, content in life.fourth.files.items():
         if name.endswith(".svg"):
             assert b">Arctan" in content, name
-    answer = next(line for line in life.fourth.readme.splitlines() if "mean test accuracies" in line)
-    assert "Arctan" in answer
+    assert "Arctan" in life.fourth.answer
 
 
 def test_a_new_label_is_shown_everywhere(life: Life) -> None:
     """The report speaks of the Rectifier, and no longer of ReLU but in the article's own words."""
-    answer = next(line for line in life.fourth.readme.splitlines() if "mean test accuracies" in line)
-    assert "Rectifier" in answer
-    assert "ReLU" not in answer
+    assert "Rectifier" in life.fourth.answer
+    assert "ReLU" not in life.fourth.answer
     assert b">Rectifier" in life.fourth.files["figures/baseline_training.svg"]
 
 
@@ -270,19 +250,8 @@ def test_a_broken_entry_is_refused_by_name_and_the_rest_goes_on(life: Life, name
     assert life.fourth.code == 1
     assert re.search(rf"activation '{name}' was refused: it {reason}", life.fourth.said)
     assert re.search(rf"{name} was refused: it {reason}", life.fourth.readme)
-    assert name not in {settings(record).activation for record in life.fourth.records.values()}
+    assert name not in dict(life.fourth.asked)
     assert name not in json.loads((life.results / "runs" / "plan.json").read_text())["activations"]
-
-
-def test_records_describe_themselves(life: Life) -> None:
-    """Full settings, the activation's formula and source, the data's checksum, versions, CPU and timings."""
-    record = next(iter(life.first.records.values()))
-    assert record["identity"]["settings"].keys() == Settings(activation="relu", seed=0).to_dict().keys()
-    assert record["activation"].keys() == {"label", "formula", "source"}
-    assert len(record["identity"]["data"]) == 64
-    assert {"python", "tensorflow", "keras", "numpy", "cpu"} <= record["provenance"]["environment"].keys()
-    assert record["provenance"]["timings"]["seconds"] > 0
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["provenance"]["date"])
 
 
 def test_theory_of_an_unknown_activation(capsys: pytest.CaptureFixture[str]) -> None:

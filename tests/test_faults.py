@@ -27,7 +27,7 @@ import synthetic
 from disk import Disk
 from markdown_it import MarkdownIt
 from scientific import scientific_content
-from synthetic import ROOT, VARIABLE, command, environment, run_study, signals_kept, started, told, write_data
+from synthetic import ROOT, VARIABLE, command, environment, signals_kept, started, told, write_data
 
 from study import cli
 from study.records.store import Store
@@ -51,9 +51,13 @@ def contents(results: Path) -> dict[str, bytes]:
     return {run: scientific_content(store.read(run)) for run in store.runs()}
 
 
+def table(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / "tables" / f"{name}.csv")
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, bytes]:
-    """Return the records of an undisturbed study of four activations and two seeds."""
+    """Return the contents of an undisturbed study of four activations and two seeds."""
     results = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch, signals_kept():
         synthetic.install(patch)
@@ -115,26 +119,9 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
     assert len(set(killed)) > 5
 
 
-def test_processes_that_die_cost_their_own_run_alone(
-    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Exit 1 and the run named; the others recorded as ever; a report without it; the next run tries it again."""
-    how = told(fake, how={"gelu 1": "kill"})
-    done = run_study(*words("run", tmp_path, data, workers=2), **{VARIABLE: how})
-    assert done.returncode == 1
-    assert re.search(r"gelu, depth 3, seed 1\) crashed: its worker process died 3 times", done.stderr)
-    assert started(fake)["gelu 1"] == 3
-    found = contents(tmp_path)
-    same = [run for run in undisturbed if found[run] == undisturbed[run]]
-    assert (len(found), len(same)) == (8, 7)
-    assert cli.main(words("run", tmp_path, data)) == 0
-    assert "1 runs done, 8 recorded" in capsys.readouterr().err
-    assert contents(tmp_path) == undisturbed
-
-
 STOPS = {
     "Ctrl-C": [signal.SIGINT],
-    "Ctrl-C twice": [signal.SIGINT, signal.SIGINT],
+    "Ctrl-C twice": [signal.SIGINT] * 2,
     "SIGTERM": [signal.SIGTERM],
 }
 
@@ -222,47 +209,31 @@ def test_a_file_in_the_place_of_the_results(
     assert not fake.exists()
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with empty figures: drawing takes most of a report's time."""
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
-    monkeypatch.setattr(pictures, "FEW", 100)
-
-
-DAMAGES = {
-    "truncated": lambda content: content[: len(content) // 2],
-    "emptied": lambda content: b"",
-    "one bit flipped": lambda content: content[:500] + bytes([content[500] ^ 4]) + content[501:],
-    "of a newer schema": lambda content: content.replace(b'"schema":1', b'"schema":2'),
-}
-
-
-@pytest.mark.usefixtures("undrawn")
 def test_damaged_records_are_found_and_done_again(
-    tmp_path: Path, data: Path, fake: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone."""
-    assert cli.main(words("all", tmp_path, data, seeds=4)) == 0
+    """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone.
+
+    One record is cut short, one is a copy of another run's; tests/records/test_store.py has every kind of damage.
+    """
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
+    monkeypatch.setattr(pictures, "FEW", 100)  # drawing takes most of a report's time
+    assert cli.main(words("all", tmp_path, data)) == 0
     store, good = Store(tmp_path / "runs"), contents(tmp_path)
     runs = store.runs()
-    for run, damage in zip(runs, DAMAGES.values(), strict=False):
-        store.path(run).write_bytes(damage(store.path(run).read_bytes()))
-    shutil.copy(store.path(runs[9]), store.path(runs[8]))
-    damaged = [*runs[: len(DAMAGES)], runs[8]]
-    capsys.readouterr()
-    assert cli.main(["verify", "--results", str(tmp_path)]) == 4
-    shown = capsys.readouterr().out
-    assert [run for run in runs if run in shown.replace(runs[9], "")] == damaged
-    assert cli.main(["report", "--results", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert [run for run in runs if run in said] == damaged
-    assert len(pd.read_csv(tmp_path / "tables" / "runs.csv")) == len(runs) - len(damaged)
-    assert cli.main(["verify", "--results", str(tmp_path)]) == 4, "set aside, but not done again yet"
+    store.path(runs[0]).write_bytes(store.path(runs[0]).read_bytes()[:-1000])
+    shutil.copy(store.path(runs[7]), store.path(runs[3]))
+    for verb, code in (("verify", 4), ("report", 1), ("verify", 4)):  # still damaged when it is set aside
+        capsys.readouterr()
+        assert cli.main([verb, "--results", str(tmp_path)]) == code
+        shown = "".join(capsys.readouterr()).replace(runs[7], "")
+        assert [run for run in runs if run in shown] == [runs[0], runs[3]]
+    assert len(table(tmp_path, "runs")) == 6
     before = started(fake)
-    assert cli.main(words("all", tmp_path, data, seeds=4)) == 0
-    assert sum((started(fake) - before).values()) == len(damaged)
+    assert cli.main(words("all", tmp_path, data)) == 0
+    assert sum((started(fake) - before).values()) == 2
     assert contents(tmp_path) == good
-    assert len(pd.read_csv(tmp_path / "tables" / "runs.csv")) == len(runs)
+    assert len(table(tmp_path, "runs")) == 8
     assert cli.main(["verify", "--results", str(tmp_path)]) == 0
 
 
@@ -374,28 +345,21 @@ def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path,
     return results, code
 
 
-def table(results: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(results / "tables" / f"{name}.csv")
+def test_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
+    """Counted as diverged, in no mean; where the mean would stand there is a dash. A run that raised is missing.
 
-
-def test_a_run_that_raises_is_named_and_the_rest_is_reported(strange: tuple[Path, int]) -> None:
-    """Exit 1; the report names the run; its activation is reported with the seeds that are there."""
+    Exit 1 for that run alone: the report names it, and gives its activation with the seeds that are there.
+    """
     results, code = strange
     assert code == 1
-    assert "swish, depth 3, seed 1" in (results / "README.md").read_text()
-    counts = table(results, "accuracy").set_index("activation")["n"]
-    assert counts.to_dict() == {"relu": 3, "sigmoid": 0, "gelu": 3, "swish": 2, f"'{NAME}": 3}
-
-
-def test_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
-    """Counted as diverged with its step, in no mean; where the mean would stand there is a dash; figures are there."""
-    results, _ = strange
     accuracy = table(results, "accuracy").set_index("activation")
+    assert accuracy["n"].to_dict() == {"relu": 3, "sigmoid": 0, "gelu": 3, "swish": 2, f"'{NAME}": 3}
     assert accuracy["diverged"].to_dict() == {"relu": 0, "sigmoid": 3, "gelu": 0, "swish": 0, f"'{NAME}": 0}
     assert accuracy.loc["sigmoid", ["test_accuracy_mean", "ci_low", "ci_high"]].isna().all()
     runs = table(results, "runs")
     assert (runs[runs["activation"] == "sigmoid"]["status"] == "diverged").all()
     readme = (results / "README.md").read_text()
+    assert "swish, depth 3, seed 1" in readme
     section = readme.split("## The article's network\n")[1]
     row = next(line for line in section.splitlines() if line.startswith("| Sigmoid"))
     assert [cell.strip() for cell in row.split("|")][2:5] == ["0", "3", "–"]

@@ -1,10 +1,12 @@
 """A record is found again by what it is a record of, is used only if it is whole, and says nothing of when or where."""
 
 import json
+import math
 import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_runs import ABOUT, WHERE, record
 from scientific import scientific_content
@@ -42,6 +44,14 @@ def test_scientific_content_knows_no_time_and_place() -> None:
     assert first["provenance"] != second["provenance"]
     assert scientific_content(first) == scientific_content(second)
     assert scientific_content(first) != scientific_content(record("diverged"))
+
+
+def test_json_has_one_spelling_and_keeps_every_bit_of_a_number() -> None:
+    """Order and kind of container do not matter, what JSON cannot hold is null, text and floats come back."""
+    assert canonical_json({"b": (1, math.nan), "a": math.inf}) == canonical_json({"a": -math.inf, "b": [1, None]})
+    assert canonical_json({"b": [1, None], "a": "é\n"}) == b'{"a":"\\u00e9\\n","b":[1,null]}'
+    values = np.random.default_rng(0).normal(size=100) * 10.0 ** np.arange(-150, 150, 3)
+    assert json.loads(canonical_json(values.tolist())) == values.tolist()
 
 
 def damaged(content: bytes) -> dict[str, bytes]:
@@ -82,7 +92,10 @@ def test_a_damaged_record_is_refused_and_set_aside(store: Store, kind: str) -> N
 
 
 def test_a_compact_record_is_the_same_run() -> None:
-    """It keeps the first and the last logged step of the measures, all else, and has a checksum of its own."""
+    """It keeps the first and the last logged step of the measures, all else, and has a checksum of its own.
+
+    A run that failed has no measures, and keeps its record as it is.
+    """
     whole = record()
     small = compact(whole)
     assert verified(canonical_json(small), whole["id"]) == small
@@ -90,10 +103,6 @@ def test_a_compact_record_is_the_same_run() -> None:
     assert len(before["step"]) > 2
     assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
     assert {**small, "checksum": ""} == {**whole, "checksum": ""}
-
-
-def test_a_record_without_measures_is_compact() -> None:
-    """A run that failed keeps its record as it is."""
     failed = make(identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE)
     assert compact(failed) == failed
 
@@ -132,7 +141,13 @@ def test_a_record_under_another_name_is_refused(store: Store) -> None:
 
 
 def test_other_files_are_ignored(store: Store) -> None:
-    """Stray and temporary files, folders and notes are not records: not counted, not found, not moved, not reported."""
+    """Stray and temporary files, folders and notes are not records: not counted, not found, not moved, not reported.
+
+    Looking for records in a folder that is not there finds none, and makes nothing.
+    """
+    missing = Store(store.folder / "missing")
+    assert (len(missing), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
+    assert not missing.folder.exists()
     good = record()
     store.write(good)
     strays = ["README", "backup.json", "0123.json", f".{good['id']}.json.77.tmp", f"{good['id']}.json.bak", "plan.json"]
@@ -144,10 +159,3 @@ def test_other_files_are_ignored(store: Store) -> None:
     assert store.problems() == []
     assert store.find(store.runs()) == {good["id"]: good}
     assert all((store.folder / name).read_text() == "rubbish" for name in strays)
-
-
-def test_a_folder_that_is_not_there_holds_no_records(tmp_path: Path) -> None:
-    """Looking for records where nothing was run finds none, and makes nothing."""
-    store = Store(tmp_path / "missing")
-    assert (len(store), store.problems(), store.find(["0" * 20])) == (0, [], {})
-    assert not store.folder.exists()

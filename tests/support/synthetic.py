@@ -13,7 +13,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -184,13 +183,6 @@ def environment(**variables: str) -> dict[str, str]:
 def command(*arguments: object) -> list[str]:
     """Return the `study` command with the fake engine, ready for subprocess."""
     return [sys.executable, str(ROOT / "tests" / "support" / "synthetic.py"), *map(str, arguments)]
-
-
-def run_study(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run that command to its end."""
-    return subprocess.run(
-        command(*arguments), env=environment(**variables), capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @contextlib.contextmanager
