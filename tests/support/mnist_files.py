@@ -20,10 +20,10 @@ CHANGES = {  # of the arrays in an .npz
 FORMS = [*CHANGES, "tgz", "tar", "idx", "idx, packed", "idx, dots", "idx, gzip"]
 
 
-def tiny(seed: int = 0) -> Arrays:
-    """Draw training images (6, 28, 28), labels (6,), test images (4, 28, 28) and labels (4,)."""
+def tiny(seed: int = 0, training: int = 6, test: int = 4) -> Arrays:
+    """Draw training images (training, 28, 28), labels (training,), test images (test, 28, 28) and labels (test,)."""
     rng = np.random.default_rng(seed)
-    shapes = ((6, 28, 28), 256), ((6,), 10), ((4, 28, 28), 256), ((4,), 10)
+    shapes = [((count, *size), below) for count in (training, test) for size, below in (((28, 28), 256), ((), 10))]
     return [rng.integers(0, below, shape, dtype=np.uint8) for shape, below in shapes]
 
 

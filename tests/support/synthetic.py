@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from fake_records import result
+from mnist_files import npz, tiny
 from repository import ROOT
 
 from study.plan import DepthScaleGrid
@@ -80,13 +81,8 @@ def theory(name: str, square_norms: object) -> dict:
     """As study.records.catalogue records it: no critical point, no line, and one predicted number."""
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
-    line = {"sigma_w": [], "sigma_b": []}
-    return {
-        "critical": None,
-        "why_none": "made up",
-        "line": line,
-        "rows": {key: [row[key]] for key in row},
-    }
+    rows = {key: [value] for key, value in row.items()}
+    return {"critical": None, "why_none": "made up", "line": {"sigma_w": [], "sigma_b": []}, "rows": rows}
 
 
 def depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
@@ -163,14 +159,9 @@ def measure(names, repeats: int) -> dict:
     return {"timings": timings, "memory": memory, "about": about, "seconds": seconds}
 
 
-def write_data(path: Path, training: int = 12, test: int = 6) -> Path:
-    """Write noise in MNIST's format, and return the path."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part, count in (("train", training), ("test", test)):
-        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        arrays[f"y_{part}"] = rng.integers(0, 10, count, dtype=np.uint8)
-    np.savez_compressed(path, **arrays)
+def write_data(path: Path) -> Path:
+    """Write noise in MNIST's format, 12 training and 6 test images, and return the path."""
+    path.write_bytes(npz(tiny(0, 12, 6)))
     return path
 
 
