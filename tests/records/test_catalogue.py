@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import synthetic
@@ -58,7 +59,12 @@ def test_what_is_known_is_not_computed_again(computed: Counter[str], monkeypatch
 
 
 def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]) -> None:
-    """One experiment changes its sigma_w or its sigma_b: only its scales are computed; the others' are kept."""
+    """One experiment changes its sigma_w or its sigma_b: only its scales are computed; the others' are kept.
+
+    Depth scales are there for the activation that the experiment names, and for no other.
+    """
+    found, _ = catalogue.describe(["relu"], SQUARES, {}, GRIDS)
+    assert (found["relu"]["theory"]["depth_scales"], computed["_depth_scales"]) == ({}, 0)
     first = described({})
     for grid in (DepthScaleGrid((1.0, 2.0, 4.0), 0.1), DepthScaleGrid((1.0, 2.0), 0.2)):
         computed.clear()
@@ -67,13 +73,6 @@ def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]
         scales = second["tanh"]["theory"]["depth_scales"]
         assert (scales["one"]["sigma_w"], scales["one"]["sigma_b"]) == (list(grid.sigma_w), grid.sigma_b)
         assert scales["other"] == first["tanh"]["theory"]["depth_scales"]["other"]
-
-
-def test_a_grid_for_one_activation_is_not_computed_for_another(computed: Counter[str]) -> None:
-    """Depth scales are there for the activation that the experiment names."""
-    found, _ = catalogue.describe(["relu"], SQUARES, {}, GRIDS)
-    assert found["relu"]["theory"]["depth_scales"] == {}
-    assert computed["_depth_scales"] == 0
 
 
 def test_theory_is_computed_again_when_its_basis_changes(
@@ -99,18 +98,11 @@ def test_theory_is_computed_again_when_its_basis_changes(
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
 
 
+@pytest.mark.usefixtures("computed")
 @pytest.mark.parametrize(("owner", "what"), [(synthetic, "fingerprint"), (synthetic, "curve"), (catalogue, "_theory")])
-def test_any_error_of_an_activation_is_its_own(
-    computed: Counter[str], monkeypatch: pytest.MonkeyPatch, owner: Any, what: str
-) -> None:
+def test_any_error_of_an_activation_is_its_own(monkeypatch: pytest.MonkeyPatch, owner: Any, what: str) -> None:
     """Its fingerprint, curve or theory raises: it is refused with the error's message, and the next is described."""
-
-    def raises(*arguments: Any) -> None:
-        monkeypatch.undo()
-        synthetic.install(monkeypatch)
-        raise ZeroDivisionError("by nothing")
-
-    monkeypatch.setattr(owner, what, raises)
+    monkeypatch.setattr(owner, what, Mock(side_effect=[ZeroDivisionError("by nothing"), {"a": "b"}]))
     found, refused = catalogue.describe(["relu", "tanh"], SQUARES, {}, {})
     assert list(found) == ["tanh"]
     assert refused["relu"].startswith("cannot be described: by nothing (ZeroDivisionError); ")

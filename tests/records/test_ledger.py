@@ -23,7 +23,9 @@ def ledger() -> Ledger:
 
 
 def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
-    """A plan read back has its activations, seeds, first seed and theory, and tanh's theory where runs use tanh."""
+    """A plan read back has its activations, seeds, first seed and theory, and tanh's theory where runs use tanh.
+
+    Activations that no plan and no run names are forgotten."""
     ledger().save(tmp_path / "plan.json")
     kept = Ledger.load(tmp_path / "plan.json")
     one, two = kept.plan("one"), kept.plan("two")
@@ -34,13 +36,8 @@ def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
     assert (one.first_seed, two.first_seed) == (0, 7)
     assert (kept.runs, kept.wall_seconds, kept.command) == ({"one": ["a", "b"], "two": ["c"]}, 1.5, "make all")
     assert kept.compared() == ["relu", "gelu"]
-
-
-def test_only_activations_that_a_plan_names_are_kept() -> None:
-    """Those compared and those that only runs name stay; others are forgotten."""
-    found = ledger()
-    found.keep_only_used()
-    assert list(found.activations) == ["relu", "gelu", "tanh"]
+    kept.keep_only_used()
+    assert list(kept.activations) == ["relu", "gelu", "tanh"]
 
 
 def test_a_missing_ledger_is_empty_and_a_damaged_one_is_named(tmp_path: Path) -> None:
@@ -83,9 +80,7 @@ def test_documents_are_found_by_name_and_damage_is_told(tmp_path: Path) -> None:
     whole = path.read_bytes()
     (committed.path / "other.json").write_bytes(whole)
     path.write_bytes(whole.replace(b'"a":1', b'"a":2'))
-    assert [name in problem for name, problem in zip(("bench", "other"), committed.problems(), strict=True)] == [
-        True
-    ] * 2
+    assert all(name in problem for name, problem in zip(("bench", "other"), committed.problems(), strict=True))
     with pytest.raises(RecordError, match=r"bench\.json: .*measure it again"):
         committed.documents()
     for name in ("other", TIMINGS):
