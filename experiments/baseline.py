@@ -4,13 +4,13 @@ The protocol is the defaults of `Settings`: a network 784-100-100-100-10 with Ke
 in batches of 100. Training stops early on the validation loss with patience 10. The last weights are kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from study import figures
-from study.analysis import comparisons, summaries
+from study.analysis import comparisons, paired_arms, summaries
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, share_summary
 from study.constants import (
@@ -22,6 +22,7 @@ from study.constants import (
     REFERENCE_ACTIVATION,
     SEEDS,
     SPARSITY_CLAIM,
+    WITHOUT_ZEROS,
 )
 from study.figures.drawing import Drawing
 from study.figures.style import Style
@@ -41,42 +42,53 @@ UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for every activation with every seed, in one round."""
-    if so_far:
-        return []
+    """Ask for the compared runs, and for those of WITHOUT_ZEROS beside the reference's; a quick look has none of it."""
+    has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
+    names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
+    return [] if so_far else _runs(plan, names)
+
+
+def compared(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """Ask for every activation compared with every seed, in one round."""
+    return [] if so_far else _runs(plan, plan.activations)
+
+
+def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
     noise = () if plan.is_quick else NOISE_AMPLITUDES
     return [
         Settings(activation=name, seed=seed, epochs=epochs, noise=noise)
-        for name in plan.activations
+        for name in names
         for seed in plan.block(seeds)
-    ]
+    ]  # fmt: skip
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare accuracies and paired differences from the reference, show curves and norms, and judge A2 and A5."""
-    runs, history = runs_frame(records), history_frame(records)
-    measures = measures_frame(records)
+    all_runs = runs_frame(records)
+    records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
+    runs, history, measures = runs_frame(records), history_frame(records), measures_frame(records)
     norms = summaries.gradient_norms(measures, NAME)
     accuracy, outcomes = summaries.accuracy(runs, NAME), _outcomes(runs)
     differences = comparisons.against_reference(runs, NAME, METRIC)
     of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
     of_units = summaries.final_units(measures.merge(finished), NAME)
-    units = of_units["final_units"]
+    units, zeros = of_units["final_units"], _zeros(all_runs, of_units["final_units_runs"])
     section_tables = {
         "accuracy": accuracy,
         "gradient_norms": norms,
         "history": history.assign(experiment=NAME),
         "outcomes": outcomes,
         **of_units,
+        **({"zeros": pd.DataFrame([{"quantity": key, **zeros[key].columns()} for key in zeros])} if zeros else {}),
         **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
     }
     shown = {NAME: _shown(accuracy, differences, style), "final_units": _shown_units(units, style)}
     pictures = _pictures(runs, accuracy, history, norms, style)
-    protocol = {"is_quick": plan.is_quick, "epochs": QUICK_EPOCHS}
-    return Section(PAGE, section_tables, shown, pictures, protocol, _judgements(plan, runs, units))
+    protocol = {"is_quick": plan.is_quick, "epochs": QUICK_EPOCHS, "without_zeros": WITHOUT_ZEROS}
+    return Section(PAGE, section_tables, shown, pictures, protocol, _judgements(plan, runs, units, zeros))
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +109,27 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
-def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame) -> list[Judgement]:
+def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
+    """Measure what the reference's exact zeros do, by quantity; leave out what has no run.
+
+    "accuracy" is its test accuracy minus that of WITHOUT_ZEROS. "dead" is the share of its zeros that belong to dead
+    units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide: the share is that of dead
+    units over that of zeros.
+    """
+    found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
+    reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
+    if len(reference) and len(without):
+        found["accuracy"] = paired_arms.difference(reference, without)
+    dead, zero = (
+        paired_arms.arm(units, "layers_mean", activation=REFERENCE_ACTIVATION, measure=measure)
+        for measure in ("dead_units", "sparsity")
+    )
+    if len(zero):
+        found["dead"] = mean_interval((dead / zero)[zero > 0], is_share=True)
+    return found
+
+
+def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
     """Judge A2 and the accuracy part of A5; leave out parts whose activation has no measurement."""
     remark = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
@@ -107,6 +139,8 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame) -> list[Jud
             row = sparsity.loc[name]
             measured = Interval(row["mean"], row["ci_low"], row["ci_high"], int(row["n"]))
             found.append(judge("A2", part, measured, remark or "mean over the three hidden layers"))
+    if "accuracy" in zeros:
+        found.append(judge("A2", "zeros", zeros["accuracy"], remark))
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     if len(accuracies):
         found.append(judge("A5", "accuracy", mean_interval(accuracies, is_share=True), remark))
@@ -123,6 +157,7 @@ def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Styl
             "accuracy at the lowest validation loss": fmt.interval(
                 row["best_test_accuracy_mean"], row["best_ci_low"], row["best_ci_high"], 100
             ),
+            "mean absolute error": fmt.number(row["test_mae_mean"], 4),
             "epochs": f"{row['epochs_mean']:.1f}",
             **cells.difference_columns(differences, row["activation"], style.labels),
         }

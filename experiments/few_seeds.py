@@ -27,7 +27,7 @@ METRIC = baseline.METRIC
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the baseline's runs; none in a quick look, which has too few seeds to draw from."""
-    return [] if plan.is_quick else baseline.rounds(plan, so_far)
+    return [] if plan.is_quick else baseline.compared(plan, so_far)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

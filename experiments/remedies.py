@@ -1,7 +1,8 @@
 """What rescues a deep sigmoid network, and does the same help the others? One remedy at a time, 20 hidden layers, SGD.
 
-Critical and centred initialisation, batch and layer normalisation, residual connections, and Adam instead of SGD. Adam
-runs with a smaller epsilon too, because Keras' 1e-7 is larger than the gradients to be normalised.
+Critical and centred initialisation, batch and layer normalisation, residual connections as they are and scaled, and
+Adam instead of SGD. Adam runs with smaller epsilons too, because Keras' 1e-7 is larger than the gradients of a deep
+sigmoid network. For the sigmoid, the smallest runs in float64 too, because float32 holds no square below 1e-38.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ BEFORE = "none"
 KEYS = ["activation", "remedy"]
 REMEDY_SEEDS = 3
 CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start
-SMALL_EPSILON = 1e-12  # Adam's; Keras' 1e-7 is larger than the gradients of a deep sigmoid network
+EPSILONS = (1e-12, 1e-16, 1e-20)  # Adam's, the smallest last
+PLAIN_RESIDUAL, SCALED_RESIDUAL = "residual connections", "scaled residual connections"
+SMALLEST = f"Adam, epsilon {EPSILONS[-1]:g}"
+IN_FLOAT64 = f"{SMALLEST} in float64"
 
 
 def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
@@ -38,15 +42,18 @@ def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
     critical = plan.theory[name]["critical"]
     by_adam = {"optimizer": adam, "learning_rate": adam_rate}
+    smallest = {**by_adam, "epsilon": EPSILONS[-1], "precision": "float64"}
     return {
         BEFORE: {},
         **({} if critical is None else {"critical initialisation": {"initialization": "critical", **critical}}),
         "centred initialisation": {"initialization": "centred", "sigma_w": CENTRED_SIGMA_W, "sigma_b": 0.0},
         "batch normalisation": {"normalization": "batch"},
         "layer normalisation": {"normalization": "layer"},
-        "residual connections": {"residual": "plain"},
+        PLAIN_RESIDUAL: {"residual": "plain"},
+        SCALED_RESIDUAL: {"residual": "scaled"},
         "Adam": by_adam,
-        f"Adam, epsilon {SMALL_EPSILON:g}": {**by_adam, "epsilon": SMALL_EPSILON},
+        **{f"Adam, epsilon {epsilon:g}": {**by_adam, "epsilon": epsilon} for epsilon in EPSILONS},
+        **({IN_FLOAT64: smallest} if name == "sigmoid" else {}),
     }
 
 
@@ -92,7 +99,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
     figure = figures.remedies(success.assign(baseline=success["remedy"] == BEFORE), style)
-    protocol = {"plain": BEFORE, "sgd_rate": DEPTH_OPTIMIZERS[1][1], "centred_sigma_w": CENTRED_SIGMA_W}
+    protocol = {
+        "plain": BEFORE,
+        "residual": [PLAIN_RESIDUAL, SCALED_RESIDUAL],
+        "smallest": [SMALLEST, IN_FLOAT64],
+        "epsilon": EPSILONS[-1],
+        "sgd_rate": DEPTH_OPTIMIZERS[1][1],
+        "centred_sigma_w": CENTRED_SIGMA_W,
+    }
     return Section(PAGE, tables, {NAME: _shown(success, style)}, {NAME: figure}, protocol)
 
 

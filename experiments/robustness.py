@@ -31,7 +31,7 @@ CLAIM = ("gelu", "relu")  # the two activations that P2 compares
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the baseline's runs; none in a quick look, whose runs are not measured under noise."""
-    return [] if plan.is_quick else baseline.rounds(plan, so_far)
+    return [] if plan.is_quick else baseline.compared(plan, so_far)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

@@ -48,7 +48,8 @@ P4_LOSSES = (0.1, 0.05, 0.03)  # training losses to which epochs are counted
 P8_RESAMPLES = 10_000
 P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
-SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of each part of A2
+SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of A2's parts on sparsity
+WITHOUT_ZEROS = "leaky_relu"  # what A2 compares ReLU with
 
 # The region in which each claim puts the quantity of each part (analysis/claims.py), bounds included. A part without a
 # region stands beside the others and judges nothing. A region is open where the quantity itself ends, because the t
@@ -56,7 +57,7 @@ SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of eac
 _ANY = float("inf")
 ACCEPTED: dict[str, dict[str, tuple[float, float]]] = {
     "A1": {"elementwise": (-_ANY, 1.0)},
-    "A2": {"relu": (0.10, _ANY), "sigmoid": (-_ANY, 0.01)},
+    "A2": {"relu": (0.10, _ANY), "sigmoid": (-_ANY, 0.01), "zeros": (EQUIVALENCE_MARGIN, _ANY)},
     "A3": {
         **dict.fromkeys(("sigmoid_weights", "sigmoid_error"), (-_ANY, 0.25)),
         **dict.fromkeys(("relu_weights", "relu_error"), (0.9, 1.1)),

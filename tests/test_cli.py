@@ -235,7 +235,7 @@ def test_plan_trains_nothing_and_warns_of_too_few_seeds(study: Said, fake: Path)
     """How many runs and how long; with two seeds no test can reject anything, which is said."""
     code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")
     assert code == 0
-    assert "baseline: 8 runs, 8 to do" in shown
+    assert "baseline: 10 runs, 10 to do" in shown
     assert "with 3 processes this takes about" in shown
     assert "warning: with 2 seeds" in shown
     assert "warning" not in study("plan", "baseline", *DATA, "--seeds", "10")[1]

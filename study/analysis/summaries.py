@@ -27,6 +27,7 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
         best_test_accuracy_mean=best["mean"],
         best_ci_low=best["ci_low"],
         best_ci_high=best["ci_high"],
+        test_mae_mean=summarise(runs, "test_mae", keys)["mean"],
         epochs_mean=summarise(runs, "epochs", keys)["mean"],
         seconds_mean=summarise(runs, "seconds", keys)["mean"],
     )

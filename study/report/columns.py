@@ -69,7 +69,7 @@ MEANINGS = {
     "epochs": "epochs trained",
     "epsilon": "Adam's",
     "equivalent": "whether equivalence within the margin is shown (two one-sided tests)",
-    "estimate": "the estimated quantity, in the unit of `quantity` in claims.csv",
+    "estimate": "the estimated quantity; shares and accuracies in [0, 1]",
     "expected": "the region in which the claim puts it",
     "experiments": "the modules of experiments/ that use the run",
     "experiment": "the module of experiments/ (or an arm of it) whose runs these are",

@@ -20,7 +20,7 @@ from study.settings import Settings
 
 NAMES = ("relu", "sigmoid", "gelu", "swish")
 STYLE = Style({name: name.upper() for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
-SPARSITY = {"relu": 0.5, "sigmoid": 0.0, "gelu": 0.2, "swish": 0.0}
+SPARSITY = {"relu": 0.5, "sigmoid": 0.0, "gelu": 0.2, "swish": 0.0, "leaky_relu": 0.0}
 
 
 def records(means: dict[str, float], seeds: int = 10, diverged: tuple[str, ...] = ()) -> list[Record]:
@@ -36,6 +36,7 @@ def records(means: dict[str, float], seeds: int = 10, diverged: tuple[str, ...] 
                 "weight_gradient": [[1.0] * 3] * 2,
                 "example_weight_gradient": [[1.0] * 3] * 2,
                 "sparsity": [[0.9, 0.9, math.nan], [SPARSITY[name]] * 2 + [math.nan]],
+                "dead_units": [[0.9, 0.9, math.nan], [0.1, 0.3, math.nan]],
             }
             at = {"step": [0, 9], "epoch": [0.0, 3.0]}
             made.append(fake_records.record(Settings(activation=name, seed=seed), accuracy, measures=at | measures))
@@ -59,9 +60,30 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_articles_claims_are_judged() -> None:
     """ReLU's entries half zeros and the sigmoid's none, at the last step; 96.9% is within half a point of 96.96%."""
     assert verdicts(baseline, ALIKE) == {
-        ("A2", "relu"): REPRODUCED, ("A2", "sigmoid"): REPRODUCED, ("A5", "accuracy"): REPRODUCED,
-    }  # fmt: skip
+        ("A2", "relu"): REPRODUCED,
+        ("A2", "sigmoid"): REPRODUCED,
+        ("A5", "accuracy"): REPRODUCED,
+    }  # fmt: skip; leaky ReLU did not run
     assert verdicts(baseline, ALIKE | {"relu": 0.98})["A5", "accuracy"] == CONTRADICTED
+
+
+@pytest.mark.parametrize(
+    ("leaky", "verdict"), [(0.965, REPRODUCED), (0.9675, CONTRADICTED), (0.97, CONTRADICTED), (math.nan, INCONCLUSIVE)]
+)
+def test_exact_zeros_are_judged_by_leaky_relu_on_the_same_seeds(leaky: float, verdict: str) -> None:
+    """They help if ReLU is better by the margin, and its runs enter no table but `zeros`. Two fifths of the zeros are
+    of dead units: 20% of the units, where half of the entries are 0.
+    """
+    means, lost = ALIKE | {"leaky_relu": leaky}, ("leaky_relu",) if math.isnan(leaky) else ()
+    section = baseline.interpret(Plan(NAMES), records(means, diverged=lost), STYLE)
+    found = {(judgement.claim, judgement.part): judgement for judgement in section.judgements}
+    assert found["A2", "zeros"].verdict == verdict
+    names = [set(table["activation"]) for table in section.tables.values() if "activation" in table]
+    assert names
+    assert set().union(*names) == set(NAMES)
+    zeros = section.tables["zeros"].set_index("quantity")["estimate"]
+    np.testing.assert_allclose(zeros[["accuracy", "dead"]], [0.969 - leaky, 0.4], atol=1e-12)
+    assert "Of RELU's exact zeros, 40.00% belong to dead units" in page(section).body
 
 
 def test_absent_activations_are_not_judged() -> None:

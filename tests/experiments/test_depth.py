@@ -176,6 +176,7 @@ def test_the_page_on_remedies() -> None:
     assert page.answer.endswith(f"ReLU {works}; Sigmoid {works}.")
     shown = section.shown["remedies"].set_index("Remedy")
     assert shown.loc["residual connections"].tolist() == ["2 diverged"] * 2
+    assert "every run diverged (ReLU, Sigmoid)" in page.body
     assert shown.loc["critical initialisation", "Sigmoid"] == "–"
     errors = section.tables["remedies"]["first_error"]
     assert errors.max() == pytest.approx(np.sqrt(1.001 ** (PROFILE_DEPTH - 1)) * 0.7 ** (PROFILE_DEPTH - 1))
