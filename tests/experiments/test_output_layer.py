@@ -77,7 +77,7 @@ def test_the_page_says_what_holds_at_each_rate() -> None:
     assert page.answer.endswith(
         "Under squared error, that ReLU is a poor output is reproduced at 0.01 and contradicted at 0.001."
     )
-    assert f"ends worse than softmax for 100 [54, 100]% of {OUTPUT_SEEDS} seeds (reproduced)" in page.body
+    assert rf"ends worse than softmax for 100 \[54, 100\]% of {OUTPUT_SEEDS} seeds (reproduced)" in page.body
 
 
 def test_a4_is_reproduced_by_outputs_that_fail() -> None:
