@@ -115,7 +115,9 @@ def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
 def _judged_noise(noisy: pd.DataFrame) -> list[Judgement]:
     """Judge P2 if both of its arms were measured under noise."""
     first, second = (paired_arms.arm(noisy, "noise_accuracy", activation=name) for name in NOISE_CLAIM)
-    return [judge("P2", "accuracy", paired_arms.difference(first, second))] if len(first) and len(second) else []
+    if first.empty or second.empty:
+        return []
+    return [judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1")]
 
 
 def _judgements(losses: pd.DataFrame) -> list[Judgement]:

@@ -212,7 +212,7 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
     rest = next(line for line in text.splitlines() if line.startswith("| P9") and "width 2" in line)
     assert rest.endswith("| at least 0.5 | – | 0 | not run | make all |")
     assert f"Of {len(claims.CLAIMS)} claims, 1 reproduced (scaled down), {len(claims.CLAIMS) - 1} not run." in text
-    assert "1 parts are judged, each at 95%" in text
+    assert "Parts judged: 1. Each is judged at 95%" in text
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;\" onload='x'"
