@@ -91,12 +91,11 @@ def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
-    """Return the geometric means of `ratio` and `factor` over seeds."""
-    keys = [*KEYS, "measure"]
-    ratio = geometric_summary(per_run, "ratio", keys).drop(columns="missing").rename(columns={"mean": "ratio"})
-    factor = geometric_summary(per_run, "factor", keys)[[*keys, "mean", "ci_low", "ci_high"]]
-    renamed = {"mean": "factor", "ci_low": "factor_low", "ci_high": "factor_high"}
-    return ratio.merge(factor.rename(columns=renamed), on=keys)
+    """Return the geometric mean of `ratio` over seeds with its interval, and the `factor` per layer that they make."""
+    table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
+    power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))
+    factors = {"mean": "factor", "ci_low": "factor_low", "ci_high": "factor_high"}
+    return table.assign(**{name: table[of] ** power for of, name in factors.items()}).rename(columns={"mean": "ratio"})
 
 
 def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
