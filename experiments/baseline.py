@@ -16,7 +16,7 @@ from study.analysis.statistics import Interval, mean_interval, share_summary
 from study.constants import (
     ARTICLE_ACCURACY,
     CHANCE_LEVEL,
-    NOISE_AMPLITUDES,
+    FIRST_FRESH_SEED,
     QUICK_EPOCHS,
     QUICK_SEEDS,
     REFERENCE_ACTIVATION,
@@ -49,19 +49,18 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def compared(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for every activation compared with every seed, in one round."""
+    """Ask for every activation compared with every seed; the seeds are the first of the tuned comparison."""
     return [] if so_far else _runs(plan, plan.activations)
 
 
 def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
-    noise = () if plan.is_quick else NOISE_AMPLITUDES
     return [
-        Settings(activation=name, seed=seed, epochs=epochs, noise=noise)
+        Settings(activation=name, seed=seed, epochs=epochs)
         for name in names
-        for seed in plan.block(seeds)
-    ]  # fmt: skip
+        for seed in plan.block(seeds, FIRST_FRESH_SEED)
+    ]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
@@ -84,6 +83,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         **of_units,
         **({"zeros": pd.DataFrame([{"quantity": key, **zeros[key].columns()} for key in zeros])} if zeros else {}),
         **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
+        "compared_accuracies": pd.concat(
+            [
+                comparisons.accuracies(runs, NAME, METRIC),
+                comparisons.accuracies(runs, BEST_WEIGHTS, f"best_{METRIC}"),
+            ]
+        ),
     }
     shown = {NAME: _shown(accuracy, differences, style), "final_units": _shown_units(units, style)}
     pictures = _pictures(runs, accuracy, history, norms, style)

@@ -1,19 +1,20 @@
 """What would three seeds have said? And do the two smooth gates, Swish and GELU, differ?
 
-The question draws the baseline's runs three at a time, so it asks for no runs of its own.
+The question draws the tuned comparison's runs three at a time, so it asks for no runs of its own.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from experiments import baseline
+from experiments import learning_rate
 from study.analysis import comparisons
 from study.analysis.claims import Judgement, judge
 from study.analysis.resampling import SmallSamples, small_samples
 from study.analysis.statistics import mean_interval
-from study.constants import CONFIDENCE, GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
+from study.constants import GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -22,17 +23,23 @@ from study.report.section import Section
 from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
-METRIC = baseline.METRIC
+METRIC = learning_rate.METRIC
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the baseline's runs; none in a quick look, which has too few seeds to draw from."""
-    return [] if plan.is_quick else baseline.compared(plan, so_far)
+    """Return the runs of the tuned comparison."""
+    return learning_rate.rounds(plan, so_far)
+
+
+expected = learning_rate.expected
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often a few seeds show a winner that all seeds do not support, and judge P8."""
-    runs = runs_frame(records)
+    tuned = learning_rate.by_stage(plan, records)["tuned"]
+    if not tuned:
+        return Section(PAGE)
+    runs = runs_frame(tuned)
     small = _drawn(runs)
     if small is None:
         return Section(PAGE, judgements=_judgements(runs, None))
@@ -41,32 +48,25 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
-    """Draw small samples from each activation with more than P8_N finished runs.
-
-    Return None unless the reference and another activation have enough runs.
-    """
-    differences = comparisons.against_reference(runs, baseline.NAME, METRIC)
-    finished = runs.dropna(subset=[METRIC])
-    arms = {str(name): part[METRIC].to_numpy() for name, part in finished.groupby("activation", sort=False)}
-    arms = {name: values for name, values in arms.items() if len(values) > P8_N}
-    if differences is None or REFERENCE_ACTIVATION not in arms or len(arms) < 2:
+    """Draw small samples; None unless the reference and another activation share more than P8_N finished seeds."""
+    compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
+    wide = comparisons.by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
+    if compared is None or REFERENCE_ACTIVATION not in wide or wide.shape[1] < 2 or len(wide) <= P8_N:
         return None
-    is_supported = differences["p_holm"] < 1 - CONFIDENCE
-    signs = differences["difference"].gt(0).mul(2).sub(1).where(is_supported, 0)
-    supported = dict(zip(differences["activation"], signs, strict=True))
-    return small_samples(arms, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
+    signs = np.select([compared["ci_low"] > 0, compared["ci_high"] < 0], [1.0, -1.0], 0.0)
+    supported = dict(zip(compared["activation"], signs.tolist(), strict=True))
+    return small_samples(wide, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
 
 
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
     """Judge P8; leave out parts whose activations have no runs."""
     found = []
-    wide = runs.pivot(index="seed", columns="activation", values=METRIC)  # noqa: PD010 - a pivot_table drops arms
+    wide = comparisons.by_seed(runs, METRIC)
     if set(GATES_CLAIM) <= set(wide):
         first, second = GATES_CLAIM
         found.append(judge("P8", "gates", mean_interval((wide[first] - wide[second]).dropna())))
     if small is not None:
-        remark = f"n is the number of draws of {P8_N} seeds; the interval is of the drawing alone, not of other seeds"
-        found.append(judge("P8", "small_n", small.unsupported, remark))
+        found.append(judge("P8", "small_n", small.excess))
     return found
 
 
@@ -77,6 +77,7 @@ def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
             "better": f"{100 * row['share_better']:.1f}",
             "worse": f"{100 * row['share_worse']:.1f}",
             "not supported by all seeds": f"{100 * row['share_unsupported']:.1f}",
+            "by noise alone": f"{100 * row['share_by_noise']:.1f}",
         }
         for row in table.to_dict("records")
     ]

@@ -1,8 +1,8 @@
-"""Does the ranking change once every activation has its own learning rate, and how safe is the choice of one?
+"""Which activation is best once each has its own learning rate? The comparison that the recommendation rests on.
 
-One grid of rates for all, chosen per activation on validation; the grid grows for every activation while any optimum is
-at its edge. More seeds choose between each activation's best rates. Then the tuned comparison on fresh paired seeds,
-beside the article's rate on the same seeds.
+One grid of rates for all, a few epochs each; it grows for every activation while any optimum is at its edge. The best
+rates then train to the end, and validation chooses one for each activation. The comparison is made on fresh paired
+seeds, trained to the end, added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +10,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments import baseline
 from study import figures
-from study.analysis import comparisons, summaries, tuning
-from study.analysis.statistics import paired_difference
-from study.analysis.tuning import FINALIST_SEEDS, FINALISTS, HALF_DECADES, TUNING_SEEDS
-from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION, TUNING_EPOCHS
+from study.analysis import comparisons, rule_errors, summaries, tuning
+from study.analysis.statistics import mean_interval, summarise
+from study.analysis.tuning import END_SEEDS, GRID_SEEDS, HALF_DECADES
+from study.constants import (
+    FIRST_FRESH_SEED,
+    FIRST_SEEDS,
+    HALF_WIDTH,
+    MOST_SEEDS,
+    NOISE_AMPLITUDES,
+    SEED_BLOCK,
+    TUNING_EPOCHS,
+)
 from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.frames import runs_frame
+from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
 from study.report import cells
 from study.report import formatting as fmt
@@ -27,135 +36,197 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
-UNTUNED = "learning_rate_untuned"
-PREFIXES = {NAME: "tuned", UNTUNED: "untuned"}  # of the arms' columns in the table `tuned`
 METRIC = "best_test_accuracy"
 ARTICLE_RATE = Settings.learning_rate
-TUNED_SEEDS = 20  # fresh ones; by 10, two draws of the same protocol did not agree on who differs from ReLU
-
+STAGES = ("grid", "end", "tuned", "untuned")
 PROTOCOL = {
     "first_rates": len(HALF_DECADES),
-    "tuning_seeds": TUNING_SEEDS,
-    "finalists": FINALISTS,
-    "finalist_seeds": FINALIST_SEEDS,
+    "grid_seeds": GRID_SEEDS,
+    "end_seeds": END_SEEDS,
     "article_rate": ARTICLE_RATE,
 }
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the grid; its extensions while an optimum is at its edge; the finalists' seeds; then the fresh ones.
+    """Return the grid; its extensions while an optimum is at its edge; the best rates to the end; then fresh seeds.
 
-    A quick look has no round.
+    The article's own rate is the baseline's runs, on the first of the fresh seeds. A quick look has no round.
     """
     if plan.is_quick:
         return []
     if not so_far:
-        return _tuning(plan, HALF_DECADES)
-    runs = runs_frame(so_far)
-    if plan.is_fresh(runs["seed"]).any():
+        return [*_grid(plan, HALF_DECADES), *baseline.compared(plan, [])]
+    runs = _frames(plan, so_far)
+    grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
+    if more := tuning.extension(grid):
+        return _grid(plan, more)
+    ends = _ends(runs)
+    if wanted := tuning.to_the_end(grid, ends):
+        seeds = plan.block(END_SEEDS)
+        return [Settings(activation=name, seed=seed, learning_rate=rate) for name, rate in wanted for seed in seeds]
+    return [] if ends is None else _fresh(plan, tuning.best(ends), runs["tuned"])
+
+
+def expected(plan: Plan) -> list[Settings]:
+    """Return the runs that all rounds together are expected to ask for: two rates to the end, 40 fresh seeds."""
+    if plan.is_quick:
         return []
-    table = tuning.by_rate(runs)
-    if more := tuning.extension(table):
-        return _tuning(plan, more)
-    if finalists := tuning.undecided(table):
-        return [
-            _run(name, rate, seed)
-            for name, rate in finalists
-            for seed in plan.block(FINALIST_SEEDS - TUNING_SEEDS, TUNING_SEEDS)
-        ]
-    return _fresh(plan, table)
+    rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
+    ends = [
+        Settings(activation=name, seed=s, learning_rate=rate) for name, rate in rates for s in plan.block(END_SEEDS)
+    ]
+    fresh = plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)
+    own = dict.fromkeys(plan.activations, tuning.rate(-6))
+    return [*rounds(plan, []), *ends, *_of_seeds(own, fresh)]
 
 
-def compared_seeds(plan: Plan) -> int:
-    """Count the fresh paired seeds of the comparison; the rounds before it only choose the rates."""
-    return plan.seeds or TUNED_SEEDS
+def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Sort the records into STAGES: grid, trained to the end, tuned arm, article's rate."""
+    found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
+    for record in records:
+        settings = record["identity"]["settings"]
+        if settings["epochs"] == TUNING_EPOCHS:
+            stage = "grid"
+        elif not plan.is_fresh(settings["seed"]):
+            stage = "end"
+        else:
+            stage = "tuned" if settings["noise"] else "untuned"  # only the tuned arm is measured under noise
+        found[stage].append(record)
+    return found
 
 
-def _tuning(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
-    grid = [(name, tuning.rate(k)) for name in plan.activations for k in half_decades]
-    return [_run(name, rate, seed) for name, rate in grid for seed in plan.block(TUNING_SEEDS)]
+def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
+    """Return the runs of each stage."""
+    nothing = runs_frame(records)[:0]
+    return {stage: runs_frame(found) if found else nothing for stage, found in by_stage(plan, records).items()}
 
 
-def _fresh(plan: Plan, rates: pd.DataFrame) -> list[Settings]:
-    """Return each activation's runs on fresh seeds: at its finalists and at the article's rate, without duplicates."""
-    seeds = plan.block(compared_seeds(plan), FIRST_FRESH_SEED)
-    finalists = rates[rates["is_finalist"]]
-    arms = dict.fromkeys(zip(finalists["activation"], finalists["learning_rate"], strict=True))
-    arms |= dict.fromkeys((name, ARTICLE_RATE) for name in plan.activations)
-    return [_run(name, rate, seed) for name, rate in arms for seed in seeds]
+def _ends(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    return tuning.by_rate(runs["end"], END_SEEDS) if len(runs["end"]) else None
 
 
-def _run(name: str, rate: float, seed: int) -> Settings:
-    return Settings(activation=name, seed=seed, learning_rate=rate, epochs=TUNING_EPOCHS, patience=None)
+def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
+    return [
+        Settings(
+            activation=name, seed=seed, learning_rate=tuning.rate(k), epochs=TUNING_EPOCHS, patience=None
+        )
+        for name in plan.activations
+        for k in half_decades
+        for seed in plan.block(GRID_SEEDS)
+    ]  # fmt: skip
+
+
+def _fresh(plan: Plan, chosen: Mapping[str, float], so_far: pd.DataFrame) -> list[Settings]:
+    """Return the tuned arm's next block of seeds; none once its intervals are narrow, or as many as were asked for."""
+    n = so_far["seed"].nunique()
+    if n == 0:
+        more = plan.seeds or FIRST_SEEDS
+    elif plan.seeds or n >= MOST_SEEDS:
+        more = 0
+    else:
+        half = comparisons.half_width(comparisons.against_reference(so_far, NAME, METRIC))
+        more = SEED_BLOCK if half > HALF_WIDTH else 0
+    return _of_seeds(chosen, plan.block(more, FIRST_FRESH_SEED + n))
+
+
+def _of_seeds(chosen: Mapping[str, float], seeds: Iterable[int]) -> list[Settings]:
+    """Return the tuned arm's runs on these seeds, each activation at its own rate."""
+    return [
+        Settings(activation=name, seed=seed, learning_rate=rate, noise=NOISE_AMPLITUDES)
+        for name, rate in chosen.items()
+        for seed in seeds
+    ]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Find the chosen rates and their tolerance, and compare the activations with and without tuning."""
-    runs = runs_frame(records)
-    is_fresh = plan.is_fresh(runs["seed"])
-    tuning_runs, fresh = runs[~is_fresh], runs[is_fresh]
-    rates = tuning.by_rate(tuning_runs, is_over=len(fresh) > 0)
-    is_chosen = fresh["learning_rate"] == fresh["activation"].map(tuning.chosen(rates))
-    arms = {NAME: fresh[is_chosen], UNTUNED: fresh[fresh["learning_rate"] == ARTICLE_RATE]}
-    accuracy = {arm: summaries.accuracy(part, arm) for arm, part in arms.items() if len(part)}
-    compared = {arm: comparisons.against_reference(part, arm, METRIC) for arm, part in arms.items()}
-    differences = [found for found in compared.values() if found is not None]
-    choice = tuning.tolerance(rates).join(tuning.leads(tuning_runs, rates), on="activation")
-    choice = choice.join(tuning.from_reference(fresh, rates, METRIC), on="activation")
-    tuned = _tuned(choice, accuracy, arms)
+    """Find the chosen rates and their tolerance, and compare the activations at them."""
+    runs = _frames(plan, records)
+    grid, ends, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), _ends(runs), runs["tuned"]
+    compared = comparisons.against_reference(fresh, NAME, METRIC)
+    table = _tuned(tuning.tolerance(grid), {} if ends is None else tuning.best(ends), runs)
+    measured = tuned_measures(plan, records)
+    dead = _dead_by_rate(by_stage(plan, records)["grid"])
     tables = {
-        NAME: rates,
-        "tuned": tuned,
-        **({"accuracy": pd.concat(accuracy.values(), ignore_index=True)} if accuracy else {}),
-        **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
+        "learning_rate_grid": grid,
+        **({} if ends is None else {"learning_rate_end": ends}),
+        "tuned": table,
+        **({} if fresh.empty else {"accuracy": summaries.accuracy(fresh, NAME)}),
+        **({} if measured.empty else summaries.final_units(measured, NAME)),
+        **({} if compared is None else {"comparisons": compared}),
+        "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
+        **({} if dead.empty else {"dead_by_rate": dead}),
+        "rule_errors": rule_errors.table(),
     }
     shown = {
-        NAME: _shown_rates(tuned, rates, style),
-        "tuned": _shown_accuracy(tuned, style),
-        **({} if compared[NAME] is None else {"tuned_differences": _shown_differences(tuned, compared[NAME], style)}),
+        NAME: _shown_rates(table, grid, style),
+        "tuned": _shown_accuracy(table, compared, style),
+        "rule_errors": _shown_errors(tables["rule_errors"]),
     }
-    return Section(PAGE, tables, shown, _figures(rates, tuning_runs, arms, tuned, style), PROTOCOL)
+    half = comparisons.half_width(compared)
+    protocol = {**PROTOCOL, "half_width": half, "is_narrow": half <= HALF_WIDTH, "asked": plan.seeds}
+    drawn = _figures(grid, runs, table, dead, style)
+    return Section(PAGE, tables, shown, drawn, protocol)
 
 
-def _tuned(
-    choice: pd.DataFrame, accuracy: Mapping[str, pd.DataFrame], arms: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """Make the table `tuned`: the choice of an activation's rate, and both arms' accuracy, rank and paired gain."""
-    table = choice.set_index("activation")
-    for arm, prefix in PREFIXES.items():
-        found = accuracy[arm].set_index("activation") if arm in accuracy else pd.DataFrame()
-        for column, source in (
-            ("n", "n"), ("diverged", "diverged"), ("accuracy_mean", "best_test_accuracy_mean"),
-            ("ci_low", "best_ci_low"), ("ci_high", "best_ci_high"),
-        ):  # fmt: skip
-            table[f"{prefix}_{column}"] = found.get(source, pd.Series(dtype=float)).reindex(table.index)
-        table[f"{prefix}_rank"] = table[f"{prefix}_accuracy_mean"].rank(ascending=False, method="min")
-    gains = pd.DataFrame([_gain(name, arms) for name in table.index], table.index)
-    return table.join(gains).reset_index()
+def tuned_measures(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
+    """Return the measures of the tuned arm's finished runs."""
+    tuned = by_stage(plan, records)["tuned"]
+    done = [record for record in tuned if record["result"]["status"] == "done" and record["result"].get("measures")]
+    return measures_frame(done) if done else pd.DataFrame()
 
 
-def _gain(name: str, arms: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Compute what tuning gained: tuned minus untuned accuracy, over the seeds that finished in both arms."""
-    of_arm = [part[part["activation"] == name].set_index("seed")[METRIC] for part in arms.values()]
-    a, b = pd.concat(of_arm, axis=1).dropna().to_numpy(float).T
-    found = paired_difference(a, b)
-    return {"gain": found.difference, "gain_ci_low": found.ci_low, "gain_ci_high": found.ci_high, "gain_n": found.n}
+def _dead_by_rate(records: Sequence[Record]) -> pd.DataFrame:
+    """Return by activation and rate the share of dead units at the end of the grid's runs, with its interval."""
+    measured = [record for record in records if record["result"].get("measures")]
+    if not measured:
+        return pd.DataFrame()
+    measures = measures_frame(measured)
+    dead = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
+    last = dead[dead["step"] == dead.groupby([*tuning.KEYS, "seed"])["step"].transform("max")]
+    by_run = last.groupby([*tuning.KEYS, "seed"], sort=False)["value"].mean().rename("dead_units").reset_index()
+    return summarise(by_run, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
 
 
-def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the chosen rate, its lead over the other finalist, and the range of rates that do as well."""
-    columns = ["validation_accuracy_mean", "ci_low", "ci_high"]
-    best = rates[rates["is_chosen"]].set_index("activation")[columns].reindex(tuned["activation"])
+def _tuned(tolerance: pd.DataFrame, chosen: Mapping[str, float], runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Make the table `tuned`: an activation's rate, its accuracy at it and at the article's rate, and what it gained.
+
+    `gain` is the paired difference over the seeds that finished at both rates, with its 95% t interval.
+    """
+    table = tolerance.set_index("activation")
+    table.insert(0, "learning_rate", pd.Series(chosen, dtype=float).reindex(table.index))
+    for arm in ("tuned", "untuned"):
+        found = summarise(runs[arm], METRIC, "activation").set_index("activation").reindex(table.index)
+        for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
+            table[f"{arm}_{column}"] = found[source]
+        lost = runs[arm].loc[runs[arm]["status"] == "diverged", "activation"].value_counts()
+        table[f"{arm}_diverged"] = lost.reindex(table.index, fill_value=0)
+        table[f"{arm}_rank"] = found["mean"].rank(ascending=False, method="min")
+    wide = [comparisons.by_seed(runs[arm], METRIC) for arm in ("tuned", "untuned")]
+    gains = (wide[0] - wide[1]).reindex(columns=table.index)
+    rows = [mean_interval(gains[name].dropna()) for name in table.index]
+    table = table.assign(
+        gain=[row.estimate for row in rows],
+        gain_ci_low=[row.low for row in rows],
+        gain_ci_high=[row.high for row in rows],
+        gain_n=[row.n for row in rows],
+    )
+    return table.reset_index()
+
+
+def _shown_rates(tuned: pd.DataFrame, grid: pd.DataFrame, style: Style) -> pd.DataFrame:
+    """Show the chosen rate, the grid's best, and the range of rates that do as well there."""
+    best = grid[grid["is_best"]].set_index("activation").reindex(tuned["activation"])
     rows = []
-    for row, (mean, low, high) in zip(tuned.to_dict("records"), best.itertuples(index=False), strict=True):
+    for row, at in zip(tuned.to_dict("records"), best.to_dict("records"), strict=True):
         below, above = "≤ " * row["is_open_low"], "≥ " * row["is_open_high"]
         rows.append(
             {
                 "Activation": style.labels[row["activation"]],
                 "rate": _known(row["learning_rate"], ".2g"),
-                "validation accuracy there": fmt.interval(mean, low, high, 100),
-                "lead, points": _points(row, "lead"),
-                "over the rate": _known(row["runner_up"], ".2g"),
+                "best of the grid": _known(at["learning_rate"], ".2g"),
+                "validation accuracy there": fmt.interval(
+                    at["validation_accuracy_mean"], at["ci_low"], at["ci_high"], 100
+                ),
                 "good from": _known(row["tolerance_low"], ".2g", below),
                 "to": _known(row["tolerance_high"], ".2g", above),
                 "decades": _known(row["tolerance_decades"], ".1f", "≥ " * bool(below or above)),
@@ -164,38 +235,35 @@ def _shown_rates(tuned: pd.DataFrame, rates: pd.DataFrame, style: Style) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _shown_accuracy(tuned: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show both arms' accuracies and seeds, what tuning gained, and the ranks."""
+def _shown_accuracy(tuned: pd.DataFrame, compared: pd.DataFrame | None, style: Style) -> pd.DataFrame:
+    """Show both arms' accuracies and seeds, the difference from the reference, what tuning gained, and the ranks."""
     rows = []
     for row in tuned.to_dict("records"):
         shown = {"Activation": style.labels[row["activation"]]}
-        for prefix, title in (("tuned", "tuned"), ("untuned", f"at {ARTICLE_RATE:g}")):
-            bounds = (row[f"{prefix}_accuracy_mean"], row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
-            lost = row[f"{prefix}_diverged"]
+        for arm, title in (("tuned", "own rate"), ("untuned", f"at {ARTICLE_RATE:g}")):
+            bounds = (row[f"{arm}_accuracy_mean"], row[f"{arm}_ci_low"], row[f"{arm}_ci_high"])
+            lost = row[f"{arm}_diverged"]
             shown[title] = fmt.interval(*bounds, 100)
-            shown[f"n ({title})"] = _known(row[f"{prefix}_n"], ".0f") + (f", {lost:.0f} diverged" if lost > 0 else "")
-        shown["gain, points"] = _points(row, "gain")
-        shown["rank tuned / untuned"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in PREFIXES.values())
-        rows.append(shown)
+            shown[f"n ({title})"] = _known(row[f"{arm}_n"], ".0f") + (f", {lost:.0f} diverged" if lost > 0 else "")
+        shown["gain, points"] = fmt.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
+        shown["rank own / article's"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in ("tuned", "untuned"))
+        rows.append(shown | cells.difference_columns(compared, row["activation"], style.labels))
     return pd.DataFrame(rows)
 
 
-def _shown_differences(tuned: pd.DataFrame, compared: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the tuned arm's differences from the reference, and how far they depend on the chosen rates."""
-    rows = [
+def _shown_errors(errors: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
         {
-            "Activation": style.labels[row["activation"]],
-            **cells.difference_columns(compared, row["activation"], style.labels),
-            "over all pairings of finalists": cells.reach(row),
+            "True differences, points": row["scenario"],
+            "spread": fmt.percent(row["spread"]).rstrip("%"),
+            "rates apart": fmt.percent(row["rate_gap"]).rstrip("%"),
+            "seeds": f"{row['seeds_mean']:.0f}",
+            "wrong headlines": fmt.percent(row["wrong_headlines"], 1),
+            "contradictions": fmt.percent(row["contradictions"], 1),
+            "undecided": fmt.percent(row["undecided"], 1),
         }
-        for row in tuned.to_dict("records")
-        if row["activation"] != REFERENCE_ACTIVATION
-    ]
-    return pd.DataFrame(rows)
-
-
-def _points(row: Mapping[str, float], column: str) -> str:
-    return fmt.interval(row[column], row[f"{column}_ci_low"], row[f"{column}_ci_high"], 100, signed=True)
+        for row in errors.to_dict("records")
+    )
 
 
 def _known(value: float, how: str, before: str = "") -> str:
@@ -203,11 +271,13 @@ def _known(value: float, how: str, before: str = "") -> str:
 
 
 def _figures(
-    rates: pd.DataFrame, tuning_runs: pd.DataFrame, arms: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, style: Style
+    grid: pd.DataFrame, runs: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, dead: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Draw accuracy against the rate; if any run on fresh seeds finished, also draw both arms."""
-    drawn = {NAME: figures.accuracy_against_rate(rates, tuning_runs, style)}
-    points = pd.concat([part.assign(arm=PREFIXES[arm], accuracy=part[METRIC]) for arm, part in arms.items()])
+    """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, also draw both arms."""
+    drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
+    if not dead.empty:
+        drawn["dead_by_rate"] = figures.dead_units_against_rate(dead, style)
+    points = pd.concat([runs[arm].assign(arm=arm, accuracy=runs[arm][METRIC]) for arm in ("tuned", "untuned")])
     if points["accuracy"].notna().any():
         drawn["tuned"] = figures.tuned_beside_untuned(points, tuned, style, ARTICLE_RATE)
     return drawn

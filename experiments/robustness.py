@@ -1,6 +1,6 @@
 """Does the choice matter once the test images are noisy? Uniform noise added to them, unclipped, the GELU paper's test.
 
-The networks are the baseline's, measured under noise inside their own runs, so this question asks for no further run.
+The networks are the tuned ones, each at its activation's own rate, measured under noise inside their own runs.
 """
 
 from collections.abc import Sequence
@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import baseline
+from experiments import learning_rate
 from study import figures
 from study.analysis import comparisons
-from study.analysis.claims import Judgement, judge
-from study.analysis.statistics import geometric_summary, mean_interval, summarise
-from study.constants import REFERENCE_ACTIVATION
+from study.analysis.statistics import geometric_summary, summarise
+from study.constants import NOISE_MARGIN, REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import noise_frame, runs_frame
@@ -26,26 +25,30 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "robustness"
 METRIC = "noise_accuracy"
 BY = ["activation", "amplitude"]
-CLAIM = ("gelu", "relu")  # the two activations that P2 compares
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the baseline's runs; none in a quick look, whose runs are not measured under noise."""
-    return [] if plan.is_quick else baseline.compared(plan, so_far)
+    """Return the runs of the tuned comparison."""
+    return learning_rate.rounds(plan, so_far)
+
+
+expected = learning_rate.expected
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference; judge P2."""
+    """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference."""
+    records = learning_rate.by_stage(plan, records)["tuned"]
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)
     overall = _overall(runs_frame(records), noisy)
-    table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC)
+    table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC, NOISE_MARGIN)
     summary = summarise(overall, METRIC, "activation")
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}),
+        "compared_accuracies": comparisons.accuracies(overall, NAME, METRIC),
         **({} if differences is None else {"comparisons": differences}),
     }
     shown = {NAME: _shown(table, summary, differences, style)}
@@ -53,7 +56,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     has_reference = REFERENCE_ACTIVATION in names and len(names) > 1
     reference = style.label(REFERENCE_ACTIVATION) if has_reference else None
     drawn = {NAME: figures.noise_response(table, noisy, style, reference)}
-    return Section(PAGE, section_tables, shown, drawn, judgements=_judgements(overall))
+    return Section(PAGE, section_tables, shown, drawn)
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
@@ -101,13 +104,3 @@ def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame
             }
         )
     return pd.DataFrame(rows)
-
-
-def _judgements(overall: pd.DataFrame) -> list[Judgement]:
-    """Judge P2 if both of its activations were measured."""
-    wide = overall.set_index(["seed", "activation"])[METRIC].unstack()  # noqa: PD010 - a pivot_table drops arms
-    if not set(CLAIM) <= set(wide.columns):
-        return []
-    first, second = CLAIM
-    found = mean_interval((wide[first] - wide[second]).dropna())
-    return [judge("P2", "accuracy", found, "on the article's network, not the paper's 8x128")]

@@ -3,14 +3,16 @@
 It asks for no runs. An unmeasured number is a dash in the table, and the recommendation does not mention it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
-from study.analysis import decision
+from study.analysis import comparisons, decision
 from study.analysis.decision import Source
+from study.constants import REFERENCE_ACTIVATION, STABLE
 from study.figures.style import Style
 from study.plan import Plan
 from study.report import cells, formatting
@@ -18,9 +20,11 @@ from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
-DECIDING = ("learning_rate", "baseline")  # whose tests decide: the first that was run
+DECIDING = ("learning_rate", "baseline")  # whose comparison decides: the first that was run
 FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
+REMAINS = 0.05  # share of the resamples from which an unstable headline names an activation
 
 
 def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
@@ -28,8 +32,6 @@ def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
     return {name: mean, f"{name}_low": f"{prefix}_low", f"{name}_high": f"{prefix}_high"}
 
 
-TOLERANCE = ("tolerance_low", "tolerance_high")
-PAIRINGS = ("any_finalist_low", "any_finalist_high", "pairings_better", "pairings_worse", "pairings")
 SOURCES = (
     Source("accuracy", {"experiment": "baseline"}, {**_bounded("accuracy", "test_accuracy_mean"), "accuracy_n": "n"}),
     Source(
@@ -37,9 +39,7 @@ SOURCES = (
         {},
         {
             **_bounded("tuned", "tuned_accuracy_mean", "tuned_ci"),
-            "tuned_n": "tuned_n",
-            "rate": "learning_rate",
-            **{name: name for name in (*TOLERANCE, *PAIRINGS)},
+            **{name: name for name in ("tuned_n", "learning_rate", "tolerance_low", "tolerance_high", "gain")},
         },
     ),
     *(
@@ -54,8 +54,12 @@ SOURCES = (
         for name in OPTIMIZERS
     ),
     Source("robustness_mean", {}, {**_bounded("noise", "noise_accuracy_mean"), "noise_n": "n"}),
-    Source("cost", {}, {"element_ns": "forward_backward_ns", "step_ms": "step_ms"}),
-    Source("final_units", {"experiment": "baseline", "measure": "dead_units"}, _bounded("dead", "mean")),
+    Source(
+        "cost",
+        {},
+        {"step_ms": "step_ms", **_bounded("step_ratio", "step_ratio", "step")},
+    ),
+    Source("final_units", {"experiment": "learning_rate", "measure": "dead_units"}, _bounded("dead", "mean")),
 )
 
 
@@ -64,54 +68,103 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
         return None
-    shown = {NAME: _shown(table, style)}
-    found, choice = None, []
+    table["cost_finding"] = decision.cost_findings(table["step_ratio_low"], table["step_ratio_high"])
+    found, places, shares = None, {}, pd.DataFrame({"activation": [], "share_recommended": []})
     if "comparisons" in evidence.tables:
         found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
-        choice = decision.recommended(found, dict(zip(table["activation"], table["step_ms"], strict=True)))
-    tables = {NAME: _with_choice(table, choice), **({} if found is None else {"verdict_findings": found})}
-    return Section(PAGE, tables, shown, protocol={"optimizers": OPTIMIZERS}, leads=True)
+        decided = found[found["decides"]]
+        saving = _savings(table)
+        places = _places(decided, saving)
+        if len(decided):
+            shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
+    table = _with_choice(table, places, shares, found)
+    tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
+    return Section(PAGE, tables, {NAME: _shown(table, style)}, protocol={"optimizers": OPTIMIZERS}, leads=True)
 
 
-def _with_choice(table: pd.DataFrame, choice: Sequence[str]) -> pd.DataFrame:
-    """Add each activation's place in the recommendation `choice`, and how its depths compare with the first choice."""
-    places = {name: place for place, name in enumerate(choice, start=1)}
+def _savings(table: pd.DataFrame) -> dict[str, float]:
+    """Return the share of a training step that each activation saves against the reference, 0 unless it is cheaper."""
+    saved = np.where(table["cost_finding"] == "cheaper", 1 - table["step_ratio"], 0.0)
+    return dict(zip(table["activation"], saved.tolist(), strict=True))
+
+
+def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
+    """Return {the recommended activation: 1}; nothing if no family decides."""
+    if decided.empty:
+        return {}
+    differences = decided["difference"].to_numpy(float)
+    kept = np.array([saving.get(name, 0.0) for name in decided["activation"]])
+    place = int(decision.recommend(differences, decided["finding"].to_numpy(str), kept))
+    return {REFERENCE_ACTIVATION if place < 0 else str(decided["activation"].iloc[place]): 1}
+
+
+def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataFrame:
+    """Return the accuracies that were compared: a row per seed and a column per activation."""
+    rows = tables["compared_accuracies"]
+    return comparisons.by_seed(rows[rows["experiment"] == experiment], "accuracy")
+
+
+def _with_choice(
+    table: pd.DataFrame, places: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Add the recommendation, its stability, the findings on accuracy and noise, and how depths compare.
+
+    `remaining` marks what the headline names: the recommended activation, and if fewer than STABLE of the resamples
+    recommend it, each activation that at least REMAINS of them recommend.
+    """
+    share = table["activation"].map(shares.set_index("activation")["share_recommended"])
+    recommended = table["activation"].map(places)
+    is_stable = not (share[recommended == 1] < STABLE).any()
+    first = next(iter(places), None)
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
-    depths = {f"{column}_apart": decision.apart(table, choice[0], column) if choice else "" for column in columns}
-    return table.assign(recommended=table["activation"].map(places), **depths)
-
-
-def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rates = table[["rate", *TOLERANCE]].itertuples(index=False)
-    return pd.DataFrame(
-        {
-            "Activation": [style.labels[name] for name in table["activation"]],
-            "test accuracy": _percents(table, "accuracy"),
-            "tuned": _percents(table, "tuned"),
-            "rate (from, to)": [
-                formatting.DASH if rate != rate else f"{rate:.2g} ({low:.2g}, {high:.2g})" for rate, low, high in rates
-            ],
-            **{f"depth, {label}": _depths(table, name) for name, label in OPTIMIZERS.items()},
-            "under noise": _percents(table, "noise"),
-            "ns an entry": _numbers(table["element_ns"]),
-            "ms a step": _numbers(table["step_ms"]),
-            "dead units": _percents(table, "dead"),
-        }
+    rows = pd.DataFrame(columns=[*decision.FINDINGS, "decides"]) if found is None else found
+    decided = rows[rows["decides"].astype(bool)].set_index("activation")
+    noisy = rows[rows["experiment"] == "robustness"].set_index("activation")
+    return table.assign(
+        recommended=recommended,
+        share_recommended=share,
+        remaining=(recommended == 1) | ((share >= REMAINS) & (not is_stable)),
+        finding=table["activation"].map(decided["finding"]),
+        **{f"difference{end}": table["activation"].map(decided[name]) for end, name in BOUNDS.items()},
+        noise_finding=table["activation"].map(noisy["finding"]),
+        **{f"{name}_apart": decision.apart(table, first, name) if first else "" for name in columns},
     )
 
 
-def _depths(table: pd.DataFrame, optimizer: str) -> list[str]:
+def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
+    is_tuned = table["tuned"].notna().any()
+    accuracy, n = ("tuned", "tuned_n") if is_tuned else ("accuracy", "accuracy_n")
+    title = "test accuracy, own rate" if is_tuned else "test accuracy, one rate"
+    rows = []
+    for row in table.to_dict("records"):
+        shown = {
+            "Activation": style.labels[row["activation"]],
+            title: formatting.interval(row[accuracy], row[f"{accuracy}_low"], row[f"{accuracy}_high"], 100),
+            "n": _number(row[n], 0),
+            f"against {style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)}, points": _difference(row),
+            **{f"trains at, {label}": _depth(row, f"depth_{name}") for name, label in OPTIMIZERS.items()},
+            "under noise": formatting.interval(row["noise"], row["noise_low"], row["noise_high"], 100),
+            "dead units": formatting.interval(row["dead"], row["dead_low"], row["dead_high"], 100),
+            "ms a step": _number(row["step_ms"], 2),
+        }
+        rows.append(shown)
+    return pd.DataFrame(rows)
+
+
+def _difference(row: Mapping[str, float]) -> str:
+    if row["difference"] != row["difference"]:
+        return formatting.DASH
+    bounds = (row["difference"], row["difference_low"], row["difference_high"])
+    return f"{formatting.interval(*bounds, 100, signed=True)} {row['finding']}"
+
+
+def _depth(row: Mapping[str, float], column: str) -> str:
     """Show the deepest network that trained: median (least to most)."""
-    column = f"depth_{optimizer}"
-    renamed = {column: "median"} | {f"{column}_{name}": name for name in ("low", "high", "deepest")}
-    rows = table.rename(columns=renamed).to_dict("records")
-    return [formatting.DASH if row["median"] != row["median"] else cells.reached_depth(row) for row in rows]
+    if row[column] != row[column]:
+        return formatting.DASH
+    ends = {key: row[f"{column}_{key}"] for key in ("low", "high", "deepest")}
+    return cells.reached_depth({"median": row[column]} | ends)
 
 
-def _percents(table: pd.DataFrame, column: str) -> list[str]:
-    bounds = table[[column, f"{column}_low", f"{column}_high"]].itertuples(index=False)
-    return [formatting.interval(estimate, low, high, 100) for estimate, low, high in bounds]
-
-
-def _numbers(values: "pd.Series[float]") -> list[str]:
-    return [formatting.DASH if value != value else f"{value:.2f}" for value in values]
+def _number(value: float, digits: int) -> str:
+    return formatting.DASH if value != value else f"{value:.{digits}f}"

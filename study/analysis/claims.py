@@ -189,10 +189,10 @@ CLAIMS: dict[str, Claim] = {
     "P8": Claim(
         "Smooth gates cannot be distinguished, and n = 3 finds differences that a larger n does not.",
         "the tables of the Mish repository (Misra 2019), n = 3 beside n = 23",
-        "the study's own runs of the article's network, resampled at n = 3; a winner is Welch p < 0.05",
+        "the study's tuned runs, resampled at n = 3; a winner is Welch p < 0.05",
         {
             "gates": "test accuracy of Swish minus GELU's, paired",
-            "small_n": "share of resamples at n = 3 with a winner against ReLU that the full n does not support",
+            "small_n": "share of draws of 3 runs with a false winner, minus the share that noise alone gives",
         },
     ),
     "P9": Claim(

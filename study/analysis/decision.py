@@ -1,12 +1,21 @@
-"""Join the tables of all sections into one row per activation, and apply the rule that says which one to use."""
+"""Recommend an activation by the study's rule, and show how much the recommendation depends on the seeds drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
-from study.constants import CONFIDENCE
+from study.analysis.comparisons import three_way
+from study.constants import CONFIDENCE, COST_MARGIN, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION, STABILITY_DRAWS
+
+FloatArray = npt.NDArray[np.float64]
+FINDINGS = (
+    "experiment", "metric", "activation", "reference", "n", "difference", "ci_low", "ci_high", "margin", "finding",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,7 @@ def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sou
     for source in sources:
         rows = _matching(tables[source.table], source) if source.table in tables else pd.DataFrame()
         for name, column in source.columns.items():
-            values = rows.get(column, pd.Series(dtype=float))
-            found[name] = found["activation"].map(values)
+            found[name] = found["activation"].map(rows.get(column, pd.Series(dtype=float)))
     return found
 
 
@@ -50,43 +58,59 @@ def _matching(table: pd.DataFrame, source: Source) -> pd.DataFrame:
 
 
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
-    """Sort the activations of each family of tests: "better" or "worse" than the reference, or "undecided".
+    """Return the rows of the `families` in the table `comparisons`, and mark the family that decides.
 
-    `comparisons` is the table of that name; `families` are experiments in it. One row per family and activation, of the
-    families that have a p-value. `most_better` and `most_worse` say how far the difference's interval reaches on either
-    side of 0; `can_reject` whether n is large enough for any p of the family to pass. `decides` marks the first of the
-    families `deciding` that was run, and `is_new` a difference in another family that the deciding one does not find.
+    A family is an experiment's name. The first of `deciding` that was compared decides.
     """
-    rows = comparisons[comparisons["experiment"].isin(list(families))].reset_index(drop=True)
-    by_family = rows.groupby("experiment", sort=False)
-    rows = rows[by_family["p_holm"].transform("count") > 0]
-    is_different = rows["p_holm"] < 1 - CONFIDENCE
-    signs = np.where(rows["difference"] > 0, "better", "worse")
-    smallest = by_family["smallest_p"].transform("min") * by_family["activation"].transform("size")
-    found = rows[["experiment", "activation", "reference", "n"]].assign(
-        finding=np.where(is_different, signs, "undecided"),
-        most_better=rows["ci_high"].clip(lower=0),
-        most_worse=(-rows["ci_low"]).clip(lower=0),
-        can_reject=smallest.loc[rows.index] <= 1 - CONFIDENCE,
-        **{column: rows[column] for column in ("equivalent", "margin", "detectable_difference")},
-    )
-    first = next((name for name in deciding if (found["experiment"] == name).any()), None)
-    found["decides"] = found["experiment"] == first
-    of_first = found[found["decides"]].set_index("activation")["finding"]
-    is_same = found["finding"] == found["activation"].map(of_first)
-    return found.assign(is_new=(found["finding"] != "undecided") & ~is_same).reset_index(drop=True)
+    rows = comparisons[comparisons["experiment"].isin(list(families))]
+    first = next((name for name in deciding if (rows["experiment"] == name).any()), None)
+    return rows[list(FINDINGS)].assign(decides=rows["experiment"] == first).reset_index(drop=True)
 
 
-def recommended(found: pd.DataFrame, cost: Mapping[str, float]) -> list[str]:
-    """Order the activations to recommend, by the rows of `findings` that decide; empty if there are none.
+def cost_findings(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
+    """Return "cheaper", "dearer", "tie" or "undecided" from the interval of the ratio of step times, elementwise."""
+    middle = np.sqrt(np.asarray(low, float) * high)
+    found = three_way(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
+    return np.select([found == "better", found == "worse"], ["cheaper", "dearer"], found)
 
-    Activations better than the reference are recommended, the lowest `cost` first and an unknown cost last. If none is
-    better, the reference is recommended.
+
+def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: FloatArray) -> npt.NDArray[np.intp]:
+    """Return the place of the recommended activation among the others, -1 for the reference; shape (...).
+
+    `differences` and `found` (..., k) compare the k other activations with the reference. If some are better, the one
+    with the largest difference is recommended. Otherwise it is the reference, or the tie that saves most of a training
+    step: `saving` (k,) is the share saved, 0 unless the activation is cheaper by more than chance and the margin.
     """
-    decided = found[found["decides"]]
-    better = decided.loc[decided["finding"] == "better", "activation"]
-    costs = pd.Series([cost.get(name, np.nan) for name in better], index=better, dtype=float)
-    return [str(name) for name in costs.sort_values(kind="stable").index] or decided["reference"].unique().tolist()
+    better = np.where(found == "better", differences, -np.inf)
+    ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)
+    cheapest = np.where(ties.max(axis=-1) > 0, ties.argmax(axis=-1), -1)
+    return np.asarray(np.where((found == "better").any(axis=-1), better.argmax(axis=-1), cheapest))
+
+
+def half_widths(spread: FloatArray, n: Any) -> FloatArray:
+    """Return half of a family's simultaneous t intervals, from the standard deviations `spread` (..., k) of n pairs."""
+    quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * spread.shape[-1]), n - 1)
+    return np.asarray(quantile * spread / np.sqrt(n))
+
+
+def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int = STABILITY_DRAWS) -> pd.DataFrame:
+    """Resample the seeds and count how often each activation is recommended: columns activation, share_recommended.
+
+    `accuracies` has a row per seed and a column per activation, NaN for a run that did not finish. The seeds are drawn
+    with replacement, all activations together. Seeds with a run that did not finish are left out.
+    """
+    others = [name for name in accuracies if name != REFERENCE_ACTIVATION]
+    if not others or REFERENCE_ACTIVATION not in accuracies or len(accuracies.dropna()) < 2:
+        return pd.DataFrame({"activation": [], "share_recommended": []})
+    finished = accuracies.dropna()
+    differences = finished[others].sub(finished[REFERENCE_ACTIVATION], axis=0).to_numpy(float)
+    drawn = differences[np.random.default_rng(0).integers(len(differences), size=(draws, len(differences)))]
+    mean, half = drawn.mean(axis=1), half_widths(drawn.std(axis=1, ddof=1), len(differences))
+    found = three_way(mean, mean - half, mean + half, EQUIVALENCE_MARGIN)
+    chosen = recommend(mean, found, np.array([saving.get(name, 0.0) for name in others]))
+    names = [REFERENCE_ACTIVATION, *others]
+    shares = [float((chosen == place - 1).mean()) for place in range(len(names))]
+    return pd.DataFrame({"activation": names, "share_recommended": shares})
 
 
 def apart(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":

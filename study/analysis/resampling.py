@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from study.analysis.statistics import Interval, proportion_interval
+from study.analysis.statistics import Interval
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -16,41 +16,66 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class SmallSamples:
-    """Hold one row per activation, and the share of draws with any winner that all runs do not support."""
+    """Hold one row per activation, and shares of draws with their intervals over seeds.
+
+    `false_winners`: the draws in which an activation wins or loses that all seeds together cannot tell from the
+    reference. `excess`: that share minus its value if these activations had exactly the reference's mean.
+    """
 
     table: pd.DataFrame
-    unsupported: Interval
+    false_winners: Interval
+    excess: Interval
 
 
 def small_samples(
-    arms: Mapping[str, npt.ArrayLike],
-    reference: str,
-    supported: Mapping[str, float],
-    *,
-    n: int,
-    draws: int,
-    alpha: float = 0.05,
-    seed: int = 0,
+    wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int, alpha: float = 0.05
 ) -> SmallSamples:
     """Count how often `n` runs an arm, drawn without replacement, have a winner: Welch p < alpha against the reference.
 
-    `arms` holds the accuracies (N,) of each activation's runs, N > n. `supported` holds the sign of the difference that
-    all N runs support, 0 for none; a winner of another sign is unsupported. Each arm is drawn separately, because small
-    studies do not pair seeds. The interval covers the drawing (Clopper & Pearson 1934), and not other seeds.
+    `wide` has a row per seed, more than `n`, and an activation's accuracies in each column. `supported` holds the sign
+    of the difference that all seeds support, 0 for none. Each arm is drawn separately, because small studies do not
+    pair seeds. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over subsets.
     """
-    generator = np.random.default_rng(seed)
-    drawn = {name: _draw(np.asarray(values, float), n, draws, generator) for name, values in arms.items()}
-    rows, is_any = [], np.zeros(draws, bool)
-    for name in arms:
-        if name == reference:
-            continue
+    generator = np.random.default_rng(0)
+    places = {name: _draw(len(wide), n, draws, generator) for name in wide}
+    drawn = {name: wide[name].to_numpy(float)[places[name]] for name in wide}
+    reference_mean = float(wide[reference].mean())
+    rows, false, by_noise = [], np.zeros(draws, bool), np.zeros(draws, bool)
+    for name in wide.columns.drop(reference):
         winner = _winner(drawn[name], drawn[reference], alpha)
+        centred = _winner(drawn[name] - float(wide[name].mean()) + reference_mean, drawn[reference], alpha)
         is_unsupported = (winner != 0) & (winner != supported[name])
-        is_any |= is_unsupported
-        shares = [float(np.mean(found)) for found in (winner > 0, winner < 0, is_unsupported)]
+        if supported[name] == 0:
+            false, by_noise = false | (winner != 0), by_noise | (centred != 0)
+        shares = [float(np.mean(found)) for found in (winner > 0, winner < 0, is_unsupported, centred != 0)]
         rows.append((name, reference, n, draws, *shares))
-    columns = ["activation", "reference", "n", "draws", "share_better", "share_worse", "share_unsupported"]
-    return SmallSamples(pd.DataFrame(rows, columns=columns), proportion_interval(int(is_any.sum()), draws))
+    columns = ["share_better", "share_worse", "share_unsupported", "share_by_noise"]
+    table = pd.DataFrame(rows, columns=["activation", "reference", "n", "draws", *columns])
+    is_used = _uses(places, len(wide))
+    excess = false.astype(float) - by_noise
+    return SmallSamples(table, _jackknife(false.astype(float), is_used), _jackknife(excess, is_used))
+
+
+def _draw(seeds: int, n: int, draws: int, generator: np.random.Generator) -> IntArray:
+    """Draw (draws, n) places among `seeds`, each row without repetition."""
+    if not seeds > n:
+        raise ValueError(f"to draw {n} runs takes more than {n}, got {seeds}")
+    return generator.random((draws, seeds)).argpartition(n, axis=1)[:, :n]
+
+
+def _uses(places: Mapping[str, IntArray], seeds: int) -> npt.NDArray[np.bool_]:
+    """Return (seeds, draws): whether a draw of any arm uses the seed."""
+    drawn = np.concatenate(list(places.values()), axis=1)  # (draws, arms * n)
+    return np.array([(drawn == seed).any(axis=1) for seed in range(seeds)])
+
+
+def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: float = 0.95) -> Interval:
+    """Return the mean of `of_draw` (draws,) with its t interval over the seeds, each left out in turn."""
+    without = np.array([of_draw[~used].mean() for used in is_used])
+    n = len(without)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.sqrt((n - 1) * without.var()))
+    mean = float(of_draw.mean())
+    return Interval(mean, mean - half, mean + half, n)
 
 
 def over_seeds(
@@ -71,13 +96,6 @@ def over_seeds(
     with np.errstate(divide="ignore", invalid="ignore"):  # where every draw of seeds has the same value
         p = float(stats.t.sf(np.divide(estimate, error), n - 1))
     return Interval(estimate, estimate - half, estimate + half, n), p
-
-
-def _draw(values: FloatArray, n: int, draws: int, generator: np.random.Generator) -> FloatArray:
-    """Draw (draws, n) of the `values` (N,), each row without replacement."""
-    if not values.size > n:
-        raise ValueError(f"to draw {n} runs takes more than {n}, got {values.size}")
-    return values[generator.random((draws, values.size)).argsort(axis=1)[:, :n]]
 
 
 def _winner(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:

@@ -80,9 +80,9 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
 
 @styled
 def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style) -> Figure:
-    """Draw validation accuracy over the learning rate, with a ring at the rate chosen.
+    """Draw validation accuracy over the learning rate, with a ring at the best rate.
 
-    `rates`: activation, learning_rate, n, diverged, validation_accuracy_mean, ci_low, ci_high (in [0, 1]), is_chosen;
+    `rates`: activation, learning_rate, n, diverged, validation_accuracy_mean, ci_low, ci_high (in [0, 1]), is_best;
     one row per activation and rate. `runs`: activation, learning_rate, best_validation_accuracy (NaN: no point); one
     row per run. A cross at the bottom stands at each rate at which a seed of that activation diverged. Activations
     stand side by side at each rate.
@@ -103,7 +103,7 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
     lines(panel, means, "at", style, band=False)
     for row in means.to_dict("records"):
         color = style.color(row["activation"])
-        if row["is_chosen"]:
+        if row["is_best"]:
             panel.plot([row["at"]], [row["mean"]], color=color, **RING)
         if row["diverged"] > 0:
             panel.plot([row["at"]], [0.03], marker="x", color=color, transform=panel.get_xaxis_transform())
@@ -112,8 +112,25 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
     panel.xaxis.set_minor_locator(FixedLocator(tried.tolist()))
     beside = "; activations side by side" if len(names) > 1 else ""
     note = "\n×: a seed diverged" if (rates["diverged"] > 0).any() else ""
-    panel.set_xlabel(f"learning rate (log scale; ring: chosen on validation{beside}){note}")
+    panel.set_xlabel(f"learning rate (log scale; ring: best{beside}){note}")
     panel.set_ylabel(f"validation accuracy at the lowest validation loss\n{ERROR_SCALE}")
+    return figure
+
+
+@styled
+def dead_units_against_rate(dead: pd.DataFrame, style: Style) -> Figure:
+    """Draw the share of dead units at the end of training over the learning rate.
+
+    `dead`: activation, learning_rate, n, mean, ci_low, ci_high (shares in [0, 1]); one row per activation and rate.
+    """
+    figure, axes = panels(1, [""], 2.6, style, dead["activation"])
+    panel, rates = axes[0, 0], np.unique(dead["learning_rate"])
+    rows = dead.assign(n_zero=0)
+    rows[["mean", "ci_low", "ci_high"]] = 100 * rows[["mean", "ci_low", "ci_high"]].clip(0, 1)
+    panel.set(xscale="log", xlim=(rates[0] / 1.5, rates[-1] * 1.5))
+    lines(panel, rows, "learning_rate", style, band=False)
+    percent_axis(panel)
+    panel.set(xlabel="learning rate (log scale)", ylabel=f"dead units ({seeds(dead['n'])})")
     return figure
 
 

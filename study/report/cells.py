@@ -1,12 +1,11 @@
 """Format table cells that several questions show, and arrange them in rows and columns."""
 
-import math
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from study.constants import REFERENCE_ACTIVATION
-from study.report.formatting import DASH, interval, probability
+from study.report.formatting import DASH, interval
 
 
 def points(row: Mapping[str, float]) -> str:
@@ -14,23 +13,13 @@ def points(row: Mapping[str, float]) -> str:
     return interval(row["difference"], row["ci_low"], row["ci_high"], 100, signed=True)
 
 
-def reach(row: Mapping[str, float]) -> str:
-    """Show the range of a row's difference over all pairings of finalists, and how many pairings exclude 0."""
-    low, high = (100 * row[f"any_finalist_{end}"] for end in ("low", "high"))
-    if not math.isfinite(high - low):
-        return DASH
-    counts = {side: row[f"pairings_{side}"] for side in ("better", "worse")}
-    told = [f"{side} in {count:.0f}" for side, count in counts.items() if count] or ["neither in any"]
-    return f"{low:+.2f} to {high:+.2f}, {', '.join(told)} of {row['pairings']:.0f}"
-
-
 def difference_columns(differences: pd.DataFrame | None, activation: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the cells of an activation: its difference from the reference and p; none if nothing was compared."""
+    """Return the cells of an activation: its difference from the reference and the finding; none if not compared."""
     if differences is None:
         return {}
     rows = differences[differences["activation"] == activation].to_dict("records")
-    shown = (points(rows[0]), probability(rows[0]["p_holm"])) if rows else (DASH, DASH)
-    return dict(zip((f"minus {labels[REFERENCE_ACTIVATION]}, points", "p (Holm)"), shown, strict=True))
+    shown = (points(rows[0]), rows[0]["finding"]) if rows else (DASH, DASH)
+    return dict(zip((f"minus {labels[REFERENCE_ACTIVATION]}, points", "finding"), shown, strict=True))
 
 
 def reached_depth(row: Mapping[str, float]) -> str:

@@ -59,12 +59,9 @@ def interval(
     return formatting.interval(estimate, lower, upper, scale, signed)
 
 
-def furthest(rows: Iterable[Row], low: str = "ci_low", high: str = "ci_high", digits: int = 2) -> str:
-    """Show in points, rounded up, the bound of these intervals that is furthest from 0; nothing if none is known."""
-    bounds = [abs(checked(row[name])) for row in rows for name in (low, high)]
-    known = [bound for bound in bounds if math.isfinite(bound)]
-    scale = 10**digits
-    return f"{math.ceil(100 * max(known) * scale - 1e-9) / scale:.{digits}f}" if known else ""
+def bound(value: object, digits: int = 2, scale: float = 1) -> str:
+    """Show the bound of a range, rounded up; a `scale` of 100 shows points, of -100 how far a value lies below 0."""
+    return f"{math.ceil(scale * checked(value) * 10**digits - 1e-9) / 10**digits:.{digits}f}"
 
 
 def count(rows: Iterable[object]) -> str:
@@ -104,7 +101,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "whole": whole,
     "probability": probability,
     "interval": interval,
-    "furthest": furthest,
+    "bound": bound,
     "count": count,
     "span": span,
     "reached": reached,
@@ -121,8 +118,7 @@ def label_filters(labels: Mapping[str, str]) -> dict[str, Callable[..., str]]:
     def label(name: str) -> str:
         return labels.get(name, name)
 
-    def names(rows: Iterable[Any]) -> str:
-        found = [label(row if isinstance(row, str) else row.activation) for row in rows]
-        return ", ".join(dict.fromkeys(found))
+    def names(rows: Iterable[Any], last: str = ", ") -> str:
+        return listed(dict.fromkeys(label(row if isinstance(row, str) else row.activation) for row in rows), last)
 
     return {"label": label, "names": names}

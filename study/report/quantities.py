@@ -72,6 +72,10 @@ class Rows(Sequence[Row]):
         """Return the distinct values of a column, in the table's order."""
         return list(dict.fromkeys(row[column] for row in self))
 
+    def range(self, column: str) -> Quantity:
+        """Return the largest minus the least number of a column, NaN if it has none."""
+        return Quantity(self.max(column) - self.min(column))
+
     def sum(self, column: str) -> Quantity:
         """Return the sum of a column."""
         return Quantity(sum(row[column] for row in self))

@@ -7,9 +7,8 @@ instead asks for no runs. It makes its Section from the other sections' tables a
 `TARGET` names the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs
 to `make all`.
 
-Two functions are optional, for what is said before a study starts. `compared_seeds(plan)` returns how many paired seeds
-the tests will have, if that differs from the first round. `expected(plan)` returns the runs that all rounds together
-are expected to ask for; by default, those of the first.
+`expected(plan)` is optional, for the time that is told before a study starts: it returns the runs that all rounds
+together are expected to ask for; by default, those of the first.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from study.analysis.statistics import minimum_n, smallest_p
-from study.constants import CONFIDENCE, REFERENCE_ACTIVATION
+from study.constants import REFERENCE_ACTIVATION
 from study.engine import environment
 from study.plan import EVERYTHING, Plan, target
 from study.records.catalogue import Catalogue
@@ -96,24 +95,10 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: 
         here = {name: module for name, module in modules.items() if place.holds(target(module))}
         rounds = Rounds(asking(here), plan, catalogue, place.store)
         missing = rounds.missing()
-        for name, experiment in rounds.experiments.items():
+        for name in rounds.experiments:
             jobs = list(rounds.jobs.get(name, {}).values())
             yield f"{name}: {len(jobs)} runs, {len(missing.get(name, ()))} to do"
-            compared = getattr(experiment, "compared_seeds", None)
-            yield from _power(jobs, compared(plan) if compared else None)
         if missing:
             yield f"with {max(workers, 1)} processes {in_words(rounds, missing, here, workers)}"
         if is_to_be_timed(plan, here) and not timing.is_timed(place.path, catalogue.of(plan.activations)):
             yield "the activations' cost is to be timed, alone, once all runs are done"
-
-
-def _power(jobs: list[Job], compared: int | None) -> Iterator[str]:
-    """Warn if the primary test cannot reject anything with so few seeds: `compared`, or the seeds of the jobs."""
-    seeds = len({job.settings.seed for job in jobs}) if compared is None else compared
-    others = len({job.settings.activation for job in jobs} - {REFERENCE_ACTIVATION})
-    needed = minimum_n(1 - CONFIDENCE, max(others, 1))
-    if others and seeds < needed:
-        yield (
-            f"  warning: with {seeds} seeds the sign-flip test's smallest p is {smallest_p(seeds):.4f}; against "
-            f"{others} comparisons (Holm) it can reject nothing below {needed} seeds"
-        )

@@ -1,32 +1,63 @@
-"""Each activation against the reference: the rows of the table, and when there are none."""
+"""Each activation against the reference: the finding by size, the rows of the table, and when there are none."""
 
 import math
 
+import numpy as np
 import pandas as pd
+import pytest
+from scipy import stats
 
-from study.analysis.comparisons import against_reference
+from study.analysis.comparisons import against_reference, by_seed, half_width, three_way
 
 
-def runs(**shifts: float) -> pd.DataFrame:
-    """Ten seeds whose accuracy is 0.97, scattered by seed and activation, shifted by activation."""
+def runs(seeds: int = 10, **shifts: float) -> pd.DataFrame:
+    """Accuracies of 0.97, scattered by seed and activation, shifted by activation."""
     rows = [
         {"activation": name, "seed": seed, "accuracy": 0.97 + shift + 1e-4 * ((seed * (3 + place)) % 7)}
         for place, (name, shift) in enumerate(shifts.items())
-        for seed in range(10)
+        for seed in range(seeds)
     ]
     return pd.DataFrame(rows)
 
 
-def test_rows_say_what_was_compared() -> None:
-    """The experiment, the metric and both activations; the difference is the mean over seeds of the paired one."""
-    frame = runs(relu=0, gelu=0.01)
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "finding"),
+    [
+        (0.25, 0.1, 0.4, "better"),
+        (-0.25, -0.4, -0.1, "worse"),
+        (0.1, 0.02, 0.18, "tie"),  # excludes 0, but is too small to matter
+        (0.1, -0.05, 0.25, "undecided"),
+        (0.19, 0.01, 0.37, "undecided"),  # excludes 0, and is below the margin
+        (0.25, -0.1, 0.6, "undecided"),
+        (0.2, 0.1, 0.3, "better"),  # the margin itself
+        (0.0, -0.2, 0.2, "undecided"),  # the interval must lie inside
+        (0.3, math.nan, math.nan, "undecided"),
+    ],
+)
+def test_the_finding_is_by_size(difference: float, low: float, high: float, finding: str) -> None:
+    """At a margin of 0.2; each branch of the rule, and its edges."""
+    assert three_way(difference, low, high, 0.2) == finding
+
+
+def test_rows_agree_with_scipy() -> None:
+    """Of two others: the 97.5% interval of the paired t test, the 95% one for equivalence, the exact sign-flip p."""
+    frame = runs(relu=0, gelu=0.01, swish=0.0001)
     found = against_reference(frame, "here", "accuracy")
     assert found is not None
     assert found.iloc[0][["experiment", "metric", "activation", "reference"]].tolist() == [
         "here", "accuracy", "gelu", "relu",
     ]  # fmt: skip
-    means = frame.groupby("activation")["accuracy"].mean()
-    assert math.isclose(found["difference"][0], means["gelu"] - means["relu"])
+    wide = by_seed(frame, "accuracy")
+    for row in found.itertuples():
+        d = wide[row.activation] - wide["relu"]
+        test = stats.ttest_1samp(d, 0)
+        assert row.difference == pytest.approx(d.mean())
+        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(test.confidence_interval(0.975)))
+        assert (row.equivalence_low, row.equivalence_high) == pytest.approx(tuple(test.confidence_interval(0.95)))
+        flips = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=2**10)
+        assert row.p_sign_flip == pytest.approx(flips.pvalue)
+    assert found["finding"].tolist() == ["better", "tie"]
+    assert half_width(found) == pytest.approx(((found["ci_high"] - found["ci_low"]) / 2).max())
 
 
 def test_nothing_is_compared_without_the_reference_or_another() -> None:
@@ -34,11 +65,28 @@ def test_nothing_is_compared_without_the_reference_or_another() -> None:
     assert against_reference(runs(relu=0), "here", "accuracy") is None
     assert against_reference(runs(gelu=0, swish=0), "here", "accuracy") is None
     assert against_reference(runs(relu=0)[:0], "here", "accuracy") is None
+    assert math.isnan(half_width(None))
 
 
-def test_one_seed_has_no_interval() -> None:
-    """The difference is known, and its bounds are not."""
-    found = against_reference(runs(relu=0, gelu=0.01)[lambda frame: frame["seed"] == 0], "here", "accuracy")
+def test_one_seed_has_no_interval_and_decides_nothing() -> None:
+    found = against_reference(runs(1, relu=0, gelu=0.01), "here", "accuracy")
     assert found is not None
     assert math.isfinite(found["difference"][0])
     assert math.isnan(found["ci_low"][0])
+    assert found["finding"].tolist() == ["undecided"]
+
+
+def test_unfinished_pairs_are_counted_and_left_out() -> None:
+    """A diverged run of either arm drops its pair; an arm that never finished keeps its row, and has no number."""
+    frame = runs(relu=0, gelu=0.01, swish=0)
+    frame.loc[(frame["activation"] == "gelu") & (frame["seed"] < 3), "accuracy"] = math.inf
+    frame.loc[frame["activation"] == "swish", "accuracy"] = math.nan
+    found = against_reference(frame, "here", "accuracy")
+    assert found is not None
+    assert found[["activation", "n", "dropped"]].to_numpy().tolist() == [["gelu", 7, 3], ["swish", 0, 10]]
+    assert found["finding"][1] == "undecided"
+
+
+def test_a_seed_twice_is_an_error() -> None:
+    with pytest.raises(ValueError, match="one row per seed"):
+        against_reference(pd.concat([runs(relu=0, gelu=0)] * 2), "here", "accuracy")

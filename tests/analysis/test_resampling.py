@@ -1,18 +1,17 @@
 """Check the resampling of seeds on accuracies whose answer is known."""
 
-import time
-
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from study.analysis.resampling import over_seeds, small_samples
 
 
-def arms(seed: int = 0, n: int = 10, **means: float) -> dict[str, np.ndarray]:
+def arms(seed: int = 0, n: int = 10, **means: float) -> pd.DataFrame:
     """Draw normal accuracies with a deviation of 0.01 about each mean."""
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(mean, 0.01, n) for name, mean in means.items()}
+    return pd.DataFrame({name: rng.normal(mean, 0.01, n) for name, mean in means.items()})
 
 
 def test_a_difference_without_doubt_is_always_found() -> None:
@@ -21,15 +20,15 @@ def test_a_difference_without_doubt_is_always_found() -> None:
     table = found.table.set_index("activation")
     assert table.loc["up", ["share_better", "share_worse"]].tolist() == [1.0, 0.0]
     assert table.loc["down", ["share_better", "share_worse"]].tolist() == [0.0, 1.0]
-    assert found.unsupported.estimate == 0.0
+    assert table["share_unsupported"].tolist() == [0.0, 0.0]
     wrong = small_samples(arms(relu=0.5, up=0.9, down=0.1), "relu", {"up": -1, "down": -1}, n=3, draws=100)
-    assert wrong.unsupported.estimate == 1.0
+    assert wrong.table["share_unsupported"].tolist() == [1.0, 0.0]
 
 
 def test_winners_are_welchs() -> None:
     """With n = N - 1 of 4 there are 4 x 4 draws a pair, as likely: the shares are scipy's over all sixteen."""
     found = arms(3, 4, relu=0.5, other=0.55)
-    leave_one_out = [[np.delete(values, i) for i in range(4)] for values in found.values()]
+    leave_one_out = [[np.delete(found[name].to_numpy(), i) for i in range(4)] for name in found]
     results = [stats.ttest_ind(b, a, equal_var=False) for a in leave_one_out[0] for b in leave_one_out[1]]
     share = np.mean([result.pvalue < 0.05 for result in results])
     assert 0 < share < 1
@@ -38,32 +37,38 @@ def test_winners_are_welchs() -> None:
     assert row["share_unsupported"] == row["share_better"] + row["share_worse"]
 
 
-def test_the_share_of_any_winner_is_over_draws_not_activations() -> None:
-    """Between the largest share of one activation and the sum of all; with the exact interval of the draws."""
-    found = small_samples(arms(1, relu=0.5, a=0.5, b=0.5), "relu", {"a": 0, "b": 0}, n=3, draws=4_000)
-    shares = found.table["share_unsupported"]
-    assert shares.max() <= found.unsupported.estimate <= shares.sum()
-    bounds = stats.binomtest(round(4_000 * found.unsupported.estimate), 4_000).proportion_ci(method="exact")
-    assert (found.unsupported.low, found.unsupported.high, found.unsupported.n) == (bounds.low, bounds.high, 4_000)
+def test_arms_that_differ_have_an_excess_and_equal_ones_have_none() -> None:
+    """Of an arm two deviations away that "all seeds" do not support, n = 3 finds more than noise alone does. Of an arm
+    shifted to the reference's mean, exactly as many.
+    """
+    apart = small_samples(arms(1, 40, relu=0.5, a=0.52), "relu", {"a": 0}, n=3, draws=20_000)
+    assert apart.excess.low > 0
+    assert apart.excess.n == 40
+    equal = arms(1, 40, relu=0.5, a=0.5)
+    equal["a"] += equal["relu"].mean() - equal["a"].mean()
+    same = small_samples(equal, "relu", {"a": 0}, n=3, draws=20_000)
+    assert same.excess.estimate == 0.0
+    assert same.false_winners.estimate == same.table["share_by_noise"].iloc[0]
 
 
-def test_it_is_seeded_and_fast() -> None:
-    """The same numbers each time, other numbers with another seed; ten thousand draws of four arms take under 1 s."""
-    data = arms(2, relu=0.5, a=0.505, b=0.51, c=0.5)
-    none = dict.fromkeys("abc", 0)
-    started = time.perf_counter()
-    first = small_samples(data, "relu", none, n=3, draws=10_000)
-    assert time.perf_counter() - started < 1
-    assert first.table.equals(small_samples(data, "relu", none, n=3, draws=10_000).table)
-    assert not first.table.equals(small_samples(data, "relu", none, n=3, draws=10_000, seed=1).table)
+def test_the_intervals_over_seeds_cover() -> None:
+    """Of 60 studies of 25 seeds, the interval of the share of winners holds the share of a study of 2,000 seeds in at
+    least 85%: the jackknife is an approximation.
+    """
+    truth = small_samples(arms(9, 2_000, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=4_000).false_winners.estimate
+    found = [
+        small_samples(arms(seed, 25, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=8_000).false_winners
+        for seed in range(60)
+    ]
+    assert np.mean([interval.low <= truth <= interval.high for interval in found]) >= 0.85
 
 
 def test_arms_without_a_spread_have_no_winner_by_accident() -> None:
     """Equal accuracies: no p-value, no winner, no warning. No more runs than are drawn: refused."""
-    equal = {"relu": [0.5] * 5, "a": [0.5] * 5}
-    assert small_samples(equal, "relu", {"a": 0}, n=3, draws=100).unsupported.estimate == 0.0
+    equal = pd.DataFrame({"relu": [0.5] * 5, "a": [0.5] * 5})
+    assert small_samples(equal, "relu", {"a": 0}, n=3, draws=100).false_winners.estimate == 0.0
     with pytest.raises(ValueError, match="to draw 3 runs takes more than 3, got 3"):
-        small_samples({"relu": [0.5] * 3, "a": [0.5] * 5}, "relu", {"a": 0}, n=3, draws=100)
+        small_samples(equal[:3], "relu", {"a": 0}, n=3, draws=100)
 
 
 def test_a_mean_over_seeds_has_nearly_the_t_interval() -> None:

@@ -112,7 +112,7 @@ def test_a_ring_is_at_the_chosen_rate_and_a_cross_where_a_seed_diverged() -> Non
     frame, runs = rates(NAMES[:2])
     panel = figures.accuracy_against_rate(frame, runs, STYLE).axes[0]
     rings = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
-    chosen = frame.loc[frame["is_chosen"], "validation_accuracy_mean"]
+    chosen = frame.loc[frame["is_best"], "validation_accuracy_mean"]
     assert [line.get_ydata()[0] for line in rings] == pytest.approx(100 - 100 * chosen)
     crosses = [line for line in panel.lines if line.get_marker() == "x"]
     assert len(crosses) == 2
@@ -125,7 +125,7 @@ def test_a_ring_is_at_the_chosen_rate_and_a_cross_where_a_seed_diverged() -> Non
 def test_rates_without_a_run_that_finished_are_drawn_without_a_point() -> None:
     """The axes are there."""
     frame, runs = rates(NAMES[:1])
-    nothing = frame.assign(validation_accuracy_mean=math.nan, ci_low=math.nan, ci_high=math.nan, is_chosen=False)
+    nothing = frame.assign(validation_accuracy_mean=math.nan, ci_low=math.nan, ci_high=math.nan, is_best=False)
     figure = figures.accuracy_against_rate(nothing, runs.assign(best_validation_accuracy=math.nan), STYLE)
     assert not len(offsets(figure.axes[0]))
 

@@ -124,10 +124,10 @@ def test_one_row_is_one_row() -> None:
 
 
 def test_bounds_are_rounded_outward() -> None:
-    """The furthest bound, 0.2041 points, is told as 0.21: a bound is never nearer than it is."""
-    rows = rows_of(pd.DataFrame({"ci_low": [-0.002041, math.nan], "ci_high": [0.0012, math.nan]}))
-    assert filters.furthest(rows) == "0.21"
-    assert filters.furthest(rows[1:]) == ""
+    """0.2041 points are told as 0.21: a bound is never nearer than it is."""
+    assert filters.bound(Quantity(0.002041), scale=100) == "0.21"
+    assert filters.bound(Quantity(-0.002041), scale=-100) == "0.21"
+    assert filters.bound(Quantity(0.002), scale=100) == "0.20"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

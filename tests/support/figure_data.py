@@ -113,7 +113,7 @@ def rates(names: list[str], best: float = 0.98) -> tuple[pd.DataFrame, pd.DataFr
     frame = means.rename("validation_accuracy_mean").reset_index()
     frame = frame.assign(ci_low=means.to_numpy() - 0.002, ci_high=means.to_numpy() + 0.002, n=4)
     is_last = frame["learning_rate"] == RATES[-1]
-    return frame.assign(diverged=is_last.astype(int), is_chosen=frame["learning_rate"] == 1e-3), runs
+    return frame.assign(diverged=is_last.astype(int), is_best=frame["learning_rate"] == 1e-3), runs
 
 
 def arms(names: list[str], accuracy: float = 0.97) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -194,6 +194,16 @@ def grid(**columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
+def dead(names: list[str]) -> pd.DataFrame:
+    """Make shares of dead units at five learning rates."""
+    rates = [10.0**k for k in range(-4, 1)]
+    rows = [
+        {"activation": name, "learning_rate": rate, "mean": 0.1 * k} for name in names for k, rate in enumerate(rates)
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(n=3, ci_low=frame["mean"] - 0.02, ci_high=frame["mean"] + 0.02)
+
+
 def born(names: list[str]) -> pd.DataFrame:
     """Return the share of networks born dead at three widths."""
     frame = table(names, (2, 4, 10), columns="activation width")
@@ -226,6 +236,7 @@ CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
     "remedies": (remedies, figures.remedies),
     "noise_response": (noisy, functools.partial(figures.noise_response, reference="Label 0")),
     "born_dead": (born, figures.born_dead),
+    "dead_units_against_rate": (dead, figures.dead_units_against_rate),
     "costs": (timed, functools.partial(figures.costs, floor="copy")),
     "critical_lines": (plane, figures.critical_lines),
 }
