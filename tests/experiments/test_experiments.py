@@ -1,9 +1,11 @@
 """Every experiment with every activation: which runs it declares, and what theory says beside them."""
 
 import dataclasses
+import zlib
 
 import pytest
 import tensorflow as tf
+from fake_records import all_rounds
 
 from experiments import baseline, depth, experiments, initialization, remedies, trainable_depth_6xi
 from study import activations
@@ -45,6 +47,34 @@ def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
         assert {settings.activation for settings in runs} == {name} | joined or runs == experiment.rounds(other, [])
         assert len(set(runs)) == len(runs)
         assert all(Settings(**settings.to_dict()) == settings for settings in runs)
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_another_first_seed_shifts_every_seed(name: str) -> None:
+    """Whatever depends on seeds is chosen alike: the runs are the same but for their seeds, also of untrained networks.
+
+    So an edition that starts at 10000 shares no run with the one that starts at 0, whose seeds are all below.
+    """
+    point = {"sigma_w": 1.4, "sigma_b": 0.1, "first_square": None}
+    scales = {"sigma_w": list(trainable_depth_6xi.SIGMA_W), "xi": [3.0] * len(trainable_depth_6xi.SIGMA_W)}
+    about = {"critical": point, "depth_scales": {trainable_depth_6xi.NAME: scales}}
+    theory = dict.fromkeys(("relu", "sigmoid", "gelu", "swish", "tanh", "elu", "gelu_tanh"), about)
+
+    def runs(first: int) -> set[Settings]:
+        """Return the runs of all rounds, with seeds counted from `first`; the scores hang on everything else."""
+        plan = Plan(("relu", "gelu"), theory=theory, first_seed=first)
+        records = all_rounds(experiments()[name].rounds, plan, lambda settings: score(counted(settings, first)))
+        return {counted(Settings(**record["identity"]["settings"]), first) for record in records}
+
+    def counted(settings: Settings, first: int) -> Settings:
+        return dataclasses.replace(settings, seed=settings.seed - first)
+
+    def score(settings: Settings) -> float:
+        return 0.9 + 1e-4 * (zlib.crc32(repr(settings).encode()) % 50)
+
+    at_zero = runs(0)
+    assert runs(10_000) == at_zero
+    assert max(run.seed for run in at_zero) < 10_000
 
 
 def test_critical_runs_are_those_theory_has_a_point_for(plan: Plan) -> None:
