@@ -235,7 +235,7 @@ def test_plan_trains_nothing_and_says_how_long(study: Said, fake: Path) -> None:
     """How many runs, how many of them are to do, and how long these take."""
     code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")
     assert code == 0
-    assert "baseline: 10 runs, 10 to do" in shown
+    assert "baseline: 8 runs, 8 to do" in shown
     assert "with 3 processes this takes about" in shown
     assert not fake.exists()
 
