@@ -180,11 +180,9 @@ def _dead_by_rate(records: Sequence[Record]) -> pd.DataFrame:
     measured = [record for record in records if record["result"].get("measures")]
     if not measured:
         return pd.DataFrame()
-    measures = measures_frame(measured)
-    dead = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
-    last = dead[dead["step"] == dead.groupby([*tuning.KEYS, "seed"])["step"].transform("max")]
-    by_run = last.groupby([*tuning.KEYS, "seed"], sort=False)["value"].mean().rename("dead_units").reset_index()
-    return summarise(by_run, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
+    of_runs = summaries.final_units(measures_frame(measured), NAME)["final_units_runs"]
+    dead = of_runs[of_runs["measure"] == "dead_units"].rename(columns={"layers_mean": "dead_units"})
+    return summarise(dead, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
 
 
 def _tuned(tolerance: pd.DataFrame, chosen: Mapping[str, float], runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -195,7 +193,7 @@ def _tuned(tolerance: pd.DataFrame, chosen: Mapping[str, float], runs: Mapping[s
     table = tolerance.set_index("activation")
     table.insert(0, "learning_rate", pd.Series(chosen, dtype=float).reindex(table.index))
     for arm in ("tuned", "untuned"):
-        found = summarise(runs[arm], METRIC, "activation").set_index("activation").reindex(table.index)
+        found = summarise(runs[arm], METRIC, "activation", is_share=True).set_index("activation").reindex(table.index)
         for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
             table[f"{arm}_{column}"] = found[source]
         lost = runs[arm].loc[runs[arm]["status"] == "diverged", "activation"].value_counts()

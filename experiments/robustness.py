@@ -43,7 +43,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         return Section(PAGE)
     overall = _overall(runs_frame(records), noisy)
     table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC, NOISE_MARGIN)
-    summary = summarise(overall, METRIC, "activation")
+    summary = summarise(overall, METRIC, "activation", is_share=True)
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
         NAME: table,
@@ -72,7 +72,7 @@ def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
     joined = noisy.join(reference.rename("reference"), on=["amplitude", "seed"])
     difference = (joined["test_accuracy"] - joined["reference"]).where(joined["activation"] != REFERENCE_ACTIVATION)
     parts = [
-        _named(summarise(noisy, "test_accuracy", BY), "test_accuracy_mean", "accuracy", "n"),
+        _named(summarise(noisy, "test_accuracy", BY, is_share=True), "test_accuracy_mean", "accuracy", "n"),
         _named(geometric_summary(noisy, "test_loss", BY), "test_loss_mean", "loss"),
         _named(summarise(joined.assign(difference=difference), "difference", BY), "difference", "difference"),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from study.analysis.statistics import equivalence, holm, mean_interval, sign_flip_test, simultaneous_interval
+from study.analysis.statistics import equivalence_test, holm, mean_interval, sign_flip_test, simultaneous_interval
 from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 COLUMNS = (
@@ -82,7 +82,7 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> tupl
     interval = simultaneous_interval(differences, family, CONFIDENCE)
     narrow = mean_interval(differences, 1 - 2 * alpha / family)
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else np.nan
-    p = (sign_flip_test(differences), narrow.low, narrow.high, equivalence(differences, margin).p)
+    p = (sign_flip_test(differences), narrow.low, narrow.high, equivalence_test(differences, margin))
     return (name, len(a), len(wide) - len(a), interval.estimate, interval.low, interval.high, spread, *p)
 
 

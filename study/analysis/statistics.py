@@ -1,19 +1,19 @@
-"""Compute intervals, paired tests, equivalence, rates and power of samples and of long frames.
+"""Compute intervals, paired tests, equivalence and rates of samples and of long frames.
 
 A sample has shape (n,), one finite number a run. Arms are paired by seed. A run that diverged (NaN, infinite) is never
-averaged: functions on frames count it, and functions on a sample refuse it. The sign-flip test is the primary one. It
-assumes that differences are symmetric where nothing differs; the t intervals assume that they are about normal.
+averaged: functions on frames count it, and functions on a sample refuse it. The t intervals assume that values are
+about normal, the sign-flip test that differences are symmetric where nothing differs.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
@@ -37,34 +37,6 @@ class Interval:
     def columns(self) -> dict[str, float]:
         """Return the columns of a table row: n, estimate, ci_low, ci_high."""
         return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Compare arm a with arm b over n pairs: mean, t interval and standard deviation of a - b, in the metric's unit."""
-
-    difference: float
-    ci_low: float
-    ci_high: float
-    std: float
-    n: int
-    p_sign_flip: float
-    p_wilcoxon: float
-    effect_size: float  # Cohen's d_z, difference / std (Cohen 1988); NaN without a spread
-    probability_greater: float  # P(A > B) over all n^2 couples of runs, not only the n pairs (Agarwal et al. 2021)
-
-
-@dataclass(frozen=True)
-class Equivalence:
-    """Hold the result of two one-sided t tests.
-
-    `equivalent` is true if the 1 - 2 alpha `interval` lies inside (-margin, margin), which is where p < alpha.
-    """
-
-    equivalent: bool
-    p: float
-    interval: Interval
-    margin: float
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
@@ -125,31 +97,6 @@ def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
     return (extreme + drawn) / (sums.size + drawn)  # the observed pattern is among all, and is added to drawn ones
 
 
-def wilcoxon_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
-    """Return the two-sided signed-rank p-value of `differences` (n,) without zeros (Wilcoxon 1945).
-
-    It is the sign-flip test of the signed ranks. `scipy.stats.wilcoxon` agrees where it is exact. With ties, which
-    accuracies have, it approximates from n=14 on, or raises.
-    """
-    sample = _sample(differences)
-    relative = np.round(sample / (np.abs(sample).max(initial=0) or 1), 9)
-    ranks = stats.rankdata(np.abs(relative)) - (relative == 0).sum()  # the zeros would take the lowest ranks
-    return sign_flip_test(np.sign(relative) * ranks, seed=seed)
-
-
-def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95) -> PairedDifference:
-    """Compare arm `a` (n,) with arm `b` (n,), which have the same seeds in the same order."""
-    first, second = _sample(a), _sample(b)
-    if first.size != second.size:
-        raise ValueError(f"paired arms must be of one length, got {first.size} and {second.size}")
-    differences = first - second
-    mean, std = mean_interval(differences, confidence), _deviation(differences)
-    effect_size = mean.estimate / std if std > 0 else math.nan
-    greater = float((np.sign(first[:, None] - second).mean() + 1) / 2) if mean.n else math.nan
-    tests = (sign_flip_test(differences), wilcoxon_test(differences))
-    return PairedDifference(mean.estimate, mean.low, mean.high, std, mean.n, *tests, effect_size, greater)
-
-
 def holm(p_values: npt.ArrayLike) -> FloatArray:
     """Adjust the `p_values` (k,) of a family for multiple tests (Holm 1979).
 
@@ -159,83 +106,20 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     return np.where(np.isnan(p), np.nan, multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1])
 
 
-def equivalence(differences: npt.ArrayLike, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Test whether the mean of `differences` (n,) lies within +-`margin`, set before looking (Schuirmann 1987).
+def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
+    """Return the p-value of two one-sided t tests: does the mean of `differences` (n,) lie within +-`margin`?
 
-    Fewer than two differences are never equivalent.
+    The margin is set before looking (Schuirmann 1987). p < alpha where the 1 - 2 alpha interval lies inside the margin.
+    It is NaN below n=2.
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin must be positive and finite, got {margin}")
-    sample, p = _sample(differences), math.nan
-    interval, std = mean_interval(sample, 1 - 2 * alpha), _deviation(sample)
-    if sample.size > 1:
-        p = float(DescrStatsW(sample).ttost_mean(-margin, margin)[0] if std > 0 else abs(interval.estimate) >= margin)
-    return Equivalence(-margin < interval.low and interval.high < margin, p, interval, margin)
-
-
-def smallest_p(n: int) -> float:
-    """Return the smallest p of the sign-flip test of `n` pairs: 2 / 2^n, or 1e-5 once patterns are drawn."""
-    return max(min(1.0, 2.0 ** (1 - n)), 1 / (SIGN_DRAWS + 1) if n > EXACT_UP_TO else 0.0)
-
-
-def minimum_n(alpha: float = 0.05, comparisons: int = 1) -> int:
-    """Return the fewest pairs at which the sign-flip test can reject any of `comparisons` under Holm at `alpha`."""
-    for n in range(EXACT_UP_TO + 1):
-        if comparisons * smallest_p(n) <= alpha:
-            return n
-    raise ValueError(f"no n up to {EXACT_UP_TO} can reject one of {comparisons} comparisons at alpha={alpha}")
-
-
-def detectable_difference(standard_deviation: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Return the mean difference that a two-sided paired t test of `n` pairs finds with probability `power`.
-
-    It is in the unit of the differences' `standard_deviation`, and NaN below n=2. The function solves the noncentral F
-    of t^2 (Cohen 1988), because statsmodels' `solve_power` silently returns a wrong root at small n. At n=3
-    and alpha=0.05/3 its power is 0.61 instead of 0.8.
-    """
-    if not 0 < alpha < power < 1:
-        raise ValueError(f"0 < alpha < power < 1 must hold, got alpha={alpha}, power={power}")
-    if n < 2 or not math.isfinite(standard_deviation):
+    sample = _sample(differences)
+    if sample.size < 2:
         return math.nan
-    miss, degrees, critical = 1 - power, n - 1, stats.t.isf(alpha / 2, n - 1)
-    enough = critical * math.sqrt(stats.chi2.isf(miss / 2, degrees) / degrees) + stats.norm.isf(miss / 2)  # union bound
-    shift = optimize.brentq(lambda delta: special.ncfdtr(1, degrees, delta**2, critical**2) - miss, 0, enough)
-    return float(standard_deviation * shift / math.sqrt(n))
-
-
-def compare_with_reference(
-    frame: pd.DataFrame,
-    *,
-    metric: str,
-    reference: str = "relu",
-    margin: float,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Compare every other activation with the `reference` by a `metric`, paired by seed; `frame` has one row per run.
-
-    The activations form one family for Holm, and are returned one a row, in order of appearance. The fields of
-    `PairedDifference` are over the pairs that both finished (finite `metric`), and `dropped` counts the other pairs.
-    Read `dropped` beside the rate of diverged runs: the remaining pairs flatter an arm that diverges. `equivalent` is
-    at alpha = 1 - `confidence`. `detectable_difference` is at power 0.8 and Holm's strictest level, in the metric's
-    unit.
-    """
-    keys, alpha, rows = frame[["seed", "activation"]], 1 - confidence, []
-    if keys.isna().any(axis=None) or keys.duplicated().any():
-        raise ValueError("one row per seed and activation is needed, and neither missing")
-    # Not a pivot_table, which drops an arm that never finished.
-    wide = keys.assign(metric=_finite(frame[metric])).pivot(index="seed", columns="activation", values="metric")  # noqa: PD010
-    if reference not in wide.columns:
-        raise ValueError(f"activation must hold the reference {reference!r}, got {list(wide.columns)}")
-    others = [name for name in frame["activation"].unique() if name != reference]
-    for name in others:
-        a, b = wide[[name, reference]].dropna().to_numpy().T
-        paired, tost = paired_difference(a, b, confidence), equivalence(a - b, margin, alpha)
-        detectable = detectable_difference(paired.std, paired.n, alpha / len(others))
-        rest = (len(wide) - paired.n, tost.equivalent, tost.p, margin, smallest_p(paired.n), detectable)
-        rows.append((name, *asdict(paired).values(), *rest))
-    rest_names = ("dropped", "equivalent", "p_equivalence", "margin", "smallest_p", "detectable_difference")
-    table = pd.DataFrame(rows, columns=["activation", *(field.name for field in fields(PairedDifference)), *rest_names])
-    return table.assign(p_holm=holm(table["p_sign_flip"]))
+    if _deviation(sample) == 0:
+        return float(abs(sample.mean()) >= margin)
+    return float(DescrStatsW(sample).ttost_mean(-margin, margin)[0])
 
 
 def summarise(

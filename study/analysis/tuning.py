@@ -45,7 +45,7 @@ def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     - `is_best`: the eligible rate with the highest mean; of equal ones the lowest rate;
     - `is_tolerated`: at most TOLERANCE below the best, and so is every rate between the two.
     """
-    table = summarise(runs, METRIC, KEYS).drop(columns=["std", "min", "max", "missing"])
+    table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
     diverged = runs.assign(diverged=runs["status"] == "diverged").groupby(KEYS, sort=False)["diverged"].sum()
     table.insert(3, "diverged", diverged.to_numpy())

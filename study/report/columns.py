@@ -265,9 +265,18 @@ def meaning(column: str) -> str | None:
     return ": ".join([MEANINGS[column], *told])
 
 
+ABOUT = (
+    "Intervals are of 95%. Shares and accuracies are in [0, 1]; empty is unknown. The interval of a mean over seeds is "
+    "Student's t, and ends at 0 and 1 if the mean is of shares. That of a share of runs is binomial (Clopper-Pearson)."
+)
+
+
 def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
     """List the columns of every table with their meanings, in Markdown."""
-    parts = ["# What the columns hold", "Intervals are of 95%. Shares and accuracies are in [0, 1]; empty is unknown."]
+    parts = [
+        "# What the columns hold",
+        ABOUT,
+    ]
     for name, columns in tables:
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]
         parts.append("\n".join([f"## {name}.csv", "", *lines]))

@@ -1,6 +1,5 @@
 """Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -46,11 +45,6 @@ def whole(value: object) -> str:
     return f"{rounded:,}" if abs(rounded) >= 10_000 else str(rounded)
 
 
-def probability(value: object) -> str:
-    """Show a p-value."""
-    return formatting.probability(checked(value))
-
-
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
@@ -61,7 +55,7 @@ def interval(
 
 def bound(value: object, digits: int = 2, scale: float = 1) -> str:
     """Show the bound of a range, rounded up; a `scale` of 100 shows points, of -100 how far a value lies below 0."""
-    return f"{math.ceil(scale * checked(value) * 10**digits - 1e-9) / 10**digits:.{digits}f}"
+    return formatting.number(checked(value), digits, scale, toward="up")
 
 
 def count(rows: Iterable[object]) -> str:
@@ -99,7 +93,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "significant": significant,
     "whole": whole,
-    "probability": probability,
     "interval": interval,
     "bound": bound,
     "count": count,

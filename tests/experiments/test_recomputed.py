@@ -1,0 +1,164 @@
+"""From the tables alone, with pandas and scipy and none of the study's code, a reader finds the same statistics."""
+
+import itertools
+import math
+import zlib
+
+import fake_records
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from experiments import baseline, learning_rate, robustness
+from study.activations import REGISTRY
+from study.constants import FIRST_FRESH_SEED
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.frames import all_runs
+from study.report import columns, formatting
+from study.report.page import joined
+from study.settings import Settings
+
+NAMES = ("relu", "sigmoid", "gelu", "swish")
+STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
+SEEDS = 8
+METRICS = {
+    "baseline": "test_accuracy", "baseline_best": "best_test_accuracy", "learning_rate": "best_test_accuracy",
+    "robustness": "noise_accuracy",
+}  # fmt: skip
+UNITS = ("final_units", "final_units_runs")
+Tables = dict[str, pd.DataFrame]
+
+
+def accuracy(settings: Settings) -> float:
+    """Draw it from the settings; a tuned sigmoid and ReLU each lose a seed."""
+    if (settings.activation, settings.seed) in (("sigmoid", FIRST_FRESH_SEED), ("relu", FIRST_FRESH_SEED + 1)):
+        return math.nan
+    key = f"{settings.activation} {settings.seed} {settings.learning_rate}"
+    rise = 0.004 * NAMES.index(settings.activation) - 0.01 * abs(math.log10(settings.learning_rate) + 2.5)
+    return 0.95 + rise + 0.003 * np.random.default_rng(zlib.crc32(key.encode())).normal()
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Return the CSV files of a made-up study, read back."""
+    folder, plan = tmp_path_factory.mktemp("tables"), Plan(NAMES, SEEDS)
+    made = fake_records.all_rounds(learning_rate.rounds, plan, accuracy)
+    runs = [Settings(**record["identity"]["settings"]) for record in made]
+    records = [fake_records.record(s, accuracy(s), measures=fake_records.result(s)["measures"]) for s in runs]
+    of_baseline = [record for record, s in zip(records, runs, strict=True) if s in baseline.rounds(plan, [])]
+    used = {"baseline": of_baseline, "learning_rate": records, "robustness": records}
+    modules = {"baseline": baseline, "learning_rate": learning_rate, "robustness": robustness}
+    found = joined([modules[name].interpret(plan, of, STYLE) for name, of in used.items()])
+    for name, frame in {**found, "runs": all_runs(used)}.items():
+        (folder / f"{name}.csv").write_bytes(formatting.csv(frame))
+    return {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+
+
+def values(tables: Tables, family: str) -> pd.DataFrame:
+    """Return activation, seed and the metric of every finished run of a family, from the tables of single runs."""
+    runs = tables["runs"]
+    if family == "robustness":
+        noisy = tables["noise_runs"][tables["noise_runs"]["amplitude"] > 0]
+        return noisy.groupby(["activation", "seed"])["test_accuracy"].mean().reset_index(name="v")
+    if family == "learning_rate":
+        tuned = tables["tuned"].set_index("activation")["learning_rate"]
+        runs = runs[(runs["learning_rate"] == runs["activation"].map(tuned)) & runs["amplitudes"].notna()]
+    else:
+        runs = runs[runs["experiments"].str.split().map(lambda names: "baseline" in names)]
+    return runs[["activation", "seed", METRICS[family]]].set_axis(["activation", "seed", "v"], axis=1).dropna()
+
+
+def differences(tables: Tables, family: str) -> dict[str, np.ndarray]:
+    """Return each activation's differences from ReLU, over the seeds at which both finished."""
+    wide = values(tables, family).pivot(index="seed", columns="activation", values="v")  # noqa: PD010
+    return {name: (wide[name] - wide["relu"]).dropna().to_numpy() for name in NAMES[1:]}
+
+
+def t_interval(sample: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = stats.t.interval(level, len(sample) - 1, sample.mean(), stats.sem(sample))
+    return float(low), float(high)
+
+
+def enumerated(sample: np.ndarray) -> float:
+    """Return the share of all sign patterns whose sum is at least as large in size."""
+    sums = np.array(list(itertools.product((-1, 1), repeat=len(sample)))) @ sample
+    return float((np.abs(sums) >= abs(sample.sum()) - 1e-9).mean())
+
+
+def holm(p: np.ndarray) -> list[float]:
+    """Multiply the smallest p by their number, the next by one less, ..., and let none be below the one before it."""
+    place = np.argsort(p)
+    raised = np.maximum.accumulate(np.minimum(p[place] * np.arange(len(p), 0, -1), 1))
+    return raised[np.argsort(place)].tolist()
+
+
+@pytest.mark.parametrize("family", METRICS)
+def test_every_comparison_is_recomputed(tables: Tables, family: str) -> None:
+    """Mean difference, its simultaneous 95% interval and the 90% one of equivalence, sign-flip p, two one-sided t
+    tests, and both p adjusted by Holm: all of a family of three, from the values of single runs."""
+    table = tables["comparisons"]
+    rows = table[(table["experiment"] == family) & (table["metric"] == METRICS[family])].set_index("activation")
+    found = differences(tables, family)
+    assert sorted(rows.index) == sorted(found)
+    for name, sample in found.items():
+        row = rows.loc[name]
+        assert row["n"] == len(sample)
+        expected = [sample.mean(), *t_interval(sample, 1 - 0.05 / 3), *t_interval(sample, 1 - 0.1 / 3)]
+        shown = row[["difference", "ci_low", "ci_high", "equivalence_low", "equivalence_high"]].astype(float)
+        np.testing.assert_allclose(shown, expected, atol=1e-8)
+        assert row["p_sign_flip"] == pytest.approx(enumerated(sample))
+        sides = [stats.ttest_1samp(sample, sign * row["margin"], alternative=way).pvalue
+                 for sign, way in ((-1, "greater"), (1, "less"))]  # fmt: skip
+        assert row["p_equivalence"] == pytest.approx(max(sides), rel=1e-4)
+    for p, adjusted in (("p_sign_flip", "p_holm"), ("p_equivalence", "p_equivalence_holm")):
+        assert rows[adjusted].tolist() == pytest.approx(holm(rows[p].to_numpy()), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", METRICS)
+def test_the_values_compared_are_those_of_the_runs(tables: Tables, family: str) -> None:
+    """The table of what was compared holds each run's value, and none for a run that did not finish."""
+    table = tables["compared_accuracies"]
+    rows = table[(table["experiment"] == family) & (table["metric"] == METRICS[family])]
+    expected = values(tables, family).set_index(["activation", "seed"])["v"].sort_index()
+    assert len(rows) >= len(expected)
+    pd.testing.assert_series_equal(
+        rows.dropna().set_index(["activation", "seed"])["accuracy"].sort_index(), expected, check_names=False
+    )
+
+
+@pytest.mark.parametrize("family", ["baseline", "learning_rate"])
+def test_means_of_accuracy_and_dead_units_are_recomputed(tables: Tables, family: str) -> None:
+    """Mean and 95% t interval, cut to [0, 1], of test accuracy and of every share of units; diverged runs counted."""
+    metric = {"baseline": ("test_accuracy", "ci"), "learning_rate": ("best_test_accuracy", "best_ci")}[family]
+    chosen = {name: tables[name][tables[name]["experiment"] == family] for name in ("accuracy", *UNITS)}
+    accuracies = chosen["accuracy"].set_index("activation")
+    units, of_runs = (chosen[name] for name in UNITS)
+    for name, sample in values(tables, family).groupby("activation")["v"]:
+        row = accuracies.loc[name, [f"{metric[0]}_mean", f"{metric[1]}_low", f"{metric[1]}_high"]].tolist()
+        np.testing.assert_allclose(row, [sample.mean(), *t_interval(sample.to_numpy(), 0.95)], atol=1e-8)
+    assert len(units)
+    for row in units[units["measure"].isin(["dead_units", "saturation", "sparsity"])].itertuples():
+        sample = of_runs.query("activation == @row.activation and measure == @row.measure")["layers_mean"].to_numpy()
+        expected = np.clip([sample.mean(), *t_interval(sample, 0.95)], 0, 1)
+        np.testing.assert_allclose([row.mean, row.ci_low, row.ci_high], expected, atol=1e-7)
+        assert row.n == len(sample)
+
+
+def test_noise_is_recomputed(tables: Tables) -> None:
+    """Accuracy by amplitude: mean and t interval over the runs."""
+    for row in tables["robustness"].itertuples():
+        sample = tables["noise_runs"].query("activation == @row.activation and amplitude == @row.amplitude")
+        expected = [sample["test_accuracy"].mean(), *t_interval(sample["test_accuracy"].to_numpy(), 0.95)]
+        shown = [row.test_accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high]
+        np.testing.assert_allclose(shown, expected, atol=1e-8)
+
+
+def test_every_run_has_one_row_and_every_column_a_meaning(tables: Tables) -> None:
+    """The runs that experiments share stand once, those that diverged too."""
+    assert tables["runs"]["run"].is_unique
+    assert {"done", "diverged"} == set(tables["runs"]["status"])
+    assert tables["runs"]["experiments"].str.contains("baseline learning_rate robustness").any()
+    unknown = {name: [c for c in frame if columns.meaning(c) is None] for name, frame in tables.items()}
+    assert {name: found for name, found in unknown.items() if found} == {}
