@@ -19,6 +19,7 @@ from scientific import scientific_contents
 
 from study.cli import main
 from study.records import provenance
+from study.runner import session  # noqa: F401 - imported once and for all children, as the experiments below
 
 SEEDS = 3
 PACE = 0.002  # seconds a run takes

@@ -201,7 +201,7 @@ def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import timing, workers
+    from study.runner import estimate, timing, workers
 
     here = sys.modules[__name__]
     replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
@@ -212,6 +212,7 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(catalogue, "_depth_scales", depth_scales)
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
+    monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
     monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
     if __name__ != "__mp_main__":  # workers ask for nothing; the baseline asks for the compared activations alone
         monkeypatch.setattr(importlib.import_module("experiments.baseline"), "WITHOUT_ZEROS", "relu")
