@@ -153,7 +153,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 def test_everything_is_made(life: Life) -> None:
     """Exit 0; four records; the report, its tables with the promised columns, and every figure as SVG and PNG."""
     assert "4 runs done, 4 recorded" in life.first.said
-    assert life.first.asked == [("relu", 0), ("relu", 1), ("sigmoid", 0), ("sigmoid", 1)]
+    assert life.first.asked == [("relu", 2000), ("relu", 2001), ("sigmoid", 2000), ("sigmoid", 2001)]
     for name, columns in CONTRACT.items():
         header = life.first.files[f"tables/{name}.csv"].decode().splitlines()[0].split(",")
         assert [column for column in columns if column not in header] == []
@@ -210,7 +210,7 @@ def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
     a comment or docstring in the training loop retrains.
     """
     assert "3 runs done, 6 recorded" in life.fourth.said
-    assert life.fourth.asked == [("arctan", 0), ("arctan", 1), *life.first.asked]
+    assert life.fourth.asked == [("arctan", 2000), ("arctan", 2001), *life.first.asked]
     kept = life.first.records.keys() - {life.victim}
     assert {run: life.fourth.records[run] for run in kept} == {run: life.first.records[run] for run in kept}
 

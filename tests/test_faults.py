@@ -342,7 +342,7 @@ def test_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
     runs = table(results, "runs")
     assert (runs[runs["activation"] == "sigmoid"]["status"] == "diverged").all()
     readme = (results / "README.md").read_text()
-    assert "swish, depth 3, seed 1" in readme
+    assert "swish, depth 3, seed 2001" in readme
     section = readme.split("## The article's network\n")[1]
     row = next(line for line in section.splitlines() if line.startswith("| Sigmoid"))
     assert [cell.strip() for cell in row.split("|")][2:5] == ["0", "3", "–"]
