@@ -47,7 +47,7 @@ def test_the_tables_it_names_are_there() -> None:
 def test_the_answer_is_copied_from_the_report() -> None:
     """Recommendation, table, caption and a figure go between the marks of README.md; nothing else changes."""
     copying = tool("readme")
-    figure = "![baseline_accuracy](figures/baseline_accuracy.png)"
+    figure = "![tuned](figures/tuned.png)"
     report = (
         "# T\n\n**Q**\n\n## Verdict\n\n**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n"
         f"*Caption.* ([v](tables/v.tex))\n\nRule.\n\n{figure}\n"
@@ -55,7 +55,7 @@ def test_the_answer_is_copied_from_the_report() -> None:
     before, after = "Before.\n\n<!-- answer -->\n", "<!-- /answer -->\n\nAfter.\n"
     made = copying.with_answer(f"{before}Old.\n{after}", report)
     shown = "**Use it.** So.\n\n| a |\n| :-- |\n| 1 |\n\n*Caption.* ([v](results/tables/v.tex))\n\n"
-    assert made == f"{before}{shown}![baseline_accuracy](results/figures/baseline_accuracy.png)\n{after}"
+    assert made == f"{before}{shown}![tuned](results/figures/tuned.png)\n{after}"
     assert copying.with_answer(made, report) == made
     with pytest.raises(SystemExit, match="no verdict yet"):
         copying.answer("# T\n")

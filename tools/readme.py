@@ -18,7 +18,7 @@ def answer(report: str) -> str:
     if HEADING not in report:
         raise SystemExit("results/README.md has no verdict yet: make all")
     recommendation, table, caption = report.split(HEADING)[1].strip().split("\n\n")[:3]
-    figure = re.search(r"!\[[^\]]*\]\(figures/baseline_accuracy\.png\)", report)
+    figure = re.search(r"!\[[^\]]*\]\(figures/tuned\.png\)", report)
     shown = [figure.group().replace("](", "](results/")] if figure else []
     return "\n\n".join([recommendation, table, caption.replace("](tables/", "](results/tables/"), *shown]) + "\n"
 
