@@ -222,7 +222,7 @@ def _shown_rates(tuned: pd.DataFrame, grid: pd.DataFrame, style: Style) -> pd.Da
                 "Activation": style.labels[row["activation"]],
                 "rate": _known(row["learning_rate"], ".2g"),
                 "best of the grid": _known(at["learning_rate"], ".2g"),
-                "validation accuracy there": fmt.interval(
+                "validation accuracy there, at the lowest validation loss": fmt.interval(
                     at["validation_accuracy_mean"], at["ci_low"], at["ci_high"], 100
                 ),
                 "good from": _known(row["tolerance_low"], ".2g", below),

@@ -134,12 +134,12 @@ def _with_choice(
 def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
     is_tuned = table["tuned"].notna().any()
     accuracy, n = ("tuned", "tuned_n") if is_tuned else ("accuracy", "accuracy_n")
-    title = "test accuracy, own rate" if is_tuned else "test accuracy, one rate"
+    which = f"accuracy {'at the lowest validation loss, own' if is_tuned else 'of the last weights, one'} rate"
     rows = []
     for row in table.to_dict("records"):
         shown = {
             "Activation": style.labels[row["activation"]],
-            title: formatting.interval(row[accuracy], row[f"{accuracy}_low"], row[f"{accuracy}_high"], 100),
+            which: formatting.interval(row[accuracy], row[f"{accuracy}_low"], row[f"{accuracy}_high"], 100),
             "n": _number(row[n], 0),
             f"against {style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)}, points": _difference(row),
             **{f"trains at, {label}": _depth(row, f"depth_{name}") for name, label in OPTIMIZERS.items()},
