@@ -3,9 +3,9 @@
 The networks use batch normalisation, dropout and Adam. The paper states neither width nor learning rate nor dropout.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,19 +53,20 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     table = trainability.success(runs, ["activation"])
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
     shown = {"deep_swish": _shown(table, style)}
-    protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "other": ACTIVATIONS[1]}
+    protocol = selection.shared(records)
+    arms = dict(zip(("activation", "other"), ACTIVATIONS, strict=True))
     drawn = {"deep_swish": figures.training_curves(history, style)}
-    return Section(PAGE, found, shown, drawn, protocol, _judgements(runs))
+    return Section(PAGE, found, shown, drawn, protocol | arms, _judgements(runs, protocol))
 
 
-def _judgements(runs: pd.DataFrame) -> list[Judgement]:
+def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge P3 by the seeds that both activations ran at; a run that diverged has not trained."""
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)
     if trained.empty:
         return []
     apart = int((trained[ACTIVATIONS[0]] & ~trained[ACTIVATIONS[1]]).sum())
-    remark = f"width {WIDTH}, dropout {DROPOUT:g}, {EPOCHS} epochs; the paper states none of them"
+    remark = "width {width}, dropout {dropout:g}, {epochs} epochs; the paper states none of them".format_map(protocol)
     return [
         judge("P3", "trains", proportion_interval(apart, len(trained)), remark),
         judge("P3", "difference", paired_arms.difference(first, second), remark),

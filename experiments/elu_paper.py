@@ -5,14 +5,13 @@ near zero the mean outputs are, and how fast the network learns.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from study import figures
 from study.analysis import paired_arms
-from study.analysis.claims import Judgement, judge
+from study.analysis.claims import Judgement, fewer_epochs, judge
 from study.analysis.statistics import geometric_summary
 from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION, P4_LOSSES
 from study.figures.style import Style
@@ -32,7 +31,7 @@ LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # by the part of claim P4
 ACTIVATIONS = ("elu", "relu")
 RATE = 0.01
 BATCH = 64
-EPOCHS = 300
+EPOCHS = 300  # as published
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -57,8 +56,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
     shown = {"elu_paper": _shown(summary, style)}
     drawn = {"elu_paper": figures.training_curves(history, style)}
-    protocol = {**asdict(_settings(ACTIVATIONS[0], 0)), "activations": ACTIVATIONS, "losses": LOSSES}
-    return Section(PAGE, found, shown, drawn, protocol, _judgements(per_run))
+    protocol = {**selection.shared(records), "activations": ACTIVATIONS, "losses": LOSSES, "published": EPOCHS}
+    judged = _judgements(per_run, fewer_epochs(protocol["epochs"], EPOCHS))
+    return Section(PAGE, found, shown, drawn, protocol, judged)
 
 
 def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +81,8 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
     return last.assign(value=last["value"].abs())
 
 
-def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
+def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
+    """Judge every part of P4; `shorter` tells if the runs had fewer epochs than published."""
     found = []
     for part, rows in per_run.groupby("quantity", sort=False):
         first, second = (paired_arms.arm(rows, "value", activation=name) for name in ACTIVATIONS)
@@ -89,7 +90,7 @@ def _judgements(per_run: pd.DataFrame) -> list[Judgement]:
             continue
         lost = int(rows["value"].isna().sum())
         remark = f"{lost} runs did not reach it" if lost and part in LOSSES else ""
-        found.append(judge("P4", str(part), paired_arms.ratio(first, second), remark))
+        found.append(judge("P4", str(part), paired_arms.ratio(first, second), remark, shorter))
     return found
 
 

@@ -6,14 +6,13 @@ accuracies under noise of the networks without dropout.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from study import figures
 from study.analysis import paired_arms
-from study.analysis.claims import Judgement, judge
+from study.analysis.claims import Judgement, fewer_epochs, judge
 from study.constants import CLAIM_SEEDS, NOISE_AMPLITUDES, P1_LAYERS, P1_VALIDATION
 from study.figures.style import Style
 from study.plan import Plan
@@ -32,7 +31,7 @@ NOISE_CLAIM = (ACTIVATION, OTHERS[0])  # the arms of P2
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
 DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
-EPOCHS = 50
+EPOCHS = 50  # as published
 Arm = tuple[str, float]  # activation and dropout
 ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in (ACTIVATION, *OTHERS)]
 
@@ -66,19 +65,28 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
     return {arm: found[arm] for arm in ARMS if arm in found}
 
 
+def _at(rates: dict[Arm, float], records: Sequence[Record]) -> list[Record]:
+    """Return the records of each arm's chosen rate."""
+    found = [(record, selection.asked(record)) for record in records]
+    return [record for record, has in found if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
+
+
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the final training losses of the chosen rates, and the accuracies under noise, seed by seed."""
-    final = selection.of_settings(records, _final(plan, records))
+    rates = _chosen(plan, records)
+    final = _at(rates, records)
     if not final:
         return Section(PAGE)
+    common = selection.shared(final)
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
     noisy = _under_noise(final)
-    judged = [*_judgements(losses), *_judged_noise(noisy)]
+    shorter = fewer_epochs(common["epochs"], EPOCHS)
+    judged = [*_judgements(losses, shorter), *_judged_noise(noisy, shorter)]
     found = {
         "history": history.assign(experiment=NAME),
         "final_losses": losses.assign(experiment=NAME),
-        "gelu_paper": _summary(losses, _chosen(plan, records)),
+        "gelu_paper": _summary(losses, rates),
         "paper_noise": noisy,
     }
     names = {f"gelu_paper_dropout_{100 * dropout:.0f}": dropout for dropout in history["dropout"].unique()}
@@ -86,10 +94,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         name: figures.training_curves(history[history["dropout"] == dropout], style) for name, dropout in names.items()
     }
     protocol = {
-        **asdict(_settings(ARMS[0], RATES[0], 0)),
-        "rates": RATES,
+        **common,
+        "activation": ACTIVATION,
+        "rates": sorted({selection.asked(record)["learning_rate"] for record in records}, reverse=True),
         "noise_other": NOISE_CLAIM[1],
-        "parts": {name + ending: name for name in OTHERS for ending in DROPOUTS},
+        "parts": {ending: {name + ending: name for name in OTHERS} for ending in DROPOUTS},
+        "published": EPOCHS,
         "figures": names,
     }
     return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, drawn, protocol, judged)
@@ -105,23 +115,23 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
 
 def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
     """Return the test accuracy of each run without dropout, averaged over the amplitudes above 0."""
-    noisy = noise_frame([record for record in records if not record["identity"]["settings"]["dropout"]])
+    noisy = noise_frame([record for record in records if not selection.asked(record)["dropout"]])
     if noisy.empty:
         return pd.DataFrame(columns=["activation", "seed", "noise_accuracy"])
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"], sort=False)["test_accuracy"].mean()
     return means.rename("noise_accuracy").reset_index()
 
 
-def _judged_noise(noisy: pd.DataFrame) -> list[Judgement]:
+def _judged_noise(noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
     """Judge P2 if both of its arms were measured under noise."""
     first, second = (paired_arms.arm(noisy, "noise_accuracy", activation=name) for name in NOISE_CLAIM)
     if first.empty or second.empty:
         return []
-    return [judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1")]
+    return [judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1", shorter)]
 
 
-def _judgements(losses: pd.DataFrame) -> list[Judgement]:
-    """Judge every part of P1 whose runs are among `losses`."""
+def _judgements(losses: pd.DataFrame, shorter: str) -> list[Judgement]:
+    """Judge every part of P1 whose runs are among `losses`; `shorter` tells if they had fewer epochs than published."""
     found = []
     remark = "rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
@@ -129,7 +139,7 @@ def _judgements(losses: pd.DataFrame) -> list[Judgement]:
         for name in OTHERS:
             second = paired_arms.arm(losses, "training_loss", activation=name, arm_dropout=dropout)
             if len(first) and len(second):
-                found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark))
+                found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
     return found
 
 

@@ -5,7 +5,6 @@ PyTorch's default initialisation, as Lippe's do. Others start from Keras' and ju
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -56,13 +55,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     found = {"history": history.assign(experiment=NAME), "lippe": table}
     sources = history[history["init"] == SOURCES]
     drawn = {} if sources.empty else {"lippe": figures.training_curves(sources, style)}
-    protocol = {**asdict(_settings(SOURCES, 0)), "titles": TITLES}
-    return Section(PAGE, found, {"lippe": _shown(table)}, drawn, protocol, _judgements(runs))
+    protocol = {**selection.shared(records), "initialization": SOURCES, "titles": TITLES}
+    return Section(PAGE, found, {"lippe": _shown(table)}, drawn, protocol, _judgements(runs, protocol["epochs"]))
 
 
-def _judgements(runs: pd.DataFrame) -> list[Judgement]:
+def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
     found = []
-    remark = f"MNIST instead of Fashion-MNIST; stopped on the validation loss, at most {EPOCHS} epochs"
+    remark = f"MNIST instead of Fashion-MNIST; stopped on the validation loss, at most {epochs} epochs"
     for init, part in PARTS.items():
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):

@@ -4,9 +4,9 @@ Dropout and shifts of the images are chosen on validation images alone, from a s
 network, whose two layers are wider than the article's, is then trained on fresh seeds.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -81,22 +81,26 @@ def _chosen(trials: pd.DataFrame) -> Choice | None:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the grid's validation accuracies, and the test accuracy of its best point."""
     trials = _trials(plan, runs_frame(records))
-    choice, final = _chosen(trials), selection.of_settings(records, _final(plan, records))
+    first = plan.first_seed + FIRST_FINAL_SEED
+    final = [record for record in records if selection.asked(record)["seed"] >= first]
+    tried = [record for record in records if record not in final]
     found = {"ninety_nine_trials": trials}
     shown = {"ninety_nine_trials": _shown_trials(trials)}
-    protocol = {**asdict(_settings((0.0, 0), 0, FINAL_EPOCHS)), "trial_epochs": TRIAL_EPOCHS}
-    if choice is None or not final:
+    protocol = selection.shared(tried)
+    if not final:
         return Section(PAGE, found, shown, protocol=protocol)
     accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna(), is_share=True)
-    history = history_frame(final)
+    history, chosen = history_frame(final), selection.shared(final)
     found["history"] = history.assign(experiment=NAME)
-    found["ninety_nine"] = pd.DataFrame([{**dict(zip(KEYS, choice, strict=True)), **accuracy.columns()}])
+    found["ninety_nine"] = pd.DataFrame([{**{key: chosen[key] for key in KEYS}, **accuracy.columns()}])
     drawn = {"ninety_nine": figures.training_curves(history, style)}
-    return Section(PAGE, found, shown, drawn, protocol, [_judgement(accuracy)])
+    protocol |= {"final_epochs": chosen["epochs"]}
+    return Section(PAGE, found, shown, drawn, protocol, [_judgement(accuracy, chosen)])
 
 
-def _judgement(accuracy: Interval) -> Judgement:
-    remark = f"hidden layers {'-'.join(map(str, WIDTHS))}, {FINAL_EPOCHS} epochs; another search may find more"
+def _judgement(accuracy: Interval, chosen: Mapping[str, Any]) -> Judgement:
+    layers = "-".join(map(str, chosen["width"]))
+    remark = f"hidden layers {layers}, {chosen['epochs']} epochs; another search may find more"
     return judge("A5", "ninety_nine", accuracy, remark)
 
 

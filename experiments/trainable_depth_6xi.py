@@ -4,9 +4,9 @@ Here xi is theory's depth scale. tanh networks with Gaussian weights and biases 
 and sigma_w.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,18 +56,18 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compute the share of networks that train over the grid, and compare the deepest with 6 xi."""
-    runs = runs_frame(records)
+    runs, common = runs_frame(records), selection.shared(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
     reached = _reached(runs, scales)
     found = {
         "sigma_w_success": grid,
-        "depth_scales": scales.assign(activation=ACTIVATION, sigma_b=SIGMA_B),
+        "depth_scales": scales.assign(activation=ACTIVATION, sigma_b=common["sigma_b"]),
         "depth_over_scale": reached,
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
-    protocol = {**asdict(_settings(SIGMA_W[0], DEPTHS[0], 0)), "factor": FACTOR, "most": MOST}
-    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, _judgements(reached))
+    protocol = common | {"factor": FACTOR, "most": MOST}
+    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, _judgements(reached, common))
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**bounds, **ratios, is_judged=MOST * claimed <= depths[-1])
 
 
-def _judgements(reached: pd.DataFrame) -> list[Judgement]:
+def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge P7 over seeds: from the interval of the least ratios, averaged over sigma_w, to that of the most."""
     judged = reached[reached["is_judged"]]
     if judged.empty:
@@ -99,7 +99,7 @@ def _judgements(reached: pd.DataFrame) -> list[Judgement]:
     high = most.high if np.isfinite(means["most_ratio"]).all() else np.inf
     left_out = reached.loc[~reached["is_judged"], "sigma_w"].nunique()
     remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w need a deeper grid"
-    scale = f"width {WIDTH} instead of 300, {EPOCHS} epochs"
+    scale = "width {width} instead of 300, {epochs} epochs".format_map(protocol)
     return [judge("P7", "depth", Interval(least.estimate, low, high, len(means)), remark, scale)]
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from study.engine.program_kind import INITIAL_ERRORS
+from study.records.selection import asked
 from study.records.store import FAILED, Record
 
 
 def _keys(record: Record) -> dict[str, Any]:
     """Return the columns that identify the run of a row."""
-    settings = record["identity"]["settings"]
+    settings = asked(record)
     width = settings["width"]
     return {
         "activation": settings["activation"],
@@ -48,7 +49,7 @@ _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "vali
 
 def _settings(record: Record) -> dict[str, Any]:
     """Return the columns of all settings of a run; the numbers of a list are joined by spaces."""
-    found = {_SPELLED.get(name, name): value for name, value in record["identity"]["settings"].items()}
+    found = {_SPELLED.get(name, name): value for name, value in asked(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     return {**spelled, **_keys(record)}
 

@@ -1,18 +1,32 @@
-"""Select records by the settings of their runs."""
+"""Read and select records by the settings of their runs."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from study.records.store import Record
 from study.settings import Settings
 
 
+def asked(record: Record) -> dict[str, Any]:
+    """Return the settings of a record's run; an earlier edition's `residual`, False or True, is "none" or "plain"."""
+    found: dict[str, Any] = record["identity"]["settings"]
+    is_earlier = isinstance(found["residual"], bool)
+    return {**found, "residual": "plain" if found["residual"] else "none"} if is_earlier else found
+
+
+def shared(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the settings that all these runs have in common, by name."""
+    every = [asked(record) for record in records]
+    return {name: value for name, value in every[0].items() if all(each[name] == value for each in every)}
+
+
 def missing(wanted: Iterable[Settings], so_far: Sequence[Record]) -> list[Settings]:
     """Return the wanted runs that have no record, each once; a record of a failed run counts."""
-    done = {Settings(**record["identity"]["settings"]) for record in so_far}
+    done = {Settings(**asked(record)) for record in so_far}
     return [settings for settings in dict.fromkeys(wanted) if settings not in done]
 
 
 def of_settings(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
     """Return the records of the wanted runs."""
     chosen = set(wanted)
-    return [record for record in records if Settings(**record["identity"]["settings"]) in chosen]
+    return [record for record in records if Settings(**asked(record)) in chosen]

@@ -90,6 +90,7 @@ MEANINGS = {
     "images_per_second": "training images a second, median over repeats",
     "init": "the hidden layers' initialisation",
     "is_judged": "whether the grid of depths goes as far as the region of the claim",
+    "is_of_this_engine": "whether the engine's code is still the one that made these runs",
     "is_edge": "whether the chosen rate is the grid's first or last",
     "is_eligible": "whether every seed finished at it",
     "is_inside": "whether theory lies inside the seeds' interval",

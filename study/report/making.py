@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from study.records.identity import engine_fingerprint
 from study.records.ledger import Ledger
 from study.records.store import Record
 
@@ -42,5 +43,6 @@ def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd
         "last": days[-1],
         "cpu": ", ".join(sorted({p["environment"]["cpu"] for p in provenances})),
         "core_minutes": minutes(records),
+        "is_of_this_engine": {record["identity"]["engine"] for record in records} == {engine_fingerprint()},
     }
     return pd.DataFrame([row])

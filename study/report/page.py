@@ -61,9 +61,17 @@ def claims_section(sections: Sequence[Section]) -> Section:
     table = claims.table([judgement for section in sections for judgement in section.judgements])
     shown = {"claims": _shown_claims(table), "claims_parts": _shown_parts(table)}
     judged = (*claims.JUDGED, claims.NOT_REACHED)
+    seen = {
+        judgement.claim
+        for section in sections
+        if "long_protocols" in section.tables and section.tables["long_protocols"]["first"].min() < claims.CHANGED_ON
+        for judgement in section.judgements
+    }
     protocol = {
         "verdicts": claims.VERDICTS,
         "differs": claims.DIFFERS,
+        "changed": claims.CHANGED,
+        "seen": [claim for claim in claims.CHANGED if claim in seen],
         "judged": judged,
         "expected_misses": (1 - CONFIDENCE) * int(table["verdict"].isin(judged).sum()),
     }

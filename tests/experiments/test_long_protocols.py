@@ -15,10 +15,13 @@ from experiments import deep_swish, elu_paper, gelu_paper, lippe, ninety_nine, t
 from study import cli
 from study.analysis import paired_arms
 from study.analysis.claims import CLAIMS
+from study.analysis.claims import JUDGED as JUDGED_WORDS
 from study.analysis.statistics import proportion_interval
 from study.constants import CLAIM_SEEDS
 from study.figures.style import Style
 from study.plan import Plan
+from study.records import selection
+from study.records.frames import runs_frame
 from study.records.identity import identity
 from study.records.store import Record, make
 from study.report.rendering import Page, render
@@ -132,9 +135,46 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
     assert judged["relu"].verdict == "reproduced"
     assert judged["elu"].verdict == "contradicted"
     assert page.answer.startswith(
-        "In the GELU paper's network the final training loss of Gelu\\_Tanh is 0.80 times the loss of Relu, "
-        "2.00 times the loss of Elu, with dropout 1.00 times the loss of Relu, with dropout 1.00 times the loss of Elu."
+        "In the GELU paper's network the training loss of Gelu\\_Tanh after 50 epochs is 0.80 times that of Relu and "
+        "2.00 times that of Elu. With dropout the training loss of Gelu\\_Tanh after 50 epochs is 1.00 times that of"
     )
+
+
+@pytest.mark.parametrize(("module", "epochs"), [(gelu_paper, 16), (elu_paper, 25)])
+def test_records_of_an_earlier_edition_are_told_as_they_are(
+    module: ModuleType, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They had fewer epochs and seeds, no noise, and `residual` was False or True.
+
+    The page gives their epochs beside the published ones, every verdict says "scaled down", and P2 has none.
+    """
+    for name, value in {"EPOCHS": epochs, "NOISE_AMPLITUDES": (), "CLAIM_SEEDS": 3}.items():
+        monkeypatch.setattr(module, name, value, raising=False)
+    found = records(module)
+    monkeypatch.undo()
+    for one in found:
+        one["identity"]["settings"] |= {"residual": False}
+    section = module.interpret(PLAN, found, STYLE)
+    assert {j.claim for j in section.judgements} == {JUDGED[module][0]}
+    assert {j.measured.n for j in section.judgements} <= {0, 3}
+    remark = f"{epochs} epochs instead of {module.EPOCHS}"
+    assert all(j.remark.startswith(remark) for j in section.judgements)
+    assert all("scaled down" in j.verdict for j in section.judgements if j.verdict in JUDGED_WORDS)
+    page = render(section, STYLE.labels)
+    assert f"for {epochs} epochs, not the paper's {module.EPOCHS}." in page.body
+    assert "noise" not in page.answer + page.body
+
+
+def test_an_earlier_spelling_of_residual_is_read() -> None:
+    """False is "none" and True is "plain"; a record of today says what it says."""
+    plain = records(lippe)[0]
+    for spelled, meant in {False: "none", True: "plain", "scaled": "scaled"}.items():
+        plain["identity"]["settings"]["residual"] = spelled
+        assert selection.asked(plain)["residual"] == selection.shared([plain])["residual"] == meant
+        assert runs_frame([plain])["residual"].item() == meant
+        wanted = Settings(**{**selection.asked(plain), "residual": meant})
+        assert selection.of_settings([plain], [wanted]) == [plain]
+        assert selection.missing([wanted], [plain]) == []
 
 
 def test_p2_is_the_difference_under_noise_without_dropout() -> None:
@@ -209,7 +249,7 @@ def test_p4_counts_the_epochs_to_a_loss() -> None:
         "", "1 runs did not reach it", f"{2 * CLAIM_SEEDS} runs did not reach it",
     ]  # fmt: skip
     assert judged["final_loss"].verdict == "beside"
-    assert "the ratios are 0.50 to a training loss of 0.1, 0.67 to a training loss of 0.05," in page.answer
+    assert "the ratios are 0.50 to a training loss of 0.1, 0.67 to a training loss of 0.05." in page.answer
 
 
 def test_p6_is_judged_by_the_sources_initialisation() -> None:
