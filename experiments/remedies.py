@@ -16,6 +16,7 @@ from study.analysis.statistics import geometric_summary
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, PROFILE_DEPTH, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
+from study.records import selection
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
 from study.report import cells, formatting
@@ -88,7 +89,7 @@ def _settings(plan: Plan) -> dict[Settings, str]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the accuracy with each remedy and without, and the first layer's error at initialisation."""
     names = _settings(plan)
-    of_record = [names[Settings(**record["identity"]["settings"])] for record in records]
+    of_record = [names[Settings(**selection.asked(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
     measures = pd.concat(
         [measures_frame([record]).assign(remedy=remedy) for record, remedy in zip(records, of_record, strict=True)]
