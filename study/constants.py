@@ -7,7 +7,8 @@ QUICK_EPOCHS = 4
 REFERENCE_ACTIVATION = "relu"
 
 # The experiments on depth: hidden layers and units in each.
-DEPTHS = (1, 2, 5, 10, 20, 50)
+DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 39, 50)
+INITIAL_DEPTHS = (1, 2, 5, 10, 20, 50)  # of networks that are not trained, and under other initialisations
 WIDTH = 100
 DEPTH_EPOCHS = 1  # of 480 updates
 DEPTH_UPDATES = 480

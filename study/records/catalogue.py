@@ -8,10 +8,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
+from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
 from study.data.mnist import Dataset
 from study.engine import environment
-from study.engine.input_norms import square_norms
+from study.engine.input_norms import mean_cosine, square_norms
 from study.plan import DepthScaleGrid
 from study.records.identity import STUDY, source_fingerprint
 
@@ -19,7 +19,9 @@ Entries = dict[str, dict[str, Any]]
 Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation
 
 THEORY = STUDY / "theory"
-NETWORKS = [(INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], DEPTHS, width) for width in INITIAL_WIDTHS]
+NETWORKS = [
+    (INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], INITIAL_DEPTHS, width) for width in INITIAL_WIDTHS
+]
 
 
 class Catalogue:
@@ -30,7 +32,7 @@ class Catalogue:
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
         self.data, self.kept, self.grids = data, kept, grids
-        self.square_norms = square_norms(data).tolist()
+        self.square_norms, self.cosine = square_norms(data).tolist(), mean_cosine(data)
         self.described: Entries = {}
         self.refused: dict[str, str] = {}
 
@@ -41,7 +43,7 @@ class Catalogue:
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
-            described, refused = describe(new, self.square_norms, self.kept, self.grids)
+            described, refused = describe(new, self.square_norms, self.cosine, self.kept, self.grids)
             self.described |= described
             self.refused |= refused
         found = [name for name in asked if name in self.described]
@@ -58,13 +60,13 @@ class Catalogue:
 
 
 def describe(
-    names: Collection[str], square_norms: Sequence[float], kept: Mapping[str, Any], grids: Grids
+    names: Collection[str], square_norms: Sequence[float], cosine: float, kept: Mapping[str, Any], grids: Grids
 ) -> tuple[Entries, dict[str, str]]:
     """Describe each good activation among `names`, in the registry's order, and say why the others are refused.
 
-    `square_norms` are the ||x||^2 of the training images, or a sample of them; `kept` is what was recorded before. An
-    activation is refused if it is not fit for the study, or if its curve or its theory cannot be computed: the critical
-    initialisation, which is trained, comes from theory.
+    `square_norms` are the ||x||^2 of the training images, or a sample of them, and `cosine` is the mean cosine of two
+    images; `kept` is what was recorded before. An activation is refused if it is not fit for the study, or if its curve
+    or its theory cannot be computed: the critical initialisation, which is trained, comes from theory.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError
@@ -74,9 +76,10 @@ def describe(
     refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
     for position, (name, entry) in enumerate(REGISTRY.items()):
         if name in names:
+            old = kept.get(name, {})
             try:
                 check(entry)
-                described[name] = {"position": position, **_description(name, square_norms, kept.get(name, {}), grids)}
+                described[name] = {"position": position, **_description(name, square_norms, cosine, old, grids)}
             except ActivationError as error:
                 refused[name] = str(error)
             except Exception as error:  # noqa: BLE001 - any error of an entry is its own, and the others go on
@@ -84,7 +87,9 @@ def describe(
     return described, refused
 
 
-def _description(name: str, square_norms: Sequence[float], old: Mapping[str, Any], grids: Grids) -> dict[str, Any]:
+def _description(
+    name: str, square_norms: Sequence[float], cosine: float, old: Mapping[str, Any], grids: Grids
+) -> dict[str, Any]:
     """Describe one activation. The curve and theory of the `old` description stay if its `basis` has not changed.
 
     The basis is the activation, theory's code, the networks and the images.
@@ -93,7 +98,7 @@ def _description(name: str, square_norms: Sequence[float], old: Mapping[str, Any
 
     entry = REGISTRY[name]
     code = [fingerprint(entry), source_fingerprint(THEORY)]
-    basis = [*code, json.loads(json.dumps(NETWORKS)), [round(square, 6) for square in square_norms]]
+    basis = [*code, json.loads(json.dumps(NETWORKS)), [round(about, 6) for about in (*square_norms, cosine)]]
     is_known = old.get("basis") == basis
     scales = _scales(name, grids, old["theory"]["depth_scales"] if old else {}, code)
     return {
@@ -103,7 +108,7 @@ def _description(name: str, square_norms: Sequence[float], old: Mapping[str, Any
         "fingerprint": code[0],
         "basis": basis,
         "curve": old["curve"] if is_known else curve(entry),
-        "theory": {**(old["theory"] if is_known else _theory(name, square_norms)), "depth_scales": scales},
+        "theory": {**(old["theory"] if is_known else _theory(name, square_norms, cosine)), "depth_scales": scales},
     }
 
 
@@ -135,7 +140,7 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
     return found
 
 
-def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
+def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
     """Compute the critical initialisation's settings, or why there is none, the critical line, and theory's table.
 
     The table `rows` has a list per column; see `predicted_rows`.
@@ -152,7 +157,7 @@ def _theory(name: str, square_norms: Sequence[float]) -> dict[str, Any]:
     places = np.geomspace(1e-3, 1e3, 601)
     line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     squares = np.array(square_norms)
-    rows = [row for grid in NETWORKS for row in predicted_rows(name, function, *grid, squares)]
+    rows = [row for grid in NETWORKS for row in predicted_rows(name, function, *grid, squares, cosine)]
     is_there = line.sigma_b2 > -1e-9
     return {
         "critical": point

@@ -3,6 +3,7 @@
 The source is Schoenholz et al. 2017.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,7 @@ class DepthScale:
     xi: float
 
 
+@functools.lru_cache(maxsize=1024)  # networks of several depths share their first layers
 def correlation_map(
     function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float, correlation: float
 ) -> tuple[float, float]:

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from study.theory.criticality import critical_initialization
+from study.theory.depth_scale import correlation_map
 from study.theory.nonlinearity import Array, Nonlinearity
 from study.theory.quadrature import moments
 
 INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")  # those with a prediction
 INPUTS, CLASSES = 784, 10
+NEAR = 1e-6  # 1 minus a cosine, below which the map's slope gives the next one: a difference from 1 would round
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,25 @@ def quantities(through: Propagation) -> dict[str, Array]:
     }
 
 
+def similarities(function: Nonlinearity, scale: Scales, q: Array, cosine: float) -> Array:
+    """Return the cosine of two inputs' pre-activations in every layer (L+1,), from the `cosine` of the inputs.
+
+    `q` (L+1,) are the mean squares that both have. The source is the correlation map of Poole et al. 2016. Where a
+    mean square is 0 the inputs have become equal. Where it is not finite there is no prediction.
+    """
+    weights, biases = scale.sigma_w2, scale.bias_variance
+    if not q[0]:
+        return np.ones_like(q)
+    apart = [float((1 - cosine) * (1 - biases[0] / q[0]))]
+    for layer, (before, after) in enumerate(itertools.pairwise(q), start=1):
+        if not np.isfinite(after) or not after:
+            apart.append(0.0 if after == 0 else np.nan)
+            continue
+        following, slope = correlation_map(function, before, weights[layer], biases[layer], 1 - apart[-1])
+        apart.append(slope * before / after * apart[-1] if apart[-1] < NEAR else 1 - following)
+    return 1 - np.array(apart)
+
+
 def predicted_rows(
     name: str,
     function: Nonlinearity,
@@ -108,11 +129,13 @@ def predicted_rows(
     depths: Iterable[int],
     width: int,
     square_norms: Array,
+    cosine: float,
 ) -> list[dict[str, Any]]:
     """Predict every quantity of the activation `name` in long rows: network, layer, quantity, predicted values.
 
     `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
-    just these. An activation without a critical point has no rows for the initialisation `critical`.
+    just these; the quantity similarity, from inputs of this mean `cosine`, has only the first. An activation without a
+    critical point has no rows for the initialisation `critical`.
     """
     rows = []
     mean = np.mean(square_norms)
@@ -120,8 +143,9 @@ def predicted_rows(
         scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, float(mean))
         if scale is None:
             continue
-        alike = quantities(propagate(function, scale, np.array([mean])))
-        spread = quantities(propagate(function, scale, square_norms))
+        through = propagate(function, scale, np.array([mean]))
+        alike = quantities(through) | {"similarity": similarities(function, scale, through.q[:, 0], cosine)}
+        spread = quantities(propagate(function, scale, square_norms)) | {"similarity": np.full(depth + 1, np.nan)}
         network = {"activation": name, "init": initialization, "depth": depth, "width": width}
         sigmas = zip(np.sqrt(scale.sigma_w2).tolist(), np.sqrt(scale.bias_variance).tolist(), strict=True)
         layers = [{"sigma_w": w, "sigma_b": b, "layer": i} for i, (w, b) in enumerate(sigmas, start=1)]

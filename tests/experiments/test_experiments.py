@@ -9,7 +9,7 @@ from fake_records import all_rounds
 
 from experiments import baseline, depth, experiments, initialization, remedies, trainable_depth_6xi
 from study import activations
-from study.constants import DEPTHS, INITIALIZATIONS, REFERENCE_ACTIVATION
+from study.constants import INITIAL_DEPTHS, INITIALIZATIONS, REFERENCE_ACTIVATION
 from study.plan import Plan
 from study.records import catalogue
 from study.report.section import Experiment
@@ -28,7 +28,7 @@ def plan(request: pytest.FixtureRequest) -> Plan:
         entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
         if name == ADDED:
             patch.setitem(activations.REGISTRY, name, entry)
-        described, refused = catalogue.describe([name], SQUARE_NORMS, {}, GRIDS)
+        described, refused = catalogue.describe([name], SQUARE_NORMS, 0.4, {}, GRIDS)
     assert refused == {}
     return Plan((name,), seeds=2, theory={name: described[name]["theory"]})
 
@@ -116,7 +116,7 @@ def test_the_default_initialisation_is_trained_once_for_both_experiments() -> No
     shared = [s for s in initialization.rounds(plan, []) if s.initialization == INITIALIZATIONS[0]]
     assert shared
     assert set(shared) <= set(depth.rounds(plan, []))
-    assert {s.depth for s in shared} == set(DEPTHS)
+    assert {s.depth for s in shared} == set(INITIAL_DEPTHS)
 
 
 def test_each_remedy_changes_one_thing() -> None:

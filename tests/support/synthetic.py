@@ -77,7 +77,7 @@ def curve(activation: Activation) -> dict[str, list[float]]:
     return {"x": x.tolist(), "value": value.tolist(), "derivative": np.gradient(value, x).tolist()}
 
 
-def theory(name: str, square_norms: object) -> dict:
+def theory(name: str, *images: object) -> dict:
     """As study.records.catalogue records it: no critical point, no line, and one predicted number."""
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}

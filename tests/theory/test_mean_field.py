@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.activations import REGISTRY
-from study.theory.mean_field import INITIALIZATIONS, Scales, predicted_rows, propagate, quantities, scales
+from study.theory.mean_field import INITIALIZATIONS, Scales, predicted_rows, propagate, quantities, scales, similarities
 from study.theory.nonlinearity import from_tensorflow, nonlinearity
 
 NAMES = list(REGISTRY)
@@ -154,14 +154,14 @@ def test_an_activation_of_ones_own():
 def test_rows_are_one_per_network_layer_and_quantity():
     """Values are those of `propagate`, for inputs alike and for their own norms; no critical point, no row for it."""
     norms = np.array([50.0, 150.0])
-    grid = (INITIALIZATIONS, [1, 3], 64, norms)
+    grid = (INITIALIZATIONS, [1, 3], 64, norms, 0.4)
     rows = predicted_rows("one", function_of("swish"), *grid)
     assert list(rows[0]) == [
         *("activation", "init", "depth", "width", "sigma_w", "sigma_b", "layer", "quantity"),
         *("predicted", "predicted_spread"),
     ]
     assert {(row["activation"], row["width"]) for row in rows} == {("one", 64)}
-    assert len(rows) == 3 * 3 * (2 + 4)
+    assert len(rows) == 3 * 4 * (2 + 4)
     softplus = predicted_rows("softplus", function_of("softplus"), *grid)
     assert {row["init"] for row in softplus} == {"glorot_uniform", "he_normal"}
     for initialization in INITIALIZATIONS:
@@ -176,3 +176,31 @@ def test_rows_are_one_per_network_layer_and_quantity():
                 assert [row[column] for row in found] == values.tolist()
                 assert [row["sigma_w"] for row in found] == np.sqrt(scale.sigma_w2).tolist()
                 assert [row["sigma_b"] for row in found] == np.sqrt(scale.bias_variance).tolist()
+
+
+def test_similarity_by_closed_forms():
+    """ReLU's cosine follows the arc-cosine kernel (Cho & Saul 2009), also where it is 1 but for 1e-7; the linear one
+    stays, but for what a bias that both inputs share adds: c' = (c q + sigma_b^2) / (q + sigma_b^2)."""
+    scale = scales("he_normal", (784, *[100] * 30, 10), function_of("relu"), 90.0)
+    found = similarities(
+        function_of("relu"), scale, propagate(function_of("relu"), scale, np.array([90.0])).q[:, 0], 0.4
+    )
+    cosine = 0.4
+    for value in found:
+        assert 1 - value == pytest.approx(1 - cosine, rel=1e-6)
+        angle = np.arccos(cosine)
+        cosine = (np.sin(angle) + (np.pi - angle) * cosine) / np.pi
+    linear = nonlinearity(lambda x: (x, np.ones_like(x)))
+    shared = Scales((9, 9, 9, 9), np.full(3, 1 / 9), np.array([0, 0.5, 0]))
+    assert similarities(linear, shared, np.array([1, 1.5, 1.5]), 0.4) == pytest.approx([0.4, 0.9 / 1.5, 0.9 / 1.5])
+    near = similarities(linear, shared, np.array([1, 1.5, 1.5]), 1 - 3e-9)
+    assert 1 - near == pytest.approx([3e-9, 2e-9, 2e-9], rel=1e-6)
+
+
+def test_where_a_signal_is_lost_its_inputs_are_equal():
+    """A mean square of 0 has the cosine 1 from then on; one that is not finite has no cosine."""
+    one = function_of("relu")
+    scale = Scales((9, 9, 9, 9), np.full(3, 1 / 9), np.zeros(3))
+    assert similarities(one, scale, np.zeros(3), 0.4).tolist() == [1, 1, 1]
+    assert similarities(one, scale, np.array([1, 0, 0.0]), 0.4).tolist() == pytest.approx([0.4, 1, 1])
+    assert np.isnan(similarities(one, scale, np.array([1, np.inf, np.inf]), 0.4)).tolist() == [False, True, True]
