@@ -16,6 +16,7 @@ from study.constants import (
     DEPTH_OPTIMIZERS,
     DEPTH_UPDATES,
     DEPTHS,
+    INITIAL_DEPTHS,
     INITIAL_SEEDS,
     INITIAL_WIDTHS,
     PROFILE_DEPTH,
@@ -36,8 +37,10 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "depth"
 QUICK_DEPTHS = (1, 20)
-DEPTH_SEEDS = 5
-DEEPEST_SEEDS = 3  # at the last of DEPTHS, which takes as long as the others together
+DEPTH_SEEDS = 3
+SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper networks would double its time
+SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
+ALIKE = 0.99  # mean cosine from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 QUANTITIES = {
     "preactivation_square": "mean square of z",
@@ -47,18 +50,15 @@ QUANTITIES = {
 CAUSES = {"width": "a finite width", "logarithm": "the logarithm's bias", "lengths": "the images' lengths"}
 
 
-def seeds_at(depth: int, plan: Plan) -> int:
-    """Return how many paired seeds are trained at `depth`.
-
-    There are fewer at the greatest depth, because its runs cost as much as all others together.
-    """
-    usual = QUICK_SEEDS if plan.is_quick else DEEPEST_SEEDS if depth == DEPTHS[-1] else DEPTH_SEEDS
-    return plan.seeds or usual
+def seeds(plan: Plan) -> int:
+    """Return how many paired seeds are trained at every depth."""
+    return plan.seeds or (QUICK_SEEDS if plan.is_quick else DEPTH_SEEDS)
 
 
-def depths(plan: Plan) -> tuple[int, ...]:
-    """Return the grid of depths."""
-    return QUICK_DEPTHS if plan.is_quick else DEPTHS
+def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
+    """Return the depths of `grid` that `optimizer` trains; a quick look has two of its own."""
+    deepest = SGD_DEEPEST if optimizer == "sgd" else max(grid)
+    return tuple(depth for depth in (QUICK_DEPTHS if plan.is_quick else grid) if depth <= deepest)
 
 
 def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
@@ -75,20 +75,20 @@ def trained(plan: Plan) -> list[Settings]:
         )
         for name in plan.activations
         for optimizer, rate in optimizers(plan)
-        for depth in depths(plan)
-        for seed in plan.block(seeds_at(depth, plan))
+        for depth in depths(plan, optimizer)
+        for seed in plan.block(seeds(plan))
     ]  # fmt: skip
 
 
 def initial(plan: Plan) -> list[Settings]:
     """Return the settings of networks measured only at initialisation, in float64 to hold their smallest errors."""
-    seeds = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
+    count = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
         Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0)
         for name in plan.activations
         for width in INITIAL_WIDTHS
-        for depth in depths(plan)
-        for seed in plan.block(seeds)
+        for depth in depths(plan, grid=INITIAL_DEPTHS)
+        for seed in plan.block(count)
     ]
 
 
@@ -114,10 +114,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "theory_gaps_by_width": theory_gaps.by_width(gaps),
         "theory_gap_causes": gap_causes.causes(untrained, predicted),
         "shrink_factors": trainability.shrink_factors(untrained, predicted).assign(experiment=NAME),
+        "similarity": trainability.similarity(measures, predicted, DEPTH_UPDATES).assign(experiment=NAME),
         "trainable_depth": trainability.trainable_depth(trained_runs).assign(experiment=NAME),
         "depth_success": trainability.success(trained_runs).assign(experiment=NAME),
     }
-    figures = _figures(plan, norms, theory, tables["depth_success"], style)
+    figures = _figures(plan, norms, tables, style)
     return Section(PAGE, tables, _shown(tables, max(depths(plan)), style), figures, _protocol(plan))
 
 
@@ -125,17 +126,24 @@ def _protocol(plan: Plan) -> dict[str, object]:
     deepest = max(depths(plan))
     return {
         "depths": depths(plan),
+        "sgd_depths": depths(plan, "sgd"),
+        "similarity_depth": min(_similarity_depths(plan)),
+        "alike": ALIKE,
         "deepest": deepest,
         "profile": _profile(plan),
         "optimizers": [{"name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],
-        "seeds": seeds_at(1, plan),
-        "deepest_seeds": seeds_at(deepest, plan),
+        "seeds": seeds(plan),
     }
 
 
 def _profile(plan: Plan) -> int:
     """Return the depth of the networks that the figures show layer by layer."""
     return max(depth for depth in depths(plan) if depth <= PROFILE_DEPTH)
+
+
+def _similarity_depths(plan: Plan) -> list[int]:
+    """Return the depths of the networks whose images are compared in the figure."""
+    return [depth for depth in SIMILARITY_DEPTHS if depth in depths(plan)]
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
@@ -209,23 +217,27 @@ def _shown_causes(causes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Quantity", "Without", "Gap with it", "Gap without", "p", ""])
 
 
-def _figures(
-    plan: Plan, norms: pd.DataFrame, theory: pd.DataFrame, success: pd.DataFrame, style: Style
-) -> dict[str, Drawing]:
+def _figures(plan: Plan, norms: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style) -> dict[str, Drawing]:
     deep = norms[
         (norms["depth"] == _profile(plan))
         & (norms["width"] == WIDTH)
         & (norms["precision"] != INITIAL_ERRORS)
         & (norms["optimiser"] == "sgd")
     ]
+    theory = tables["theory"]
     errors = theory[
         (theory["quantity"] == "error_norm_ratio") & (theory["depth"] == _profile(plan)) & (theory["width"] == WIDTH)
     ]
+    similarity = tables["similarity"]
+    is_shown = (similarity["when"] == "initial") | (similarity["optimiser"] == optimizers(plan)[0][0])
+    is_shown &= similarity["depth"].isin(_similarity_depths(plan))
+    success = tables["depth_success"]
     rates = success["learning_rate"].map(" at {:g}".format)
     panels = success.assign(panel=success["optimiser"].map(OPTIMIZER_NAMES) + rates)
     return {
         "depth_errors": figures.errors_beside_theory(errors, style),
         "depth_side_by_side": figures.norms_side_by_side(deep, style),
+        "depth_similarity": figures.similarity_by_layer(similarity[is_shown], style),
         "depth_accuracy": figures.accuracy_against_depth(panels, style),
         "depth_heat": figures.error_heat_map(deep[deep["measure"] == "error"], style),
     }

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.depth import depths, trained
+from experiments.depth import seeds, trained
 from study import figures
 from study.analysis import summaries, trainability
-from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIALIZATIONS, WIDTH
+from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIAL_DEPTHS, INITIALIZATIONS, WIDTH
 from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
@@ -25,7 +25,6 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "initialization"
-INITIALIZATION_SEEDS = 3  # as many as of `depth`'s deepest networks, which decide how deep a network trains
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
 
 
@@ -33,13 +32,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return one round, none in a quick look. Runs under the default initialisation are shared with `depth`."""
     if so_far or plan.is_quick:
         return []
-    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.seed in plan.block(_seeds(plan))]
+    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
     return [*shared, *(_under(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
-
-
-def _seeds(plan: Plan) -> int:
-    """Return how many paired seeds are trained at every depth."""
-    return plan.seeds or INITIALIZATION_SEEDS
 
 
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
@@ -52,8 +46,8 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
         for name in plan.activations
         for init in INITIALIZATIONS[1:]
         if init != "critical" or plan.theory[name]["critical"] is not None
-        for depth in depths(plan)
-        for seed in plan.block(_seeds(plan))
+        for depth in INITIAL_DEPTHS
+        for seed in plan.block(seeds(plan))
     ]
 
 
@@ -79,14 +73,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
     }
-    deepest = max(depths(plan))
+    deepest = max(INITIAL_DEPTHS)
     factors = tables["shrink_factors"]
     shown = {
         "critical_points": _shown_points(tables["critical_points"], style),
         "initialization_factors": cells.crossed(_factors(factors[factors["depth"] == deepest], style), "Activation"),
         "initialization_depths": cells.crossed(_depths(tables["trainable_depth"], style), "Activation"),
     }
-    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": _seeds(plan), "deepest": deepest}
+    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seeds(plan), "deepest": deepest}
     figures = _figures(tables["depth_success"], tables["critical_points"], plan, style)
     return Section(PAGE, tables, shown, figures, protocol)
 

@@ -48,7 +48,7 @@ SOURCES = (
             {"experiment": "depth", "optimiser": name},
             {
                 f"depth_{name}": "median",
-                **{f"depth_{name}_{column}": column for column in ("low", "high", "n", "deepest")},
+                **{f"depth_{name}_{column}": column for column in ("low", "high", "n", "deepest", "next_depth")},
             },
         )
         for name in OPTIMIZERS
@@ -162,7 +162,7 @@ def _depth(row: Mapping[str, float], column: str) -> str:
     """Show the deepest network that trained: median (least to most)."""
     if row[column] != row[column]:
         return formatting.DASH
-    ends = {key: row[f"{column}_{key}"] for key in ("low", "high", "deepest")}
+    ends = {key: row[f"{column}_{key}"] for key in ("low", "high", "deepest", "next_depth")}
     return cells.reached_depth({"median": row[column]} | ends)
 
 

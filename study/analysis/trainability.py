@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.statistics import geometric_summary, share_summary, summarise
-from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, WIDTH
 
 SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
@@ -30,25 +30,44 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     """Return per setting the median, least and most over seeds of the largest depth that trained with all smaller ones.
 
-    The depth is 0 if the smallest network already failed. Only seeds that ran at the largest depth count; `n` is their
-    number. `deepest` is the largest depth of `runs`: a value equal to it means "at least".
+    The depth is 0 if the smallest network already failed. Only seeds that ran at `deepest`, the largest depth of the
+    setting, count; `n` is their number. The median network trains at `median` layers and no longer at `next_depth`, the
+    next depth of the grid; NaN if the grid ends.
     """
-    marked = runs.assign(is_trained=_is_trained(runs)).sort_values("depth", kind="stable")
-    grouped = marked.groupby([*KEYS, "seed"], sort=False, dropna=False)
-    reached = grouped.apply(_reached, include_groups=False).rename("reached").reset_index()
-    complete = reached[reached["seed"].isin(marked.loc[marked["depth"] == marked["depth"].max(), "seed"])]
-    by_setting = complete.groupby(KEYS, sort=False, dropna=False)["reached"]
-    table = by_setting.agg(n="count", median="median", low="min", high="max").reset_index()
-    return table.assign(deepest=int(marked["depth"].max()))
+    rows = []
+    for setting, part in runs.assign(is_trained=_is_trained(runs)).groupby(KEYS, sort=False, dropna=False):
+        grid = part.pivot_table("is_trained", "depth", "seed", aggfunc="min")
+        grid = grid.loc[:, grid.iloc[-1].notna()].fillna(1.0).cumprod()
+        reached = grid.mul(grid.index, axis=0).max()
+        median = reached.median()
+        found = {"n": len(reached), "median": median, "low": int(reached.min()), "high": int(reached.max())}
+        ends = {"deepest": grid.index.max(), "next_depth": grid.index[grid.index > median].min()}
+        rows.append(dict(zip(KEYS, setting, strict=True)) | found | ends)
+    return pd.DataFrame(rows).astype({"next_depth": float})
 
 
 def _is_trained(runs: pd.DataFrame) -> pd.Series:
     return runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
 
 
-def _reached(of_one_seed: pd.DataFrame) -> int:
-    through = of_one_seed.loc[of_one_seed["is_trained"].cumprod().astype(bool), "depth"]
-    return int(through.max()) if len(through) else 0
+def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Return the mean cosine of two images by layer, over seeds, with its interval, n and theory's prediction.
+
+    `distance` is 1 minus the mean, which would round to 1.
+
+    `when` is "initial", of networks that are not trained, in float64; or "end", of trained networks after their update
+    `last`, for which theory predicts nothing.
+    """
+    found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
+    is_untrained = found["precision"] == "float64"
+    initial = found[is_untrained & (found["step"] == 0)].assign(when="initial", optimiser="", learning_rate=np.nan)
+    end = found[~is_untrained & (found["step"] == last)].assign(when="end")
+    keys = [*NETWORK, "layer", "when", "optimiser", "learning_rate", "precision"]
+    table = summarise(pd.concat([initial, end]), "value", keys)[[*keys, "mean", "ci_low", "ci_high", "n"]]
+    theory = predicted[predicted["quantity"] == "similarity"].assign(when="initial")
+    table = table.merge(theory[[*NETWORK, "layer", "when", "predicted"]], how="left", on=[*NETWORK, "layer", "when"])
+    bounds = {"ci_low": table["ci_low"].clip(lower=-1), "ci_high": table["ci_high"].clip(upper=1)}
+    return table.assign(**bounds, distance=1 - table["mean"])
 
 
 def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Set limits, scales and ticks of a panel's axes."""
 
+import itertools
 import math
 from typing import Any
 
@@ -41,8 +42,9 @@ SERIES: tuple[tuple[float, ...], ...] = (
 
 def log_ticks(low: float, high: float, coarsest: int = 0) -> FloatArray:
     """Return three or more round ticks of a logarithmic axis from `low` to `high`, of SERIES from `coarsest` on."""
-    for series in SERIES[coarsest:]:  # beyond both ends, because a LogLocator that finds no tick gives many others
-        ticks = np.asarray(LogLocator(subs=series, numticks=6).tick_values(max(low / 10, 1e-307), 10 * high))
+    for series, most in itertools.product(SERIES[coarsest:], (6, 12)):  # 12 where 6 would skip too many decades
+        # Beyond both ends, because a LogLocator that finds no tick gives many others.
+        ticks = np.asarray(LogLocator(subs=series, numticks=most).tick_values(max(low / 10, 1e-307), 10 * high))
         if ((ticks >= low) & (ticks <= high)).sum() >= 3:
             break
     else:

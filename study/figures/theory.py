@@ -15,11 +15,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis
-from study.figures.marks import THEORY, layer_panel, legend, lines, seeds, unique
+from study.figures.marks import THEORY, absent, layer_panel, legend, lines, seeds, unique
 from study.figures.norms import COLORMAP, LAYER_LABEL
 from study.figures.style import GREY, FloatArray, Style, grid, panels, styled
 
 CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # what lies outside is not shown
+TIMES = {"initial": "before training", "end": "after training"}
 NESTED = (9, 5.5, 3)  # points; sizes of the markers of activations at one place
 
 
@@ -79,6 +80,35 @@ def _markers_alone(panel: Axes) -> None:
     for line in panel.lines:
         if line.get_marker() not in ("None", "v"):
             line.set(linestyle="", markevery=None, markersize=4, markeredgewidth=0.5)
+
+
+@styled
+def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
+    """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each `when`.
+
+    `similarity`: activation, depth, layer, when, mean, ci_low, ci_high (cosines), n, precision (of the network),
+    predicted (a cosine; NaN is not drawn); one row per activation, depth, layer and `when`. What the precision cannot
+    tell from 0 is in the band of zeros.
+    """
+    rows = unique(similarity, ["activation", "depth", "layer", "when"])
+    rounding = 4 * rows["precision"].map(lambda name: float(np.finfo(name).eps))
+    apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
+    apart = apart.where(apart.gt(rounding, axis=0)).set_axis(["mean", "ci_low", "ci_high", "predicted"], axis=1)
+    is_zero = rows["mean"].notna() & apart["mean"].isna()
+    rows = rows.assign(**apart, n_zero=rows["n"].where(is_zero, 0), n=rows["n"].mask(is_zero, 0))
+    depths, times = sorted(map(int, rows["depth"].unique())) or [1], [*dict.fromkeys(rows["when"])] or [""]
+    titles = [f"{depth} hidden layer{'s' * (depth > 1)}" for depth in depths]
+    figure, axes = panels(len(times), titles, 1.9, style, rows["activation"], absent(rows))
+    for line, when in zip(axes, times, strict=True):
+        for panel, depth in zip(line, depths, strict=True):
+            part = rows[(rows["when"] == when) & (rows["depth"] == depth)].sort_values("layer")
+            for _, of_one in part.groupby("activation"):
+                panel.plot(of_one["layer"], of_one["predicted"], **THEORY, zorder=1.9)
+            layer_panel(panel, part, rows, depth, style)
+        line[0].set_ylabel(TIMES.get(when, when))
+    figure.supxlabel(LAYER_LABEL)
+    figure.supylabel(f"1 - mean cosine of two images {LOG_SCALE}")
+    return figure
 
 
 @styled

@@ -23,10 +23,14 @@ def difference_columns(differences: pd.DataFrame | None, activation: str, labels
 
 
 def reached_depth(row: Mapping[str, float]) -> str:
-    """Show a row of trainability.trainable_depth: median (least to most), with "≥" where the grid ends."""
+    """Show a row of trainability.trainable_depth: median (least to most), with "≥" where the grid ends.
+
+    "20 but not 28" is a median that trains at 20 layers and no longer at the next depth that was tried.
+    """
     median, low, high = (
         f"≥ {row[key]:g}" if row[key] >= row["deepest"] else f"{row[key]:g}" for key in ("median", "low", "high")
     )
+    median += f" but not {row['next_depth']:g}" if row["next_depth"] == row["next_depth"] else ""
     return median if low == high else f"{median} ({low} to {high})"
 
 

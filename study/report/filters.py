@@ -72,10 +72,10 @@ def span(values: Iterable[Any]) -> str:
 def reached(row: Row, prefix: str = "") -> str:
     """Show how deep a network trains.
 
-    The numbers are in a `row` of trainable_depth, or are in the columns `prefix`, `prefix`_low, `prefix`_high and
-    `prefix`_deepest.
+    The numbers are in a `row` of trainable_depth, or are in the columns `prefix`, `prefix`_low, `prefix`_high,
+    `prefix`_deepest and `prefix`_next_depth.
     """
-    columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest")}
+    columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest", "next_depth")}
     return cells.reached_depth(
         {key: checked(row[name]) for key, name in ({"median": prefix or "median"} | columns).items()}
     )

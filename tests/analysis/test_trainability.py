@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from study.analysis import trainability
-from study.constants import PROFILE_DEPTH, TRAINED_LEVEL
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, WIDTH
 
 SAME = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "sgd", "learning_rate": 0.01}
 
@@ -43,7 +43,7 @@ def test_a_deep_success_after_a_failure_does_not_count() -> None:
         runs({(0, 1): 0.9, (0, 2): 0.1, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.8, (1, 5): 0.7})
     )
     row = table.iloc[0]
-    assert (row["n"], row["median"], row["low"], row["high"], row["deepest"]) == (2, 3.0, 1, 5, 5)
+    assert row[["n", "median", "low", "high", "deepest", "next_depth"]].tolist() == [2, 3.0, 1, 5, 5, 5]
 
 
 def test_a_seed_without_the_deepest_network_does_not_pull_the_depth_down() -> None:
@@ -54,7 +54,33 @@ def test_a_seed_without_the_deepest_network_does_not_pull_the_depth_down() -> No
 
 def test_failing_at_the_smallest_depth_is_zero_and_a_diverged_run_has_failed() -> None:
     table = trainability.trainable_depth(runs({(0, 1): math.nan, (0, 2): 0.9}))
-    assert table["median"].item() == 0
+    assert table[["median", "next_depth"]].iloc[0].tolist() == [0, 1]
+
+
+def test_each_setting_has_its_own_grid() -> None:
+    """Adam trains at 1 and 2 of 1, 2 and 5; SGD, run to depth 2 alone, trains at all depths and has no next one."""
+    adam = runs({(0, 1): 0.9, (0, 2): 0.9, (0, 5): 0.1}).assign(optimiser="adam")
+    table = trainability.trainable_depth(pd.concat([adam, runs({(0, 1): 0.9, (0, 2): 0.9})]))
+    assert table[["median", "deepest", "next_depth"]].to_numpy().tolist()[0] == [2, 5, 5]
+    assert table[["median", "deepest"]].to_numpy().tolist()[1] == [2, 2]
+    assert math.isnan(table["next_depth"][1])
+
+
+def test_similarity_is_of_untrained_networks_and_of_the_last_update() -> None:
+    """Two float64 networks at 0.2 and 0.4: mean 0.3, with theory; the trained one at its last step, without theory."""
+    layer = {"depth": 2, "width": WIDTH, "layer": 1, "measure": "similarity"}
+    rows = [
+        *({"precision": "float64", "seed": seed, "step": 0, "value": value} for seed, value in ((0, 0.2), (1, 0.4))),
+        *({"precision": "float32", "seed": 0, "step": step, "value": step / 1000} for step in (0, 10, 480)),
+    ]
+    theory = predicted(2, [0.5]).assign(quantity="similarity", width=WIDTH)
+    found = trainability.similarity(pd.DataFrame([SAME | layer | row for row in rows]), theory, 480)
+    initial, end = found.to_dict("records")
+    assert (initial["when"], initial["n"], initial["predicted"]) == ("initial", 2, 0.5)
+    assert initial["mean"] == pytest.approx(0.3)
+    assert (initial["ci_low"], initial["ci_high"]) == (pytest.approx(0.3 - 12.7062 * 0.1, rel=1e-5), 1)
+    assert (end["when"], end["mean"], end["distance"], end["optimiser"]) == ("end", 0.48, 0.52, "sgd")
+    assert math.isnan(end["predicted"])
 
 
 @pytest.mark.parametrize(("accuracy", "is_trained"), [(TRAINED_LEVEL, 1), (TRAINED_LEVEL - 1e-9, 0)])

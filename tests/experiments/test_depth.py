@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import depth, initialization, remedies
-from study.constants import DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, PROFILE_DEPTH
+from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, PROFILE_DEPTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
@@ -22,7 +22,7 @@ NAMES = ("relu", "sigmoid", "gelu")
 LABELS = {"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}
 STYLE = Style(LABELS, {name: place for place, name in enumerate(NAMES)})
 FACTORS = {"relu": 0.7, "sigmoid": 0.2, "gelu": 0.5}
-QUANTITIES = ("preactivation_square", "error_norm_ratio", "example_weight_gradient_norm_ratio")
+QUANTITIES = ("preactivation_square", "error_norm_ratio", "example_weight_gradient_norm_ratio", "similarity")
 POINT = {"sigma_w": 1.5, "sigma_b": 0.25, "first_square": None}
 
 
@@ -31,7 +31,7 @@ def plan(*names: str, is_quick: bool = False) -> Plan:
     networks = [
         (init, layers, width, layer, quantity)
         for init in INITIALIZATIONS
-        for layers in DEPTHS
+        for layers in INITIAL_DEPTHS
         for width in INITIAL_WIDTHS
         for layer in range(1, layers + 2)
         for quantity in QUANTITIES
@@ -58,7 +58,8 @@ def shrinking(settings: Settings, factors: dict[str, float], accuracy: float) ->
     names = ("weight_gradient", "example_weight_gradient", "activation_rms", "preactivation_square")
     measures = {"step": [0, 480], "epoch": [0.0, 1.0], **dict.fromkeys(names, ones)}
     errors = [factor ** (settings.depth - layer) for layer in range(1, layers)] + [1.0]
-    return fake_records.record(settings, accuracy, measures=measures | {"error": [errors] * 2})
+    alike = [[0.9999 if settings.activation == "sigmoid" else 0.5] * layers] * 2
+    return fake_records.record(settings, accuracy, measures=measures | {"error": [errors] * 2, "similarity": alike})
 
 
 def interpreted(
@@ -75,8 +76,8 @@ def interpreted(
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are not what is tested here; captions are rendered all the same."""
-    names = ("errors_beside_theory", "norms_side_by_side", "accuracy_against_depth", "error_heat_map", "remedies")
-    for name in names:
+    names = ("errors_beside_theory", "norms_side_by_side", "similarity_by_layer", "accuracy_against_depth")
+    for name in (*names, "error_heat_map", "remedies"):
         monkeypatch.setattr(f"study.figures.{name}", lambda *args: None)
     monkeypatch.setattr("study.figures.critical_lines", lambda *args: None)
 
@@ -88,7 +89,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
         depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation]
     )
     assert "ReLU 0.70, Sigmoid 0.20, GELU 0.50." in page.answer
-    assert page.answer.endswith("(median over seeds): ReLU ≥ 20, Sigmoid 1, GELU 1.")
+    assert page.answer.endswith("(median over seeds): ReLU ≥ 20, Sigmoid 1 but not 20, GELU 1 but not 20.")
     shown = section.shown["shrink_factors"].set_index("Activation")
     assert shown.columns.tolist() == ["n", "measured, width 100", "measured, width 256", "theory, infinite width"]
     assert shown["theory, infinite width"].tolist() == ["1.000"] * 3
@@ -98,6 +99,20 @@ def test_depth_answers_with_factors_and_depths() -> None:
     causes = section.shown["theory_gap_causes"]
     assert set(causes["Without"]) <= {"a finite width", "the logarithm's bias", "the images' lengths"}
     assert "nan" not in page.answer + page.body
+
+
+def test_adam_cannot_save_a_network_whose_images_are_alike() -> None:
+    """The page says so of an activation that fails at ten layers, if its images are alike there, and of no other."""
+    text = "so no update of the weights above can tell digits apart"
+    for failing, said in (("sigmoid", True), ("gelu", False), ("relu", None)):
+        section, page = interpreted(
+            depth, plan(*NAMES), lambda s, name=failing: 0.1 if s.activation == name != "relu" else 0.9
+        )
+        assert (text in page.body) == bool(said)
+        assert ("so this is not why" in page.body) == (said is False)
+    found = section.tables["similarity"]
+    assert found["predicted"].notna().equals(found["when"] == "initial")
+    assert set(found["layer"]) == set(range(1, 52))
 
 
 @pytest.mark.parametrize(("factor", "side"), [(0.2, "outside"), (0.2499, "inside")])
@@ -130,7 +145,7 @@ def test_the_page_on_depth_needs_no_run_in_particular(missing: str) -> None:
     ]
     page = render(depth.interpret(asked, runs, STYLE), LABELS)
     assert ("each hidden layer multiplies" in page.answer) == (missing != "deep")
-    assert page.answer.endswith("ReLU 0, Sigmoid 0, GELU 0.")
+    assert page.answer.endswith("ReLU 0 but not 1, Sigmoid 0 but not 1, GELU 0 but not 1.")
 
 
 def test_networks_that_are_not_trained_cannot_fail_to_train() -> None:
@@ -152,7 +167,8 @@ def test_the_page_on_initialisation() -> None:
         initialization, plan("relu", "sigmoid"), lambda s: 0.9 if s.depth < 20 or s.activation == "relu" else 0.1
     )
     assert page.answer.endswith(
-        "ReLU: glorot\\_uniform ≥ 50, he\\_normal ≥ 50, critical ≥ 50; Sigmoid: glorot\\_uniform 10, he\\_normal 10."
+        "ReLU: glorot\\_uniform ≥ 50, he\\_normal ≥ 50, critical ≥ 50; "
+        "Sigmoid: glorot\\_uniform 10 but not 20, he\\_normal 10 but not 20."
     )
     points = section.shown["critical_points"].to_numpy().tolist()
     assert points == [["ReLU", "1.500", "0.250", "–"], ["Sigmoid", "none: slope too small", "–", "–"]]

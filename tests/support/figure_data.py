@@ -169,6 +169,15 @@ def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
     return with_interval(frame.assign(predicted=predicted), 0.9 * predicted, middle="measured")
 
 
+def similarity(names: list[str]) -> pd.DataFrame:
+    """Return images that become a tenth as different from layer to layer, until float32 cannot tell; with theory."""
+    frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
+    frame = frame[frame["layer"] <= frame["depth"] + 1]
+    cosine = 1 - 0.1 ** frame["layer"].astype(float)
+    frame = frame.assign(precision="float32", predicted=cosine.where(frame["when"] == "initial"))
+    return with_interval(frame, cosine).assign(ci_low=2 * cosine - 1, ci_high=1.0)
+
+
 def trained(names: list[str], titles: tuple[str, ...] = ("Adam", "SGD")) -> pd.DataFrame:
     """Return accuracies that fall with depth, in panels of these titles."""
     frame = table(names, titles, (1, 2, 5, 20), columns="activation panel depth")
@@ -226,6 +235,7 @@ CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
     "unit_measures": (gradient_norms, figures.unit_measures),
     "error_heat_map": (gradient_norms, figures.error_heat_map),
     "errors_beside_theory": (theory, figures.errors_beside_theory),
+    "similarity_by_layer": (similarity, figures.similarity_by_layer),
     "test_accuracy": (
         lambda names: outcomes(scattered(names)),
         lambda runs, found, looks: figures.test_accuracy(runs, found, looks, 0.9696, "article"),
