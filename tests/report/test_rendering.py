@@ -76,7 +76,7 @@ def test_an_undefined_name_is_an_error(tmp_path: Path, text: str) -> None:
 def test_a_number_of_no_table_is_refused(name: str) -> None:
     """Every filter of numbers takes quantities of tables, and refuses a plain number, in a row as by itself."""
     filter_ = filters.FILTERS[name]
-    numbers = dict.fromkeys(("mean", "ci_low", "ci_high", "median", "low", "high", "deepest"), 1.5)
+    numbers = dict.fromkeys(("mean", "ci_low", "ci_high", "median", "low", "high", "deepest", "next_depth"), 1.5)
     good, bad = Row(quantified(numbers)), Row(numbers)
     for right, wrong in ((good, bad), (Rows([good]), Rows([bad])), (Quantity(1.5), 1.5)):
         try:
