@@ -57,7 +57,7 @@ def depths(low: list[int], high: list[int], optimiser: str = "sgd") -> pd.DataFr
     return pd.DataFrame(
         {
             "experiment": "depth", "activation": NAMES, "optimiser": optimiser, "n": 5, "low": low, "median": low,
-            "high": high, "deepest": 50, "next_depth": math.nan,
+            "high": high, "deepest": 50, "next_depth": float("nan"),
         }
     )  # fmt: skip
 
