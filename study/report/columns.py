@@ -206,7 +206,6 @@ MEANINGS = {
     "threads": "threads a process",
     "tolerance": "the range of rates within the tolerance of the best",
     "tolerance_decades": "its width in decades",
-    "trained": "networks that trained",
     "trained_depth": "the deepest network of the grid that trained together with all shallower ones",
     "training_accuracy": f"over the epoch's batches, {_ACCURACY}",
     "training_loss": "mean over the epoch's batches",
