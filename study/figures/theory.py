@@ -86,14 +86,15 @@ def _markers_alone(panel: Axes) -> None:
 def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each `when`.
 
-    `similarity`: activation, depth, layer, when, mean, ci_low, ci_high (cosines), n, precision (of the network),
-    predicted (a cosine; NaN is not drawn); one row per activation, depth, layer and `when`. What the precision cannot
-    tell from 0 is in the band of zeros.
+    `similarity`: activation, depth, layer, when, mean, ci_low, ci_high (cosines), n, predicted (a cosine; NaN
+    is not drawn); one row per activation, depth, layer and `when`. What float32, in which networks compute, cannot tell
+    from 0 is in the band of zeros.
     """
     rows = unique(similarity, ["activation", "depth", "layer", "when"])
-    rounding = 4 * rows["precision"].map(lambda name: float(np.finfo(name).eps))
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
-    apart = apart.where(apart.gt(rounding, axis=0)).set_axis(["mean", "ci_low", "ci_high", "predicted"], axis=1)
+    apart = apart.where(apart > 2 * np.finfo(np.float32).eps).set_axis(
+        ["mean", "ci_low", "ci_high", "predicted"], axis=1
+    )
     is_zero = rows["mean"].notna() & apart["mean"].isna()
     rows = rows.assign(**apart, n_zero=rows["n"].where(is_zero, 0), n=rows["n"].mask(is_zero, 0))
     depths, times = sorted(map(int, rows["depth"].unique())) or [1], [*dict.fromkeys(rows["when"])] or [""]

@@ -174,7 +174,7 @@ def similarity(names: list[str]) -> pd.DataFrame:
     frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
     frame = frame[frame["layer"] <= frame["depth"] + 1]
     cosine = 1 - 0.1 ** frame["layer"].astype(float)
-    frame = frame.assign(precision="float32", predicted=cosine.where(frame["when"] == "initial"))
+    frame = frame.assign(predicted=cosine.where(frame["when"] == "initial"))
     return with_interval(frame, cosine).assign(ci_low=2 * cosine - 1, ci_high=1.0)
 
 
