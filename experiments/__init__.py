@@ -18,6 +18,7 @@ from experiments import (
     learning_rate,
     lippe,
     ninety_nine,
+    other_editions,
     output_layer,
     published,
     remedies,
@@ -30,6 +31,7 @@ from study.plan import target, times_activations
 from study.report.section import Experiment
 
 MODULES: tuple[ModuleType, ...] = (
+    other_editions,  # concludes last, because the last of the report conclude first; the verdict leads all the same
     verdict,
     baseline,
     few_seeds,

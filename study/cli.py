@@ -171,6 +171,8 @@ def _compare(options: argparse.Namespace) -> int:
         name = f"{editions.COMMITTED}, {commit}"
     else:
         name, second = str(options.second), editions.read(options.second)
+    if options.keep:
+        editions.keep(first, options.keep, options.about or "", options.results / "records")
     found = compare(first, second)
     for line in editions.listed(found, (str(options.first), name), options.all):
         print(line)
@@ -274,6 +276,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
     "first": {"type": Path, "metavar": "A", "help": "a results folder"},
     "second": {"type": Path, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
+    "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results, for its report to compare with"},
+    "--about": {"metavar": "TEXT", "help": "with --keep: what is different in A, such as its seeds or processor"},
     "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
 }
 _DATA = ("--mnist", "--any-data")
@@ -282,13 +286,15 @@ _PLAN = (
     "--workers", "--scheduler",
 )  # fmt: skip
 
+_COMPARED = ("first", "second", "--all", "--keep", "--about", "--results")
+
 _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, ...]]] = {
     "all": (_all, "run every experiment of the target, then write the report", _PLAN),
     "run": (_run, "do the runs that are missing", _PLAN),
     "plan": (_plan, "what would run, and how long it would take", _PLAN),
     "report": (_report, "tables, figures and report from the records", ("--results",)),
     "verify": (_verify, "check every record's checksum and identity", ("--results",)),
-    "compare": (_compare, "conclusions of two editions that agree or contradict", ("first", "second", "--all")),
+    "compare": (_compare, "conclusions of two editions that agree or contradict", _COMPARED),
     "train": (_train, "one run of any settings, printed and recorded", ("settings", "--results", *_DATA)),
     "activations": (_activations, "the registry", ()),
     "theory": (_theory, "what theory predicts for an activation", ("names",)),

@@ -32,7 +32,12 @@ def compare(a: Tables, b: Tables) -> pd.DataFrame:
     `kind` is one of KINDS; `question` and `subject` say of what, and `outcome` is one of OUTCOMES. `word_a` is what
     edition A says, in a word; `estimate_a`, `low_a`, `high_a` and `n_a` are its numbers. B has the same columns.
     """
-    found = conclusions(a).merge(conclusions(b), on=KEYS, how="outer", suffixes=("_a", "_b"))
+    return compare_conclusions(conclusions(a), conclusions(b))
+
+
+def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Compare two tables of `conclusions`, as `compare` does."""
+    found = a.merge(b, on=KEYS, how="outer", suffixes=("_a", "_b"))
     found["outcome"] = [_outcome(row) for row in found.to_dict("records")]
     ranks = [*OUTCOMES, *KINDS]
     return found.sort_values(["outcome", "kind"], key=lambda words: words.map(ranks.index), ignore_index=True)

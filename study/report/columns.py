@@ -138,7 +138,8 @@ MEANINGS = {
     "noise_accuracy": f"test accuracy averaged over the amplitudes above 0, {_ACCURACY}",
     "optimiser": "adam or sgd",
     "other_bytes": "bytes an element kept for the backward pass besides the output",
-    "outcome": "diverged, at_chance or below_article",
+    "outcome": "diverged, at_chance or below_article; of a conclusion: agrees, compatible or contradicts",
+    "question": "the experiment, claim or table that concludes",
     "output": "the output layer's activation",
     "output_bytes": "bytes an element of the activation's own output kept for the backward pass",
     "outside": "settings whose theory lies outside",
@@ -232,6 +233,20 @@ MEANINGS = {
     "workers": "worker processes",
     "x": "where the function is evaluated",
     "xi": "depth scale, in layers",
+    "about": "what is different in the other edition",
+    "agrees": "conclusions that agree",
+    "compatible": "conclusions of which one is undecided, or whose ranges overlap",
+    "contradicts": "conclusions that both editions decided, and differently",
+    "edition": "another edition of the study",
+    "kind": "of the conclusion: headline, finding, cost, claim or depth",
+    "subject": "of what the conclusion is",
+    "word_a": "what this edition concludes",
+    "word_b": "what the other edition concludes",
+    **{
+        f"{name}_{side}": f"{name} of {where}"
+        for side, where in (("a", "this edition"), ("b", "the other"))
+        for name in ("estimate", "low", "high", "n")
+    },
     "contradictions": "share of pairs of simulated studies of which two findings contradict",
     "cost_finding": "cheaper, dearer, tie or undecided against the reference, by the time of a step",
     "equivalence": "the 90% interval of the difference, for the family together",

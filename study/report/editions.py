@@ -2,19 +2,21 @@
 
 import io
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare
+from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare, conclusions
 from study.records.files import FolderError
+from study.records.folders import write_document
 from study.records.identity import STUDY
 from study.report.formatting import interval
 
 ROOT = STUDY.parent
 COMMITTED = "the committed edition"
+KEPT = "edition_"  # begins the names of the documents that hold editions
 Edition = dict[str, pd.DataFrame]  # tables, by name
 
 
@@ -34,6 +36,24 @@ def committed() -> tuple[str, Edition]:
         raise FolderError(f"{ROOT} is not a git checkout with a commit; name two results folders")
     name = commit.decode().strip()
     return name, _tables(lambda path: _git("show", f"{name}:./results/{path}"), f"results/ of commit {name}")
+
+
+def keep(edition: Edition, name: str, about: str, records: Path) -> None:
+    """Write the conclusions of an edition as a document of the folder `records`, for the report to compare with.
+
+    `name` is a word; `about` says in a few words what is different there, such as its seeds or its processor.
+    """
+    rows = conclusions(edition)
+    content = {"about": about, "conclusions": rows.astype(object).where(rows.notna(), None).to_dict("list")}
+    write_document(records, f"{KEPT}{name}", content, {})
+
+
+def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield of each kept edition among the documents its name, what is different there, and its conclusions."""
+    for name, document in documents.items():
+        if name.startswith(KEPT):
+            content = document["content"]
+            yield name.removeprefix(KEPT), content["about"], pd.DataFrame(content["conclusions"])
 
 
 def _git(*words: str) -> bytes | None:
@@ -77,18 +97,19 @@ def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> 
     """Yield a line per conclusion in columns, without those that agree unless `everything`, then the summary."""
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
-    lines = [head, *((row["outcome"], _of(row), _said(row, "a"), _said(row, "b")) for row in rows.to_dict("records"))]
+    lines = [head, *((row["outcome"], subject(row), said(row, "a"), said(row, "b")) for row in rows.to_dict("records"))]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if len(rows):
         yield from ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     yield summary(compared)
 
 
-def _of(row: dict[str, Any]) -> str:
+def subject(row: Mapping[str, Any]) -> str:
+    """Name a conclusion: its question and of what it is."""
     return f"{row['question']} {row['subject']}".strip()
 
 
-def _said(row: dict[str, Any], edition: str) -> str:
+def said(row: Mapping[str, Any], edition: str) -> str:
     """Show what an edition says, with its numbers; accuracies are in percent, their differences in points."""
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:

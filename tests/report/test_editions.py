@@ -10,8 +10,14 @@ import pytest
 from repository import unpack_committed
 from synthetic import Said
 
+from experiments import other_editions
 from study.analysis.editions import TABLES, compare
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.folders import read_document
 from study.report import editions
+from study.report.rendering import render
+from study.report.section import Evidence
 
 OTHERS = {"better": "worse", "tie": "worse", "worse": "better"}
 FINDINGS = "tables/verdict_findings.csv"
@@ -92,3 +98,28 @@ def test_outside_git_it_is_said(command_line: Said, edition: Path, monkeypatch: 
         subprocess.run(["git", *words], cwd=edition, check=True)
     monkeypatch.setattr(editions, "ROOT", edition)
     assert "holds no conclusions" in command_line("compare", edition)[2]
+
+
+def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path) -> None:
+    """The same conclusions all agree; one turned round is told with both numbers."""
+    tables = editions.read(edition)
+    turned = editions.read(
+        changed(
+            edition,
+            FINDINGS,
+            lambda frame: frame.assign(finding=frame["finding"].replace({"worse": "better", "tie": "worse"})),
+        )
+    )
+    editions.keep(tables, "same", "nothing", tmp_path)
+    editions.keep(turned, "turned", "the findings", tmp_path)
+    documents = {path.stem: read_document(path) for path in sorted(tmp_path.glob("edition_*.json"))}
+    evidence = Evidence({name: table for name, table in tables.items() if name != "claims"}, documents)
+    section = other_editions.conclude(Plan(()), evidence, Style({}, {}))
+    assert section is not None
+    counts = section.tables["other_editions"].set_index("edition")
+    assert counts.loc["same", ["compatible", "contradicts"]].tolist() == [0, 0]
+    assert counts.loc["turned", "contradicts"] > 0
+    page = render(section, {})
+    assert "contradict" in page.answer
+    assert set(section.shown["edition_differences"]["Edition"]) == {"turned"}
+    assert other_editions.conclude(Plan(()), Evidence({}), Style({}, {})) is None

@@ -1,0 +1,52 @@
+"""Does the answer hold still? Other editions of the study, with other seeds or other rounding, beside this one.
+
+It asks for no runs. `study compare FOLDER --keep NAME` keeps the conclusions of another edition for it.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from study.analysis import claims
+from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare_conclusions, conclusions
+from study.figures.style import Style
+from study.plan import Plan
+from study.report import editions
+from study.report.section import Evidence, Section
+
+PAGE = Path(__file__).with_suffix(".md")
+NAME = "other_editions"
+
+
+def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
+    """Compare this edition with each one that is kept; None if none is."""
+    here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}
+    own = conclusions({**here, "claims": claims.table(evidence.judgements)})
+    counts, parts = [], []
+    for name, about, rows in editions.kept(evidence.documents):
+        found = compare_conclusions(own, rows)
+        outcomes = found["outcome"].value_counts()
+        numbers = {outcome: int(outcomes.get(outcome, 0)) for outcome in (AGREES, COMPATIBLE, CONTRADICTS)}
+        counts.append({"edition": name, "about": about, **numbers})
+        parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
+    if not counts:
+        return None
+    differences = pd.concat(parts, ignore_index=True)
+    tables = {NAME: pd.DataFrame(counts), "edition_differences": differences}
+    shown = {NAME: pd.DataFrame(counts).rename(columns={"edition": "Edition", "about": "what is different"})}
+    if len(differences):
+        shown["edition_differences"] = _shown(differences)
+    return Section(PAGE, tables, shown)
+
+
+def _shown(differences: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Edition": row["edition"],
+            "conclusion": editions.subject(row),
+            "": row["outcome"],
+            "here": editions.said(row, "a"),
+            "there": editions.said(row, "b"),
+        }
+        for row in differences.to_dict("records")
+    )
