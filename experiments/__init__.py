@@ -26,6 +26,7 @@ from experiments import (
     speed,
     trainable_depth_6xi,
     verdict,
+    why_relu,
 )
 from study.plan import target, times_activations
 from study.report.section import Experiment
@@ -33,6 +34,7 @@ from study.report.section import Experiment
 MODULES: tuple[ModuleType, ...] = (
     other_editions,  # concludes last, because the last of the report conclude first; the verdict leads all the same
     verdict,
+    why_relu,
     baseline,
     few_seeds,
     depth,

@@ -58,6 +58,8 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
                 _interpret(draft, name, module, folder, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
     runs = {"runs": all_runs(draft.records)} if draft.records else {}
+    if main.compared() and main.activations:
+        draft.sections[LAST] = _what_was_compared(main, style)
     for name, module in reversed(list(modules.items())):
         if hasattr(module, "rounds"):
             continue
@@ -68,8 +70,6 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
         )
         if section is not None:
             draft.sections[name] = section
-    if main.compared() and main.activations:
-        draft.sections[LAST] = _what_was_compared(main, style)
     made = making(main, list(draft.used.values()))
     report = compose(draft.in_order(), made, draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}))

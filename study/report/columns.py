@@ -255,6 +255,8 @@ MEANINGS = {
     "p_equivalence_holm": "p_equivalence adjusted by Holm for the family",
     "rate_gap": f"how much worse the second of two rates is, {_ACCURACY}",
     "remaining": "whether the headline names the activation",
+    "share_of_error": "the error's norm at layer 1 over that at the last hidden layer, before training",
+    "is_deepest": "whether it is the deepest network",
     "scenario": "true differences of three activations from the reference, in points",
     "seeds": "paired seeds of a study",
     "share_by_noise": "share_better and share_worse together, if the means were equal",

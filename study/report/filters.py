@@ -1,5 +1,6 @@
 """Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -58,6 +59,16 @@ def bound(value: object, digits: int = 2, scale: float = 1) -> str:
     return formatting.number(checked(value), digits, scale, toward="up")
 
 
+def in_words(value: object) -> str:
+    """Show a share of at most 1 in words: "a millionth", "a half"; one above 0.1 in percent."""
+    share = checked(value)
+    if share >= 0.1 or share <= 0:
+        return formatting.percent(share, 0)
+    power = math.floor(math.log10(share) + 0.5)
+    names = {-1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth"}
+    return f"about {names.get(power, f'10^{power}')}"
+
+
 def count(rows: Iterable[object]) -> str:
     """Show how many rows there are."""
     return str(len(list(rows)))
@@ -96,6 +107,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "interval": interval,
     "bound": bound,
     "count": count,
+    "in_words": in_words,
     "span": span,
     "reached": reached,
     "listed": listed,

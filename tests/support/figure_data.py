@@ -203,6 +203,14 @@ def grid(**columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
+def cause(names: list[str]) -> tuple[pd.DataFrame, ...]:
+    """Make slopes, shares of the error that fall with depth, and accuracies that fall with it."""
+    curves = table(names, (-2.0, 0.0, 2.0), columns="activation x").assign(derivative=0.5)
+    shares = table(names, (2, 10, 50), columns="activation depth")
+    shares = shares.assign(share_of_error=0.5 ** shares["depth"])
+    return curves, shares, with_interval(shares, 1 / shares["depth"], 3)
+
+
 def dead(names: list[str]) -> pd.DataFrame:
     """Make shares of dead units at five learning rates."""
     rates = [10.0**k for k in range(-4, 1)]
@@ -246,6 +254,7 @@ CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
     "remedies": (remedies, figures.remedies),
     "noise_response": (noisy, functools.partial(figures.noise_response, reference="Label 0")),
     "born_dead": (born, figures.born_dead),
+    "cause_and_effect": (cause, figures.cause_and_effect),
     "dead_units_against_rate": (dead, figures.dead_units_against_rate),
     "costs": (timed, functools.partial(figures.costs, floor="copy")),
     "critical_lines": (plane, figures.critical_lines),

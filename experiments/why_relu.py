@@ -1,0 +1,79 @@
+"""Why did ReLU replace the sigmoid? From cause to effect: slope, the error that reaches layer 1, accuracy.
+
+It asks for no runs: the numbers are those of `baseline` and `depth`.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from study import figures
+from study.figures.style import Style
+from study.plan import Plan
+from study.report import formatting
+from study.report.section import Evidence, Section
+
+PAGE = Path(__file__).with_suffix(".md")
+NAME = "why_relu"
+PAIR = ("relu", "sigmoid")
+ARTICLE_DEPTH = 3
+NEEDED = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
+OPTIMIZER = "adam"
+
+
+def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
+    """Set the share of the error that reaches layer 1 beside the accuracy; None if something was not measured."""
+    tables = evidence.tables
+    if not set(PAIR) <= set(plan.activations) or not set(NEEDED) <= tables.keys():
+        return None
+    shares = pd.concat([_of_article(tables["gradient_norms"]), _of_depth(tables["theory"])], ignore_index=True)
+    shares = shares[shares["depth"] > 1]
+    success = tables["depth_success"]
+    is_plain = (success["experiment"] == "depth") & (success["optimiser"] == OPTIMIZER)
+    accuracy = success.loc[is_plain, ["activation", "depth", "mean", "ci_low", "ci_high", "n"]]
+    table = shares.merge(accuracy, on=["activation", "depth"]).sort_values(["depth", "activation"])
+    if table.empty:
+        return None
+    curves = tables["activations"]
+    drawing = figures.cause_and_effect(curves[curves["activation"].isin(plan.activations)], shares, accuracy, style)
+    factors = tables["shrink_factors"].assign(is_deepest=lambda frame: frame["depth"] == frame["depth"].max())
+    found = {NAME: table, "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")]}
+    return Section(PAGE, found, {NAME: _shown(table, style)}, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH})
+
+
+def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of the last hidden layer's error that reaches layer 1 of the article's network, at the start."""
+    first = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
+    return _share(first.rename(columns={"mean": "norm"}).assign(depth=ARTICLE_DEPTH), ARTICLE_DEPTH)
+
+
+def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
+    """Return the same of the networks of every depth, Keras' initialisation and the usual width."""
+    rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
+    rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
+    parts = [_share(part, int(depth)) for depth, part in rows.groupby("depth") if depth != ARTICLE_DEPTH]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["activation", "depth", "share"])
+
+
+def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Divide the norm at layer 1 by that at the last hidden layer: columns activation, depth, share."""
+    wide = rows[rows["layer"].isin([1, depth])].drop_duplicates(["activation", "layer"])
+    norms = wide.set_index(["activation", "layer"])["norm"].unstack()  # noqa: PD010 - one value a cell
+    share = (norms[1] / norms[depth]).rename("share_of_error").reset_index()
+    return share.assign(depth=depth)[["activation", "depth", "share_of_error"]]
+
+
+def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
+    """Show the pair alone: a row for each depth."""
+    rows = []
+    for depth, part in table[table["activation"].isin(PAIR)].groupby("depth"):
+        row = {"Hidden layers": f"{depth} (the article)" if depth == ARTICLE_DEPTH else f"{depth}"}
+        of_name = part.set_index("activation")
+        for name in PAIR:
+            if name in of_name.index:
+                row[f"error that reaches layer 1, {style.labels[name]}"] = f"{of_name.loc[name, 'share_of_error']:.2g}"
+        for name in PAIR:
+            if name in of_name.index:
+                row[f"accuracy, {style.labels[name]}"] = formatting.percent(float(of_name.loc[name, "mean"]), 1)
+        rows.append(row)
+    return pd.DataFrame(rows)

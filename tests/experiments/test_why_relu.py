@@ -1,0 +1,81 @@
+"""Why ReLU replaced the sigmoid: the table of cause and effect, from made-up tables whose answer is known."""
+
+import pandas as pd
+import pytest
+
+from experiments import why_relu
+from study.figures.style import Style
+from study.plan import Plan
+from study.report.filters import in_words
+from study.report.quantities import Quantity
+from study.report.rendering import render
+from study.report.section import Evidence
+
+STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})
+FACTORS = {"relu": 0.5, "sigmoid": 0.1, "gelu": 0.4}  # of the error, a layer
+REACHED = {"relu": {3: 0.97, 10: 0.94}, "sigmoid": {3: 0.96, 10: 0.11}, "gelu": {3: 0.97, 10: 0.95}}
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """Make the tables of a study in which each layer multiplies the error by FACTORS, and accuracies are REACHED."""
+    norms = [
+        {"experiment": "baseline", "measure": "error", "step": 0, "activation": name, "layer": layer, "mean": f**-layer}
+        for name, f in FACTORS.items()
+        for layer in range(1, 5)
+    ]
+    theory = [
+        {
+            "activation": name, "init": "glorot_uniform", "quantity": "error_norm_ratio", "width": 100, "depth": 10,
+            "layer": layer, "measured": 7 * f ** (10 - layer),
+        }
+        for name, f in FACTORS.items()
+        for layer in range(1, 12)
+    ]  # fmt: skip
+    success = [
+        {
+            "experiment": "depth", "optimiser": "adam", "activation": name, "depth": depth, "mean": accuracy,
+            "ci_low": accuracy, "ci_high": accuracy, "n": 3,
+        }
+        for name, of_depth in REACHED.items()
+        for depth, accuracy in of_depth.items()
+    ]  # fmt: skip
+    factors = [
+        {"experiment": "depth", "activation": name, "depth": 10, "width": 100, "factor": f}
+        for name, f in FACTORS.items()
+    ]
+    curves = [
+        {"activation": name, "x": x, "value": x, "derivative": f} for name, f in FACTORS.items() for x in (-1.0, 1.0)
+    ]
+    rows = {
+        "gradient_norms": norms, "theory": theory, "depth_success": success, "shrink_factors": factors,
+        "activations": curves,
+    }  # fmt: skip
+    return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
+
+
+def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
+    """Through two and nine layers: 0.1^2 and 0.1^9 of the sigmoid's error reach layer 1. The answer tells both."""
+    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(tables()), STYLE)
+    assert section is not None
+    shares = section.tables["why_relu"].set_index(["activation", "depth"])["share_of_error"]
+    expected = {(name, depth): f ** (depth - 1) for name, f in FACTORS.items() for depth in (3, 10)}
+    assert shares.to_dict() == pytest.approx(expected)
+    page = render(section, STYLE.labels)
+    assert "In 10 it must: the sigmoid stays at 11.0%, and ReLU reaches 94.0%." in page.answer
+    assert "shrunk to about a billionth of what it was" in page.answer
+    assert "GELU lose" in page.body
+    assert section.shown["why_relu"]["Hidden layers"].tolist() == ["3 (the article)", "10"]
+
+
+def test_without_the_pair_or_a_measurement_there_is_no_such_section() -> None:
+    assert why_relu.conclude(Plan(("relu", "gelu")), Evidence(tables()), STYLE) is None
+    assert why_relu.conclude(Plan(tuple(FACTORS)), Evidence({}), STYLE) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.48, "48%"), (1e-6, "about a millionth"), (2.4e-6, "about a millionth"), (4e-5, "about 10^-4"), (0.0, "0%")],
+)
+def test_shares_in_words(share: float, words: str) -> None:
+    """To the nearest power of ten."""
+    assert in_words(Quantity(share)) == words
