@@ -36,7 +36,7 @@ expected = learning_rate.expected
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often a few seeds show a winner that all seeds do not support, and judge P8."""
-    tuned = learning_rate.by_stage(plan, records)["tuned"]
+    tuned = learning_rate.tuned(plan, records)
     if not tuned:
         return Section(PAGE)
     runs = runs_frame(tuned)

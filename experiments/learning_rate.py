@@ -1,12 +1,13 @@
 """Which activation is best once each has its own learning rate? The comparison that the recommendation rests on.
 
 One grid of rates for all, a few epochs each; it grows for every activation while any optimum is at its edge. The best
-rates then train to the end, and validation chooses one for each activation. The comparison is made on fresh paired
-seeds, trained to the end, added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
+rate and the next lower one then train to the end on fresh paired seeds, and each seed's validation images choose one.
+Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from experiments import baseline
 from study import figures
 from study.analysis import comparisons, rule_errors, summaries, tuning
 from study.analysis.statistics import mean_interval, summarise
-from study.analysis.tuning import END_SEEDS, GRID_SEEDS, HALF_DECADES
+from study.analysis.tuning import GRID_SEEDS, HALF_DECADES
 from study.constants import (
     FIRST_FRESH_SEED,
     FIRST_SEEDS,
@@ -38,17 +39,16 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
 METRIC = "best_test_accuracy"
 ARTICLE_RATE = Settings.learning_rate
-STAGES = ("grid", "end", "tuned", "untuned")
+STAGES = ("grid", "both", "untuned")
 PROTOCOL = {
     "first_rates": len(HALF_DECADES),
     "grid_seeds": GRID_SEEDS,
-    "end_seeds": END_SEEDS,
     "article_rate": ARTICLE_RATE,
 }
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the grid; its extensions while an optimum is at its edge; the best rates to the end; then fresh seeds.
+    """Return the grid; its extensions while an optimum is at its edge; then blocks of fresh seeds at two rates each.
 
     The article's own rate is the baseline's runs, on the first of the fresh seeds. A quick look has no round.
     """
@@ -60,49 +60,39 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
     if more := tuning.extension(grid):
         return _grid(plan, more)
-    ends = _ends(runs)
-    if wanted := tuning.to_the_end(grid, ends):
-        seeds = plan.block(END_SEEDS)
-        return [Settings(activation=name, seed=seed, learning_rate=rate) for name, rate in wanted for seed in seeds]
-    return [] if ends is None else _fresh(plan, tuning.best(ends), runs["tuned"])
+    return _fresh(plan, tuning.candidates(grid), runs["tuned"])
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the runs that all rounds together are expected to ask for: two rates to the end, 40 fresh seeds."""
+    """Return the runs that all rounds together are expected to ask for, with 40 fresh seeds."""
     if plan.is_quick:
         return []
     rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
-    ends = [
-        Settings(activation=name, seed=s, learning_rate=rate) for name, rate in rates for s in plan.block(END_SEEDS)
-    ]
-    fresh = plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)
-    own = dict.fromkeys(plan.activations, tuning.rate(-6))
-    return [*rounds(plan, []), *ends, *_of_seeds(own, fresh)]
+    return [*rounds(plan, []), *_of_seeds(rates, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Sort the records into STAGES: grid, trained to the end, tuned arm, article's rate."""
+    """Sort the records into STAGES: the grid; the tuned arm, at both of an activation's rates; the article's rate."""
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:
         settings = record["identity"]["settings"]
-        if settings["epochs"] == TUNING_EPOCHS:
-            stage = "grid"
-        elif not plan.is_fresh(settings["seed"]):
-            stage = "end"
-        else:
-            stage = "tuned" if settings["noise"] else "untuned"  # only the tuned arm is measured under noise
+        is_fresh = plan.is_fresh(settings["seed"])
+        stage = "grid" if not is_fresh else "both" if settings["noise"] else "untuned"
         found[stage].append(record)
     return found
 
 
+def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """Return of each activation and fresh seed the record whose rate the seed's validation images choose."""
+    both = by_stage(plan, records)["both"]
+    return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
+
+
 def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """Return the runs of each stage."""
+    """Return the runs of each stage, and of the tuned arm those that validation chose."""
+    found = by_stage(plan, records) | {"tuned": tuned(plan, records)}
     nothing = runs_frame(records)[:0]
-    return {stage: runs_frame(found) if found else nothing for stage, found in by_stage(plan, records).items()}
-
-
-def _ends(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
-    return tuning.by_rate(runs["end"], END_SEEDS) if len(runs["end"]) else None
+    return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
 
 
 def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
@@ -116,8 +106,11 @@ def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     ]  # fmt: skip
 
 
-def _fresh(plan: Plan, chosen: Mapping[str, float], so_far: pd.DataFrame) -> list[Settings]:
-    """Return the tuned arm's next block of seeds; none once its intervals are narrow, or as many as were asked for."""
+def _fresh(plan: Plan, rates: Sequence[tuple[str, float]], so_far: pd.DataFrame) -> list[Settings]:
+    """Return the tuned arm's next block of seeds; none once its intervals are narrow, or as many as were asked for.
+
+    `rates` are pairs of an activation and a rate; `so_far` are the runs that validation chose.
+    """
     n = so_far["seed"].nunique()
     if n == 0:
         more = plan.seeds or FIRST_SEEDS
@@ -126,14 +119,14 @@ def _fresh(plan: Plan, chosen: Mapping[str, float], so_far: pd.DataFrame) -> lis
     else:
         half = comparisons.half_width(comparisons.against_reference(so_far, NAME, METRIC))
         more = SEED_BLOCK if half > HALF_WIDTH else 0
-    return _of_seeds(chosen, plan.block(more, FIRST_FRESH_SEED + n))
+    return _of_seeds(rates, plan.block(more, FIRST_FRESH_SEED + n))
 
 
-def _of_seeds(chosen: Mapping[str, float], seeds: Iterable[int]) -> list[Settings]:
-    """Return the tuned arm's runs on these seeds, each activation at its own rate."""
+def _of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[Settings]:
+    """Return the tuned arm's runs on these seeds."""
     return [
         Settings(activation=name, seed=seed, learning_rate=rate, noise=NOISE_AMPLITUDES)
-        for name, rate in chosen.items()
+        for name, rate in rates
         for seed in seeds
     ]
 
@@ -141,14 +134,14 @@ def _of_seeds(chosen: Mapping[str, float], seeds: Iterable[int]) -> list[Setting
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the chosen rates and their tolerance, and compare the activations at them."""
     runs = _frames(plan, records)
-    grid, ends, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), _ends(runs), runs["tuned"]
+    grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
-    table = _tuned(tuning.tolerance(grid), {} if ends is None else tuning.best(ends), runs)
+    table = _tuned(tuning.tolerance(grid), runs)
     measured = tuned_measures(plan, records)
     dead = _dead_by_rate(by_stage(plan, records)["grid"])
     tables = {
         "learning_rate_grid": grid,
-        **({} if ends is None else {"learning_rate_end": ends}),
+        **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs)}),
         "tuned": table,
         **({} if fresh.empty else {"accuracy": summaries.accuracy(fresh, NAME)}),
         **({} if measured.empty else summaries.final_units(measured, NAME)),
@@ -160,6 +153,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     shown = {
         NAME: _shown_rates(table, grid, style),
         "tuned": _shown_accuracy(table, compared, style),
+        **({"rates_chosen": _shown_chosen(tables["rates_chosen"], style)} if "rates_chosen" in tables else {}),
         "rule_errors": _shown_errors(tables["rule_errors"]),
     }
     half = comparisons.half_width(compared)
@@ -170,8 +164,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 def tuned_measures(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     """Return the measures of the tuned arm's finished runs."""
-    tuned = by_stage(plan, records)["tuned"]
-    done = [record for record in tuned if record["result"]["status"] == "done" and record["result"].get("measures")]
+    done = [
+        record
+        for record in tuned(plan, records)
+        if record["result"]["status"] == "done" and record["result"].get("measures")
+    ]
     return measures_frame(done) if done else pd.DataFrame()
 
 
@@ -185,13 +182,24 @@ def _dead_by_rate(records: Sequence[Record]) -> pd.DataFrame:
     return summarise(dead, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
 
 
-def _tuned(tolerance: pd.DataFrame, chosen: Mapping[str, float], runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Make the table `tuned`: an activation's rate, its accuracy at it and at the article's rate, and what it gained.
+def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Make one row per activation and rate of the tuned arm: accuracies there, and on how many seeds it was chosen."""
+    table = summarise(runs["both"], METRIC, tuning.KEYS).drop(columns=["std", "min", "max"])
+    chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
+    table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
+    return table.rename(columns={"mean": "test_accuracy_mean"})
+
+
+def _tuned(tolerance: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Make the table `tuned`: an activation's rate, its accuracy there and at the article's rate, and what it gained.
+
+    `learning_rate` is the rate that most seeds chose; of equal ones the lower.
 
     `gain` is the paired difference over the seeds that finished at both rates, with its 95% t interval.
     """
     table = tolerance.set_index("activation")
-    table.insert(0, "learning_rate", pd.Series(chosen, dtype=float).reindex(table.index))
+    usual = runs["tuned"].groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min())
+    table.insert(0, "learning_rate", usual.astype(float).reindex(table.index))
     for arm in ("tuned", "untuned"):
         found = summarise(runs[arm], METRIC, "activation", is_share=True).set_index("activation").reindex(table.index)
         for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
@@ -247,6 +255,26 @@ def _shown_accuracy(tuned: pd.DataFrame, compared: pd.DataFrame | None, style: S
         shown["rank own / article's"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in ("tuned", "untuned"))
         rows.append(shown | cells.difference_columns(compared, row["activation"], style.labels))
     return pd.DataFrame(rows)
+
+
+def _shown_chosen(rates: pd.DataFrame, style: Style) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Activation": style.labels[row["activation"]],
+            "rate": f"{row['learning_rate']:.2g}",
+            "accuracy at the lowest validation loss": fmt.interval(
+                row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100
+            ),
+            "n": row["n"],
+            "chosen on": f"{row['seeds_chosen']:.0f} seeds",
+        }
+        for row in rates.sort_values(["activation", "learning_rate"], key=_in_order).to_dict("records")
+    )
+
+
+def _in_order(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Sort activations in their order of appearance, and rates by size."""
+    return column if column.name == "learning_rate" else pd.Series(pd.factorize(column)[0], column.index)
 
 
 def _shown_errors(errors: pd.DataFrame) -> pd.DataFrame:

@@ -37,7 +37,7 @@ expected = learning_rate.expected
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference."""
-    records = learning_rate.by_stage(plan, records)["tuned"]
+    records = learning_rate.tuned(plan, records)
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)

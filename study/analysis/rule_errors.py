@@ -1,7 +1,7 @@
 """Simulate the whole procedure of the tuned comparison, to see how often its rule errs.
 
-A simulated study chooses each activation's rate from two on validation, adds paired seeds until the intervals are
-narrow, decides, and recommends. Accuracies are in points (percent).
+On each seed, validation chooses one of two rates for each activation. A simulated study adds paired seeds until the
+intervals are narrow, decides, and recommends. Accuracies are in points (percent).
 """
 
 import itertools
@@ -14,7 +14,6 @@ import pandas as pd
 
 from study.analysis.comparisons import three_way
 from study.analysis.decision import half_widths, recommend
-from study.analysis.tuning import END_SEEDS
 from study.constants import EQUIVALENCE_MARGIN, FIRST_SEEDS, HALF_WIDTH, MOST_SEEDS, SEED_BLOCK
 
 FloatArray = npt.NDArray[np.float64]
@@ -68,7 +67,7 @@ def _rows() -> Iterator[dict[str, object]]:
 def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:
     """Simulate `studies` whose paired differences have these true means (3,) and this standard deviation, in points.
 
-    Each activation's second rate is `gap` points worse than its first. Validation on END_SEEDS seeds chooses.
+    Each activation's second rate is `gap` points worse than its first. On each seed, validation chooses one.
     """
     generator, arms = np.random.default_rng(0), len(truth) + 1
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
@@ -77,9 +76,9 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
         drawn = 1 - generator.standard_exponential(shape) if is_skewed else generator.standard_normal(shape)
         return np.asarray(deviation * drawn)
 
-    validation = noise(studies, arms, 2, END_SEEDS).mean(axis=-1) - gap * np.arange(2)
-    lost = gap * validation.argmax(axis=-1)  # points, (studies, arms)
-    accuracy = noise(studies, MOST_SEEDS, arms) + (np.array([0.0, *truth]) - lost)[:, None, :]
+    validation = noise(studies, MOST_SEEDS, arms, 2) - gap * np.arange(2)
+    lost = gap * validation.argmax(axis=-1)  # points, (studies, seeds, arms)
+    accuracy = noise(studies, MOST_SEEDS, arms) + np.array([0.0, *truth]) - lost
     differences = accuracy[..., 1:] - accuracy[..., :1]
     is_open = np.ones(studies, bool)
     means, found = np.empty((studies, arms - 1)), np.empty((studies, arms - 1), "<U9")

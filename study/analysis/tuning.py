@@ -1,7 +1,8 @@
 """Choose each activation's learning rate on validation images.
 
 The study's learning_rate experiment runs this in two stages. In the grid, every activation trains a few epochs at the
-same rates. Then its best rate and the next lower ones train to the end, because a longer training favours lower rates.
+same rates. Then its best rate and the next lower one train to the end on every seed, because a longer training favours
+lower rates. The validation images of each seed choose between the two. So no single choice decides for all seeds.
 """
 
 import math
@@ -14,9 +15,7 @@ from study.constants import TOLERANCE
 
 HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
 MOST_EXTENSIONS = 4  # rates added at either end, for every activation, before the edge is reported as it is
-MOST_LOWER = 3  # rates below an activation's best of the grid that may train to the end
 GRID_SEEDS = 3  # of every rate of the grid
-END_SEEDS = 5  # of every rate that trains to the end
 DIGITS = 9  # after the point; means of the same accuracies in another order differ by less
 METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
@@ -36,7 +35,7 @@ def half_decades(learning_rate: float) -> int:
 
 
 def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
-    """Make one row per activation and rate of one stage, rates ascending, with the mean accuracy and its t interval.
+    """Make one row per activation and rate, rates ascending, with the mean accuracy and its t interval.
 
     `runs`: activation, learning_rate, seed, status, best_validation_accuracy in [0, 1] (NaN unless the run is done).
     Further columns are n, diverged, and
@@ -88,22 +87,22 @@ def extension(table: pd.DataFrame) -> list[int]:
     return [*lower, *higher]
 
 
-def to_the_end(grid: pd.DataFrame, ends: pd.DataFrame | None) -> list[tuple[str, float]]:
-    """Return the rates (with their activation) that still have to train to the end; none if all choices are made.
+def candidates(grid: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return each activation with its two rates to train to the end: its best of the `grid`, and the next lower one."""
+    return [(name, rate(half_decades(top) - below)) for name, top in best(grid).items() for below in (0, 1)]
 
-    `grid` and `ends` are tables of `by_rate`; `ends` is None before the first such run. The grid's best rate and the
-    next lower one come first. While the lowest rate tried is the best, the next lower one follows, MOST_LOWER in all.
+
+def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep of each activation and seed the run that its own validation images prefer; of equal ones the lower rate.
+
+    `runs`: activation, seed, learning_rate, best_validation_accuracy (NaN unless the run is done, and then it is kept
+    only if no other is done).
     """
-    start = best(grid)
-    if ends is None:
-        return [(name, rate(half_decades(top) - below)) for name, top in start.items() for below in (0, 1)]
-    wanted = []
-    for name, found in best(ends).items():
-        tried = ends.loc[ends["activation"] == name, "learning_rate"].min()
-        is_allowed = half_decades(start[name]) - half_decades(tried) < MOST_LOWER
-        if found == tried and is_allowed:
-            wanted.append((name, rate(half_decades(tried) - 1)))
-    return wanted
+    ranked = runs.assign(rank=runs[METRIC].fillna(-1.0).round(DIGITS)).sort_values(
+        ["rank", "learning_rate"], ascending=[False, True], kind="stable"
+    )
+    kept = ranked.drop_duplicates(["activation", "seed"]).index
+    return runs.loc[runs.index.isin(kept)]
 
 
 def tolerance(grid: pd.DataFrame) -> pd.DataFrame:

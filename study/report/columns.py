@@ -257,6 +257,7 @@ MEANINGS = {
     "remaining": "whether the headline names the activation",
     "share_of_error": "the error's norm at layer 1 over that at the last hidden layer, before training",
     "is_deepest": "whether it is the deepest network",
+    "seeds_chosen": "fresh seeds whose validation images chose this rate",
     "scenario": "true differences of three activations from the reference, in points",
     "seeds": "paired seeds of a study",
     "share_by_noise": "share_better and share_worse together, if the means were equal",

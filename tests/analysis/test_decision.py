@@ -76,7 +76,7 @@ def test_stability_needs_the_reference_and_two_seeds() -> None:
 
 def test_simulated_studies_decide_as_the_comparison_does() -> None:
     """What a study of normal seeds finds is what `against_reference` would find: rates agree with direct draws."""
-    studies = rule_errors.simulate(np.array([0.4, 0.0, -0.4]), 0.2, 0.0, 200)
+    studies = rule_errors.simulate(np.array([0.4, 0.0, -0.4]), 0.2, 0.05, 200)
     assert (studies.found[:, 0] == "better").mean() > 0.99
     assert (studies.found[:, 1] == "tie").mean() > 0.95
     assert (studies.found[:, 2] == "worse").mean() > 0.99
@@ -98,9 +98,9 @@ def test_undecided_contradicts_nothing() -> None:
 
 
 def test_the_rule_rarely_errs() -> None:
-    """Away from the margin, wrong headlines and contradictions are at most 2% where rates do not differ."""
+    """Away from the margin, wrong headlines and contradictions are at most 2%."""
     table = rule_errors.table()
-    away = table[~table["scenario"].str.contains("margin") & (table["rate_gap"] == 0)]
+    away = table[~table["scenario"].str.contains("margin")]
     assert (away[["wrong_headlines", "contradictions"]] <= 0.02).all(axis=None)
     assert len(table) == len(rule_errors.SCENARIOS) * 4
 

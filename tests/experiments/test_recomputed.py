@@ -63,8 +63,9 @@ def values(tables: Tables, family: str) -> pd.DataFrame:
         noisy = tables["noise_runs"][tables["noise_runs"]["amplitude"] > 0]
         return noisy.groupby(["activation", "seed"])["test_accuracy"].mean().reset_index(name="v")
     if family == "learning_rate":
-        tuned = tables["tuned"].set_index("activation")["learning_rate"]
-        runs = runs[(runs["learning_rate"] == runs["activation"].map(tuned)) & runs["amplitudes"].notna()]
+        fresh = runs[runs["amplitudes"].notna()].sort_values("learning_rate")
+        by_run = fresh.assign(preferred=fresh["best_validation_accuracy"].fillna(0))
+        runs = by_run.loc[by_run.groupby(["activation", "seed"])["preferred"].idxmax()]  # the first, so the lower rate
     else:
         runs = runs[runs["experiments"].str.split().map(lambda names: "baseline" in names)]
     return runs[["activation", "seed", METRICS[family]]].set_axis(["activation", "seed", "v"], axis=1).dropna()

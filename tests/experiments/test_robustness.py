@@ -38,7 +38,7 @@ def test_the_runs_are_the_tuned_ones() -> None:
     plan = Plan(FOUR, 2)
     records = all_rounds(robustness.rounds, plan, accuracy)
     assert robustness.rounds(plan, records) == learning_rate.rounds(plan, records) == []
-    tuned = learning_rate.by_stage(plan, records)["tuned"]
+    tuned = learning_rate.tuned(plan, records)
     assert {tuple(record["identity"]["settings"]["noise"]) for record in tuned} == {NOISE_AMPLITUDES}
 
 
