@@ -1,5 +1,6 @@
 """Resample seeds: find the results that a study of fewer seeds would have had, and the uncertainty over seeds."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ class SmallSamples:
     """Hold one row per activation, and shares of draws with their intervals over seeds.
 
     `false_winners`: the draws in which an activation wins or loses that all seeds together cannot tell from the
-    reference. `excess`: that share minus its value if these activations had exactly the reference's mean.
+    reference. `excess`: that share minus its value if these activations had exactly the reference's mean. Both are NaN
+    if all seeds together tell every activation from the reference.
     """
 
     table: pd.DataFrame
@@ -52,6 +54,9 @@ def small_samples(
     columns = ["share_better", "share_worse", "share_unsupported", "share_by_noise"]
     table = pd.DataFrame(rows, columns=["activation", "reference", "n", "draws", *columns])
     is_used = _uses(places, len(wide))
+    if all(supported.values()):
+        nothing = Interval(math.nan, math.nan, math.nan, len(wide))
+        return SmallSamples(table, nothing, nothing)
     excess = false.astype(float) - by_noise
     return SmallSamples(table, _jackknife(false.astype(float), is_used), _jackknife(excess, is_used))
 

@@ -60,12 +60,12 @@ def bound(value: object, digits: int = 2, scale: float = 1) -> str:
 
 
 def in_words(value: object) -> str:
-    """Show a share of at most 1 in words: "a millionth", "a half"; one above 0.1 in percent."""
+    """Show a share to the nearest power of ten in words, as "about a millionth"; from 0.001 on in percent."""
     share = checked(value)
-    if share >= 0.1 or share <= 0:
-        return formatting.percent(share, 0)
+    if share >= 1e-3 or share <= 0:
+        return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
     power = math.floor(math.log10(share) + 0.5)
-    names = {-1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth"}
+    names = {-3: "a thousandth", -6: "a millionth", -9: "a billionth"}
     return f"about {names.get(power, f'10^{power}')}"
 
 

@@ -74,7 +74,14 @@ def test_without_the_pair_or_a_measurement_there_is_no_such_section() -> None:
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(0.48, "48%"), (1e-6, "about a millionth"), (2.4e-6, "about a millionth"), (4e-5, "about 10^-4"), (0.0, "0%")],
+    [
+        (0.48, "48%"),
+        (0.043, "4.3%"),
+        (1e-6, "about a millionth"),
+        (2.4e-6, "about a millionth"),
+        (4e-5, "about 10^-4"),
+        (0.0, "0%"),
+    ],
 )
 def test_shares_in_words(share: float, words: str) -> None:
     """To the nearest power of ten."""
