@@ -22,6 +22,7 @@ from study.constants import (
     HALF_WIDTH,
     MOST_SEEDS,
     NOISE_AMPLITUDES,
+    REFERENCE_ACTIVATION,
     SEED_BLOCK,
     TUNING_EPOCHS,
 )
@@ -86,6 +87,27 @@ def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return of each activation and fresh seed the record whose rate the seed's validation images choose."""
     both = by_stage(plan, records)["both"]
     return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
+
+
+def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """Return the tuned arm's records at one rate: the rate that most seeds chose for the reference.
+
+    An activation that did not train at that rate is taken at the one that most seeds chose for itself.
+    """
+    if not (both := by_stage(plan, records)["both"]):
+        return []
+    runs = runs_frame(both)
+    usual = _usual_rates(tuning.chosen_by_seed(runs))
+    common = usual.get(REFERENCE_ACTIVATION)
+    tried = set(zip(runs["activation"], runs["learning_rate"], strict=True))
+    rates = {name: common if (name, common) in tried else rate for name, rate in usual.items()}
+    is_kept = runs["learning_rate"] == runs["activation"].map(rates)
+    return [record for record, kept in zip(both, is_kept, strict=True) if kept]
+
+
+def _usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
+    """Return by activation the rate that most seeds chose; of equal ones the lower."""
+    return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
 
 
 def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
@@ -163,13 +185,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def tuned_measures(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the measures of the tuned arm's finished runs."""
-    done = [
-        record
-        for record in tuned(plan, records)
-        if record["result"]["status"] == "done" and record["result"].get("measures")
-    ]
-    return measures_frame(done) if done else pd.DataFrame()
+    """Return the measures of the tuned arm's finished runs, at one rate."""
+    done = [record for record in at_one_rate(plan, records) if record["result"]["status"] == "done"]
+    measured = [record for record in done if record["result"].get("measures")]
+    return measures_frame(measured) if measured else pd.DataFrame()
 
 
 def _dead_by_rate(records: Sequence[Record]) -> pd.DataFrame:
@@ -198,8 +217,7 @@ def _tuned(tolerance: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> pd.Data
     `gain` is the paired difference over the seeds that finished at both rates, with its 95% t interval.
     """
     table = tolerance.set_index("activation")
-    usual = runs["tuned"].groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min())
-    table.insert(0, "learning_rate", usual.astype(float).reindex(table.index))
+    table.insert(0, "learning_rate", _usual_rates(runs["tuned"]).reindex(table.index))
     for arm in ("tuned", "untuned"):
         found = summarise(runs[arm], METRIC, "activation", is_share=True).set_index("activation").reindex(table.index)
         for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):

@@ -1,6 +1,7 @@
 """Does the choice matter once the test images are noisy? Uniform noise added to them, unclipped, the GELU paper's test.
 
-The networks are the tuned ones, each at its activation's own rate, measured under noise inside their own runs.
+The networks are those of the tuned comparison, measured under noise inside their own runs. They are compared at one
+learning rate, because noise depends on the rate more than on the activation.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ expected = learning_rate.expected
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference."""
-    records = learning_rate.tuned(plan, records)
+    both = learning_rate.by_stage(plan, records)["both"]
+    records = learning_rate.at_one_rate(plan, records)
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)
@@ -46,6 +48,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     summary = summarise(overall, METRIC, "activation", is_share=True)
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
+        "noise_by_rate": _by_rate(both),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}),
         "compared_accuracies": comparisons.accuracies(overall, NAME, METRIC),
@@ -57,6 +60,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     reference = style.label(REFERENCE_ACTIVATION) if has_reference else None
     drawn = {NAME: figures.noise_response(table, noisy, style, reference)}
     return Section(PAGE, section_tables, shown, drawn)
+
+
+def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
+    """Return by activation and learning rate the mean accuracy over the amplitudes above 0, with its t interval."""
+    keys = ["activation", "learning_rate"]
+    noisy = noise_frame(records)
+    means = noisy[noisy["amplitude"] > 0].groupby([*keys, "seed"])["test_accuracy"].mean().rename(METRIC).reset_index()
+    return summarise(means, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:

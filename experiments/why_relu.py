@@ -37,7 +37,12 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     curves = tables["activations"]
     drawing = figures.cause_and_effect(curves[curves["activation"].isin(plan.activations)], shares, accuracy, style)
     factors = tables["shrink_factors"].assign(is_deepest=lambda frame: frame["depth"] == frame["depth"].max())
-    found = {NAME: table, "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")]}
+    tuned = tables.get("tuned", pd.DataFrame(columns=["activation", "tuned_accuracy_mean"]))
+    found = {
+        NAME: table,
+        "why_tuned": tuned[["activation", "tuned_accuracy_mean"]],
+        "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")],
+    }
     return Section(PAGE, found, {NAME: _shown(table, style)}, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH})
 
 

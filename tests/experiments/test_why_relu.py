@@ -61,7 +61,7 @@ def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
     expected = {(name, depth): f ** (depth - 1) for name, f in FACTORS.items() for depth in (3, 10)}
     assert shares.to_dict() == pytest.approx(expected)
     page = render(section, STYLE.labels)
-    assert "In 10 it must: the sigmoid stays at 11.0%, and ReLU reaches 94.0%." in page.answer
+    assert "the sigmoid is at 11.0%, and ReLU at 94.0%." in page.answer
     assert "shrunk to about a billionth of what it was" in page.answer
     assert "GELU lose" in page.body
     assert section.shown["why_relu"]["Hidden layers"].tolist() == ["3 (the article)", "10"]
