@@ -206,7 +206,7 @@ def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = summarise(runs["both"], METRIC, tuning.KEYS).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
     table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
-    return table.rename(columns={"mean": "test_accuracy_mean"})
+    return table.rename(columns={"mean": "best_test_accuracy_mean"})
 
 
 def _tuned(tolerance: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -281,7 +281,7 @@ def _shown_chosen(rates: pd.DataFrame, style: Style) -> pd.DataFrame:
             "Activation": style.labels[row["activation"]],
             "rate": f"{row['learning_rate']:.2g}",
             "accuracy at the lowest validation loss": fmt.interval(
-                row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100
+                row["best_test_accuracy_mean"], row["ci_low"], row["ci_high"], 100
             ),
             "n": row["n"],
             "chosen on": f"{row['seeds_chosen']:.0f} seeds",

@@ -215,7 +215,7 @@ MEANINGS = {
     "tuned_accuracy": f"test accuracy there, {_ACCURACY}",
     "tuned_diverged": "runs that diverged there",
     "tuned_rank": "1 is the highest mean",
-    "untuned": "at the article's learning rate, same seeds",
+    "untuned": "at the article's learning rate, on the first of these seeds",
     "untuned_accuracy": f"test accuracy there, {_ACCURACY}",
     "untuned_diverged": "runs that diverged there",
     "untuned_rank": "1 is the highest mean",
