@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fake_records import result
@@ -201,7 +202,7 @@ def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import estimate, timing, workers
+    from study.runner import estimate, surroundings, timing, workers
 
     here = sys.modules[__name__]
     replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
@@ -214,8 +215,21 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
     monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
-    if __name__ != "__mp_main__":  # workers ask for nothing; the baseline asks for the compared activations alone
-        monkeypatch.setattr(importlib.import_module("experiments.baseline"), "WITHOUT_ZEROS", "relu")
+    if __name__ == "__main__":  # experiments import matplotlib, for which the study prepares first
+        study_prepares = surroundings.prepare
+
+        def prepare_and_compare() -> None:
+            study_prepares()
+            compare_no_leaky_relu(monkeypatch)
+
+        monkeypatch.setattr(surroundings, "prepare", prepare_and_compare)
+    elif __name__ != "__mp_main__":  # workers ask for nothing
+        compare_no_leaky_relu(monkeypatch)
+
+
+def compare_no_leaky_relu(monkeypatch: Any) -> None:
+    """Let the baseline ask for the compared activations alone."""
+    monkeypatch.setattr(importlib.import_module("experiments.baseline"), "WITHOUT_ZEROS", "relu")
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers
