@@ -42,7 +42,7 @@ UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for the compared runs, and for those of WITHOUT_ZEROS beside the reference's; a quick look has none of it."""
+    """Ask for the compared runs. With the reference among them, ask for runs of WITHOUT_ZEROS too, unless quick."""
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
     return [] if so_far else _runs(plan, names)

@@ -92,7 +92,7 @@ def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return the tuned arm's records at one rate: the rate that most seeds chose for the reference.
 
-    An activation that did not train at that rate is taken at the one that most seeds chose for itself.
+    If an activation did not train at that rate, its records are at the rate that most of its own seeds chose.
     """
     if not (both := by_stage(plan, records)["both"]):
         return []
@@ -179,7 +179,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "rule_errors": _shown_errors(tables["rule_errors"]),
     }
     half = comparisons.half_width(compared)
-    protocol = {**PROTOCOL, "half_width": half, "is_narrow": half <= HALF_WIDTH, "asked": plan.seeds}
+    protocol = {**PROTOCOL, "half_width": half, "asked": plan.seeds}
     drawn = _figures(grid, runs, table, dead, style)
     return Section(PAGE, tables, shown, drawn, protocol)
 
