@@ -18,7 +18,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import noise_frame, runs_frame
 from study.records.store import Record
-from study.report import cells, formatting
 from study.report.section import Section
 from study.settings import Settings
 
@@ -54,12 +53,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "compared_accuracies": comparisons.accuracies(overall, NAME, METRIC),
         **({} if differences is None else {"comparisons": differences}),
     }
-    shown = {NAME: _shown(table, summary, differences, style)}
     names = table["activation"].unique()
     has_reference = REFERENCE_ACTIVATION in names and len(names) > 1
     reference = style.label(REFERENCE_ACTIVATION) if has_reference else None
     drawn = {NAME: figures.noise_response(table, noisy, style, reference)}
-    return Section(PAGE, section_tables, shown, drawn)
+    return Section(PAGE, section_tables, drawn)
 
 
 def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
@@ -94,24 +92,3 @@ def _named(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.Data
     """Return the columns `more`, the mean as `mean`, and its interval as `prefix`_ci_low and `prefix`_ci_high."""
     names = {"mean": mean, "ci_low": f"{prefix}_ci_low", "ci_high": f"{prefix}_ci_high"}
     return summary.set_index(BY)[[*more, *names]].rename(columns=names)
-
-
-def _shown(table: pd.DataFrame, summary: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> pd.DataFrame:
-    """Show the accuracies at whole amplitudes (or at the least, if none is whole), their mean and the difference."""
-    amplitudes = sorted(table["amplitude"].unique())
-    shown_amplitudes = [a for a in amplitudes if float(a).is_integer()] or amplitudes[:1]
-    columns = ["test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"]
-    rows = []
-    for row in summary.to_dict("records"):
-        name = row["activation"]
-        part = table[table["activation"] == name].set_index("amplitude")[columns].reindex(shown_amplitudes)
-        rows.append(
-            {
-                "Activation": style.labels[name],
-                "n": row["n"],
-                **{f"a = {a:g}": formatting.interval(mean, low, high, 100) for a, mean, low, high in part.itertuples()},
-                "mean": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-                **cells.difference_columns(differences, name, style.labels),
-            }
-        )
-    return pd.DataFrame(rows)

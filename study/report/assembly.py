@@ -15,9 +15,8 @@ from study.records.folders import RecordFolder, record_folders
 from study.records.frames import all_runs
 from study.records.ledger import Ledger
 from study.records.store import Record, has_failed, sentence
-from study.report import formatting
 from study.report.making import long_protocol, making
-from study.report.page import compose, joined
+from study.report.page import claims_section, compose, joined
 from study.report.rendering import PAGES
 from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
@@ -65,8 +64,9 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
             continue
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
+        tables = {**joined([*found, claims_section(found)]), **runs}
         section = cast(Conclusion, module).conclude(
-            _common_plan(main), Evidence({**joined(found), **runs}, documents, judgements), style
+            _common_plan(main), Evidence(tables, documents, judgements), style
         )
         if section is not None:
             draft.sections[name] = section
@@ -107,18 +107,14 @@ def _common_plan(ledger: Ledger) -> Plan:
 
 def _what_was_compared(ledger: Ledger, style: Style) -> Section:
     curves = ledger.curves()
-    shown, drawn = {"what_was_compared": _described(ledger)}, {"activations": figures.activation_curves(curves, style)}
-    return Section(PAGES / "compared.md", {"activations": curves}, shown, drawn)
-
-
-def _described(ledger: Ledger) -> pd.DataFrame:
-    """Return activation, formula and source of the activations compared, ready to read."""
-    found = [ledger.activations[name] for name in ledger.compared()]
-    rows = [
-        {"Activation": about["label"], "Formula": formatting.Formula(about["formula"]), "Source": about["source"]}
-        for about in found
-    ]
-    return pd.DataFrame(rows)
+    names = ledger.compared()
+    about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
+    return Section(
+        PAGES / "compared.md",
+        {"activations": curves, "what_was_compared": pd.DataFrame({"activation": names} | about)},
+        {"activations": figures.activation_curves(curves, style)},
+        is_appendix=True,
+    )
 
 
 def joint_style(ledgers: Sequence[Ledger]) -> Style:

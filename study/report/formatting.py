@@ -42,14 +42,14 @@ def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
     """Show `estimate [low, high]`, with as many decimals as the half width needs for two digits.
 
-    The bounds are rounded outward, so that the interval shown contains the one computed. Without a known width above 0,
+    A `scale` of 100 shows percent or points, with two decimals at most. The bounds are rounded outward, so that the interval shown contains the one computed. Without a known width above 0,
     show the estimate alone. Show a dash if the estimate is not finite.
     """
     if not math.isfinite(estimate):
         return DASH
     half = (high - low) / 2 * scale
     known = math.isfinite(half) and half > 0
-    decimals = min(max(1 - math.floor(math.log10(half)), 0), 6) if known else 2
+    decimals = min(max(1 - math.floor(math.log10(half)), 0), 2 if scale == 100 else 6) if known else 2
     text = number(estimate, decimals, scale, signed)
     bounds = (number(low, decimals, scale, signed, "down"), number(high, decimals, scale, signed, "up"))
     return f"{text} [{', '.join(bounds)}]" if known else text
@@ -80,9 +80,12 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def _cell(cell: object) -> str:
-    if not isinstance(cell, Formula):
-        return escape_markdown(str(cell))
-    one_line = " ".join(cell.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
+    return markdown_formula(cell) if isinstance(cell, Formula) else escape_markdown(str(cell))
+
+
+def markdown_formula(text: str) -> str:
+    """Show LaTeX mathematics as code hosts do, on one line."""
+    one_line = " ".join(text.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
     return f"$`{one_line}`$"
 
 

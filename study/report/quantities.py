@@ -72,6 +72,14 @@ class Rows(Sequence[Row]):
         """Return the distinct values of a column, in the table's order."""
         return list(dict.fromkeys(row[column] for row in self))
 
+    def whole(self, column: str) -> list[Any]:
+        """Return the distinct whole numbers of a column, in order of size."""
+        return sorted(value for value in self.values(column) if value == value and value.is_integer())
+
+    def first(self, **wanted: object) -> Row | None:
+        """Return the first row whose columns have these values; None if there is none."""
+        return next(iter(self.where(**wanted)), None)
+
     def range(self, column: str) -> Quantity:
         """Return the largest minus the least number of a column, NaN if it has none."""
         return Quantity(self.max(column) - self.min(column))

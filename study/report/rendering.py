@@ -7,13 +7,17 @@ paragraph) and `body`. It may use
 - `judged`: the rows of claims.csv for the parts of claims that the section judges;
 - `protocol.NAME`: the settings that were asked for; `constants.NAME`: the constants of the study;
 - filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
-- `{% call table("NAME") %}caption{% endcall %}` and `{% call figure("NAME") %}caption{% endcall %}`.
+- `{% call table("NAME") %}`: the table's rows in Markdown, then its caption, `{% endcall %}`; the file tables/NAME.tex
+  gets the same cells;
+- `{% call figure("NAME") %}caption{% endcall %}`, `{% call details("Summary") %}what is folded{% endcall %}`;
+- `link("NAME", "text")`: a link to the page of another question, or the text alone where there is no such page.
 
 An undefined name is an error, and so is a number that no filter has formatted. Texts are escaped.
 """
 
+import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,45 +57,58 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a section in Markdown, with the tables and figures that it shows, in order."""
+    """Hold a section in Markdown, with the tables and figures that it shows, in order; `name` is its file's."""
 
+    name: str
     title: str
     answer: str
     body: str
     displays: tuple[Display, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
+
+@dataclass(frozen=True)
+class Place:
+    """Say where a page stands: in which `folder` below results/ ("" for none), in which `language`.
+
+    `questions` are the names of the pages that it may link to.
+    """
+
+    folder: str = ""
+    questions: Collection[str] = ()
+    language: str = ""
+
+    def to(self, path: str) -> str:
+        """Return the address of a file of results/."""
+        return path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.up + path
+
     @property
-    def anchor(self) -> str:
-        """Return the address that code hosts give the heading: lower case, hyphens for blanks, no punctuation."""
-        return anchor(self.title)
+    def up(self) -> str:
+        """Return the way back to results/."""
+        return "../" if self.folder else ""
 
 
-def anchor(heading: str) -> str:
-    """Return the address that code hosts give a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def render(section: Section, labels: Mapping[str, str]) -> Page:
+def render(section: Section, labels: Mapping[str, str], place: Place | None = None) -> Page:
     """Render a section's page; `labels` maps names of activations to their labels."""
+    where = place or Place()
     displays: list[Display] = []
     pictures: list[Picture] = []
 
     def table(name: str, caller: Callable[[], str]) -> Markup:
-        displays.append(Display(name, one_line(caller()), section.shown[name]))
-        return Markup(f"\n\n{shown_table(displays[-1])}\n\n")
+        displays.append(Display(name, *split_table(name, caller())))
+        return Markup(f"\n\n{shown_table(displays[-1], where)}\n\n")
 
     def figure(name: str, caller: Callable[[], str]) -> Markup:
         pictures.append(Picture(name, one_line(caller()), section.figures[name]))
-        return Markup(f"\n\n![{name}](figures/{name}.png)\n\n*{pictures[-1].caption}*\n\n")
+        return Markup(f"\n\n![{name}]({where.to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
 
     text = (
-        environment(section.page.parent, labels)
-        .get_template(section.page.name)
+        environment(section.page.parent, labels, where)
+        .get_template(_template(section.page, where.language))
         .render(
             tables={name: rows_of(frame) for name, frame in section.tables.items()},
             judged=_judged(section),
-            shown=section.shown,
+            figures=section.figures,
             protocol=quantified(dict(section.protocol)),
             table=table,
             figure=figure,
@@ -99,7 +116,12 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
         )
     )
     title, answer, body = text.split(SEPARATOR)
-    return Page(one_line(title), one_line(answer), unwrapped(body), tuple(displays), tuple(pictures))
+    name = section.page.stem
+    return Page(name, one_line(title), one_line(answer), unwrapped(body), tuple(displays), tuple(pictures))
+
+
+def _template(page: Path, language: str) -> str:
+    return f"{page.stem}.{language}.md" if language else page.name
 
 
 def _judged(section: Section) -> Rows:
@@ -107,7 +129,7 @@ def _judged(section: Section) -> Rows:
     return Rows([row for row in rows_of(claims.table(section.judgements)) if (row.claim, row.part) in found])
 
 
-def environment(folder: Path, labels: Mapping[str, str]) -> jinja2.Environment:
+def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
     """Make the environment for the templates of a folder and of the report's own."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
@@ -118,9 +140,16 @@ def environment(folder: Path, labels: Mapping[str, str]) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update(FILTERS, code=code)
+    made.filters.update(FILTERS, code=code, formula=formula)
     made.filters.update(label_filters(labels))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
+    made.globals |= {"details": details, "up": Markup(place.up)}
+
+    def link(name: str, text: str) -> Markup:
+        page = f"questions/{name}.md"
+        return Markup("[{}]({})").format(escaped(text), place.to(page)) if name in place.questions else escaped(text)
+
+    made.globals["link"] = link
     return made
 
 
@@ -142,9 +171,44 @@ def code(text: str) -> Markup:
     return Markup("`{}`").format(Markup(" ".join(text.replace("`", "'").split())))
 
 
-def shown_table(display: Display) -> str:
+def formula(text: str) -> Markup:
+    """Show LaTeX mathematics, without dollar signs, as a formula."""
+    return Markup(formatting.markdown_formula(text))
+
+
+def details(summary: str, caller: Callable[[], str]) -> Markup:
+    """Fold a part of a page under its summary."""
+    return Markup(f"\n\n<details>\n<summary>{escaped(summary)}</summary>\n\n{caller()}\n\n</details>\n\n")
+
+
+def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
+    """Split the inside of a table's call into the caption and the cells, as plain texts.
+
+    The first row heads the columns. Raise ValueError for a row with another number of cells.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    header, *rows = [_cells(line) for line in lines if line.startswith("|")]
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"table {name!r}: a row has {len(row)} cells, its header {len(header)}: {row}")
+    frame = pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+    return one_line("\n".join(line for line in lines if not line.startswith("|"))), frame
+
+
+def _cells(line: str) -> list[str]:
+    """Return a Markdown row's cells as plain texts; a formula stays one."""
+    found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
+    return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else _plain(cell) for cell in found]
+
+
+def _plain(cell: str) -> str:
+    return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
+
+
+def shown_table(display: Display, place: Place) -> str:
     """Show a table in Markdown, its caption below it with a link to the LaTeX file."""
-    return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}](tables/{display.name}.tex))"
+    address = place.to(f"tables/{display.name}.tex")
+    return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
 
 
 def one_line(text: str) -> str:

@@ -31,18 +31,18 @@ class Section:
     """Hold the findings of one question.
 
     `page` is the template of the text (study/report/rendering.py says what it may use). `tables` are written as CSV,
-    joined with other sections' tables of the same name. `shown` are tables of ready-made texts, for people, and
-    `figures` are pictures, both by the name of their file. `protocol` holds settings, never a measurement. `judgements`
-    say what the records mean for published claims. A section that `leads` opens the report.
+    joined with other sections' tables of the same name. `figures` are pictures by the name of their file. `protocol`
+    holds settings, never a measurement. `judgements` say what the records mean for published claims. A section that
+    `leads` opens the report. One that `is_appendix` is listed after all questions.
     """
 
     page: Path
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Mapping[str, Drawing] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     judgements: Sequence[Judgement] = ()
     leads: bool = False
+    is_appendix: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from study.report.rendering import PAGES, anchor
+from study.report.rendering import PAGES
+
+
+def anchor(heading: str) -> str:
+    """Return the address that code hosts give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def html(markdown: str) -> str:

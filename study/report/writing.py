@@ -7,12 +7,11 @@ from study.records.files import FolderError, prepare_folder, write_atomically
 from study.report import columns, formatting, pictures, webpage
 from study.report.page import Report
 
-FOLDERS = ("tables", "figures")
-FILES = ("README.md", "report.html")  # pages
+WHOLE = ("tables", "figures", "questions")  # folders that a report replaces
 
 
 def write(folder: Path, report: Report) -> None:
-    """Write tables/, figures/, README.md and report.html, in place of an earlier report.
+    """Write the report's pages, tables/ and figures/, in place of an earlier report.
 
     Everything is first written to a subfolder. Renames then put it in place of the old report.
     """
@@ -27,36 +26,42 @@ def write(folder: Path, report: Report) -> None:
 def _write_beside(folder: Path, report: Report) -> None:
     fresh = folder / ".fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    tables, figures = (fresh / part for part in FOLDERS)
-    for part in (tables, figures):
-        part.mkdir(parents=True)
-    for name, frame in report.tables.items():
-        write_atomically(tables / f"{name}.csv", formatting.csv(frame))
-    listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
-    write_atomically(tables / "COLUMNS.md", listed.encode())
-    for display in (display for page in report.pages for display in page.displays):
-        about = f"{display.name}: {display.caption}"
-        write_atomically(tables / f"{display.name}.md", f"{formatting.markdown(display.frame)}\n".encode())
-        write_atomically(tables / f"{display.name}.tex", formatting.latex(display.frame, about).encode())
+    for part in WHOLE:
+        (fresh / part).mkdir(parents=True)
+    for name, content in _tables(report).items():
+        write_atomically(fresh / "tables" / name, content)
     drawings = {picture.name: picture.drawing for page in report.pages for picture in page.pictures}
     files = pictures.files_of(drawings, folder)
     for name, content in files.items():
-        write_atomically(figures / name, content)
+        write_atomically(fresh / "figures" / name, content)
     write_atomically(fresh / pictures.NOTE, pictures.note(drawings, files))
-    for name, text in zip(FILES, (report.markdown, webpage.html(report.markdown)), strict=True):
-        write_atomically(fresh / name, text.encode())
+    for path, text in report.files.items():
+        write_atomically(fresh / path, text.encode())
+    write_atomically(fresh / "report.html", webpage.html(report.opening).encode())
+
+
+def _tables(report: Report) -> dict[str, bytes]:
+    """Return the files of tables/: every table as CSV, what their columns hold, and the tables shown, in two forms."""
+    listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
+    files = {f"{name}.csv": formatting.csv(frame) for name, frame in report.tables.items()}
+    files["COLUMNS.md"] = listed.encode()
+    for display in (display for page in report.pages for display in page.displays):
+        about = f"{display.name}: {display.caption}"
+        files[f"{display.name}.md"] = f"{formatting.markdown(display.frame)}\n".encode()
+        files[f"{display.name}.tex"] = formatting.latex(display.frame, about).encode()
+    return files
 
 
 def _exchange(folder: Path) -> None:
-    """Replace the old report by the files in .fresh."""
+    """Replace the old report by what is in .fresh."""
     fresh, old = folder / ".fresh", folder / ".old"
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()
-    for part in FOLDERS:
+    for part in WHOLE:
         if (folder / part).exists():
             (folder / part).replace(old / part)
         (fresh / part).replace(folder / part)
-    for name in (*FILES, pictures.NOTE):
-        (fresh / name).replace(folder / name)
+    for path in sorted(fresh.iterdir()):
+        path.replace(folder / path.name)
     shutil.rmtree(old)
     shutil.rmtree(fresh)
