@@ -15,14 +15,13 @@ from study.analysis.decision import Source
 from study.constants import REFERENCE_ACTIVATION, STABLE
 from study.figures.style import Style
 from study.plan import Plan
-from study.report import cells, formatting
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # whose comparison decides: the first that was run
 FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")
-OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+OPTIMIZERS = ("adam", "sgd")
 BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 REMAINS = 0.05  # share of the resamples from which an unstable headline names an activation
 
@@ -79,7 +78,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
     tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
-    return Section(PAGE, tables, {NAME: _shown(table, style)}, protocol={"optimizers": OPTIMIZERS}, leads=True)
+    return Section(PAGE, tables, leads=True)
 
 
 def _savings(table: pd.DataFrame) -> dict[str, float]:
@@ -129,42 +128,3 @@ def _with_choice(
         noise_finding=table["activation"].map(noisy["finding"]),
         **{f"{name}_apart": decision.apart(table, first, name) if first else "" for name in columns},
     )
-
-
-def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
-    is_tuned = table["tuned"].notna().any()
-    accuracy, n = ("tuned", "tuned_n") if is_tuned else ("accuracy", "accuracy_n")
-    which = f"accuracy {'at the lowest validation loss, own' if is_tuned else 'of the last weights, one'} rate"
-    rows = []
-    for row in table.to_dict("records"):
-        shown = {
-            "Activation": style.labels[row["activation"]],
-            which: formatting.interval(row[accuracy], row[f"{accuracy}_low"], row[f"{accuracy}_high"], 100),
-            "n": _number(row[n], 0),
-            f"against {style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)}, points": _difference(row),
-            **{f"trains at, {label}": _depth(row, f"depth_{name}") for name, label in OPTIMIZERS.items()},
-            "under noise": formatting.interval(row["noise"], row["noise_low"], row["noise_high"], 100),
-            "dead units": formatting.interval(row["dead"], row["dead_low"], row["dead_high"], 100),
-            "ms a step": _number(row["step_ms"], 2),
-        }
-        rows.append(shown)
-    return pd.DataFrame(rows)
-
-
-def _difference(row: Mapping[str, float]) -> str:
-    if row["difference"] != row["difference"]:
-        return formatting.DASH
-    bounds = (row["difference"], row["difference_low"], row["difference_high"])
-    return f"{formatting.interval(*bounds, 100, signed=True)} {row['finding']}"
-
-
-def _depth(row: Mapping[str, float], column: str) -> str:
-    """Show the deepest network that trained: median (least to most)."""
-    if row[column] != row[column]:
-        return formatting.DASH
-    ends = {key: row[f"{column}_{key}"] for key in ("low", "high", "deepest", "next_depth")}
-    return cells.reached_depth({"median": row[column]} | ends)
-
-
-def _number(value: float, digits: int) -> str:
-    return formatting.DASH if value != value else f"{value:.{digits}f}"

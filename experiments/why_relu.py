@@ -10,7 +10,6 @@ import pandas as pd
 from study import figures
 from study.figures.style import Style
 from study.plan import Plan
-from study.report import formatting
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -43,7 +42,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "why_tuned": tuned[["activation", "tuned_accuracy_mean"]],
         "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")],
     }
-    return Section(PAGE, found, {NAME: _shown(table, style)}, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH})
+    return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, leads=True)
 
 
 def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
@@ -66,19 +65,3 @@ def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
     norms = wide.set_index(["activation", "layer"])["norm"].unstack()  # noqa: PD010 - one value a cell
     share = (norms[1] / norms[depth]).rename("share_of_error").reset_index()
     return share.assign(depth=depth)[["activation", "depth", "share_of_error"]]
-
-
-def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the pair alone: a row for each depth."""
-    rows = []
-    for depth, part in table[table["activation"].isin(PAIR)].groupby("depth"):
-        row = {"Hidden layers": f"{depth} (the article)" if depth == ARTICLE_DEPTH else f"{depth}"}
-        of_name = part.set_index("activation")
-        for name in PAIR:
-            if name in of_name.index:
-                row[f"error that reaches layer 1, {style.labels[name]}"] = f"{of_name.loc[name, 'share_of_error']:.2g}"
-        for name in PAIR:
-            if name in of_name.index:
-                row[f"accuracy, {style.labels[name]}"] = formatting.percent(float(of_name.loc[name, "mean"]), 1)
-        rows.append(row)
-    return pd.DataFrame(rows)

@@ -1,26 +1,22 @@
-"""Copy the verdict of results/README.md into README.md, between its answer marks: results change, and the README says
-what they say.
+"""Copy the answer of results/README.md into README.md, between its answer marks, so that the README says what they say.
 
     python tools/readme.py
 """
 
-import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADING = "## Verdict\n"
 MARKS = "<!-- answer -->\n", "<!-- /answer -->\n"
 
 
 def answer(report: str) -> str:
-    """Return the verdict's recommendation, table and caption, and the first figure, with links from the README."""
-    if HEADING not in report:
-        raise SystemExit("results/README.md has no verdict yet: make all")
-    recommendation, table, caption = report.split(HEADING)[1].strip().split("\n\n")[:3]
-    figure = re.search(r"!\[[^\]]*\]\(figures/tuned\.png\)", report)
-    shown = [figure.group().replace("](", "](results/")] if figure else []
-    return "\n\n".join([recommendation, table, caption.replace("](tables/", "](results/tables/"), *shown]) + "\n"
+    """Return the report's headline, table, picture and three bullets, with links from the README."""
+    headline, rest = report.removeprefix("# ").split("\n", 1)
+    shown = rest.split("<details>")[0].split("\n\n", 2)[-1].strip()  # without the question, which the README opens with
+    for folder in ("tables", "figures", "questions"):
+        shown = shown.replace(f"]({folder}/", f"](results/{folder}/")
+    return f"**{headline}**\n\n{shown}\n"
 
 
 def with_answer(readme: str, report: str) -> str:

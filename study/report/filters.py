@@ -86,10 +86,23 @@ def reached(row: Row, prefix: str = "") -> str:
     The numbers are in a `row` of trainable_depth, or are in the columns `prefix`, `prefix`_low, `prefix`_high,
     `prefix`_deepest and `prefix`_next_depth.
     """
+    if row[prefix or "median"] != row[prefix or "median"]:
+        return formatting.DASH
     columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest", "next_depth")}
     return cells.reached_depth(
         {key: checked(row[name]) for key, name in ({"median": prefix or "median"} | columns).items()}
     )
+
+
+def deepest(row: Row, prefix: str) -> str:
+    """Show the median depth alone of what `reached` shows."""
+    median = checked(row[prefix])
+    return formatting.DASH if median != median else f"{'≥ ' * (median >= row[f'{prefix}_deepest'])}{median:g}"
+
+
+def relative(value: object) -> str:
+    """Show a ratio as a change in percent, such as +7% of 1.07."""
+    return f"{formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)}%"
 
 
 def listed(texts: Iterable[str], last: str = ", ") -> str:
@@ -110,6 +123,8 @@ FILTERS: dict[str, Callable[..., str]] = {
     "in_words": in_words,
     "span": span,
     "reached": reached,
+    "deepest": deepest,
+    "relative": relative,
     "listed": listed,
 }
 
@@ -123,7 +138,8 @@ def label_filters(labels: Mapping[str, str]) -> dict[str, Callable[..., str]]:
     def label(name: str) -> str:
         return labels.get(name, name)
 
-    def names(rows: Iterable[Any], last: str = ", ") -> str:
-        return listed(dict.fromkeys(label(row if isinstance(row, str) else row.activation) for row in rows), last)
+    def names(rows: Iterable[Any], last: str = ", ", most: int = 6) -> str:
+        found = list(dict.fromkeys(label(row if isinstance(row, str) else row.activation) for row in rows))
+        return listed(found if len(found) <= most else [*found[: most - 1], f"{len(found) - most + 1} others"], last)
 
     return {"label": label, "names": names}
