@@ -40,6 +40,12 @@ def significant(value: object, digits: int = 3, scale: float = 1, toward: Toward
     return formatting.significant(checked(value), digits, scale, toward)
 
 
+def unit(value: object, name: str, digits: int = 2) -> str:
+    """Show a number with its unit, or a dash if it is not finite."""
+    shown = formatting.number(checked(value), digits)
+    return shown if shown == formatting.DASH else f"{shown} {name}"
+
+
 def whole(value: object) -> str:
     """Show a count, with commas between thousands from 10,000 on."""
     rounded = round(checked(value))
@@ -116,6 +122,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "points": points,
     "number": number,
     "significant": significant,
+    "unit": unit,
     "whole": whole,
     "interval": interval,
     "bound": bound,

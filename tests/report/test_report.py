@@ -22,10 +22,8 @@ from study.figures.drawing import Drawing
 from study.records.files import FolderError
 from study.records.store import Store
 from study.report import pictures, writing
-from study.report.formatting import Formula
 from study.report.page import Report, compose
 from study.report.section import Section
-from study.report.webpage import html
 
 MAKING = {
     "command": "make all",
@@ -38,15 +36,18 @@ MAKING = {
     "data_checksums": ["0123"],
 }
 ENDLESS = 500  # more steps than writing a report takes
-CLAIMS_FILES = [
-    "tables/claims.csv",
+APPENDICES = ("words", "editions", "making")
+ALWAYS = [
+    "README.md", "report.html", "tables/COLUMNS.md", "tables/claims.csv",
     *(f"tables/claims{part}.{kind}" for part in ("", "_parts") for kind in ("md", "tex")),
-]
+    *(f"questions/{name}.md" for name in ("claims", *APPENDICES)),
+]  # fmt: skip
 
 
 def render(sections: Sequence[Section], missing: Sequence[str] = ()) -> str:
-    """The report as Markdown."""
-    return compose(sections, MAKING, missing, {"relu": "ReLU"}).markdown
+    """All pages of the report in Markdown, README.md first."""
+    files = compose(sections, MAKING, missing, {"relu": "ReLU"}).files
+    return "\n".join(files.values())
 
 
 def write(folder: Path, sections: Sequence[Section]) -> None:
@@ -78,19 +79,16 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_the_report_is_two_pages_tables_and_figures(tmp_path: Path) -> None:
-    """README.md and report.html, one CSV a table, what is shown of it as Markdown and LaTeX, an SVG and a PNG a
-    picture, the claims, what the columns hold, and nothing else; written again, the same to the byte."""
+def test_the_report_is_pages_tables_and_figures(tmp_path: Path) -> None:
+    """README.md, report.html, a page a question; one CSV a table, what is shown of it as Markdown and LaTeX, an SVG and
+    a PNG a picture, the claims, what the columns hold, and nothing else; written again, the same to the byte."""
     write(tmp_path, [section()])
     files = tree(tmp_path)
-    shown = ["tables/Title_shown.md", "tables/Title_shown.tex"]
+    shown = ["tables/Title_shown.md", "tables/Title_shown.tex", "tables/accuracy.csv", "questions/plain.md"]
     figures = ["figures/Title_picture.png", "figures/Title_picture.svg"]
-    expected = ["README.md", "report.html", *figures, "tables/accuracy.csv", "tables/COLUMNS.md"]
-    expected += [*shown, *CLAIMS_FILES]
-    assert sorted(files) == sorted(expected)
-    assert files["tables/Title_shown.md"].decode() in files["README.md"].decode()
+    assert sorted(files) == sorted([*ALWAYS, *shown, *figures])
+    assert files["tables/Title_shown.md"].decode() in files["questions/plain.md"].decode()
     assert files["tables/accuracy.csv"] == b"experiment,value\nTitle,1.5\n"
-    assert files["README.md"] == render([section()]).encode()
     write(tmp_path, [section()])
     assert tree(tmp_path) == files
 
@@ -109,10 +107,9 @@ def test_what_the_old_report_had_and_the_new_one_lacks_is_gone(tmp_path: Path) -
     (tmp_path / "notes.txt").write_text("mine")
     write(tmp_path, [section("One", "first")])
     write(tmp_path, [section("Two", "second")])
-    kept = ["README.md", "notes.txt", "runs/record.json"]
-    fresh = ["figures/Two_picture.png", "figures/Two_picture.svg", "report.html", "tables/second.csv"]
-    shown = ["tables/Two_shown.md", "tables/Two_shown.tex", "tables/COLUMNS.md", *CLAIMS_FILES]
-    assert sorted(tree(tmp_path)) == sorted([*kept, *fresh, *shown])
+    fresh = ["figures/Two_picture.png", "figures/Two_picture.svg", "tables/second.csv", "questions/plain.md"]
+    shown = ["tables/Two_shown.md", "tables/Two_shown.tex"]
+    assert sorted(tree(tmp_path)) == sorted([*ALWAYS, "notes.txt", "runs/record.json", *fresh, *shown])
 
 
 def stopped(tmp_path: Path, is_kill: bool) -> Iterator[tuple[Path, str]]:
@@ -135,7 +132,7 @@ def stopped(tmp_path: Path, is_kill: bool) -> Iterator[tuple[Path, str]]:
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["full", "killed"])
 def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path, is_kill: bool) -> None:
-    """For every step N of writing: each of both pages, tables/ and figures/ is the old one or the new one, never a mix.
+    """For every step N of writing: each page and each folder is the old one or the new one, never a mix.
 
     Until the last renames all of it is the old one. A kill between two renames that exchange a folder leaves the old
     folder beside, whole, in .old. Afterwards a report can be written, and nothing of the accident is left.
@@ -148,7 +145,7 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
         assert is_kill or str(folder) in message
         shown = {name: content for name, content in tree(folder).items() if not name.startswith(".")}
         mixed += shown not in (old, new)
-        for part in ("README.md", "report.html", "tables", "figures"):
+        for part in ("README.md", "report.html", "tables", "figures", "questions"):
             aside = tree(folder / ".old") if (folder / ".old").exists() else {}
             there, spare, *whole = (
                 {name: content for name, content in files.items() if name.startswith(part)}
@@ -157,14 +154,14 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
             assert there in whole or (there == {} and spare in whole)
         writing.write(folder, titled("New"))
         assert tree(folder) == new
-    assert mixed <= 5, "between the first and the last of six renames, and nowhere else"
+    assert mixed <= 8, "between the first and the last of the renames, and nowhere else"
 
 
 def test_failed_runs_are_told_before_the_numbers() -> None:
     """Each failure is a line near the top, its text shown literally; without failures there is no such list."""
     failed = ["run 1 crashed: <script>alert(1)</script>", "activation '*x*' was refused: it [returns](http://x) $NaN$"]
     page = MarkdownIt("commonmark", {"html": True}).render(render([section()], failed))
-    top, _ = page.split("<h2>Contents")
+    top, _ = page.split("<h2>The questions")
     for literal in ("&lt;script&gt;alert(1)&lt;/script&gt;", "it [returns](http://x) $NaN$", "'*x*'"):
         assert literal in top
     assert "<script" not in page
@@ -175,24 +172,27 @@ def leading() -> Section:
     return plain("Verdict", "Use this one.", ["By this rule."], leads=True)
 
 
-def test_the_verdict_comes_first_then_the_answers_then_the_claims() -> None:
-    """After the question what leads, whole; then the contents with every other answer; the claims; the sections."""
-    text = render([section("One"), leading(), section("Two", number=2.5)])
-    parts = ("By this rule", "answer is 1.5", "answer is 2.5", "## Published claims", "## One", "## Two")
-    places = [text.index(part) for part in ("Which activation", "## Verdict", "Use this one", *parts)]
+def test_what_leads_comes_first_then_a_line_a_question() -> None:
+    """The headline is the first leading answer. A leading body stands in README.md alone, a question's in its page."""
+    report = compose([section("One"), leading()], MAKING, [], {"relu": "ReLU"})
+    readme = report.files["README.md"]
+    assert readme.startswith("# Use this one.\n")
+    lines = ("By this rule.", "- [One](questions/plain.md): The answer is 1.5.", "- [Published claims](questions/claims.md)")
+    places = [readme.index(line) for line in lines]
     assert places == sorted(places)
-    assert text.count("Use this one.") == text.count("answer is 1.5.") == 1
+    assert "A paragraph." not in readme
+    assert "A paragraph." in report.files["questions/plain.md"]
+    assert report.opening.startswith("# Use this one.")
+    assert "questions/plain.md" not in report.opening
 
 
-def test_the_contents_lead_to_every_section() -> None:
-    """Each link of the contents is the address of a heading, by code hosts' rule, and every later heading has one."""
-    text = render([section("Depth: where it stops, and why"), leading(), section("Two")])
-    links = re.findall(r"^- \[(.*?)\]\(#(.*?)\)", text, re.MULTILINE)
-    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert [title for title, _ in links] == headings[headings.index("Published claims") :]
-    assert ("Depth: where it stops, and why", "depth-where-it-stops-and-why") in links
-    ids = dict(Elements(html(render([section("Depth: where it stops, and why"), section("Two")]))).ids)
-    assert {anchor for _, anchor in links} <= ids.keys()
+def test_every_link_between_pages_leads_somewhere(tmp_path: Path) -> None:
+    """From README.md and from every question's page, to pages, figures, tables and their folders."""
+    write(tmp_path, [section("One"), leading()])
+    pages = [tmp_path / "README.md", *(tmp_path / "questions").iterdir()]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+    assert len(links) > 10
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
 def test_the_claims_are_all_there(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
     promised = ["claim", "source", "protocol", "expected", "measured", "ci_low", "ci_high", "verdict"]
     assert set(promised) <= set(table.columns)
     assert len(table) == sum(len(claim.parts) for claim in claims.CLAIMS.values())
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "questions" / "claims.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| P6") and "PyTorch's default" in line)
     told = "reproduced (scaled down) | 5 epochs only; on a train |"
     assert row.endswith(rf"| at most 0.2 | 0.110 \[0.100, 0.120\] | 5 | {told}")
@@ -218,46 +218,14 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;\" onload='x'"
 
 
-def test_the_page_shows_any_text_literally() -> None:
-    """Cells, columns, formulas and raw HTML in a paragraph: the text itself, and no element of its making."""
-    frame = pd.DataFrame({HOSTILE: [HOSTILE], "formula": [Formula(HOSTILE)]})
-    hostile = plain("One", HOSTILE, [HOSTILE], HOSTILE, shown={"one": frame})
-    page = Elements(html(render([hostile], [HOSTILE])))
-    tags = {tag for tag, _ in page.found}
-    assert not tags & {"script", "img", "iframe", "link", "object"}
+def test_the_pages_show_any_text_literally() -> None:
+    """Cells, columns, captions, answers, failures and formulas: the text itself, and no element of its making."""
+    frame = pd.DataFrame({HOSTILE: [HOSTILE]})
+    hostile = plain(HOSTILE, HOSTILE, [HOSTILE], HOSTILE, shown={"one": frame})
+    page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(render([hostile], [HOSTILE])))
+    assert not {tag for tag, _ in page.found} & {"script", "img", "iframe", "link", "object"}
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
-    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 7
-
-
-def test_html_in_the_markdown_is_text() -> None:
-    """The page trusts no template: elements that stand in the Markdown itself, unescaped, become text."""
-    page = Elements(html(f"# One\n\na {HOSTILE}\n\n{HOSTILE}\n\n- {HOSTILE}\n"))
-    written = Elements(html("# One\n\na x\n\nx\n\n- x\n"))
-    assert page.found == written.found
-    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 3
-
-
-def test_the_page_asks_for_nothing_but_its_own_figures() -> None:
-    """No script, and no address outside the folder; a javascript: link in a paragraph is no link."""
-    found = render([plain("One", texts=["text"], figures={"one": Drawing(Figure)})])
-    page = Elements(html(found.replace("text\n", "[x](javascript:alert(1)) $`a<b`$\n", 1)))
-    addresses = {
-        str(attributes[name]) for _, attributes in page.found for name in ("src", "href") if name in attributes
-    }
-    assert {address for address in addresses if not address.startswith("#")} == {
-        "figures/one.png", "figures/one.svg", "tables", "figures", "report.html", "tables/claims.tex",
-        "tables/claims_parts.tex", "tables/COLUMNS.md",
-    }  # fmt: skip
-    assert "a<b" in page.text
-    assert "$" not in page.text.split("One")[-1]
-
-
-def test_both_pages_hold_the_same_numbers() -> None:
-    """Every number of the Markdown report is on the page, as often."""
-    text = render([section("One"), leading(), section("Two", number=2.5)])
-    number = r"\d+\.\d+"
-    page = Elements(html(text).split("<body>")[1])
-    assert sorted(re.findall(number, page.text)) == sorted(re.findall(number, text))
+    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 9
 
 
 def test_how_it_was_made_quotes_the_records() -> None:

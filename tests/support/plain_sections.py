@@ -1,8 +1,10 @@
 """Sections on a plain page, for tests of what becomes of any section."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from study.report.section import Section
 
@@ -10,8 +12,16 @@ PAGE = Path(__file__).with_name("pages") / "plain.md"
 
 
 def plain(
-    title: str, answer: str = "", texts: Sequence[str] = ("A paragraph.",), caption: str = "It shows.", **parts: Any
+    title: str,
+    answer: str = "",
+    texts: Sequence[str] = ("A paragraph.",),
+    caption: str = "It shows.",
+    shown: Mapping[str, pd.DataFrame] | None = None,
+    **parts: Any,
 ) -> Section:
-    """A section that shows these texts, then its `shown` tables and its `figures`."""
-    protocol = {"title": title, "answer": answer, "texts": texts, "caption": caption}
-    return Section(PAGE, protocol={**protocol, "figures": list(parts.get("figures", ()))}, **parts)
+    """A section that shows these texts, then the tables of texts `shown`, and its `figures`."""
+    cells = {
+        name: {"columns": list(frame), "rows": frame.to_numpy().tolist()} for name, frame in (shown or {}).items()
+    }
+    protocol = {"title": title, "answer": answer, "texts": texts, "caption": caption, "shown": cells}
+    return Section(PAGE, protocol=protocol, **parts)
