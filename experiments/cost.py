@@ -5,7 +5,6 @@ It asks for no runs: the activations are timed once all runs are done, alone on 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,7 +16,6 @@ from study.constants import REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import used_by
-from study.report.formatting import DASH, interval, number, percent
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -52,7 +50,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.sizes(timings)[0])]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
-    return Section(PAGE, tables, _shown(cost, style), drawn, protocol, _judgements(small, names, cpu))
+    return Section(PAGE, tables, drawn, protocol, _judgements(small, names, cpu))
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
@@ -65,70 +63,6 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
         for table in (used_by(found["runs"], baseline.NAME), history[history["experiment"] == baseline.NAME])
     )
     return analysis.training(runs, history, cost, updates) if len(runs) else None
-
-
-def _shown(cost: pd.DataFrame, style: Style) -> dict[str, pd.DataFrame]:
-    shown = {"cost_time": _shown_time(cost, style), "cost_memory": _shown_memory(cost, style)}
-    return shown if "reached" not in cost else {**shown, "cost_training": _shown_training(cost, style)}
-
-
-def _shown_time(cost: pd.DataFrame, style: Style) -> pd.DataFrame:
-    kinds = {
-        "forward_ns": "forward, ns",
-        "forward_backward_ns": "and backward, ns",
-        "large_forward_backward_ns": "the same, large tensor, ns",
-        "step_ms": "step, ms",
-    }
-    rows = []
-    for row in cost.to_dict("records"):
-        reference = style.labels[row["ratio_to"]]
-        rows.append(
-            {
-                "Activation": style.labels[row["activation"]],
-                **{title: _median(row, kind) for kind, title in kinds.items()},
-                f"element, times {reference}": _interval(row, "forward_backward_ratio", "forward_backward"),
-                f"step, times {reference}": _interval(row, "step_ratio", "step"),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _median(row: Mapping[str, Any], column: str) -> str:
-    if row[column] != row[column]:
-        return DASH
-    q1, q3 = number(row[f"{column}_q1"], toward="down"), number(row[f"{column}_q3"], toward="up")
-    return f"{row[column]:.2f} ({q1}, {q3})"
-
-
-def _interval(row: Mapping[str, Any], column: str, prefix: str) -> str:
-    return interval(row[column], row[f"{prefix}_low"], row[f"{prefix}_high"])
-
-
-def _shown_memory(cost: pd.DataFrame, style: Style) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "own output": f"{row['output_bytes']:g}",
-            "other tensors": f"{row['other_bytes']:g}",
-        }
-        for row in cost.to_dict("records")
-    )
-
-
-def _shown_training(cost: pd.DataFrame, style: Style) -> pd.DataFrame:
-    columns = {
-        "seconds_to_level": f"s to {percent(analysis.LEVEL_TO_REACH, 0)}",
-        "training_seconds": "s in all",
-        "points_per_second": "points per s",
-    }
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "reached": f"{row['reached']:.0f} of {row['runs']:.0f}",
-            **{title: _interval(row, column, column) for column, title in columns.items()},
-        }
-        for row in cost.dropna(subset=["runs"]).to_dict("records")
-    )
 
 
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:

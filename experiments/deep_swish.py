@@ -19,7 +19,6 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
-from study.report import formatting
 from study.report.section import Section
 from study.settings import Settings
 
@@ -52,11 +51,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
-    shown = {"deep_swish": _shown(table, style)}
     protocol = selection.shared(records)
     arms = dict(zip(("activation", "other"), ACTIVATIONS, strict=True))
     drawn = {"deep_swish": figures.training_curves(history, style)}
-    return Section(PAGE, found, shown, drawn, protocol | arms, _judgements(runs, protocol))
+    return Section(PAGE, found, drawn, protocol | arms, _judgements(runs, protocol))
 
 
 def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
@@ -71,15 +69,3 @@ def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgeme
         judge("P3", "trains", proportion_interval(apart, len(trained)), remark),
         judge("P3", "difference", paired_arms.difference(first, second), remark),
     ]
-
-
-def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = [
-        {
-            "Activation": style.labels[row["activation"]],
-            "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-            "trained": f"{row['n_trained']} of {row['n'] + row['missing']}",
-        }
-        for row in table.to_dict("records")
-    ]
-    return pd.DataFrame(rows)

@@ -19,8 +19,6 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import history_frame, measures_frame
 from study.records.store import Record
-from study.report import formatting
-from study.report.cells import crossed
 from study.report.section import Section
 from study.settings import Settings
 
@@ -54,11 +52,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     per_run = _per_run(records, history)
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
     found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
-    shown = {"elu_paper": _shown(summary, style)}
     drawn = {"elu_paper": figures.training_curves(history, style)}
     protocol = {**selection.shared(records), "activations": ACTIVATIONS, "losses": LOSSES, "published": EPOCHS}
     judged = _judgements(per_run, fewer_epochs(protocol["epochs"], EPOCHS))
-    return Section(PAGE, found, shown, drawn, protocol, judged)
+    return Section(PAGE, found, drawn, protocol, judged)
 
 
 def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
@@ -92,14 +89,3 @@ def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
         remark = f"{lost} runs did not reach it" if lost and part in LOSSES else ""
         found.append(judge("P4", str(part), paired_arms.ratio(first, second), remark, shorter))
     return found
-
-
-def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
-    titles = {"mean": "absolute mean", "final_loss": "final loss"}
-    titles |= {part: f"epochs to {loss:g}" for part, loss in LOSSES.items()}
-    cells = []
-    for row in summary.to_dict("records"):
-        shown = formatting.interval(row["mean"], row["ci_low"], row["ci_high"])
-        lost = f" (n = {row['n']})" if row["missing"] else ""
-        cells.append((style.labels[row["activation"]], titles[row["quantity"]], shown + lost))
-    return crossed(cells, "Activation")

@@ -102,7 +102,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "published": EPOCHS,
         "figures": names,
     }
-    return Section(PAGE, found, {"gelu_paper": _shown(found["gelu_paper"], style)}, drawn, protocol, judged)
+    return Section(PAGE, found, drawn, protocol, judged)
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
@@ -141,17 +141,3 @@ def _judgements(losses: pd.DataFrame, shorter: str) -> list[Judgement]:
             if len(first) and len(second):
                 found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
     return found
-
-
-def _shown(summary: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = [
-        {
-            "Activation": style.labels[row["activation"]],
-            "dropout": f"{row['arm_dropout']:g}",
-            "rate": f"{row['learning_rate']:g}",
-            "n": row["n"],
-            "training loss": f"{row['median']:.4g} ({row['low']:.4g} to {row['high']:.4g})",
-        }
-        for row in summary.to_dict("records")
-    ]
-    return pd.DataFrame(rows)

@@ -18,7 +18,6 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
-from study.report import formatting
 from study.report.section import Section
 from study.settings import Settings
 
@@ -85,28 +84,19 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     final = [record for record in records if selection.asked(record)["seed"] >= first]
     tried = [record for record in records if record not in final]
     found = {"ninety_nine_trials": trials}
-    shown = {"ninety_nine_trials": _shown_trials(trials)}
     protocol = selection.shared(tried)
     if not final:
-        return Section(PAGE, found, shown, protocol=protocol)
+        return Section(PAGE, found, protocol=protocol)
     accuracy = mean_interval(runs_frame(final)["best_test_accuracy"].dropna(), is_share=True)
     history, chosen = history_frame(final), selection.shared(final)
     found["history"] = history.assign(experiment=NAME)
     found["ninety_nine"] = pd.DataFrame([{**{key: chosen[key] for key in KEYS}, **accuracy.columns()}])
     drawn = {"ninety_nine": figures.training_curves(history, style)}
     protocol |= {"final_epochs": chosen["epochs"]}
-    return Section(PAGE, found, shown, drawn, protocol, [_judgement(accuracy, chosen)])
+    return Section(PAGE, found, drawn, protocol, [_judgement(accuracy, chosen)])
 
 
 def _judgement(accuracy: Interval, chosen: Mapping[str, Any]) -> Judgement:
     layers = "-".join(map(str, chosen["width"]))
     remark = f"hidden layers {layers}, {chosen['epochs']} epochs; another search may find more"
     return judge("A5", "ninety_nine", accuracy, remark)
-
-
-def _shown_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    rows: dict[float, dict[str, str]] = {}
-    for row in trials.to_dict("records"):
-        cells = rows.setdefault(row["dropout"], {"Dropout": f"{row['dropout']:g}"})
-        cells[f"shift {row['shift']}"] = formatting.percent(row["mean"])
-    return pd.DataFrame(rows.values()).fillna(formatting.DASH)

@@ -14,7 +14,6 @@ from study.analysis.benchmark import Target, comparisons, contenders, exponents,
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import used_by
-from study.report import formatting as fmt
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -56,7 +55,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         return None
     content = document["content"]
     if content.get("format") != FORMAT:
-        return Section(PAGE, protocol={"is_outdated": True})
+        return Section(PAGE, protocol={"is_outdated": True}, is_appendix=True)
     growth = pd.DataFrame(content["growth"])
     bench, judged_targets = contest(content), judgement(content)
     found = {
@@ -70,12 +69,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "bench": figures.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
         "growth": figures.growth(growth, found["growth_exponents"]),
     }
-    shown = {
-        "bench": _shown_contenders(bench),
-        "bench_targets": _shown_targets(judged_targets),
-        "growth_exponents": _shown_exponents(found["growth_exponents"]),
-    }
-    return Section(PAGE, found, shown, drawn, protocol(document))
+    return Section(PAGE, found, drawn, protocol(document), is_appendix=True)
 
 
 def protocol(document: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +85,7 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
         "missing": [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]],
         "first_target": targets(1)[0].text,
         "programs": PROGRAMS,
+        "contenders": CONTENDERS,
     }
 
 
@@ -130,57 +125,6 @@ def contest(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per contender, in the order of CONTENDERS, from `content`, the document of `make bench`."""
     table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
     return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
-
-
-def _shown_contenders(bench: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "Contender": CONTENDERS[row["contender"]],
-            "Threads": f"{row['threads'] * row['processes']}",
-            "Logged": row["measures"],
-            "Images a second": _spread(row["images_per_second"], row["lowest"], row["highest"], 0),
-            "Seconds an epoch": f"{row['seconds_per_epoch']:.3f}",
-            "Time over the products'": _number(row["over_floor"]),
-            "Speed over model.fit": _number(row["over_article"]),
-        }
-        for row in bench.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
-def _shown_targets(found: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "Comparison": row["comparison"],
-            "Ratio": _spread(row["ratio"], row["lowest"], row["highest"], 2),
-            "Target": f"{row['sense']} {row['target_ratio']:g}" if math.isfinite(row["target_ratio"]) else fmt.DASH,
-            "": {True: "met", False: "missed", None: ""}[row["met"]],
-        }
-        for row in found.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
-def _shown_exponents(fitted: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "Time of": f"{'compiling' if row['measure'] == 'compile' else 'runs'} against {row['quantity']}",
-            "Exponent": fmt.interval(row["exponent"], row["ci_low"], row["ci_high"]),
-            "Values": str(row["n_values"]),
-            "Measurements": str(row["n"]),
-        }
-        for row in fitted.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
-def _spread(middle: float, low: float, high: float, digits: int) -> str:
-    down, up = float(fmt.number(low, digits, toward="down")), float(fmt.number(high, digits, toward="up"))
-    return f"{middle:,.{digits}f} [{down:,.{digits}f}, {up:,.{digits}f}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else fmt.DASH
 
 
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
     share = share_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
     renamed = {"count": "n_trained", "share": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
-    return accuracy.merge(share.rename(columns=renamed).drop(columns="n"), on=keys)
+    return accuracy.merge(share.rename(columns=renamed | {"n": "runs"}), on=keys)
 
 
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
