@@ -1,6 +1,6 @@
 """Copy the answer of results/README.md into README.md, between its answer marks, so that the README says what they say.
 
-    python tools/readme.py
+python tools/readme.py
 """
 
 import sys

@@ -65,9 +65,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
         tables = {**joined([*found, claims_section(found)]), **runs}
-        section = cast(Conclusion, module).conclude(
-            _common_plan(main), Evidence(tables, documents, judgements), style
-        )
+        section = cast(Conclusion, module).conclude(_common_plan(main), Evidence(tables, documents, judgements), style)
         if section is not None:
             draft.sections[name] = section
     made = making(main, list(draft.used.values()))

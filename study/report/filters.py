@@ -65,14 +65,20 @@ def bound(value: object, digits: int = 2, scale: float = 1) -> str:
     return formatting.number(checked(value), digits, scale, toward="up")
 
 
-def in_words(value: object) -> str:
+POWERS = {
+    "en": ("about {}", {-3: "a thousandth", -6: "a millionth", -9: "a billionth"}),
+    "ja": ("約{}", {-3: "千分の一", -6: "百万分の一", -9: "十億分の一"}),
+}
+
+
+def in_words(value: object, language: str = "en") -> str:
     """Show a share to the nearest power of ten in words, as "about a millionth"; from 0.001 on in percent."""
     share = checked(value)
     if share >= 1e-3 or share <= 0:
         return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
     power = math.floor(math.log10(share) + 0.5)
-    names = {-3: "a thousandth", -6: "a millionth", -9: "a billionth"}
-    return f"about {names.get(power, f'10^{power}')}"
+    about, names = POWERS[language]
+    return about.format(names.get(power, f"10^{power}"))
 
 
 def count(rows: Iterable[object]) -> str:

@@ -13,7 +13,7 @@ from study.report.rendering import PAGES, Page, Place, environment, render, unwr
 from study.report.section import Section
 
 QUESTIONS = "questions"  # the folder of the questions' pages
-TRANSLATED: tuple[str, ...] = ()  # languages that the opening and the short answers exist in, besides English
+TRANSLATED = ("ja",)  # languages that the opening and the short answers exist in, besides English
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def claims_section(sections: Sequence[Section]) -> Section:
 def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
     """Return the report's tables by name; tables of one name are concatenated."""
     names = dict.fromkeys(name for section in sections for name in section.tables)
-    return {name: pd.concat([s.tables[name] for s in sections if name in s.tables], ignore_index=True) for name in names}
+    return {
+        name: pd.concat([s.tables[name] for s in sections if name in s.tables], ignore_index=True) for name in names
+    }
 
 
 def words(text: str) -> int:

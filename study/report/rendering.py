@@ -34,6 +34,7 @@ from study.report.quantities import Rows, quantified, rows_of
 from study.report.section import Section
 
 PAGES = Path(__file__).with_name("pages")
+JAPANESE = r"\u3000-\u9fff\uff00-\uffef"  # in a regular expression: characters that no blanks stand between
 SEPARATOR = "\f"  # between the blocks of page.md
 
 
@@ -212,8 +213,8 @@ def shown_table(display: Display, place: Place) -> str:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a paragraph."""
-    return " ".join(text.split())
+    """Join the lines of a paragraph by blanks, without those beside a Japanese character."""
+    return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=\S) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
 
 def unwrapped(text: str) -> str:
@@ -227,5 +228,5 @@ def _unwrapped_block(block: str) -> str:
     for line in block.splitlines():
         starts = line.lstrip().startswith(("|", "- ", "#", "<"))
         if line.strip():
-            lines = [*lines, line.strip()] if starts or not lines else [*lines[:-1], f"{lines[-1]} {line.strip()}"]
+            lines = [*lines, line.strip()] if starts or not lines else [*lines[:-1], one_line(f"{lines[-1]} {line}")]
     return "\n".join(lines)

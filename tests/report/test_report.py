@@ -177,7 +177,11 @@ def test_what_leads_comes_first_then_a_line_a_question() -> None:
     report = compose([section("One"), leading()], MAKING, [], {"relu": "ReLU"})
     readme = report.files["README.md"]
     assert readme.startswith("# Use this one.\n")
-    lines = ("By this rule.", "- [One](questions/plain.md): The answer is 1.5.", "- [Published claims](questions/claims.md)")
+    lines = (
+        "By this rule.",
+        "- [One](questions/plain.md): The answer is 1.5.",
+        "- [Published claims](questions/claims.md)",
+    )
     places = [readme.index(line) for line in lines]
     assert places == sorted(places)
     assert "A paragraph." not in readme
