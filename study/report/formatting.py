@@ -42,8 +42,9 @@ def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
     """Show `estimate [low, high]`, with as many decimals as the half width needs for two digits.
 
-    A `scale` of 100 shows percent or points, with two decimals at most. The bounds are rounded outward, so that the interval shown contains the one computed. Without a known width above 0,
-    show the estimate alone. Show a dash if the estimate is not finite.
+    A `scale` of 100 shows percent or points, with two decimals at most. The bounds are rounded outward, so that the
+    interval shown contains the one computed. Without a known width above 0, show the estimate alone. Show a dash if
+    the estimate is not finite.
     """
     if not math.isfinite(estimate):
         return DASH

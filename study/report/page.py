@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 from markupsafe import Markup
@@ -13,7 +13,7 @@ from study.report.rendering import PAGES, Page, Place, environment, render, unwr
 from study.report.section import Section
 
 QUESTIONS = "questions"  # the folder of the questions' pages
-TRANSLATED = ("ja",)  # languages that the opening and the short answers exist in, besides English
+LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japanese
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,16 @@ def compose(
     failed. `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
-    questions = [section.page.stem for section in sections if not section.leads]
-    readme = Place("", questions)
-    leading = [render(section, labels, readme) for section in sections if section.leads]
-    rest = [render(section, labels, Place(QUESTIONS, questions)) for section in sections if not section.leads]
-    appendix = {section.page.stem for section in sections if section.is_appendix}
-    files = {"README.md": _joined("report.md", readme, labels, leading, rest, appendix, missing)}
-    files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for page in rest}
-    opening = _joined("opening.md", readme, labels, leading, rest, appendix, missing)
-    for language in TRANSLATED:
-        place = replace(readme, language=language)
-        pages = {True: [], False: []}
-        for section in sections:
-            if _exists(section, language):
-                pages[section.leads].append(render(section, labels, place))
-        files[f"README.{language}.md"] = _joined(
-            f"report.{language}.md", place, labels, pages[True], pages[False], appendix, missing
-        )
-    return Report(files, (*leading, *rest), joined(sections), opening)
+    names = [section.page.stem for section in sections if not section.leads]
+    pages = [render(section, labels, Place("" if section.leads else QUESTIONS, names)) for section in sections]
+    files = {}
+    for language in LANGUAGES:
+        place = Place("", names, language)
+        own = pages if not language else _translated(sections, labels, place)
+        files[f"README{place.ending}"] = _joined("report", place, labels, own, sections, missing)
+    opening = _joined("opening", Place("", names), labels, pages, sections, missing)
+    files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for page in pages if page.name in names}
+    return Report(files, tuple(pages), joined(sections), opening)
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
@@ -67,30 +59,28 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
     ]
 
 
-def _exists(section: Section, language: str) -> bool:
-    return section.page.with_suffix(f".{language}.md").exists()
+def _translated(sections: Sequence[Section], labels: Mapping[str, str], place: Place) -> list[Page]:
+    """Render the sections whose page exists in the language of `place`."""
+    found = [section for section in sections if section.page.with_suffix(place.ending).exists()]
+    return [render(section, labels, place) for section in found]
 
 
 def _joined(
     template: str,
     place: Place,
     labels: Mapping[str, str],
-    leading: Sequence[Page],
-    rest: Sequence[Page],
-    appendix: set[str],
+    pages: Sequence[Page],
+    sections: Sequence[Section],
     missing: Sequence[str],
 ) -> str:
-    text = (
-        environment(PAGES, labels, place)
-        .get_template(template)
-        .render(
-            leading=[_marked_up(page) for page in leading],
-            following=[_marked_up(page) for page in rest if page.name not in appendix],
-            appendices=[_marked_up(page) for page in rest if page.name in appendix],
-            missing=missing,
-        )
-    )
-    return unwrapped(text) + "\n"
+    """Render a template that shows the leading pages whole and the others by their answers."""
+    kinds = {section.page.stem: "leading" if section.leads else "appendices" for section in sections}
+    kinds |= {section.page.stem: "following" for section in sections if not section.leads and not section.is_appendix}
+    shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
+    for page in pages:
+        shown[kinds[page.name]].append(_marked_up(page))
+    made = environment(PAGES, labels, place).get_template(template + place.ending)
+    return unwrapped(made.render(shown, missing=missing)) + "\n"
 
 
 def _question(page: Page, labels: Mapping[str, str]) -> str:
@@ -125,14 +115,18 @@ def claims_section(sections: Sequence[Section]) -> Section:
 
 def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
     """Return the report's tables by name; tables of one name are concatenated."""
-    names = dict.fromkeys(name for section in sections for name in section.tables)
-    return {
-        name: pd.concat([s.tables[name] for s in sections if name in s.tables], ignore_index=True) for name in names
-    }
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for section in sections:
+        for name, table in section.tables.items():
+            parts.setdefault(name, []).append(table)
+    return {name: pd.concat(found, ignore_index=True) for name, found in parts.items()}
 
 
 def words(text: str) -> int:
-    """Count the words of a text in Markdown as a reader does: links by their text, an interval as one word."""
+    """Count the words of a text in Markdown as a reader does: a link by its text, an estimate and its interval as one.
+
+    Only what holds a letter or a digit is a word.
+    """
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     plain = re.sub(r"\\\[[^\]]*\\\]", "", plain)
-    return len([word for word in plain.split() if re.search(r"\w", word)])
+    return sum(bool(re.search(r"\w", word)) for word in plain.split())

@@ -84,6 +84,11 @@ class Place:
         return path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.up + path
 
     @property
+    def ending(self) -> str:
+        """Return how the names of templates and pages in this language end."""
+        return f".{self.language}.md" if self.language else ".md"
+
+    @property
     def up(self) -> str:
         """Return the way back to results/."""
         return "../" if self.folder else ""
@@ -105,7 +110,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
 
     text = (
         environment(section.page.parent, labels, where)
-        .get_template(_template(section.page, where.language))
+        .get_template(section.page.stem + where.ending)
         .render(
             tables={name: rows_of(frame) for name, frame in section.tables.items()},
             judged=_judged(section),
@@ -119,10 +124,6 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
     title, answer, body = text.split(SEPARATOR)
     name = section.page.stem
     return Page(name, one_line(title), one_line(answer), unwrapped(body), tuple(displays), tuple(pictures))
-
-
-def _template(page: Path, language: str) -> str:
-    return f"{page.stem}.{language}.md" if language else page.name
 
 
 def _judged(section: Section) -> Rows:
