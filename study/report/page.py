@@ -39,15 +39,17 @@ def compose(
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = [section.page.stem for section in sections if not section.leads]
-    pages = [render(section, labels, Place("" if section.leads else QUESTIONS, names)) for section in sections]
+    made = [
+        (section, render(section, labels, Place("" if section.leads else QUESTIONS, names))) for section in sections
+    ]
     files = {}
     for language in LANGUAGES:
         place = Place("", names, language)
-        own = pages if not language else _translated(sections, labels, place)
-        files[f"README{place.ending}"] = _joined("report", place, labels, own, sections, missing)
-    opening = _joined("opening", Place("", names), labels, pages, sections, missing)
-    files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for page in pages if page.name in names}
-    return Report(files, tuple(pages), joined(sections), opening)
+        shown = _translated(sections, labels, place) if language else made
+        files[f"README{place.ending}"] = _joined("report", place, labels, shown, missing)
+    opening = _joined("opening", Place("", names), labels, made, missing)
+    files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for section, page in made if not section.leads}
+    return Report(files, tuple(page for _, page in made), joined(sections), opening)
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
@@ -59,28 +61,26 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
     ]
 
 
-def _translated(sections: Sequence[Section], labels: Mapping[str, str], place: Place) -> list[Page]:
+def _translated(sections: Sequence[Section], labels: Mapping[str, str], place: Place) -> list[tuple[Section, Page]]:
     """Render the sections whose page exists in the language of `place`."""
     found = [section for section in sections if section.page.with_suffix(place.ending).exists()]
-    return [render(section, labels, place) for section in found]
+    return [(section, render(section, labels, place)) for section in found]
 
 
 def _joined(
     template: str,
     place: Place,
     labels: Mapping[str, str],
-    pages: Sequence[Page],
-    sections: Sequence[Section],
+    made: Sequence[tuple[Section, Page]],
     missing: Sequence[str],
 ) -> str:
     """Render a template that shows the leading pages whole and the others by their answers."""
-    kinds = {section.page.stem: "leading" if section.leads else "appendices" for section in sections}
-    kinds |= {section.page.stem: "following" for section in sections if not section.leads and not section.is_appendix}
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
-    for page in pages:
-        shown[kinds[page.name]].append(_marked_up(page))
-    made = environment(PAGES, labels, place).get_template(template + place.ending)
-    return unwrapped(made.render(shown, missing=missing)) + "\n"
+    for section, page in made:
+        kind = "leading" if section.leads else "appendices" if section.is_appendix else "following"
+        shown[kind].append(_marked_up(page))
+    text = environment(PAGES, labels, place).get_template(template + place.ending).render(shown, missing=missing)
+    return unwrapped(text) + "\n"
 
 
 def _question(page: Page, labels: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ MAKING = {
 ENDLESS = 500  # more steps than writing a report takes
 APPENDICES = ("words", "editions", "making")
 ALWAYS = [
-    "README.md", "report.html", "tables/COLUMNS.md", "tables/claims.csv",
+    "README.md", "README.ja.md", "report.html", "tables/COLUMNS.md", "tables/claims.csv",
     *(f"tables/claims{part}.{kind}" for part in ("", "_parts") for kind in ("md", "tex")),
     *(f"questions/{name}.md" for name in ("claims", *APPENDICES)),
 ]  # fmt: skip
@@ -229,7 +229,7 @@ def test_the_pages_show_any_text_literally() -> None:
     page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(render([hostile], [HOSTILE])))
     assert not {tag for tag, _ in page.found} & {"script", "img", "iframe", "link", "object"}
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
-    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 9
+    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 10
 
 
 def test_how_it_was_made_quotes_the_records() -> None:
