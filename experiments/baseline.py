@@ -29,8 +29,7 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import history_frame, measures_frame, runs_frame
 from study.records.store import Record
-from study.report import cells
-from study.report import formatting as fmt
+from study.report.formatting import percent
 from study.report.section import Section
 from study.settings import Settings
 
@@ -38,7 +37,6 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "baseline"
 METRIC = "test_accuracy"
 BEST_WEIGHTS = "baseline_best"  # the same comparison by the weights of the lowest validation loss
-UNITS = ("dead_units", "saturation", "sparsity")  # the shares shown as they are at the end of training
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -90,10 +88,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             ]
         ),
     }
-    shown = {NAME: _shown(accuracy, differences, style), "final_units": _shown_units(units, style)}
     pictures = _pictures(runs, accuracy, history, norms, style)
     protocol = {"is_quick": plan.is_quick, "epochs": QUICK_EPOCHS, "without_zeros": WITHOUT_ZEROS}
-    return Section(PAGE, section_tables, shown, pictures, protocol, _judgements(plan, runs, units, zeros))
+    return Section(PAGE, section_tables, pictures, protocol, _judgements(plan, runs, units, zeros))
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
@@ -115,11 +112,11 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
-    """Measure what the reference's exact zeros do, by quantity; leave out what has no run.
+    """Measure what the reference's exact zeros do, by quantity; leave out a quantity without a run.
 
-    "accuracy" is its test accuracy minus that of WITHOUT_ZEROS. "dead" is the share of its zeros that belong to dead
-    units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide: the share is that of dead
-    units over that of zeros.
+    "accuracy" is the reference's test accuracy minus the test accuracy of WITHOUT_ZEROS. "dead" is the share of the
+    zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide. So
+    the share is the number of dead units over the number of zeros.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -152,39 +149,10 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
     return found
 
 
-def _shown(accuracy: pd.DataFrame, differences: pd.DataFrame | None, style: Style) -> pd.DataFrame:
-    rows = [
-        {
-            "Activation": style.labels[row["activation"]],
-            "n": row["n"],
-            "diverged": row["diverged"],
-            "accuracy of the last weights": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
-            "accuracy at the lowest validation loss": fmt.interval(
-                row["best_test_accuracy_mean"], row["best_ci_low"], row["best_ci_high"], 100
-            ),
-            "mean absolute error": fmt.number(row["test_mae_mean"], 4),
-            "epochs": f"{row['epochs_mean']:.1f}",
-            **cells.difference_columns(differences, row["activation"], style.labels),
-        }
-        for row in accuracy.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
-def _shown_units(units: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = []
-    for name, part in units.groupby("activation", sort=False):
-        shown = {"Activation": style.labels[str(name)], "n": int(part["n"].max())}
-        for row in part[part["measure"].isin(UNITS)].to_dict("records"):
-            shown[row["measure"].replace("_", " ")] = fmt.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
-        rows.append(shown)
-    return pd.DataFrame(rows).fillna(fmt.DASH)
-
-
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    reference = f"article: {fmt.percent(ARTICLE_ACCURACY)}"
+    reference = f"article: {percent(ARTICLE_ACCURACY)}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
         "baseline_training": figures.training_curves(history, style),

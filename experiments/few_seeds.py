@@ -43,8 +43,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     small = _drawn(runs)
     if small is None:
         return Section(PAGE, judgements=_judgements(runs, None))
-    shown = {"few_seeds": _shown(small.table, style)}
-    return Section(PAGE, {"few_seeds": small.table}, shown, judgements=_judgements(runs, small))
+    return Section(PAGE, {"few_seeds": small.table}, judgements=_judgements(runs, small))
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
@@ -68,17 +67,3 @@ def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgemen
     if small is not None:
         found.append(judge("P8", "small_n", small.excess))
     return found
-
-
-def _shown(table: pd.DataFrame, style: Style) -> pd.DataFrame:
-    rows = [
-        {
-            "Activation": style.labels[row["activation"]],
-            "better": f"{100 * row['share_better']:.1f}",
-            "worse": f"{100 * row['share_worse']:.1f}",
-            "not supported by all seeds": f"{100 * row['share_unsupported']:.1f}",
-            "by noise alone": f"{100 * row['share_by_noise']:.1f}",
-        }
-        for row in table.to_dict("records")
-    ]
-    return pd.DataFrame(rows)

@@ -7,14 +7,13 @@ Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, n
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from experiments import baseline
 from study import figures
 from study.analysis import comparisons, rule_errors, summaries, tuning
-from study.analysis.statistics import mean_interval, summarise
+from study.analysis.statistics import summarise
 from study.analysis.tuning import GRID_SEEDS, HALF_DECADES
 from study.constants import (
     FIRST_FRESH_SEED,
@@ -31,8 +30,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
-from study.report import cells
-from study.report import formatting as fmt
 from study.report.section import Section
 from study.settings import Settings
 
@@ -41,11 +38,7 @@ NAME = "learning_rate"
 METRIC = "best_test_accuracy"
 ARTICLE_RATE = Settings.learning_rate
 STAGES = ("grid", "both", "untuned")
-PROTOCOL = {
-    "first_rates": len(HALF_DECADES),
-    "grid_seeds": GRID_SEEDS,
-    "article_rate": ARTICLE_RATE,
-}
+ARMS = ("tuned", "untuned")  # at each activation's own rate, and at the article's
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -97,17 +90,12 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     if not (both := by_stage(plan, records)["both"]):
         return []
     runs = runs_frame(both)
-    usual = _usual_rates(tuning.chosen_by_seed(runs))
+    usual = tuning.usual_rates(tuning.chosen_by_seed(runs))
     common = usual.get(REFERENCE_ACTIVATION)
     tried = set(zip(runs["activation"], runs["learning_rate"], strict=True))
     rates = {name: common if (name, common) in tried else rate for name, rate in usual.items()}
     is_kept = runs["learning_rate"] == runs["activation"].map(rates)
     return [record for record, kept in zip(both, is_kept, strict=True) if kept]
-
-
-def _usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
-    """Return by activation the rate that most seeds chose; of equal ones the lower."""
-    return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
 
 
 def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
@@ -158,46 +146,35 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = _frames(plan, records)
     grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
-    table = _tuned(tuning.tolerance(grid), runs)
-    measured = tuned_measures(plan, records)
     dead = _dead_by_rate(by_stage(plan, records)["grid"])
     tables = {
         "learning_rate_grid": grid,
-        **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs)}),
-        "tuned": table,
-        **({} if fresh.empty else {"accuracy": summaries.accuracy(fresh, NAME)}),
-        **({} if measured.empty else summaries.final_units(measured, NAME)),
-        **({} if compared is None else {"comparisons": compared}),
+        "tuned": tuning.gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
         "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
-        **({} if dead.empty else {"dead_by_rate": dead}),
         "rule_errors": rule_errors.table(),
+        **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
+        **({} if compared is None else {"comparisons": compared}),
+        **({} if dead.empty else {"dead_by_rate": dead}),
+        **_final_units(at_one_rate(plan, records)),
     }
-    shown = {
-        NAME: _shown_rates(table, grid, style),
-        "tuned": _shown_accuracy(table, compared, style),
-        **({"rates_chosen": _shown_chosen(tables["rates_chosen"], style)} if "rates_chosen" in tables else {}),
-        "rule_errors": _shown_errors(tables["rule_errors"]),
-    }
-    half = comparisons.half_width(compared)
-    protocol = {**PROTOCOL, "half_width": half, "asked": plan.seeds}
-    drawn = _figures(grid, runs, table, dead, style)
-    return Section(PAGE, tables, shown, drawn, protocol)
+    protocol = {"first_rates": len(HALF_DECADES), "grid_seeds": GRID_SEEDS, "article_rate": ARTICLE_RATE}
+    drawn = _figures(grid, runs, tables["tuned"], dead, style)
+    return Section(PAGE, tables, drawn, {**protocol, "asked": plan.seeds})
 
 
-def tuned_measures(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the measures of the tuned arm's finished runs, at one rate."""
-    done = [record for record in at_one_rate(plan, records) if record["result"]["status"] == "done"]
+def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
+    """Return the tables of shares at the end of training, of the finished runs that were measured; none without any."""
+    done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
-    return measures_frame(measured) if measured else pd.DataFrame()
+    return summaries.final_units(measures_frame(measured), NAME) if measured else {}
 
 
-def _dead_by_rate(records: Sequence[Record]) -> pd.DataFrame:
+def _dead_by_rate(records: Iterable[Record]) -> pd.DataFrame:
     """Return by activation and rate the share of dead units at the end of the grid's runs, with its interval."""
-    measured = [record for record in records if record["result"].get("measures")]
-    if not measured:
+    if not (units := _final_units(records)):
         return pd.DataFrame()
-    of_runs = summaries.final_units(measures_frame(measured), NAME)["final_units_runs"]
-    dead = of_runs[of_runs["measure"] == "dead_units"].rename(columns={"layers_mean": "dead_units"})
+    runs = units["final_units_runs"].rename(columns={"layers_mean": "dead_units"})
+    dead = runs[runs["measure"] == "dead_units"]
     return summarise(dead, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
 
 
@@ -209,111 +186,6 @@ def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.rename(columns={"mean": "best_test_accuracy_mean"})
 
 
-def _tuned(tolerance: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Make the table `tuned`: an activation's rate, its accuracy there and at the article's rate, and what it gained.
-
-    `learning_rate` is the rate that most seeds chose; of equal ones the lower.
-
-    `gain` is the paired difference over the seeds that finished at both rates, with its 95% t interval.
-    """
-    table = tolerance.set_index("activation")
-    table.insert(0, "learning_rate", _usual_rates(runs["tuned"]).reindex(table.index))
-    for arm in ("tuned", "untuned"):
-        found = summarise(runs[arm], METRIC, "activation", is_share=True).set_index("activation").reindex(table.index)
-        for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
-            table[f"{arm}_{column}"] = found[source]
-        lost = runs[arm].loc[runs[arm]["status"] == "diverged", "activation"].value_counts()
-        table[f"{arm}_diverged"] = lost.reindex(table.index, fill_value=0)
-        table[f"{arm}_rank"] = found["mean"].rank(ascending=False, method="min")
-    wide = [comparisons.by_seed(runs[arm], METRIC) for arm in ("tuned", "untuned")]
-    gains = (wide[0] - wide[1]).reindex(columns=table.index)
-    rows = [mean_interval(gains[name].dropna()) for name in table.index]
-    table = table.assign(
-        gain=[row.estimate for row in rows],
-        gain_ci_low=[row.low for row in rows],
-        gain_ci_high=[row.high for row in rows],
-        gain_n=[row.n for row in rows],
-    )
-    return table.reset_index()
-
-
-def _shown_rates(tuned: pd.DataFrame, grid: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """Show the chosen rate, the grid's best, and the range of rates that do as well there."""
-    best = grid[grid["is_best"]].set_index("activation").reindex(tuned["activation"])
-    rows = []
-    for row, at in zip(tuned.to_dict("records"), best.to_dict("records"), strict=True):
-        below, above = "≤ " * row["is_open_low"], "≥ " * row["is_open_high"]
-        rows.append(
-            {
-                "Activation": style.labels[row["activation"]],
-                "rate": _known(row["learning_rate"], ".2g"),
-                "best of the grid": _known(at["learning_rate"], ".2g"),
-                "validation accuracy there, at the lowest validation loss": fmt.interval(
-                    at["validation_accuracy_mean"], at["ci_low"], at["ci_high"], 100
-                ),
-                "good from": _known(row["tolerance_low"], ".2g", below),
-                "to": _known(row["tolerance_high"], ".2g", above),
-                "decades": _known(row["tolerance_decades"], ".1f", "≥ " * bool(below or above)),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _shown_accuracy(tuned: pd.DataFrame, compared: pd.DataFrame | None, style: Style) -> pd.DataFrame:
-    """Show both arms' accuracies and seeds, the difference from the reference, what tuning gained, and the ranks."""
-    rows = []
-    for row in tuned.to_dict("records"):
-        shown = {"Activation": style.labels[row["activation"]]}
-        for arm, title in (("tuned", "own rate"), ("untuned", f"at {ARTICLE_RATE:g}")):
-            bounds = (row[f"{arm}_accuracy_mean"], row[f"{arm}_ci_low"], row[f"{arm}_ci_high"])
-            lost = row[f"{arm}_diverged"]
-            shown[title] = fmt.interval(*bounds, 100)
-            shown[f"n ({title})"] = _known(row[f"{arm}_n"], ".0f") + (f", {lost:.0f} diverged" if lost > 0 else "")
-        shown["gain, points"] = fmt.interval(row["gain"], row["gain_ci_low"], row["gain_ci_high"], 100, signed=True)
-        shown["rank own / article's"] = " / ".join(_known(row[f"{arm}_rank"], ".0f") for arm in ("tuned", "untuned"))
-        rows.append(shown | cells.difference_columns(compared, row["activation"], style.labels))
-    return pd.DataFrame(rows)
-
-
-def _shown_chosen(rates: pd.DataFrame, style: Style) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "rate": f"{row['learning_rate']:.2g}",
-            "accuracy at the lowest validation loss": fmt.interval(
-                row["best_test_accuracy_mean"], row["ci_low"], row["ci_high"], 100
-            ),
-            "n": row["n"],
-            "chosen on": f"{row['seeds_chosen']:.0f} seeds",
-        }
-        for row in rates.sort_values(["activation", "learning_rate"], key=_in_order).to_dict("records")
-    )
-
-
-def _in_order(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Sort activations in their order of appearance, and rates by size."""
-    return column if column.name == "learning_rate" else pd.Series(pd.factorize(column)[0], column.index)
-
-
-def _shown_errors(errors: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "True differences, points": row["scenario"],
-            "spread": fmt.percent(row["spread"]).rstrip("%"),
-            "rates apart": fmt.percent(row["rate_gap"]).rstrip("%"),
-            "seeds": f"{row['seeds_mean']:.0f}",
-            "wrong headlines": fmt.percent(row["wrong_headlines"], 1),
-            "contradictions": fmt.percent(row["contradictions"], 1),
-            "undecided": fmt.percent(row["undecided"], 1),
-        }
-        for row in errors.to_dict("records")
-    )
-
-
-def _known(value: float, how: str, before: str = "") -> str:
-    return fmt.DASH if value != value else f"{before}{value:{how}}"
-
-
 def _figures(
     grid: pd.DataFrame, runs: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, dead: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
@@ -321,7 +193,7 @@ def _figures(
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:
         drawn["dead_by_rate"] = figures.dead_units_against_rate(dead, style)
-    points = pd.concat([runs[arm].assign(arm=arm, accuracy=runs[arm][METRIC]) for arm in ("tuned", "untuned")])
+    points = pd.concat([runs[arm].assign(arm=arm, accuracy=runs[arm][METRIC]) for arm in ARMS])
     if points["accuracy"].notna().any():
         drawn["tuned"] = figures.tuned_beside_untuned(points, tuned, style, ARTICLE_RATE)
     return drawn

@@ -31,22 +31,4 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
     if not counts:
         return None
-    differences = pd.concat(parts, ignore_index=True)
-    tables = {NAME: pd.DataFrame(counts), "edition_differences": differences}
-    shown = {NAME: pd.DataFrame(counts).rename(columns={"edition": "Edition", "about": "what is different"})}
-    if len(differences):
-        shown["edition_differences"] = _shown(differences)
-    return Section(PAGE, tables, shown)
-
-
-def _shown(differences: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Edition": row["edition"],
-            "conclusion": editions.subject(row),
-            "": row["outcome"],
-            "here": editions.said(row, "a"),
-            "there": editions.said(row, "b"),
-        }
-        for row in differences.to_dict("records")
-    )
+    return Section(PAGE, {NAME: pd.DataFrame(counts), "edition_differences": pd.concat(parts, ignore_index=True)})

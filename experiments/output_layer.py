@@ -17,7 +17,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report import formatting as fmt
 from study.report.section import Section
 from study.settings import LOSSES, OUTPUTS, Settings
 
@@ -71,7 +70,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "losses": LOSS_NAMES,
     }
     pictures = {NAME: figures.accuracy_by_output(*drawn)}
-    return Section(PAGE, tables, {NAME: _shown(table)}, pictures, protocol, judgements[RATES[0]])
+    return Section(PAGE, tables, pictures, protocol, judgements[RATES[0]])
 
 
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -94,24 +93,6 @@ def _rates(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the share of runs with the `event`, in columns that begin with `name`."""
     renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
     return share_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})
-
-
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Rate": fmt.significant(row["learning_rate"]),
-            "Loss": LOSS_NAMES[row["loss"]],
-            "Output": row["output"],
-            "runs": row["runs"],
-            "diverged": row["diverged"],
-            "share, %": fmt.interval(row["diverged_share"], row["diverged_low"], row["diverged_high"], 100),
-            "at chance": row["at_chance"],
-            "test accuracy": fmt.interval(row["test_accuracy_mean"], row["ci_low"], row["ci_high"], 100),
-            "lowest": fmt.percent(row["test_accuracy_min"]),
-            "highest": fmt.percent(row["test_accuracy_max"]),
-        }
-        for row in table.to_dict("records")
-    )
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

@@ -62,7 +62,7 @@ def against_reference(
     rows = [_compared(name, wide, len(others), margin) for name in others]
     found = pd.DataFrame(rows, columns=COLUMNS)
     found["p_holm"], found["p_equivalence_holm"] = holm(found["p_sign_flip"]), holm(found["p_equivalence"])
-    found["margin"] = margin
+    found["margin"], found["half_width"] = margin, (found["ci_high"] - found["ci_low"]) / 2
     found["finding"] = three_way(found["difference"], found["ci_low"], found["ci_high"], margin)
     found.insert(0, "experiment", experiment)
     found.insert(1, "metric", metric)
@@ -88,4 +88,4 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> tupl
 
 def half_width(found: pd.DataFrame | None) -> float:
     """Return half the width of the widest interval of a family; NaN if one is unknown or nothing was compared."""
-    return np.nan if found is None else float((found["ci_high"] - found["ci_low"]).max(skipna=False) / 2)
+    return np.nan if found is None else float(found["half_width"].max(skipna=False))

@@ -6,11 +6,13 @@ lower rates. The validation images of each seed choose between the two. So no si
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from study.analysis.statistics import summarise
+from study.analysis.comparisons import by_seed
+from study.analysis.statistics import mean_interval, summarise
 from study.constants import TOLERANCE
 
 HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
@@ -105,6 +107,11 @@ def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.loc[runs.index.isin(kept)]
 
 
+def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
+    """Return by activation the rate that most seeds chose; of equal ones the lower. `chosen`: as `chosen_by_seed`."""
+    return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
+
+
 def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
     """Make one row per activation: the best rate of the `grid`, the range within TOLERANCE of it, its width in decades.
 
@@ -128,3 +135,26 @@ def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Make one row per activation of the `grid`: its rate, the accuracy `metric` in both arms, and what tuning gained.
+
+    `arms` maps "tuned", the runs that `chosen_by_seed` kept, and "untuned", the runs at a rate common to all. The
+    columns of `tolerance` are followed, for each arm, by n, accuracy_mean, ci_low, ci_high, diverged and rank.
+    `learning_rate` is the usual rate. `gain` is the paired difference over the seeds that finished in both arms, with
+    its 95% t interval.
+    """
+    table = tolerance(grid).set_index("activation")
+    table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))
+    for arm, runs in arms.items():
+        found = summarise(runs, metric, "activation", is_share=True).set_index("activation").reindex(table.index)
+        for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
+            table[f"{arm}_{column}"] = found[source]
+        lost = runs.loc[runs["status"] == "diverged", "activation"].value_counts()
+        table[f"{arm}_diverged"] = lost.reindex(table.index, fill_value=0)
+        table[f"{arm}_rank"] = found["mean"].rank(ascending=False, method="min")
+    tuned, untuned = (by_seed(arms[arm], metric).reindex(columns=table.index) for arm in ("tuned", "untuned"))
+    gained = [mean_interval((tuned[name] - untuned[name]).dropna()).columns() for name in table.index]
+    named = {"estimate": "gain", "ci_low": "gain_ci_low", "ci_high": "gain_ci_high", "n": "gain_n"}
+    return table.join(pd.DataFrame(gained, table.index).rename(columns=named)).reset_index()

@@ -87,6 +87,7 @@ MEANINGS = {
     "gap_spread": "gap from theory for inputs of the training images' own lengths",
     "gap_with": "root mean square over settings of the gap with the cause",
     "gap_without": "the same without it",
+    "half_width": f"half the width of the 95% interval, {_ACCURACY}",
     "highest": "largest over repeats",
     "hours": "hours on so many workers",
     "minutes": "minutes on so many workers",

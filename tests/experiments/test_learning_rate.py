@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from fake_records import all_rounds, record
+from fake_records import all_rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import baseline, learning_rate
 from study.activations import REGISTRY
-from study.analysis import tuning
+from study.analysis import rule_errors, tuning
 from study.analysis.tuning import GRID_SEEDS, HALF_DECADES, MOST_EXTENSIONS
 from study.constants import FIRST_FRESH_SEED, FIRST_SEEDS, MOST_SEEDS, NOISE_AMPLITUDES, TUNING_EPOCHS
 from study.figures.style import Style
@@ -21,14 +21,14 @@ from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
 from study.report.rendering import Page, render
-from study.report.section import Section
 from study.settings import Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 PAIR = Plan(("relu", "gelu"))
+Accuracy = Callable[[Settings], float]
 
 
-def peaked(**optima: float) -> Callable[[Settings], float]:
+def peaked(**optima: float) -> Accuracy:
     """Accuracy 0.98 at an activation's optimum (log10 of the rate), a point less for each decade away from it."""
 
     def accuracy(settings: Settings) -> float:
@@ -38,8 +38,22 @@ def peaked(**optima: float) -> Callable[[Settings], float]:
     return accuracy
 
 
-def page_of(section: Section) -> Page:
-    return render(section, STYLE.labels)
+FOUND = peaked(relu=-3, gelu=-2)
+
+
+@pytest.fixture(autouse=True)
+def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulation of the rule has its own tests; a small one is enough for the page."""
+    monkeypatch.setattr(rule_errors, "STUDIES", 4)
+
+
+def ran(plan: Plan, accuracy: Accuracy) -> list[Record]:
+    return all_rounds(learning_rate.rounds, plan, accuracy)
+
+
+def interpreted(plan: Plan, accuracy: Accuracy) -> tuple[dict[str, pd.DataFrame], Page]:
+    section = learning_rate.interpret(plan, ran(plan, accuracy), STYLE)
+    return section.tables, render(section, STYLE.labels)
 
 
 def settings_of(records: list[Record]) -> list[Settings]:
@@ -52,31 +66,22 @@ def stage(plan: Plan, records: list[Record], name: str) -> list[Settings]:
 
 def table(accuracies: dict[float, list[float]], asked: int = GRID_SEEDS) -> pd.DataFrame:
     """Make `tuning.by_rate` of one activation whose seeds ended so at these rates; NaN diverged."""
-    rows = [
-        {
-            "activation": "relu", "learning_rate": rate, "seed": seed, "best_validation_accuracy": value,
-            "status": "diverged" if math.isnan(value) else "done",
-        }
-        for rate, values in accuracies.items()
-        for seed, value in enumerate(values)
-    ]  # fmt: skip
-    return tuning.by_rate(pd.DataFrame(rows), asked)
-
-
-def test_rates_are_the_nearest_numbers_to_half_decades() -> None:
-    """At whole decades what a person types, and between them the square root of ten away."""
-    assert [tuning.rate(k) for k in (-8, -6, -4, -2, 0, 2)] == [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
-    assert tuning.rate(-5) == pytest.approx(0.00316227766, rel=1e-9)
-    assert learning_rate.ARTICLE_RATE in [tuning.rate(k) for k in HALF_DECADES]
+    rows = [("relu", rate, seed, value) for rate, values in accuracies.items() for seed, value in enumerate(values)]
+    frame = pd.DataFrame(rows, columns=["activation", "learning_rate", "seed", "best_validation_accuracy"])
+    diverged = frame["best_validation_accuracy"].isna()
+    return tuning.by_rate(frame.assign(status=np.where(diverged, "diverged", "done")), asked)
 
 
 @given(st.integers(-20, 4))
-def test_a_rate_knows_its_half_decade(k: int) -> None:
+def test_rates_are_half_decades(k: int) -> None:
+    """A rate's square is a power of ten, and it knows its k; whole decades are, to the bit, what a person types."""
+    assert tuning.rate(k) ** 2 == pytest.approx(10.0**k)
     assert tuning.half_decades(tuning.rate(k)) == k
+    assert [tuning.rate(2 * decade) for decade in range(-6, 2)] == [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
 
 
 def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
-    """Every activation with every rate and grid seed, nothing twice, for the stated epochs, none stopped early."""
+    """Every activation with every rate and grid seed, nothing twice, none stopped early; a quick look has no round."""
     plan = Plan(tuple(REGISTRY))
     runs = learning_rate.rounds(plan, [])
     grid = [s for s in runs if s.epochs == TUNING_EPOCHS]
@@ -84,17 +89,15 @@ def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
     assert {(s.patience, s.depth, s.optimizer) for s in grid} == {(None, 3, "adam")}
     for name in REGISTRY:
         assert {s.learning_rate for s in grid if s.activation == name} == set(map(tuning.rate, HALF_DECADES))
+    assert learning_rate.ARTICLE_RATE in {s.learning_rate for s in grid}
     assert [s for s in runs if s.epochs != TUNING_EPOCHS] == baseline.compared(plan, [])
-
-
-def test_nothing_runs_in_a_quick_look() -> None:
     assert learning_rate.rounds(Plan(("relu",), is_quick=True), []) == []
 
 
 @pytest.mark.parametrize(("optimum", "added"), [(-4.6, (-9, -10)), (-0.4, (-1, 0)), (-3.0, ())])
 def test_the_grid_grows_for_every_activation(optimum: float, added: tuple[int, ...]) -> None:
     """Until the optimum has a neighbour on both sides: one activation's edge costs all of them the same runs."""
-    grid = stage(PAIR, all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=optimum)), "grid")
+    grid = stage(PAIR, ran(PAIR, peaked(relu=-3, gelu=optimum)), "grid")
     for name in PAIR.activations:
         rates = [s.learning_rate for s in grid if s.activation == name]
         assert sorted(rates) == sorted(GRID_SEEDS * [tuning.rate(k) for k in {*HALF_DECADES, *added}])
@@ -102,38 +105,41 @@ def test_the_grid_grows_for_every_activation(optimum: float, added: tuple[int, .
 
 def test_the_grid_stops_growing_and_says_so() -> None:
     """If accuracy keeps rising with the rate, the grid ends at the most extensions; the report names the activation."""
-    records = all_rounds(learning_rate.rounds, PAIR, peaked(relu=-3, gelu=9))
-    rates = {s.learning_rate for s in settings_of(records)}
-    assert max(rates) == tuning.rate(HALF_DECADES[-1] + MOST_EXTENSIONS)
-    section = learning_rate.interpret(PAIR, records, STYLE)
-    assert "grew for every activation, because an optimum stood at its edge" in page_of(section).body
-    assert "Still at the edge of the grid, after all extensions: GELU." in page_of(section).body
-    assert section.tables["tuned"].set_index("activation")["is_edge"].to_dict() == {"relu": False, "gelu": True}
+    tables, page = interpreted(PAIR, peaked(relu=-3, gelu=9))
+    assert tables["learning_rate_grid"]["learning_rate"].max() == tuning.rate(HALF_DECADES[-1] + MOST_EXTENSIONS)
+    assert "grew for every activation, because an optimum stood at its edge" in page.body
+    assert "Still at the edge of the grid, after all extensions: GELU." in page.body
+    assert tables["tuned"].set_index("activation")["is_edge"].to_dict() == {"relu": False, "gelu": True}
+    shown = {display.name: display.frame for display in page.displays}["learning_rate"].set_index("Activation")
+    assert shown["decades"].str.startswith("≥ ").to_dict() == {"ReLU": False, "GELU": True}
 
 
 def test_each_seed_s_validation_chooses_its_rate() -> None:
-    """ReLU is better at 0.001 on even seeds and at the next lower rate on odd ones; test accuracy says the opposite."""
+    """ReLU is better at 0.001 on even seeds and at the next lower rate on odd ones."""
 
     def accuracy(s: Settings) -> float:
         is_high = s.learning_rate == 1e-3
         return FOUND(s) if s.epochs == TUNING_EPOCHS else 0.97 if is_high == (s.seed % 2 == 0) else 0.96
 
     plan = Plan(("relu",), 4)
-    records = all_rounds(learning_rate.rounds, plan, accuracy)
+    records = ran(plan, accuracy)
     both = stage(plan, records, "both")
     assert {s.learning_rate for s in both} == {1e-3, tuning.rate(-7)}
     assert {(s.patience, s.epochs) for s in both} == {(Settings.patience, Settings.epochs)}
-    turned = [
-        record(s, accuracy(s), best={**found["result"]["best"], "test_accuracy": 1 - accuracy(s)})
-        for s, found in zip(both, learning_rate.by_stage(plan, records)["both"], strict=True)
-    ]
-    chosen = settings_of(learning_rate.tuned(plan, turned))
-    assert {(s.seed, s.learning_rate) for s in chosen} == {
-        (2000, 1e-3), (2001, tuning.rate(-7)), (2002, 1e-3), (2003, tuning.rate(-7)),
-    }  # fmt: skip
+    chosen = {s.seed: s.learning_rate for s in settings_of(learning_rate.tuned(plan, records))}
+    assert chosen == {2000: 1e-3, 2001: tuning.rate(-7), 2002: 1e-3, 2003: tuning.rate(-7)}
     tables = learning_rate.interpret(plan, records, STYLE).tables
     assert tables["rates_chosen"]["seeds_chosen"].tolist() == [2, 2]
     assert tables["tuned"]["tuned_accuracy_mean"].tolist() == pytest.approx([0.97])
+
+
+@pytest.mark.parametrize("name", ["grid", "both"])
+def test_no_choice_sees_test_data(name: str) -> None:
+    """Test accuracies turned upside down choose the same rates, for all seeds and for each."""
+    frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, noisy(3e-4)))[name])
+    turned = frame.assign(**{column: 1 - frame[column] for column in frame if "test_" in column})
+    assert tuning.best(tuning.by_rate(frame, GRID_SEEDS)) == tuning.best(tuning.by_rate(turned, GRID_SEEDS))
+    assert tuning.chosen_by_seed(turned).index.equals(tuning.chosen_by_seed(frame).index)
 
 
 def test_of_equal_rates_the_lower_is_chosen_and_a_diverged_run_never_if_another_finished() -> None:
@@ -147,10 +153,7 @@ def test_of_equal_rates_the_lower_is_chosen_and_a_diverged_run_never_if_another_
     assert found.to_dict() == {0: 1e-3, 1: 1e-2, 2: 1e-3}
 
 
-FOUND = peaked(relu=-3, gelu=-2)
-
-
-def noisy(spread: float) -> Callable[[Settings], float]:
+def noisy(spread: float) -> Accuracy:
     """Scatter runs by activation and seed."""
 
     def accuracy(s: Settings) -> float:
@@ -163,26 +166,31 @@ def noisy(spread: float) -> Callable[[Settings], float]:
     ("spread", "least", "most"), [(3e-4, FIRST_SEEDS, FIRST_SEEDS), (2e-3, 30, 50), (9e-3, MOST_SEEDS, MOST_SEEDS)]
 )
 def test_fresh_seeds_are_added_until_the_interval_is_narrow(spread: float, least: int, most: int) -> None:
-    """The same seeds for every activation, each at its own rate, measured under noise; none of them chose anything."""
-    records = all_rounds(learning_rate.rounds, PAIR, noisy(spread))
+    """The same seeds for every activation, each at its own rate, measured under noise; none of them chose anything.
+
+    The page tells half the width of the widest interval, rounded up.
+    """
+    records = ran(PAIR, noisy(spread))
     tuned = settings_of(learning_rate.tuned(PAIR, records))
-    seeds = [s.seed for s in tuned if s.activation == "relu"]
-    assert sorted(seeds) == sorted(s.seed for s in tuned if s.activation == "gelu")
-    assert sorted(seeds) == list(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + len(seeds)))
+    seeds = sorted(s.seed for s in tuned if s.activation == "relu")
+    assert seeds == sorted(s.seed for s in tuned if s.activation == "gelu")
+    assert seeds == list(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + len(seeds)))
     assert least <= len(seeds) <= most
     assert {s.noise for s in tuned} == {NOISE_AMPLITUDES}
     assert not {s.seed for s in tuned} & {s.seed for s in stage(PAIR, records, "grid")}
+    section = learning_rate.interpret(PAIR, records, STYLE)
+    half = (section.tables["comparisons"]["ci_high"] - section.tables["comparisons"]["ci_low"]).max() / 2
+    told = f"The widest interval ended at ±{math.ceil(1e4 * half) / 100:.2f} points."
+    assert told in render(section, STYLE.labels).body
 
 
 def test_seeds_asked_for_are_the_fresh_ones() -> None:
     """SEEDS=2 asks for two fresh seeds, and no more follow; FIRST_SEED shifts every seed."""
     plan = Plan(("relu",), 2, first_seed=7000)
-    records = all_rounds(learning_rate.rounds, plan, peaked(relu=-3))
-    assert [s.seed for s in settings_of(learning_rate.tuned(plan, records))] == [
-        7000 + FIRST_FRESH_SEED,
-        7001 + FIRST_FRESH_SEED,
-    ]
+    records = ran(plan, peaked(relu=-3))
+    assert [s.seed - FIRST_FRESH_SEED for s in settings_of(learning_rate.tuned(plan, records))] == [7000, 7001]
     assert min(s.seed for s in settings_of(records)) == 7000
+    assert "2 seeds were asked for." in render(learning_rate.interpret(plan, records, STYLE), STYLE.labels).body
 
 
 def test_the_highest_mean_is_best_and_what_joins_it_is_tolerated() -> None:
@@ -206,34 +214,24 @@ def test_a_rate_at_which_a_seed_failed_cannot_be_best() -> None:
     assert tuning.best(table({1e-3: [0.97] * 5, 1e-2: [0.99] * 4}, 5)) == {"relu": 1e-3}
 
 
-def test_the_choice_never_sees_test_data() -> None:
-    """Test accuracies turned upside down choose the same rates."""
-    records = [record(s, FOUND(s)) for s in learning_rate.rounds(PAIR, []) if s.epochs == TUNING_EPOCHS]
-    frame = runs_frame(records)
-    turned = frame.assign(**{column: 1 - frame[column] for column in frame if "test_" in column})
-    assert tuning.best(tuning.by_rate(frame, GRID_SEEDS)) == tuning.best(tuning.by_rate(turned, GRID_SEEDS))
-
-
 def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
     """Runs diverge where rates are too large, so smaller ones are tried; then the report says that there is none."""
-    records = all_rounds(
-        learning_rate.rounds, PAIR, lambda s: math.nan if s.activation == "gelu" else peaked(relu=-3)(s)
-    )
-    assert min(s.learning_rate for s in stage(PAIR, records, "grid")) == tuning.rate(HALF_DECADES[0] - MOST_EXTENSIONS)
-    section = learning_rate.interpret(PAIR, records, STYLE)
-    assert "No rate at which every seed finished: GELU." in page_of(section).body
-    row = section.tables["tuned"].set_index("activation").loc["gelu"]
-    assert math.isnan(row["learning_rate"])
-    assert math.isnan(row["tuned_n"])
+    tables, page = interpreted(PAIR, lambda s: math.nan if s.activation == "gelu" else peaked(relu=-3)(s))
+    assert tables["learning_rate_grid"]["learning_rate"].min() == tuning.rate(HALF_DECADES[0] - MOST_EXTENSIONS)
+    assert "No rate at which every seed finished: GELU." in page.body
+    assert tables["tuned"].set_index("activation").loc["gelu", ["learning_rate", "tuned_n"]].isna().all()
+    shown = {display.name: display.frame.set_index("Activation").loc["GELU"].tolist() for display in page.displays[:2]}
+    assert shown["learning_rate"] == ["–"] * 6
+    assert shown["tuned"] == ["–", "–", "–", "0, 15 diverged", "–", "– / –", "–", "–"]
 
 
-def test_the_gain_is_paired_and_the_answer_names_the_findings() -> None:
+def test_the_gain_is_paired_and_the_page_names_the_findings() -> None:
     """GELU's own rate is the article's, so that tuning gains nothing; ReLU's is a decade away, which is a point."""
-    section = learning_rate.interpret(PAIR, all_rounds(learning_rate.rounds, PAIR, FOUND), STYLE)
-    tuned = section.tables["tuned"].set_index("activation")
+    tables, page = interpreted(PAIR, FOUND)
+    tuned = tables["tuned"].set_index("activation")
     assert tuned["gain"].to_dict() == pytest.approx({"relu": 0.01, "gelu": 0.0})
     assert tuned["gain_n"].to_dict() == {"relu": 15, "gelu": 15}
-    found = section.tables["comparisons"].iloc[0]
+    found = tables["comparisons"].iloc[0]
     assert (found["experiment"], found["finding"], found["difference"]) == ("learning_rate", "tie", pytest.approx(0.0))
-    assert "A tie with ReLU: GELU" in page_of(section).answer
-    assert {"learning_rate", "tuned"} <= section.figures.keys()
+    assert "A tie with ReLU: GELU. Tuning alone gains 0.00 to 1.00 points over the rate 0.01." in page.answer
+    assert {picture.name for picture in page.pictures} == {"learning_rate", "tuned"}

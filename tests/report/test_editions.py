@@ -65,7 +65,7 @@ def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Sa
     assert code == 1
     lines = shown.splitlines()
     assert lines[1].startswith("contradicts")
-    assert " -0.123 [-0.200, -0.040], n = 42" in lines[1]
+    assert " -0.12 [-0.20, -0.04], n = 42" in lines[1]
     assert " 0 contradict" not in lines[-1]
     assert editions.in_one_line(copy).endswith("; `study compare` lists them")
 
@@ -101,7 +101,7 @@ def test_outside_git_it_is_said(command_line: Said, edition: Path, monkeypatch: 
 
 
 def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path) -> None:
-    """The same conclusions all agree; one turned round is told with both numbers."""
+    """The same conclusions all agree; one turned round is told with both numbers, as `study compare` tells it."""
     tables = editions.read(edition)
     turned = editions.read(
         changed(
@@ -120,6 +120,9 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     assert counts.loc["same", ["compatible", "contradicts"]].tolist() == [0, 0]
     assert counts.loc["turned", "contradicts"] > 0
     page = render(section, {})
-    assert "contradict" in page.answer
-    assert set(section.shown["edition_differences"]["Edition"]) == {"turned"}
+    assert f"{counts['contradicts'].sum()} contradict" in page.answer
+    shown, rows = page.displays[1].frame, section.tables["edition_differences"].to_dict("records")
+    assert set(shown["Edition"]) == {"turned"}
+    assert shown["here"].tolist() == [editions.said(row, "a") for row in rows]
+    assert shown["there"].tolist() == [editions.said(row, "b") for row in rows]
     assert other_editions.conclude(Plan(()), Evidence({}), Style({}, {})) is None
