@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Undefined
 
-from study.report import cells, formatting
+from study.report import formatting
 from study.report.formatting import Toward
 from study.report.quantities import Quantity, Row
 
@@ -93,23 +93,31 @@ def span(values: Iterable[Any]) -> str:
 
 
 def reached(row: Row, prefix: str = "") -> str:
-    """Show how deep a network trains.
+    """Show how deep networks train: median (least to most over seeds), as "20 but not 28 (14 to ≥ 50)".
 
-    The numbers are in a `row` of trainable_depth, or are in the columns `prefix`, `prefix`_low, `prefix`_high,
+    They train at 20 layers and no longer at the next depth that was tried, 28; "≥" stands where the grid ends. The
+    numbers are in a `row` of trainable_depth, or in the columns `prefix`, `prefix`_low, `prefix`_high,
     `prefix`_deepest and `prefix`_next_depth.
     """
-    if row[prefix or "median"] != row[prefix or "median"]:
-        return formatting.DASH
-    columns = {key: f"{prefix}_{key}" if prefix else key for key in ("low", "high", "deepest", "next_depth")}
-    return cells.reached_depth(
-        {key: checked(row[name]) for key, name in ({"median": prefix or "median"} | columns).items()}
+    median, low, high, following = (
+        checked(row[column])
+        for column in (prefix or "median", *(f"{prefix}_{key}".lstrip("_") for key in ("low", "high", "next_depth")))
     )
+    if median != median:
+        return formatting.DASH
+    end = row[f"{prefix}_deepest".lstrip("_")]
+    shown = _depth(median, end) + (f" but not {following:g}" if following == following else "")
+    return shown if low == high else f"{shown} ({_depth(low, end)} to {_depth(high, end)})"
 
 
-def deepest(row: Row, prefix: str) -> str:
+def deepest(row: Row, prefix: str = "") -> str:
     """Show the median depth alone of what `reached` shows."""
-    median = checked(row[prefix])
-    return formatting.DASH if median != median else f"{'≥ ' * (median >= row[f'{prefix}_deepest'])}{median:g}"
+    median = checked(row[prefix or "median"])
+    return _depth(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
+
+
+def _depth(layers: float, end: float) -> str:
+    return f"{'≥ ' * (layers >= end)}{layers:g}"
 
 
 def relative(value: object) -> str:

@@ -10,8 +10,11 @@ import pytest
 from synthetic import ROOT
 
 from experiments import MODULES
-from study.report import filters, rendering
+from study.figures.drawing import Drawing
+from study.report import filters
+from study.report.formatting import Formula
 from study.report.quantities import Quantity, Row, Rows, quantified, rows_of
+from study.report.rendering import Page, Place, environment, render, split_table
 from study.report.section import Section
 
 TABLE = pd.DataFrame(
@@ -26,13 +29,10 @@ TABLE = pd.DataFrame(
 LABELS = {"relu": "ReLU", "gelu": "GELU <b>", "swish": "Swish"}
 
 
-def body(tmp_path: Path, text: str, **parts: object) -> str:
-    """The body of a page with this text, over TABLE under the name `accuracy`."""
-    (tmp_path / "a.md").write_text(
-        '{% extends "page.md" %}{% from "macros.md" import compared with context %}'
-        "{% block body %}" + text + "{% endblock %}"
-    )
-    return rendering.render(Section(tmp_path / "a.md", {"accuracy": TABLE}, **parts), LABELS).body
+def page(tmp_path: Path, text: str, place: Place | None = None, **parts: object) -> Page:
+    """A page with this text as its body, over TABLE under the name `accuracy`."""
+    (tmp_path / "a.md").write_text('{% extends "page.md" %}{% block body %}' + text + "{% endblock %}")
+    return render(Section(tmp_path / "a.md", {"accuracy": TABLE}, **parts), LABELS, place)
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,83 @@ def body(tmp_path: Path, text: str, **parts: object) -> str:
         ('{{ tables.accuracy.one(activation="relu") | interval(scale=100) }}', r"97.12 \[97.01, 97.23\]"),
         ('{{ tables.accuracy.one(activation="swish").mean | percent }}', "–"),
         ("{{ tables.accuracy | names }}", "ReLU, GELU &lt;b&gt;, Swish"),
+        ('{{ tables.accuracy | names(" or ", 2) }}', "ReLU or 2 others"),
         ('{{ tables.accuracy.known("mean").by("mean", descending=True)[0].activation | label }}', "GELU &lt;b&gt;"),
         ('{{ tables.accuracy | map(attribute="n") | span }}', "0 to 20"),
         ('{{ tables.accuracy.where(activation=["relu", "gelu"]).sum("n") | whole }}', "35"),
         ('{{ tables.accuracy.max("mean") | number(3) }}', "0.980"),
+        ("{{ tables.accuracy[0].ci_low | bound(1, 100) }}", "97.1"),
+        ("{{ tables.accuracy[0].ci_low | bound(1, -100) }}", "-97.0"),
         ("{{ constants.CHANCE_LEVEL | percent(0) }}", "20%"),
         ("{{ protocol.rate | significant }} {{ protocol.name }}", r"0.0032 a\_b"),
+        ("{{ 'make ninety_nine ` *x*' | code }}", "`make ninety_nine ' *x*`"),
         ("one\ntwo\n\n- three\n  four\n- five", "one two\n\n- three four\n- five"),
     ],
 )
 def test_a_page_by_hand(tmp_path: Path, text: str, shown: str) -> None:
-    """What each filter and each method of rows shows."""
-    assert body(tmp_path, text, protocol={"rate": 0.0032, "name": "a_b"}) == shown
+    """What each filter and each method of rows shows; code is shown as it is, and a backtick cannot end it."""
+    assert page(tmp_path, text, protocol={"rate": 0.0032, "name": "a_b"}).body == shown
+
+
+TABLE_CALL = """{% call table("one") %}
+| Name | ac\\|c |
+{% for row in tables.accuracy %}
+| {{ row.activation | label }} | {{ row.mean | percent }} |
+{% endfor %}
+What it
+shows.
+{% endcall %}"""
+
+
+def test_a_table_is_its_rows_then_its_caption(tmp_path: Path) -> None:
+    """The page shows the cells escaped, numbers to the right; the display keeps them as plain texts, for LaTeX."""
+    found = page(tmp_path, TABLE_CALL, Place("questions"))
+    (display,) = found.displays
+    assert (display.name, display.caption) == ("one", "What it shows.")
+    assert display.frame.to_dict("list") == {
+        "Name": ["ReLU", "GELU <b>", "Swish"],
+        "ac|c": ["97.12%", "98.00%", "–"],
+    }
+    assert found.body.splitlines() == [
+        r"| Name | ac\|c |", "| :-- | --: |", "| ReLU | 97.12% |", "| GELU &lt;b&gt; | 98.00% |", "| Swish | – |", "",
+        "*What it shows.* ([one](../tables/one.tex))",
+    ]  # fmt: skip
+
+
+def test_a_row_of_another_length_is_an_error() -> None:
+    """The table and the row are named. A formula stays one; a table may have no rows, and two columns of one name."""
+    with pytest.raises(ValueError, match=r"table 'one'.* 1 cells, its header 2: \['x'\]"):
+        split_table("one", "| a | b |\n| x |")
+    caption, frame = split_table("one", "Of it:\n| a | a |\n| $`\\max(0, z)`$ | 1 \\[0, 2\\] |")
+    assert (caption, frame.columns.tolist()) == ("Of it:", ["a", "a"])
+    assert frame.to_numpy().tolist() == [[r"\max(0, z)", "1 [0, 2]"]]
+    assert isinstance(frame.iloc[0, 0], Formula)
+    assert split_table("one", "| a |")[1].empty
+
+
+@pytest.mark.parametrize(
+    ("place", "link", "picture"),
+    [
+        (Place("", ["depth"]), r"[d\*](questions/depth.md)", "figures/f.png"),
+        (Place("questions", ["depth"]), r"[d\*](depth.md)", "../figures/f.png"),
+        (Place("questions", ["other"]), r"d\*", "../figures/f.png"),
+        (None, r"d\*", "figures/f.png"),
+    ],
+)
+def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place | None, link: str, picture: str) -> None:
+    """From README.md and from a question's page. Where there is no such page, the link is its text."""
+    text = '{{ link("depth", "d*") }}\n\n{% call figure("f") %}To\nsee.{% endcall %}'
+    found = page(tmp_path, text, place, figures={"f": Drawing(lambda: None)})
+    assert found.body == f"{link}\n\n![f]({picture})\n\n*To see.*"
+    assert [shown.caption for shown in found.pictures] == ["To see."]
+
+
+def test_details_fold_what_they_hold(tmp_path: Path) -> None:
+    """Empty lines stand around it, so that Markdown renders it; the summary is escaped, tables within count."""
+    found = page(tmp_path, '{% call details("How <b>") %}Text.\n\n' + TABLE_CALL + "{% endcall %}")
+    assert found.body.startswith("<details>\n<summary>How &lt;b&gt;</summary>\n\nText.\n\n| Name |")
+    assert found.body.endswith("\n\n</details>")
+    assert [display.name for display in found.displays] == ["one"]
 
 
 @pytest.mark.parametrize(
@@ -69,41 +134,55 @@ def test_a_page_by_hand(tmp_path: Path, text: str, shown: str) -> None:
 def test_an_undefined_name_is_an_error(tmp_path: Path, text: str) -> None:
     """A table, a column, a name, a setting or a filter that there is not."""
     with pytest.raises((jinja2.UndefinedError, jinja2.TemplateAssertionError)):
-        body(tmp_path, text)
+        page(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ tables.accuracy[0].mean }}",
+        "{% for row in tables.accuracy %}{{ loop.index }}{% endfor %}",
+        "{{ tables.accuracy[0].mean | code }}",
+    ],
+)
+def test_a_number_without_a_filter_is_refused(tmp_path: Path, text: str) -> None:
+    """A cell, a loop's index and code alike: how a number is rounded is always said."""
+    with pytest.raises(TypeError, match="not text"):
+        page(tmp_path, text)
 
 
 @pytest.mark.parametrize("name", [name for name in filters.FILTERS if name not in ("count", "listed", "span")])
 def test_a_number_of_no_table_is_refused(name: str) -> None:
     """Every filter of numbers takes quantities of tables, and refuses a plain number, in a row as by itself."""
-    filter_ = filters.FILTERS[name]
+    more = {"unit": ("ms",)}.get(name, ())
     numbers = dict.fromkeys(("mean", "ci_low", "ci_high", "median", "low", "high", "deepest", "next_depth"), 1.5)
     good, bad = Row(quantified(numbers)), Row(numbers)
     for right, wrong in ((good, bad), (Rows([good]), Rows([bad])), (Quantity(1.5), 1.5)):
         try:
-            assert isinstance(filter_(right), str)
+            assert isinstance(filters.FILTERS[name](right, *more), str)
         except (TypeError, AttributeError):
             continue  # the filter takes another of the three
         with pytest.raises(TypeError, match="not a number of a table"):
-            filter_(wrong)
+            filters.FILTERS[name](wrong, *more)
         return
     pytest.fail(f"{name} takes neither a number, nor a row, nor rows")
 
 
-def test_a_number_without_a_filter_is_refused(tmp_path: Path) -> None:
-    """A cell and a loop's index alike: how a number is rounded is always said."""
-    for text in (
-        "{{ tables.accuracy[0].mean }}",
-        "{% for row in tables.accuracy %}{{ loop.index }}{% endfor %}",
-    ):
-        with pytest.raises(TypeError, match="not text"):
-            body(tmp_path, text)
-
-
-def test_code_is_shown_as_it_is(tmp_path: Path) -> None:
-    """An underscore is not escaped in code, a backtick cannot end it, and a number is refused."""
-    assert body(tmp_path, "{{ 'make ninety_nine ` *x*' | code }}") == "`make ninety_nine ' *x*`"
-    with pytest.raises(TypeError, match="not text"):
-        body(tmp_path, "{{ tables.accuracy[0].mean | code }}")
+@pytest.mark.parametrize(
+    ("numbers", "shown", "alone"),
+    [
+        ((50, 20, 50, math.nan), "≥ 50 (20 to ≥ 50)", "≥ 50"),
+        ((5, 5, 5, 7), "5 but not 7", "5"),
+        ((math.nan, math.nan, math.nan, math.nan), "–", "–"),
+    ],
+)
+def test_a_depth_at_the_end_of_the_grid_reads_at_least(numbers: tuple[float, ...], shown: str, alone: str) -> None:
+    """A depth equal to the deepest network that was run has "≥" before it; equal bounds are left out."""
+    found = dict(zip(("median", "low", "high", "next_depth"), numbers, strict=True)) | {"deepest": 50}
+    prefixed = {"at": found["median"], **{f"at_{key}": value for key, value in found.items()}}
+    for row, prefix in ((found, ""), (prefixed, "at")):
+        assert filters.reached(Row(quantified(row)), prefix) == shown
+        assert filters.deepest(Row(quantified(row)), prefix) == alone
 
 
 def test_numbers_become_quantities_and_nothing_else_does() -> None:
@@ -117,24 +196,15 @@ def test_numbers_become_quantities_and_nothing_else_does() -> None:
 
 def test_one_row_is_one_row() -> None:
     """None and two are refused."""
-    rows = rows_of(TABLE)
     for wanted in ({"activation": "mish"}, {"activation": ["relu", "gelu"]}):
         with pytest.raises(LookupError, match="rows have"):
-            rows.one(**wanted)
-
-
-def test_bounds_are_rounded_outward() -> None:
-    """0.2041 points are told as 0.21: a bound is never nearer than it is."""
-    assert filters.bound(Quantity(0.002041), scale=100) == "0.21"
-    assert filters.bound(Quantity(-0.002041), scale=-100) == "0.21"
-    assert filters.bound(Quantity(0.002), scale=100) == "0.20"
+            rows_of(TABLE).one(**wanted)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_question_has_a_page_that_compiles(module: object) -> None:
     """Beside its module, with a title."""
-    page = module.PAGE
-    template = rendering.environment(page.parent, LABELS).get_template(page.name)
+    template = environment(module.PAGE.parent, LABELS, Place()).get_template(module.PAGE.name)
     assert {"title", "answer", "body"} <= template.blocks.keys()
 
 

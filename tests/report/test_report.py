@@ -235,8 +235,9 @@ def test_the_pages_show_any_text_literally() -> None:
 def test_how_it_was_made_quotes_the_records() -> None:
     """Command, number of runs, minutes, versions, CPU and the data's checksum, as the records give them."""
     text = render([section()])
-    assert "`make all`; 2 runs, 1.5 minutes of one core in training and measuring, 0.4 of them compiling;" in text
-    assert [part for part in ("1.0 minutes from start", r"python 3, cpu a\|b", "0123") if part not in text] == []
+    assert "2 runs took 1.5 minutes of one core." in text
+    assert "`make all` took 1.0 minutes from start to end" in text
+    assert [part for part in ("0.4 went into compiling", r"python 3, cpu a\|b", "0123") if part not in text] == []
 
 
 def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +252,7 @@ def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.Mo
     store = Store(out / "runs")
     timings = [store.read(run)["provenance"]["timings"] for run in store.runs()]
     spent, compiling = (sum(timing[name] for timing in timings) / 60 for name in ("seconds", "compile_seconds"))
-    text = (out / "README.md").read_text()
-    assert f"{spent:.1f} minutes of one core in training and measuring, {compiling:.1f} of them compiling;" in text
+    text = (out / "questions" / "making.md").read_text()
+    assert f"{spent:.1f} minutes of one core." in text
+    assert f"{compiling:.1f} went into compiling" in text
     assert compiling == len(timings) / 4
