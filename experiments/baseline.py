@@ -29,7 +29,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import history_frame, measures_frame, runs_frame
 from study.records.store import Record
-from study.report.formatting import percent
 from study.report.section import Section
 from study.settings import Settings
 
@@ -152,7 +151,7 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    reference = f"article: {percent(ARTICLE_ACCURACY)}"
+    reference = f"article: {ARTICLE_ACCURACY:.2%}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),
         "baseline_training": figures.training_curves(history, style),
