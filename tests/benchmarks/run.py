@@ -15,8 +15,12 @@ from typing import Any
 from experiments import speed
 from study.data import mnist
 from study.engine import environment
+from study.figures.style import Style
+from study.plan import Plan
 from study.records import folders, provenance
 from study.report import formatting
+from study.report.rendering import render
+from study.report.section import Evidence
 from tests.benchmarks import growth, memory
 from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
 from tests.benchmarks.contest import Contest
@@ -45,10 +49,17 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folders.write_document(folder, "bench", content, _provenance())
     document = folders.read_document(folder / "bench.json")
-    print(speed.machine(document))
-    for display in speed.displays(document):
-        print(f"\n{display.caption}\n\n{formatting.markdown(display.frame)}")
+    print(shown(document))
     print(f"\nKept in {folder / 'bench.json'}; `make report` puts it in the report.")
+
+
+def shown(document: dict[str, Any]) -> str:
+    """Return the answer and the tables of the report's page on speed, in Markdown, from a bench `document`."""
+    section = speed.conclude(Plan(()), Evidence({}, {"bench": document}), Style({}, {}))
+    assert section is not None, "the document was given"
+    page = render(section, {})
+    tables = [f"{display.caption}\n\n{formatting.markdown(display.frame)}" for display in page.displays]
+    return "\n\n".join([page.answer, *tables])
 
 
 def _measured(asked: argparse.Namespace) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from study.plan import Plan
 from study.report.rendering import Page, render
 from study.report.section import Evidence, Section
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import catalogue, contest, keras_fit, products, task
+from tests.benchmarks import catalogue, contest, keras_fit, products, run, task
 from tests.benchmarks.parent import ROOT, one_line
 from tests.benchmarks.products import multiplications
 
@@ -177,6 +177,13 @@ def test_the_page_shows_every_row() -> None:
         told = "Not measured: PyTorch, eager (its packages could not be installed); "
         assert (told in page.body) == ("Not measured" in page.body) == bool(gone)
         assert "2026-01-01, A &lt;processor&gt;, 2 cores, Linux; TensorFlow 2, " in page.body
+
+
+def test_make_bench_prints_the_page() -> None:
+    """Its answer, and a line for every contender."""
+    printed = run.shown(document())
+    assert "targets of speed and memory are met." in printed
+    assert [label for label in speed.CONTENDERS.values() if f"| {label} |" not in printed] == []
 
 
 def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
