@@ -27,7 +27,7 @@ NAME = "gelu_paper"
 TARGET = "claims"
 ACTIVATION = "gelu_tanh"
 OTHERS = ("relu", "elu")
-NOISE_CLAIM = (ACTIVATION, OTHERS[0])  # the arms of P2
+NOISE_OTHER = OTHERS[0]  # what P2 compares with
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
 DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
@@ -81,8 +81,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
     noisy = _under_noise(final)
-    shorter = fewer_epochs(common["epochs"], EPOCHS)
-    judged = [*_judgements(losses, shorter), *_judged_noise(noisy, shorter)]
+    judged = _judgements(losses, noisy, fewer_epochs(common["epochs"], EPOCHS))
     found = {
         "history": history.assign(experiment=NAME),
         "final_losses": losses.assign(experiment=NAME),
@@ -97,7 +96,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         **common,
         "activation": ACTIVATION,
         "rates": sorted({selection.asked(record)["learning_rate"] for record in records}, reverse=True),
-        "noise_other": NOISE_CLAIM[1],
+        "noise_other": NOISE_OTHER,
         "parts": {ending: {name + ending: name for name in OTHERS} for ending in DROPOUTS},
         "published": EPOCHS,
         "figures": names,
@@ -122,22 +121,21 @@ def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
     return means.rename("noise_accuracy").reset_index()
 
 
-def _judged_noise(noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge P2 if both of its arms were measured under noise."""
-    first, second = (paired_arms.arm(noisy, "noise_accuracy", activation=name) for name in NOISE_CLAIM)
-    if first.empty or second.empty:
-        return []
-    return [judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1", shorter)]
+def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
+    """Judge each part of P1 and P2 whose two arms ran; `shorter` tells if they had fewer epochs than published."""
 
+    def arms(frame: pd.DataFrame, column: str, other: str, **which: float) -> tuple[pd.Series, pd.Series]:
+        first, second = (paired_arms.arm(frame, column, activation=name, **which) for name in (ACTIVATION, other))
+        return first, second
 
-def _judgements(losses: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge every part of P1 whose runs are among `losses`; `shorter` tells if they had fewer epochs than published."""
     found = []
-    remark = "rate chosen with one seed"
     for ending, dropout in DROPOUTS.items():
-        first = paired_arms.arm(losses, "training_loss", activation=ACTIVATION, arm_dropout=dropout)
         for name in OTHERS:
-            second = paired_arms.arm(losses, "training_loss", activation=name, arm_dropout=dropout)
+            first, second = arms(losses, "training_loss", name, arm_dropout=dropout)
             if len(first) and len(second):
+                remark = "rate chosen with one seed"
                 found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
+    first, second = arms(noisy, "noise_accuracy", NOISE_OTHER)
+    if len(first) and len(second):
+        found.append(judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1", shorter))
     return found
