@@ -3,7 +3,7 @@
 Width 100, Keras' defaults, 480 updates. More seeds are measured at initialisation and not trained.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,6 @@ import pandas as pd
 from study import figures
 from study.analysis import gap_causes, summaries, theory_gaps, trainability
 from study.constants import (
-    CONFIDENCE,
     DEPTH_EPOCHS,
     DEPTH_OPTIMIZERS,
     DEPTH_UPDATES,
@@ -29,8 +28,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
-from study.report import cells
-from study.report import formatting as fmt
 from study.report.section import Section
 from study.settings import Settings
 
@@ -42,12 +39,6 @@ SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper ne
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
 ALIKE = 0.99  # mean cosine from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
-QUANTITIES = {
-    "preactivation_square": "mean square of z",
-    "error_norm_ratio": "error",
-    "example_weight_gradient_norm_ratio": "one example's weight gradient",
-}
-CAUSES = {"width": "a finite width", "logarithm": "the logarithm's bias", "lengths": "the images' lengths"}
 
 
 def seeds(plan: Plan) -> int:
@@ -118,20 +109,18 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "trainable_depth": trainability.trainable_depth(trained_runs).assign(experiment=NAME),
         "depth_success": trainability.success(trained_runs).assign(experiment=NAME),
     }
-    figures = _figures(plan, norms, tables, style)
-    return Section(PAGE, tables, _shown(tables, max(depths(plan)), style), figures, _protocol(plan))
+    return Section(PAGE, tables, _figures(plan, norms, tables, style), _protocol(plan))
 
 
 def _protocol(plan: Plan) -> dict[str, object]:
-    deepest = max(depths(plan))
     return {
         "depths": depths(plan),
         "sgd_depths": depths(plan, "sgd"),
         "similarity_depth": min(_similarity_depths(plan)),
         "alike": ALIKE,
-        "deepest": deepest,
+        "deepest": max(depths(plan)),
         "profile": _profile(plan),
-        "optimizers": [{"name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],
+        "optimizers": [{"key": name, "name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],
         "seeds": seeds(plan),
     }
 
@@ -150,71 +139,6 @@ def _kept(norms: pd.DataFrame) -> pd.DataFrame:
     """Select few steps of the norms for the table, but every step of the errors for the heat map."""
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
-
-
-def _shown(tables: dict[str, pd.DataFrame], deepest: int, style: Style) -> dict[str, pd.DataFrame]:
-    factors, gaps = tables["shrink_factors"], tables["theory_gaps"]
-    errors = gaps[(gaps["depth"] == deepest) & (gaps["quantity"] == "error_norm_ratio")]
-    counts = tables["theory_gaps_by_width"].merge(tables["theory_layers"], on=["quantity", "width"], how="left")
-    return {
-        "shrink_factors": cells.crossed(_factors(factors[factors["depth"] == deepest], style), "Activation"),
-        "trainable_depth": cells.crossed(_depths(tables["trainable_depth"], style), "Activation"),
-        "theory_gaps": cells.crossed(_gaps(errors, style), "Activation"),
-        "theory_gaps_by_width": _shown_counts(counts),
-        "theory_gap_causes": _shown_causes(tables["theory_gap_causes"]),
-    }
-
-
-def _factors(shrink: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, object]]:
-    rows = [(style.labels[row["activation"]], row) for row in shrink.to_dict("records")]
-    for label, row in rows:
-        yield label, "n", row["n"]
-    for label, row in sorted(rows, key=lambda pair: pair[1]["width"]):
-        yield label, f"measured, width {row['width']}", fmt.interval(row["factor"], row["ci_low"], row["ci_high"])
-    for label, row in rows:
-        yield label, "theory, infinite width", f"{row['predicted']:.3f}"
-
-
-def _depths(reached: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, object]]:
-    for row in reached.to_dict("records"):
-        label = style.labels[row["activation"]]
-        yield label, "n", row["n"]
-        yield label, f"{row['optimiser']}, {row['learning_rate']:g}", cells.reached_depth(row)
-
-
-def _gaps(errors: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, object]]:
-    for row in errors.to_dict("records"):
-        label, width = style.labels[row["activation"]], f"width {row['width']}"
-        yield label, width, fmt.interval(row["gap"], row["gap_low"], row["gap_high"], signed=True)
-        yield label, f"{width}, rms", fmt.interval(row["gap_rms"], row["rms_low"], row["rms_high"], signed=True)
-
-
-def _shown_counts(counts: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Quantity": QUANTITIES[row["quantity"]],
-            "width": row["width"],
-            "layers missed": fmt.percent(row["share_outside"], 0),
-            "settings missed": f"{row['outside']} of {row['settings']}",
-            "median gap": f"{row['median_gap']:.3f}",
-        }
-        for row in counts.to_dict("records")
-    )
-
-
-def _shown_causes(causes: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "Quantity": QUANTITIES[row["quantity"]],
-            "Without": CAUSES[row["cause"]],
-            "Gap with it": f"{row['gap_with']:.3f}",
-            "Gap without": f"{row['gap_without']:.3f}",
-            "p": fmt.probability(row["p_holm"]),
-            "": "a cause" if row["p_holm"] < 1 - CONFIDENCE else "not shown",
-        }
-        for row in causes.to_dict("records")
-    ]
-    return pd.DataFrame(rows, columns=["Quantity", "Without", "Gap with it", "Gap without", "p", ""])
 
 
 def _figures(plan: Plan, norms: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style) -> dict[str, Drawing]:

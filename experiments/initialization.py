@@ -4,7 +4,7 @@ glorot_uniform (Keras' default), he_normal, and the activation's own critical po
 networks and updates of `depth`. No published comparison separates the two.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +18,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
-from study.report import cells
-from study.report import formatting as fmt
 from study.report.section import Section
 from study.settings import Settings
 
@@ -73,16 +71,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
     }
-    deepest = max(INITIAL_DEPTHS)
-    factors = tables["shrink_factors"]
-    shown = {
-        "critical_points": _shown_points(tables["critical_points"], style),
-        "initialization_factors": cells.crossed(_factors(factors[factors["depth"] == deepest], style), "Activation"),
-        "initialization_depths": cells.crossed(_depths(tables["trainable_depth"], style), "Activation"),
-    }
-    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seeds(plan), "deepest": deepest}
-    figures = _figures(tables["depth_success"], tables["critical_points"], plan, style)
-    return Section(PAGE, tables, shown, figures, protocol)
+    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seeds(plan), "deepest": max(INITIAL_DEPTHS)}
+    return Section(PAGE, tables, _figures(tables["depth_success"], tables["critical_points"], plan, style), protocol)
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
@@ -93,35 +83,6 @@ def _critical_points(plan: Plan) -> pd.DataFrame:
         for name in plan.activations
     ]
     return pd.DataFrame(rows).astype(dict.fromkeys(none, float))
-
-
-def _shown_points(points: pd.DataFrame, style: Style) -> pd.DataFrame:
-    def number(value: float) -> str:
-        return fmt.DASH if value != value else f"{value:.3f}"
-
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "sigma_w": f"none: {row['why_none']}" if row["why_none"] else number(row["sigma_w"]),
-            "sigma_b": number(row["sigma_b"]),
-            "q*": number(row["first_square"]),
-        }
-        for row in points.to_dict("records")
-    )
-
-
-def _factors(shrink: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, object]]:
-    for row in shrink.to_dict("records"):
-        factor = fmt.interval(row["factor"], row["ci_low"], row["ci_high"])
-        yield style.labels[row["activation"]], row["init"], f"{factor}; theory {row['predicted']:.2f}"
-
-
-def _depths(reached: pd.DataFrame, style: Style) -> Iterator[tuple[str, str, object]]:
-    fewest = reached.groupby("activation")["n"].min()
-    for row in reached.to_dict("records"):
-        label = style.labels[row["activation"]]
-        yield label, "n", fewest[row["activation"]]
-        yield label, row["init"], cells.reached_depth(row)
 
 
 def _figures(success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style) -> dict[str, Drawing]:

@@ -17,7 +17,6 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import history_frame, runs_frame
 from study.records.store import Record
-from study.report import formatting
 from study.report.section import Section
 from study.settings import Settings
 
@@ -56,7 +55,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     sources = history[history["init"] == SOURCES]
     drawn = {} if sources.empty else {"lippe": figures.training_curves(sources, style)}
     protocol = {**selection.shared(records), "initialization": SOURCES, "titles": TITLES}
-    return Section(PAGE, found, {"lippe": _shown(table)}, drawn, protocol, _judgements(runs, protocol["epochs"]))
+    return Section(PAGE, found, drawn, protocol, _judgements(runs, protocol["epochs"]))
 
 
 def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
@@ -67,15 +66,3 @@ def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
         if len(values):
             found.append(judge("P6", part, mean_interval(values, is_share=True), remark))
     return found
-
-
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        {
-            "Initialisation": TITLES[row["init"]],
-            "n": row["n"],
-            "validation accuracy": formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100),
-        }
-        for row in table.to_dict("records")
-    ]
-    return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 The claims name the activations, whatever the study compares.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,14 +17,12 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import measures_frame
 from study.records.store import Record
-from study.report import formatting
 from study.report.section import Section
 from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 KEYS = ["activation", "init", "depth", "width"]
 FIRST_LAYER = {"weight_gradient": 2, "error": 1}  # whose norm is compared; layer 1 has weights of another shape
-NORMS = {"weight_gradient": "weight gradient", "error": "error"}
 A3_DEPTH = 50
 A3_CLAIM = ("sigmoid", "relu")  # the activation of each part
 P5_DEPTH = 30
@@ -60,14 +58,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
     per_run = _first_over_last(deep)
-    ratios = _summary(per_run)
     born = _born_dead(measures[measures["width"] != WIDTH])
     name, init = P9_CLAIM
     protocol = {"activation": name, "init": init, "depth": P9_DEPTH, "narrow_seeds": P9_SEEDS}
     return Section(
         PAGE,
-        {"initial_ratios": ratios, "born_dead": born},
-        {"initial_ratios": _shown_ratios(ratios, style), "born_dead": _shown_born(born, style)},
+        {"initial_ratios": _summary(per_run), "born_dead": born},
         {"born_dead": figures.born_dead(born, style)},
         protocol | {"seeds": len(_seeds(plan))},
         _judgements(per_run, born),
@@ -130,36 +126,3 @@ def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement
         return []
     measured, zeros = log_mean_interval(values)
     return [judge(claim, part, measured, f"{zeros} networks whose norm is exactly 0 left out" if zeros else "")]
-
-
-def _shown_ratios(ratios: pd.DataFrame, style: Style) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "initialisation": row["init"],
-            "hidden layers": row["depth"],
-            "norm of": NORMS[row["measure"]],
-            "n": row["n"],
-            "first over last": _ratio(row),
-            "per layer": formatting.interval(row["factor"], row["factor_low"], row["factor_high"]),
-        }
-        for row in ratios.to_dict("records")
-    )
-
-
-def _ratio(row: Mapping[str, float]) -> str:
-    low = formatting.significant(row["ci_low"], 2, toward="down")
-    high = formatting.significant(row["ci_high"], 2, toward="up")
-    return f"{formatting.significant(row['ratio'], 2)} [{low}, {high}]"
-
-
-def _shown_born(born: pd.DataFrame, style: Style) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Activation": style.labels[row["activation"]],
-            "width": row["width"],
-            "born dead": f"{row['count']} of {row['n']}",
-            "percent": formatting.interval(row["share"], row["ci_low"], row["ci_high"], 100),
-        }
-        for row in born.to_dict("records")
-    )

@@ -19,7 +19,6 @@ from study.plan import Plan
 from study.records import selection
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
-from study.report import cells, formatting
 from study.report.section import Section
 from study.settings import Settings
 
@@ -104,11 +103,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "plain": BEFORE,
         "residual": [PLAIN_RESIDUAL, SCALED_RESIDUAL],
         "smallest": [SMALLEST, IN_FLOAT64],
+        "variants": [*(f"Adam, epsilon {epsilon:g}" for epsilon in EPSILONS), IN_FLOAT64],
         "epsilon": EPSILONS[-1],
         "sgd_rate": DEPTH_OPTIMIZERS[1][1],
         "centred_sigma_w": CENTRED_SIGMA_W,
     }
-    return Section(PAGE, tables, {NAME: _shown(success, style)}, {NAME: figure}, protocol)
+    return Section(PAGE, tables, {NAME: figure}, protocol)
 
 
 def _first_errors(measures: pd.DataFrame) -> pd.DataFrame:
@@ -116,13 +116,3 @@ def _first_errors(measures: pd.DataFrame) -> pd.DataFrame:
     errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
     renamed = {"mean": "first_error", "ci_low": "first_error_low", "ci_high": "first_error_high"}
     return geometric_summary(errors, "value", KEYS).rename(columns=renamed)[[*KEYS, *renamed.values()]]
-
-
-def _shown(success: pd.DataFrame, style: Style) -> pd.DataFrame:
-    def accuracy(row: dict[str, float]) -> str:
-        if not row["n"]:
-            return f"{row['missing']} diverged"
-        return formatting.interval(row["mean"], row["ci_low"], row["ci_high"], 100)
-
-    rows = success.to_dict("records")
-    return cells.crossed(((row["remedy"], style.labels[row["activation"]], accuracy(row)) for row in rows), "Remedy")

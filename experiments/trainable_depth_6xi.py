@@ -21,7 +21,6 @@ from study.plan import DepthScaleGrid, Plan
 from study.records import selection
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report.formatting import DASH
 from study.report.section import Section
 from study.settings import Settings
 
@@ -67,7 +66,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
     protocol = common | {"factor": FACTOR, "most": MOST}
-    return Section(PAGE, found, {"depth_over_scale": _shown(reached)}, drawn, protocol, _judgements(reached, common))
+    return Section(PAGE, found, drawn, protocol, _judgements(reached, common))
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
@@ -101,21 +100,3 @@ def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judg
     remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w need a deeper grid"
     scale = "width {width} instead of 300, {epochs} epochs".format_map(protocol)
     return [judge("P7", "depth", Interval(least.estimate, low, high, len(means)), remark, scale)]
-
-
-def _shown(reached: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for sigma_w, part in reached.groupby("sigma_w"):
-        least, most = part["least_ratio"].min(), part["most_ratio"].max()
-        failed = part["failed_depth"].min()
-        rows.append(
-            {
-                "sigma_w": f"{sigma_w:g}",
-                "n": len(part),
-                "trained to": f"{part['trained_depth'].min():g} to {part['trained_depth'].max():g}",
-                "failed from": f"{failed:g}" if np.isfinite(failed) else DASH,
-                "xi": f"{part['xi'].iloc[0]:.2f}",
-                f"over {FACTOR:g} xi": f"{least:.2f} to {most:.2f}" if np.isfinite(most) else f"≥ {least:.2f}",
-            }
-        )
-    return pd.DataFrame(rows)

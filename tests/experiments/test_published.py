@@ -84,9 +84,8 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
     assert born["count"].tolist() == [P9_SEEDS // 2, *[0] * (len(P9_WIDTHS) - 1)]
     assert set(section.tables["initial_ratios"]["width"]) == {WIDTH}
     page = render(section, STYLE.labels)
-    rates = ", ".join(f"{50 if width == P9_WIDTHS[0] else 0}% at width {width}" for width in P9_WIDTHS)
-    assert page.answer.endswith(f"this share is born dead: {rates}.")
-    assert "| Sigmoid | glorot\\_uniform | 50 | error | 20 | 5.6e-35 " in page.body
+    assert page.answer.endswith(": 50% at width 2, 0% at 3, 0% at 4, 0% at 6, 0% at 10.")
+    assert "| Sigmoid | glorot\\_uniform | 50 | error signal | 20 | 5.6e-35 " in page.body
 
 
 def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
@@ -96,4 +95,4 @@ def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
     assert {j.claim for j in section.judgements} == {"A3", "P5"}
     page = render(section, STYLE.labels)
     assert page.answer == ""
-    assert [display.name for display in page.displays] == ["initial_ratios", "born_dead"]
+    assert [display.name for display in page.displays] == ["born_dead", "initial_ratios"]
