@@ -89,7 +89,7 @@ def _question(page: Page, labels: Mapping[str, str]) -> str:
 
 
 def _marked_up(page: Page) -> dict[str, str]:
-    return {"name": page.name} | {part: Markup(getattr(page, part)) for part in ("title", "answer", "body")}
+    return {part: Markup(getattr(page, part)) for part in ("name", "title", "answer", "body")}
 
 
 def claims_section(sections: Sequence[Section]) -> Section:
