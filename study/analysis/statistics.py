@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 FloatArray = npt.NDArray[np.float64]
@@ -101,9 +100,12 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     """Adjust the `p_values` (k,) of a family for multiple tests (Holm 1979).
 
     A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family.
+    `multipletests` of statsmodels agrees, but collects garbage at every call, which takes 0.1 s in a report.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    return np.where(np.isnan(p), np.nan, multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1])
+    ascending = np.argsort(p)  # NaN last
+    adjusted = np.maximum.accumulate(p[ascending] * np.arange(p.size, 0, -1))
+    return np.minimum(adjusted, 1.0)[np.argsort(ascending)]
 
 
 def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:

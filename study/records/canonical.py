@@ -39,15 +39,15 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def unseal(spelled: bytes) -> dict[str, Any]:
-    """Read JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
+    """Read canonical JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
     try:
-        found = json.loads(spelled)
-        checksum = found.pop("checksum")
-        schema = found["schema"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found: dict[str, Any] = json.loads(spelled)
+        checksum, schema = found["checksum"], found["schema"]
+    except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"is not a whole record ({type(error).__name__})") from error
-    if digest(found) != checksum:
+    unsealed = spelled.replace(f'"checksum":"{checksum}",'.encode(), b"", 1)
+    if hashlib.sha256(unsealed).hexdigest() != checksum:
         raise RecordError("does not match its checksum")
     if schema != SCHEMA:
         raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
-    return {**found, "checksum": checksum}
+    return found

@@ -32,6 +32,7 @@ class _Draft:
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
+    read: dict[Path, dict[str, Record]] = field(default_factory=dict)  # by folder: experiments share runs
     used: dict[str, Record] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -81,7 +82,9 @@ def _interpret(
 ) -> None:
     """Add the section of one experiment to the draft, if it has records, and note its missing runs."""
     runs = ledger.runs[name]
-    found = folder.store.find(runs)
+    read = draft.read.setdefault(folder.path, {})
+    read |= folder.store.find(run for run in runs if run not in read)
+    found = {run: read[run] for run in runs if run in read}
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
     draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
     if found:

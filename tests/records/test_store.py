@@ -97,26 +97,19 @@ def test_a_compact_record_is_the_same_run() -> None:
     assert compact(failed) == failed
 
 
-def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused_or_says_the_same() -> None:
-    """No proper beginning of a record is a record.
-
-    A flipped bit is found by the checksum, unless it changes the spelling alone (1e-05 to 1E-05).
-    """
+def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused() -> None:
+    """No proper beginning of a record is a record, and the checksum finds every flipped bit."""
     good = record()
     content = canonical_json(good)
     for length in {*range(0, len(content), 97), *range(len(content) - 40, len(content))}:
         with pytest.raises(RecordError):
             verified(content[:length], good["id"])
     rng = random.Random(0)
-    found = 0
     for bit in rng.sample(range(8 * len(content)), 1500):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
-        try:
-            assert verified(bytes(flipped), good["id"]) == good
-        except RecordError:
-            found += 1
-    assert found > 1450
+        with pytest.raises(RecordError):
+            verified(bytes(flipped), good["id"])
 
 
 def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
