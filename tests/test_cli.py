@@ -244,14 +244,14 @@ def test_verify_counts_and_lists_damage(study: Said, fake: Path) -> None:
     """Exit 0 and a count; with a damaged record exit 4 and its path; nothing is moved or repaired by looking."""
     study(*RUN)
     code, shown, _ = study("verify")
-    assert (code, shown) == (0, "8 records, 0 damaged\n")
+    assert (code, shown) == (0, "9 records, 0 damaged\n")
     victim = sorted(Path("results/runs").glob("?" * 20 + ".json"))[3]
     victim.write_bytes(victim.read_bytes()[:-9])
     for _ in range(2):
         code, shown, _ = study("verify")
         assert code == 4
         assert str(victim) in shown
-        assert shown.endswith("8 records, 1 damaged\n")
+        assert shown.endswith("9 records, 1 damaged\n")
     assert "1 runs done" in study(*RUN)[2]
     assert study("verify")[0] == 0
 

@@ -149,7 +149,7 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     study("run", *DATA)
     study("run", "long", *DATA)
     write_document(Path("results/records"), "bench", {"a": 1}, {})
-    assert study("verify")[:2] == (0, "6 records, 0 damaged\n")
+    assert study("verify")[:2] == (0, "7 records, 0 damaged\n")
     victims = [Path("results/runs/cost.json"), Path("results/records/bench.json")]
     victims += [next(Path("results/records").glob("[0-9a-f]" * 20 + ".json"))]
     for victim in victims:
@@ -157,14 +157,13 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     code, shown, _ = study("verify")
     assert code == 4
     assert [str(victim) for victim in victims if str(victim) not in shown] == []
-    assert shown.endswith("6 records, 3 damaged\n")
+    assert shown.endswith("7 records, 3 damaged\n")
 
 
 def test_a_damaged_document_stops_the_report(study: Said) -> None:
     """Exit 4 and its path; the old report stays."""
     study("all", *DATA)
     before = readme()
-    Path("results/records").mkdir()
     Path("results/records/bench.json").write_text("{")
     code, _, said = study("report")
     assert code == 4
@@ -185,6 +184,20 @@ def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str,
     assert "of_0" not in modules["cost"].seen[-1].tables
     places = [readme().index(f"## {title}") for title in ("Concluded 0", "Asked 1", "Concluded 7", "Asked 20")]
     assert places == sorted(places)
+
+
+def test_the_digits_to_show_are_written_once(study: Said) -> None:
+    """By the runs of `make all`, from the test images; a long protocol alone writes none."""
+    study("run", "long", *DATA)
+    path = Path("results/records/digits.json")
+    assert not path.exists()
+    study("all", *DATA)
+    first = path.stat()
+    images = read_document(path)["content"]["images"]
+    assert {len(pixels) for pixels in images.values()} == {784}
+    path.with_name("plan.json").touch()
+    study("all", *DATA, "--seeds", "1")
+    assert path.stat() == first
 
 
 def test_a_conclusion_without_its_evidence_is_left_out(study: Said) -> None:

@@ -15,6 +15,7 @@ from study.records.ledger import Ledger
 from study.records.store import RECORD, Store, compact
 
 LEDGER = "plan.json"
+DIGITS = "digits"  # the document of test images that the report shows under noise, in the committed folder
 TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.data.mnist import Dataset
 from study.plan import Plan, depth_scales
 from study.records.catalogue import Catalogue
-from study.records.folders import RecordFolder, record_folders
+from study.records.files import prepare_folder
+from study.records.folders import DIGITS, RecordFolder, record_folders, write_document
 from study.records.ledger import Ledger
 from study.records.store import has_failed, sentence
 from study.runner import estimate, timing
@@ -16,6 +18,8 @@ from study.runner.progress import say
 from study.runner.rounds import Loader, Modules, Rounds, asking, finished, informed, is_to_be_timed, job_of
 from study.runner.workers import shared_programs
 from study.settings import Settings
+
+CLASSES = (0, 2, 7)  # whose first test image the report shows under noise
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,21 @@ def run_experiments(
             rounds.known |= {record["id"]: record for record in done}
     failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
     folder.save(ledger)
+    if not folder.is_committed:
+        keep_digits(folder.path.parent, data)
     if is_to_be_timed(rounds.plan, modules):
         failures += timing.time_activations(folder.path, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     return Outcome(trained, len(recorded), tuple(failures))
+
+
+def keep_digits(results: Path, data: Dataset) -> None:
+    """Write the first test image of each of CLASSES to the committed folder of `results`, unless images are there."""
+    folder, labels = record_folders(results)[1].path, data.test_labels.tolist()
+    images = {str(label): data.test_images[labels.index(label)].tolist() for label in CLASSES if label in labels}
+    if images and not (folder / f"{DIGITS}.json").exists():
+        prepare_folder(folder)
+        write_document(folder, DIGITS, {"images": images}, {"data": data.checksum})
 
 
 def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
