@@ -146,6 +146,7 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     The table `rows` has a list per column; see `predicted_rows`.
     """
     import numpy as np
+    import pandas as pd
 
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
@@ -157,7 +158,7 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     places = np.geomspace(1e-3, 1e3, 601)
     line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     squares = np.array(square_norms)
-    rows = [row for grid in NETWORKS for row in predicted_rows(name, function, *grid, squares, cosine)]
+    rows = [predicted_rows(name, function, *grid, squares, cosine) for grid in NETWORKS]
     is_there = line.sigma_b2 > -1e-9
     return {
         "critical": point
@@ -167,5 +168,5 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
             "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
             "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
         },
-        "rows": {column: [row[column] for row in rows] for column in rows[0]},
+        "rows": pd.concat(rows, ignore_index=True).to_dict("list"),
     }

@@ -26,16 +26,6 @@ def test_t_interval_by_hand() -> None:
     assert 2 - interval.low == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
 
 
-def test_simultaneous_intervals_by_hand() -> None:
-    """(1, 2, 3) in a family of 5 at 95%: the quantile of t with 2 degrees of freedom at 0.995 is 9.9248."""
-    interval = statistics.simultaneous_interval([1.0, 2.0, 3.0], comparisons=5)
-    assert (interval.estimate, interval.n) == (2.0, 3)
-    assert interval.high - 2 == pytest.approx(9.924843 / math.sqrt(3), rel=1e-6)
-    assert statistics.simultaneous_interval([1.0, 2.0, 3.0], 1) == statistics.mean_interval([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match="comparisons must be"):
-        statistics.simultaneous_interval([1.0], 0)
-
-
 @pytest.mark.parametrize(("values", "estimate"), [([], math.nan), ([0.5], 0.5)])
 def test_intervals_without_a_spread_say_so(values: list[float], estimate: float) -> None:
     """n=0 has no estimate, n=1 has one and no bounds; on the log scale alike; and neither warns."""
@@ -59,7 +49,6 @@ def test_diverged_runs_are_never_averaged(values: list[float]) -> None:
         statistics.mean_interval,
         statistics.log_mean_interval,
         statistics.sign_flip_test,
-        lambda sample: statistics.simultaneous_interval(sample, 3),
         lambda sample: statistics.equivalence_test(sample, 1.0),
     )
     for function in one_sample:
@@ -226,7 +215,7 @@ def test_family_wise_error_is_at_most_five_percent(kind: str) -> None:
     assert kind == "one real" or (p <= 0.05).any(axis=1).mean() > 0.08
     assert kind != "one real" or (adjusted[:, 0] <= 0.05).mean() > 0.9
     centred = differences - (np.array([3.0, 0, 0])[:, None] if kind == "one real" else 0)
-    bounds = [[statistics.simultaneous_interval(arm, 3) for arm in family] for family in centred[:2_000]]
+    bounds = [[statistics.mean_interval(arm, 1 - 0.05 / 3) for arm in family] for family in centred[:2_000]]
     assert np.mean([any(i.low > 0 or i.high < 0 for i in family) for family in bounds]) <= 0.055
 
 
