@@ -2,30 +2,21 @@
 
 import hashlib
 import json
-import math
 from typing import Any
+
+from study.errors import RecordError
 
 SCHEMA = 1
 
 
-class RecordError(Exception):
-    """Say that a record is damaged, of another identity or of a newer schema; the message says which and why."""
+def valid(content: Any) -> Any:
+    """Convert `content` to values that JSON can hold: tuples become lists, NaN and infinities become None."""
+    return json.loads(json.dumps(content), parse_constant=lambda _: None)
 
 
 def canonical_json(content: Any) -> bytes:
-    """Write `content` as JSON with sorted keys and no spaces; NaN and infinities become null."""
-    return json.dumps(valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def valid(content: Any) -> Any:
-    """Convert `content` to values that JSON can hold: NaN and infinities become None."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, dict):
-        return {key: valid(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [valid(value) for value in content]
-    return content
+    """Write `valid(content)` as JSON with sorted keys and no spaces."""
+    return json.dumps(valid(content), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(content: Any) -> str:
@@ -34,7 +25,7 @@ def digest(content: Any) -> str:
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Convert `content` to valid JSON values, and add its checksum."""
+    """Convert `content` to valid JSON values with sorted keys, and add its checksum."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 

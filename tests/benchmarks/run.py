@@ -15,7 +15,8 @@ from typing import Any
 from experiments import speed
 from study.data import mnist
 from study.engine import environment
-from study.records import folders, provenance
+from study.records import provenance
+from study.records.store import Store
 from study.report import formatting
 from tests.benchmarks import growth, memory
 from tests.benchmarks.catalogue import GROWTH_REPEATS, PEERS
@@ -41,14 +42,14 @@ def main() -> None:
             parser.error(f"{option} is {number}; it must be at least 1")
     mnist.load(asked.mnist)  # downloaded once, before every child process needs it
     content = _measured(asked)
-    folder = asked.results / "records"
-    folder.mkdir(parents=True, exist_ok=True)
-    folders.write_document(folder, "bench", content, _provenance())
-    document = folders.read_document(folder / "bench.json")
+    store = Store(asked.results / "records")
+    store.folder.mkdir(parents=True, exist_ok=True)
+    store.write_document("bench", content, _provenance())
+    document = store.read("bench")
     print(speed.machine(document))
     for display in speed.displays(document):
         print(f"\n{display.caption}\n\n{formatting.markdown(display.frame)}")
-    print(f"\nKept in {folder / 'bench.json'}; `make report` puts it in the report.")
+    print(f"\nKept in {store.path('bench')}; `make report` puts it in the report.")
 
 
 def _measured(asked: argparse.Namespace) -> dict[str, Any]:

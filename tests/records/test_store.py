@@ -11,7 +11,8 @@ import pytest
 from fake_runs import ABOUT, WHERE, record
 from scientific import scientific_content
 
-from study.records.canonical import SCHEMA, RecordError, canonical_json, seal
+from study.errors import RecordError
+from study.records.canonical import SCHEMA, canonical_json, seal
 from study.records.identity import identity
 from study.records.store import Store, compact, make, verified
 from study.settings import Settings
@@ -121,7 +122,7 @@ def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
     store.write(good)
     assert store.read(good["id"]) == good
     assert good["id"] == identity(Settings(activation="relu", seed=0), "data", "function").id
-    assert (len(store), store.problems()) == (1, [])
+    assert (len(store.runs()), store.problems()) == (1, [])
     shutil.copy(store.path(good["id"]), store.path(other["id"]))
     assert store.find([good["id"], other["id"]]) == {good["id"]: good}
     assert [other["id"] in problem for problem in store.problems()] == [True]
@@ -133,7 +134,7 @@ def test_other_files_are_ignored(store: Store) -> None:
     Looking for records in a folder that is not there finds none, and makes nothing.
     """
     missing = Store(store.folder / "missing")
-    assert (len(missing), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
+    assert (len(missing.runs()), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
     assert not missing.folder.exists()
     good = record()
     store.write(good)
@@ -142,7 +143,7 @@ def test_other_files_are_ignored(store: Store) -> None:
     for name in strays:
         (store.folder / name).write_text("rubbish")
     (store.folder / "folder.json").mkdir()
-    assert len(store) == 1
+    assert len(store.runs()) == 1
     assert store.problems() == []
     assert store.find(store.runs()) == {good["id"]: good}
     assert all((store.folder / name).read_text() == "rubbish" for name in strays)
