@@ -13,9 +13,9 @@ import pandas as pd
 
 from study import figures
 from study.analysis import trainability
-from study.analysis.claims import Judgement, judge
+from study.analysis.claims import CLAIMS, Judgement, judge
 from study.analysis.statistics import Interval, log_mean_interval
-from study.constants import ACCEPTED, CLAIM_SEEDS, TRAINED_LEVEL, WIDTH
+from study.constants import CLAIM_SEEDS, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.plan import DepthScaleGrid, Plan
 from study.records import selection
@@ -36,7 +36,7 @@ DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
 RATE = 0.01
 FACTOR = 6.0  # depth scales to which a network trains
-_, MOST = ACCEPTED["P7"]["depth"]  # times FACTOR xi: the end of the region of the claim
+_, MOST = CLAIMS["P7"].parts["depth"].region  # times FACTOR xi: the end of the region of the claim
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
+from study import figures
 from study.analysis import comparisons, decision
 from study.analysis.decision import Source
 from study.constants import REFERENCE_ACTIVATION, STABLE
+from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.section import Evidence, Section
@@ -21,7 +23,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # whose comparison decides: the first that was run
 FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")
-OPTIMIZERS = ("adam", "sgd")
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 REMAINS = 0.05  # share of the resamples from which an unstable headline names an activation
 
@@ -68,17 +70,27 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if table.drop(columns="activation").isna().all(axis=None):
         return None
     table["cost_finding"] = decision.cost_findings(table["step_ratio_low"], table["step_ratio_high"])
-    found, places, shares = None, {}, pd.DataFrame({"activation": [], "share_recommended": []})
+    found, places, shares, drawn = None, {}, pd.DataFrame({"activation": [], "share_recommended": []}), {}
     if "comparisons" in evidence.tables:
         found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
         decided = found[found["decides"]]
         saving = _savings(table)
         places = _places(decided, saving)
         if len(decided):
+            drawn = {"answer": _picture(decided, evidence.tables.get("depth_success"), style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
     tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
-    return Section(PAGE, tables, leads=True)
+    return Section(PAGE, tables, drawn, leads=True)
+
+
+def _picture(decided: pd.DataFrame, success: pd.DataFrame | None, style: Style) -> Drawing:
+    """Draw the comparison that decided, beside the accuracy over the depth if that was measured."""
+    if success is None:
+        success = pd.DataFrame(columns=["experiment", "activation", "optimiser", "depth"])
+    of_depth = success[success["experiment"] == "depth"]
+    titled = of_depth.assign(panel=of_depth["optimiser"].map(OPTIMIZERS))
+    return figures.answer(decided, titled, style)
 
 
 def _savings(table: pd.DataFrame) -> dict[str, float]:

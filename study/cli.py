@@ -9,14 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from study.engine import environment
+from study.errors import DAMAGED, DONE, INTERRUPTED, SOME_FAILED, StudyError
 from study.runner import surroundings
 from study.runner.cores import usual_workers
 from study.runner.progress import say
 
-DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 CONTRADICTION = 1  # of `study compare`
 
 
@@ -25,15 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     surroundings.prepare()
     if arguments is None:
         surroundings.quieten()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
-    codes = _codes()
     code = DONE
     try:
         code = int(options.command(options))
         sys.stdout.flush()
-    except tuple(codes) as error:
-        return _complain(str(error), codes[type(error)])
+    except StudyError as error:
+        return _complain(str(error), error.code)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end of the workers
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
@@ -41,22 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
     return code
-
-
-def _codes() -> dict[type[Exception], int]:
-    """Return the exit code of each error that a command may end with; its message is complete."""
-    from study.data.mnist import DataError
-    from study.records.canonical import RecordError
-    from study.records.files import FolderError, FolderHeld
-    from study.runner.request import UsageError
-    from study.settings import SettingsError
-
-    bad = dict.fromkeys((SettingsError, UsageError, FolderError), BAD_USAGE)
-    return {**bad, DataError: NO_DATA, RecordError: DAMAGED, FolderHeld: HELD}
-
-
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _complain(message: str, code: int) -> int:
@@ -94,36 +77,20 @@ def _beside_committed(options: argparse.Namespace) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     from experiments import askable
-    from study.records.folders import record_folders
+    from study.records.store import stores
     from study.runner.request import read_plan
+    from study.runner.session import run_experiments
 
     targets, code = askable(), DONE
     plan, names = read_plan(options, _registry(), targets)
-    for folder in record_folders(options.results):
-        if here := [name for name in names if folder.holds(targets[name])]:
-            code = max(code, _run_on(folder, plan, here, options))
-    return code
-
-
-def _run_on(folder: Any, plan: Any, names: list[str], options: argparse.Namespace) -> int:
-    """Do the missing runs of those experiments whose runs are kept in `folder`."""
-    from study.records.files import hold, prepare_folder
-    from study.runner.session import run_experiments
-    from study.runner.workers import ClusterError
-
     workers, why = _workers(options)
-    prepare_folder(folder.path)
-    try:
-        with hold(folder.path):
-            if options.workers is None and options.scheduler is None:
-                say(f"worker processes: {workers}, {why}")
-            outcome = run_experiments(plan, _modules(names), folder, _data(options), workers, options.scheduler)
-    except ClusterError as error:
-        return _complain(f"{error}; finished runs are kept: run it again", SOME_FAILED)
-    say(f"{outcome.trained} runs done, {outcome.recorded} recorded in {folder.path}")
-    for failure in outcome.failures:
-        say(f"study: {failure}")
-    return SOME_FAILED if outcome.failures else DONE
+    if options.workers is None and options.scheduler is None:
+        say(f"worker processes: {workers}, {why}")
+    for store in stores(options.results):
+        if here := [name for name in names if store.holds(targets[name])]:
+            for failure in run_experiments(plan, _modules(here), store, _data(options), workers, options.scheduler):
+                code = _complain(failure, SOME_FAILED)
+    return code
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -150,13 +117,13 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from study.records.folders import record_folders
+    from study.records.store import stores
 
-    places = record_folders(options.results)
-    problems = [problem for folder in places for problem in folder.problems()]
+    places = stores(options.results)
+    problems = [problem for store in places for problem in store.problems()]
     for problem in problems:
         print(problem)
-    count = sum(len(folder.store) + len(folder.document_paths()) for folder in places)
+    count = sum(len(store.runs()) + len(store.document_names()) for store in places)
     print(f"{count} records, {len(problems)} damaged")
     return DAMAGED if problems else DONE
 
@@ -180,16 +147,13 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from study.records.files import hold, prepare_folder
+    from study.records.store import stores
     from study.runner.request import check_activations, read_settings
     from study.runner.session import train_one
 
     settings = read_settings(options.settings)
     check_activations([settings.activation], _registry())
-    runs = options.results / "runs"
-    prepare_folder(runs)
-    with hold(runs):
-        result = train_one(settings, options.results, _data(options))
+    result = train_one(settings, stores(options.results)[0], _data(options))
     print(json.dumps({key: result[key] for key in ("status", "epochs", "last", "best") if key in result}, indent=2))
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
 

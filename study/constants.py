@@ -58,30 +58,3 @@ P8_N = 3
 GATES_CLAIM = ("swish", "gelu")  # the two smooth gates that P8 compares
 SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # the activation of A2's parts on sparsity
 WITHOUT_ZEROS = "leaky_relu"  # what A2 compares ReLU with
-
-# The region in which each claim puts the quantity of each part (analysis/claims.py), bounds included. A part without a
-# region stands beside the others and judges nothing. A region is open where the quantity itself ends, because the t
-# interval of a share near 0 may reach below it.
-_ANY = float("inf")
-ACCEPTED: dict[str, dict[str, tuple[float, float]]] = {
-    "A1": {"elementwise": (-_ANY, 1.0)},
-    "A2": {"relu": (0.10, _ANY), "sigmoid": (-_ANY, 0.01), "zeros": (EQUIVALENCE_MARGIN, _ANY)},
-    "A3": {
-        **dict.fromkeys(("sigmoid_weights", "sigmoid_error"), (-_ANY, 0.25)),
-        **dict.fromkeys(("relu_weights", "relu_error"), (0.9, 1.1)),
-    },
-    "A4": {"crossentropy": (0.5, _ANY), "squared_error": (-_ANY, -EQUIVALENCE_MARGIN)},
-    "A5": {"accuracy": (ARTICLE_ACCURACY - 0.005, ARTICLE_ACCURACY + 0.005), "ninety_nine": (0.99, _ANY)},
-    "P1": dict.fromkeys(("relu", "elu", "relu_dropout", "elu_dropout"), (-_ANY, 1.0)),
-    "P2": {"accuracy": (-EQUIVALENCE_MARGIN, _ANY)},
-    "P3": {"trains": (0.5, _ANY)},
-    "P4": dict.fromkeys(("mean", *(f"to_{loss:g}" for loss in P4_LOSSES)), (-_ANY, 1.0)),
-    "P5": {
-        **dict.fromkeys(("glorot_weights", "glorot_error"), (-_ANY, 0.01)),
-        **dict.fromkeys(("he_weights", "he_error"), (0.1, 10.0)),
-    },
-    "P6": {"torch": (-_ANY, CHANCE_LEVEL)},
-    "P7": {"depth": (0.5, 2.0)},
-    "P8": {"gates": (-EQUIVALENCE_MARGIN, EQUIVALENCE_MARGIN), "small_n": (0.0, _ANY)},
-    "P9": {"narrow": (0.5, _ANY), "wide": (-_ANY, 0.1)},
-}

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from study.errors import UsageError
+
 # glorot_uniform and he_normal are Keras'; critical, centred and gaussian draw Gaussian weights. unit_norm draws normal
 # kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
 # Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
@@ -19,14 +21,6 @@ OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
-
-
-class SettingsError(ValueError):
-    """Say what is wrong with settings: `problems` has a sentence per field: its name, its value and what is allowed."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,9 +80,8 @@ class Settings:
         for field in ("width", "noise"):  # JSON turns a tuple into a list
             if isinstance(value := getattr(self, field), list):
                 object.__setattr__(self, field, tuple(value))
-        problems = [sentence for sentence in _problems(self) if sentence]
-        if problems:
-            raise SettingsError(problems)
+        if problems := [sentence for sentence in _problems(self) if sentence]:
+            raise UsageError(problems)
         for field in ("learning_rate", "momentum", "epsilon", "dropout"):  # 1 and 1.0 are the same setting
             object.__setattr__(self, field, float(getattr(self, field)))
         object.__setattr__(self, "noise", tuple(map(float, self.noise)))

@@ -165,7 +165,7 @@ def test_a_changed_function_retrains_its_own_runs_alone(
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "gelu": changed})
     assert "2 runs done, 8 recorded" in study(*RUN)[2]
     assert started(fake) - before == {"gelu 0": 1, "gelu 1": 1}
-    assert len(Store(Path("results/runs"))) == 10
+    assert len(Store(Path("results/runs")).runs()) == 10
 
 
 def test_words_about_an_activation_never_retrain(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,14 +244,14 @@ def test_verify_counts_and_lists_damage(study: Said, fake: Path) -> None:
     """Exit 0 and a count; with a damaged record exit 4 and its path; nothing is moved or repaired by looking."""
     study(*RUN)
     code, shown, _ = study("verify")
-    assert (code, shown) == (0, "8 records, 0 damaged\n")
+    assert (code, shown) == (0, "9 records, 0 damaged\n")
     victim = sorted(Path("results/runs").glob("?" * 20 + ".json"))[3]
     victim.write_bytes(victim.read_bytes()[:-9])
     for _ in range(2):
         code, shown, _ = study("verify")
         assert code == 4
         assert str(victim) in shown
-        assert shown.endswith("8 records, 1 damaged\n")
+        assert shown.endswith("9 records, 1 damaged\n")
     assert "1 runs done" in study(*RUN)[2]
     assert study("verify")[0] == 0
 
@@ -327,7 +327,7 @@ def test_nobody_reading_the_progress_stops_nothing(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data.npz")
     words = ["train", "activation=relu", "seed=0", "--results", tmp_path / "r", "--mnist", data, "--any-data"]
     assert with_closed_pipe(words, stderr=subprocess.STDOUT).returncode == 0
-    assert len(Store(tmp_path / "r" / "runs")) == 1
+    assert len(Store(tmp_path / "r" / "runs").runs()) == 1
 
 
 def with_closed_pipe(words: list[object], stderr: int, **variables: str) -> subprocess.CompletedProcess[bytes]:

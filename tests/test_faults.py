@@ -101,7 +101,7 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
     killed = [len(found["after"]) for found in attempts if found["killed"]]
     assert len(killed) == 50
     assert min(killed) == 0
-    assert len(set(killed)) > 5
+    assert len(set(killed)) > 3
 
 
 STOPS = {
@@ -135,7 +135,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
         families = {}
         for name, process in running.items():
             wait_until(lambda log=logs[name]: started(log)["gelu 1"] == 1)
-            wait_until(lambda name=name: len(Store(tmp_path / name / "runs")) >= 2)
+            wait_until(lambda name=name: len(Store(tmp_path / name / "runs").runs()) >= 2)
             families[name] = psutil.Process(process.pid).children(recursive=True)
         for name, process in running.items():
             for number in STOPS[name]:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from study.settings import Settings, SettingsError
+from study.errors import UsageError
+from study.settings import Settings
 
 BAD = {
     "activation": ["", None, 3],
@@ -48,7 +49,7 @@ def test_every_field_is_guarded():
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
 def test_a_bad_value_is_named_with_its_field_and_what_is_allowed(field, value):
     """One sentence, of the one field that is wrong, its value, and what it must be."""
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(UsageError) as caught:
         settings(**{field: value})
     (sentence,) = caught.value.problems
     shown = tuple(value) if isinstance(value, list) else value
@@ -58,7 +59,7 @@ def test_a_bad_value_is_named_with_its_field_and_what_is_allowed(field, value):
 
 def test_several_wrong_at_once_are_all_named():
     """Every field wrong at once: a sentence for each, in the order of the fields, all of them in the message."""
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(UsageError) as caught:
         Settings(**{field: values[0] for field, values in BAD.items()})
     assert [sentence.split()[0] for sentence in caught.value.problems] == list(BAD)
     assert all(sentence in str(caught.value) for sentence in caught.value.problems)
@@ -66,7 +67,7 @@ def test_several_wrong_at_once_are_all_named():
 
 def test_replacing_a_field_is_checked_too():
     """`dataclasses.replace` passes the same border, and nothing can be changed behind it."""
-    with pytest.raises(SettingsError, match="learning_rate"):
+    with pytest.raises(UsageError, match="learning_rate"):
         dataclasses.replace(settings(), learning_rate=-1.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings().learning_rate = 0.1
@@ -90,20 +91,20 @@ def test_gaussian_initializations_need_their_scales(initialization, changes, fie
     if not fields:
         assert settings(**chosen).to_dict().items() >= chosen.items()
         return
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(UsageError) as caught:
         settings(**chosen)
     assert [sentence.split()[0] for sentence in caught.value.problems] == fields
 
 
 def test_no_variance_is_negative():
     """Biases alone give z_1 a mean square of sigma_b^2: a first_square below it would need an imaginary sigma_w."""
-    with pytest.raises(SettingsError, match="first_square"):
+    with pytest.raises(UsageError, match="first_square"):
         settings(initialization="gaussian", sigma_w=1.0, sigma_b=1.0, first_square=0.5)
 
 
 def test_a_whole_number_beyond_floating_point_is_refused():
     """10^400 is a Python integer but no finite float."""
-    with pytest.raises(SettingsError, match="learning_rate"):
+    with pytest.raises(UsageError, match="learning_rate"):
         settings(learning_rate=10**400)
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import fake_records
 import pandas as pd
 import pytest
 import synthetic
+from distributed.scheduler import KilledWorker
 from plain_sections import plain
 from synthetic import VARIABLE, Said, started, told
 
@@ -19,11 +21,10 @@ import experiments
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
-from study.records.folders import read_document, write_document
 from study.records.store import Store
 from study.report.section import Evidence, Section
 from study.runner import timing
-from study.runner.workers import ProcessDied, run_in_fresh_process
+from study.runner.workers import in_each_worker
 from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
@@ -93,7 +94,7 @@ def test_a_long_protocol_runs_under_its_own_target_alone(study: Said, tmp_path: 
 def test_named_it_runs_too(study: Said, tmp_path: Path) -> None:
     """Named experiments keep their runs in their own folders; one of another target than the one given is refused."""
     assert study("run", "usual", "long", *DATA)[0] == 0
-    assert (len(Store(Path("results/runs"))), len(Store(Path("results/records")))) == (2, 2)
+    assert (len(Store(Path("results/runs")).runs()), len(Store(Path("results/records")).runs())) == (2, 2)
     code, _, said = study("run", "usual", "--target", "claims", *DATA)
     assert code == 2
     assert "usual belongs to the target all, not claims" in said
@@ -148,8 +149,8 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     """A damaged record of either folder and a damaged document are listed: exit 4."""
     study("run", *DATA)
     study("run", "long", *DATA)
-    write_document(Path("results/records"), "bench", {"a": 1}, {})
-    assert study("verify")[:2] == (0, "6 records, 0 damaged\n")
+    Store(Path("results/records")).write_document("bench", {"a": 1}, {})
+    assert study("verify")[:2] == (0, "7 records, 0 damaged\n")
     victims = [Path("results/runs/cost.json"), Path("results/records/bench.json")]
     victims += [next(Path("results/records").glob("[0-9a-f]" * 20 + ".json"))]
     for victim in victims:
@@ -157,14 +158,13 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     code, shown, _ = study("verify")
     assert code == 4
     assert [str(victim) for victim in victims if str(victim) not in shown] == []
-    assert shown.endswith("6 records, 3 damaged\n")
+    assert shown.endswith("7 records, 3 damaged\n")
 
 
 def test_a_damaged_document_stops_the_report(study: Said) -> None:
     """Exit 4 and its path; the old report stays."""
     study("all", *DATA)
     before = readme()
-    Path("results/records").mkdir()
     Path("results/records/bench.json").write_text("{")
     code, _, said = study("report")
     assert code == 4
@@ -185,6 +185,20 @@ def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str,
     assert "of_0" not in modules["cost"].seen[-1].tables
     places = [readme().index(f"## {title}") for title in ("Concluded 0", "Asked 1", "Concluded 7", "Asked 20")]
     assert places == sorted(places)
+
+
+def test_the_digits_to_show_are_written_once(study: Said) -> None:
+    """By the runs of `make all`, from the test images; a long protocol alone writes none."""
+    study("run", "long", *DATA)
+    path = Path("results/records/digits.json")
+    assert not path.exists()
+    study("all", *DATA)
+    first = path.stat()
+    images = Store(path.parent).read("digits")["content"]["images"]
+    assert {len(pixels) for pixels in images.values()} == {784}
+    path.with_name("plan.json").touch()
+    study("all", *DATA, "--seeds", "1")
+    assert path.stat() == first
 
 
 def test_a_conclusion_without_its_evidence_is_left_out(study: Said) -> None:
@@ -239,7 +253,7 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     assert timings() == 1
     assert timings("--activations", "relu swish") == 1
     assert timings("--activations", "relu tanh") == 2
-    assert list(read_document(path)["content"]["seconds"]) == ["relu", "tanh"]
+    assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["relu", "tanh"]
     path.write_bytes(path.read_bytes()[:-1])
     assert timings("--activations", "relu") == 3
     monkeypatch.setattr(timing, "cpu_name", lambda: "another")
@@ -250,20 +264,17 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
 
 
 def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    def died(*arguments: object) -> None:
-        raise ProcessDied("no reason")
-
-    monkeypatch.setattr(timing, "run_in_fresh_process", died)
+    monkeypatch.setattr(timing, "in_each_worker", Mock(side_effect=KeyError("no reason")))
     code, _, said = study("all", *DATA)
     assert code == 1
-    assert "the activations were not timed: no reason" in said
+    assert "the activations were not timed: KeyError: 'no reason'" in said
     assert "Asked 1" in readme()
 
 
 def test_alone_is_another_process() -> None:
     """It returns what the function does there, and tells an error or a death by what it says."""
-    assert run_in_fresh_process(os.getpid) != os.getpid()
-    with pytest.raises(ProcessDied, match="ZeroDivisionError: "):
-        run_in_fresh_process(divmod, 1, 0)
-    with pytest.raises(ProcessDied, match="without an answer"):
-        run_in_fresh_process(os._exit, 3)
+    assert in_each_worker(1, os.getpid) != [os.getpid()]
+    with pytest.raises(ZeroDivisionError):
+        in_each_worker(1, divmod, 1, 0)
+    with pytest.raises(KilledWorker):
+        in_each_worker(1, os._exit, 3)

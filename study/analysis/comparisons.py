@@ -10,13 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from study.analysis.statistics import equivalence_test, holm, mean_interval, sign_flip_test, simultaneous_interval
+from study.analysis.statistics import equivalence_test, holm, mean_interval, sign_flip_test
 from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
-
-COLUMNS = (
-    "activation", "n", "dropped", "difference", "ci_low", "ci_high", "std", "p_sign_flip", "equivalence_low",
-    "equivalence_high", "p_equivalence",
-)  # fmt: skip
 
 
 def three_way(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
@@ -59,15 +54,16 @@ def against_reference(
     if len(others) == len(names) or not others:
         return None
     wide = by_seed(runs, metric)
-    rows = [_compared(name, wide, len(others), margin) for name in others]
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    found["p_holm"], found["p_equivalence_holm"] = holm(found["p_sign_flip"]), holm(found["p_equivalence"])
-    found["margin"], found["half_width"] = margin, (found["ci_high"] - found["ci_low"]) / 2
-    found["finding"] = three_way(found["difference"], found["ci_low"], found["ci_high"], margin)
-    found.insert(0, "experiment", experiment)
-    found.insert(1, "metric", metric)
-    found.insert(3, "reference", REFERENCE_ACTIVATION)
-    return found
+    about = {"experiment": experiment, "metric": metric}
+    rows = [about | _compared(name, wide, len(others), margin) for name in others]
+    found = pd.DataFrame(rows)
+    return found.assign(
+        p_holm=holm(found["p_sign_flip"]),
+        p_equivalence_holm=holm(found["p_equivalence"]),
+        margin=margin,
+        half_width=(found["ci_high"] - found["ci_low"]) / 2,
+        finding=three_way(found["difference"], found["ci_low"], found["ci_high"], margin),
+    )
 
 
 def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
@@ -76,14 +72,25 @@ def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame
     return found[["experiment", "metric", "activation", "seed", "accuracy"]]
 
 
-def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> tuple[Any, ...]:
-    a, b = wide[[name, REFERENCE_ACTIVATION]].dropna().to_numpy().T
-    differences, alpha = a - b, 1 - CONFIDENCE
-    interval = simultaneous_interval(differences, family, CONFIDENCE)
-    narrow = mean_interval(differences, 1 - 2 * alpha / family)
-    spread = float(differences.std(ddof=1)) if len(differences) > 1 else np.nan
-    p = (sign_flip_test(differences), narrow.low, narrow.high, equivalence_test(differences, margin))
-    return (name, len(a), len(wide) - len(a), interval.estimate, interval.low, interval.high, spread, *p)
+def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
+    """Compare two columns of `wide` in one row; the `family` of intervals holds together (Bonferroni; Dunn 1961)."""
+    differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
+    alpha = (1 - CONFIDENCE) / family
+    interval, narrow = mean_interval(differences, 1 - alpha), mean_interval(differences, 1 - 2 * alpha)
+    return {
+        "activation": name,
+        "reference": REFERENCE_ACTIVATION,
+        "n": interval.n,
+        "dropped": len(wide) - interval.n,
+        "difference": interval.estimate,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "std": float(differences.std(ddof=1)) if interval.n > 1 else np.nan,
+        "p_sign_flip": sign_flip_test(differences),
+        "equivalence_low": narrow.low,
+        "equivalence_high": narrow.high,
+        "p_equivalence": equivalence_test(differences, margin),
+    }
 
 
 def half_width(found: pd.DataFrame | None) -> float:

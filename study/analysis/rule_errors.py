@@ -4,6 +4,7 @@ On each seed, validation chooses one of two rates for each activation. A simulat
 intervals are narrow, decides, and recommends. Accuracies are in points (percent).
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,28 +71,31 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
 
     Each activation's second rate is `gap` points worse than its first. On each seed, validation chooses one.
     """
-    generator, arms = np.random.default_rng(0), len(truth) + 1
+    validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
-
-    def noise(*shape: int) -> FloatArray:
-        drawn = 1 - generator.standard_exponential(shape) if is_skewed else generator.standard_normal(shape)
-        return np.asarray(deviation * drawn)
-
-    validation = noise(studies, MOST_SEEDS, arms, 2) - gap * np.arange(2)
-    lost = gap * validation.argmax(axis=-1)  # points, (studies, seeds, arms)
-    accuracy = noise(studies, MOST_SEEDS, arms) + np.array([0.0, *truth]) - lost
+    first, second = deviation * validation[..., 0], deviation * validation[..., 1] - gap
+    lost = gap * (second > first)  # points, (studies, seeds, arms)
+    accuracy = deviation * test + np.array([0.0, *truth]) - lost
     differences = accuracy[..., 1:] - accuracy[..., :1]
-    is_open = np.ones(studies, bool)
-    means, found = np.empty((studies, arms - 1)), np.empty((studies, arms - 1), "<U9")
-    n = np.full(studies, MOST_SEEDS)
-    sums, squares = differences.cumsum(axis=1), (differences**2).cumsum(axis=1)
-    for seeds in range(FIRST_SEEDS, MOST_SEEDS + 1, SEED_BLOCK):
-        mean = sums[:, seeds - 1] / seeds
-        half = half_widths(np.sqrt((squares[:, seeds - 1] - seeds * mean**2) / (seeds - 1)), seeds)
-        now = three_way(mean, mean - half, mean + half, MARGIN)
-        means[is_open], found[is_open], n[is_open] = mean[is_open], now[is_open], seeds
-        is_open &= half.max(axis=-1) > POINTS * HALF_WIDTH
-    return Studies(recommend(means, found, np.zeros(arms - 1)), found, n)
+    n = np.arange(FIRST_SEEDS, MOST_SEEDS + 1, SEED_BLOCK)[:, None]  # (sizes, 1) at which a study may end
+    mean = differences.cumsum(axis=1)[:, n[:, 0] - 1] / n  # (studies, sizes, 3)
+    squares = (differences**2).cumsum(axis=1)[:, n[:, 0] - 1]
+    half = half_widths(np.sqrt((squares - n * mean**2) / (n - 1)), n)
+    is_narrow = half.max(axis=-1) <= POINTS * HALF_WIDTH
+    is_narrow[:, -1] = True
+    end = np.arange(studies), is_narrow.argmax(axis=1)
+    mean, half = mean[end], half[end]
+    found = three_way(mean, mean - half, mean + half, MARGIN)
+    return Studies(recommend(mean, found, np.zeros(len(truth))), found, n[end[1], 0])
+
+
+@functools.lru_cache(maxsize=1)
+def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
+    """Draw noise of variance 1 for validation (studies, seeds, arms, 2 rates) and the test (studies, seeds, arms)."""
+    generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
+    if is_skewed:
+        return 1 - generator.standard_exponential((*shape, 2)), 1 - generator.standard_exponential(shape)
+    return generator.standard_normal((*shape, 2)), generator.standard_normal(shape)
 
 
 def right(truth: tuple[float, ...]) -> list[int]:

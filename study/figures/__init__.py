@@ -6,18 +6,21 @@ read and save nothing; `encoding` makes the bytes of a file. This package import
 """
 
 from study.figures import accuracy, cost, norms, responses, theory
+from study.figures import answer as first_screens
 from study.figures.drawing import deferred
 
 accuracy_against_depth = deferred(responses.accuracy_against_depth)
 accuracy_against_rate = deferred(responses.accuracy_against_rate)
 accuracy_by_output = deferred(accuracy.accuracy_by_output)
+answer = deferred(first_screens.answer)
 activation_curves = deferred(theory.activation_curves)
 bench = deferred(cost.bench)
 born_dead = deferred(responses.born_dead)
-cause_and_effect = deferred(theory.cause_and_effect)
+cause_and_effect = deferred(first_screens.cause_and_effect)
 costs = deferred(cost.costs)
 critical_lines = deferred(theory.critical_lines)
 dead_units_against_rate = deferred(responses.dead_units_against_rate)
+digits = deferred(first_screens.digits)
 error_heat_map = deferred(norms.error_heat_map)
 errors_beside_theory = deferred(theory.errors_beside_theory)
 gradient_norms_by_layer = deferred(norms.gradient_norms_by_layer)

@@ -16,6 +16,7 @@ from study.figures.style import GREY, Style
 
 ABOUT = 6  # markers on a line
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
+NESTED_WIDTH, NARROWER = 2.1, 0.25  # points, of the first line; later ones are narrower, and hide none below
 GOLDEN = 0.618  # steps of this part of a range, around and around, are spread evenly, and the same every time
 THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (3.5, 2)), "linewidth": 1.1}
 
@@ -34,7 +35,8 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
     owners = [name for name in names for _ in range(counts[name])]
     drawn = [line for line in panel.lines[first:] if line.get_linestyle() != "None"]  # without bars of intervals
     for line, name in zip(drawn, owners, strict=True):
-        line.set(**style.line(name), **WHITE_EDGE)
+        width = NESTED_WIDTH / (1 + NARROWER * names.index(name))
+        line.set(**style.line(name), **WHITE_EDGE, label=name, linewidth=width)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from study.figures.axes import GUESSING, LOG_SCALE, fixed_axis, level, log_axis, norm_axis, percent_axis, round_axis
+from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis
 from study.figures.marks import THEORY, absent, layer_panel, legend, lines, seeds, unique
 from study.figures.norms import COLORMAP, LAYER_LABEL
 from study.figures.style import GREY, FloatArray, Style, grid, panels, styled
@@ -42,36 +42,6 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
         level(axes[0, 1], slope)
         at = axes[0, 1].get_yaxis_transform()
         axes[0, 1].text(1.02, slope, f"slope {slope:g}", transform=at, va="center", color=GREY)
-    return figure
-
-
-@styled
-def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
-    """Draw the slopes, the share of the error that reaches layer 1, and the accuracy, the last two over the depth.
-
-    `curves`: activation, x, derivative. `shares`: activation, depth (hidden layers), share_of_error (no unit).
-    `accuracy`: activation, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds).
-    """
-    titles = ["cause: the slope", f"error that reaches layer 1\n{LOG_SCALE}", "effect: accuracy"]
-    figure, axes = panels(1, titles, 2.7, style, curves["activation"])
-    slope, error, effect = axes[0]
-    lines(slope, curves.assign(mean=curves["derivative"], ci_low=np.nan, ci_high=np.nan), "x", style)
-    low, high = curves["derivative"].clip(*CUTS["derivative"]).agg(["min", "max"])
-    slope.set(xlabel="$z$", ylim=(low - 0.1, high + 0.1))
-    round_axis(slope.xaxis, 5)
-    rows = shares.assign(mean=shares["share_of_error"].where(shares["share_of_error"] > 0), n_zero=0)
-    rows = rows.assign(ci_low=np.nan, ci_high=np.nan)
-    norm_axis(error, rows)
-    lines(error, rows, "depth", style, band=False)
-    shown = accuracy.copy()
-    shown[["mean", "ci_low", "ci_high"]] = 100 * shown[["mean", "ci_low", "ci_high"]].clip(0, 1)
-    lines(effect, shown, "depth", style, band=False)
-    percent_axis(effect)
-    level(effect, 100 - GUESSING)
-    depths = np.unique(accuracy["depth"])
-    for panel in (error, effect):
-        panel.set(xscale="log", xlabel="layers (log scale)")
-        fixed_axis(panel.xaxis, depths, np.isin(depths, (1, 3, 5, 10, 20, 50)))
     return figure
 
 

@@ -2,30 +2,21 @@
 
 import hashlib
 import json
-import math
 from typing import Any
+
+from study.errors import RecordError
 
 SCHEMA = 1
 
 
-class RecordError(Exception):
-    """Say that a record is damaged, of another identity or of a newer schema; the message says which and why."""
+def valid(content: Any) -> Any:
+    """Convert `content` to values that JSON can hold: tuples become lists, NaN and infinities become None."""
+    return json.loads(json.dumps(content), parse_constant=lambda _: None)
 
 
 def canonical_json(content: Any) -> bytes:
-    """Write `content` as JSON with sorted keys and no spaces; NaN and infinities become null."""
-    return json.dumps(valid(content), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def valid(content: Any) -> Any:
-    """Convert `content` to values that JSON can hold: NaN and infinities become None."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, dict):
-        return {key: valid(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [valid(value) for value in content]
-    return content
+    """Write `valid(content)` as JSON with sorted keys and no spaces."""
+    return json.dumps(valid(content), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(content: Any) -> str:
@@ -34,20 +25,20 @@ def digest(content: Any) -> str:
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Convert `content` to valid JSON values, and add its checksum."""
+    """Convert `content` to valid JSON values with sorted keys, and add its checksum."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 
 def unseal(spelled: bytes) -> dict[str, Any]:
-    """Read JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
+    """Read canonical JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
     try:
-        found = json.loads(spelled)
-        checksum = found.pop("checksum")
-        schema = found["schema"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found: dict[str, Any] = json.loads(spelled)
+        checksum, schema = found["checksum"], found["schema"]
+    except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"is not a whole record ({type(error).__name__})") from error
-    if digest(found) != checksum:
+    unsealed = spelled.replace(f'"checksum":"{checksum}",'.encode(), b"", 1)
+    if hashlib.sha256(unsealed).hexdigest() != checksum:
         raise RecordError("does not match its checksum")
     if schema != SCHEMA:
         raise RecordError(f"has schema {schema}; this version reads schema {SCHEMA}")
-    return {**found, "checksum": checksum}
+    return found

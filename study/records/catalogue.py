@@ -8,6 +8,9 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
 from study.data.mnist import Dataset
 from study.engine import environment
@@ -27,7 +30,8 @@ NETWORKS = [
 class Catalogue:
     """Describe activations of the registry, each when it is first asked for.
 
-    `kept` holds the descriptions recorded before, `grids` the depth scales that the experiments ask for.
+    `kept` holds the descriptions recorded before, `grids` the depth scales that the experiments ask for. The attribute
+    `refused` says which activations are not good, and why.
     """
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
@@ -37,17 +41,14 @@ class Catalogue:
         self.refused: dict[str, str] = {}
 
     def of(self, names: Iterable[str]) -> Entries:
-        """Return the descriptions of the good activations among `names`, in the registry's order.
-
-        The attribute `refused` says why the others are not good.
-        """
+        """Return the descriptions of the good activations among `names`, in the registry's order."""
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
             described, refused = describe(new, self.square_norms, self.cosine, self.kept, self.grids)
             self.described |= described
             self.refused |= refused
-        found = [name for name in asked if name in self.described]
-        return {name: self.described[name] for name in sorted(found, key=lambda name: self.described[name]["position"])}
+        found = {name: self.described[name] for name in asked if name in self.described}
+        return dict(sorted(found.items(), key=lambda item: item[1]["position"]))
 
     def beside(self, others: Entries) -> Entries:
         """Return all descriptions and the `others`, in the order of today's registry; those it has lost come last."""
@@ -145,8 +146,6 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
 
     The table `rows` has a list per column; see `predicted_rows`.
     """
-    import numpy as np
-
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
     from study.theory.mean_field import predicted_rows
@@ -157,15 +156,13 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     places = np.geomspace(1e-3, 1e3, 601)
     line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     squares = np.array(square_norms)
-    rows = [row for grid in NETWORKS for row in predicted_rows(name, function, *grid, squares, cosine)]
+    rows = [predicted_rows(name, function, *grid, squares, cosine) for grid in NETWORKS]
     is_there = line.sigma_b2 > -1e-9
+    sigma_w, sigma_b = np.sqrt(line.sigma_w2[is_there]), np.sqrt(np.maximum(line.sigma_b2[is_there], 0))
+    critical = point and {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None}
     return {
-        "critical": point
-        and {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None},
+        "critical": critical,
         "why_none": "" if point else why_not_critical(function),
-        "line": {
-            "sigma_w": np.sqrt(line.sigma_w2[is_there]).tolist(),
-            "sigma_b": np.sqrt(np.maximum(line.sigma_b2[is_there], 0)).tolist(),
-        },
-        "rows": {column: [row[column] for row in rows] for column in rows[0]},
+        "line": {"sigma_w": sigma_w.tolist(), "sigma_b": sigma_b.tolist()},
+        "rows": pd.concat(rows, ignore_index=True).to_dict("list"),
     }

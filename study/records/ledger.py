@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from study.errors import RecordError
 from study.plan import Plan
-from study.records.canonical import RecordError, valid
+from study.records.canonical import valid
 from study.records.files import write_atomically
 
 
@@ -39,19 +40,13 @@ class Ledger:
 
     def save(self, path: Path) -> None:
         """Write the ledger, whole or not at all."""
-        write_atomically(path, json.dumps(valid(asdict(self)), allow_nan=False).encode())
+        write_atomically(path, json.dumps(valid(asdict(self))).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
         """Record that `experiment` was asked for with this plan, needs these runs, and uses the activations `used`."""
+        kept = {key: getattr(plan, key) for key in ("activations", "seeds", "is_quick", "first_seed")}
         others = [name for name in used if name not in plan.activations]
-        about = {
-            "activations": plan.activations,
-            "seeds": plan.seeds,
-            "is_quick": plan.is_quick,
-            "first_seed": plan.first_seed,
-            "others": others,
-        }
-        self.plans[experiment], self.runs[experiment] = about, list(runs)
+        self.plans[experiment], self.runs[experiment] = {**kept, "others": others}, list(runs)
 
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.

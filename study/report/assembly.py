@@ -8,13 +8,12 @@ from typing import Any, cast
 import pandas as pd
 
 from study import figures
+from study.errors import FolderError
 from study.figures.style import Style
 from study.plan import Plan, target
-from study.records.files import FolderError
-from study.records.folders import RecordFolder, record_folders
 from study.records.frames import all_runs
 from study.records.ledger import Ledger
-from study.records.store import Record, has_failed, sentence
+from study.records.store import Record, Store, has_failed, sentence, stores
 from study.report.making import long_protocol, making
 from study.report.page import claims_section, compose, joined
 from study.report.rendering import PAGES
@@ -31,6 +30,7 @@ class _Draft:
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
+    read: dict[Path, dict[str, Record]] = field(default_factory=dict)  # by folder: experiments share runs
     used: dict[str, Record] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -44,17 +44,17 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     First every experiment interprets its records. Then the modules that conclude run, the last of the report first.
     Each sees the tables made so far. A damaged document raises RecordError.
     """
-    places = record_folders(results)
-    ledgers = [folder.ledger() for folder in places]
+    places = stores(results)
+    ledgers = [store.ledger() for store in places]
     if not any(ledger.plans for ledger in ledgers):
         raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
     style, draft = joint_style(ledgers), _Draft(list(modules))
-    documents = {name: found for folder in places for name, found in folder.documents().items()}
-    for folder, ledger in zip(places, ledgers, strict=True):
+    documents = {name: found for store in places for name, found in store.documents().items()}
+    for store, ledger in zip(places, ledgers, strict=True):
         draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
         for name, module in modules.items():
-            if name in ledger.runs and folder.holds(target(module)):
-                _interpret(draft, name, module, folder, ledger, style)
+            if name in ledger.runs and store.holds(target(module)):
+                _interpret(draft, name, module, store, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
     runs = {"runs": all_runs(draft.records)} if draft.records else {}
     if main.compared() and main.activations:
@@ -74,12 +74,12 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     return draft.missing
 
 
-def _interpret(
-    draft: _Draft, name: str, experiment: Experiment, folder: RecordFolder, ledger: Ledger, style: Style
-) -> None:
+def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
     """Add the section of one experiment to the draft, if it has records, and note its missing runs."""
     runs = ledger.runs[name]
-    found = folder.store.find(runs)
+    read = draft.read.setdefault(store.folder, {})
+    read |= store.find(run for run in runs if run not in read)
+    found = {run: read[run] for run in runs if run in read}
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
     draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
     if found:
@@ -88,7 +88,7 @@ def _interpret(
     if not good:
         return
     section = experiment.interpret(ledger.plan(name), good, style)
-    if folder.is_committed:
+    if store.is_committed:
         about = long_protocol(name, target(experiment), good)
         section = replace(section, tables={**section.tables, "long_protocols": about})
     else:

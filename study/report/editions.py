@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare, conclusions
-from study.records.files import FolderError
-from study.records.folders import write_document
+from study.errors import FolderError
 from study.records.identity import STUDY
+from study.records.store import Store
 from study.report.formatting import interval
 
 ROOT = STUDY.parent
@@ -45,7 +45,7 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
     """
     rows = conclusions(edition)
     content = {"about": about, "conclusions": rows.astype(object).where(rows.notna(), None).to_dict("list")}
-    write_document(records, f"{KEPT}{name}", content, {})
+    Store(records).write_document(f"{KEPT}{name}", content, {})
 
 
 def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -3,6 +3,7 @@
 A page can therefore show only numbers that are in a table or in the protocol.
 """
 
+from collections import UserDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -99,6 +100,16 @@ class Rows(Sequence[Row]):
 
 def _matches(found: object, wanted: object) -> bool:
     return found in wanted if isinstance(wanted, (list, tuple)) else found == wanted
+
+
+class Tables(UserDict[str, Any]):
+    """Hold tables by name; a page's first look at one wraps its rows."""
+
+    def __getitem__(self, name: str) -> Rows:
+        if isinstance(self.data[name], pd.DataFrame):
+            self.data[name] = rows_of(self.data[name])
+        found: Rows = self.data[name]
+        return found
 
 
 def rows_of(frame: pd.DataFrame) -> Rows:

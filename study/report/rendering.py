@@ -30,7 +30,7 @@ from study.analysis import claims
 from study.figures.drawing import Drawing
 from study.report import formatting
 from study.report.filters import FILTERS, label_filters
-from study.report.quantities import Rows, quantified, rows_of
+from study.report.quantities import Rows, Tables, quantified, rows_of
 from study.report.section import Section
 
 PAGES = Path(__file__).with_name("pages")
@@ -112,7 +112,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
         environment(section.page.parent, labels, where)
         .get_template(section.page.stem + where.ending)
         .render(
-            tables={name: rows_of(frame) for name, frame in section.tables.items()},
+            tables=Tables(section.tables),
             judged=_judged(section),
             figures=section.figures,
             protocol=quantified(dict(section.protocol)),

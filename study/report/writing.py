@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from study.records.files import FolderError, prepare_folder, write_atomically
+from study.errors import FolderError
+from study.records.files import prepare_folder, write_atomically
 from study.report import columns, formatting, pictures, webpage
 from study.report.page import Report
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from study.constants import REFERENCE_ACTIVATION
 from study.engine import environment
 from study.plan import EVERYTHING, Plan, target
 from study.records.catalogue import Catalogue
-from study.records.folders import record_folders
+from study.records.store import stores
 from study.runner import timing
-from study.runner.order import Job, cost
+from study.runner.order import cost, work
 from study.runner.progress import duration, say
-from study.runner.rounds import Loader, Modules, Rounds, asking, informed, is_to_be_timed, planned_work
-from study.runner.workers import connected
+from study.runner.rounds import Jobs, Modules, Rounds
+from study.runner.workers import in_each_worker
 from study.settings import Settings
 
 USUAL_PACE = 2.2e-6  # seconds of a unit of work in a process, on a core of 2023 with AVX-512
@@ -28,20 +28,22 @@ SMALLER_SEEDS = 5
 SMALLER = 0.8  # share of the work below which a smaller study is named
 
 
-def in_words(rounds: Rounds, missing: Mapping[str, Mapping[str, Job]], modules: Modules, workers: int) -> str:
+def in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
     """Say how long the `missing` jobs take on this machine with all that follows, and how long smaller studies take."""
     plan, amount = rounds.plan, rounds.work(missing)
     of_unit = pace(amount, workers, rounds.catalogue.data)
 
     def told(amount: float, plan: Plan) -> str:
-        timed = len(plan.activations) * is_to_be_timed(plan, modules)
-        return f"about {duration((amount / max(workers, 1) + REPORT + TIMING * timed) * of_unit)}"
+        after = REPORT + TIMING * len(plan.activations) * rounds.times(plan)
+        return f"about {duration((amount / max(workers, 1) + after) * of_unit)}"
 
     smaller = {f"SEEDS={SMALLER_SEEDS}": replace(plan, seeds=SMALLER_SEEDS)}
-    if all(target(module) == EVERYTHING for module in modules.values()):
+    if all(target(module) == EVERYTHING for module in rounds.modules.values()):
         smaller["make quick"] = replace(plan, is_quick=True)
-    works = {name: planned_work(asking(modules), less) for name, less in smaller.items()}
-    others = [f"{name} {told(works[name], smaller[name])}" for name in smaller if works[name] < SMALLER * amount]
+    others = []
+    for name, less in smaller.items():
+        of_less = work(settings for experiment in rounds.experiments for settings in rounds.planned(experiment, less))
+        others += [f"{name} {told(of_less, less)}"] if of_less < SMALLER * amount else []
     but = f"; less, from nothing: {', '.join(others)}" if others else ""
     return f"this takes {told(amount, plan)} on this machine{but}"
 
@@ -60,12 +62,7 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 def _measured_pace(workers: int, data: Any) -> float:
     """Measure the pace in as many processes at once as will train; 0: in this one."""
-    if workers == 0:
-        return probe(data)
-    with connected(workers, None) as client:
-        shared = client.scatter(data, broadcast=True, hash=False)
-        found = [client.submit(probe, shared, workers=[address], pure=False) for address in client.nthreads()]
-        return statistics.fmean(client.gather(found))
+    return statistics.fmean(in_each_worker(workers, probe, data)) if workers else probe(data)
 
 
 def probe(data: Any) -> float:
@@ -85,20 +82,19 @@ def probe(data: Any) -> float:
     return (time.perf_counter() - started) / epochs / of_epoch
 
 
-def preview(plan: Plan, modules: Modules, results: Path, load: Loader, workers: int) -> Iterator[str]:
+def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any], workers: int) -> Iterator[str]:
     """Yield lines: the runs of each experiment, whether its seeds are too few, and how long all takes."""
-    places = record_folders(results)
+    places = stores(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})
-    plan = informed(plan, catalogue)
+    catalogue.of(plan.activations)
     yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
-    for place in places:
-        here = {name: module for name, module in modules.items() if place.holds(target(module))}
-        rounds = Rounds(asking(here), plan, catalogue, place.store)
+    for store in places:
+        here = {name: module for name, module in modules.items() if store.holds(target(module))}
+        rounds = Rounds(here, plan, catalogue, store)
         missing = rounds.missing()
         for name in rounds.experiments:
-            jobs = list(rounds.jobs.get(name, {}).values())
-            yield f"{name}: {len(jobs)} runs, {len(missing.get(name, ()))} to do"
+            yield f"{name}: {len(rounds.jobs.get(name, ()))} runs, {len(missing.get(name, ()))} to do"
         if missing:
-            yield f"with {max(workers, 1)} processes {in_words(rounds, missing, here, workers)}"
-        if is_to_be_timed(plan, here) and not timing.is_timed(place.path, catalogue.of(plan.activations)):
+            yield f"with {max(workers, 1)} processes {in_words(rounds, missing, workers)}"
+        if rounds.times(rounds.plan) and not timing.is_timed(store, catalogue.of(rounds.plan.activations)):
             yield "the activations' cost is to be timed, alone, once all runs are done"

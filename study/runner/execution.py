@@ -20,13 +20,14 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from study.constants import RUN_SECONDS, WORKER_DEATHS
+from study.constants import RUN_SECONDS
 from study.engine import environment
+from study.errors import ClusterError, one_line
 from study.records.provenance import describe
 from study.records.store import FAILED, Record, Store, make
 from study.runner.order import Job, alternate, batches, cost
 from study.runner.progress import Progress
-from study.runner.workers import ClusterError, connected
+from study.runner.workers import connected, reason
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
@@ -79,7 +80,7 @@ def execute(
     if workers == 0 and scheduler is None:
         results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
     else:
-        results = _in_processes(jobs, workers, scheduler, functools.partial(attempt, task), (data, seconds, grace))
+        results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
     records = []
     total = sum(cost(job.settings) for job in jobs)
     with contextlib.closing(results), Progress(label, total, len(jobs)) as progress:
@@ -114,7 +115,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     except Exception as error:  # noqa: BLE001 - see above
         if future.done():
             is_late = type(error).__name__ == "TimeLimit"  # of the engine, which this module must not import
-            return _failure("timeout", error) if is_late else _failure("failed", _named(error))
+            return _failure("timeout", error) if is_late else _failure("failed", reason(error))
         leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
         leave.daemon = True
         leave.start()
@@ -125,22 +126,21 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
 
 
 def _in_processes(
-    jobs: Sequence[Job], workers: int, scheduler: str | None, attempt: Callable[..., Result], arguments: tuple[Any, ...]
+    jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any, *limits: float
 ) -> Results:
-    """Yield each job with its result as soon as it is finished; `attempt` is called with the job and the arguments.
+    """Yield each job with the result of its `attempt` within these limits, as soon as it is finished.
 
     Each batch of jobs has new processes of this machine; a scheduler gets all jobs at once.
     """
-    data, *limits = arguments
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
             # Submitted, not scattered: scattered data would die with the worker that holds it.
             shared = client.submit(_identity, data, key=f"data-{uuid.uuid4().hex}")
             fillers = _fillers(client)
-            futures = {
-                client.submit(attempt, job, shared, *limits, key=f"run-{job.identity.id}", pure=False, priority=-place):
-                job for place, job in enumerate(batch)
-            }  # fmt: skip
+            futures = {}
+            for place, job in enumerate(batch):
+                how = {"key": f"run-{job.identity.id}", "pure": False, "priority": -place}
+                futures[client.submit(attempt, task, job, shared, *limits, **how)] = job
             for future in distributed.as_completed(futures, loop=client.loop):
                 job = futures.pop(future)
                 result = _outcome(future)
@@ -177,20 +177,11 @@ def _outcome(future: "distributed.Future[Result]") -> Result:
         error = killed
     except (FutureCancelledError, CommClosedError) as lost:
         raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
-    if isinstance(error, KilledWorker):
-        cause = f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
-        return _failure("crashed", cause)
-    return _failure("failed", _named(error))
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return _failure("crashed" if isinstance(error, KilledWorker) else "failed", reason(error))
 
 
 def _failure(status: str, cause: object) -> Result:
-    """Return the result of a run that failed; its cause is one line without a terminal's control sequences."""
-    text = " ".join(str(cause).split())[:500]
-    return {"status": status, "cause": "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)}
+    return {"status": status, "cause": one_line(cause)}
 
 
 def _summary(job: Job, result: Result) -> str:

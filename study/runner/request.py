@@ -3,25 +3,16 @@
 import argparse
 import difflib
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from study.errors import UsageError
 from study.plan import EVERYTHING, Plan
-from study.settings import Settings, SettingsError
+from study.settings import Settings
 
-SPELLINGS = {
-    "nan": float("nan"),
-    "inf": float("inf"),
-    "-inf": -float("inf"),
-    "none": None,
-}  # which JSON cannot say
-
-
+SPELLINGS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "none": None}  # which JSON cannot say
 LARGEST_FIRST_SEED = 4_000_000_000  # a seed is below 2^32
-
-
-class UsageError(Exception):
-    """Say why a request cannot be carried out; the message names every reason."""
 
 
 def read_plan(
@@ -47,7 +38,7 @@ def read_plan(
         if value is not None and value < least:
             problems.append(f"{field} is {value}; it must be a whole number, at least {least}")
     if problems:
-        raise UsageError("\n  ".join(problems))
+        raise UsageError(problems)
     is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
     compared = tuple(filter(is_wanted, registry))
     return Plan(compared, options.seeds, options.quick, first_seed=options.first_seed), names
@@ -59,18 +50,15 @@ def read_settings(words: Sequence[str]) -> Settings:
     known = Settings.__dataclass_fields__
     problems = [f"{name} is not a setting; the settings are {', '.join(known)}" for name in given if name not in known]
     problems += [f"{name} is missing" for name in ("activation", "seed") if name not in given]
-    try:
-        if not problems:
-            return Settings(**given)
-    except SettingsError as error:
-        problems = list(error.problems)
-    raise UsageError("bad settings:\n  " + "\n  ".join(problems))
+    if problems:
+        raise UsageError(problems)
+    return Settings(**given)
 
 
 def _assignment(word: str) -> tuple[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
-        raise UsageError(f"{word!r} is not a setting; write FIELD=VALUE")
+        raise UsageError([f"{word!r} is not a setting; write FIELD=VALUE"])
     try:
         return name, json.loads(value, parse_constant=float)
     except ValueError:
@@ -80,7 +68,7 @@ def _assignment(word: str) -> tuple[str, Any]:
 def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None:
     """Raise UsageError if one of these activations is not in the registry."""
     if problems := _unknown(names, registry, "activation"):
-        raise UsageError("\n  ".join(problems))
+        raise UsageError(problems)
 
 
 def _unknown(names: Sequence[str], known: Collection[str], what: str) -> list[str]:

@@ -1,10 +1,9 @@
 """Ask experiments, round by round, which runs they want, and find those that have a record."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Any
 
-from study.data.mnist import Dataset
 from study.plan import Plan, times_activations
 from study.records.catalogue import Catalogue, Entries
 from study.records.identity import identity
@@ -12,62 +11,35 @@ from study.records.store import Record, Store, has_failed
 from study.runner.order import Job, cost, work
 from study.settings import Settings
 
-Loader = Callable[[], Dataset]
-Modules = Mapping[str, object]  # of experiments, by name
-
-
-class Experiment(Protocol):
-    """Define a module that asks for runs; study/report/section.py says what else it may offer."""
-
-    def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-        """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""
-
-
-def asking(modules: Modules) -> dict[str, Experiment]:
-    """Return the modules that ask for runs."""
-    return {name: cast(Experiment, module) for name, module in modules.items() if hasattr(module, "rounds")}
-
-
-def planned(experiment: Experiment, plan: Plan) -> list[Settings]:
-    """Return the runs that an experiment expects in all its rounds; if it does not say, those of its first."""
-    expected = getattr(experiment, "expected", None)
-    return list(expected(plan)) if expected else experiment.rounds(plan, [])
-
-
-def planned_work(experiments: Mapping[str, Experiment], plan: Plan) -> float:
-    """Estimate the work of all experiments together, from nothing."""
-    return work(settings for experiment in experiments.values() for settings in planned(experiment, plan))
-
-
-def informed(plan: Plan, catalogue: Catalogue) -> Plan:
-    """Return the plan without refused activations, and with theory for the others."""
-    good = catalogue.of(plan.activations)
-    return replace(plan, activations=tuple(good), theory={name: about["theory"] for name, about in good.items()})
-
-
-def is_to_be_timed(plan: Plan, modules: Modules) -> bool:
-    """Tell whether a module asks for timings; a quick look has none, because they need an idle machine."""
-    return bool(plan.activations) and not plan.is_quick and any(map(times_activations, modules.values()))
+Modules = Mapping[str, Any]  # of experiments/, by name; study/report/section.py says what a module offers
+Jobs = dict[str, dict[str, Job]]  # by experiment and run
 
 
 @dataclass
 class Rounds:
-    """Follow the `experiments` of one plan through their rounds; `store` has the records of earlier commands.
+    """Follow the experiments among `modules` through their rounds; `store` has the records of earlier commands.
 
-    `known` holds records by id, `jobs` each experiment's jobs so far, in the order in which it asked for them.
+    Refused activations leave the `plan`, and the others get their theory. `known` holds records by id, `jobs` each
+    experiment's jobs so far, in the order in which it asked for them.
     """
 
-    experiments: Mapping[str, Experiment]
+    modules: Modules
     plan: Plan
     catalogue: Catalogue
     store: Store
     known: dict[str, Record] = field(default_factory=dict)
-    jobs: dict[str, dict[str, Job]] = field(default_factory=dict)
+    jobs: Jobs = field(default_factory=dict)
 
-    def missing(self) -> dict[str, dict[str, Job]]:
-        """Advance every experiment to its first round that lacks records, and return by experiment the jobs of these.
+    def __post_init__(self) -> None:
+        good = self.catalogue.of(self.plan.activations)
+        theory = {name: about["theory"] for name, about in good.items()}
+        self.plan = replace(self.plan, activations=tuple(good), theory=theory)
+        self.experiments = {name: module for name, module in self.modules.items() if hasattr(module, "rounds")}
 
-        The jobs stand by run id. An experiment that has all its records is left out.
+    def missing(self) -> Jobs:
+        """Advance every experiment to its first round that lacks records, and return its jobs of that round to do.
+
+        An experiment that has all its records is left out.
         """
         found = {name: self._advance(name) for name in self.experiments}
         return {name: jobs for name, jobs in found.items() if jobs}
@@ -92,15 +64,22 @@ class Rounds:
         """Return the known records of an experiment, in the order in which it asked for them."""
         return [self.known[run] for run in self.jobs.get(name, {}) if run in self.known]
 
-    def later(self, name: str) -> float:
-        """Estimate the work of an experiment in the rounds after this one."""
-        asked = sum(cost(job.settings) for job in self.jobs[name].values())
-        return max(sum(map(cost, planned(self.experiments[name], self.plan))) - asked, 0.0)
+    def planned(self, name: str, plan: Plan) -> list[Settings]:
+        """Return the runs that an experiment expects in all its rounds; if it does not say, those of its first."""
+        module = self.experiments[name]
+        return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
-    def work(self, missing: Mapping[str, Mapping[str, Job]]) -> float:
+    def work(self, missing: Jobs) -> float:
         """Estimate the work of the `missing` jobs and of the rounds that will follow them."""
-        now = work(job.settings for jobs in missing.values() for job in jobs.values())
-        return now + sum(map(self.later, missing))
+        total = work(job.settings for jobs in missing.values() for job in jobs.values())
+        for name in missing:
+            asked = sum(cost(job.settings) for job in self.jobs[name].values())
+            total += max(sum(map(cost, self.planned(name, self.plan))) - asked, 0.0)
+        return total
+
+    def times(self, plan: Plan) -> bool:
+        """Tell whether a module asks for timings; a quick look has none, because they need an idle machine."""
+        return bool(plan.activations) and not plan.is_quick and any(map(times_activations, self.modules.values()))
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:

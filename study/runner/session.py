@@ -1,55 +1,65 @@
 """Do what one command asks for in one results folder: the experiments' runs, round by round, or a single run."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from study.data.mnist import Dataset
 from study.plan import Plan, depth_scales
 from study.records.catalogue import Catalogue
-from study.records.folders import RecordFolder, record_folders
+from study.records.files import hold, prepare_folder
 from study.records.ledger import Ledger
-from study.records.store import has_failed, sentence
+from study.records.store import DIGITS, Store, has_failed, sentence, stores
 from study.runner import estimate, timing
 from study.runner.execution import execute
 from study.runner.progress import say
-from study.runner.rounds import Loader, Modules, Rounds, asking, finished, informed, is_to_be_timed, job_of
+from study.runner.rounds import Modules, Rounds, finished, job_of
 from study.runner.workers import shared_programs
 from study.settings import Settings
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Count the runs done now and recorded in all, with one sentence for each failed run."""
-
-    trained: int
-    recorded: int
-    failures: tuple[str, ...]
+CLASSES = (0, 2, 7)  # whose first test image the report shows under noise
 
 
 def run_experiments(
-    plan: Plan, modules: Modules, folder: RecordFolder, load: Loader, workers: int, scheduler: str | None
-) -> Outcome:
-    """Do every run of these experiments that their folder does not hold yet, then the timing they ask for."""
-    started = time.monotonic()
-    data, ledger = load(), folder.ledger()
-    catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
-    rounds = Rounds(asking(modules), informed(plan, catalogue), catalogue, folder.store)
-    trained = 0
-    with shared_programs():
-        while missing := rounds.missing():
-            if not trained and scheduler is None:
-                say(estimate.in_words(rounds, missing, modules, workers))
-            jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
-            done = execute(list(jobs.values()), data, folder.store, workers=workers, scheduler=scheduler)
-            trained += len(done)
-            rounds.known |= {record["id"]: record for record in done}
-    failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
-    folder.save(ledger)
-    if is_to_be_timed(rounds.plan, modules):
-        failures += timing.time_activations(folder.path, catalogue.of(rounds.plan.activations))
+    plan: Plan, modules: Modules, store: Store, load: Callable[[], Dataset], workers: int, scheduler: str | None
+) -> list[str]:
+    """Do every run of these experiments that the store does not hold yet, then the timing they ask for.
+
+    Return one sentence for each failure.
+    """
+    with hold(store.folder):
+        started = time.monotonic()
+        ledger, data = store.ledger(), load()
+        catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
+        rounds = Rounds(modules, plan, catalogue, store)
+        trained = 0
+        with shared_programs():
+            while missing := rounds.missing():
+                if not trained and scheduler is None:
+                    say(estimate.in_words(rounds, missing, workers))
+                jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
+                done = execute(list(jobs.values()), data, store, workers=workers, scheduler=scheduler)
+                trained += len(done)
+                rounds.known |= {record["id"]: record for record in done}
+        failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
+        store.save(ledger)
+        if not store.is_committed:
+            keep_digits(store.folder.parent, data)
+        if rounds.times(rounds.plan):
+            failures += timing.time_activations(store, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
-    return Outcome(trained, len(recorded), tuple(failures))
+    say(f"{trained} runs done, {len(recorded)} recorded in {store.folder}")
+    return failures
+
+
+def keep_digits(results: Path, data: Dataset) -> None:
+    """Write the first test image of each of CLASSES to the committed folder of `results`, unless images are there."""
+    store, labels = stores(results)[1], data.test_labels.tolist()
+    images = {str(label): data.test_images[labels.index(label)].tolist() for label in CLASSES if label in labels}
+    if images and not store.path(DIGITS).exists():
+        prepare_folder(store.folder)
+        store.write_document(DIGITS, {"images": images}, {"data": data.checksum})
 
 
 def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
@@ -68,14 +78,14 @@ def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
     return [*failed.values(), *(f"activation {name!r} was refused: it {why}" for name, why in refused.items())]
 
 
-def train_one(settings: Settings, results: Path, load: Loader) -> dict[str, Any]:
+def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> dict[str, Any]:
     """Return the result of one run, from its record; if there is none, train in this process and record it."""
-    data = load()
-    catalogue = Catalogue(data, {}, {})
-    if not (described := catalogue.of([settings.activation])):
-        return {"status": "failed", "cause": catalogue.refused[settings.activation]}
-    store = record_folders(results)[0].store
-    job = job_of(settings, data.checksum, described)
-    records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
-    result: dict[str, Any] = records[0]["result"]
-    return result
+    with hold(store.folder):
+        data = load()
+        catalogue = Catalogue(data, {}, {})
+        if not (described := catalogue.of([settings.activation])):
+            return {"status": "failed", "cause": catalogue.refused[settings.activation]}
+        job = job_of(settings, data.checksum, described)
+        records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
+        result: dict[str, Any] = records[0]["result"]
+        return result

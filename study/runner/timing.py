@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from study.constants import TIMING_REPEATS
 from study.engine import environment
-from study.records.canonical import RecordError
+from study.errors import RecordError
 from study.records.catalogue import Entries
-from study.records.folders import TIMINGS, read_document, write_document
 from study.records.identity import STUDY, source_fingerprint
 from study.records.provenance import cpu_name, describe
+from study.records.store import TIMINGS, Store
 from study.runner.progress import say
-from study.runner.workers import ProcessDied, run_in_fresh_process
+from study.runner.workers import in_each_worker, reason
 
 
 def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
@@ -24,32 +23,32 @@ def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
     return stopwatch.measure(names, repeats)
 
 
-def time_activations(folder: Path, described: Entries) -> list[str]:
-    """Time these activations unless the folder's document has them; return a sentence if that fails.
+def time_activations(store: Store, described: Entries) -> list[str]:
+    """Time these activations unless the store's document has them; return a sentence if that fails.
 
     The document is kept as long as its `basis` stays the same: the activations, the code and the machine.
     """
-    if is_timed(folder, described):
+    if is_timed(store, described):
         return []
     say(f"timing {len(described)} activations, with nothing else running")
     try:
-        found = run_in_fresh_process(measure, list(described), TIMING_REPEATS)
-    except ProcessDied as error:
-        return [f"the activations were not timed: {error}"]
+        (found,) = in_each_worker(1, measure, list(described), TIMING_REPEATS)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the runs are done and kept
+        return [f"the activations were not timed: {reason(error)}"]
     provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    write_document(folder, TIMINGS, {**found, "basis": _basis(described)}, provenance)
+    store.write_document(TIMINGS, {**found, "basis": _basis(described)}, provenance)
     return []
 
 
-def is_timed(folder: Path, described: Entries) -> bool:
-    """Return whether the folder's document holds these activations, timed by this code on this machine."""
+def is_timed(store: Store, described: Entries) -> bool:
+    """Return whether the store's document holds these activations, timed by this code on this machine."""
     try:
-        kept = read_document(folder / f"{TIMINGS}.json")["content"].get("basis", {})
+        kept = store.read(TIMINGS)["content"].get("basis", {})
     except (FileNotFoundError, RecordError):  # a damaged document is measured again
         return False
-    basis, timed = _basis(described), kept.get("activations", {})
-    same = all(kept.get(key) == basis[key] for key in ("engine", "cpu", "repeats"))
-    return same and basis["activations"].items() <= timed.items()
+    basis = _basis(described)
+    is_same = all(kept.get(key) == basis[key] for key in ("engine", "cpu", "repeats"))
+    return is_same and basis["activations"].items() <= kept.get("activations", {}).items()
 
 
 def _basis(described: Entries) -> dict[str, Any]:

@@ -1,24 +1,24 @@
-"""Start the processes that work: Dask workers on this machine, a cluster's, or one fresh process for timings."""
+"""Start the processes that work: Dask workers on this machine, or a cluster's."""
 
 import contextlib
 import gc
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
-from multiprocessing.connection import Connection
 from typing import Any
 
 import dask
 import distributed
+from distributed.scheduler import KilledWorker
 
 from study.constants import WORKER_DEATHS
 from study.engine import environment
+from study.errors import ClusterError
 
 # Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
 # 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
@@ -48,39 +48,18 @@ DASK = {
 }
 
 
-class ClusterError(Exception):
-    """Say that the Dask scheduler does not answer, or is gone."""
+def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Call `function` once in each of so many new processes of this machine, at the same time; return its results."""
+    with connected(workers, None) as client:
+        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for _ in range(workers)])
+        return found
 
 
-class ProcessDied(Exception):
-    """Say that a fresh process ended without an answer, or with an error."""
-
-
-def run_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call `function` in a new process and return its result; raise ProcessDied if the process fails."""
-    context = multiprocessing.get_context("spawn")
-    answer, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        is_good, found = answer.recv()
-    except EOFError as error:
-        raise ProcessDied("its process ended without an answer (killed, out of memory or a fault)") from error
-    finally:
-        process.terminate()
-        process.join()
-    if not is_good:
-        raise ProcessDied(found)
-    return found
-
-
-def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in PRELOAD
-    try:
-        sender.send((True, function(*arguments)))
-    except Exception as error:  # noqa: BLE001 - the caller reports it
-        sender.send((False, f"{type(error).__name__}: {error}"))
+def reason(error: BaseException) -> str:
+    """Say why a task failed: what it raised, or that its process died each time."""
+    if isinstance(error, KilledWorker):
+        return f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
+    return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
@@ -131,9 +110,9 @@ def _client(address: str) -> distributed.Client:
     try:
         return distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
-        reason = str(error)
+        why = str(error)
     gc.collect()  # closes the client that failed; closed later, in a thread of the next one, it would block its start
-    raise ClusterError(f"no Dask scheduler answers at {address}: {reason}")
+    raise ClusterError(f"no Dask scheduler answers at {address}: {why}")
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ hidden layers 1..L, output layer L+1; delta_{l,i} = B * d loss / d z_{l,i}. Arra
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from study.theory.criticality import critical_initialization
 from study.theory.depth_scale import correlation_map
@@ -130,14 +130,14 @@ def predicted_rows(
     width: int,
     square_norms: Array,
     cosine: float,
-) -> list[dict[str, Any]]:
+) -> pd.DataFrame:
     """Predict every quantity of the activation `name` in long rows: network, layer, quantity, predicted values.
 
     `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
     just these; the quantity similarity, from inputs of this mean `cosine`, has only the first. An activation without a
     critical point has no rows for the initialisation `critical`.
     """
-    rows = []
+    tables = []
     mean = np.mean(square_norms)
     for initialization, depth in itertools.product(initializations, depths):
         scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, float(mean))
@@ -147,12 +147,10 @@ def predicted_rows(
         alike = quantities(through) | {"similarity": similarities(function, scale, through.q[:, 0], cosine)}
         spread = quantities(propagate(function, scale, square_norms)) | {"similarity": np.full(depth + 1, np.nan)}
         network = {"activation": name, "init": initialization, "depth": depth, "width": width}
-        sigmas = zip(np.sqrt(scale.sigma_w2).tolist(), np.sqrt(scale.bias_variance).tolist(), strict=True)
-        layers = [{"sigma_w": w, "sigma_b": b, "layer": i} for i, (w, b) in enumerate(sigmas, start=1)]
-        for quantity in alike:
-            found = zip(layers, alike[quantity].tolist(), spread[quantity].tolist(), strict=True)
-            rows += [
-                network | layer | {"quantity": quantity, "predicted": same, "predicted_spread": own}
-                for layer, same, own in found
-            ]
-    return rows
+        sigmas = {"sigma_w": np.sqrt(scale.sigma_w2), "sigma_b": np.sqrt(scale.bias_variance)}
+        layers = network | sigmas | {"layer": range(1, depth + 2)}
+        tables += [
+            pd.DataFrame({**layers, "quantity": quantity, "predicted": alike[quantity], "predicted_spread": own})
+            for quantity, own in spread.items()
+        ]
+    return pd.concat(tables, ignore_index=True)

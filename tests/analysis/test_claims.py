@@ -18,33 +18,26 @@ from study.analysis.claims import (
     judge,
 )  # fmt: skip
 from study.analysis.statistics import Interval
-from study.constants import ACCEPTED
 
 SMALLER = REPRODUCED + SCALED_DOWN
 
 
-def test_every_region_is_of_a_part() -> None:
-    """study/analysis/claims.py has every part that study/constants.py has a region for, and no region is empty.
+def test_every_claim_has_what_a_verdict_needs() -> None:
+    """A1 to A5 and P1 to P9 have texts of one line, and a part that judges; no region is empty or excludes nothing.
 
-    Every claim, and every aspect of it, has a part that judges it. What is possible, and what has an aspect, is a part.
+    Either all parts that judge have an aspect, or none has.
     """
-    assert list(ACCEPTED) == list(CLAIMS)
-    for name, claim in CLAIMS.items():
-        assert set(ACCEPTED[name]) <= set(claim.parts)
-        assert {*claim.possible, *claim.aspects} <= set(ACCEPTED[name])
-        assert set(claim.aspects) in (set(), set(ACCEPTED[name]))
-        for low, high in ACCEPTED[name].values():
-            assert low < high
-            assert math.isfinite(low) or math.isfinite(high), "a region that nothing can lie outside"
-
-
-def test_the_claims_are_those_of_the_article_and_of_the_literature() -> None:
-    """A1 to A5 and P1 to P9, each with a statement, a source and a protocol that are sentences of one line."""
     assert list(CLAIMS) == [f"A{k}" for k in range(1, 6)] + [f"P{k}" for k in range(1, 10)]
     for claim in CLAIMS.values():
-        for text in (claim.statement, claim.source, claim.protocol, *claim.parts.values()):
-            assert text
-            assert text == " ".join(text.split())
+        parts = claim.parts.values()
+        for text in (claim.statement, claim.source, claim.protocol, *(part.quantity for part in parts)):
+            assert text == " ".join(text.split()) != ""
+        judging = [part for part in parts if part.region]
+        assert len({part.aspect != "" for part in judging}) == 1
+        assert not any(part.aspect or part.is_possible for part in parts if part not in judging)
+        for low, high in (part.region for part in judging):
+            assert low < high
+            assert math.isfinite(low) or math.isfinite(high)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +57,7 @@ def test_the_claims_are_those_of_the_article_and_of_the_literature() -> None:
 )
 def test_a_verdict_is_where_the_interval_lies(low: float, high: float, verdict: str) -> None:
     """A3's region for ReLU is [0.9, 1.1]: inside, outside, or neither. A smaller protocol is in the verdict's word."""
-    assert ACCEPTED["A3"]["relu_error"] == (0.9, 1.1)
+    assert CLAIMS["A3"].parts["relu_error"].region == [0.9, 1.1]
     measured = Interval(1.0, low, high, 5)
     assert judge("A3", "relu_error", measured).verdict == verdict
     smaller = judge("A3", "relu_error", measured, "on a train", scaled_down="2 epochs")

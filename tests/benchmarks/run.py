@@ -17,7 +17,8 @@ from study.data import mnist
 from study.engine import environment
 from study.figures.style import Style
 from study.plan import Plan
-from study.records import folders, provenance
+from study.records import provenance
+from study.records.store import Store
 from study.report import formatting
 from study.report.rendering import render
 from study.report.section import Evidence
@@ -45,12 +46,11 @@ def main() -> None:
             parser.error(f"{option} is {number}; it must be at least 1")
     mnist.load(asked.mnist)  # downloaded once, before every child process needs it
     content = _measured(asked)
-    folder = asked.results / "records"
-    folder.mkdir(parents=True, exist_ok=True)
-    folders.write_document(folder, "bench", content, _provenance())
-    document = folders.read_document(folder / "bench.json")
-    print(shown(document))
-    print(f"\nKept in {folder / 'bench.json'}; `make report` puts it in the report.")
+    store = Store(asked.results / "records")
+    store.folder.mkdir(parents=True, exist_ok=True)
+    store.write_document("bench", content, _provenance())
+    print(shown(store.read("bench")))
+    print(f"\nKept in {store.path('bench')}; `make report` puts it in the report.")
 
 
 def shown(document: dict[str, Any]) -> str:

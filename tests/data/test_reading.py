@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from mnist_files import FORMS, Arrays, idx, npz, tgz, tiny, write
 
 from study.data import reading
-from study.data.mnist import DataError, load
+from study.data.mnist import load
 from study.data.reading import IDX_NAMES, NPZ_NAMES
+from study.errors import DataError
 
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 

@@ -18,8 +18,9 @@ import pytest
 from mnist_files import Arrays, npz, tgz, tiny
 
 from study.data import mnist, sources
-from study.data.mnist import DataError, load
+from study.data.mnist import load
 from study.data.sources import Source
+from study.errors import DataError
 
 GOOD = npz(tiny())
 HEAD = b"HTTP/1.1 200 OK\r\n"

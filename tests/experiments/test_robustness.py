@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from fake_records import all_rounds, record
 
-from experiments import baseline, learning_rate, robustness
+from experiments import baseline, digits, learning_rate, robustness
 from study.activations import REGISTRY
 from study.constants import FIRST_FRESH_SEED, NOISE_AMPLITUDES
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import render
-from study.report.section import Section
+from study.report.section import Evidence, Section
 from study.settings import Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
@@ -118,3 +118,17 @@ def test_an_activation_whose_runs_all_diverged_is_a_row_of_dashes() -> None:
     records = [record(s, math.nan if s.activation == "gelu" else 0.9) for s in fresh]
     shown = render(robustness.interpret(plan, records, STYLE), STYLE.labels).displays[0].frame
     assert shown.iloc[1].tolist()[1:] == ["0", *["–"] * (len(shown.columns) - 3), "undecided"]
+
+
+def test_the_digits_of_the_document_are_a_table_and_a_picture() -> None:
+    """A pixel a row, from the top left; without the document there is no such section."""
+    pixels = [0] * 784
+    pixels[30] = 255
+    document = {"content": {"images": {"7": pixels}}}
+    section = digits.conclude(Plan(FOUR), Evidence({}, {"digits": document}), STYLE)
+    assert section is not None
+    table = section.tables["digits"]
+    assert table[table["brightness"] > 0].to_numpy().tolist() == [["7", 1, 2, 1.0]]
+    assert len(table) == 784
+    assert "Each panel" in render(section, STYLE.labels).body
+    assert digits.conclude(Plan(FOUR), Evidence({}), STYLE) is None

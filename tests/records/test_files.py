@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from disk import Disk, Killed
 
-from study.records.files import FolderError, FolderHeld, hold, prepare_folder, write_atomically
+from study.errors import FolderError, FolderHeld
+from study.records.files import hold, prepare_folder, write_atomically
 
 OLD, NEW = b"the old content", b"the new content, which is longer"
 ENDLESS = 100  # more steps than any of these functions takes

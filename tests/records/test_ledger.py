@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from fake_runs import record
 
+from study.errors import RecordError
 from study.plan import Plan
 from study.records import selection
-from study.records.canonical import RecordError
-from study.records.folders import TIMINGS, read_document, record_folders, write_document
 from study.records.ledger import Ledger
+from study.records.store import TIMINGS, stores
 from study.settings import Settings
 
 
@@ -51,12 +51,12 @@ def test_a_missing_ledger_is_empty_and_a_damaged_one_is_named(tmp_path: Path) ->
 
 def test_the_committed_folder_alone_is_compact(tmp_path: Path) -> None:
     """It keeps the ends of the measures and no table of theory; the other keeps all. Each holds its own targets."""
-    for folder in record_folders(tmp_path):
-        folder.path.mkdir()
+    for folder in stores(tmp_path):
+        folder.folder.mkdir()
         written = record()
-        folder.store.write(written)
+        folder.write(written)
         folder.save(ledger())
-        steps = folder.store.read(written["id"])["result"]["measures"]["step"]
+        steps = folder.read(written["id"])["result"]["measures"]["step"]
         assert (len(steps) == 2) == folder.is_committed
         kept = folder.ledger().activations["relu"]["theory"]
         assert kept == {"of": "relu", "rows": {"q": [] if folder.is_committed else [1.0]}}
@@ -69,27 +69,27 @@ def test_documents_are_found_by_name_and_damage_is_told(tmp_path: Path) -> None:
 
     Beside the runs of `make all` only the timings are a document; a stranger's file there is ignored.
     """
-    runs, committed = record_folders(tmp_path)
-    committed.path.mkdir()
-    committed.store.write(record())
+    runs, committed = stores(tmp_path)
+    committed.folder.mkdir()
+    committed.write(record())
     committed.save(ledger())
-    write_document(committed.path, "bench", {"a": 1}, {"date": "2020"})
-    path = committed.path / "bench.json"
+    committed.write_document("bench", {"a": 1}, {"date": "2020"})
+    path = committed.path("bench")
     assert [found["content"] for found in committed.documents().values()] == [{"a": 1}]
     assert committed.problems() == []
     whole = path.read_bytes()
-    (committed.path / "other.json").write_bytes(whole)
+    committed.path("other").write_bytes(whole)
     path.write_bytes(whole.replace(b'"a":1', b'"a":2'))
     assert all(name in problem for name, problem in zip(("bench", "other"), committed.problems(), strict=True))
     with pytest.raises(RecordError, match=r"bench\.json: .*measure it again"):
         committed.documents()
     for name in ("other", TIMINGS):
-        runs.path.mkdir(exist_ok=True)
-        write_document(runs.path, name, {}, {})
-    (runs.path / "other.json").write_text("rubbish")
+        runs.folder.mkdir(exist_ok=True)
+        runs.write_document(name, {}, {})
+    runs.path("other").write_text("rubbish")
     assert list(runs.documents()) == [TIMINGS]
     assert runs.problems() == []
-    assert read_document(runs.path / f"{TIMINGS}.json")["content"] == {}
+    assert runs.read(TIMINGS)["content"] == {}
 
 
 def test_records_are_selected_by_settings() -> None:
@@ -97,4 +97,3 @@ def test_records_are_selected_by_settings() -> None:
     wanted = [Settings(activation="relu", seed=seed, width=(5, 4), depth=2) for seed in (2, 0, 1, 2)]
     found = [record(seed=1, width=[5, 4], depth=2), record(seed=0)]
     assert [settings.seed for settings in selection.missing(wanted, found)] == [2, 0]
-    assert selection.of_settings(found, wanted) == found[:1]

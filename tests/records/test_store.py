@@ -11,7 +11,8 @@ import pytest
 from fake_runs import ABOUT, WHERE, record
 from scientific import scientific_content
 
-from study.records.canonical import SCHEMA, RecordError, canonical_json, seal
+from study.errors import RecordError
+from study.records.canonical import SCHEMA, canonical_json, seal
 from study.records.identity import identity
 from study.records.store import Store, compact, make, verified
 from study.settings import Settings
@@ -97,26 +98,19 @@ def test_a_compact_record_is_the_same_run() -> None:
     assert compact(failed) == failed
 
 
-def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused_or_says_the_same() -> None:
-    """No proper beginning of a record is a record.
-
-    A flipped bit is found by the checksum, unless it changes the spelling alone (1e-05 to 1E-05).
-    """
+def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused() -> None:
+    """No proper beginning of a record is a record, and the checksum finds every flipped bit."""
     good = record()
     content = canonical_json(good)
     for length in {*range(0, len(content), 97), *range(len(content) - 40, len(content))}:
         with pytest.raises(RecordError):
             verified(content[:length], good["id"])
     rng = random.Random(0)
-    found = 0
     for bit in rng.sample(range(8 * len(content)), 1500):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
-        try:
-            assert verified(bytes(flipped), good["id"]) == good
-        except RecordError:
-            found += 1
-    assert found > 1450
+        with pytest.raises(RecordError):
+            verified(bytes(flipped), good["id"])
 
 
 def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
@@ -128,7 +122,7 @@ def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
     store.write(good)
     assert store.read(good["id"]) == good
     assert good["id"] == identity(Settings(activation="relu", seed=0), "data", "function").id
-    assert (len(store), store.problems()) == (1, [])
+    assert (len(store.runs()), store.problems()) == (1, [])
     shutil.copy(store.path(good["id"]), store.path(other["id"]))
     assert store.find([good["id"], other["id"]]) == {good["id"]: good}
     assert [other["id"] in problem for problem in store.problems()] == [True]
@@ -140,7 +134,7 @@ def test_other_files_are_ignored(store: Store) -> None:
     Looking for records in a folder that is not there finds none, and makes nothing.
     """
     missing = Store(store.folder / "missing")
-    assert (len(missing), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
+    assert (len(missing.runs()), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
     assert not missing.folder.exists()
     good = record()
     store.write(good)
@@ -149,7 +143,7 @@ def test_other_files_are_ignored(store: Store) -> None:
     for name in strays:
         (store.folder / name).write_text("rubbish")
     (store.folder / "folder.json").mkdir()
-    assert len(store) == 1
+    assert len(store.runs()) == 1
     assert store.problems() == []
     assert store.find(store.runs()) == {good["id"]: good}
     assert all((store.folder / name).read_text() == "rubbish" for name in strays)

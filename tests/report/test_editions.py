@@ -14,7 +14,7 @@ from experiments import other_editions
 from study.analysis.editions import TABLES, compare
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.folders import read_document
+from study.records.store import Store
 from study.report import editions
 from study.report.rendering import render
 from study.report.section import Evidence
@@ -112,7 +112,7 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     )
     editions.keep(tables, "same", "nothing", tmp_path)
     editions.keep(turned, "turned", "the findings", tmp_path)
-    documents = {path.stem: read_document(path) for path in sorted(tmp_path.glob("edition_*.json"))}
+    documents = {path.stem: Store(tmp_path).read(path.stem) for path in sorted(tmp_path.glob("edition_*.json"))}
     evidence = Evidence({name: table for name, table in tables.items() if name != "claims"}, documents)
     section = other_editions.conclude(Plan(()), evidence, Style({}, {}))
     assert section is not None

@@ -18,8 +18,8 @@ from study import cli
 from study.analysis import claims
 from study.analysis.claims import judge
 from study.analysis.statistics import Interval
+from study.errors import FolderError
 from study.figures.drawing import Drawing
-from study.records.files import FolderError
 from study.records.store import Store
 from study.report import pictures, writing
 from study.report.page import Report, compose

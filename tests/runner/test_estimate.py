@@ -17,7 +17,7 @@ from study.records.store import Store, make
 from study.runner import estimate
 from study.runner.order import PROGRAM, cost, work
 from study.runner.progress import duration
-from study.runner.rounds import Rounds, asking
+from study.runner.rounds import Rounds
 from study.settings import Settings
 
 RUN = functools.partial(Settings, activation="relu", seed=0, validation=12_000)
@@ -65,9 +65,9 @@ MODULES = {"short": SimpleNamespace(rounds=rounds), "long": SimpleNamespace(roun
 
 
 def followed(folder: Path, seeds: int | None = None) -> Rounds:
-    about = {"label": "ReLU", "formula": "z", "source": "made up", "fingerprint": "function"}
+    about = {"label": "ReLU", "formula": "z", "source": "made up", "fingerprint": "function", "theory": {}}
     catalogue: Any = SimpleNamespace(of=lambda _: {"relu": about}, data=SimpleNamespace(checksum="data"))
-    return Rounds(asking(MODULES), Plan(("relu",), seeds), catalogue, Store(folder))
+    return Rounds(MODULES, Plan(("relu",), seeds), catalogue, Store(folder))
 
 
 def test_work_includes_the_rounds_that_an_experiment_expects(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     amount = 4000 * cost(RUN(epochs=1)) + PROGRAM
     of_all = duration((amount / 2 + estimate.REPORT) * 1e-5)
     of_five = duration(((10 * cost(RUN(epochs=1)) + PROGRAM) / 2 + estimate.REPORT) * 1e-5)
-    told = estimate.in_words(asked, asked.missing(), MODULES, workers=2)
+    told = estimate.in_words(asked, asked.missing(), workers=2)
     assert told == f"this takes about {of_all} on this machine; less, from nothing: SEEDS=5 about {of_five}"
     asked = followed(tmp_path, seeds=5)
-    assert "SEEDS=5" not in estimate.in_words(asked, asked.missing(), MODULES, workers=2)
+    assert "SEEDS=5" not in estimate.in_words(asked, asked.missing(), workers=2)
 
 
 def test_the_machine_is_measured_only_for_much_work(

@@ -19,11 +19,12 @@ from synthetic import VARIABLE, environment, started, told
 
 from study.constants import WORKER_DEATHS
 from study.engine.environment import VARIABLES
+from study.errors import ClusterError
 from study.records.identity import Identity
 from study.records.store import Store
 from study.runner.execution import execute, train_job
 from study.runner.order import Job, alternate, batches
-from study.runner.workers import IS_FORKED, ClusterError, shared_programs
+from study.runner.workers import IS_FORKED, shared_programs
 from study.settings import Settings
 
 GOOD = range(4)

@@ -205,10 +205,23 @@ def grid(**columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def cause(names: list[str]) -> tuple[pd.DataFrame, ...]:
     """Make slopes, shares of the error that fall with depth, and accuracies that fall with it."""
-    curves = table(names, (-2.0, 0.0, 2.0), columns="activation x").assign(derivative=0.5)
+    curves = table(names, (-2.0, 0.0, 2.0), columns="activation x").assign(derivative=0.5, value=1.0)
     shares = table(names, (2, 10, 50), columns="activation depth")
     shares = shares.assign(share_of_error=0.5 ** shares["depth"])
     return curves, shares, with_interval(shares, 1 / shares["depth"], 3)
+
+
+def decided(names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make differences of 0.1, 0.2, ... points from the first activation, and accuracies that fall with depth."""
+    frame = pd.DataFrame({"activation": names[1:] or ["activation_1"], "reference": names[0], "margin": 0.002})
+    points = 0.001 * (1 + np.arange(len(frame)))
+    return frame.assign(difference=points, ci_low=points - 1e-4, ci_high=points + 1e-4, finding="tie"), trained(names)
+
+
+def pixels() -> pd.DataFrame:
+    """Make two images of 28 x 28 pixels: one white, and one of half ink."""
+    frame = table((3, 8), range(28), range(28), columns="label row column")
+    return frame.assign(brightness=0.5 * (frame["label"] == 8))
 
 
 def dead(names: list[str]) -> pd.DataFrame:
@@ -235,6 +248,7 @@ def accuracy_figure(accuracies: dict[str, list[float]], looks: style.Style = STY
 Frames = tuple[pd.DataFrame, ...]
 # Of each figure: its tables, and how to draw them in a style.
 CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
+    "answer": (decided, figures.answer),
     "activation_curves": (curves, figures.activation_curves),
     "training_curves": (histories, figures.training_curves),
     "gradient_norms_by_layer": (gradient_norms, figures.gradient_norms_by_layer),

@@ -214,7 +214,7 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
-    monkeypatch.setattr(timing, "run_in_fresh_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
     if __name__ == "__main__":  # experiments import matplotlib, for which the study prepares first
         study_prepares = surroundings.prepare
 

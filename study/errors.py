@@ -1,0 +1,58 @@
+"""Define how a command of the study may fail: an error has the exit code, and a message that is ready to print."""
+
+from collections.abc import Iterable
+
+DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class StudyError(Exception):
+    """End a command with the exit code `code`; CONTRIBUTING.md lists the codes."""
+
+    code = SOME_FAILED
+
+
+class UsageError(StudyError):
+    """Say what is wrong with a request: `problems` has a sentence per field: name, value and what is allowed."""
+
+    code = BAD_USAGE
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n  ".join(self.problems))
+
+
+class FolderError(StudyError):
+    """Say that a folder cannot be used; the message names it and the reason."""
+
+    code = BAD_USAGE
+
+
+class FolderHeld(StudyError):
+    """Say that another run holds the folder; the message says who."""
+
+    code = HELD
+
+
+class DataError(StudyError):
+    """Say that MNIST could not be obtained or that a file was refused."""
+
+    code = NO_DATA
+
+
+class RecordError(StudyError):
+    """Say that a record is damaged, of another identity or of a newer schema; the message says which and why."""
+
+    code = DAMAGED
+
+
+class ClusterError(StudyError):
+    """Say that the Dask scheduler does not answer, or is gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; finished runs are kept: run it again")
+
+
+def one_line(error: object, most: int = 500) -> str:
+    """Return the text of an error as one line of at most `most` characters that are all printable."""
+    text = " ".join((str(error) or type(error).__name__).split())[:most]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
