@@ -60,11 +60,6 @@ def interval(
     return formatting.interval(estimate, lower, upper, scale, signed)
 
 
-def bound(value: object, digits: int = 2, scale: float = 1) -> str:
-    """Show the bound of a range, rounded up; a `scale` of 100 shows points, of -100 how far a value lies below 0."""
-    return formatting.number(checked(value), digits, scale, toward="up")
-
-
 POWERS = {
     "en": ("about {}", {-3: "a thousandth", -6: "a millionth", -9: "a billionth"}),
     "ja": ("約{}", {-3: "千分の一", -6: "百万分の一", -9: "十億分の一"}),
@@ -139,7 +134,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "unit": unit,
     "whole": whole,
     "interval": interval,
-    "bound": bound,
     "count": count,
     "in_words": in_words,
     "span": span,

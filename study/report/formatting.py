@@ -56,13 +56,6 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
     return f"{text} [{', '.join(bounds)}]" if known else text
 
 
-def probability(p: float) -> str:
-    """Show the p-value `p` with three decimals, or as "< 0.001"."""
-    if not math.isfinite(p):
-        return DASH
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 class Formula(str):
     """Hold LaTeX mathematics, without dollar signs, to be shown as a formula instead of literally."""
 

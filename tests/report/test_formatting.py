@@ -24,7 +24,6 @@ from study.report.formatting import (
     markdown,
     number,
     percent,
-    probability,
     significant,
 )  # fmt: skip
 
@@ -85,12 +84,6 @@ def test_bounds_round_outward(value: float, down: str, nearest: str, up: str, si
     assert [number(value, 2, 100, toward=way) for way in ways] == [down, nearest, up]
     assert [percent(value, toward=way).removesuffix("%") for way in ways] == [down, nearest, up]
     assert significant(value, 2, 100, toward="up") == significant_up
-
-
-@pytest.mark.parametrize(("p", "text"), [(0.03125, "0.031"), (0.0009, "< 0.001"), (1.0, "1.000"), (math.nan, DASH)])
-def test_probability(p: float, text: str) -> None:
-    """Three decimals, never 0.000."""
-    assert probability(p) == text
 
 
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])  # as GitHub
