@@ -4,8 +4,7 @@ Tables and the report's opening come in, one HTML text goes out: `build.page`. `
 explorer.html, explorer.js and explorer.css are the page. The page makes no request and runs under a strict policy.
 
 Vega draws the charts. Its bundle comes out of a Python package (no code of others in this repository), is 0.9 MB,
-and runs without unsafe-eval through its own interpreter. Measured beside it: uPlot (0.05 MB, first paint 50 ms
-earlier, but it paints pixels, which neither print sharply nor follow a dark theme) and BokehJS (1.2 MB, inline styles).
+and runs without unsafe-eval through its own interpreter. CONTRIBUTING.md says what was measured beside it.
 """
 
 from study.report.explorer.build import page

@@ -65,7 +65,7 @@ def _safe(script: str) -> str:
 
 
 def _json(value: object) -> str:
-    """Return `value` as JSON that can stand in HTML; what is not finite becomes null."""
+    """Return `value` as JSON that can stand in HTML; a number that is not finite becomes null."""
     return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

@@ -241,7 +241,10 @@ function chart(id, x, y) {
   const box = byId(id), made = { x, y, queue: Promise.resolve() };
   charts[id] = made;
   const options = { mode: "vega", ast: true, actions: false, defaultStyle: false, renderer: "svg", tooltip, hover: false };
-  made.queue = window.vegaEmbed(box, specification(x, y), options).then((result) => { made.view = result.view; });
+  made.queue = window.vegaEmbed(box, specification(x, y), options).then((result) => {
+    made.view = result.view;
+    box.querySelector("svg").setAttribute("aria-hidden", "true");  // the box has a name, and its numbers are in a table
+  });
   new ResizeObserver(() => fit(made, box)).observe(box);
 }
 
@@ -408,10 +411,10 @@ function layersView() {
     say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
       + `step ${setting.steps[now].toLocaleString("en")}. `
       + (told.length ? `Share of the output layer’s error that reaches layer 1: ${told.join(", ")}.` : "No activation chosen was run so."));
-    const measures = [["error", "error"], ["weight_gradient", "weight gradient"], [forward, word(forward).split(":")[0]]];
-    numbers("layers-numbers", ["Layer", ...present.flatMap((about) => measures.map(([, title]) => `${about.label}, ${title}`))],
-      [...hidden, setting.depth + 1].map((at) => [at > setting.depth ? `${at} (output)` : at,
-        ...present.flatMap((about) => measures.map(([measure]) => short(bounds(about.name, measure)[at - 1]?.[0], 3)))]));
+    const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
+    numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
+      present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),
+        ...measures.map((measure) => short(bounds(about.name, measure)[at - 1]?.[0], 3))])));
   };
 }
 
@@ -523,10 +526,10 @@ function rateView() {
 }
 
 function noiseView() {
-  const { points, digits } = data.noise, amplitudes = unique(points.map((point) => point.x)).sort((one, other) => one - other);
+  const points = data.noise.points, amplitudes = unique(points.map((point) => point.x)).sort((one, other) => one - other);
   const amplitude = slider("noise", "amplitude", "Amplitude a", closest(amplitudes, 1), plain);
   const draws = slider("noise", "draw", "Draw of the noise", 1);
-  const pictures = digits.map((digit) => {
+  const pictures = (data.digits ?? []).map((digit) => {
     const canvas = make("canvas", { width: 28, height: 28, role: "img" });
     byId("noise-digits")?.append(canvas);
     return { ...digit, canvas };
