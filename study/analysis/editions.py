@@ -1,6 +1,6 @@
 """Compare two editions of the study, conclusion by conclusion.
 
-An edition is given as its tables, by name; those of `TABLES` hold its conclusions. A table that is missing concludes
+An edition is given as its tables, by name. The tables of `TABLES` hold its conclusions. A missing table concludes
 nothing. Two decided conclusions that differ contradict each other; an undecided one contradicts nothing.
 """
 

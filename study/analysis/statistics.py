@@ -38,6 +38,9 @@ class Interval:
         return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
 
 
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+
+
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
@@ -61,7 +64,7 @@ def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934)."""
     if n == 0 == successes:
-        return Interval(math.nan, math.nan, math.nan, 0)
+        return NOTHING
     bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
     return Interval(successes / n, float(bounds.low), float(bounds.high), n)
 
