@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
-from study.analysis import gap_causes, summaries, theory_gaps, trainability
+from study.analysis import summaries, theory_gaps, trainability
 from study.constants import (
     DEPTH_EPOCHS,
     DEPTH_OPTIMIZERS,
@@ -103,7 +103,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "theory_layers": trainability.missed_layers(theory),
         "theory_gaps": gaps.assign(experiment=NAME),
         "theory_gaps_by_width": theory_gaps.by_width(gaps),
-        "theory_gap_causes": gap_causes.causes(untrained, predicted),
+        "theory_gap_causes": theory_gaps.causes(untrained, predicted),
         "shrink_factors": trainability.shrink_factors(untrained, predicted).assign(experiment=NAME),
         "similarity": trainability.similarity(measures, predicted, DEPTH_UPDATES).assign(experiment=NAME),
         "trainable_depth": trainability.trainable_depth(trained_runs).assign(experiment=NAME),

@@ -13,15 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from study.analysis.statistics import Interval
+from study.analysis.statistics import NOTHING, Interval
 
 SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller than the source's
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
-NOT_REACHED = "not reached here"  # what is claimed to be possible
-NOT_TESTABLE = "not testable here"  # there is no interval
+NOT_REACHED = "not reached here"  # a part that claims a possibility
+NOT_TESTABLE = "not testable here"  # without an interval
 NOT_RUN, BESIDE = "not run", "beside"
 DIFFERS = "different by aspect"  # the verdict on a claim whose aspects have different ones
-NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 JUDGED = tuple(word + scale for word in (REPRODUCED, CONTRADICTED, INCONCLUSIVE) for scale in ("", SCALED_DOWN))
 SEVERITY = (  # the first that a part has is the whole's
     CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from study.analysis.statistics import Interval, log_mean_interval, summarise
+from study.analysis.statistics import NOTHING, Interval, log_mean_interval, summarise
 from study.constants import CHANCE_ACCURACY
 
-KINDS = ("forward", "forward_backward", "step")
 COPY = "copy"  # the name under which a copy, which computes nothing, is timed beside the activations
 NANO, MILLI = 1e9, 1e3  # in a second
 LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
@@ -39,7 +38,7 @@ def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
     """
     wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
     if not {a, b} <= set(wide.columns):
-        return Interval(math.nan, math.nan, math.nan, 0)
+        return NOTHING
     return log_mean_interval((wide[a] / wide[b]).dropna())[0]
 
 
@@ -54,19 +53,18 @@ def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], referenc
     `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over the time of `reference`.
     """
     small, large = sizes(timings)
-    places = [(kind, kind, small if kind != "step" else math.nan) for kind in KINDS]
-    places += [(f"large_{kind}", kind, large) for kind in KINDS[:2]]
+    places = {"forward": small, "forward_backward": small, "step": math.nan}
     table = pd.DataFrame({"activation": names, "ratio_to": reference})
-    for prefix, kind, elements in places:
+    for prefix, elements in {**places, "large_forward": large, "large_forward_backward": large}.items():
+        kind = prefix.removeprefix("large_")
         part = _of(timings, kind, elements)
         found = spread(part).set_index("activation").reindex(names)
         unit, factor = ("ms", MILLI) if kind == "step" else ("ns", NANO)
-        columns = {f"{prefix}_{unit}": "median", f"{prefix}_{unit}_q1": "q1", f"{prefix}_{unit}_q3": "q3"}
-        for column, source in columns.items():
-            table[column] = factor * found[source].to_numpy()
-        ratios = [ratio(part, name, reference) if name != reference else None for name in names]
-        for column, field in ((f"{prefix}_ratio", "estimate"), (f"{prefix}_low", "low"), (f"{prefix}_high", "high")):
-            table[column] = [math.nan if found is None else getattr(found, field) for found in ratios]
+        for ending, column in {"": "median", "_q1": "q1", "_q3": "q3"}.items():
+            table[f"{prefix}_{unit}{ending}"] = factor * found[column].to_numpy()
+        ratios = [ratio(part, name, reference) if name != reference else NOTHING for name in names]
+        for ending, field in {"ratio": "estimate", "low": "low", "high": "high"}.items():
+            table[f"{prefix}_{ending}"] = [getattr(found, field) for found in ratios]
     table["repeats"] = timings["repeat"].nunique()
     return table.merge(memory, on="activation", how="left")
 

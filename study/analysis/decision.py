@@ -79,7 +79,7 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 
     `differences` and `found` (..., k) compare the k other activations with the reference. If some are better, the one
     with the largest difference is recommended. Otherwise it is the reference, or the tie that saves most of a training
-    step: `saving` (k,) is the share saved, 0 unless the activation is cheaper by more than chance and the margin.
+    step. `saving` (k,) is the share saved, 0 unless the activation is cheaper by more than chance and the margin.
     """
     better = np.where(found == "better", differences, -np.inf)
     ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)

@@ -1,6 +1,6 @@
 """Compare two editions of the study, conclusion by conclusion.
 
-An edition is given as its tables, by name; those of `TABLES` hold its conclusions. A table that is missing concludes
+An edition is given as its tables, by name. The tables of `TABLES` hold its conclusions. A missing table concludes
 nothing. Two decided conclusions that differ contradict each other; an undecided one contradicts nothing.
 """
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from study.analysis.claims import CONTRADICTED, NOT_RUN, REPRODUCED, SCALED_DOWN
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -23,7 +25,7 @@ OUTCOMES = (CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B)  # in the order s
 KINDS = ("headline", "finding", "cost", "claim", "depth")
 KEYS = ["kind", "question", "subject"]
 NUMBERS = ["estimate", "low", "high", "n"]
-DECIDED = {"better", "worse", "tie", "cheaper", "dearer", "reproduced", "contradicted"}
+DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICTED}
 
 
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
@@ -48,7 +50,7 @@ def conclusions(tables: Tables) -> pd.DataFrame:
     parts = [make(tables[name]) for name, make in _MAKERS.items() if name in tables]
     kept = [part.reindex(columns=[*KEYS, "word", *NUMBERS]) for part in parts if len(part)]
     none = pd.DataFrame(columns=[*KEYS, "word", *NUMBERS])
-    return pd.concat(kept, ignore_index=True).drop_duplicates(KEYS) if kept else none
+    return pd.concat(kept or [none], ignore_index=True).drop_duplicates(KEYS)
 
 
 def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
@@ -81,8 +83,8 @@ def _findings(findings: pd.DataFrame) -> pd.DataFrame:
 
 def _claims(claims: pd.DataFrame) -> pd.DataFrame:
     """Leave out the parts that were not run. "Scaled down" says how a verdict came about, not what it is."""
-    run = claims[claims["verdict"] != "not run"]
-    words = run["verdict"].str.replace(" (scaled down)", "", regex=False)
+    run = claims[claims["verdict"] != NOT_RUN]
+    words = run["verdict"].str.removesuffix(SCALED_DOWN)
     numbers = {"measured": "estimate", "ci_low": "low", "ci_high": "high"}
     return run.rename(columns={"claim": "question", "part": "subject"} | numbers).assign(kind="claim", word=words)
 

@@ -6,7 +6,6 @@ intervals are narrow, decides, and recommends. Accuracies are in points (percent
 
 import functools
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,25 +44,22 @@ class Studies:
 
 def table() -> pd.DataFrame:
     """Return one row per scenario and spread: shares of wrong headlines and of pairs of studies that contradict."""
-    return pd.DataFrame(list(_rows()))
-
-
-def _rows() -> Iterator[dict[str, object]]:
-    for scenario, truth in SCENARIOS.items():
-        for spread, gap in itertools.product(SPREADS, RATE_GAPS):
-            studies = simulate(np.array(truth), spread, gap, STUDIES, is_skewed="skewed" in scenario)
-            is_wrong = ~np.isin(studies.recommended, right(truth))
-            found = studies.found
-            yield {
-                "scenario": scenario,
-                "spread": spread / POINTS,
-                "rate_gap": gap / POINTS,
-                "studies": STUDIES,
-                "seeds_mean": float(studies.n.mean()),
-                "wrong_headlines": float(is_wrong.mean()),
-                "contradictions": float(contradict(found[::2], found[1::2]).any(axis=1).mean()),
-                "undecided": float((found == "undecided").mean()),
-            }
+    rows = []
+    for (scenario, truth), spread, gap in itertools.product(SCENARIOS.items(), SPREADS, RATE_GAPS):
+        studies = simulate(np.array(truth), spread, gap, STUDIES, is_skewed="skewed" in scenario)
+        found = studies.found
+        row = {
+            "scenario": scenario,
+            "spread": spread / POINTS,
+            "rate_gap": gap / POINTS,
+            "studies": STUDIES,
+            "seeds_mean": studies.n.mean(),
+            "wrong_headlines": (~np.isin(studies.recommended, right(truth))).mean(),
+            "contradictions": contradict(found[::2], found[1::2]).any(axis=1).mean(),
+            "undecided": (found == "undecided").mean(),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:

@@ -38,6 +38,9 @@ class Interval:
         return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
 
 
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+
+
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
@@ -61,7 +64,7 @@ def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934)."""
     if n == 0 == successes:
-        return Interval(math.nan, math.nan, math.nan, 0)
+        return NOTHING
     bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
     return Interval(successes / n, float(bounds.low), float(bounds.high), n)
 
@@ -121,12 +124,13 @@ def summarise(
     `missing` counts the values that are NaN or infinite. Groups keep their order of appearance; their keys may be null.
     """
     values = _finite(frame[value])
-    table: pd.DataFrame = _grouped(frame, by, values).agg(n="count", mean="mean", std="std", min="min", max="max")
+    of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
+    named = {name: ("value", function) for name, function in of_value.items()} | {"missing": ("is_missing", "sum")}
+    table: pd.DataFrame = _grouped(frame, by, value=values, is_missing=np.isnan(values)).agg(**named)
     alike = table["max"] - table["min"] <= ROUNDING * np.maximum(table["min"].abs(), table["max"].abs())
     table["std"] = table["std"].mask(alike & (table["n"] > 1), 0.0)
     low, high = _bounds(table["mean"], table["std"], table["n"], confidence, is_share)
-    missing = _grouped(frame, by, np.isnan(values)).sum()
-    return table.assign(ci_low=low, ci_high=high, missing=missing).reset_index()
+    return table.assign(ci_low=low, ci_high=high, missing=table.pop("missing")).reset_index()
 
 
 def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
@@ -136,7 +140,7 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
     """
     values = _finite(frame[value])
     table = summarise(frame.assign(**{value: _logarithms(values)}), value, by, confidence)
-    table["n_zero"] = _grouped(frame, by, values == 0).sum().to_numpy()
+    table["n_zero"] = _grouped(frame, by, is_zero=values == 0)["is_zero"].sum().to_numpy()
     table["missing"] -= table["n_zero"]  # a zero has no logarithm
     columns = ["mean", "ci_low", "ci_high"]
     with np.errstate(over="ignore"):  # as in `log_mean_interval`
@@ -151,15 +155,16 @@ def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float =
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
-    table: pd.DataFrame = _grouped(frame, by, frame[event].to_numpy()).agg(n="size", count="sum", share="mean")
+    events = _grouped(frame, by, event=frame[event].to_numpy())["event"]
+    table: pd.DataFrame = events.agg(n="size", count="sum", share="mean")
     found = [proportion_interval(count, n, confidence) for count, n in table[["count", "n"]].to_numpy().tolist()]
     return table.assign(ci_low=[share.low for share in found], ci_high=[share.high for share in found]).reset_index()
 
 
-def _grouped(frame: pd.DataFrame, by: Keys, values: npt.NDArray[Any]) -> Any:
+def _grouped(frame: pd.DataFrame, by: Keys, **values: npt.NDArray[Any]) -> Any:
     """Group `values` (rows,) by the columns `by`: groups in order of appearance, null keys among them."""
-    keys = [by] if isinstance(by, str) else list(by)
-    return frame[keys].assign(_value=values).groupby(keys, sort=False, dropna=False, observed=True)["_value"]
+    keys = [frame[name] for name in ([by] if isinstance(by, str) else by)]
+    return pd.DataFrame(values, index=frame.index).groupby(keys, sort=False, dropna=False, observed=True)
 
 
 def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> tuple[Any, Any]:

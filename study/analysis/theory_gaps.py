@@ -1,18 +1,28 @@
-"""Measure how far theory and measurement are apart where a signal has crossed the whole network.
+"""Measure how far theory and measurement are apart where a signal has crossed the whole network, and why.
 
 The error signal ends in layer 1, the forward signal in the last hidden layer. A gap is ln(measured / predicted).
+
+Theory predicts root mean squares at infinite width for inputs of one length. The measured mean logarithm over seeds
+differs for three reasons, the causes. A mean logarithm lies below the logarithm of the root mean square. Networks have
+a finite width. Images have unequal lengths.
 """
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from study.analysis.statistics import geometric_summary, summarise
+from study.analysis.resampling import over_seeds
+from study.analysis.statistics import geometric_summary, holm, summarise
 from study.analysis.trainability import ratios
+from study.constants import CONFIDENCE
 
 KEYS = ["activation", "init", "depth", "width", "quantity"]
 SQUARES = ("preactivation_square",)  # theory averages squares; the other quantities are norms
+CAUSES = ("width", "logarithm", "lengths")
+SAME = 1e-6  # two gaps that differ by less are equal: theory's own numerical error is of this size
+COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "change", "ci_low", "ci_high", "p"]
 
 
 def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
@@ -25,22 +35,22 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     -5L/(2n) for a square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin
     & Nica 2018, Products of many large random matrices and gradients in deep neural networks.
     """
-    joined = relative(measures, predicted)
-    joined = joined.assign(square=joined["relative"] ** power(joined["quantity"]))
-    theory = joined[[*KEYS, "predicted", "predicted_spread"]].drop_duplicates(KEYS)
+    joined = _relative(measures, predicted)
+    power = _power(joined["quantity"])
     table = geometric_summary(joined, "relative", KEYS).drop(columns="missing")
     table = table.rename(columns={"mean": "gap", "ci_low": "gap_low", "ci_high": "gap_high"})
-    mean = summarise(joined, "square", KEYS)[[*KEYS, "mean", "ci_low", "ci_high"]]
-    mean = mean.rename(columns={"mean": "gap_rms", "ci_low": "rms_low", "ci_high": "rms_high"})
-    table = table.merge(mean, on=KEYS).merge(theory, on=KEYS)
-    is_square = table["quantity"].isin(SQUARES)
-    logs = ["gap", "gap_low", "gap_high", "gap_rms", "rms_low", "rms_high"]
+    mean = summarise(joined.assign(mean=joined["relative"] ** power), "mean", KEYS)
+    renamed = {"mean": "gap_rms", "ci_low": "rms_low", "ci_high": "rms_high"}
+    table = table.merge(mean.rename(columns=renamed)[[*KEYS, *renamed.values()]], on=KEYS)
+    table = table.merge(joined[[*KEYS, "predicted", "predicted_spread"]].drop_duplicates(KEYS), on=KEYS)
+    logs = ["gap", "gap_low", "gap_high", *renamed.values()]
     table[logs] = np.log(table[logs].where(table[logs] > 0))
-    table[logs[3:]] = table[logs[3:]].div(np.where(is_square, 1.0, 2.0), axis=0)
+    power = _power(table["quantity"])
+    table[logs[3:]] = table[logs[3:]].div(power, axis=0)
     cancels = table["quantity"].str.startswith("example_weight_gradient")
     return table.assign(
         gap_spread=table["gap"] + np.log(table["predicted"] / table["predicted_spread"]),
-        relu_offset=relu_offset(table["depth"], table["width"]) * np.where(is_square, 2.0, np.where(cancels, 0.0, 1.0)),
+        relu_offset=relu_offset(table["depth"], table["width"]) * np.where(cancels, 0.0, 2 / power),
         is_outside=(table["gap_low"] > 0) | (table["gap_high"] < 0),
     )
 
@@ -54,7 +64,91 @@ def relu_offset(depth: Any, width: Any) -> Any:
     return -5 * depth / (4 * width)
 
 
-def relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+def by_width(table: pd.DataFrame) -> pd.DataFrame:
+    """Count per quantity and width the gaps of `table`, over activations and depths, and those whose interval has no 0.
+
+    `median_gap`, `median_rms` and `median_spread` are medians of absolute values.
+    """
+    sizes = {f"median_{name}": table[f"gap_{name}"].abs() for name in ("rms", "spread")}
+    grouped = table.assign(median_gap=table["gap"].abs(), **sizes).groupby(["quantity", "width"], sort=False)
+    medians = {column: (column, "median") for column in ("median_gap", *sizes)}
+    return grouped.agg(settings=("gap", "size"), outside=("is_outside", "sum"), **medians).reset_index()
+
+
+def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per quantity and cause of CAUSES, with the gap of `measures` from `predicted` with and without it.
+
+    Without "width" means at the largest width, not the least. Without "logarithm" means the root mean square over
+    seeds, not the mean logarithm. Without "lengths" means theory for the images' own lengths.
+
+    `gap_with` and `gap_without` are root mean squares over the `settings` in which the cause changes the gap. `change`
+    is the mean square with the cause minus that without it, and excludes what chance adds to either. Its interval and
+    the one-sided `p` that it is not above 0 come from resampling the seeds, because all settings share their draws.
+    `p_holm` is adjusted over the table. A cause that changes no gap has no row, nor has any without a second seed.
+    """
+    found = []
+    for quantity, rows in _relative(measures, predicted).groupby("quantity", sort=False):
+        gaps = _Gaps(rows)
+        for cause in CAUSES if gaps.n > 1 else ():
+            found += [(quantity, cause, gaps.n, *judged) for judged in _judged(gaps, cause)]
+    table = pd.DataFrame(found, columns=COLUMNS)
+    return table.assign(p_holm=holm(table["p"]) if len(table) else table["p"])
+
+
+class _Gaps:
+    """Compute the gaps of one quantity in every setting, for any choice of seeds."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        """Take the rows of `_relative` with this quantity."""
+        settings = [key for key in KEYS if key != "quantity"]
+        logs = rows.assign(log=np.log(rows["relative"].where(rows["relative"] > 0)))
+        table = logs.set_index([*settings, "seed"])["log"].unstack("seed")  # noqa: PD010 - one value a cell
+        theory = rows.drop_duplicates(settings).set_index(settings).loc[table.index]
+        places = pd.Series(range(len(table)), index=table.index).unstack("width").dropna().astype(int)  # noqa: PD010
+        self.n = table.shape[1]
+        self._power = float(_power(rows["quantity"].iloc[0]))
+        self._is_known = table.notna().to_numpy()  # (settings, seeds): the signal is not 0
+        self._logs = table.fillna(0.0).to_numpy()  # (settings, seeds)
+        self._powers = np.exp(self._power * self._logs)
+        self._shift = np.log(theory["predicted"] / theory["predicted_spread"]).to_numpy()  # (settings,)
+        self._narrow, self._wide = places.iloc[:, 0].tolist(), places.iloc[:, -1].tolist()
+
+    def pair(self, cause: str, seeds: Any) -> tuple[Any, Any]:
+        """Return the gaps with `cause` and without it, over `seeds` (indices, with repeats allowed)."""
+        gap = self._mean(self._logs, seeds)
+        if cause == "width":
+            return gap[self._narrow], gap[self._wide]
+        if cause == "lengths":
+            return gap, gap + self._shift
+        return gap, np.log(self._mean(self._powers, seeds)) / self._power
+
+    def _mean(self, values: npt.NDArray[np.float64], seeds: Any) -> npt.NDArray[np.float64]:
+        """Average `values` (settings, seeds) over `seeds`, and return (settings,).
+
+        Seeds whose measured signal is exactly 0 have no logarithm and are left out. The mean is NaN if none are left.
+        """
+        counted = self._is_known[:, seeds]
+        with np.errstate(invalid="ignore"):
+            return np.asarray((values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1))
+
+
+def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
+    """Return the columns of `causes` from `settings` on; nothing if the cause changes no gap."""
+    having, lacking = gaps.pair(cause, np.arange(gaps.n))
+    differs = np.abs(having - lacking) > SAME
+
+    def change(seeds: Any) -> float:
+        having, lacking = gaps.pair(cause, seeds)
+        return float(np.mean(having[differs] ** 2 - lacking[differs] ** 2))
+
+    if not differs.any():
+        return []
+    sizes = (float(np.sqrt(np.mean(gap[differs] ** 2))) for gap in (having, lacking))
+    interval, p = over_seeds(change, gaps.n, CONFIDENCE)
+    return [(int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
+
+
+def _relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Compute `relative`, measured over predicted, per run and quantity, after it has crossed the network."""
     at_end = _ends(ratios(measures)).drop(columns="layer")
     theory = _ends(predicted)[[*KEYS, "predicted", "predicted_spread"]]
@@ -62,7 +156,7 @@ def relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     return joined.assign(relative=joined["value"] / joined["predicted"])
 
 
-def power(quantity: Any) -> Any:
+def _power(quantity: Any) -> Any:
     """Return the power to which theory raises a quantity before it averages: 1 for a square, 2 for a norm."""
     return np.where(np.isin(quantity, SQUARES), 1.0, 2.0)
 
@@ -71,16 +165,3 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of the last layer that each quantity reaches."""
     end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
     return rows[rows["layer"] == end]
-
-
-def by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Count per quantity and width the gaps of `table`, over activations and depths, and those whose interval has no 0.
-
-    `median_gap`, `median_rms` and `median_spread` are medians of absolute values.
-    """
-    sizes = {
-        f"median_{column.removeprefix('gap_')}": table[column].abs() for column in ("gap", "gap_rms", "gap_spread")
-    }
-    medians = {column: (column, "median") for column in sizes}
-    grouped = table.assign(**sizes).groupby(["quantity", "width"], sort=False, as_index=False)
-    return grouped.agg(settings=("gap", "size"), outside=("is_outside", "sum"), **medians)

@@ -40,11 +40,9 @@ def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     """Make one row per activation and rate, rates ascending, with the mean accuracy and its t interval.
 
     `runs`: activation, learning_rate, seed, status, best_validation_accuracy in [0, 1] (NaN unless the run is done).
-    Further columns are n, diverged, and
-
-    - `is_eligible`: all of the `asked` seeds finished;
-    - `is_best`: the eligible rate with the highest mean; of equal ones the lowest rate;
-    - `is_tolerated`: at most TOLERANCE below the best, and so is every rate between the two.
+    Further columns are n and diverged. A rate `is_eligible` if all of the `asked` seeds finished. The eligible rate
+    with the highest mean `is_best`; of equal ones the lowest. A rate `is_tolerated` if its mean is at most TOLERANCE
+    below the best, and so is the mean of every rate between the two.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -81,8 +79,7 @@ def extension(table: pd.DataFrame) -> list[int]:
     below the grid, because runs diverge where rates are too large.
     """
     found = best(table)
-    known = [half_decades(value) for value in table["learning_rate"].unique()]
-    low, high = min(known), max(known)
+    low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
     optima = {half_decades(found[name]) if name in found else low for name in table["activation"].unique()}
     lower = [low - 1] if low in optima and HALF_DECADES[0] - low < MOST_EXTENSIONS else []
     higher = [high + 1] if high in optima and high - HALF_DECADES[-1] < MOST_EXTENSIONS else []
@@ -119,22 +116,20 @@ def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
     itself is at an end of the grid. Without an eligible rate, numbers are NaN.
     """
     ends = grid["learning_rate"].min(), grid["learning_rate"].max()
-    rows = []
-    for name, part in grid.groupby("activation", sort=False):
-        at, good = (part.loc[part[flag], "learning_rate"] for flag in ("is_best", "is_tolerated"))
-        low, high = good.min(), good.max()
-        rows.append(
-            {
-                "activation": name,
-                "tolerance_low": low,
-                "tolerance_high": high,
-                "tolerance_decades": (half_decades(high) - half_decades(low)) / 2 if len(good) else math.nan,
-                "is_open_low": low == ends[0],
-                "is_open_high": high == ends[1],
-                "is_edge": at.max() in ends,
-            }
-        )
-    return pd.DataFrame(rows)
+    good = grid[grid["is_tolerated"]].groupby("activation")["learning_rate"]
+    at = grid[grid["is_best"]].set_index("activation")["learning_rate"]
+    names = pd.Series(grid["activation"].unique())
+    low, high = names.map(good.min()), names.map(good.max())
+    columns = {
+        "activation": names,
+        "tolerance_low": low,
+        "tolerance_high": high,
+        "tolerance_decades": (2 * np.log10(high / low)).round() / 2,
+        "is_open_low": low == ends[0],
+        "is_open_high": high == ends[1],
+        "is_edge": names.map(at).isin(ends),
+    }
+    return pd.DataFrame(columns)
 
 
 def gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:

@@ -38,9 +38,8 @@ def correlation_map(
 ) -> tuple[float, float]:
     """Return the next layer's correlation of two inputs of equal q, and the factor of their error covariance.
 
-    The source is Poole et al. 2016 and Schoenholz et al. 2017:
-    c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q', chi_c = sigma_w^2 E[phi'(u) phi'(v)], where u and v have mean
-    square q and correlation c.
+    u and v have mean square q and correlation c: c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q' and
+    chi_c = sigma_w^2 E[phi'(u) phi'(v)]. The source is Poole et al. 2016 and Schoenholz et al. 2017.
     """
     product, slopes = correlated_moments(function, q, correlation)
     following = float(forward_map(function, q, sigma_w2, sigma_b2))

@@ -1,7 +1,7 @@
 """Predict the norms in every layer of a wide network at initialisation.
 
-The conventions are the measurements' (engine/architecture.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x;
-hidden layers 1..L, output layer L+1; delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at layer 1.
+The conventions are the measurements' (engine/architecture.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x.
+Hidden layers are 1..L, the output layer is L+1. delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at 1.
 """
 
 import itertools
@@ -45,11 +45,11 @@ class Propagation:
 
 
 def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, square_norm: float) -> Scales | None:
-    """Return the variances an initialisation gives each layer; None if it needs a critical point and there is none.
+    """Return the variances an initialisation gives each layer; None if it needs a critical point and none exists.
 
-    glorot_uniform: Var(W) = 2 / (fan_in + fan_out). he_normal: 2 / fan_in. critical: sigma_w^2 / fan_in, and biases of
-    variance sigma_b^2. If q* > 0, the first layer is scaled so that q_1 = q* for inputs whose mean ||x||^2 is
-    `square_norm`. The output layer is always glorot_uniform without bias (see study/engine/initialization.py).
+    Var(W) is 2 / (fan_in + fan_out) for glorot_uniform, and 2 / fan_in for he_normal. It is sigma_w^2 / fan_in for
+    critical, with biases of variance sigma_b^2. If q* > 0, the first layer is scaled so that q_1 = q* for inputs whose
+    mean ||x||^2 is `square_norm`. The output layer is always glorot_uniform without bias, as in the engine.
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"initialization is {initialization!r}; allowed: {', '.join(INITIALIZATIONS)}")
@@ -70,7 +70,7 @@ def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, s
 def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Propagation:
     """Return q_l, chi_l and E||h_{l-1}||^2 of every layer for inputs of these ||x||^2 (examples,).
 
-    q_1 = Var(W_1) ||x||^2 + sigma_b^2, then the forward map (Poole et al. 2016). chi_l holds for unequal widths too:
+    q_1 = Var(W_1) ||x||^2 + sigma_b^2, then the forward map (Poole et al. 2016). chi_l holds for unequal widths too.
     E||delta_l||^2 sums E[(W_{l+1} delta_{l+1})_k^2] E[phi'^2] = Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2] over the n_l
     units k, and n_l is the fan-in of W_{l+1}.
     """
@@ -88,8 +88,8 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
 def quantities(through: Propagation) -> dict[str, Array]:
     """Return the quantities that the study measures, by name, as means over the examples; each (L+1,).
 
-    preactivation_square is the mean z_l^2. error_norm_ratio and example_weight_gradient_norm_ratio are root mean
-    squares over examples, relative to the output layer's. They belong to ||delta_l|| and ||delta_l|| ||h_{l-1}||.
+    preactivation_square is the mean z_l^2. The two others are root mean squares over examples, relative to the output
+    layer's. They belong to ||delta_l|| and ||delta_l|| ||h_{l-1}||.
     """
     error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi between the two layers
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]
@@ -107,7 +107,7 @@ def similarities(function: Nonlinearity, scale: Scales, q: Array, cosine: float)
     """Return the cosine of two inputs' pre-activations in every layer (L+1,), from the `cosine` of the inputs.
 
     `q` (L+1,) are the mean squares that both have. The source is the correlation map of Poole et al. 2016. Where a
-    mean square is 0 the inputs have become equal. Where it is not finite there is no prediction.
+    mean square is 0 the inputs have become equal. Where it is not finite, theory predicts nothing.
     """
     weights, biases = scale.sigma_w2, scale.bias_variance
     if not q[0]:
@@ -134,7 +134,7 @@ def predicted_rows(
     """Predict every quantity of the activation `name` in long rows: network, layer, quantity, predicted values.
 
     `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
-    just these; the quantity similarity, from inputs of this mean `cosine`, has only the first. An activation without a
+    just these. The quantity similarity, from inputs of this mean `cosine`, has only the first. An activation without a
     critical point has no rows for the initialisation `critical`.
     """
     tables = []

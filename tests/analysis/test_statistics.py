@@ -1,8 +1,6 @@
 """Prove the statistics by enumeration on paper, by a second method and by simulation. All simulations are seeded."""
 
 import math
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -58,12 +56,9 @@ def test_diverged_runs_are_never_averaged(values: list[float]) -> None:
 
 def test_intervals_of_shares_end_at_zero_and_one() -> None:
     """A mean of shares is in [0, 1], so an interval cut there holds it as often; one that lies inside is not cut."""
-    generator, truth, held = np.random.default_rng(4), 0.02, []
-    for sample in generator.beta(0.2, 0.2 * (1 / truth - 1), size=(500, 5)):
+    for sample in np.random.default_rng(4).beta(0.2, 10, size=(500, 5)):
         whole, cut = statistics.mean_interval(sample), statistics.mean_interval(sample, is_share=True)
         assert (cut.low, cut.high) == (max(whole.low, 0), min(whole.high, 1))
-        held.append((whole.low <= truth <= whole.high, cut.low <= truth <= cut.high))
-    assert all(before == after for before, after in held)
     table = statistics.summarise(pd.DataFrame({"name": "a", "share": [1.0, 0.9, 1.0]}), "share", "name", is_share=True)
     assert table["ci_high"].item() == 1
     assert table["ci_low"].item() == statistics.mean_interval([1.0, 0.9, 1.0]).low
@@ -122,19 +117,6 @@ def test_t_intervals_cover_within_two_points(n: int) -> None:
         (statistics.geometric_summary(frame.assign(value=np.exp(frame["value"])), "value", "sample"), math.exp(0.7)),
     ):
         assert 0.93 <= table["ci_low"].le(truth).mul(table["ci_high"].ge(truth)).mean() <= 0.97
-
-
-@pytest.mark.parametrize(("n", "expected"), [(5, 0.82), (10, 0.84), (30, 0.88)])
-def test_t_intervals_cover_less_on_skewed_data(
-    n: int, expected: float, record_property: Callable[[str, object], None]
-) -> None:
-    """Reported, not promised: on lognormal data (sigma 1) the 95% interval covers 82% at n=5, 84% at 10, 88% at 30."""
-    data = np.random.default_rng(n).lognormal(sigma=1.0, size=(10_000, n))
-    frame = pd.DataFrame({"sample": np.repeat(np.arange(10_000), n), "value": data.ravel()})
-    table, truth = statistics.summarise(frame, "value", "sample"), math.exp(0.5)
-    coverage = float(table["ci_low"].le(truth).mul(table["ci_high"].ge(truth)).mean())
-    record_property("coverage", coverage)
-    assert coverage == pytest.approx(expected, abs=0.015)
 
 
 # Paired tests
@@ -238,12 +220,6 @@ def test_equivalence_is_two_one_sided_t_tests() -> None:
     assert seen == {True, False}
 
 
-def test_equivalence_errs_in_five_percent_at_the_margin() -> None:
-    """True difference equal to the margin, n=10, 5,000 samples: called equivalent in 4% to 6% of them."""
-    samples = np.random.default_rng(6).normal(1.0, 0.5, size=(5_000, 10))
-    assert 0.04 <= np.mean([statistics.equivalence_test(sample, 1.0) < 0.05 for sample in samples]) <= 0.06
-
-
 def test_equivalence_of_degenerate_differences() -> None:
     """Fewer than two pairs show nothing; equal differences are inside or outside; a margin of 0 or NaN is refused."""
     assert all(math.isnan(statistics.equivalence_test(differences, 1.0)) for differences in ([], [0.0]))
@@ -308,16 +284,11 @@ def test_frame_summaries_equal_the_sample_functions() -> None:
             assert (row["n_zero"], row["missing"]) == (zeros, len(group) - len(finished))
 
 
-def test_geometric_summary_is_fast_and_refuses_negatives() -> None:
-    """200,000 rows in 40,000 groups take under 2 s, which a Python loop does not; a norm below 0 is an error."""
-    frame = pd.DataFrame(
-        {"step": np.arange(200_000) % 40_000, "layer": 1, "value": np.random.default_rng(0).random(200_000)}
-    )
-    start = time.perf_counter()
-    assert len(statistics.geometric_summary(frame, "value", ["step", "layer"])) == 40_000
-    assert time.perf_counter() - start < 2
+def test_geometric_summary_refuses_negatives() -> None:
+    """A norm below 0 is an error."""
+    frame = pd.DataFrame({"layer": 1, "value": [1.0, -1.0]})
     with pytest.raises(ValueError, match=r"must not be negative on a log scale, got -1\.0"):
-        statistics.geometric_summary(frame.assign(value=-1.0), "value", "layer")
+        statistics.geometric_summary(frame, "value", "layer")
 
 
 def test_rates_have_exact_intervals() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.analysis import gap_causes, theory_gaps
+from study.analysis import theory_gaps
 
 DEPTH = 4
 
@@ -118,13 +118,13 @@ def test_a_cause_is_named_where_the_gap_is_smaller_without_it() -> None:
     square changes by ((0.04 - 0) + (0.01 - 0.01)) / 2.
     """
     seen = both_widths(around(-0.2, 0.01), around(-0.1, 0.01))
-    found = gap_causes.causes(seen, theory(math.exp(-0.2))).set_index(["quantity", "cause"]).loc["error_norm_ratio"]
+    found = theory_gaps.causes(seen, theory(math.exp(-0.2))).set_index(["quantity", "cause"]).loc["error_norm_ratio"]
     assert found.loc["width", ["n", "settings"]].tolist() == [20, 1]
     assert found.loc["width", ["gap_with", "gap_without", "change"]].tolist() == pytest.approx([0.2, 0.1, 0.03])
     assert found.loc["width", "ci_low"] > 0.02
     assert found.loc["lengths", "change"] == pytest.approx(0.02)
     assert found.loc["width", "p_holm"] < 0.001
-    other_way = gap_causes.causes(both_widths(around(-0.1, 0.01), around(-0.2, 0.01)), theory())
+    other_way = theory_gaps.causes(both_widths(around(-0.1, 0.01), around(-0.2, 0.01)), theory())
     assert other_way.iloc[0][["cause", "p_holm"]].tolist() == ["width", pytest.approx(1.0, abs=5e-4)]
 
 
@@ -132,7 +132,7 @@ def test_the_bias_of_the_logarithm_is_told() -> None:
     """Norms whose mean square is theory's: their mean logarithm lies below it, their root mean square does not."""
     values = np.array(around(0.0, 1.0, 200))
     values /= np.sqrt((values**2).mean())
-    found = gap_causes.causes(both_widths(values.tolist(), values.tolist()), theory()).set_index(["quantity", "cause"])
+    found = theory_gaps.causes(both_widths(values.tolist(), values.tolist()), theory()).set_index(["quantity", "cause"])
     row = found.loc[("error_norm_ratio", "logarithm")]
     assert row["gap_with"] == pytest.approx(-np.log(values).mean())
     assert row["gap_without"] == pytest.approx(0.0, abs=1e-12)
@@ -142,7 +142,7 @@ def test_the_bias_of_the_logarithm_is_told() -> None:
 
 def test_what_makes_no_difference_is_no_cause() -> None:
     """One width alone, lengths that do not matter to theory, squares without a scatter: there is nothing to tell."""
-    found = gap_causes.causes(measures(100, around(-0.2, 0.01), [1.0] * 20), theory())
+    found = theory_gaps.causes(measures(100, around(-0.2, 0.01), [1.0] * 20), theory())
     assert found["cause"].tolist() == ["logarithm"] * 2
-    nothing = gap_causes.causes(measures(100, [0.9], [1.0]), theory())
+    nothing = theory_gaps.causes(measures(100, [0.9], [1.0]), theory())
     assert nothing.empty

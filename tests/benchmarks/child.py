@@ -19,7 +19,7 @@ def main() -> None:
     """Answer until there is no more to read."""
     module, core, mnist = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a framework prints is no answer
+    os.dup2(2, 1)  # a framework may print
     if int(core) >= 0 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core)})
     data = load(mnist or None)

@@ -39,11 +39,11 @@ class Contest:
                 self._warm_up(entry)
 
     def repeat(self, number: int) -> list[Row]:
-        """One row a contender: name, threads, processes, what it does besides, images and seconds."""
+        """Return one row per contender: name, threads, processes, what it does besides, images and seconds."""
         taken: dict[Entry, list[list[float]]] = {entry: [] for entry in self.entries}  # by turns and processes
         for entry, epochs in turns(self.entries, number):
             taken[entry].append([answer["seconds"] for answer in self._answers(entry, epochs)])
-        # Workers do not wait for each other after an epoch: the slowest is the one that was so over all of them.
+        # Workers do not wait for each other after an epoch, so the slowest is the one with the longest sum.
         slowest = {entry: max(map(sum, zip(*of_turns, strict=True))) for entry, of_turns in taken.items()}
         return [self._row(entry, number, seconds) for entry, seconds in slowest.items()]
 
@@ -100,7 +100,7 @@ class Contest:
 
 
 def turns(entries: Sequence[Entry], number: int) -> list[Turn]:
-    """The turns of repeat `number`: each entry trains a run's EPOCHS, another one first in every round and repeat.
+    """Return the turns of repeat `number`: each entry trains EPOCHS epochs, another one first in every round.
 
     They train an epoch a turn, but for `model.fit`, which is one call a run: its turns come halfway.
     """

@@ -12,7 +12,7 @@ ONE_EPOCH = {"epochs": 1, "patience": None, "seed": 0}
 
 
 def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], repeats: int) -> list[Row]:
-    """One row a measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
+    """Return one row per measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
     once a worker, in processes that compiled before. Brief runs of every depth share one program; here it is compiled
@@ -27,8 +27,11 @@ def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], rep
                 rows += _of_architecture(workers, quantity, value, repeats)
                 say(f"growth: {quantity} {value}, {rows[-1]['seconds']:.2f} s a run")
         ask_all(workers, [{"run": ONE_EPOCH}] * len(workers))
-        rows += _of_seeds(workers[-1:], repeats)
-        return rows + _of_workers(workers, repeats)
+        most, counts = RUNS * max(1, len(workers) // RUNS), worker_counts(len(workers))
+        for repeat in range(1, repeats + 1):  # in one worker while the others rest; then shared among one, two, ... all
+            rows += [_shared(workers[-1:], "seeds", seeds, seeds, repeat) for seeds in SEEDS]
+            rows += [_shared(workers[:count], "workers", count, most, repeat) for count in counts]
+        return rows
     finally:
         for worker in workers:
             worker.close()
@@ -46,19 +49,6 @@ def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeat
             else:  # the first run compiles, and is slower for it afterwards too
                 rows.append({**row, "measure": "compile", "seconds": answer["compile_seconds"]})
     return rows
-
-
-def _of_seeds(workers: Sequence[Child], repeats: int) -> list[Row]:
-    """Runs one after the other in one worker while the others rest."""
-    return [_shared(workers, "seeds", seeds, seeds, repeat) for repeat in range(1, repeats + 1) for seeds in SEEDS]
-
-
-def _of_workers(workers: Sequence[Child], repeats: int) -> list[Row]:
-    """The same runs shared among one worker, two, four ... and all."""
-    counts, runs = worker_counts(len(workers)), RUNS * max(1, len(workers) // RUNS)
-    return [
-        _shared(workers[:count], "workers", count, runs, repeat) for repeat in range(1, repeats + 1) for count in counts
-    ]
 
 
 def _shared(workers: Sequence[Child], quantity: str, value: int, runs: int, repeat: int) -> Row:

@@ -17,8 +17,9 @@ Row = dict[str, Any]
 
 
 def measure(mnist: str | None) -> list[Row]:
-    """One row a program: the most `bytes` that its process had held by its end, and `own_bytes`, those that it held
-    then and no other process did, as all workers do TensorFlow's code.
+    """Return one row per program: the most `bytes` that its process had held by its end, and its `own_bytes` then.
+
+    Its own bytes exclude what all workers share, such as TensorFlow's code.
     """
     asked = [
         Settings(activation=name, width=width, seed=0, epochs=1, patience=None)
@@ -32,7 +33,7 @@ def measure(mnist: str | None) -> list[Row]:
 
 
 def _trained(settings: Settings, function: str, data: Any, seconds: float) -> dict[str, Any]:
-    """A run, with its process's memory after it."""
+    """Train, and add the process's memory after it."""
     import resource
     import sys
 

@@ -41,7 +41,7 @@ class Child:
         print(json.dumps(request), file=self.process.stdin, flush=True)
 
     def answer(self) -> dict[str, Any]:
-        """The next answer; Unavailable with the last line of what the child said if there is none, or an error."""
+        """Return the next answer; without one, or after an error, raise Unavailable with the child's last line."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -62,7 +62,7 @@ class Child:
 
 
 def one_line(text: str) -> str:
-    """The text's first line, without folders of this machine, at most 200 characters."""
+    """Return the text's first line, without folders of this machine, at most 200 characters."""
     first = (text.strip().splitlines() or [""])[0]
     words = (word.rsplit("/", 1)[-1] if word.startswith(("/", "'/")) else word for word in first.split())
     return " ".join(words)[:200]

@@ -82,7 +82,7 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _provenance() -> dict[str, Any]:
-    """Return date, machine and versions; those of the peers' packages are called `peer_...`."""
+    """Return date, machine and versions; versions of the peers' packages are called `peer_...`."""
     peers = {}
     if PEERS.exists():
         answer = subprocess.run([PEERS, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout

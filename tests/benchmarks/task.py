@@ -32,7 +32,7 @@ def training_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def validation_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The 12,000 images that follow, and their labels."""
+    """Return the 12,000 images that follow, and their labels."""
     return data.training_images[TRAINING:].copy(), data.training_labels[TRAINING:].copy()
 
 
@@ -48,7 +48,7 @@ def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
 
 
 def timed(epoch: Callable[[int], object]) -> Contender:
-    """A contender that calls `epoch` once an epoch, with its number; done when it returns."""
+    """Make a contender that calls `epoch` with the number of each epoch, and is done when it returns."""
 
     def train(epochs: range) -> float:
         started = time.perf_counter()
@@ -77,7 +77,7 @@ def is_logged(epoch: int) -> NDArray[np.bool_]:
 
 
 def thread_variables(threads: int | None) -> dict[str, str]:
-    """What a child must find in its environment before a framework starts; None leaves it to the framework.
+    """Return the environment of a child whose framework has so many threads; None leaves it to the framework.
 
     Whoever has one thread has large pages and XLA's options as the engine has them.
     """
@@ -91,7 +91,7 @@ def thread_variables(threads: int | None) -> dict[str, str]:
 
 
 def cores() -> list[int]:
-    """The cores this process may use, by the system's numbers where it tells them."""
+    """Return the cores this process may use, by the system's numbers where it tells them."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))

@@ -61,15 +61,6 @@ def test_updates_are_those_of_keras_in_float64(name, momentum, epsilon, float64_
     np.testing.assert_allclose(ours - start, theirs - start, rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_updates_are_those_of_keras_in_float32(name):
-    """The same arithmetic in float32, in which the study runs: a few units in the last place."""
-    gradients = np.random.default_rng(2).normal(size=(30, 50)).astype(np.float32)
-    start = np.zeros(50, np.float32)
-    ours, theirs = (f(name, gradients, start, 0.01, 0.5) for f in (trajectory, keras_trajectory))
-    np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-8)
-
-
 def test_the_first_step_of_adam_by_hand():
     """Its means are then 0.1 g and 0.001 g^2, both undone by the bias correction: -rate * g / (|g| + epsilon'),
     with epsilon' = epsilon / sqrt(0.001), as epsilon stands outside the correction. A gradient of 0 moves nothing.

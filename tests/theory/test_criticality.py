@@ -4,18 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from registered import NAMES, function_of
 
-from study.activations import REGISTRY
 from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
 from study.theory.fixed_points import backward_factor, fixed_points, forward_map
-from study.theory.nonlinearity import from_tensorflow, nonlinearity
+from study.theory.nonlinearity import nonlinearity
 
-NAMES = list(REGISTRY)
 NONE = {"softplus", "squared_relu"}
-
-
-def function_of(name):
-    return from_tensorflow(REGISTRY[name].function)
 
 
 @pytest.mark.parametrize(

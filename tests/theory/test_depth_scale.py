@@ -4,18 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from registered import NAMES, function_of
 
-from study.activations import REGISTRY
 from study.theory.depth_scale import correlation_map, depth_scale
 from study.theory.fixed_points import backward_factor, fixed_points, forward_map
-from study.theory.nonlinearity import from_tensorflow
 from study.theory.quadrature import moments
-
-NAMES = list(REGISTRY)
-
-
-def function_of(name):
-    return from_tensorflow(REGISTRY[name].function)
 
 
 def test_depth_scales_of_relu():

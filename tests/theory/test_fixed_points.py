@@ -3,17 +3,10 @@
 import math
 
 import pytest
+from registered import NAMES, function_of
 
-from study.activations import REGISTRY
 from study.theory.fixed_points import attracting_point, fixed_points, forward_map
-from study.theory.nonlinearity import from_tensorflow
 from study.theory.quadrature import moments
-
-NAMES = list(REGISTRY)
-
-
-def function_of(name):
-    return from_tensorflow(REGISTRY[name].function)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,19 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from registered import NAMES, function_of
 
-from study.activations import REGISTRY
 from study.theory.mean_field import INITIALIZATIONS, Scales, predicted_rows, propagate, quantities, scales, similarities
-from study.theory.nonlinearity import from_tensorflow, nonlinearity
+from study.theory.nonlinearity import nonlinearity
 
-NAMES = list(REGISTRY)
 WIDTHS = (30, 600, 1300, 800, 10)
 # relative; what is left at these widths. z^2 has heavy tails: its errors come within 7% at width 3000
 TOLERANCE = dict.fromkeys(NAMES, 0.1) | {"squared_relu": 0.4}
-
-
-def function_of(name):
-    return from_tensorflow(REGISTRY[name].function)
 
 
 def simulate(function, scale, x, rng, draws):

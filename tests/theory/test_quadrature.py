@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
+from registered import NAMES, function_of
 from scipy import integrate
 from scipy.special import erf, ndtr
 
 from study.activations import REGISTRY, value_and_derivative
-from study.theory.nonlinearity import from_tensorflow, nonlinearity
+from study.theory.nonlinearity import nonlinearity
 from study.theory.quadrature import correlated_moments, moments
-
-NAMES = list(REGISTRY)
-
-
-def function_of(name):
-    return from_tensorflow(REGISTRY[name].function)
 
 
 def pair(function, q, correlations):

@@ -1,0 +1,139 @@
+"""Write the page: the opening in HTML, the tables as JSON, Vega's bundle, and a policy that allows these alone."""
+
+import base64
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import vl_convert
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markupsafe import Markup, escape
+
+from study.figures.style import Style
+from study.report.explorer import data
+from study.report.rendering import anchor
+
+FOLDER = Path(__file__).parent
+VEGA = "window.vegaEmbed = vegaEmbed;"  # all that the bundle gives to the page's own script
+KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+def page(
+    opening: str, tables: Mapping[str, pd.DataFrame], style: Style, pictures: Mapping[str, bytes] | None = None
+) -> str:
+    """Return the page as one text of HTML.
+
+    `opening` is Markdown, without HTML, and stands first. `pictures` holds the files that its images name, by the
+    address they have there ("figures/x.png"); one with the ending .svg is preferred. A missing picture is its text.
+    """
+    files = {name: (FOLDER / f"explorer{name}").read_text() for name in (".css", ".js")}
+    shown = data.views(tables, style)
+    look = files[".css"] + _colors(shown["activations"])
+    scripts = {"vega": _safe(_vega()), "own": _safe(files[".js"])}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("explorer.html").render(
+        policy=_policy([look], list(scripts.values())),
+        title=opening.strip().partition("\n")[0].lstrip("# ") or "Activation functions, compared",
+        opening=Markup(_html(opening, pictures or {})),
+        look=Markup(look),
+        data=Markup(_json(shown)),
+        scripts={name: Markup(text) for name, text in scripts.items()},
+        **shown,
+    )
+
+
+@functools.cache
+def _vega() -> str:
+    bundle: str = vl_convert.javascript_bundle(VEGA)
+    return bundle
+
+
+def _safe(script: str) -> str:
+    """Return `script` so that no text in it can end its element."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _json(value: object) -> str:
+    """Return `value` as JSON that can stand in HTML; a number that is not finite becomes null."""
+    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
+    """Define the activations' colours as the variables --c0, --c1, ...: explorer.css mixes them for a dark page."""
+    names = "\n".join(f"--light{place}: {about['color']};" for place, about in enumerate(activations))
+    mixed = "\n".join(
+        f"--c{place}: color-mix(in oklab, var(--light{place}), white var(--lighten)); "
+        f"--t{place}: color-mix(in oklab, var(--c{place}), var(--ink) 30%);"
+        for place in range(len(activations))
+    )
+    return f":root {{\n{names}\n{mixed}\n}}\n"
+
+
+def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Return the page's policy: these scripts and styles by their hash, pictures in the page, and nothing else."""
+    sources = {"style-src": map(_hash, styles), "script-src": map(_hash, scripts), "img-src": ["data:"]}
+    lines = [f"{name} {' '.join(allowed)}" for name, allowed in sources.items()]
+    return "; ".join(["default-src 'none'", *lines, "base-uri 'none'", "form-action 'none'"])
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _html(markdown: str, pictures: Mapping[str, bytes]) -> str:
+    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
+    html: str = parser.render(markdown, {"pictures": pictures})
+    return html
+
+
+class _Renderer(RendererHTML):
+    """Render as markdown-it does, with addresses for headings, tables that scroll, and pictures in the page."""
+
+    def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        parts = tokens[place + 1].children or ()
+        kept = [part.content for part in parts if part.type in ("text", "code_inline", "text_special")]
+        tokens[place].attrSet("id", f"report-{anchor(''.join(kept))}")
+        return self.renderToken(tokens, place, options, env)
+
+    def table_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        return '<div class="scroll" role="region" tabindex="0" aria-label="table">\n<table>\n'
+
+    def table_close(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        return "</table>\n</div>\n"
+
+    def th_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        return f'<th scope="col"{_kind(tokens[place])}>'
+
+    def td_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        return f"<td{_kind(tokens[place])}>"
+
+    def image(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        source, about = Path(str(tokens[place].attrs["src"])), escape(tokens[place].content.replace("_", " "))
+        for kind, mime in KINDS.items():
+            if content := env["pictures"].get(str(source.with_suffix(kind))):
+                return f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
+        return f"<em>{about}</em>"
+
+
+def _kind(cell: Token) -> str:
+    return ' class="number"' if "right" in str(cell.attrs.get("style", "")) else ""

@@ -1,0 +1,635 @@
+// Draw the views and answer their controls. The state of all controls is in the address, after the #.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const activations = data.activations;
+const place = Object.fromEntries(activations.map((about, index) => [about.name, index]));
+
+const WORDS = {
+  glorot_uniform: "Glorot (Keras’ default)", he_normal: "He", critical: "critical, each its own", centred: "centred",
+  adam: "Adam", sgd: "SGD", plain: "none", preactivation_square: "pre-activations: mean of z²",
+  activation_rms: "outputs: root mean square of h",
+};
+const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
+  o: "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0Z", s: "M-.9,-.9H.9V.9H-.9Z", "^": "M0,-1.1L1.05,.85H-1.05Z",
+  D: "M0,-1.2L1.1,0L0,1.2L-1.1,0Z", v: "M0,1.1L1.05,-.85H-1.05Z",
+  P: "M-.4,-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
+  X: "M0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0L-1.1,-.6L-.6,-1.1Z",
+  "<": "M-1.1,0L.85,-1.05V1.05Z", ">": "M1.1,0L-.85,-1.05V1.05Z",
+};
+const DASH = "–";
+const HEIGHT = 230, LINE = 14;  // pixels: of a chart's axis, and between two labels
+
+// ---------- small helpers ----------
+
+const byId = (id) => document.getElementById(id);
+const word = (value) => WORDS[value] ?? String(value).replaceAll("_", " ");
+const unique = (values) => [...new Set(values)];
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+const minus = (text) => text.replace("-", "−");
+const raised = (exponent) => [...String(exponent)].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("");
+const plain = (value) => minus(String(Number(Number(value).toPrecision(6))));
+const percent = (value) => `${Number((100 * value).toPrecision(3))}%`;
+const power = (value) => value >= 0.01 && value < 1000 ? plain(value) : `10${raised(Math.round(Math.log10(value)))}`;
+const listed = (texts) => texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts.join("");
+const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
+const clipped = (text, most = 24) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+
+// A measurement with so many significant digits; small and large ones as a power of ten.
+function short(value, digits = 2) {
+  if (!isNumber(value)) return DASH;
+  if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return minus(value.toPrecision(digits));
+  const [number, exponent] = value.toExponential(digits - 1).split("e");
+  return `${minus(number)} × 10${raised(Number(exponent))}`;
+}
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function closest(values, wanted) {
+  const far = (value) => Math.abs(Number(value) - Number(wanted));
+  return values.reduce((best, value) => (far(value) < far(best) ? value : best), values[0]);
+}
+
+// ---------- the state, and the address that holds it ----------
+
+const state = {};  // by "view.key", as text; "shown" holds the activations in the charts
+const defaults = { shown: activations.slice(0, 4).map((about) => about.name).join(",") };
+const views = {};  // by name, a function that draws the view from the state
+let lastChanged = null;
+
+const shown = () => activations.filter((about) => state.shown.split(",").includes(about.name));
+
+function readAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const key of Object.keys(defaults)) state[key] = given.get(key) ?? defaults[key];
+  return given.get("at");
+}
+
+function address(view) {
+  const parts = new URLSearchParams();
+  for (const [key, value] of Object.entries(state)) if (value !== defaults[key]) parts.set(key, value);
+  if (view) parts.set("at", view);
+  return `#${parts.toString().replaceAll("%2C", ",")}`;
+}
+
+// One control that is moved several times makes one entry of the browser's history.
+function remember(key) {
+  const view = key === "shown" ? new URLSearchParams(location.hash.slice(1)).get("at") : key.split(".")[0];
+  history[key === lastChanged ? "replaceState" : "pushState"](null, "", address(view));
+  lastChanged = key;
+}
+
+function set(key, value) {
+  state[key] = String(value);
+  draw(key === "shown" ? null : key.split(".")[0]);
+}
+
+function draw(only = null) {
+  for (const [name, render] of Object.entries(views)) if (only === null || only === name) render();
+  for (const link of document.querySelectorAll("a.link")) link.href = address(link.dataset.view);
+}
+
+function arrive() {
+  const at = readAddress();
+  lastChanged = null;
+  showChosen();
+  draw();
+  if (at && byId(at)) byId(at).scrollIntoView();
+}
+
+// ---------- controls ----------
+
+// A select. Its options follow from the view's data, once.
+function choice(view, key, label, values, start, texts = word) {
+  const id = `${view}-${key}`, name = `${view}.${key}`;
+  defaults[name] = String(start ?? values[0]);
+  const select = make("select", { id }, ...values.map((value) => make("option", { value }, texts(value))));
+  select.addEventListener("change", () => { set(name, select.value); remember(name); });
+  byId(`${view}-controls`).append(make("label", { for: id }, make("span", {}, label), select));
+  return { show: (value) => { select.value = String(value); } };
+}
+
+// A slider over a list of values, which `show` may exchange.
+function slider(view, key, label, start, texts = String, form = `${view}-controls`) {
+  const id = `${view}-${key}`, name = `${view}.${key}`;
+  defaults[name] = String(start);
+  const input = make("input", { id, type: "range", min: 0, step: 1 }), output = make("output", { for: id });
+  let values = [start];
+  const moved = () => set(name, values[Number(input.value)]);
+  input.addEventListener("input", moved);
+  input.addEventListener("change", () => { moved(); remember(name); });
+  byId(form).append(make("label", { for: id, class: "slider" }, make("span", {}, label, " ", output), input));
+  return {
+    show(found, value) {
+      values = found;
+      input.max = Math.max(values.length - 1, 0);
+      input.disabled = values.length < 2;
+      input.value = values.indexOf(value);
+      output.textContent = texts(value);
+      input.setAttribute("aria-valuetext", texts(value));
+    },
+  };
+}
+
+function chooseActivations() {
+  for (const [index, about] of activations.entries()) {
+    const box = make("input", { type: "checkbox", value: about.name });
+    box.addEventListener("change", () => {
+      const names = [...byId("shown").querySelectorAll("input:checked")].map((input) => input.value);
+      set("shown", names.join(","));
+      remember("shown");
+    });
+    byId("shown").append(make("label", {}, box, marker(index), about.label));
+  }
+}
+
+function showChosen() {
+  for (const input of byId("shown").querySelectorAll("input")) input.checked = state.shown.split(",").includes(input.value);
+}
+
+function marker(index) {
+  const space = "http://www.w3.org/2000/svg", path = document.createElementNS(space, "path");
+  const drawing = document.createElementNS(space, "svg");
+  drawing.setAttribute("viewBox", "-1.3 -1.3 2.6 2.6");
+  drawing.setAttribute("class", "marker");
+  drawing.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", SHAPES[activations[index].marker] ?? SHAPES.o);
+  path.setAttribute("fill", `var(--c${index})`);
+  drawing.append(path);
+  return drawing;
+}
+
+// ---------- what is said, and the numbers ----------
+
+const say = (view, text) => { if (byId(`${view}-said`).textContent !== text) byId(`${view}-said`).textContent = text; };
+
+// Rows begin with the name of an activation, or with a plain text.
+function numbers(id, headings, rows) {
+  const head = headings.map((text, index) => make("th", { scope: "col", class: index ? "number" : "" }, text));
+  const body = rows.map(([first, ...rest]) => make("tr", {},
+    make("th", { scope: "row" }, ...(first in place ? [marker(place[first]), activations[place[first]].label] : [String(first)])),
+    ...rest.map((text) => make("td", { class: "number" }, text || DASH))));
+  byId(id).replaceChildren(make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
+}
+
+// ---------- charts ----------
+
+const charts = {};
+
+// An axis is {title, type, format, reverse}; its domain and ticks come with the data.
+function specification(x, y) {
+  const axis = (orient, scale, along) => ({
+    orient, scale, title: along.title, values: { signal: `${scale}ticks` }, grid: scale === "y", tickSize: scale === "x" ? 4 : 0,
+    domain: scale === "x", labelPadding: 6, titlePadding: 8, titleFontWeight: 400, titleFontSize: 12.5, labelFontSize: 12,
+    labelOverlap: "greedy", labelSeparation: 8, zindex: 0, gridColor: "var(--line)", domainColor: "var(--soft)",
+    tickColor: "var(--soft)", labelColor: "var(--soft)", titleColor: "var(--soft)",
+    encode: { labels: { update: { text: { signal: `${scale}labels[indexof(${scale}ticks, datum.value)]` } } } },
+  });
+  const at = (field) => ({ x: { scale: "x", field: "x" }, y: { scale: "y", field } });
+  const stroke = { scale: "color", field: "k" };
+  const faceted = (name, encode, type = "line", more = {}) => ({
+    type: "group", clip: true, from: { facet: { name: `each_${name}`, data: name, groupby: "k" } },
+    encode: { update: { width: { signal: "width" }, height: { signal: "height" } } },
+    marks: [{ type, from: { data: `each_${name}` }, encode: { update: { ...at("y"), stroke, defined: { field: "known" }, ...encode } }, ...more }],
+  });
+  return {
+    $schema: "https://vega.github.io/schema/vega/v6.json", width: 300, height: HEIGHT, autosize: "none",
+    padding: { left: 50, top: 8, right: 84, bottom: 46 },
+    config: { aria: false, font: "system-ui, sans-serif", background: null },
+    signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
+    data: ["points", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
+    scales: [
+      { name: "x", type: x.type, domain: { signal: "xdomain" }, range: "width", zero: false, padding: x.padding ?? 0 },
+      { name: "y", type: y.type, domain: { signal: "ydomain" }, range: "height", reverse: !!y.reverse, zero: false },
+      ...["color", "text", "shape", "dash"].map((name) => ({
+        name, type: "ordinal", domain: activations.map((about, index) => index),
+        range: activations.map((about, index) => ({
+          color: `var(--c${index})`, text: `var(--t${index})`, shape: SHAPES[about.marker] ?? SHAPES.o,
+          dash: Array.isArray(about.dash) ? about.dash[1].map((part) => 2 * part) : [1, 0],
+        })[name]),
+      })),
+    ],
+    axes: [axis("left", "y", y), axis("bottom", "x", x)],
+    marks: [
+      { type: "rule", from: { data: "levels" }, encode: { update: { x: { value: 0 }, x2: { signal: "width" }, y: { scale: "y", field: "y" }, stroke: { value: "var(--soft)" }, strokeDash: { value: [2, 3] } } } },
+      { type: "text", from: { data: "levels" }, encode: { update: { x: { value: 8 }, y: { scale: "y", field: "y", offset: -6 }, text: { field: "text" }, fill: { value: "var(--soft)" }, fontSize: { value: 11.5 } } } },
+      { type: "text", from: { data: "notes" }, encode: { update: { x: { signal: "width / 2" }, y: { signal: "height / 2" }, align: { value: "center" }, text: { field: "text" }, fill: { value: "var(--soft)" }, fontSize: { value: 13 } } } },
+      { type: "rule", from: { data: "rules" }, encode: { update: { x: { scale: "x", field: "x" }, y: { value: 0 }, y2: { signal: "height" }, stroke: { value: "var(--accent)" }, strokeWidth: { value: 1.5 } } } },
+      faceted("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: { value: 0.13 }, interpolate: { value: "monotone" } }, "area"),
+      faceted("theory", { strokeWidth: { value: 9 }, strokeOpacity: { value: 0.22 }, strokeCap: { value: "round" } }),
+      faceted("points", { strokeWidth: { value: 2 }, strokeDash: { scale: "dash", field: "k" } }),
+      { type: "group", clip: true, encode: { update: { width: { signal: "width" }, height: { signal: "height" } } }, marks: [
+        { type: "rule", from: { data: "points" }, encode: { update: { x: { scale: "x", field: "x" }, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke, strokeOpacity: { signal: "datum.bounded ? 0.55 : 0" }, strokeWidth: { value: 2 } } } }] },
+      { type: "symbol", from: { data: "points" }, encode: { update: {
+        ...at("y"), shape: { scale: "shape", field: "k" }, size: { field: "size" }, stroke, strokeWidth: { value: 1.5 },
+        fill: { signal: "datum.hollow ? 'var(--paper)' : scale('color', datum.k)" }, tooltip: { field: "tip" }, opacity: { signal: "datum.known && datum.size ? 1 : 0" } } } },
+      { type: "symbol", from: { data: "points" }, encode: { update: {
+        ...at("y"), size: { value: 190 }, stroke, strokeWidth: { value: 1.5 }, opacity: { signal: "datum.ring ? 1 : 0" }, fill: null } } },
+      { type: "text", from: { data: "names" }, encode: { update: {
+        x: { scale: "x", field: "x", offset: 9 }, y: { field: "pixel" }, text: { field: "label" }, fill: { scale: "text", field: "k" },
+        baseline: { value: "middle" }, fontSize: { value: 12.5 }, fontWeight: { value: 600 }, limit: { value: 78 } } } },
+    ],
+  };
+}
+
+function chart(id, x, y) {
+  if (!byId(id)) return;
+  const box = byId(id), made = { x, y, queue: Promise.resolve() };
+  charts[id] = made;
+  const options = { mode: "vega", ast: true, actions: false, defaultStyle: false, renderer: "svg", tooltip, hover: false };
+  made.queue = window.vegaEmbed(box, specification(x, y), options).then((result) => {
+    made.view = result.view;
+    box.querySelector("svg").setAttribute("aria-hidden", "true");  // the box has a name, and its numbers are in a table
+  });
+  new ResizeObserver(() => fit(made, box)).observe(box);
+}
+
+function fit(made, box) {
+  made.queue = made.queue.then(() => {
+    const width = Math.max(box.clientWidth - 134, 80);
+    if (made.view.width() === width) return null;
+    return made.view.width(width).runAsync();
+  });
+}
+
+// Show `points`, and where given theory, areas, rules and levels, as lists of {k, x, y, ...}; a note stands in the middle.
+function plot(id, given) {
+  const made = charts[id], { points = [], theory = [], areas = [], rules = [], levels = [], note = "", xs, ys } = given;
+  if (!made) return;
+  const known = (rows) => rows.map((row) => ({ size: 55, ...row, known: isNumber(row.y) && !(made.y.type === "log" && row.y <= 0) }))
+    .map((row) => ({ ...row, bounded: row.known && isNumber(row.low) && (made.y.type !== "log" || row.low > 0), y: row.known ? row.y : null }));
+  const drawn = known(points), axes = { x: xs, y: ys };
+  const all = { points: drawn, theory: known(theory), areas: known(areas), rules, levels, notes: note ? [{ text: note }] : [], names: labels(drawn, made.y, ys.domain) };
+  made.queue = made.queue.then(() => {
+    for (const [name, rows] of Object.entries(all)) made.view.data(name, rows);
+    for (const [name, { domain, ticks, labels: texts }] of Object.entries(axes)) {
+      made.view.signal(`${name}domain`, domain).signal(`${name}ticks`, ticks).signal(`${name}labels`, texts ?? ticks.map(made[name].format));
+    }
+    return made.view.runAsync();
+  });
+}
+
+// A label at the end of every line, moved apart where they would overlap.
+function labels(points, y, [low, high]) {
+  const along = y.type === "log" ? Math.log : (value) => value;
+  const ends = shown().map((about) => points.filter((row) => row.k === place[about.name] && row.known).at(-1)).filter(Boolean);
+  const rows = ends.map((end) => {
+    const share = (along(end.y) - along(low)) / (along(high) - along(low));
+    return { k: end.k, x: end.x, label: clipped(activations[end.k].label), pixel: HEIGHT * (y.reverse ? share : 1 - share) };
+  }).sort((one, other) => one.pixel - other.pixel);
+  rows.forEach((row, index) => { row.pixel = Math.max(row.pixel, index ? rows[index - 1].pixel + LINE : 4); });
+  let floor = HEIGHT;
+  for (const row of rows.toReversed()) { row.pixel = Math.min(row.pixel, floor); floor = row.pixel - LINE; }
+  return rows;
+}
+
+function logAxis(values) {
+  const found = values.filter((value) => isNumber(value) && value > 0).map(Math.log10);
+  const low = found.length ? Math.floor(Math.min(...found)) : 0;
+  const high = found.length ? Math.max(Math.ceil(Math.max(...found)), low + 1) : 1;
+  const ticks = [], by = Math.ceil((high - low) / 6);
+  for (let exponent = high; exponent >= low; exponent -= by) ticks.push(10 ** exponent);
+  if (high - low === 1) ticks.push(2 * 10 ** low, 5 * 10 ** low);
+  return { domain: [10 ** low, 10 ** high], ticks };
+}
+
+function evenAxis(low, high, most = 6) {
+  const rough = (high - low) / most || 1, base = 10 ** Math.floor(Math.log10(rough));
+  const by = [1, 2, 5, 10].find((factor) => factor * base >= rough) * base, ticks = [];
+  for (let tick = Math.ceil(low / by - 1e-9) * by; tick <= high + by * 1e-9; tick += by) ticks.push(Number(tick.toPrecision(6)));
+  return { domain: [low, high], ticks };
+}
+
+// Layer 1, some layers between, and the last, which is the output.
+function layerAxis(last) {
+  const by = [1, 2, 5, 10].find((every) => last / every <= 8) ?? 20, ticks = [1];
+  for (let tick = by < 5 ? 1 + by : by; tick <= last - Math.max(by / 2, 1); tick += by) ticks.push(tick);
+  return { domain: [1, last], ticks: [...ticks, last], labels: [...ticks.map(String), "out"] };
+}
+
+function tooltip(handler, event, item, value) {
+  const tip = byId("tip");
+  tip.hidden = !value;
+  tip.textContent = value ?? "";
+  if (!value) return;
+  tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+  tip.style.top = `${event.clientY + 14}px`;
+}
+
+// ---------- settings that were run ----------
+
+// The setting that has the key just chosen, and of the others as many as possible; then the nearest depth.
+function nearest(settings, keys, wanted, chosen) {
+  const fits = (setting, key) => String(setting[key]) === String(wanted[key]);
+  const score = (setting) => keys.reduce((sum, key) => sum + (fits(setting, key) ? (key === chosen ? 100 : 10) : 0), 0)
+    - Math.abs(Math.log((setting.depth ?? 1) / (Number(wanted.depth) || 1)));
+  const best = settings.reduce((one, other) => (score(other) > score(one) ? other : one));
+  return { best, moved: keys.filter((key) => !fits(best, key)) };
+}
+
+// Choose a setting by its controls; `note` says which other controls had to move.
+function settle(view, settings, keys, words) {
+  const wanted = Object.fromEntries(keys.map((key) => [key, state[`${view}.${key}`]]));
+  const chosen = lastMoved[view], { best, moved } = nearest(settings, keys, wanted, chosen);
+  for (const key of keys) state[`${view}.${key}`] = String(best[key]);
+  const asked = moved.length ? keys.filter((key) => key === chosen).map((key) => words[key](best[key])) : [];
+  const note = moved.length ? `Not run${asked.length ? ` with ${asked[0]}` : ""}: ${listed(moved.map((key) => words[key](wanted[key])))}. ` : "";
+  return { setting: best, note };
+}
+
+const lastMoved = {};
+const merged = (setting) => ({ ...setting, optimiser: `${word(setting.optimiser)} at ${plain(setting.learning_rate)}` });
+const WITH = {
+  init: (value) => `${word(value)} initialisation`, optimiser: String, depth: layersOf,
+  variant: (value) => (value === "plain" ? "no remedy" : word(value)),
+};
+
+function follow(view, keys) {
+  for (const key of keys) byId(`${view}-${key}`).addEventListener("input", () => { lastMoved[view] = key; });
+}
+
+// ---------- the views ----------
+
+function layersView() {
+  const settings = data.layers.settings.map(merged), keys = ["depth", "init", "optimiser", "variant"];
+  const numeric = (one, other) => one - other, options = (key) => unique(settings.map((setting) => setting[key]));
+  const start = nearest(settings, keys, { depth: 10, init: "glorot_uniform", variant: "plain", optimiser: "Adam at 0.001" }).best;
+  const controls = {
+    depth: choice("layers", "depth", "Hidden layers", options("depth").sort(numeric), start.depth),
+    init: choice("layers", "init", "Initialisation", options("init"), start.init),
+    optimiser: choice("layers", "optimiser", "Optimiser", options("optimiser").sort(), start.optimiser),
+    variant: choice("layers", "variant", "Remedy", options("variant"), start.variant),
+    forward: choice("layers", "forward", "Forward signal", ["preactivation_square", "activation_rms"], "preactivation_square"),
+  };
+  let recorded = "";
+  const step = slider("layers", "step", "Training step", 0, (value) => `${Number(value).toLocaleString("en")}${recorded}`);
+  const layer = slider("layers", "layer", "Layer", 1, String, "layers-bell");
+  follow("layers", keys);
+  for (const [id, type] of [["error", "log"], ["weight", "log"], ["forward", "log"]]) {
+    chart(`layers-${id}-plot`, { title: "layer", type: "linear", format: String, padding: 6 }, { type, format: power });
+  }
+  for (const id of ["curve", "slope"]) chart(`layers-${id}-plot`, { title: "z", type: "linear", format: plain }, { type: "linear", format: plain });
+
+  views.layers = () => {
+    const { setting, note } = settle("layers", settings, keys, WITH);
+    const now = setting.steps.indexOf(closest(setting.steps, state["layers.step"]));
+    const hidden = Array.from({ length: setting.depth }, (none, index) => index + 1);
+    const chosenLayer = closest(hidden, state["layers.layer"]), forward = state["layers.forward"];
+    for (const [key, control] of Object.entries(controls)) control.show(state[`layers.${key}`]);
+    recorded = `, ${setting.steps.length} recorded`;
+    step.show(setting.steps, setting.steps[now]);
+    layer.show(hidden, chosenLayer);
+    const present = shown().filter((about) => setting.values[about.name]);
+
+    const theoryOf = (name) => (setting.variant === "plain" && data.layers.theory[`${name}|${setting.init}|${setting.depth}`]) || {};
+    const bounds = (name, measure) => measured(setting, now, theoryOf(name), name, measure);
+    const every = (measure) => present.flatMap((about) => [...(setting.values[about.name][measure] ?? []), bounds(about.name, measure)].flat(2));
+    const lines = (measure) => present.flatMap((about) => bounds(about.name, measure).map(([y, low, high], index) => ({
+      k: place[about.name], x: index + 1, y, low, high, size: setting.depth > 14 ? 18 : 55,
+      tip: `${about.label}, layer ${index + 1}: ${short(y, 3)} [${short(low, 3)}, ${short(high, 3)}]`,
+    })));
+    const theory = (measure) => present.flatMap((about) => {
+      const found = theoryOf(about.name);
+      const top = setting.values[about.name].error?.[0]?.at(-1)?.[0];
+      const predicted = measure === "error" ? (found.error_norm_ratio ?? []).map((ratio) => ratio * top) : found[measure] ?? [];
+      return predicted.map((y, index) => ({ k: place[about.name], x: index + 1, y }));
+    });
+    const xs = layerAxis(setting.depth + 1);
+    for (const [id, measure] of [["error", "error"], ["weight", "weight_gradient"], ["forward", forward]]) {
+      const predicted = theory(measure), points = lines(measure), rules = [{ x: chosenLayer }];
+      plot(`layers-${id}-plot`, { points, theory: predicted, rules: id === "forward" ? rules : [], xs, note: points.length || !present.length ? "" : "not recorded here",
+        ys: logAxis([...every(measure), ...predicted.map((row) => row.y)]) });
+    }
+    const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
+    bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present);
+    const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-1)?.[0]; };
+    const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
+    say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
+      + `step ${setting.steps[now].toLocaleString("en")}. `
+      + (told.length ? `Share of the output layer’s error that reaches layer 1: ${told.join(", ")}.` : "No activation chosen was run so."));
+    const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
+    numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
+      present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),
+        ...measures.map((measure) => short(bounds(about.name, measure)[at - 1]?.[0], 3))])));
+  };
+}
+
+// The means and intervals of a measure, by layer. Before training, the networks measured for theory stand in.
+function measured(setting, now, theory, name, measure) {
+  const found = setting.values[name]?.[measure]?.[now] ?? [];
+  return !found.length && measure === "preactivation_square" && setting.steps[now] === 0 ? theory.measured ?? [] : found;
+}
+
+// The activation and its slope, over the normal curve of the layer's pre-activations.
+function bell(square, seeds, layer, present) {
+  const curves = data.layers.curves, names = present.filter((about) => curves[about.name]);
+  const density = (z, mean) => Math.exp(-z * z / (2 * mean));
+  const ends = (column) => { const all = names.flatMap((about) => curves[about.name][column]); return [Math.min(0, ...all), Math.max(1, ...all)]; };
+  for (const [id, column] of [["curve", "value"], ["slope", "derivative"]]) {
+    const [low, high] = ends(column), room = (high - low) * 0.05;
+    const rows = (values) => names.flatMap((about) => curves[about.name].x.map((x, index) => ({ k: place[about.name], x, y: values(about.name, x, index), size: 0 })));
+    const xs = names.flatMap((about) => curves[about.name].x);
+    plot(`layers-${id}-plot`, {
+      points: rows((name, x, index) => curves[name][column][index]),
+      areas: rows((name, x) => (square(name) > 0 ? high * 0.9 * density(x, square(name)) : null)),
+      xs: evenAxis(Math.min(-1, ...xs), Math.max(1, ...xs), 5), ys: { ...evenAxis(low, high, 5), domain: [low - room, high + room] },
+    });
+  }
+  numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Average slope under the normal curve", "Seeds"],
+    names.map((about) => [about.name, short(square(about.name), 3), short(averageSlope(curves[about.name], square(about.name)), 2), String(seeds(about.name))]));
+}
+
+// Beyond the ends of the recorded curve the slope stays as it is there.
+function averageSlope({ x, value }, square) {
+  if (!(square > 0)) return NaN;
+  const spread = Math.sqrt(square), steps = 2000;
+  let sum = 0, weight = 0;
+  for (let index = 0; index < steps; index += 1) {
+    const z = spread * 6 * (2 * (index + 0.5) / steps - 1), by = x[1] - x[0];
+    const below = Math.min(Math.max(Math.floor((z - x[0]) / by), 0), x.length - 2);
+    const density = Math.exp(-z * z / (2 * square));
+    sum += density * (value[below + 1] - value[below]) / by;
+    weight += density;
+  }
+  return sum / weight;
+}
+
+const pointOf = (point, more = {}) => ({
+  k: place[point.activation], x: point.x, y: point.y, low: point.low, high: point.high,
+  tip: `${activations[place[point.activation]].label}: ${point.text}%`, ...more,
+});
+const brief = (point) => `${activations[place[point.activation]].label} ${point.text.split(" [")[0]}%`;
+const drawnOf = (points) => points.filter((point) => shown().some((about) => about.name === point.activation));
+const ofActivation = (points, name, x) => points.find((point) => point.activation === name && point.x === x);
+
+function depthView() {
+  const settings = data.depth.settings.map(merged), keys = ["optimiser", "init"];
+  const options = (key) => unique(settings.map((setting) => setting[key]));
+  const controls = {
+    optimiser: choice("depth", "optimiser", "Optimiser", options("optimiser"), settings[0].optimiser),
+    init: choice("depth", "init", "Initialisation", options("init"), settings[0].init),
+  };
+  const depth = slider("depth", "depth", "Hidden layers", 10);
+  follow("depth", keys);
+  chart("depth-accuracy-plot", { title: "hidden layers, log scale", type: "log", format: plain, padding: 10 }, { type: "linear", format: percent });
+
+  views.depth = () => {
+    const { setting, note } = settle("depth", settings, keys, WITH);
+    const depths = unique(setting.points.map((point) => point.x)).sort((one, other) => one - other);
+    const now = closest(depths, state["depth.depth"]), present = shown();
+    for (const [key, control] of Object.entries(controls)) control.show(state[`depth.${key}`]);
+    depth.show(depths, now);
+    plot("depth-accuracy-plot", {
+      points: drawnOf(setting.points).map((point) => pointOf(point, { hollow: !point.learns, tip: `${pointOf(point).tip}, ${point.trained} seeds trained` })),
+      rules: [{ x: now }], levels: [{ y: data.depth.level, text: "counts as trained from here" }],
+      xs: { domain: [depths[0], depths.at(-1)], ticks: depths }, ys: evenAxis(0, 1, 5),
+    });
+    const at = (about) => ofActivation(setting.points, about.name, now);
+    const learning = present.filter((about) => at(about)?.learns), failing = present.filter((about) => at(about) && !at(about).learns);
+    const names = (found) => listed(found.map((about) => about.label));
+    say("depth", `${note}${layersOf(now)}, ${setting.optimiser}, ${WITH.init(setting.init)}: `
+      + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed. ` : "none learns on every seed. ")
+      + (failing.length ? `Learning fails on some or all seeds with ${names(failing)}.` : ""));
+    numbers("depth-numbers", ["", "Validation accuracy, %", "Seeds that trained", "Deepest that trains"],
+      present.map((about) => [about.name, at(about)?.text, at(about)?.trained, setting.deepest[about.name]]));
+  };
+}
+
+function rateView() {
+  const { points, dead, chosen } = data.rate, rates = unique(points.map((point) => point.x)).sort((one, other) => one - other);
+  const rate = slider("rate", "rate", "Learning rate", closest(rates, 0.01), plain);
+  const x = { title: "learning rate, log scale", type: "log", format: plain, padding: 10 };
+  chart("rate-accuracy-plot", x, { type: "log", reverse: true, format: (value) => percent(1 - value) });
+  chart("rate-dead-plot", x, { type: "linear", format: percent });
+
+  views.rate = () => {
+    const now = closest(rates, state["rate.rate"]), present = shown(), rules = [{ x: now }];
+    rate.show(rates, now);
+    const xs = { ...logAxis(rates), domain: [rates[0], rates.at(-1)] };
+    xs.ticks = xs.ticks.filter((tick) => tick >= rates[0] * 0.999 && tick <= rates.at(-1) * 1.001);
+    const wrong = drawnOf(points).map((point) => pointOf(point, { y: 1 - point.y, low: 1 - point.high, high: 1 - point.low, ring: point.best }));
+    const errors = wrong.map((row) => row.y).filter((value) => value > 0);
+    const ends = [Math.min(0.03, ...errors) * 0.75, Math.max(0.1, ...errors) * 1.1];
+    const ticks = [0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 0.9].filter((tick) => tick >= ends[0] && tick <= ends[1]);
+    plot("rate-accuracy-plot", { points: wrong, rules, xs, ys: { domain: ends, ticks } });
+    plot("rate-dead-plot", { points: drawnOf(dead).map((point) => pointOf(point)), rules, xs, ys: evenAxis(0, 1, 5) });
+    const at = (found, about) => ofActivation(found, about.name, now), best = (about) => points.find((point) => point.activation === about.name && point.best);
+    say("rate", `Learning rate ${plain(now)}: validation accuracy `
+      + present.map((about) => at(points, about)).filter(Boolean).map(brief).join(", ") + ".");
+    numbers("rate-numbers", ["", "Validation accuracy, %", "Dead units, %", "Best of the grid", "Chosen to the end, on seeds"],
+      present.map((about) => [about.name, at(points, about)?.text, at(dead, about)?.text, best(about)?.rate, chosen[about.name]]));
+  };
+}
+
+function noiseView() {
+  const points = data.noise.points, amplitudes = unique(points.map((point) => point.x)).sort((one, other) => one - other);
+  const amplitude = slider("noise", "amplitude", "Amplitude a", closest(amplitudes, 1), plain);
+  const draws = slider("noise", "draw", "Draw of the noise", 1);
+  const pictures = (data.digits ?? []).map((digit) => {
+    const canvas = make("canvas", { width: 28, height: 28, role: "img" });
+    byId("noise-digits")?.append(canvas);
+    return { ...digit, canvas };
+  });
+  chart("noise-accuracy-plot", { title: "amplitude a of the noise", type: "linear", format: plain, padding: 10 }, { type: "linear", format: percent });
+
+  views.noise = () => {
+    const now = closest(amplitudes, state["noise.amplitude"]), drawn = Number(closest([1, 2, 3, 4, 5, 6, 7, 8, 9], state["noise.draw"])), present = shown();
+    amplitude.show(amplitudes, now);
+    draws.show([1, 2, 3, 4, 5, 6, 7, 8, 9], drawn);
+    pictures.forEach((picture, index) => paint(picture, now, 1000 * drawn + index));
+    plot("noise-accuracy-plot", { points: drawnOf(points).map((point) => pointOf(point)), rules: [{ x: now }],
+      xs: evenAxis(amplitudes[0], amplitudes.at(-1), 6), ys: evenAxis(0, 1, 5) });
+    const at = (about) => ofActivation(points, about.name, now);
+    say("noise", `Amplitude ${plain(now)}: test accuracy `
+      + present.map(at).filter(Boolean).map(brief).join(", ") + ".");
+    numbers("noise-numbers", ["", "Test accuracy, %", "Against the reference, points", "Seeds"],
+      present.map((about) => [about.name, at(about)?.text, at(about)?.difference, at(about) && String(at(about).n)]));
+  };
+}
+
+// Draw a digit plus uniform noise in dark on white, cut to what a screen can show.
+function paint({ canvas, label, pixels }, amplitude, seed) {
+  const random = generator(seed), context = canvas.getContext("2d"), image = context.createImageData(28, 28);
+  pixels.forEach((ink, index) => {
+    const bright = 255 - Math.min(Math.max(ink + 255 * amplitude * (2 * random() - 1), 0), 255);
+    image.data.set([bright, bright, bright, 255], 4 * index);
+  });
+  context.putImageData(image, 0, 0);
+  canvas.setAttribute("aria-label", `Digit ${label} with noise of amplitude ${plain(amplitude)}`);
+}
+
+// Mulberry32: the same numbers in [0, 1) for the same seed.
+function generator(seed) {
+  let now = seed >>> 0;
+  return () => {
+    now = (now + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(now ^ (now >>> 15), now | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function verdictView() {
+  const table = byId("verdict-table"), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  defaults["verdict.sort"] = "0.up";
+  const titles = heads.map((head, column) => {
+    const title = head.textContent, button = make("button", { type: "button" }, title);
+    button.addEventListener("click", () => {
+      const [now, way] = state["verdict.sort"].split("."), first = column ? "down" : "up";
+      set("verdict.sort", `${column}.${Number(now) === column ? (way === "up" ? "down" : "up") : first}`);
+      remember("verdict.sort");
+    });
+    head.replaceChildren(button);
+    return title;
+  });
+
+  views.verdict = () => {
+    const [text, way] = state["verdict.sort"].split("."), column = Number(text) in heads ? Number(text) : 0, sign = way === "down" ? -1 : 1;
+    const value = (row) => (row.cells[column].dataset.value === "" ? null : Number(row.cells[column].dataset.value));
+    const order = (one, other) => (value(one) === null) - (value(other) === null) || sign * (value(one) - value(other));
+    body.append(...[...body.rows].sort(order));
+    heads.forEach((head, index) => head.setAttribute("aria-sort", index !== column ? "none" : sign > 0 ? "ascending" : "descending"));
+    say("verdict", column ? `Sorted by ${titles[column]}, ${sign > 0 ? "least" : "largest"} first.` : "In the registry’s order" + (sign > 0 ? "." : ", reversed."));
+  };
+}
+
+function claimsView() {
+  const found = [...document.querySelectorAll("details.claim")];
+  defaults["claims.open"] = "";
+  const open = () => found.filter((claim) => claim.open).map((claim) => claim.dataset.claim).join(",");
+  for (const claim of found) {
+    claim.querySelector("summary").addEventListener("click", () => requestAnimationFrame(() => {
+      state["claims.open"] = open();
+      remember(`claims.open ${claim.dataset.claim}`);
+      draw("");
+    }));
+  }
+  views.claims = () => { for (const claim of found) claim.open = state["claims.open"].split(",").includes(claim.dataset.claim); };
+}
+
+// ---------- start ----------
+
+chooseActivations();
+for (const [name, view] of Object.entries({ layers: layersView, depth: depthView, rate: rateView, noise: noiseView, verdict: verdictView, claims: claimsView })) {
+  if (data[name]) view();
+}
+for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+for (const link of document.querySelectorAll(".views a")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const view = new URLSearchParams(link.hash.slice(1)).get("at");
+    history.pushState(null, "", address(view));
+    lastChanged = null;
+    byId(view).scrollIntoView();
+    byId(view).querySelector("h2").focus({ preventScroll: true });
+  });
+}
+addEventListener("popstate", arrive);
+addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+addEventListener("afterprint", () => { for (const part of document.querySelectorAll("details:not(.claim)")) part.open = false; draw("claims"); });
+arrive();
+document.documentElement.dataset.ready = "";

@@ -1,0 +1,75 @@
+"""Shape the measures of every layer, and the predictions of theory, for the page's view of the layers."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from study.constants import WIDTH
+from study.figures.style import Style
+
+Json = dict[str, Any]
+
+SETTING = ["init", "variant", "optimiser", "learning_rate", "depth"]  # what tells the networks of gradient_norms apart
+MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
+DIGITS = 3  # significant, of the measures by layer: a point of a chart is no wider
+EVERY = 2  # of the rows of `activations`, one in so many is kept
+
+
+def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
+    """Return the measures by setting, activation, step and layer; theory by activation, initialisation and depth."""
+    norms = tables["gradient_norms"]
+    kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
+    norms = norms[kept & norms["activation"].isin(style.labels)]
+    norms = norms.drop_duplicates([*SETTING, "activation", "measure", "step", "layer"])  # arms share runs
+    settings = [
+        {**dict(zip(SETTING, setting, strict=True)), **_profile(rows)}
+        for setting, rows in norms.groupby(SETTING, sort=False)
+    ]
+    curves = tables["activations"]
+    return {
+        "settings": settings,
+        "theory": _theory(tables["theory"]) if "theory" in tables else {},
+        "curves": {
+            name: {column: short(rows[column][::EVERY], 4) for column in ("x", "value", "derivative")}
+            for name, rows in curves[curves["activation"].isin(style.labels)].groupby("activation", sort=False)
+        },
+    }
+
+
+def _profile(rows: pd.DataFrame) -> Json:
+    """Return the steps of one setting, and by activation its seeds and its measures: bounds by step and layer."""
+    times = rows.drop_duplicates("step").sort_values("step")
+    steps = times["step"].tolist()
+    values: Json = {}
+    for (name, measure), part in rows.groupby(["activation", "measure"], sort=False):
+        found = {
+            step: [short(row) for row in layer.sort_values("layer")[["mean", "ci_low", "ci_high"]].to_numpy()]
+            for step, layer in part.groupby("step")
+        }
+        values.setdefault(name, {})[measure] = [found.get(step, []) for step in steps]
+    for name, seeds in rows.groupby("activation")["n"].max().items():
+        values[name]["seeds"] = seeds
+    return {"steps": steps, "values": values}
+
+
+def _theory(table: pd.DataFrame) -> Json:
+    """Return by "activation|init|depth" and quantity the predictions, layer by layer.
+
+    `measured` are those networks' mean squares of z, with intervals: deep networks record none when they train.
+    """
+    ours = table[table["width"] == WIDTH].sort_values("layer")
+    found: Json = {}
+    for (name, init, depth, quantity), rows in ours.groupby(["activation", "init", "depth", "quantity"], sort=False):
+        network = found.setdefault(f"{name}|{init}|{depth}", {})
+        network[quantity] = short(rows["predicted"])
+        if quantity == "preactivation_square":
+            network["seeds"] = rows["n"].max()
+            network["measured"] = [short(row) for row in rows[["measured", "ci_low", "ci_high"]].to_numpy()]
+    return found
+
+
+def short(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
+    """Return `values` with so many significant digits, and None for what is not finite."""
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]

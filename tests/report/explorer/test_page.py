@@ -1,0 +1,219 @@
+"""The page is safe, readable at every width in both themes, printable, and its numbers are the tables'."""
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.figures.style import Style
+from study.report import formatting
+
+Visit = Callable[..., Any]
+Tables = Mapping[str, pd.DataFrame]
+VIEWS = ("layers", "depth", "rate", "noise", "verdict", "claims")
+LARGEST = 4_000_000  # bytes
+PAPER = 688  # pixels between the margins of A4
+HOSTILE = """<script>alert(1)</script>"'`${alert(2)}</style><img src=x onerror=alert(3)>"""
+
+
+def interval(row: pd.Series, mean: str, low: str = "ci_low", high: str = "ci_high", signed: bool = False) -> str:
+    return formatting.interval(row[mean], row[low], row[high], 100, signed)
+
+
+def cells(page: Any, table: str) -> list[list[str]]:
+    """Return the texts of a table's body, as a table's author would type them: with hyphens for minus signs."""
+    rows = page.locator(f"{table} tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(c => c.innerText))"
+    )
+    return [[text.replace("\N{MINUS SIGN}", "-").strip() for text in row] for row in rows]
+
+
+def number(text: str) -> float:
+    """Read a number such as 1.2 × 10⁻⁷."""
+    table = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    mantissa, _, exponent = text.partition(" × 10")
+    return float(mantissa) * 10.0 ** int(exponent.translate(table) or 0)
+
+
+# ---------- safe ----------
+
+
+def test_the_policy_allows_the_page_itself_and_nothing_else(written: Path) -> None:
+    """The file is small; its policy names the hash of every script and style, and neither eval nor a host."""
+    text = written.read_text()
+    policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1])
+    assert len(text.encode()) < LARGEST
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "//" not in policy
+    parts = re.findall(r"<(?:style|script type=\"module\")>(.*?)</(?:style|script)>", text, re.DOTALL)
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'" for part in parts}
+    assert len(hashes) == 3
+    assert set(re.findall(r"'sha256-[^']*'", policy)) == hashes
+
+
+def test_hostile_texts_are_shown_as_they_are(visit: Visit, write: Any, tables: Tables) -> None:
+    """Labels, claims and the opening with HTML, quotes and backticks run nothing and are read as written."""
+    claims = tables["claims"].assign(statement=HOSTILE, quantity=HOSTILE, verdict=HOSTILE, source=HOSTILE)
+    names = ["relu", "sigmoid", "gelu", "swish"]
+    style = Style(dict.fromkeys(names, HOSTILE), {name: place for place, name in enumerate(names)})
+    page = visit(file=write({**tables, "claims": claims}, style, f"# {HOSTILE}\n\n{HOSTILE}\n"))
+    page.locator("details.claim summary").first.click()
+    page.wait_for_timeout(300)
+    for where in ("#shown label", "details.claim .statement", "#depth-numbers tbody th", "#verdict-table tbody th"):
+        assert page.locator(where).first.inner_text().strip() == HOSTILE
+    assert page.title() == page.locator("h1").inner_text() == HOSTILE
+    assert page.evaluate("() => document.querySelectorAll('img, main script, main style').length") == 0
+
+
+@pytest.mark.parametrize("missing", [["gradient_norms"], ["digits", "theory", "trainable_depth", "dead_by_rate"], None])
+def test_a_missing_table_is_named_in_its_place(visit: Visit, write: Any, tables: Tables, missing: list[str]) -> None:
+    """A view without its table says which; the others work; without any table the opening is left."""
+    page = visit(file=write({name: table for name, table in tables.items() if missing and name not in missing}))
+    said = " ".join(page.locator(".lacking").all_inner_texts())
+    assert page.locator("h1").inner_text() == "Use ReLU, here"
+    if missing is None:
+        assert page.locator(".view .lacking").count() == len(VIEWS)
+        return
+    assert missing[0] in said
+    assert page.locator("#depth-numbers tbody tr").count() == 4
+
+
+# ---------- readable ----------
+
+
+@pytest.mark.parametrize("width", [1440, 768, 390])
+def test_nothing_is_wider_than_the_window(visit: Visit, width: int) -> None:
+    """The page itself never scrolls sideways; charts fit their box and have words; tables scroll in their own box."""
+    page = visit(width=width)
+    page.wait_for_function("() => document.querySelectorAll('.plot svg').length === 9")
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    too_wide = """() => [...document.querySelectorAll('.plot')].filter(box =>
+        box.firstChild.getBoundingClientRect().right > box.getBoundingClientRect().right + 1).map(box => box.id)"""
+    assert page.evaluate(too_wide) == []
+    assert all(text.count("\n") > 4 for text in page.locator(".plot").all_inner_texts())
+
+
+def test_light_and_dark_follow_the_system(visit: Visit) -> None:
+    """The dark page is dark, charts included; on paper it is light."""
+    read = """() => [getComputedStyle(document.body).backgroundColor,
+        getComputedStyle(document.querySelector('.plot text')).fill]"""
+    shown = {}
+    for scheme in ("light", "dark"):
+        page = visit(scheme=scheme)
+        page.wait_for_selector(".plot text")
+        shown[scheme] = page.evaluate(read)
+    light = [[sum(map(int, re.findall(r"\d+", color)[:3])) > 384 for color in colors] for colors in shown.values()]
+    assert light == [[True, False], [False, True]]
+    page.emulate_media(media="print")
+    assert page.evaluate(read) == shown["light"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit: Visit, scheme: str) -> None:
+    """The accessibility rules of axe-core, with every claim open, find nothing serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = visit(scheme=scheme)
+    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    found = axe.Axe().run(page).response["violations"]
+    serious = [(rule["id"], [node["html"][:200] for node in rule["nodes"]][:3]) for rule in found]
+    assert [rule for rule, told in zip(serious, found, strict=True) if told["impact"] in ("serious", "critical")] == []
+
+
+def test_on_paper_every_table_is_whole(visit: Visit) -> None:
+    """Printed on A4, every table is shown, evidence included, and none is wider than the paper."""
+    page = visit(width=PAPER)
+    assert len(page.pdf(format="A4")) > 50_000
+    page.emulate_media(media="print")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    read = """table => [table.checkVisibility({contentVisibilityAuto: true}),
+        table.getBoundingClientRect().right, table.rows.length]"""
+    boxes = [table.evaluate(read) for table in page.locator("table").all()]
+    assert len(boxes) > len(VIEWS)
+    assert all(is_seen and right <= PAPER + 1 and rows > 1 for is_seen, right, rows in boxes)
+
+
+# ---------- the numbers ----------
+
+
+def test_the_layers_show_the_tables_norms(visit: Visit, tables: Tables) -> None:
+    """At a depth, step and optimiser, every number by layer is the table's to three digits, and so are the shares."""
+    page = visit("#layers.depth=7&layers.optimiser=SGD+at+0.01&layers.step=480&layers.forward=activation_rms")
+    norms = tables["gradient_norms"].query(
+        "experiment == 'depth' and depth == 7 and optimiser == 'sgd' and step == 480"
+    )
+    wide = norms.pivot_table("mean", ["activation", "layer"], "measure").loc[["relu", "sigmoid", "gelu", "swish"]]
+    page.locator("details:not(.claim) summary").click()
+    shown = [number(text) for row in cells(page, "#layers-numbers") for text in row[2:] if text != formatting.DASH]
+    expected = wide[["error", "weight_gradient", "activation_rms"]].to_numpy().ravel()
+    assert shown == pytest.approx(expected[np.isfinite(expected)].tolist(), rel=0.005)
+    shares = re.findall(
+        r"(?:ReLU|Sigmoid|GELU|Swish) (\d+(?:\.\d+)?(?: × 10[⁻⁰-⁹¹²³]+)?)", page.locator("#layers-said").inner_text()
+    )
+    errors = wide["error"].groupby("activation", sort=False)
+    assert [number(share) for share in shares] == pytest.approx((errors.first() / errors.last()).tolist(), rel=0.06)
+
+
+def test_the_average_slope_of_relu_is_a_half_and_of_the_sigmoid_its_integral(visit: Visit, tables: Tables) -> None:
+    """Under any normal curve around 0 ReLU's is exactly 1/2; the sigmoid's agrees with an integral done here."""
+    rows = cells(visit("#layers.layer=3"), "#layers-chosen")
+    found = {row[0]: row[1:] for row in rows}
+    square, curve = float(found["Sigmoid"][0]), tables["activations"].query("activation == 'sigmoid'")
+    weights = (-(curve["x"] ** 2) / (2 * square)).map(lambda power: 2.718281828459045**power)
+    assert found["ReLU"][1] == "0.50"
+    assert float(found["Sigmoid"][1]) == pytest.approx((weights * curve["derivative"]).sum() / weights.sum(), abs=0.006)
+
+
+def test_depth_shows_accuracy_and_who_trained(visit: Visit, tables: Tables) -> None:
+    """At every depth the numbers equal depth_success; the sentence names who learns on every seed."""
+    success = tables["depth_success"].query("experiment == 'depth' and optimiser == 'adam'").set_index("activation")
+    page = visit("#depth.depth=1")
+    page.locator("#depth-depth").focus()
+    for _, rows in success.groupby("depth"):
+        expected = [[interval(row, "mean"), f"{row['n_trained']} of {row['n']}"] for _, row in rows.iterrows()]
+        assert [row[1:3] for row in cells(page, "#depth-numbers")] == expected
+        learning = page.locator("#depth-said").inner_text().partition(":")[2].partition(" learn")[0]
+        names = {name.casefold() for name in re.split(r", | and ", learning.strip())} - {"none"}
+        assert names == set(rows.index[rows["n_trained"] == rows["n"]])
+        page.keyboard.press("ArrowRight")
+
+
+def test_the_rate_and_the_noise_show_their_tables(visit: Visit, tables: Tables) -> None:
+    """At the chosen rate and amplitude the numbers are the tables', differences included."""
+    page = visit("#rate.rate=0.1&noise.amplitude=2.5")
+    grid = tables["learning_rate_grid"].query("learning_rate == 0.1")
+    dead = tables["dead_by_rate"].query("learning_rate == 0.1")
+    rates = zip(grid.iterrows(), dead.iterrows(), strict=True)
+    expected = [[interval(row, "validation_accuracy_mean"), interval(units, "mean")] for (_, row), (_, units) in rates]
+    assert [row[1:3] for row in cells(page, "#rate-numbers")] == expected
+    expected = [
+        [
+            interval(row, "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high"),
+            interval(row, "difference", "difference_ci_low", "difference_ci_high", signed=True),
+        ]
+        for _, row in tables["robustness"].query("amplitude == 2.5").iterrows()
+    ]
+    assert [row[1:3] for row in cells(page, "#noise-numbers")] == expected
+
+
+def test_verdict_and_claims_show_their_tables(visit: Visit, tables: Tables) -> None:
+    """Accuracies and steps of the verdict, and every part of every claim with n and verdict, are the tables'."""
+    page, verdict, claims = visit(), tables["verdict"], tables["claims"]
+    shown = cells(page, "#verdict-table")
+    assert [row[1].replace("\n", " ") for row in shown] == [
+        interval(row, "tuned", "tuned_low", "tuned_high") for _, row in verdict.iterrows()
+    ]
+    assert [row[-1] for row in shown] == [f"{value:.2f}" for value in verdict["step_ms"]]
+    page.evaluate("() => document.querySelectorAll('details.claim').forEach(claim => claim.open = true)")
+    evidence = cells(page, "details.claim")
+    assert [row[0].partition("\n")[0] for row in evidence] == claims["quantity"].tolist()
+    assert [row[4] for row in evidence] == claims["verdict"].tolist()
+    assert [row[3] for row in evidence] == [formatting.DASH if n != n else f"{n:g}" for n in claims["n"]]
