@@ -70,7 +70,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
             draft.sections[name] = section
     made = making(main, list(draft.used.values()))
     report = compose(draft.in_order(), made, draft.missing, style.labels)
-    write(results, replace(report, tables={**runs, **report.tables}))
+    write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
 
 

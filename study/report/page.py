@@ -20,7 +20,7 @@ LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japa
 class Report:
     """Hold the report: its files in Markdown by path, the pages they were made of, and every table by name.
 
-    `opening` is the Markdown of what the report opens with, for another page to open with.
+    `opening` is the Markdown of what the report opens with, unfolded, for report.html to open with.
     """
 
     files: Mapping[str, str]
@@ -47,7 +47,9 @@ def compose(
         place = Place("", names, language)
         shown = _translated(sections, labels, place) if language else made
         files[f"README{place.ending}"] = _joined("report", place, labels, shown, missing)
-    opening = _joined("opening", Place("", names), labels, made, missing)
+    opening = re.sub(
+        "<details>.*?</details>\n*", "", _joined("opening", Place("", names), labels, made, missing), flags=re.DOTALL
+    )
     files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for section, page in made if not section.leads}
     return Report(files, tuple(page for _, page in made), joined(sections), opening)
 

@@ -4,27 +4,28 @@ import shutil
 from pathlib import Path
 
 from study.errors import FolderError
+from study.figures.style import Style
 from study.records.files import prepare_folder, write_atomically
-from study.report import columns, formatting, pictures, webpage
+from study.report import columns, explorer, formatting, pictures
 from study.report.page import Report
 
 WHOLE = ("tables", "figures", "questions")  # folders that a report replaces
 
 
-def write(folder: Path, report: Report) -> None:
+def write(folder: Path, report: Report, style: Style) -> None:
     """Write the report's pages, tables/ and figures/, in place of an earlier report.
 
     Everything is first written to a subfolder. Renames then put it in place of the old report.
     """
     prepare_folder(folder)
     try:
-        _write_beside(folder, report)
+        _write_beside(folder, report, style)
         _exchange(folder)
     except OSError as error:
         raise FolderError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
-def _write_beside(folder: Path, report: Report) -> None:
+def _write_beside(folder: Path, report: Report, style: Style) -> None:
     fresh = folder / ".fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     for part in WHOLE:
@@ -38,7 +39,8 @@ def _write_beside(folder: Path, report: Report) -> None:
     write_atomically(fresh / pictures.NOTE, pictures.note(drawings, files))
     for path, text in report.files.items():
         write_atomically(fresh / path, text.encode())
-    write_atomically(fresh / "report.html", webpage.html(report.opening).encode())
+    named = {f"figures/{name}": content for name, content in files.items()}
+    write_atomically(fresh / "report.html", explorer.page(report.opening, report.tables, style, named).encode())
 
 
 def _tables(report: Report) -> dict[str, bytes]:

@@ -20,6 +20,7 @@ from study.analysis.claims import judge
 from study.analysis.statistics import Interval
 from study.errors import FolderError
 from study.figures.drawing import Drawing
+from study.figures.style import Style
 from study.records.store import Store
 from study.report import pictures, writing
 from study.report.page import Report, compose
@@ -35,6 +36,7 @@ MAKING = {
     "last_run": "2020-01-01T00:00:00Z",
     "data_checksums": ["0123"],
 }
+STYLE = Style({"relu": "ReLU"}, {"relu": 0})
 ENDLESS = 500  # more steps than writing a report takes
 APPENDICES = ("words", "editions", "making")
 ALWAYS = [
@@ -51,7 +53,7 @@ def render(sections: Sequence[Section], missing: Sequence[str] = ()) -> str:
 
 
 def write(folder: Path, sections: Sequence[Section]) -> None:
-    writing.write(folder, compose(sections, MAKING, [], {"relu": "ReLU"}))
+    writing.write(folder, compose(sections, MAKING, [], {"relu": "ReLU"}), STYLE)
 
 
 @functools.cache
@@ -116,12 +118,12 @@ def stopped(tmp_path: Path, is_kill: bool) -> Iterator[tuple[Path, str]]:
     """For every step N, a folder with an old report in which writing a new one was stopped there, and what was said."""
     for step in range(1, ENDLESS):
         folder = tmp_path / str(step)
-        writing.write(folder, titled("Old"))
+        writing.write(folder, titled("Old"), STYLE)
         with pytest.MonkeyPatch.context() as patch:
             disk = Disk(patch, step, is_kill)
             message = ""
             try:
-                writing.write(folder, titled("New"))
+                writing.write(folder, titled("New"), STYLE)
             except (FolderError, Killed) as error:
                 message = str(error)
         if disk.count < step:
@@ -137,8 +139,8 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
     Until the last renames all of it is the old one. A kill between two renames that exchange a folder leaves the old
     folder beside, whole, in .old. Afterwards a report can be written, and nothing of the accident is left.
     """
-    writing.write(tmp_path / "new", titled("New"))
-    writing.write(tmp_path / "old", titled("Old"))
+    writing.write(tmp_path / "new", titled("New"), STYLE)
+    writing.write(tmp_path / "old", titled("Old"), STYLE)
     old, new = tree(tmp_path / "old"), tree(tmp_path / "new")
     mixed = 0
     for folder, message in stopped(tmp_path / "steps", is_kill):
@@ -152,7 +154,7 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
                 for files in (shown, aside, old, new)
             )
             assert there in whole or (there == {} and spare in whole)
-        writing.write(folder, titled("New"))
+        writing.write(folder, titled("New"), STYLE)
         assert tree(folder) == new
     assert mixed <= 8, "between the first and the last of the renames, and nowhere else"
 

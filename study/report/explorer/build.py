@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from markupsafe import Markup, escape
 
 from study.figures.style import Style
 from study.report.explorer import data
-from study.report.rendering import anchor
 
 FOLDER = Path(__file__).parent
 VEGA = "window.vegaEmbed = vegaEmbed;"  # all that the bundle gives to the page's own script
@@ -51,6 +51,11 @@ def page(
         scripts={name: Markup(text) for name, text in scripts.items()},
         **shown,
     )
+
+
+def anchor(heading: str) -> str:
+    """Return the address that code hosts give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @functools.cache

@@ -8,8 +8,9 @@ import pandas as pd
 from study.analysis.claims import DIFFERS
 from study.constants import REFERENCE_ACTIVATION, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
-from study.report import cells, formatting
+from study.report import filters, formatting
 from study.report.explorer.layers import SETTING, Json, layers, short
+from study.report.quantities import Row, quantified
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -66,7 +67,7 @@ def _depth(tables: Tables, style: Style) -> Json:
     deepest: dict[object, str] = {}
     if "trainable_depth" in tables:
         for row in tables["trainable_depth"].to_dict("records"):
-            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), cells.reached_depth(row))
+            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), filters.reached(Row(quantified(row))))
     settings = []
     success = tables["depth_success"].drop_duplicates(["activation", *SETTING])  # arms share runs
     for setting, rows in success.groupby(keys, sort=False):
@@ -155,8 +156,7 @@ def _difference(row: Json) -> str:
 
 
 def _reached(row: Json, column: str) -> str:
-    ends = {end: row[f"{column}_{end}"] for end in ("low", "high", "deepest", "next_depth")}
-    return cells.reached_depth({"median": row[column], **ends})
+    return filters.reached(Row(quantified(row)), column)
 
 
 def _claims(tables: Tables, style: Style) -> list[Json]:
