@@ -58,7 +58,7 @@ def _marked_up(page: Page) -> dict[str, Markup]:
 
 def claims_section(sections: Sequence[Section]) -> Section:
     """Make the section on the published claims: each verdict, then the measurement of each part."""
-    table = claims.table([judgement for section in sections for judgement in section.judgements])
+    table = _claims_table(sections)
     shown = {"claims": _shown_claims(table), "claims_parts": _shown_parts(table)}
     judged = (*claims.JUDGED, claims.NOT_REACHED)
     seen = {
@@ -97,6 +97,10 @@ def _shown_parts(table: pd.DataFrame) -> pd.DataFrame:
 
 def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
     """Return the report's tables by name, the claims' table included; tables of one name are concatenated."""
-    every = [*sections, claims_section(sections)]
-    names = dict.fromkeys(name for section in every for name in section.tables)
-    return {name: pd.concat([s.tables[name] for s in every if name in s.tables], ignore_index=True) for name in names}
+    every = [*(section.tables for section in sections), {"claims": _claims_table(sections)}]
+    names = dict.fromkeys(name for tables in every for name in tables)
+    return {name: pd.concat([tables[name] for tables in every if name in tables], ignore_index=True) for name in names}
+
+
+def _claims_table(sections: Sequence[Section]) -> pd.DataFrame:
+    return claims.table([judgement for section in sections for judgement in section.judgements])
