@@ -5,6 +5,8 @@ Adam instead of SGD. Adam runs with smaller epsilons too, because Keras' 1e-7 is
 sigmoid network. For the sigmoid, the smallest runs in float64 too, because float32 holds no square below 1e-38.
 """
 
+import itertools
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,9 +92,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     names = _settings(plan)
     of_record = [names[Settings(**selection.asked(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
-    measures = pd.concat(
-        [measures_frame([record]).assign(remedy=remedy) for record, remedy in zip(records, of_record, strict=True)]
-    )
+    in_turn = itertools.groupby(zip(of_record, records, strict=True), key=operator.itemgetter(0))
+    measures = pd.concat(measures_frame(record for _, record in part).assign(remedy=name) for name, part in in_turn)
     success = trainability.success(runs, KEYS)
     tables = {
         "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),

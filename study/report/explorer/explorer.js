@@ -76,10 +76,12 @@ function address(view) {
   return `#${parts.toString().replaceAll("%2C", ",")}`;
 }
 
+const OURS = {};  // marks the entries of the browser's history that the page has made
+
 // One control that is moved several times makes one entry of the browser's history.
 function remember(key) {
   const view = key === "shown" ? new URLSearchParams(location.hash.slice(1)).get("at") : key.split(".")[0];
-  history[key === lastChanged ? "replaceState" : "pushState"](null, "", address(view));
+  history[key === lastChanged ? "replaceState" : "pushState"](OURS, "", address(view));
   lastChanged = key;
 }
 
@@ -93,12 +95,21 @@ function draw(only = null) {
   for (const link of document.querySelectorAll("a.link")) link.href = address(link.dataset.view);
 }
 
-function arrive() {
+// Show what the address says. Only an address that somebody typed or followed scrolls to its view.
+function arrive(event) {
   const at = readAddress();
   lastChanged = null;
   showChosen();
   draw();
-  if (at && byId(at)) byId(at).scrollIntoView();
+  if (!event?.state && at) byId(at)?.scrollIntoView();
+  history.replaceState(OURS, "");
+}
+
+function goTo(view) {
+  history.pushState(OURS, "", address(view));
+  lastChanged = null;
+  byId(view).scrollIntoView();
+  byId(view).querySelector("h2").focus({ preventScroll: true });
 }
 
 // ---------- controls ----------
@@ -367,7 +378,7 @@ function layersView() {
   };
   let recorded = "";
   const step = slider("layers", "step", "Training step", 0, (value) => `${Number(value).toLocaleString("en")}${recorded}`);
-  const layer = slider("layers", "layer", "Layer", 1, String, "layers-bell");
+  const layer = slider("layers", "layer", "Layer whose pre-activations are shown", 1, String, "layers-bell");
   follow("layers", keys);
   for (const [id, type] of [["error", "log"], ["weight", "log"], ["forward", "log"]]) {
     chart(`layers-${id}-plot`, { title: "layer", type: "linear", format: String, padding: 6 }, { type, format: power });
@@ -439,12 +450,12 @@ function bell(square, seeds, layer, present) {
       xs: evenAxis(Math.min(-1, ...xs), Math.max(1, ...xs), 5), ys: { ...evenAxis(low, high, 5), domain: [low - room, high + room] },
     });
   }
-  numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Average slope under the normal curve", "Seeds"],
-    names.map((about) => [about.name, short(square(about.name), 3), short(averageSlope(curves[about.name], square(about.name)), 2), String(seeds(about.name))]));
+  numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Its slope there, root mean square", "Seeds"],
+    names.map((about) => [about.name, short(square(about.name), 3), short(typicalSlope(curves[about.name], square(about.name)), 2), String(seeds(about.name))]));
 }
 
-// Beyond the ends of the recorded curve the slope stays as it is there.
-function averageSlope({ x, value }, square) {
+// The root mean square of the slope under the normal curve. Beyond the recorded ends the slope stays as it is there.
+function typicalSlope({ x, value }, square) {
   if (!(square > 0)) return NaN;
   const spread = Math.sqrt(square), steps = 2000;
   let sum = 0, weight = 0;
@@ -452,10 +463,10 @@ function averageSlope({ x, value }, square) {
     const z = spread * 6 * (2 * (index + 0.5) / steps - 1), by = x[1] - x[0];
     const below = Math.min(Math.max(Math.floor((z - x[0]) / by), 0), x.length - 2);
     const density = Math.exp(-z * z / (2 * square));
-    sum += density * (value[below + 1] - value[below]) / by;
+    sum += density * ((value[below + 1] - value[below]) / by) ** 2;
     weight += density;
   }
-  return sum / weight;
+  return Math.sqrt(sum / weight);
 }
 
 const pointOf = (point, more = {}) => ({
@@ -618,15 +629,8 @@ for (const [name, view] of Object.entries({ layers: layersView, depth: depthView
   if (data[name]) view();
 }
 for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
-for (const link of document.querySelectorAll(".views a")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    const view = new URLSearchParams(link.hash.slice(1)).get("at");
-    history.pushState(null, "", address(view));
-    lastChanged = null;
-    byId(view).scrollIntoView();
-    byId(view).querySelector("h2").focus({ preventScroll: true });
-  });
+for (const link of document.querySelectorAll("a[data-view]")) {
+  link.addEventListener("click", (event) => { event.preventDefault(); goTo(link.dataset.view); });
 }
 addEventListener("popstate", arrive);
 addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
