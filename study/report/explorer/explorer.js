@@ -178,11 +178,11 @@ function marker(index) {
 
 const say = (view, text) => { if (byId(`${view}-said`).textContent !== text) byId(`${view}-said`).textContent = text; };
 
-// Rows begin with the name of an activation, or with a plain text.
+// Every row begins with the name of an activation.
 function numbers(id, headings, rows) {
   const head = headings.map((text, index) => make("th", { scope: "col", class: index ? "number" : "" }, text));
   const body = rows.map(([first, ...rest]) => make("tr", {},
-    make("th", { scope: "row" }, ...(first in place ? [marker(place[first]), activations[place[first]].label] : [String(first)])),
+    make("th", { scope: "row" }, marker(place[first]), activations[place[first]].label),
     ...rest.map((text) => make("td", { class: "number" }, text || DASH))));
   byId(id).replaceChildren(make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
 }
@@ -200,15 +200,16 @@ function specification(x, y) {
     tickColor: "var(--soft)", labelColor: "var(--soft)", titleColor: "var(--soft)",
     encode: { labels: { update: { text: { signal: `${scale}labels[indexof(${scale}ticks, datum.value)]` } } } },
   });
-  const at = (field) => ({ x: { scale: "x", field: "x" }, y: { scale: "y", field } });
-  const stroke = { scale: "color", field: "k" };
-  const faceted = (name, encode, type = "line", more = {}) => ({
-    type: "group", clip: true, from: { facet: { name: `each_${name}`, data: name, groupby: "k" } },
-    encode: { update: { width: { signal: "width" }, height: { signal: "height" } } },
-    marks: [{ type, from: { data: `each_${name}` }, encode: { update: { ...at("y"), stroke, defined: { field: "known" }, ...encode } }, ...more }],
+  const is = (value) => ({ value }), mark = (type, data, update) => ({ type, from: { data }, encode: { update } });
+  const at = { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" } }, stroke = { scale: "color", field: "k" };
+  const panel = { type: "group", clip: true, encode: { update: { width: { signal: "width" }, height: { signal: "height" } } } };
+  const each = (name, update, type = "line") => ({
+    ...panel, from: { facet: { name: `each_${name}`, data: name, groupby: "k" } },
+    marks: [mark(type, `each_${name}`, { ...at, stroke, defined: { field: "known" }, ...update })],
   });
+  const words = (data, x, y, size, more) => mark("text", data, { x, y, text: { field: "text" }, fill: is("var(--soft)"), fontSize: is(size), ...more });
   return {
-    $schema: "https://vega.github.io/schema/vega/v6.json", width: 300, height: HEIGHT, autosize: "none",
+    width: 300, height: HEIGHT, autosize: "none",
     padding: { left: 50, top: 8, right: 84, bottom: 46 },
     config: { aria: false, font: "system-ui, sans-serif", background: null },
     signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
@@ -226,23 +227,26 @@ function specification(x, y) {
     ],
     axes: [axis("left", "y", y), axis("bottom", "x", x)],
     marks: [
-      { type: "rule", from: { data: "levels" }, encode: { update: { x: { value: 0 }, x2: { signal: "width" }, y: { scale: "y", field: "y" }, stroke: { value: "var(--soft)" }, strokeDash: { value: [2, 3] } } } },
-      { type: "text", from: { data: "levels" }, encode: { update: { x: { value: 8 }, y: { scale: "y", field: "y", offset: -6 }, text: { field: "text" }, fill: { value: "var(--soft)" }, fontSize: { value: 11.5 } } } },
-      { type: "text", from: { data: "notes" }, encode: { update: { x: { signal: "width / 2" }, y: { signal: "height / 2" }, align: { value: "center" }, text: { field: "text" }, fill: { value: "var(--soft)" }, fontSize: { value: 13 } } } },
-      { type: "rule", from: { data: "rules" }, encode: { update: { x: { scale: "x", field: "x" }, y: { value: 0 }, y2: { signal: "height" }, stroke: { value: "var(--accent)" }, strokeWidth: { value: 1.5 } } } },
-      faceted("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: { value: 0.13 }, interpolate: { value: "monotone" } }, "area"),
-      faceted("theory", { strokeWidth: { value: 9 }, strokeOpacity: { value: 0.22 }, strokeCap: { value: "round" } }),
-      faceted("points", { strokeWidth: { value: 2 }, strokeDash: { scale: "dash", field: "k" } }),
-      { type: "group", clip: true, encode: { update: { width: { signal: "width" }, height: { signal: "height" } } }, marks: [
-        { type: "rule", from: { data: "points" }, encode: { update: { x: { scale: "x", field: "x" }, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke, strokeOpacity: { signal: "datum.bounded ? 0.55 : 0" }, strokeWidth: { value: 2 } } } }] },
-      { type: "symbol", from: { data: "points" }, encode: { update: {
-        ...at("y"), shape: { scale: "shape", field: "k" }, size: { field: "size" }, stroke, strokeWidth: { value: 1.5 },
-        fill: { signal: "datum.hollow ? 'var(--paper)' : scale('color', datum.k)" }, tooltip: { field: "tip" }, opacity: { signal: "datum.known && datum.size ? 1 : 0" } } } },
-      { type: "symbol", from: { data: "points" }, encode: { update: {
-        ...at("y"), size: { value: 190 }, stroke, strokeWidth: { value: 1.5 }, opacity: { signal: "datum.ring ? 1 : 0" }, fill: null } } },
-      { type: "text", from: { data: "names" }, encode: { update: {
-        x: { scale: "x", field: "x", offset: 9 }, y: { field: "pixel" }, text: { field: "label" }, fill: { scale: "text", field: "k" },
-        baseline: { value: "middle" }, fontSize: { value: 12.5 }, fontWeight: { value: 600 }, limit: { value: 78 } } } },
+      mark("rule", "levels", { x: is(0), x2: { signal: "width" }, y: at.y, stroke: is("var(--soft)"), strokeDash: is([2, 3]) }),
+      words("levels", is(8), { ...at.y, offset: -6 }, 11.5),
+      words("notes", { signal: "width / 2" }, { signal: "height / 2" }, 13, { align: is("center") }),
+      mark("rule", "rules", { x: at.x, y: is(0), y2: { signal: "height" }, stroke: is("var(--accent)"), strokeWidth: is(1.5) }),
+      each("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: is(0.13), interpolate: is("monotone") }, "area"),
+      each("theory", { strokeWidth: is(9), strokeOpacity: is(0.22), strokeCap: is("round") }),
+      each("points", { strokeWidth: is(2), strokeDash: { scale: "dash", field: "k" } }),
+      { ...panel, marks: [mark("rule", "points", {
+        x: at.x, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke, strokeWidth: is(2),
+        strokeOpacity: { signal: "datum.bounded ? 0.55 : 0" },
+      })] },
+      mark("symbol", "points", {
+        ...at, shape: { scale: "shape", field: "k" }, size: { field: "size" }, stroke, strokeWidth: is(1.5), tooltip: { field: "tip" },
+        fill: { signal: "datum.hollow ? 'var(--paper)' : scale('color', datum.k)" },
+        opacity: { signal: "datum.known && datum.size ? 1 : 0" },
+      }),
+      mark("symbol", "points", { ...at, size: is(190), stroke, strokeWidth: is(1.5), opacity: { signal: "datum.ring ? 1 : 0" } }),
+      words("names", { ...at.x, offset: 9 }, { field: "pixel" }, 12.5, {
+        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(78),
+      }),
     ],
   };
 }
@@ -290,7 +294,7 @@ function labels(points, y, [low, high]) {
   const ends = shown().map((about) => points.filter((row) => row.k === place[about.name] && row.known).at(-1)).filter(Boolean);
   const rows = ends.map((end) => {
     const share = (along(end.y) - along(low)) / (along(high) - along(low));
-    return { k: end.k, x: end.x, label: clipped(activations[end.k].label), pixel: HEIGHT * (y.reverse ? share : 1 - share) };
+    return { k: end.k, x: end.x, text: clipped(activations[end.k].label), pixel: HEIGHT * (y.reverse ? share : 1 - share) };
   }).sort((one, other) => one.pixel - other.pixel);
   rows.forEach((row, index) => { row.pixel = Math.max(row.pixel, index ? rows[index - 1].pixel + LINE : 4); });
   let floor = HEIGHT;

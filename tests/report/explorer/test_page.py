@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from study.report import formatting
 
 Visit = Callable[..., Any]
 Tables = Mapping[str, pd.DataFrame]
+NAMES = ["relu", "sigmoid", "gelu", "swish"]
 VIEWS = ("layers", "depth", "rate", "noise", "verdict", "claims")
 LARGEST = 4_000_000  # bytes
 PAPER = 688  # pixels between the margins of A4
@@ -71,6 +73,24 @@ def test_hostile_texts_are_shown_as_they_are(visit: Visit, write: Any, tables: T
         assert page.locator(where).first.inner_text().strip() == HOSTILE
     assert page.title() == page.locator("h1").inner_text() == HOSTILE
     assert page.evaluate("() => document.querySelectorAll('img, main script, main style').length") == 0
+
+
+def test_hostile_texts_are_no_elements_of_the_file(write: Any, tables: Tables) -> None:
+    """Without a browser: the file of hostile texts has the same elements and attributes as that of plain ones."""
+    found = []
+    for text in (HOSTILE, "x"):
+        elements: list[tuple[str, list[str]]] = []
+        parser = HTMLParser()
+        parser.handle_starttag = lambda tag, given, kept=elements: kept.append((tag, [name for name, _ in given]))
+        claims = tables["claims"].assign(statement=text, quantity=text, verdict=text, source=text, remark=text)
+        style = Style(dict.fromkeys(NAMES, text), {name: place for place, name in enumerate(NAMES)})
+        parser.feed(write({**tables, "claims": claims}, style, f"# {text}\n\n{text}\n\n- {text}\n").read_text())
+        found.append(elements)
+    assert found[0] == found[1]
+    assert [tag for tag, _ in found[0] if tag in ("script", "style", "link", "iframe", "object", "img")] == [
+        "style", "script", "script", "script",
+    ]  # fmt: skip
+    assert not [name for _, names in found[0] for name in names if name.startswith("on") or name == "style"]
 
 
 @pytest.mark.parametrize("missing", [["gradient_norms"], ["digits", "theory", "trainable_depth", "dead_by_rate"], None])
@@ -150,7 +170,7 @@ def test_the_layers_show_the_tables_norms(visit: Visit, tables: Tables) -> None:
     norms = tables["gradient_norms"].query(
         "experiment == 'depth' and depth == 7 and optimiser == 'sgd' and step == 480"
     )
-    wide = norms.pivot_table("mean", ["activation", "layer"], "measure").loc[["relu", "sigmoid", "gelu", "swish"]]
+    wide = norms.pivot_table("mean", ["activation", "layer"], "measure").loc[NAMES]
     page.locator("details:not(.claim) summary").click()
     shown = [number(text) for row in cells(page, "#layers-numbers") for text in row[2:] if text != formatting.DASH]
     expected = wide[["error", "weight_gradient", "activation_rms"]].to_numpy().ravel()
