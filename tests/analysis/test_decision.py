@@ -82,6 +82,8 @@ def test_simulated_studies_decide_as_the_comparison_does() -> None:
     assert (studies.found[:, 2] == "worse").mean() > 0.99
     assert (studies.recommended == 0).mean() > 0.99
     assert set(studies.n) <= set(range(20, 61, 10))
+    for spread, n in ((0.01, 20), (2.0, 60)):  # narrow at once, and never
+        assert set(rule_errors.simulate(np.zeros(3), spread, 0.0, 50).n) == {n}
 
 
 @pytest.mark.parametrize(

@@ -163,9 +163,13 @@ def test_sign_flip_above_twenty_is_drawn_and_seeded() -> None:
 
 
 def test_holm_by_hand() -> None:
-    """0.01 x 3, then 0.03 x 2, then 0.04 raised to its predecessor's 0.06; a comparison never made still counts."""
+    """0.01 x 3, then 0.03 x 2, then 0.04 raised to its predecessor's 0.06; a comparison never made still counts.
+
+    No adjusted p is above 1.
+    """
     np.testing.assert_allclose(statistics.holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
     np.testing.assert_allclose(statistics.holm([0.01, math.nan, 0.03]), [0.03, math.nan, 0.06])
+    np.testing.assert_allclose(statistics.holm([0.7, 0.6]), [1, 1])
     assert statistics.holm([]).size == 0
 
 
