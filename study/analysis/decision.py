@@ -33,28 +33,17 @@ class Source:
 def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sources: Iterable[Source]) -> pd.DataFrame:
     """Make one row per activation, in the order of `names`; NaN where a table or a row is missing.
 
-    Raise ValueError if a table is there without a column that its source names.
+    Raise KeyError if a table is there without a column that its source names.
     """
-    found = pd.DataFrame({"activation": list(names)})
+    found = pd.DataFrame(index=pd.Index(names, name="activation"))
     for source in sources:
-        rows = _matching(tables[source.table], source) if source.table in tables else pd.DataFrame()
-        for name, column in source.columns.items():
-            found[name] = found["activation"].map(rows.get(column, pd.Series(dtype=float)))
-    return found
-
-
-def _matching(table: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Return the rows that match the source, one an activation, with the activation as index."""
-    wanted = ("activation", *source.where, *source.columns.values())
-    if missing := [column for column in wanted if column not in table]:
-        raise ValueError(
-            f"table {source.table!r} has no column {', '.join(missing)}; it has {', '.join(map(str, table))}. "
-            "Give the source the column's new name."
-        )
-    rows = table
-    for column, value in source.where.items():
-        rows = rows[rows[column] == value]
-    return rows.drop_duplicates("activation").set_index("activation")
+        empty = pd.DataFrame(columns=["activation", *source.where, *source.columns.values()], dtype=float)
+        rows = tables.get(source.table, empty)
+        for column, value in source.where.items():
+            rows = rows[rows[column] == value]
+        wanted = rows.drop_duplicates("activation").set_index("activation")[list(source.columns.values())]
+        found = found.join(wanted.set_axis(list(source.columns), axis=1))
+    return found.reset_index()
 
 
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
