@@ -109,7 +109,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "trainable_depth": trainability.trainable_depth(trained_runs).assign(experiment=NAME),
         "depth_success": trainability.success(trained_runs).assign(experiment=NAME),
     }
-    return Section(PAGE, tables, _figures(plan, norms, tables, style), _protocol(plan))
+    return Section(PAGE, tables, _figures(plan, norms, trained_runs, tables, style), _protocol(plan))
 
 
 def _protocol(plan: Plan) -> dict[str, object]:
@@ -141,7 +141,9 @@ def _kept(norms: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 
 
-def _figures(plan: Plan, norms: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style) -> dict[str, Drawing]:
+def _figures(
+    plan: Plan, norms: pd.DataFrame, runs: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style
+) -> dict[str, Drawing]:
     deep = norms[
         (norms["depth"] == _profile(plan))
         & (norms["width"] == WIDTH)
@@ -155,13 +157,14 @@ def _figures(plan: Plan, norms: pd.DataFrame, tables: dict[str, pd.DataFrame], s
     similarity = tables["similarity"]
     is_shown = (similarity["when"] == "initial") | (similarity["optimiser"] == optimizers(plan)[0][0])
     is_shown &= similarity["depth"].isin(_similarity_depths(plan))
-    success = tables["depth_success"]
-    rates = success["learning_rate"].map(" at {:g}".format)
-    panels = success.assign(panel=success["optimiser"].map(OPTIMIZER_NAMES) + rates)
+    means, dashes = (
+        rows.assign(panel=rows["optimiser"].map(OPTIMIZER_NAMES) + rows["learning_rate"].map(" at {:g}".format))
+        for rows in (tables["depth_success"], runs.assign(value=runs["best_validation_accuracy"]))
+    )
     return {
         "depth_errors": figures.errors_beside_theory(errors, style),
         "depth_side_by_side": figures.norms_side_by_side(deep, style),
         "depth_similarity": figures.similarity_by_layer(similarity[is_shown], style),
-        "depth_accuracy": figures.accuracy_against_depth(panels, style),
+        "depth_accuracy": figures.accuracy_against_depth(means, style, dashes),
         "depth_heat": figures.error_heat_map(deep[deep["measure"] == "error"], style),
     }

@@ -72,7 +72,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "critical_points": _critical_points(plan),
     }
     protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seeds(plan), "deepest": max(INITIAL_DEPTHS)}
-    return Section(PAGE, tables, _figures(tables["depth_success"], tables["critical_points"], plan, style), protocol)
+    return Section(
+        PAGE, tables, _figures(runs, tables["depth_success"], tables["critical_points"], plan, style), protocol
+    )
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
@@ -85,10 +87,13 @@ def _critical_points(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys(none, float))
 
 
-def _figures(success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style) -> dict[str, Drawing]:
+def _figures(
+    runs: pd.DataFrame, success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style
+) -> dict[str, Drawing]:
+    dashes = runs.assign(panel=runs["init"], value=runs["best_validation_accuracy"])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {
-        "initialization_accuracy": figures.accuracy_against_depth(success.assign(panel=success["init"]), style),
+        "initialization_accuracy": figures.accuracy_against_depth(success.assign(panel=success["init"]), style, dashes),
         "initialization_critical": figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
     }

@@ -146,7 +146,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = _frames(plan, records)
     grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
-    dead = _dead_by_rate(by_stage(plan, records)["grid"])
+    of_runs = _dead_units(by_stage(plan, records)["grid"])
+    dead = of_runs if of_runs.empty else summarise(of_runs, "dead_units", tuning.KEYS, is_share=True)
     tables = {
         "learning_rate_grid": grid,
         "tuned": tuning.gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
@@ -154,11 +155,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "rule_errors": rule_errors.table(),
         **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
         **({} if compared is None else {"comparisons": compared}),
-        **({} if dead.empty else {"dead_by_rate": dead}),
+        **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
     }
     protocol = {"first_rates": len(HALF_DECADES), "grid_seeds": GRID_SEEDS, "article_rate": ARTICLE_RATE}
-    drawn = _figures(grid, runs, tables["tuned"], dead, style)
+    drawn = _figures(grid, {**runs, "dead": of_runs}, tables["tuned"], dead, style)
     return Section(PAGE, tables, drawn, {**protocol, "asked": plan.seeds})
 
 
@@ -169,13 +170,12 @@ def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
     return summaries.final_units(measures_frame(measured), NAME) if measured else {}
 
 
-def _dead_by_rate(records: Iterable[Record]) -> pd.DataFrame:
-    """Return by activation and rate the share of dead units at the end of the grid's runs, with its interval."""
+def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
+    """Return the share of dead units at the end of each of the grid's runs that was measured."""
     if not (units := _final_units(records)):
         return pd.DataFrame()
     runs = units["final_units_runs"].rename(columns={"layers_mean": "dead_units"})
-    dead = runs[runs["measure"] == "dead_units"]
-    return summarise(dead, "dead_units", tuning.KEYS, is_share=True).drop(columns="missing")
+    return runs[runs["measure"] == "dead_units"]
 
 
 def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -192,7 +192,8 @@ def _figures(
     """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, also draw both arms."""
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:
-        drawn["dead_by_rate"] = figures.dead_units_against_rate(dead, style)
+        dashes = runs["dead"].assign(value=runs["dead"]["dead_units"])
+        drawn["dead_by_rate"] = figures.dead_units_against_rate(dead, style, dashes)
     points = pd.concat([runs[arm].assign(arm=arm, accuracy=runs[arm][METRIC]) for arm in ARMS])
     if points["accuracy"].notna().any():
         drawn["tuned"] = figures.tuned_beside_untuned(points, tuned, style, ARTICLE_RATE)

@@ -99,7 +99,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
-    figure = figures.remedies(success.assign(baseline=success["remedy"] == BEFORE), style)
+    figure = figures.remedies(
+        success.assign(baseline=success["remedy"] == BEFORE), style, runs.assign(value=runs["best_validation_accuracy"])
+    )
     protocol = {
         "plain": BEFORE,
         "residual": [PLAIN_RESIDUAL, SCALED_RESIDUAL],

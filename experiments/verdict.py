@@ -77,20 +77,23 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         saving = _savings(table)
         places = _places(decided, saving)
         if len(decided):
-            drawn = {"answer": _picture(decided, evidence.tables.get("depth_success"), style)}
+            drawn = {"answer": _picture(decided, evidence.tables, style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
     tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
     return Section(PAGE, tables, drawn, leads=True)
 
 
-def _picture(decided: pd.DataFrame, success: pd.DataFrame | None, style: Style) -> Drawing:
+def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:
     """Draw the comparison that decided, beside the accuracy over the depth if that was measured."""
-    if success is None:
-        success = pd.DataFrame(columns=["experiment", "activation", "optimiser", "depth"])
-    of_depth = success[success["experiment"] == "depth"]
-    titled = of_depth.assign(panel=of_depth["optimiser"].map(OPTIMIZERS))
-    return figures.answer(decided, titled, style)
+    if "depth_success" not in tables:
+        return figures.answer(decided, pd.DataFrame(columns=["activation", "panel", "depth"]), style)
+    success, runs = tables["depth_success"], tables["runs"]
+    success = success[success["experiment"] == "depth"]
+    is_deep = runs["experiments"].str.split().map(lambda names: "depth" in names) & (runs["epochs"] > 0)
+    dashes = runs[is_deep].assign(value=runs["best_validation_accuracy"])
+    means, dashes = (rows.assign(panel=rows["optimiser"].map(OPTIMIZERS)) for rows in (success, dashes))
+    return figures.answer(decided, means, style, dashes)
 
 
 def _savings(table: pd.DataFrame) -> dict[str, float]:

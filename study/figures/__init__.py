@@ -1,37 +1,36 @@
 """Draw DataFrames as matplotlib Figures.
 
 The functions below take tables and a Style, and return a Drawing: a figure that is drawn when its file is wanted. They
-read and save nothing; `encoding` makes the bytes of a file. This package imports `study.analysis` and
+read and save nothing; `drawing.encode` makes the bytes of a file. This package imports `study.analysis` and
 `study.constants`, and nothing that runs or reads records.
 """
 
-from study.figures import accuracy, cost, norms, responses, theory
-from study.figures import answer as first_screens
+from study.figures import cost, layers, responses, rows, theory
 from study.figures.drawing import deferred
 
 accuracy_against_depth = deferred(responses.accuracy_against_depth)
 accuracy_against_rate = deferred(responses.accuracy_against_rate)
-accuracy_by_output = deferred(accuracy.accuracy_by_output)
-answer = deferred(first_screens.answer)
+accuracy_by_output = deferred(rows.accuracy_by_output)
 activation_curves = deferred(theory.activation_curves)
+answer = deferred(rows.answer)
 bench = deferred(cost.bench)
 born_dead = deferred(responses.born_dead)
-cause_and_effect = deferred(first_screens.cause_and_effect)
+cause_and_effect = deferred(theory.cause_and_effect)
 costs = deferred(cost.costs)
 critical_lines = deferred(theory.critical_lines)
 dead_units_against_rate = deferred(responses.dead_units_against_rate)
-digits = deferred(first_screens.digits)
-error_heat_map = deferred(norms.error_heat_map)
+digits = deferred(responses.digits)
+error_heat_map = deferred(layers.error_heat_map)
 errors_beside_theory = deferred(theory.errors_beside_theory)
-gradient_norms_by_layer = deferred(norms.gradient_norms_by_layer)
-gradient_norms_over_training = deferred(norms.gradient_norms_over_training)
+gradient_norms_by_layer = deferred(layers.gradient_norms_by_layer)
+gradient_norms_over_training = deferred(layers.gradient_norms_over_training)
 growth = deferred(cost.growth)
 noise_response = deferred(responses.noise_response)
-norms_side_by_side = deferred(norms.norms_side_by_side)
-remedies = deferred(accuracy.remedies)
+norms_side_by_side = deferred(layers.norms_side_by_side)
+remedies = deferred(rows.remedies)
 similarity_by_layer = deferred(theory.similarity_by_layer)
-test_accuracy = deferred(accuracy.test_accuracy)
+test_accuracy = deferred(rows.test_accuracy)
 trainable_depth = deferred(theory.trainable_depth)
 training_curves = deferred(responses.training_curves)
-tuned_beside_untuned = deferred(accuracy.tuned_beside_untuned)
-unit_measures = deferred(norms.unit_measures)
+tuned_beside_untuned = deferred(rows.tuned_beside_untuned)
+unit_measures = deferred(layers.unit_measures)

@@ -1,6 +1,5 @@
 """Set limits, scales and ticks of a panel's axes."""
 
-import itertools
 import math
 from typing import Any
 
@@ -27,24 +26,26 @@ from study.figures.style import GREY, FloatArray
 ZERO_BAND = 0.13  # of a logarithmic panel's height, kept for exact zeros where there are any
 FAR = 30  # decades below the usual entry's least mean, from which on an entry's mean leaves the panel
 LEAST_ERROR = 0.01  # percent: one image of 10,000; better accuracies are drawn there
-GUESSING = 90  # percent of images, wrong by guessing among ten digits
+GUESSING = 10  # percent of images, right by guessing among ten digits
 ERROR_SCALE = "(log error scale)"  # in the label of an axis that `error_axis` made
 LOG_SCALE = "(log scale)"
-# Multiples of a power of ten that may be ticks: the first series that gives enough ticks is taken.
-SERIES: tuple[tuple[float, ...], ...] = (
-    (1,),
-    (1, 3),
-    (1, 2, 5),
-    (1, 2, 3, 4, 6, 8),
-    (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9),
-)
+X_LABELS = {
+    "layer": "layer (1 is nearest the input)",
+    "step": f"training step {LOG_SCALE}",
+    "depth": f"hidden layers {LOG_SCALE}",
+    "learning_rate": f"learning rate {LOG_SCALE}",
+    "width": "units in each hidden layer",
+    "amplitude": "amplitude $a$ of the noise, Unif$[-a, a]$ on each pixel in [0, 1]",
+    "epoch": "epoch",
+    "x": "input of a unit, $z$",
+}
 
 
-def log_ticks(low: float, high: float, coarsest: int = 0) -> FloatArray:
-    """Return three or more round ticks of a logarithmic axis from `low` to `high`, of SERIES from `coarsest` on."""
-    for series, most in itertools.product(SERIES[coarsest:], (6, 12)):  # 12 where 6 would skip too many decades
+def log_ticks(low: float, high: float) -> FloatArray:
+    """Return three or more round ticks of a logarithmic axis from `low` to `high`."""
+    for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
-        ticks = np.asarray(LogLocator(subs=series, numticks=most).tick_values(max(low / 10, 1e-307), 10 * high))
+        ticks = np.asarray(LogLocator(subs=multiples, numticks=most).tick_values(max(low / 10, 1e-300), 10 * high))
         if ((ticks >= low) & (ticks <= high)).sum() >= 3:
             break
     else:
@@ -57,11 +58,11 @@ def in_short(value: float) -> str:
     return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
 
 
-def log_axis(axis: Axis, low: float, high: float, first: float | None = None, coarsest: int = 0) -> None:
+def log_axis(axis: Axis, low: float, high: float, first: float | None = None) -> None:
     """Make `axis` logarithmic from `low` to `high`, with ticks from `first` on, as `log_ticks` places them."""
     name = "x" if isinstance(axis, XAxis) else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    ticks = log_ticks(first or low, high, coarsest)
+    ticks = log_ticks(first or low, high)
     is_plain = all(1e-3 < tick < 1e4 for tick in ticks)
     exponents = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf))
     _fix(axis, ticks, StrMethodFormatter("{x:g}") if is_plain else exponents)
@@ -118,25 +119,41 @@ def errors(accuracy: Any) -> FloatArray:
     return found
 
 
-def error_axis(axis: Axis, wrong: FloatArray) -> None:
+def error_axis(axis: Axis, wrong: Any) -> None:
     """Make `axis` show accuracies on a scale on which their errors are logarithmic.
 
     `wrong` are all the errors to show, in percent; NaN is none of them. They are what is drawn; the labels say
     100 minus the error. Half the errors are one step everywhere: from 96% to 98% as from 98% to 99%.
     """
+    wrong = np.asarray(wrong, float)
     seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
     least, most = np.log10([seen.min(), seen.max()])
     margin = max(0.07 * (most - least), 0.03)
     low, high = 10 ** (least - margin), 10 ** min(most + margin, 2.0)
     log_axis(axis, low, high)
-    ticks = log_ticks(low, min(high, 99), coarsest=2 if high < 200 * low else 0)
-    if high >= GUESSING and ticks.max(initial=low) * (high / low) ** 0.1 < GUESSING:
-        ticks = np.append(ticks, GUESSING)
+    ticks, worst = log_ticks(low, min(high, 99)), 100 - GUESSING
+    if high >= worst and ticks.max(initial=low) * (high / low) ** 0.1 < worst:
+        ticks = np.append(ticks, worst)
     _fix(axis, ticks, FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
     axis.set_inverted(True)
 
 
-def step_axis(panel: Axes, last: int) -> None:
+def x_axis(panel: Axes, x: str, values: Any) -> None:
+    """Make the x axis of `panel` that of the column `x`, one of X_LABELS, with these `values`."""
+    known = np.unique(np.asarray(values, float))
+    if x == "layer":
+        layer_axis(panel, int(known.max(initial=2)) - 1)
+    elif x == "step":
+        step_axis(panel, known.max(initial=1))
+    elif x in ("depth", "learning_rate") and known.size:
+        tried_axis(panel, known)
+    elif x == "width":
+        fixed_axis(panel.xaxis, known)
+    else:
+        round_axis(panel.xaxis, 4, integer=True)
+
+
+def step_axis(panel: Axes, last: float) -> None:
     """Make the x axis show training steps 0 to `last`: linear below 1, so that 0 has a place, and logarithmic above."""
     panel.set_xscale("symlog", linthresh=1, linscale=0.6)
     panel.set_xlim(-0.25, max(last, 1) * 1.5)
@@ -159,10 +176,18 @@ def layer_ticks(depth: int) -> list[int]:
     return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
 
 
+def tried_axis(panel: Axes, values: FloatArray) -> None:
+    """Make the x axis logarithmic, with a tick at each of the `values` (n,), and names at 1, 2, 5, 10, ..."""
+    digits = values / 10 ** np.floor(np.log10(values))
+    named = np.isclose(digits[:, None], (1, 2, 5)).any(axis=1)
+    panel.set(xscale="log", xlim=values[[0, -1]] * (1.1 * (values[-1] / values[0]) ** 0.06) ** np.array([-1, 1]))
+    fixed_axis(panel.xaxis, values, named if named.sum() > 2 else None)
+
+
 def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
     """Put a tick at each of the `values` (n,), with its number where `named` (n,), booleans, says so."""
     is_named = np.ones(len(values), bool) if named is None else named
-    labels = [f"{value:g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
+    labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
     _fix(axis, values, FixedFormatter(labels))
 
 
@@ -171,10 +196,10 @@ def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
 
 
-def percent_axis(panel: Axes, whole: float = 100) -> None:
-    """Make the y axis go from 0 to 100%, which is the value `whole`."""
-    panel.set(ylim=(-0.05 * whole, 1.05 * whole), yticks=[share * whole for share in (0, 0.25, 0.5, 0.75, 1)])
-    panel.yaxis.set_major_formatter(PercentFormatter(whole))
+def percent_axis(panel: Axes) -> None:
+    """Make the y axis go from 0 to 100%."""
+    panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
+    panel.yaxis.set_major_formatter(PercentFormatter())
 
 
 def rows_axis(panel: Axes, labels: list[str]) -> None:
@@ -184,9 +209,11 @@ def rows_axis(panel: Axes, labels: list[str]) -> None:
     panel.grid(visible=False, axis="y")
 
 
-def level(panel: Axes, value: float, *, vertical: bool = False) -> None:
-    """Draw a dotted grey line at `value` across `panel`."""
+def level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
+    """Draw a dotted grey line at `value` across `panel`; a `label` stands beside a horizontal one, on its right."""
     (panel.axvline if vertical else panel.axhline)(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
+    if label:
+        panel.text(1.02, value, label, transform=panel.get_yaxis_transform(), va="center", color=GREY, fontsize=9)
 
 
 def _fix(axis: Axis, ticks: Any, formatter: Formatter) -> None:

@@ -11,11 +11,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis, rows_axis
-from study.figures.marks import THEORY, middle, run_points, unlabelled
-from study.figures.style import FIGURE_WIDTH, GREY, STUDY_COLORS, Style, literal, styled
+from study.figures.marks import middle, run_points, unlabelled
+from study.figures.style import COLORS, GREY, Style, literal, panels
 
 TIMED = {
     "forward": ("forward, ns / element", 1e9, "forward_ns"),
@@ -23,7 +22,7 @@ TIMED = {
     "step": ("training step, ms", 1e3, "step_ms"),
 }
 MARGIN = 1.25  # times the largest upper quartile; a slower repeat is an arrowhead at the axis's end
-ENGINE, COMPILING = STUDY_COLORS[:2]
+ENGINE, COMPILING = COLORS[:2]
 FLOOR = "products"  # the contender that does the matrix products alone; on all cores its name has an ending
 AXES = {
     "depth": "hidden layers of 100 units",
@@ -33,7 +32,6 @@ AXES = {
 }
 
 
-@styled
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
     """Draw the time of an element and of a training step, and the bytes kept; a row for each activation.
 
@@ -44,8 +42,7 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
-    figure = Figure(figsize=(FIGURE_WIDTH, 1.4 + 0.86 * max(len(names), 1)), layout="constrained")
-    axes = figure.subplots(2, 2, sharey=True)
+    figure, axes = panels(["", ""], 0.45 + 0.43 * max(len(names), 1), 2)
     for panel, (quantity, (title, factor, column)) in zip(axes.flat, TIMED.items(), strict=False):
         rows = timings[timings["quantity"] == quantity]
         rows = rows.assign(value=factor * rows["seconds"])
@@ -57,11 +54,11 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     _bytes(axes[1, 1], table, names, style)
     for panel in axes.flat:
         rows_axis(panel, [style.label(name) for name in names])
+        panel.tick_params(labelleft=panel in axes[:, 0])
         round_axis(panel.xaxis)
     return figure
 
 
-@styled
 def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     """Draw the thousands of training images a second of each contender: every repeat (small), the median (large).
 
@@ -71,8 +68,8 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     is_alone = table["threads"] * table["processes"] == 1
     order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
     boundary, bottom = int((~is_alone).sum()) - 0.5, len(order) - 0.5
-    figure = Figure(figsize=(FIGURE_WIDTH, 0.9 + 0.27 * len(order)), layout="constrained")
-    panel = figure.subplots()
+    figure, axes = panels([""], 0.4 + 0.27 * len(order))
+    panel = axes[0, 0]
     speeds = rows.assign(speed=rows["images"] / rows["seconds"] / 1000)
     speeds = speeds[speeds["contender"].isin(order)]
     shared: dict[str, Any] = {"y": "contender", "order": order, "hue": "contender", "ax": panel, "legend": False}
@@ -82,9 +79,9 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     sns.stripplot(middles.reset_index(), x="speed", **shared, jitter=False, size=7, linewidth=0.8, edgecolor="white")
     for place, name in enumerate(order):
         _say_speed(panel, place, middles[name], speeds.loc[speeds["contender"] == name, "speed"].max(), _color(name))
-    log_axis(panel.xaxis, speeds["speed"].min() / 1.25, speeds["speed"].max() * 1.5, coarsest=2)
+    log_axis(panel.xaxis, speeds["speed"].min() / 1.25, speeds["speed"].max() * 1.5)
     if FLOOR in middles:
-        panel.plot([middles[FLOOR]] * 2, [boundary + 1, bottom], **THEORY, zorder=2)
+        panel.plot([middles[FLOOR]] * 2, [boundary + 1, bottom], color="black", linestyle="--", linewidth=1.1, zorder=2)
     panel.axhline(boundary, color=GREY, linewidth=0.7)
     rows_axis(panel, [literal(labels[name], 40) for name in order])
     for place, text in ((0, "all cores"), (int(boundary + 0.5), "one thread")):
@@ -93,15 +90,14 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     return figure
 
 
-@styled
 def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     """Draw every measurement of seconds against the varied quantity, with the fitted power law, a panel for each.
 
     `rows`: quantity (one of AXES), value, measure ("run" or "compile"), seconds. `fitted`: quantity, measure, factor,
     exponent, ci_low, ci_high; seconds = factor * value ** exponent.
     """
-    figure = Figure(figsize=(FIGURE_WIDTH, 5.4), layout="constrained")
-    for panel, (quantity, label) in zip(figure.subplots(2, 2).flat, AXES.items(), strict=True):
+    figure, axes = panels(["", ""], 2.45, 2)
+    for panel, (quantity, label) in zip(axes.flat, AXES.items(), strict=True):
         part = rows[rows["quantity"] == quantity]
         panel.set_xscale("log")
         log_axis(panel.yaxis, part["seconds"].min() / 1.5, part["seconds"].max() * 1.5)
@@ -143,8 +139,7 @@ def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> 
             panel.text(0.02, place, "0", transform=panel.get_yaxis_transform(), va="center", color=GREY)
     panel.set_title("kept for backward, bytes / element")
     panel.set_xlim(0, max(1.6 * np.nansum(table[["other_bytes", "output_bytes"]], axis=1).max(initial=0.0), 4.0))
-    kinds = [Patch(facecolor=GREY, edgecolor=GREY), Patch(facecolor="white", edgecolor=GREY)]
-    panel.legend(kinds, ["other", "own\noutput"], loc="upper right", fontsize=8.5, handlelength=1.2)
+    panel.set_xlabel("filled: other; open: own output")
 
 
 def _color(contender: str) -> str:

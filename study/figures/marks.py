@@ -1,7 +1,7 @@
-"""Draw the lines, points, intervals and notes that several figures share."""
+"""Draw the lines, points, intervals and notes that several figures share, in one panel or in small multiples."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,33 +10,120 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from study.figures.axes import ZERO_BAND, in_short, layer_axis, norm_axis
-from study.figures.style import GREY, Style
+from study.figures.axes import (
+    X_LABELS,
+    ZERO_BAND,
+    errors,
+    in_short,
+    norm_axis,
+    percent_axis,
+    round_axis,
+    x_axis,
+)
+from study.figures.style import GREY, Style, panels, wrapped
 
+INTERVAL = ["mean", "ci_low", "ci_high"]
 ABOUT = 6  # markers on a line
+FEW = 10  # runs: as many are drawn one by one beside their mean
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
-NESTED_WIDTH, NARROWER = 2.1, 0.25  # points, of the first line; later ones are narrower, and hide none below
 GOLDEN = 0.618  # steps of this part of a range, around and around, are spread evenly, and the same every time
-THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (3.5, 2)), "linewidth": 1.1}
+THEORY: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
+Choice = tuple[str, Mapping[Any, str]]  # a column, and the title of each of its values that is shown
+
+
+def multiples(
+    rows: pd.DataFrame, x: str, kind: str, style: Style, across: Choice, down: Choice | None = None, *,
+    height: float = 2.1, columns: int = 3, shared: str = "", points: pd.DataFrame | None = None, **options: Any,
+) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:  # fmt: skip
+    """Draw lines along column `x` in small multiples, as `line_panel` does; return the panels by (down, across).
+
+    A column of panels for each value of `across`, or `columns` side by side; a row of this `height` for each of `down`.
+    A logarithmic scale is `shared` by all panels ("all"), by those of a column of panels ("column"), or by none.
+    """
+    (column, titles), (line, headings) = across, down or ("", {None: ""})
+    if down or len(titles) <= columns:
+        figure, axes = panels(titles.values(), height, len(headings))
+        axes = axes.ravel()
+    else:
+        figure, axes = wrapped([*titles.values()], columns, height)
+    keys, wide = [(below, beside) for below in headings for beside in titles], min(len(titles), columns)
+    for place, (panel, (below, beside)) in enumerate(zip(axes, keys, strict=False)):
+        of_column = rows[rows[column] == beside]
+        part = of_column[of_column[line] == below] if line else of_column
+        dashes = None if points is None else points[points[column] == beside]
+        scale = {"all": rows, "column": of_column}.get(shared, part)
+        line_panel(panel, part, x, kind, style, scale=scale, points=dashes, **options)
+        panel.tick_params(which="both", labelleft=place % wide == 0 or not (shared == "all" or kind == "percent"))
+        panel.tick_params(labelbottom=place + wide >= len(keys))
+        if place % wide == 0:
+            panel.set_ylabel(headings[below])
+    figure.supxlabel(X_LABELS[x])
+    return figure, dict(zip(keys, axes, strict=False))
+
+
+def line_panel(
+    panel: Axes, rows: pd.DataFrame, x: str, kind: str, style: Style, *, scale: pd.DataFrame | None = None,
+    points: pd.DataFrame | None = None, band: bool = True, apart: bool = False,
+) -> None:  # fmt: skip
+    """Draw the means of `rows` along column `x`, with their intervals, and set both axes.
+
+    `rows`: activation, `x`, mean, ci_low, ci_high, n, n_zero (seeds at exactly 0; none if missing), and depth if `x`
+    is "layer". The y axis has the `kind` "log", "percent" or "error" (both of fractions) or "linear". It holds the
+    rows of `scale`, by default `rows`. `points`: activation, `x`, value; one row per run, drawn if there are FEW. If
+    `apart`, activations stand side by side. `band` is as in `lines`.
+    """
+    rows, scale = (
+        scaled(frame.assign(n_zero=frame.get("n_zero", 0)), kind) for frame in (rows, rows if scale is None else scale)
+    )
+    known = scale if rows.empty else rows
+    x_axis(panel, x, known["depth"] + 1 if x == "layer" else scale[x])
+    shift = side_by_side(scale, x, style) if apart else {}
+    rows = rows.assign(at=rows[x] * rows["activation"].map(shift) if apart else rows[x])
+    if kind == "log":
+        norm_axis(panel, scale)
+    if points is not None:
+        at = points[x] * points["activation"].map(shift) if apart else points[x]
+        run_ticks(panel, scaled(points, kind, ["value"]).assign(at=at), style)
+    lines(panel, rows, "at", style, band=band)
+    if kind == "log":
+        zeros(panel, rows, "at", style)
+        below(panel, rows, "at", style)
+    elif kind == "percent":
+        percent_axis(panel)
+    elif kind == "linear":
+        round_axis(panel.yaxis)
+    say_if_empty(panel, rows)
+
+
+def scaled(rows: pd.DataFrame, kind: str, columns: Iterable[str] = INTERVAL) -> pd.DataFrame:
+    """Return `rows` with `columns` as an axis of this `kind` draws them."""
+    if kind == "percent":
+        return rows.assign(**{name: 100 * rows[name].astype(float).clip(0, 1) for name in columns})
+    return rows.assign(**{name: errors(rows[name]) for name in columns}) if kind == "error" else rows
+
+
+def side_by_side(rows: pd.DataFrame, x: str, style: Style) -> dict[str, float]:
+    """Return a factor for each activation that sets its points apart on the logarithmic axis of column `x`."""
+    names, grid = style.order(rows["activation"]), np.log10(np.unique(rows[x].to_numpy(float)))
+    gap = min(0.36 * np.diff(grid).min(initial=0.5), 0.18) / max(len(names) - 1, 1)
+    return {name: 10 ** (gap * (place - (len(names) - 1) / 2)) for place, name in enumerate(names)}
 
 
 def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, **options: Any) -> None:
     """Draw a line for each activation of `rows` with seaborn's lineplot and its `options`, in the activation's look.
 
-    With `units`="stretch", a column of `rows`, each stretch of an activation has a line of its own. Seaborn is not
-    given markers and dashes: it would go through all pairs of a colour and a marker.
+    The label of a line is the name of its activation. Seaborn is not given markers and dashes: it would go through all
+    pairs of a colour and a marker.
     """
     names, first = style.order(rows["activation"]), len(panel.lines)
     colors: dict[str, Any] = {"hue": "activation", "hue_order": names, "palette": style.palette(names)}
     with unlabelled(panel):
         sns.lineplot(rows, x=x, y=y, **colors, **options, legend=False, ax=panel)
-    counts = rows.groupby("activation")["stretch"].nunique() if "units" in options else dict.fromkeys(names, 1)
-    owners = [name for name in names for _ in range(counts[name])]
     drawn = [line for line in panel.lines[first:] if line.get_linestyle() != "None"]  # without bars of intervals
-    for line, name in zip(drawn, owners, strict=True):
-        width = NESTED_WIDTH / (1 + NARROWER * names.index(name))
-        line.set(**style.line(name), **WHITE_EDGE, label=name, linewidth=width)
+    for line, name in zip(drawn, names, strict=True):
+        line.set(**style.line(name), **WHITE_EDGE, label=name)
 
 
 @contextmanager
@@ -56,24 +143,22 @@ def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool =
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()
     known = rows.assign(stretch=gaps)[rows["mean"].notna()]
-    if known.empty:
-        return None
-    broken: dict[str, Any] = {"units": "stretch"} if known["stretch"].any() else {}
-    seaborn_lines(panel, known, x, "mean", style, estimator=None, **broken)
+    for _, part in known.groupby("stretch"):
+        seaborn_lines(panel, part, x, "mean", style, estimator=None)
     if not band:
         return bars(panel, known, x, style)
-    thin_markers(panel)
+    thin_markers(panel.lines)
     for name in style.order(known["activation"]):
-        at, _, low, high = rows.loc[rows["activation"] == name, [x, "mean", "ci_low", "ci_high"]].to_numpy(float).T
+        at, _, low, high = rows.loc[rows["activation"] == name, [x, *INTERVAL]].to_numpy(float).T
         top = np.minimum(high, 1e300)  # an infinite corner cannot be drawn
         panel.fill_between(at, low, top, where=np.isfinite(low), color=style.color(name), alpha=0.17, linewidth=0)
     is_alone = known.groupby(["activation", "stretch"])[x].transform("size") == 1
     return bars(panel, known[is_alone & known["ci_low"].notna()], x, style)
 
 
-def thin_markers(panel: Axes) -> None:
+def thin_markers(lines: Iterable[Line2D]) -> None:
     """Mark about ABOUT points of each line, at different places so that lines that coincide hide no marker."""
-    for place, line in enumerate(panel.lines):
+    for place, line in enumerate(lines):
         stride = max(1, math.ceil(np.size(line.get_xdata()) / ABOUT))
         line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
 
@@ -81,7 +166,22 @@ def thin_markers(panel: Axes) -> None:
 def bars(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
     """Draw the interval of each of `rows` as a vertical bar at column `x`, in the activation's colour."""
     colors = [style.color(name) for name in rows["activation"]]
-    panel.vlines(rows[x], rows["ci_low"], np.minimum(rows["ci_high"], 1e300), colors=colors, linewidth=1.2)
+    panel.vlines(rows[x], rows["ci_low"], np.minimum(rows["ci_high"], 1e300), colors=colors, linewidth=1, alpha=0.7)
+
+
+def run_ticks(panel: Axes, points: pd.DataFrame, style: Style) -> None:
+    """Draw each of at most FEW runs at a place as a dash, wider than the marker of their mean.
+
+    `points`: activation, at, value.
+    """
+    points = points.dropna(subset=["value"])
+    if 0 < points.groupby(["activation", "at"]).size().max() <= FEW:
+        colors = style.palette(points["activation"])
+        with unlabelled(panel):
+            sns.scatterplot(
+                points, x="at", y="value", hue="activation", palette=colors, marker="_", s=45, linewidth=0.9,
+                legend=False, ax=panel,
+            )  # fmt: skip
 
 
 def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
@@ -122,21 +222,6 @@ def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
         )  # fmt: skip
 
 
-def norm_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw norms along column `x` on a logarithmic axis that holds the norms of `scale`; both as in `norm_axis`."""
-    norm_axis(panel, scale)
-    lines(panel, rows, x, style)
-    zeros(panel, rows, x, style)
-    say_if_empty(panel, rows)
-
-
-def layer_panel(panel: Axes, rows: pd.DataFrame, scale: pd.DataFrame, depth: int, style: Style) -> None:
-    """Draw norms over the layers of networks of `depth` hidden layers, as `norm_panel` does."""
-    norm_panel(panel, rows, scale, "layer", style)
-    layer_axis(panel, depth)
-    below(panel, rows, "layer", style)
-
-
 def run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **colors: Any) -> None:
     """Draw each run as a point at its `values` (n,), spread over `height` above its `places` (n,)."""
     if not len(values):
@@ -160,23 +245,15 @@ def middle(panel: Axes, place: float, bounds: Any, line: dict[str, Any], *, is_o
     )  # fmt: skip
 
 
-def legend(figure: Figure, entries: dict[str, Any]) -> None:
-    """Name the artists of `entries` above the panels; a pair of artists is drawn over each other."""
-    if entries:
-        figure.legend([*entries.values()], [*entries], loc="outside upper center", ncols=len(entries))
-
-
 def say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
     """Write "not measured" where `rows` hold neither a mean nor a zero."""
     if not (rows["mean"].notna() | (rows["n_zero"] > 0)).any():
         panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=GREY)
 
 
-def absent(rows: pd.DataFrame, measures: Iterable[str] | None = None) -> dict[str, str]:
-    """Return a note for the legend on each activation of `rows` that has nothing to draw, in `measures` if given."""
-    drawn = rows["mean"].notna() | (rows["n_zero"] > 0)
-    if measures is not None:
-        drawn &= rows["measure"].isin(list(measures))
+def absent(rows: pd.DataFrame) -> dict[str, str]:
+    """Return a note for the legend on each activation of `rows` that has nothing to draw."""
+    drawn = rows["mean"].notna() | (rows.get("n_zero", pd.Series(0, rows.index)) > 0)
     return dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")
 
 

@@ -4,28 +4,28 @@ import functools
 import logging
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ParamSpec
+from typing import Any
 
-import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib import font_manager
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-P = ParamSpec("P")
 FloatArray = npt.NDArray[np.float64]
 
-# The study's activations, the registry's first four entries, share their colours with nobody. The others take
-# turns with the other four colours, and differ by marker and line style too. Any two of the eight colours differ by a
-# CIE76 distance of at least 15 under protanopia, deuteranopia and tritanopia.
-STUDY_COLORS = ("#0173B2", "#D55E00", "#029E73", "#6A1B7A")
-OTHER_COLORS = ("#E69F00", "#222222", "#7A4A12", "#A8327D")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+# The study's four own the first looks, whoever else is there. Others take the remaining ones in the registry's order.
+# tests/figures/test_style.py says how far apart the colours are for colour-blind eyes and in grey.
+OWNERS = ("relu", "sigmoid", "gelu", "swish")
+COLORS = (
+    "#0661A4", "#C95800", "#00AA78", "#521054",
+    "#988D4A", "#9B5778", "#7680B2", "#842F38", "#293495", "#770100", "#350063", "#3F0213",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "d", "p", "h")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 GREY = "#6B6B6B"  # what belongs to no activation
+WIDEST, NARROWER, NARROWEST = 2.1, 0.25, 1.1  # points: of two lines that coincide, the lower one is wider
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
 MOST_CHARACTERS = 24  # of a label in a figure
@@ -52,7 +52,6 @@ RC: dict[str, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
 }
 
@@ -83,19 +82,27 @@ class Style:
             _say_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
         return literal(name) if lacking or not shown else shown
 
+    def look(self, name: str) -> int:
+        """Return the number of the look of `name`: its place among OWNERS, or after them in the registry's order."""
+        others = [other for other in self.order(self.positions) if other not in OWNERS]
+        return OWNERS.index(name) if name in OWNERS else len(OWNERS) + others.index(name)
+
     def color(self, name: str) -> str:
-        """Return the colour of `name` as #RRGGBB."""
-        place, first = self.positions[name], len(STUDY_COLORS)
-        return STUDY_COLORS[place] if place < first else OTHER_COLORS[(place - first) % len(OTHER_COLORS)]
+        """Return the colour of `name` as #RRGGBB. After the last colour, the first that has no owner follows."""
+        first, look = len(OWNERS), self.look(name)
+        return COLORS[look if look < first else first + (look - first) % (len(COLORS) - first)]
 
     def marker(self, name: str) -> str:
         """Return the marker of `name`, in matplotlib's notation."""
-        return MARKERS[self.positions[name] % len(MARKERS)]
+        return MARKERS[self.look(name) % len(MARKERS)]
 
     def line(self, name: str) -> dict[str, Any]:
-        """Return colour, marker and line style of `name` as keywords of a matplotlib line."""
-        turn = max(self.positions[name] - len(STUDY_COLORS), 0) // len(OTHER_COLORS)
-        return {"color": self.color(name), "marker": self.marker(name), "linestyle": LINES[turn % len(LINES)]}
+        """Return colour, marker, line style and line width of `name` as keywords of a matplotlib line."""
+        look = self.look(name)
+        turn = max(look - len(OWNERS), 0) // (len(COLORS) - len(OWNERS))
+        width = max(WIDEST - NARROWER * look, NARROWEST)
+        kind = LINES[turn % len(LINES)]
+        return {"color": self.color(name), "marker": self.marker(name), "linestyle": kind, "linewidth": width}
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
         """Return the colours of `names`."""
@@ -125,56 +132,23 @@ def _say_once(notice: str) -> None:
     logging.getLogger(__name__).warning(notice)
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Wrap `draw` so that it ignores the user's rcParams, and lay its figure out once and for all."""
+def panels(titles: Iterable[str], height: float, rows: int = 1) -> tuple[Figure, Any]:
+    """Make a figure with a column of panels for each of `titles`, in `rows` of this `height` in inches.
 
-    @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.style.context(["default", RC]):
-            figure = draw(*args, **kwargs)
-            if engine := figure.get_layout_engine():
-                engine.execute(figure)  # now, because each saved format would otherwise repeat it
-                figure.set_layout_engine("none")
-            return figure
-
-    return drawn
-
-
-def panels(
-    rows: int,
-    titles: Iterable[str],
-    height: float,
-    style: Style,
-    present: Iterable[str],
-    notes: Mapping[str, str] | None = None,
-) -> tuple[Figure, Any]:
-    """Make a figure of `rows` of panels, `height` inches each, with one column for each of `titles`.
-
-    One legend above them names the activations `present`; `notes` follow their labels. The axes are (rows, columns).
+    The axes are (rows, columns).
     """
-    names, headings = style.order(present), list(titles)
-    labels = [style.label(name) + (notes or {}).get(name, "") for name in names]
-    a_line = max(1, int(FIGURE_WIDTH / (0.65 + 0.085 * max(map(len, labels), default=1))))
-    lines = math.ceil(len(names) / a_line)
-    figure = Figure(figsize=(FIGURE_WIDTH, rows * height + 0.22 * lines + 0.5), layout="constrained")
-    if names:
-        handles = [Line2D([], [], **style.line(name)) for name in names]
-        legend = figure.legend(handles, names, loc="outside upper center", ncols=math.ceil(len(names) / lines))
-        for text, label in zip(legend.get_texts(), labels, strict=True):
-            text.set_text(label)  # only now, because a legend drops labels that begin with an underscore
-    axes = figure.subplots(rows, len(headings), squeeze=False)
-    for panel, heading in zip(axes[0], headings, strict=True):
+    headings = list(titles)
+    figure = Figure(figsize=(FIGURE_WIDTH, rows * height + 0.5), layout="constrained")
+    axes = figure.subplots(rows, max(1, len(headings)), squeeze=False)
+    for panel, heading in zip(axes[0], headings, strict=False):
         panel.set_title(heading)
     return figure, axes
 
 
-def grid(titles: list[str], columns: int, height: float, style: Style, *legend: Any) -> tuple[Figure, Any]:
-    """Make a figure of one panel for each of `titles`, at most `columns` side by side; the axes are (titles,).
-
-    `height` and `legend` are as in `panels`.
-    """
+def wrapped(titles: list[str], columns: int, height: float) -> tuple[Figure, Any]:
+    """Make a figure of one panel for each of `titles`, at most `columns` side by side; the axes are (titles,)."""
     columns = max(1, min(len(titles), columns))
-    figure, axes = panels(max(1, math.ceil(len(titles) / columns)), [""] * columns, height, style, *(legend or [()]))
+    figure, axes = panels([""] * columns, height, max(1, math.ceil(len(titles) / columns)))
     for panel, title in zip(axes.flat, titles, strict=False):
         panel.set_title(title)
     for panel in axes.flat[len(titles) :]:

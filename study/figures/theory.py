@@ -1,6 +1,6 @@
-"""Draw the activation functions, and what mean-field theory predicts beside what was measured.
+"""Draw the activation functions, what follows from them, and what mean-field theory predicts beside what was measured.
 
-Theory is black and dashed, whatever the activation.
+Theory is a wide grey line, whatever the activation; what was measured is drawn over it.
 """
 
 import math
@@ -10,79 +10,99 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
-from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis
-from study.figures.marks import THEORY, absent, layer_panel, legend, lines, seeds, unique
-from study.figures.norms import COLORMAP, LAYER_LABEL
-from study.figures.style import GREY, FloatArray, Style, grid, panels, styled
+from study.figures.axes import GUESSING, LOG_SCALE, X_LABELS, fixed_axis, level, log_axis, norm_axis, round_axis
+from study.figures.layers import COLORMAP
+from study.figures.marks import THEORY, absent, line_panel, lines, multiples, seeds, unique
+from study.figures.naming import name_lines
+from study.figures.style import FIGURE_WIDTH, GREY, FloatArray, Style, panels
 
 CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # what lies outside is not shown
+NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}
 TIMES = {"initial": "before training", "end": "after training"}
 NESTED = (9, 5.5, 3)  # points; sizes of the markers of activations at one place
+WORDS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
+         -12: "a trillionth"}  # fmt: skip
+LEARNERS_DEPTH = 20  # hidden layers; deeper networks are left to the figure of depths
+DEPTHS = (1, 3, 5, 10, 20)  # named on an axis of hidden layers
 
 
-@styled
 def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     """Draw phi and phi' beside each other, with the slopes 1 and 0.25 marked.
 
     `curves`: activation, x, value, derivative; one row per point. What lies outside CUTS is not shown.
     """
-    titles = [r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"]
-    figure, axes = panels(1, titles, 2.6, style, curves["activation"])
-    for panel, (column, (least, most)) in zip(axes[0], CUTS.items(), strict=True):
-        lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
-        low, high = min(0, max(least, curves[column].min())), max(1, min(most, curves[column].max()))
-        panel.set(xlabel="$z$", ylim=(low - 0.06 * (high - low), high + 0.06 * (high - low)))
-        round_axis(panel.xaxis, 6)
-        round_axis(panel.yaxis, 6)
+    figure, axes = panels([r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"], 2.6)
+    for panel, (column, cut) in zip(axes[0], CUTS.items(), strict=True):
+        _curve(panel, curves, column, cut, style)
     for slope in (1, 0.25):
-        level(axes[0, 1], slope)
-        at = axes[0, 1].get_yaxis_transform()
-        axes[0, 1].text(1.02, slope, f"slope {slope:g}", transform=at, va="center", color=GREY)
+        level(axes[0, 1], slope, f"slope {slope:g}")
+    figure.supxlabel(X_LABELS["x"])
+    name_lines(figure, axes[0], style, curves["activation"])
     return figure
 
 
-@styled
-def errors_beside_theory(theory: pd.DataFrame, style: Style, shared: bool = True) -> Figure:
+def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
+    """Draw the curves and slopes, the share of the error that reaches layer 1, and the accuracy, both over the depth.
+
+    `curves`: activation, x, value, derivative. `shares`: activation, depth (hidden layers), share_of_error (no unit; 0
+    and NaN are not drawn). `accuracy`: activation, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds). What is deeper
+    than LEARNERS_DEPTH is not shown.
+    """
+    figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
+    axes = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
+    for column, cut in NARROW_CUTS.items():
+        _curve(axes[column], curves, column, cut, style)
+        axes[column].set_xlim(-4, 4)
+        for line in axes[column].lines:
+            line.set_marker("None")
+    axes["derivative"].set_yticks((0, 0.25, 0.5, 1))
+    axes["value"].tick_params(labelbottom=False)
+    axes["value"].set_title("1. the curve ...")
+    axes["derivative"].set(title="... and its slope", xlabel=X_LABELS["x"])
+    rows = shares[(shares["share_of_error"] > 0) & (shares["depth"] <= LEARNERS_DEPTH)]
+    _shares(axes["share"], rows.assign(mean=rows["share_of_error"], ci_low=np.nan, ci_high=np.nan, n_zero=0), style)
+    shown = accuracy[accuracy["depth"] <= LEARNERS_DEPTH]
+    line_panel(axes["accuracy"], shown, "depth", "percent", style, band=False)
+    level(axes["accuracy"], GUESSING)
+    axes["accuracy"].text(1, GUESSING - 2, "guessing", va="top", color=GREY, fontsize=9)
+    axes["share"].set_title(f"2. $\\to$ error that reaches\nlayer 1 {LOG_SCALE}")
+    axes["accuracy"].set_title("3. $\\to$ accuracy\n")
+    for panel in (axes["share"], axes["accuracy"]):
+        panel.set(xscale="linear", xlabel="hidden layers", xlim=(0, LEARNERS_DEPTH + 1))
+        fixed_axis(panel.xaxis, DEPTHS)
+    name_lines(figure, [axes["share"], axes["accuracy"]], style, curves["activation"])
+    return figure
+
+
+def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
     """Draw the error's norm by layer, relative to the output layer's, measured and predicted.
 
-    `theory`: activation, layer (1 = nearest the input, the last is the output layer), predicted, measured, ci_low,
-    ci_high (ratios, no unit), n (seeds); one row per activation and layer. A panel for each activation, all on one
-    logarithmic scale if `shared`. A measured 0 is in the band of zeros; a predicted 0 is not drawn.
+    `theory`: activation, depth, layer (1 = nearest the input, depth + 1 is the output layer), predicted, measured,
+    ci_low, ci_high (ratios, no unit), n (seeds); one row per activation and layer. A panel for each activation, all on
+    one logarithmic scale. A measured 0 is in the band of zeros; a predicted 0 is not drawn.
     """
     rows = unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
     rows = rows.assign(mean=rows["measured"].mask(at_zero), n_zero=rows["n"].where(at_zero, 0))
     rows = rows.assign(n=rows["n"].mask(at_zero, 0), predicted=rows["predicted"].where(rows["predicted"] > 0))
+    names = {name: style.label(name) for name in style.order(rows["activation"])}
+    figure, shown = multiples(
+        rows, "layer", "log", style, ("activation", names), height=1.7, columns=2, shared="all", band=False
+    )
     scale = pd.concat([rows, rows.assign(mean=rows["predicted"])])
-    names = style.order(rows["activation"])
-    figure, shown = grid([*map(style.label, names)], 2, 1.6, style)
-    for panel, name in zip(shown, names, strict=True):
-        part = rows[rows["activation"] == name]
-        of_panel = scale if shared else scale[scale["activation"] == name]
-        panel.plot(part["layer"], part["predicted"], **THEORY, zorder=1.9)
-        layer_panel(panel, part, of_panel, int(rows["layer"].max()) - 1, style)
-        _markers_alone(panel)
-        panel.tick_params(which="both", labelleft=not shared or panel in shown[::2])
-    mean = Line2D([], [], color=GREY, marker="o", linestyle="", markeredgecolor="white")
-    band = Rectangle((0, 0), 1, 1, color=GREY, alpha=0.25, linewidth=0)
-    legend(figure, {f"measured ({seeds(theory['n'])})": (band, mean), "theory": Line2D([], [], **THEORY)})
-    figure.supxlabel(LAYER_LABEL)
+    for (_, name), panel in shown.items():
+        norm_axis(panel, scale)
+        _predicted(panel, rows[rows["activation"] == name])
+        for line in panel.lines:
+            if line.get_label() == name:
+                line.set_linestyle("")
+    figure.supxlabel(f"{X_LABELS['layer']}\nmarkers: measured ({seeds(theory['n'])}); grey: theory")
     figure.supylabel(r"$\|\delta_l\|$, relative to output" + f"\n{LOG_SCALE}")
     return figure
 
 
-def _markers_alone(panel: Axes) -> None:
-    """Show every measured point, without the line that would hide the theory."""
-    for line in panel.lines:
-        if line.get_marker() not in ("None", "v"):
-            line.set(linestyle="", markevery=None, markersize=4, markeredgewidth=0.5)
-
-
-@styled
 def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each `when`.
 
@@ -97,22 +117,17 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     )
     is_zero = rows["mean"].notna() & apart["mean"].isna()
     rows = rows.assign(**apart, n_zero=rows["n"].where(is_zero, 0), n=rows["n"].mask(is_zero, 0))
-    depths, times = sorted(map(int, rows["depth"].unique())) or [1], [*dict.fromkeys(rows["when"])] or [""]
-    titles = [f"{depth} hidden layer{'s' * (depth > 1)}" for depth in depths]
-    figure, axes = panels(len(times), titles, 1.9, style, rows["activation"], absent(rows))
-    for line, when in zip(axes, times, strict=True):
-        for panel, depth in zip(line, depths, strict=True):
-            part = rows[(rows["when"] == when) & (rows["depth"] == depth)].sort_values("layer")
-            for _, of_one in part.groupby("activation"):
-                panel.plot(of_one["layer"], of_one["predicted"], **THEORY, zorder=1.9)
-            layer_panel(panel, part, rows, depth, style)
-        line[0].set_ylabel(TIMES.get(when, when))
-    figure.supxlabel(LAYER_LABEL)
+    depths = {depth: f"{depth} hidden layer{'s' * (depth > 1)}" for depth in sorted(set(rows["depth"]))}
+    times = {when: TIMES.get(when, when) for when in dict.fromkeys(rows["when"])}
+    figure, shown = multiples(rows, "layer", "log", style, ("depth", depths), ("when", times), height=2.0, shared="all")
+    for (when, depth), panel in shown.items():
+        _predicted(panel, rows[(rows["when"] == when) & (rows["depth"] == depth)])
+    figure.supxlabel(f"{X_LABELS['layer']}\ngrey: theory")
     figure.supylabel(f"1 - mean cosine of two images {LOG_SCALE}")
+    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
     return figure
 
 
-@styled
 def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
     """Draw where chi = 1 at the fixed point, for each activation, and which point of it is the critical initialisation.
 
@@ -122,31 +137,31 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
-    figure, axes = panels(1, [""], 3.2, style, names)
+    figure, axes = panels([""], 3.2)
     panel = axes[0, 0]
     for name in names:
         part, line = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]], style.line(name)
         if (part.dropna().max() - part.dropna().min() > 1e-3).any():
-            panel.plot(*part.to_numpy(float).T, color=line["color"], linestyle=line["linestyle"])
+            panel.plot(*part.to_numpy(float).T, **line | {"marker": "None"}, label=name)
     same = points.round(3).groupby(["sigma_w", "sigma_b"])
     nested = {name: size for _, part in same for name, size in zip(style.order(part.index), NESTED, strict=False)}
     for name, size in nested.items():
         at, line = points.loc[name].to_numpy(float), style.line(name)
-        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 10)
+        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 10, label=name)
     for label, at in (("Glorot", 1.0), ("He", math.sqrt(2))):  # rings, so that what lies in them is seen
         panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none")
         panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top")
     right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax: no point at all is NaN
-    log_axis(panel.xaxis, 0.85, 1.25 * right, coarsest=2)
+    log_axis(panel.xaxis, 0.85, 1.25 * right)
     panel.set(ylim=(-0.22 * top, 1.7 * top))
     round_axis(panel.yaxis, 6)
     none = ", ".join(style.label(name) for name in names if name not in points.index)
     note = textwrap.fill(f"no critical point: {none}", 80) if none else ""
     panel.set(xlabel=rf"$\sigma_w$ {LOG_SCALE}" + f"\n{note}" * bool(note), ylabel=r"$\sigma_b$")
+    name_lines(figure, [panel], style, names)
     return figure
 
 
-@styled
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     """Draw the share of networks that train, over sigma_w and depth, under six times the theory's depth scale.
 
@@ -154,23 +169,46 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
     """
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
-    figure, axes = panels(1, [""], 3.2, Style({}, {}), [])
+    figure, axes = panels([""], 3.2)
     panel = axes[0, 0]
     depth, sigma_w = 10 ** _edges(np.log10(cells.index.to_numpy(float))), _edges(cells.columns.to_numpy(float))
     shares = np.ma.masked_invalid(cells.to_numpy(float))
     image = panel.pcolormesh(sigma_w, depth, shares, cmap=COLORMAP, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
     line = xi_line.dropna().sort_values("sigma_w")
     xi = np.clip(6 * line["xi"].to_numpy(float), 1e-9, 1e9)  # off the panel, and yet on the line
-    panel.plot(line["sigma_w"], xi, color="white", linewidth=4)
-    (drawn,) = panel.plot(line["sigma_w"], xi, **THEORY | {"linewidth": 1.8})
-    panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]], xlabel=r"$\sigma_w$")
-    panel.set_ylabel(f"hidden layers {LOG_SCALE}")
+    for color, width, dashes in (("white", 4, "-"), ("black", 1.8, (0, (3.5, 2)))):
+        panel.plot(line["sigma_w"], xi, color=color, linewidth=width, linestyle=dashes)
+    panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]])
+    panel.set(xlabel=r"$\sigma_w$; dashed: $6\,\xi$, theory", ylabel=f"hidden layers {LOG_SCALE}")
     fixed_axis(panel.yaxis, cells.index)  # only what was run
     fixed_axis(panel.xaxis, cells.columns)
     panel.grid(visible=False)
     figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))
-    legend(figure, {r"$6\,\xi$, theory": drawn})
     return figure
+
+
+def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, float], style: Style) -> None:
+    """Draw `column` over x, with 0 and 1 on the panel, and nothing outside `cut`."""
+    lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
+    low, high = min(0, max(cut[0], curves[column].min())), max(1, min(cut[1], curves[column].max()))
+    panel.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    round_axis(panel.xaxis)
+    round_axis(panel.yaxis)
+
+
+def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
+    """Draw shares on a logarithmic axis, up to 1, whose ticks are words."""
+    line_panel(panel, rows, "depth", "log", style, scale=pd.concat([rows, rows.assign(mean=1.0)]), band=False)
+    low, high = np.log10(panel.get_ylim())
+    step = 1 if low > -3.5 else 3 if low > -16 else 6
+    powers = [power for power in range(0, -300, -step) if low <= power <= high]
+    panel.set_yticks([10.0**power for power in powers], [WORDS.get(power, f"$10^{{{power}}}$") for power in powers])
+    panel.yaxis.set_minor_locator(NullLocator())
+
+
+def _predicted(panel: Axes, rows: pd.DataFrame) -> None:
+    for _, part in rows.sort_values("layer").groupby("activation"):
+        panel.plot(part["layer"], part["predicted"], **THEORY)
 
 
 def _edges(centres: FloatArray) -> FloatArray:

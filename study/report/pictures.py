@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from study.figures.drawing import Drawing
-from study.figures.encoding import encode
+from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
 
 NOTE = ".figures.json"  # by file: the fingerprint of its drawing, and of its bytes

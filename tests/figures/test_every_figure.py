@@ -4,6 +4,7 @@ import copy
 import io
 import itertools
 import math
+import pickle
 from xml.etree import ElementTree
 
 import matplotlib
@@ -14,6 +15,7 @@ from figure_data import (
     CASES,
     HOSTILE_STYLE,
     INTERVAL,
+    MANY,
     NAMES,
     STYLE,
     accuracy_figure,
@@ -24,10 +26,10 @@ from figure_data import (
     gradient_norms,
     grid,
     histories,
-    looks_of,
     markers,
     outputs,
     pair,
+    pixels,
     scattered,
     texts,
     titled,
@@ -35,29 +37,34 @@ from figure_data import (
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 
+from study import figures as deferred
 from study.figures import style
-from study.figures.encoding import encode
+from study.figures.drawing import encode
 
 every_figure = pytest.mark.parametrize("figure", CASES)
 SUMMARIES = (  # of one table with a mean, or what was measured, in each row
     "gradient_norms_by_layer", "norms_side_by_side", "error_heat_map", "errors_beside_theory", "accuracy_against_depth",
-    "remedies",
 )  # fmt: skip
+ONE_EACH = ("error_heat_map", "errors_beside_theory", "remedies")  # a panel an activation
 
 
 @every_figure
 def test_an_activation_looks_the_same_in_every_figure(figure: str) -> None:
-    """Whatever else is drawn, and in whatever order the rows come: its colour and marker are those of its place."""
-    expected = {name: (STYLE.color(name), STYLE.marker(name)) for name in NAMES}
-    for names, found in ((NAMES, drawn(figure, 17)), ([NAMES[2], NAMES[12]], pair(figure))):
-        if figure in ("error_heat_map", "errors_beside_theory", "remedies"):
+    """Whatever else is drawn, and in whatever order the rows come: its colour and marker are those of its look."""
+    for names, found in ((NAMES, drawn(figure, MANY)), ([NAMES[2], NAMES[12]], pair(figure))):
+        if figure in ONE_EACH:
             assert list(titled(found)) == [STYLE.label(name) for name in names]
+        lines = [line for line in found.findobj(Line2D) if line.get_marker() in style.MARKERS]
+        lines = [line for line in lines if line.get_markerfacecolor() != "none"]  # a ring around another marker
+        looks = {(to_hex(line.get_color()).upper(), str(line.get_marker())) for line in lines}
         if figure != "error_heat_map":
-            assert looks_of(found) - {(style.GREY.upper(), "o")} == {expected[name] for name in names}
+            assert looks == {(STYLE.color(name), STYLE.marker(name)) for name in names}
 
 
 def tick_labels(panel: Axes) -> list[Text]:
@@ -92,7 +99,7 @@ def assert_legible(figure: Figure) -> None:
 
 
 @every_figure
-@pytest.mark.parametrize("count", [1, 17])
+@pytest.mark.parametrize("count", [1, 4, MANY])
 def test_figures_are_legible(figure: str, count: int) -> None:
     """Whatever the number of activations, each of which is named."""
     found = drawn(figure, count)
@@ -101,19 +108,19 @@ def test_figures_are_legible(figure: str, count: int) -> None:
 
 
 def test_unusual_figures_are_legible() -> None:
-    """A band of zeros under 40 decades, two depths, runs that diverged, hostile labels, figures of no activation."""
+    """A band of zeros under 40 decades, runs that diverged, hostile labels, figures of no activation."""
     deep = gradient_norms(NAMES[:4], depth=20)
     deep = deep.assign(mean=1e-3 ** (21 - deep["layer"]), n_zero=(deep["layer"] == 1).astype(int))
     history = histories(NAMES[:4])
     history.loc[(history["seed"] == 1) & (history["epoch"] == 6), "training_loss"] = math.inf
-    both = pd.concat([deep, gradient_norms(NAMES[:2], depth=1)])
     for figure in (
         figures.gradient_norms_over_training(deep, HOSTILE_STYLE),
-        figures.gradient_norms_by_layer(both, HOSTILE_STYLE),
+        figures.gradient_norms_by_layer(deep, HOSTILE_STYLE),
         accuracy_figure({NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}, HOSTILE_STYLE, "article: 96.96%"),
         figures.training_curves(history, HOSTILE_STYLE),
         figures.accuracy_by_output(*outputs()),
         figures.trainable_depth(*grid()),
+        figures.digits(pixels()),
     ):
         assert_legible(figure)
 
@@ -121,7 +128,7 @@ def test_unusual_figures_are_legible() -> None:
 @every_figure
 def test_every_axis_has_three_ticks_and_says_its_scale(figure: str) -> None:
     """Numbers have three ticks or more; a logarithmic axis says so in its label, its title or the figure's label."""
-    found = drawn(figure, 17)
+    found = drawn(figure, 4)
     for panel in found.axes:
         for axis, name in ((panel.xaxis, "x"), (panel.yaxis, "y")):
             low, high = sorted(axis.get_view_interval())
@@ -184,8 +191,8 @@ def test_the_same_tables_give_the_same_bytes(figure: str) -> None:
 
 
 def test_a_png_is_the_same_twice_and_of_the_size_of_the_page() -> None:
-    """Also after the SVG, which has another resolution."""
-    figure = draw("born_dead", NAMES[:1])
+    """Also after the SVG, which has another resolution; and a drawing can be sent to another process."""
+    figure = pickle.loads(pickle.dumps(deferred.born_dead(*frames("born_dead", NAMES[:1]), STYLE))).draw()
     first = encode(figure, "png")
     encode(figure, "svg")
     assert encode(figure, "png") == first
@@ -204,7 +211,7 @@ def test_an_activation_with_nothing_to_draw_is_said(figure: str) -> None:
         found = CASES[figure][1](part, STYLE)
         assert all(np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all() for panel in found.axes)
         said = " ".join(texts(found))
-        assert any(word in said for word in ("not measured", "no data", "no run finished"))
+        assert any(word in said for word in ("not measured", "no data"))
         encode(found, "svg")
 
 

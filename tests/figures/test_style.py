@@ -20,31 +20,19 @@ VISION = {
 }
 
 
-def styled(count: int) -> style.Style:
-    """Return a style of `count` activations named by their places."""
-    places = {str(place): place for place in range(count)}
-    return style.Style({name: name for name in places}, places)
-
-
-def test_nobody_shares_a_colour_with_the_four_of_the_study() -> None:
-    """They are the registry's first four entries, and keep their colours; a hundred later entries have others."""
-    assert [name for name, entry in REGISTRY.items() if entry.studied] == list(REGISTRY)[:4]
-    looks = styled(100)
-    colors = [looks.color(name) for name in looks.labels]
-    assert colors[:4] == ["#0173B2", "#D55E00", "#029E73", "#6A1B7A"]
-    assert not set(colors[:4]) & set(colors[4:])
-    assert looks.color(str(len(REGISTRY))) not in colors[:4]
-
-
-def test_looks_never_repeat() -> None:
-    """Of 40 activations any two differ in colour or marker; of 17, two of one colour in marker and line style."""
-    looks = styled(40)
-    lines = [looks.line(name) for name in looks.labels]
-    assert len({(line["color"], line["marker"]) for line in lines}) == 40
-    for one, other in itertools.combinations(lines[:17], 2):
-        if one["color"] == other["color"]:
-            assert one["marker"] != other["marker"]
-            assert one["linestyle"] != other["linestyle"]
+def test_the_four_own_their_looks_whoever_else_is_there() -> None:
+    """The study's four have the first looks at any place; others, though before them, the rest in their own order."""
+    assert [name for name, entry in REGISTRY.items() if entry.studied] == list(style.OWNERS)
+    names = [f"new {k}" for k in range(100)] + list(style.OWNERS[::-1])
+    looks = style.Style({name: name for name in names}, {name: place for place, name in enumerate(names)})
+    assert [looks.color(name) for name in style.OWNERS] == list(style.COLORS[:4])
+    assert [looks.color(name) for name in names[:8]] == list(style.COLORS[4:])
+    assert not set(style.COLORS[:4]) & {looks.color(name) for name in names[:100]}
+    twelve = [(looks.color(name), looks.marker(name)) for name in (*style.OWNERS, *names[:8])]
+    assert all(len(set(part)) == 12 for part in zip(*twelve, strict=True))
+    assert len({(looks.color(name), looks.marker(name)) for name in names[:40]}) == 40
+    one, other = looks.line(names[0]), looks.line(names[8])
+    assert (one["color"], one["linestyle"] == other["linestyle"]) == (other["color"], False)
 
 
 def lab(color: str, vision: Any) -> np.ndarray:
@@ -60,10 +48,19 @@ def lab(color: str, vision: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", VISION.values(), ids=VISION.keys())
 def test_colours_stay_apart_for_every_eye(vision: Any) -> None:
-    """Any two colours are at least 15 apart in CIE76, where 2.3 is just noticeable."""
-    colors = (*style.STUDY_COLORS, *style.OTHER_COLORS)
-    distances = [np.linalg.norm(lab(a, vision) - lab(b, vision)) for a, b in itertools.combinations(colors, 2)]
-    assert min(distances) > 15
+    """In CIE76, where 2.3 is just noticeable: any two of the four by 25, any two of the twelve by 16."""
+    seen = [lab(color, vision) for color in style.COLORS]
+    for colors, least in ((seen[:4], 25), (seen, 16)):
+        assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(colors, 2)) > least
+
+
+def test_colours_stay_apart_in_grey_and_on_white() -> None:
+    """In lightness L*: any two of the four by 10, of the twelve by 3, and all as far from white as 3 : 1 asks."""
+    lightness = sorted(lab(color, VISION["normal"])[0] for color in style.COLORS)
+    four = sorted(lab(color, VISION["normal"])[0] for color in style.COLORS[:4])
+    assert min(np.diff(four)) > 10
+    assert min(np.diff(lightness)) > 3
+    assert max(lightness) < 62.5
 
 
 @pytest.mark.parametrize("labels", [{"a": "A"}, {"a": "A", "b": "B", "c": "C"}])

@@ -1,43 +1,21 @@
-"""Theory beside measurement, and critical initialisations."""
+"""From cause to effect, critical initialisations, and the depth that trains."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import NAMES, STYLE, figures, grid, marked_lines, markers, offsets, plane, texts, theory, titled
-
-from study.figures import axes
+from figure_data import NAMES, STYLE, cause, figures, grid, markers, plane, texts
 
 
-def test_theory_is_beside_each_activation() -> None:
-    """A panel an activation holds its six measured layers as markers over the six predicted, dashed and black."""
-    frame = theory(NAMES[:3])
-    figure = figures.errors_beside_theory(frame, STYLE)
-    assert list(titled(figure)) == ["Label 0", "Label 1", "Label 2"]
-    for name, panel in zip(NAMES, figure.axes, strict=False):
-        part = frame[frame["activation"] == name]
-        (measured,) = marked_lines(panel, STYLE.color(name))
-        (predicted,) = [line for line in panel.lines if line.get_color() == "black"]
-        assert measured.get_ydata() == pytest.approx(part["measured"].to_numpy())
-        assert predicted.get_ydata() == pytest.approx(part["predicted"].to_numpy())
-        assert measured.get_zorder() > predicted.get_zorder()
-        assert measured.get_linestyle() == "None"
-        assert panel.get_ylim() == figure.axes[0].get_ylim()
-    assert {"measured (n = 5)", "theory"} <= set(texts(figure))
-
-
-def test_a_measured_zero_is_in_the_band_beside_the_theory() -> None:
-    """Layers 1 and 2 measured as exactly 0: two open markers in the band, and the theory goes on above it."""
-    frame = theory(NAMES[:2])
-    frame.loc[(frame["activation"] == NAMES[1]) & (frame["layer"] < 3), ["measured", "ci_low", "ci_high"]] = 0.0
-    left, panel = figures.errors_beside_theory(frame, STYLE).axes
-    at = offsets(panel, open_markers=True)
-    assert at[:, 0] == pytest.approx([1, 2])
-    assert ((at[:, 1] > 0) & (at[:, 1] < axes.ZERO_BAND)).all()
-    (predicted,) = [line for line in panel.lines if line.get_color() == "black"]
-    assert min(predicted.get_ydata()) > panel.get_ylim()[0] > 0
-    assert [label.get_text() for label in left.get_yticklabels(minor=True)] == ["exactly 0"]
+def test_the_share_of_the_error_is_in_words() -> None:
+    """From all to a millionth and beyond; what is deeper than 20 layers is not shown, and no share is no line."""
+    curves, shares, accuracy = cause(NAMES[:2])
+    figure = figures.cause_and_effect(curves, shares, accuracy, STYLE)
+    assert {"all", "a thousandth", "a millionth", "a billionth"} <= set(texts(figure))
+    for panel in figure.axes[1:3]:
+        assert [line.get_xdata() for line in panel.lines if line.get_label() in NAMES] == [pytest.approx([2, 10])] * 2
+    figures.cause_and_effect(curves, shares.assign(share_of_error=math.nan), accuracy, STYLE)
 
 
 def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
@@ -55,13 +33,9 @@ def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
     assert len(panel.lines) == 4 + 2  # Glorot and He
     assert {"Glorot", "He"} <= set(texts(figure))
     assert any("no critical point: Label 4" in text for text in texts(figure))
-
-
-def test_no_critical_point_at_all() -> None:
-    """Both activations are named."""
     curves, points = plane(NAMES[:2])
-    figure = figures.critical_lines(curves, points[:0], STYLE)
-    assert any("no critical point: Label 0, Label 1" in text for text in texts(figure))
+    none = figures.critical_lines(curves, points[:0], STYLE)
+    assert any("no critical point: Label 0, Label 1" in text for text in texts(none))
 
 
 def test_six_xi_lies_over_the_cells() -> None:
@@ -77,9 +51,4 @@ def test_six_xi_lies_over_the_cells() -> None:
     assert line[[0, 2]] == pytest.approx([12, 18])
     low, high = panel.get_ylim()
     assert low < 5 < 50 < high < line[1] < math.inf
-
-
-def test_a_grid_of_one_cell() -> None:
-    """It has limits."""
-    cells, xi = grid()
     assert np.isfinite(figures.trainable_depth(cells[:1], xi[:1]).axes[0].get_xlim()).all()

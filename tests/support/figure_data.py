@@ -10,21 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from study import figures as deferred
-from study.figures import cost, norms, style
+from study.figures import cost, layers, style
 
 # The functions that draw at once, behind those that return a Drawing.
 figures = types.SimpleNamespace(
-    **{name: found.__wrapped__ for name, found in vars(deferred).items() if hasattr(found, "__wrapped__")}
+    **{
+        name: lambda *args, make=found, **options: make(*args, **options).draw()
+        for name, found in vars(deferred).items()
+        if hasattr(found, "__wrapped__")
+    }
 )
-NAMES = [f"activation_{place}" for place in range(17)]
-STYLE = style.Style({name: f"Label {name[11:]}" for name in NAMES}, {name: place for place, name in enumerate(NAMES)})
+MANY = 13  # one more than there are looks
+NAMES = [*style.OWNERS, *(f"activation_{place}" for place in range(4, MANY))]
+STYLE = style.Style({name: f"Label {k}" for k, name in enumerate(NAMES)}, {name: k for k, name in enumerate(NAMES)})
 HOSTILE = (
     r"$\frac{1}{",
     "<b onload=x> & </b>",
@@ -36,10 +41,11 @@ HOSTILE = (
 )
 HOSTILE_STYLE = style.Style(dict(zip(NAMES, HOSTILE, strict=False)), {name: k for k, name in enumerate(NAMES[:7])})
 STEPS = (0, 1, 2, 5, 10, 100, 480)
-MEASURES = (*norms.NORMS, "activation_rms", *norms.UNIT_MEASURES)
+MEASURES = (*layers.NORMS, "activation_rms", *layers.UNIT_MEASURES)
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 REMEDIES = ("before", "critical", "batch $norm$")
 INTERVAL = ["mean", "ci_low", "ci_high"]
+Frames = tuple[pd.DataFrame, ...]
 
 
 def table(*levels: Any, columns: str) -> pd.DataFrame:
@@ -48,17 +54,16 @@ def table(*levels: Any, columns: str) -> pd.DataFrame:
 
 
 def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mean") -> pd.DataFrame:
-    """Add `mean` and an interval of 10% around it; one seed has no interval."""
-    known = 1.0 if n > 1 else math.nan
-    return frame.assign(**{middle: mean, "ci_low": mean * 0.9 * known, "ci_high": mean * 1.1 * known, "n": n})
+    """Add `mean` and an interval of 10% around it."""
+    return frame.assign(**{middle: mean, "ci_low": mean * 0.9, "ci_high": mean * 1.1, "n": n})
 
 
-def gradient_norms(names: list[str], depth: int = 3, seeds: int = 5, **columns: Any) -> pd.DataFrame:
+def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
     """Return norms that halve from layer to layer towards the input; `columns` overwrite them."""
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
-    frame = with_interval(frame.assign(depth=depth, n_zero=0), mean, seeds)
-    frame.loc[frame["measure"].isin(norms.UNIT_MEASURES) & (frame["layer"] > depth), INTERVAL] = math.nan
+    frame = with_interval(frame.assign(depth=depth, n_zero=0), mean)
+    frame.loc[frame["measure"].isin(layers.UNIT_MEASURES) & (frame["layer"] > depth), INTERVAL] = math.nan
     return frame.assign(**columns)
 
 
@@ -78,7 +83,7 @@ def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.Data
     return frame.assign(validation_accuracy=0.96 + 0.001 * frame["seed"])
 
 
-def outcomes(accuracies: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def outcomes(accuracies: dict[str, list[float]]) -> Frames:
     """Return runs, where NaN has diverged, and their summary."""
     rows = [
         (name, value, "done" if value == value else "diverged") for name in accuracies for value in accuracies[name]
@@ -103,11 +108,11 @@ def curves(names: list[str]) -> pd.DataFrame:
     return pd.concat(each, ignore_index=True)
 
 
-def rates(names: list[str], best: float = 0.98) -> tuple[pd.DataFrame, pd.DataFrame]:
+def rates(names: list[str]) -> Frames:
     """Return means of four runs at each rate: the best rate is 1e-3 for all; at the largest rate a seed diverged."""
     runs = table(names, RATES, range(4), columns="activation learning_rate seed")
     away = np.abs(np.log10(runs["learning_rate"]) + 3)
-    runs["best_validation_accuracy"] = best - 0.02 * away + 0.001 * runs["seed"]
+    runs["best_validation_accuracy"] = 0.98 - 0.02 * away + 0.001 * runs["seed"]
     runs.loc[(runs["learning_rate"] == RATES[-1]) & (runs["seed"] == 0), "best_validation_accuracy"] = math.nan
     means = runs.groupby(["activation", "learning_rate"])["best_validation_accuracy"].mean()
     frame = means.rename("validation_accuracy_mean").reset_index()
@@ -116,10 +121,10 @@ def rates(names: list[str], best: float = 0.98) -> tuple[pd.DataFrame, pd.DataFr
     return frame.assign(diverged=is_last.astype(int), is_best=frame["learning_rate"] == 1e-3), runs
 
 
-def arms(names: list[str], accuracy: float = 0.97) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return four runs of each arm and their summary; the untuned arm is a point worse."""
+def arms(names: list[str]) -> Frames:
+    """Return four runs of each arm near 97% and their summary; the untuned arm is a point worse."""
     runs = table(names, ("tuned", "untuned"), range(4), columns="activation arm seed")
-    runs["accuracy"] = accuracy - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
+    runs["accuracy"] = 0.97 - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
     tuned = pd.DataFrame({"activation": names})
     for arm, part in runs.groupby("arm"):
         mean = part.groupby("activation", sort=False)["accuracy"].mean().to_numpy()
@@ -128,20 +133,20 @@ def arms(names: list[str], accuracy: float = 0.97) -> tuple[pd.DataFrame, pd.Dat
     return runs, tuned
 
 
-def noisy(names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def noisy(names: list[str]) -> Frames:
     """Return accuracies that fall and losses that grow with the noise, and four runs of each."""
     runs = table(names, (0.0, 0.5, 1.0, 3.0), range(4), columns="activation amplitude seed")
     runs["test_accuracy"] = 0.97 / (1 + runs["amplitude"]) + 0.001 * runs["seed"]
     runs["test_loss"] = 0.1 + runs["amplitude"]
-    found = runs.groupby(["activation", "amplitude"], sort=False)[["test_accuracy", "test_loss"]].mean().reset_index()
-    found = found.rename(columns={"test_accuracy": "test_accuracy_mean", "test_loss": "test_loss_mean"})
+    found = runs.groupby(["activation", "amplitude"], sort=False)[["test_accuracy", "test_loss"]].mean()
+    found = found.add_suffix("_mean").reset_index()
     for kind in ("accuracy", "loss"):
         mean = found[f"test_{kind}_mean"]
         found = found.assign(**{f"{kind}_ci_low": 0.9 * mean, f"{kind}_ci_high": 1.1 * mean})
     return found.assign(difference=0.01, difference_ci_low=0.0, difference_ci_high=0.02), runs
 
 
-def outputs() -> tuple[pd.DataFrame, pd.DataFrame]:
+def outputs() -> Frames:
     """Return runs and their summary: the output "b" under the second loss diverged in every run, "a" in one."""
     runs = table(("a", "b"), ("one", "two"), range(4), columns="output loss seed")
     is_lost = (runs["loss"] == "two") & ((runs["output"] == "b") | (runs["seed"] == 0))
@@ -151,7 +156,7 @@ def outputs() -> tuple[pd.DataFrame, pd.DataFrame]:
     return runs, found.assign(runs=4, diverged=4 - found["n"], ci_low=mean - 0.01, ci_high=mean + 0.01)
 
 
-def timed(names: list[str], slow: float = 1.0) -> tuple[pd.DataFrame, pd.DataFrame]:
+def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five repeats near 2 ns or ms, the last of which takes `slow` times as long, and a summary."""
     timings = table([*names, "copy"], cost.TIMED, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
@@ -184,54 +189,56 @@ def trained(names: list[str], titles: tuple[str, ...] = ("Adam", "SGD")) -> pd.D
     return with_interval(frame, 0.9 / frame["depth"])
 
 
-def remedies(names: list[str]) -> pd.DataFrame:
-    """Return 70% before, 90% with each remedy."""
+def runs_of(means: pd.DataFrame) -> pd.DataFrame:
+    """Return three runs for each of `means`: a tenth below, at, and a tenth above it."""
+    return pd.concat([means.assign(value=share * means["mean"]) for share in (0.9, 1.0, 1.1)])
+
+
+def remedies(names: list[str]) -> Frames:
+    """Return 70% before, 90% with each remedy, and three runs of each."""
     frame = table(names, REMEDIES, columns="activation remedy")
-    return with_interval(frame.assign(baseline=frame["remedy"] == "before"), 0.9 - 0.2 * (frame["remedy"] == "before"))
+    means = with_interval(frame.assign(baseline=frame["remedy"] == "before"), 0.9 - 0.2 * (frame["remedy"] == "before"))
+    return means, runs_of(means)
 
 
-def plane(names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def plane(names: list[str]) -> Frames:
     """Return critical points, and curves from them upwards."""
     points = pd.DataFrame({"activation": names, "sigma_w": 1 + np.arange(len(names)), "sigma_b": 0.25})
     lines = pd.concat([points.assign(sigma_b=0.25 + height, sigma_w=points["sigma_w"] + height) for height in (0, 1)])
     return lines, points
 
 
-def grid(**columns: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+def grid(**columns: Any) -> Frames:
     """Return the share of networks that train, of twelve cells, and depth scales, one of them infinite."""
     cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(share_trained=0.4)
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
-def cause(names: list[str]) -> tuple[pd.DataFrame, ...]:
-    """Make slopes, shares of the error that fall with depth, and accuracies that fall with it."""
-    curves = table(names, (-2.0, 0.0, 2.0), columns="activation x").assign(derivative=0.5, value=1.0)
+def cause(names: list[str]) -> Frames:
+    """Return curves, shares of the error that fall to a tenth with each layer, and accuracies that fall with depth."""
     shares = table(names, (2, 10, 50), columns="activation depth")
-    shares = shares.assign(share_of_error=0.5 ** shares["depth"])
-    return curves, shares, with_interval(shares, 1 / shares["depth"], 3)
+    shares = shares.assign(share_of_error=0.1 ** shares["depth"])
+    return curves(names), shares, with_interval(shares, 1 / shares["depth"], 3)
 
 
-def decided(names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make differences of 0.1, 0.2, ... points from the first activation, and accuracies that fall with depth."""
-    frame = pd.DataFrame({"activation": names[1:] or ["activation_1"], "reference": names[0], "margin": 0.002})
+def decided(names: list[str]) -> Frames:
+    """Return differences of 0.1, 0.2, ... points from the first activation, and accuracies that fall with depth."""
+    frame = pd.DataFrame({"activation": names[1:] or ["sigmoid"], "reference": names[0], "margin": 0.002})
     points = 0.001 * (1 + np.arange(len(frame)))
     return frame.assign(difference=points, ci_low=points - 1e-4, ci_high=points + 1e-4, finding="tie"), trained(names)
 
 
 def pixels() -> pd.DataFrame:
-    """Make two images of 28 x 28 pixels: one white, and one of half ink."""
+    """Return two images of 28 x 28 pixels: one white, and one of half ink."""
     frame = table((3, 8), range(28), range(28), columns="label row column")
     return frame.assign(brightness=0.5 * (frame["label"] == 8))
 
 
-def dead(names: list[str]) -> pd.DataFrame:
-    """Make shares of dead units at five learning rates."""
-    rates = [10.0**k for k in range(-4, 1)]
-    rows = [
-        {"activation": name, "learning_rate": rate, "mean": 0.1 * k} for name in names for k, rate in enumerate(rates)
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(n=3, ci_low=frame["mean"] - 0.02, ci_high=frame["mean"] + 0.02)
+def dead(names: list[str]) -> Frames:
+    """Return shares of dead units at each learning rate, and three runs of each."""
+    frame = table(names, RATES, columns="activation learning_rate")
+    means = with_interval(frame, 0.1 + frame["learning_rate"])
+    return means, runs_of(means)
 
 
 def born(names: list[str]) -> pd.DataFrame:
@@ -245,7 +252,11 @@ def accuracy_figure(accuracies: dict[str, list[float]], looks: style.Style = STY
     return figures.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
 
 
-Frames = tuple[pd.DataFrame, ...]
+def of_means(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Return `draw`, whose table of runs follows the style, as a function whose style comes last."""
+    return lambda *tables, **options: draw(tables[0], tables[-1], *tables[1:-1], **options)
+
+
 # Of each figure: its tables, and how to draw them in a style.
 CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
     "answer": (decided, figures.answer),
@@ -265,11 +276,11 @@ CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
     "accuracy_against_rate": (rates, figures.accuracy_against_rate),
     "tuned_beside_untuned": (arms, functools.partial(figures.tuned_beside_untuned, rate=0.01)),
     "accuracy_against_depth": (trained, figures.accuracy_against_depth),
-    "remedies": (remedies, figures.remedies),
+    "remedies": (remedies, of_means(figures.remedies)),
     "noise_response": (noisy, functools.partial(figures.noise_response, reference="Label 0")),
     "born_dead": (born, figures.born_dead),
     "cause_and_effect": (cause, figures.cause_and_effect),
-    "dead_units_against_rate": (dead, figures.dead_units_against_rate),
+    "dead_units_against_rate": (dead, of_means(figures.dead_units_against_rate)),
     "costs": (timed, functools.partial(figures.costs, floor="copy")),
     "critical_lines": (plane, figures.critical_lines),
 }
@@ -310,12 +321,17 @@ def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = N
     for item in panel.collections:
         if isinstance(item, PathCollection):
             points = np.ma.getdata(item.get_offsets())
-            faces = [to_hex(face[:3]).upper() for face in item.get_facecolor()] * (len(points) or 1)
-            kept = [
-                color in (None, face) and open_markers in (None, face == "#FFFFFF") for face in faces[: len(points)]
-            ]
-            found = np.concatenate([found, points[kept]])
+            faces = item.get_facecolor() if len(item.get_facecolor()) else item.get_edgecolor()  # a dash has no face
+            shades = [to_hex(face[:3]).upper() for face in faces] * (len(points) or 1)
+            kept = [color in (None, shade) and open_markers in (None, shade == "#FFFFFF") for shade in shades]
+            found = np.concatenate([found, points[kept[: len(points)]]])
     return found[np.isfinite(found).all(axis=1)]
+
+
+def line_of(panel: Axes, name: str) -> Line2D:
+    """Return the one line of this activation."""
+    (line,) = [line for line in panel.lines if line.get_label() == name]
+    return line
 
 
 def marked_lines(panel: Axes, color: str | None = None) -> list[Line2D]:
@@ -331,11 +347,17 @@ def markers(panel: Axes, color: str) -> np.ndarray:
     return found[np.isfinite(found).all(axis=1)]
 
 
-def looks_of(figure: Figure) -> set[tuple[str, str]]:
-    """Return (colour, marker) of every line that has a marker of the activations', but for rings."""
-    lines = [line for line in figure.findobj(Line2D) if line.get_marker() in style.MARKERS]
-    lines = [line for line in lines if line.get_markerfacecolor() != "none"]  # a ring around another marker
-    return {(to_hex(line.get_color()).upper(), str(line.get_marker())) for line in lines}
+def bars(panel: Axes) -> np.ndarray:
+    """Return the ends of all intervals drawn as bars: (n, 2 ends, 2 coordinates)."""
+    found = [item.get_segments() for item in panel.collections if isinstance(item, LineCollection)]
+    segments = np.array([segment for of_item in found for segment in of_item if len(segment)]).reshape(-1, 2, 2)
+    return segments[np.isfinite(segments).all(axis=(1, 2))]
+
+
+def band_corners(panel: Axes) -> np.ndarray:
+    """Return the corners (n, 2) of all intervals drawn as bands."""
+    bands = [item for item in panel.collections if isinstance(item, PolyCollection)]
+    return np.concatenate([np.empty((0, 2)), *(path.vertices for band in bands for path in band.get_paths())])
 
 
 def titled(figure: Figure) -> dict[str, Axes]:

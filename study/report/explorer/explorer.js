@@ -15,6 +15,9 @@ const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
   P: "M-.4,-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
   X: "M0,-.5L.6,-1.1L1.1,-.6L.5,0L1.1,.6L.6,1.1L0,.5L-.6,1.1L-1.1,.6L-.5,0L-1.1,-.6L-.6,-1.1Z",
   "<": "M-1.1,0L.85,-1.05V1.05Z", ">": "M1.1,0L-.85,-1.05V1.05Z",
+  "*": "M0,-1.2L.29,-.4L1.1,-.37L.48,.15L.71,.97L0,.5L-.71,.97L-.48,.15L-1.1,-.37L-.29,-.4Z",
+  d: "M0,-1.2L.7,0L0,1.2L-.7,0Z", p: "M0,-1.1L1,-.34L.65,.89L-.65,.89L-1,-.34Z",
+  h: "M0,-1.1L.95,-.55L.95,.55L0,1.1L-.95,.55L-.95,-.55Z",
 };
 const DASH = "–";
 const HEIGHT = 230, LINE = 14;  // pixels: of a chart's axis, and between two labels

@@ -1,4 +1,4 @@
-"""Gradient norms and units: lines, bands, zeros, and the heat map."""
+"""Norms, units and similarity by layer and over training, beside theory: lines, intervals, zeros, the heat map."""
 
 import math
 from collections.abc import Callable
@@ -6,11 +6,26 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import INTERVAL, NAMES, STEPS, STYLE, at_zero, figures, gradient_norms, offsets, texts, titled
-from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
+from figure_data import (
+    INTERVAL,
+    NAMES,
+    STEPS,
+    STYLE,
+    at_zero,
+    band_corners,
+    bars,
+    figures,
+    gradient_norms,
+    line_of,
+    offsets,
+    texts,
+    theory,
+    titled,
+)
+from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 
-from study.figures import axes, norms
+from study.figures import axes, layers, marks
 
 Draw = Callable[..., Figure]
 LOGARITHMIC = [figures.gradient_norms_by_layer, figures.gradient_norms_over_training]
@@ -20,29 +35,16 @@ OVER_STEPS = [figures.gradient_norms_over_training, figures.unit_measures]
 def test_intervals_are_those_handed_in() -> None:
     """The band spans ci_low to ci_high; a line breaks at a missing layer; a point without neighbours has a bar."""
     frame = gradient_norms(NAMES[:1])
-    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(norms.NORMS), INTERVAL] = math.nan
+    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORMS), INTERVAL] = math.nan
     panel = figures.gradient_norms_by_layer(frame, STYLE).axes[0]
     shown = frame[(frame["step"] == 0) & (frame["measure"] == "weight_gradient")].set_index("layer")
-    (band,) = [item for item in panel.collections if isinstance(item, PolyCollection)]
-    corners = np.concatenate([path.vertices for path in band.get_paths()])
+    corners = band_corners(panel)
     assert {3.0, 4.0} == set(corners[corners[:, 0] > 2.5, 0])
-    assert corners[corners[:, 0] == 4, 1].min() == pytest.approx(shown["ci_low"][4])
-    assert corners[corners[:, 0] == 4, 1].max() == pytest.approx(shown["ci_high"][4])
-    (bars,) = [item for item in panel.collections if isinstance(item, LineCollection)]
-    assert np.concatenate(bars.get_segments()) == pytest.approx(
-        np.array([[1, shown[end][1]] for end in ("ci_low", "ci_high")])
-    )
+    ends = corners[corners[:, 0] == 4, 1]
+    assert [ends.min(), ends.max()] == pytest.approx(shown.loc[4, ["ci_low", "ci_high"]].tolist())
+    assert bars(panel)[0] == pytest.approx(np.array([[1, shown[end][1]] for end in ("ci_low", "ci_high")]))
     assert [line.get_xdata().tolist() for line in panel.lines] == [[1], [3, 4]]
     assert np.concatenate([line.get_ydata() for line in panel.lines]) == pytest.approx(shown["mean"].dropna())
-
-
-def test_one_seed_is_drawn_without_an_interval() -> None:
-    """A single run of a single activation: a line with no band around it, of finite limits."""
-    for panel in figures.gradient_norms_by_layer(gradient_norms(NAMES[:1], seeds=1), STYLE).axes:
-        assert len(panel.lines) == 1
-        assert np.isfinite(panel.get_ylim()).all()
-        bands = [item for item in panel.collections if isinstance(item, PolyCollection)]
-        assert not any(len(path.vertices) for band in bands for path in band.get_paths())
 
 
 @pytest.mark.parametrize("draw", OVER_STEPS)
@@ -50,27 +52,28 @@ def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
     """5 seeds up to step 100 and 4 at step 480: the line ends at 100; another activation's goes on."""
     frame = gradient_norms(NAMES[:2])
     frame.loc[(frame["activation"] == NAMES[0]) & (frame["step"] == 480), "n"] = 4
-    assert [line.get_xdata()[-1] for line in draw(frame, STYLE, layers=[1]).axes[0].lines] == pytest.approx([100, 480])
+    panel = draw(frame, STYLE).axes[0]
+    assert [line_of(panel, name).get_xdata()[-1] for name in NAMES[:2]] == pytest.approx([100, 480])
 
 
 @pytest.mark.parametrize("draw", LOGARITHMIC)
 def test_zeros_are_in_their_band(draw: Draw) -> None:
     """All seeds at exactly 0 in layer 1: an open marker below every value for each point, and no line there."""
     frame = gradient_norms(NAMES[:3])
-    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(norms.NORMS)
+    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORMS)
     figure = draw(at_zero(frame, is_dead), STYLE)
+    by_layer = draw is figures.gradient_norms_by_layer
     for panel in figure.axes[:3]:
         found = offsets(panel, open_markers=True)
-        at = STEPS if draw is figures.gradient_norms_over_training else (1,)
-        assert sorted(found[:, 0]) == pytest.approx(at)
+        assert sorted(found[:, 0]) == pytest.approx((1,) if by_layer else STEPS)
         assert ((found[:, 1] > 0) & (found[:, 1] < axes.ZERO_BAND)).all()  # of the panel's height
-        assert [text.get_text() for text in panel.get_yticklabels(minor=True)] == ["exactly 0"]
         to_height = panel.transData + panel.transAxes.inverted()
         for line in panel.lines:
             heights = to_height.transform([(1, value) for value in line.get_ydata()])[:, 1]
             assert ((heights > axes.ZERO_BAND) & (heights < 1)).all()
-    drawn = [line for line in figure.axes[0].lines if line.get_color() == STYLE.color(NAMES[1])]
-    assert [line.get_xdata()[0] for line in drawn] == ([2] if draw is figures.gradient_norms_by_layer else [])
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels(minor=True)] == ["exactly 0"]
+    drawn = [line for line in figure.axes[0].lines if line.get_label() == NAMES[1]]
+    assert [line.get_xdata()[0] for line in drawn] == ([2] if by_layer else [])
 
 
 @pytest.mark.parametrize("draw", LOGARITHMIC)
@@ -101,51 +104,35 @@ def test_a_share_of_zero_is_drawn_at_zero() -> None:
 
 @pytest.mark.parametrize("draw", [*LOGARITHMIC, figures.unit_measures, figures.norms_side_by_side])
 def test_a_missing_measure_is_said(draw: Draw) -> None:
-    """Its panels say so; with no rows at all every panel does."""
+    """Its panels say so, and with no rows at all every panel does; the legend says which activation has no data."""
     frame = gradient_norms(NAMES[:2])
     partial = draw(frame[~frame["measure"].isin(["error", "saturation"])], STYLE)
     assert 0 < texts(partial).count("not measured") < len(partial.axes)
     empty = draw(frame[:0], STYLE)
     assert texts(empty).count("not measured") == len(empty.axes)
-
-
-def test_an_activation_without_data_is_said() -> None:
-    """In the legend."""
-    frame = gradient_norms(NAMES[:2])
     frame.loc[frame["activation"] == NAMES[0], INTERVAL] = math.nan
-    assert "Label 0 (no data)" in texts(figures.gradient_norms_by_layer(frame, STYLE))
+    assert "Label 0 (no data)" in texts(draw(frame, STYLE))
 
 
-@pytest.mark.parametrize("draw", [*LOGARITHMIC, figures.unit_measures])
-def test_two_settings_in_one_line_are_refused(draw: Draw) -> None:
+@pytest.mark.parametrize("draw", [*OVER_STEPS, figures.norms_side_by_side, figures.error_heat_map])
+def test_two_settings_or_depths_in_one_line_are_refused(draw: Draw) -> None:
     """The error says what is needed."""
     frame = gradient_norms(NAMES[:1])
     with pytest.raises(ValueError, match="one row per"):
         draw(pd.concat([frame.assign(init="he"), frame.assign(init="default")]), STYLE)
+    with pytest.raises(ValueError, match="one depth"):
+        draw(pd.concat([frame, gradient_norms(NAMES[1:2], depth=20)]), STYLE)
 
 
-def test_a_row_of_panels_for_each_depth() -> None:
-    """By layer, depths stand below each other and name themselves; the other figures ask for one depth."""
-    both = pd.concat([gradient_norms(NAMES[:1], depth=1), gradient_norms(NAMES[1:2], depth=20)])
-    figure = figures.gradient_norms_by_layer(both, STYLE)
-    assert len(figure.axes) == 6
-    assert {"1 hidden layer", "20 hidden layers"} <= set(texts(figure))
-    for draw in (*OVER_STEPS, figures.norms_side_by_side, figures.error_heat_map):
-        with pytest.raises(ValueError, match="one depth"):
-            draw(both, STYLE)
-
-
-def test_the_output_layer_and_the_layers_asked_for() -> None:
+def test_the_first_a_middle_and_the_last_layer_are_shown() -> None:
     """The last row is the output layer's, but not of units, which it has none of."""
-    frame = gradient_norms(NAMES[:1])
-    assert "output layer" in texts(figures.gradient_norms_over_training(frame, STYLE))
-    assert "output layer" not in texts(figures.unit_measures(frame, STYLE))
-    chosen = texts(figures.gradient_norms_over_training(gradient_norms(NAMES[:1], depth=9), STYLE, layers=[2, 7]))
-    assert {"layer 2", "layer 7"} <= set(chosen)
+    frame = gradient_norms(NAMES[:1], depth=9)
+    assert {"layer 1", "layer 5", "output layer"} <= set(texts(figures.gradient_norms_over_training(frame, STYLE)))
+    assert {"layer 1", "layer 5", "layer 9"} <= set(texts(figures.unit_measures(frame, STYLE)))
 
 
 def test_a_cell_for_each_layer_and_step() -> None:
-    """Its colour is its norm; every seed at zero is hatched, some have a dot, no row is blank."""
+    """Its colour is its norm; every seed at zero is hatched, some have a dot, no row is blank; norms are written."""
     frame = gradient_norms(NAMES[:1], depth=5).query("measure == 'error' and not (layer == 3 and step == 2)").copy()
     frame = at_zero(frame, frame["layer"].eq(1) & frame["step"].eq(5))
     frame.loc[frame["layer"].eq(2) & frame["step"].eq(100), ["n", "n_zero"]] = [3, 2]
@@ -160,9 +147,11 @@ def test_a_cell_for_each_layer_and_step() -> None:
     assert hatches.get_hatch()
     (dots,) = panel.lines
     assert np.asarray(dots.get_xydata()).tolist() == [[STEPS.index(100) + 0.5, 1.5]]
-    assert {"every seed exactly 0", "some seeds exactly 0"} <= set(texts(figure))
+    assert "hatched: every seed exactly 0; dots: some seeds exactly 0" in " ".join(texts(figure))
     assert panel.get_ylim()[0] < panel.get_ylim()[1]  # the output layer is on top
-    assert [text.get_text() for text in panel.texts] == ["1e-3", "1e-3"]  # the first layer's norm, before and after
+    written = {int(text.get_position()[1]) + 1: text.get_text() for text in panel.texts if text.get_text()}
+    assert written[1] == "1e-3"
+    assert written[6] == "4e-2"
 
 
 def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
@@ -170,4 +159,34 @@ def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
     figure = figures.error_heat_map(at_zero(gradient_norms(NAMES[:2])), STYLE)
     (hatches,) = [item for item in figure.axes[0].collections if isinstance(item, PolyCollection)]
     assert len(hatches.get_paths()) == 4 * len(STEPS)
-    assert "some seeds exactly 0" not in texts(figure)
+    assert "some seeds" not in " ".join(texts(figure))
+
+
+def test_theory_lies_under_what_was_measured() -> None:
+    """A panel an activation: six measured layers as markers, over the six predicted, a wide grey line."""
+    frame = theory(NAMES[:3])
+    figure = figures.errors_beside_theory(frame, STYLE)
+    for name, panel in zip(NAMES, figure.axes, strict=False):
+        part, measured = frame[frame["activation"] == name], line_of(panel, name)
+        (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]
+        assert measured.get_ydata() == pytest.approx(part["measured"].to_numpy())
+        assert predicted.get_ydata() == pytest.approx(part["predicted"].to_numpy())
+        assert bars(panel)[:, :, 1] == pytest.approx(part[["ci_low", "ci_high"]].to_numpy())
+        assert measured.get_zorder() > predicted.get_zorder()
+        assert measured.get_linestyle() == "None"
+        assert measured.get_markersize() >= predicted.get_linewidth()
+        assert panel.get_ylim() == figure.axes[0].get_ylim()
+    assert "measured (n = 5)" in " ".join(texts(figure))
+
+
+def test_a_measured_zero_is_in_the_band_beside_the_theory() -> None:
+    """Layers 1 and 2 measured as exactly 0: two open markers in the band, and the theory goes on above it."""
+    frame = theory(NAMES[:2])
+    frame.loc[(frame["activation"] == NAMES[1]) & (frame["layer"] < 3), ["measured", "ci_low", "ci_high"]] = 0.0
+    left, panel = figures.errors_beside_theory(frame, STYLE).axes
+    at = offsets(panel, open_markers=True)
+    assert at[:, 0] == pytest.approx([1, 2])
+    assert ((at[:, 1] > 0) & (at[:, 1] < axes.ZERO_BAND)).all()
+    (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]
+    assert min(predicted.get_ydata()) > panel.get_ylim()[0] > 0
+    assert [label.get_text() for label in left.get_yticklabels(minor=True)] == ["exactly 0"]

@@ -1,0 +1,166 @@
+"""Draw norms and the states of units by layer, over training, and both as a heat map.
+
+Lines are means over seeds; bands are their 95% intervals. On a logarithmic axis an exact zero is an open marker in a
+band labelled "exactly 0"; the line is the mean of the other seeds.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.figure import Figure
+
+from study.figures.axes import LOG_SCALE, in_short, layer_ticks, log_axis, log_limits
+from study.figures.marks import absent, multiples, say_if_empty, unique
+from study.figures.naming import name_lines
+from study.figures.style import Style, wrapped
+
+NORMS = {
+    "weight_gradient": "weight gradient\n" r"$\|\partial\mathcal{L}/\partial W_l\|$",
+    "example_weight_gradient": "per-example gradient\n" r"rms $\|\delta_l\|\,\|h_{l-1}\|$",
+    "error": "error signal\n" r"rms $\|\delta_l\|$",
+}
+SIGNALS = {key: NORMS[key] for key in ("weight_gradient", "error")} | {"activation_rms": "forward signal\nrms $h_l$"}
+UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
+COLORMAP = "viridis"  # perceptually uniform, and monotonic in lightness for every eye
+ALL_ZERO: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////"}
+NUMBERED_LAYERS, NUMBERED_STEPS = 5, 3  # whose norms are written in a heat map
+
+
+def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+    """Draw the three norms of every layer at initialisation.
+
+    `gradient_norms`: activation, depth (hidden layers), layer (1 = nearest the input, depth + 1 = "out"), step,
+    measure, mean, ci_low, ci_high, n, n_zero. The mean and interval are geometric, over the n seeds above zero; n_zero
+    counts the seeds at exactly 0. There is one row per activation, layer, step and measure, and one depth.
+    """
+    return _by_layer(gradient_norms, NORMS, style)
+
+
+def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+    """Draw, by layer at initialisation, the weight gradient, the error that it hides, and the forward signal.
+
+    `gradient_norms` as in `gradient_norms_by_layer`.
+    """
+    return _by_layer(gradient_norms, SIGNALS, style)
+
+
+def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+    """Draw the three norms (columns) over the training steps in the first, a middle and the last layer (rows).
+
+    `gradient_norms` as in `gradient_norms_by_layer`. Step 0 is the initialisation. A column has one scale, so that its
+    layers can be compared. A line ends with its first seed, where n + n_zero falls.
+    """
+    rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
+    figure = _over_training(_complete(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
+    figure.supylabel(f"norm {LOG_SCALE}")
+    return figure
+
+
+def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+    """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, in three hidden layers.
+
+    `gradient_norms`: activation, depth, layer, step, measure, mean, ci_low, ci_high (arithmetic, in [0, 1]), n (all
+    seeds), n_zero; of one depth. A mean that is missing where n = 0 < n_zero is 0. A line ends with its first seed.
+    """
+    shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
+    rows = _complete(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
+    rows = rows.assign(mean=rows["mean"].mask(rows["mean"].isna() & (rows["n_zero"] > 0), 0.0))
+    return _over_training(rows, UNIT_MEASURES, "percent", style)
+
+
+def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+    """Draw the error's norm in every layer (the output layer on top) at every logged training step, as a colour.
+
+    `gradient_norms` as in `gradient_norms_by_layer`; the measure "error" is drawn. A panel for each activation, all of
+    one logarithmic colour scale; some norms are written. A cell is grey and hatched where every seed is at exactly 0,
+    has a white dot where some are, and is blank where nothing was measured.
+    """
+    rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
+    low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
+    scale = ScalarMappable(LogNorm(10**low, 10**high), COLORMAP)
+    names, steps, depth = style.order(rows["activation"]), np.unique(rows["step"]), max(rows["depth"], default=1)
+    figure, shown = wrapped([*map(style.label, names)], 2, 1.9)
+    for panel, name in zip(shown, names, strict=True):
+        part = rows[rows["activation"] == name]
+        cells = part.set_index(["layer", "step"])[["mean", "n_zero"]].astype(float).unstack()  # noqa: PD010
+        mean, n_zero = (cells[of].reindex(index=range(1, depth + 2), columns=steps) for of in ("mean", "n_zero"))
+        _heat(panel, mean, n_zero, scale)
+        say_if_empty(panel, part)
+    bar = figure.colorbar(
+        scale, ax=figure.axes, label=rf"error signal {LOG_SCALE}" "\n" r"rms $\|\delta_l\|$", aspect=30,
+        extend="min" if (rows["mean"] < 10**low).any() else "neither",
+    )  # fmt: skip
+    log_axis(bar.ax.yaxis, 10**low, 10**high)
+    has_zero = rows["n_zero"] > 0
+    without = rows["mean"].isna()[has_zero]
+    said = "hatched: every seed exactly 0" * bool(without.any()), "dots: some seeds exactly 0" * (not without.all())
+    figure.supxlabel("training step (logged steps only)" + "\n" * any(said) + "; ".join(filter(None, said)))
+    figure.supylabel("layer")
+    return figure
+
+
+def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
+    """Draw norms (layers, steps) as colours, hatched where every seed is zero, dotted where some are."""
+    steps, depth = mean.columns, len(mean) - 1
+    bare: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False, "ax": panel}
+    few = pd.DataFrame("", mean.index, mean.columns)
+    for layer in mean.index[np.linspace(0, depth, NUMBERED_LAYERS).astype(int)]:
+        for step in steps[np.linspace(0, len(steps) - 1, 2 * NUMBERED_STEPS + 1).astype(int)[1::2]]:
+            few.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else in_short(norm)
+    limits = {"norm": scale.norm, "vmin": scale.norm.vmin, "vmax": scale.norm.vmax}
+    shown: dict[str, Any] = {"annot": few, "fmt": "", "annot_kws": {"fontsize": 8}, "linecolor": "face"}
+    sns.heatmap(mean, cmap=scale.cmap, **limits, **shown, **bare, linewidths=0.2)
+    for text in panel.texts:  # wholly on the panel
+        text.set_y(float(np.clip(text.get_position()[1], 0.04 * len(mean), 0.96 * len(mean))))
+    is_zero, has_mean = n_zero.to_numpy() > 0, mean.notna().to_numpy()
+    if (every := is_zero & ~has_mean).any():
+        grey, cells = ListedColormap([ALL_ZERO["facecolor"]]), np.ma.masked_where(~every, np.ones(every.shape))
+        panel.pcolor(cells, cmap=grey, hatch=ALL_ZERO["hatch"], edgecolor=ALL_ZERO["edgecolor"], linewidth=0)
+    layer, step = np.nonzero(is_zero & has_mean)
+    panel.plot(step + 0.5, layer + 0.5, "o", markersize=3, color="black", mfc="white", markeredgewidth=0.5)
+    kept, layers = range(0, len(steps), math.ceil(len(steps) / 5)), layer_ticks(depth)
+    panel.set_xticks([at + 0.5 for at in kept], [f"{steps[at]:g}" for at in kept], rotation=0)
+    panel.set_yticks([at - 0.5 for at in layers], [*map(str, layers[:-1]), "out"], rotation=0)
+    panel.set(xlabel="", ylabel="", ylim=(0, depth + 1))
+    panel.grid(visible=False)
+
+
+def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> Figure:
+    rows = rows[(rows["step"] == 0) & rows["measure"].isin(list(measures))]
+    rows = unique(rows, ["activation", "layer", "measure"])
+    figure, shown = multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
+    figure.supylabel(f"norm {LOG_SCALE}")
+    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
+    return figure
+
+
+def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
+    """Draw panels of the first, a middle and the last layer (rows) by measures (columns)."""
+    unique(rows, ["activation", "layer", "step", "measure"])
+    known, output = sorted(rows["layer"].unique()) or [1], set(rows["depth"] + 1)
+    chosen = dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]])
+    layers = {layer: "output layer" if layer in output else f"layer {layer}" for layer in chosen}
+    shown_rows = rows[rows["layer"].isin(list(layers))]
+    figure, shown = multiples(
+        shown_rows, "step", kind, style, ("measure", measures), ("layer", layers), height=1.5, shared="column"
+    )
+    if kind == "percent":
+        for panel in shown.values():
+            panel.set_yticks((0, 50, 100))
+    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
+    return figure
+
+
+def _complete(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
+    """Keep the `rows` of steps that all seeds reached; `counts` holds the number of seeds of each row.
+
+    A mean over fewer seeds would move only because the others stopped.
+    """
+    return rows[counts == counts.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]

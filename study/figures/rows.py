@@ -1,0 +1,234 @@
+"""Draw a row for each activation, output or remedy: what was measured beside a mean on its interval.
+
+A small point is a run. Below the runs stands their mean, on a bar that is its interval.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from study.figures.axes import (
+    ERROR_SCALE,
+    LOG_SCALE,
+    error_axis,
+    errors,
+    level,
+    round_axis,
+    rows_axis,
+)
+from study.figures.marks import INTERVAL, line_panel, middle, run_points, seeds, unique
+from study.figures.naming import name_lines
+from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels, wrapped
+
+OUTPUT: dict[str, Any] = {"color": "#222222", "marker": "o"}  # an output layer is not an activation
+ARMS = {"tuned": -0.2, "untuned": 0.2}  # the place of each in its activation's row
+BAND = "#E9E9E9"
+SIDES = ((0.98, "right"), (0.02, "left"))  # where a text stands beside points on the left, and on the right
+
+
+def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
+    """Draw the differences from the reference beside the margin, and accuracy over the depth.
+
+    `differences`: activation, reference, difference, ci_low, ci_high, margin (test accuracy, in [-1, 1]), finding (a
+    word); one row per activation. `trained`: activation, panel (text), depth (hidden layers), mean, ci_low, ci_high
+    (validation accuracy in [0, 1]), n; one row per activation, panel and depth. It may be empty. `runs`: activation,
+    panel, depth, value; a dash is a run.
+    """
+    rows, titles = unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
+    figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
+    left, *right = figure.subplots(1, 1 + len(titles), width_ratios=[1, *[1.15] * len(titles)], squeeze=False)[0]
+    _differences(left, unique(differences, ["activation"]), style)
+    for panel, title in zip(right, titles, strict=True):
+        points = None if runs is None else runs[runs["panel"] == title]
+        line_panel(panel, rows[rows["panel"] == title], "depth", "percent", style, points=points, band=False)
+        level(panel, 10)
+        panel.text(0.03, 9, "guessing", transform=panel.get_yaxis_transform(), va="top", color=GREY, fontsize=9)
+        panel.set(title=literal(str(title), 20), xlabel=f"hidden layers\n{LOG_SCALE}")
+        panel.tick_params(labelleft=panel is right[0])
+    if titles:
+        right[0].set_ylabel("validation accuracy")
+        name_lines(figure, right, style, rows["activation"], is_named=True)
+    return figure
+
+
+def test_accuracy(
+    runs: pd.DataFrame, accuracy: pd.DataFrame, style: Style, reference: float | None, reference_label: str
+) -> Figure:
+    """Draw every run's test accuracy, above the mean with its interval; a row for each activation.
+
+    `runs`: activation, status, test_accuracy in [0, 1] (NaN, or status "diverged": no point, but counted in the label);
+    one row per run. `accuracy`: activation, n (runs that have a point), diverged, test_accuracy_mean, ci_low, ci_high.
+    `reference`, in [0, 1], is a labelled vertical line.
+    """
+    names, table = style.order(accuracy["activation"]), unique(accuracy, ["activation"]).set_index("activation")
+    points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
+    counted = points.groupby("activation").size().reindex(table.index, fill_value=0)
+    if len(points) != counted.sum() or (counted != table["n"]).any():
+        raise ValueError(f"accuracy must summarise these runs: n is {dict(table['n'])}, the runs are {dict(counted)}")
+    bounds = table.loc[names, ["test_accuracy_mean", "ci_low", "ci_high"]].set_axis(INTERVAL, axis=1)
+    figure, axes = panels([""], 0.5 + 0.5 * len(names))
+    panel, extra = axes[0, 0], [] if reference is None else [reference]
+    shown = pd.DataFrame({"place": points["activation"].map(names.index), "value": points["test_accuracy"]})
+    marked = bounds.assign(place=range(len(names)))
+    _accuracies(panel, shown.assign(name=points["activation"]), marked, style, extra)
+    rows_axis(panel, [f"{style.label(name)}\n{_counts(table.loc[name])}" for name in names])
+    for row in np.flatnonzero(table.loc[names, "n"] == 0).tolist():
+        panel.text(0.03, row, "no run finished", transform=panel.get_yaxis_transform(), va="center", color=GREY)
+    if reference is not None:
+        level(panel, at := float(errors(reference)), vertical=True)
+        label, above = literal(reference_label, 60), panel.get_xaxis_transform()
+        panel.text(at, 1.02, label, transform=above, ha="right" if _is_right(panel, [at]) else "left", color=GREY)
+    return figure
+
+
+def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, rate: float) -> Figure:
+    """Draw the test accuracy of every run: a row for each activation, tuned above untuned.
+
+    `runs`: activation, arm ("tuned", "untuned"), accuracy in [0, 1] (NaN: no point). `tuned`: activation, and for both
+    arms <arm>_n, <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high; one row per activation. The
+    untuned arm has the learning rate `rate`.
+    """
+    names, table = style.order(tuned["activation"]), tuned.set_index("activation")
+    figure, axes = panels([""], 0.6 + 0.62 * len(names))
+    panel, points = axes[0, 0], runs[runs["accuracy"].notna()]
+    places = points["activation"].map(names.index) + points["arm"].map(ARMS)
+    shown = pd.DataFrame({"place": places, "value": points["accuracy"], "name": points["activation"]})
+    marked = [
+        table.loc[names, [f"{arm}_accuracy_mean", f"{arm}_ci_low", f"{arm}_ci_high"]]
+        .set_axis(INTERVAL, axis=1)
+        .assign(place=np.arange(len(names)) + ARMS[arm], is_open=arm == "untuned")
+        for arm in ARMS
+    ]
+    _accuracies(panel, shown, pd.concat(marked), style, height=0.14, below=0.1)
+    rows_axis(panel, [f"{style.label(name)}\n{_counts_of_arms(table.loc[name])}" for name in names])
+    panel.set_xlabel(f"test accuracy {ERROR_SCALE}\nfilled: rate chosen on validation; open: rate {rate:g}")
+    return figure
+
+
+def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
+    """Draw the test accuracy of every run: a panel for each loss, a row for each output.
+
+    `runs`: output, loss, test_accuracy in [0, 1] (NaN: no point); one row per run. `outputs`: output, loss, runs,
+    diverged, n (that finished), test_accuracy_mean, ci_low, ci_high; one row per output and loss, in order. A row says
+    how many runs diverged.
+    """
+    losses, names = list(dict.fromkeys(outputs["loss"])), list(dict.fromkeys(outputs["output"]))
+    figure, axes = panels(map(literal, losses), 0.5 + 0.62 * len(names))
+    every = [*runs["test_accuracy"], *outputs["test_accuracy_mean"]]
+    for panel, loss in zip(axes[0], losses, strict=True):
+        points = runs[(runs["loss"] == loss) & runs["test_accuracy"].notna()]
+        table = outputs[outputs["loss"] == loss]
+        shown = pd.DataFrame({"place": points["output"].map(names.index), "value": points["test_accuracy"]})
+        marked = table.rename(columns={"test_accuracy_mean": "mean"}).assign(place=table["output"].map(names.index))
+        _accuracies(panel, shown, marked, None, every)
+        rows_axis(panel, [literal(name) for name in names])
+        panel.tick_params(labelleft=panel is axes[0, 0])
+        panel.set_xlabel("")
+        for row in marked[marked["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
+            is_right = _is_right(panel, errors([*shown["value"][shown["place"] == row["place"]], row["mean"]]))
+            text, x, side = (
+                f"{row['diverged']:g} of {row['runs']:g} diverged",
+                *((0.02, "left") if is_right else (0.98, "right")),
+            )
+            at = panel.get_yaxis_transform()
+            panel.text(x, row["place"] + 0.1, text, ha=side, va="center", transform=at, color=GREY, fontsize=9)
+    figure.supxlabel(f"test accuracy {ERROR_SCALE}")
+    figure.supylabel("output")
+    return figure
+
+
+def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
+    """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
+
+    `table`: activation, remedy (text; rows in order of appearance), baseline, mean, ci_low, ci_high (in [0, 1]), n
+    (seeds). One row per activation and remedy. `baseline` (bool) marks the row "before". It is drawn first, as an open
+    marker, with a dotted line through all other rows. The mean is written beside its row. `runs`: activation, remedy,
+    value (NaN: no point); one row per run.
+    """
+    first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
+    order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
+    figure, shown = wrapped([*map(style.label, names)], 2, 0.45 + 0.24 * len(order))
+    for panel, name in zip(shown, names, strict=True):
+        part, at = first[first["activation"] == name].set_index("remedy"), panel.get_yaxis_transform()
+        if runs is not None:
+            of_name = runs[(runs["activation"] == name) & runs["value"].notna()]
+            run_points(panel, 100 * of_name["value"], of_name["remedy"].map(order.index), 0.2, color=style.color(name))
+        for place, remedy in enumerate(order):
+            row = part.loc[remedy] if remedy in part.index else None
+            if row is None or math.isnan(row["mean"]):
+                why = "not run" if row is None else "no run finished"
+                panel.text(50, place, why, ha="center", va="center", color=GREY)
+                continue
+            bounds = 100 * row[INTERVAL].astype(float).clip(0, 1)
+            middle(panel, place, bounds, style.line(name), is_open=bool(row["baseline"]))
+            panel.text(1.03, place, f"{bounds['mean']:.1f}", transform=at, va="center", color=GREY)
+        for before in 100 * part["mean"][part["baseline"].astype(bool)].dropna():
+            level(panel, before, vertical=True)
+        rows_axis(panel, [literal(str(remedy), 34) for remedy in order])
+        panel.set(xlim=(-4, 104), xticks=(0, 25, 50, 75, 100))
+        panel.tick_params(labelleft=panel in shown[::2])
+    figure.supxlabel(f"validation accuracy (%, {seeds(table['n'])}); dotted: before")
+    return figure
+
+
+def _differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
+    """Draw a row for the reference and for each of `rows`, in points, with its finding in a word."""
+    reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
+    found, names = rows.set_index("activation"), style.order([reference, *rows["activation"]])
+    panel.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0)
+    panel.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    for place, name in enumerate(names):
+        if name == reference:
+            middle(panel, place, (0.0, np.nan, np.nan), style.line(name))
+            continue
+        row = found.loc[name]
+        middle(panel, place, [100 * row[end] for end in ("difference", "ci_low", "ci_high")], style.line(name))
+        panel.text(100 * row["difference"], place - 0.2, row["finding"], ha="center", va="bottom", fontsize=9)
+    rows_axis(panel, [style.label(name) for name in names])
+    for tick, name in zip(panel.get_yticklabels(), names, strict=True):
+        tick.set_color(style.color(name))
+    round_axis(panel.xaxis, 5)
+    panel.set_title(f"test accuracy minus {style.label(reference)}'s")
+    panel.set_xlabel(f"points; grey: within {margin:g},\ntoo small to matter")
+
+
+def _accuracies(
+    panel: Axes, points: pd.DataFrame, means: pd.DataFrame, style: Style | None, more: Any = (), *,
+    height: float = 0.27, below: float = 0.2,
+) -> None:  # fmt: skip
+    """Draw runs above their means on an axis of errors, wide enough for the accuracies `more`.
+
+    `points`: place (of the row), value (accuracy in [0, 1]), name. `means`: place, mean, ci_low, ci_high, and perhaps
+    is_open; indexed by activation unless the look is that of an OUTPUT, without a `style`.
+    """
+    colors = {"hue": points["name"], "palette": style.palette(points["name"])} if style else {"color": OUTPUT["color"]}
+    run_points(panel, errors(points["value"]), points["place"] - 0.02, height, **colors)
+    for row in means.itertuples():
+        look = style.line(str(row.Index)) if style else OUTPUT
+        is_open = bool(getattr(row, "is_open", False))
+        middle(panel, row.place + below, errors([row.mean, row.ci_low, row.ci_high]), look, is_open=is_open)
+    bounds = means[INTERVAL].to_numpy(float).ravel()
+    error_axis(panel.xaxis, errors([*points["value"], *(more or bounds), *(bounds if style else [])]))
+    panel.set_xlabel(f"test accuracy {ERROR_SCALE}")
+
+
+def _is_right(panel: Axes, values: Any) -> bool:
+    """Tell whether the middle of `values` lies in the right half of the panel; NaN does not count."""
+    known = [(value, 0.0) for value in values if math.isfinite(value)]
+    at = panel.transAxes.inverted().transform(panel.transData.transform(known or [(100.0, 0.0)]))
+    return bool(at[:, 0].mean() > 0.5)
+
+
+def _counts(row: "pd.Series[Any]", arm: str = "") -> str:
+    """Say how many runs of the `arm` finished, and how many diverged."""
+    n, lost = row[f"{arm}n"], row[f"{arm}diverged"]
+    return f"n = {0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "")
+
+
+def _counts_of_arms(row: "pd.Series[Any]") -> str:
+    texts = [_counts(row, f"{arm}_") for arm in ARMS]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]}; {texts[1].removeprefix('n = ')}"
