@@ -144,7 +144,7 @@ def escape_latex(text: str) -> str:
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """Write `frame` as CSV in UTF-8, with full precision.
+    """Write `frame` as CSV in UTF-8, with seven significant digits.
 
     A text that a spreadsheet would take for a formula gets a leading quote.
     """
@@ -157,6 +157,6 @@ def csv(frame: pd.DataFrame) -> bytes:
 
     texts = frame.select_dtypes(exclude="number").columns
     text: str = frame.assign(**{column: frame[column].map(safe) for column in texts}).to_csv(
-        index=False, float_format="%.9g"
+        index=False, float_format="%.7g"
     )
     return text.encode()

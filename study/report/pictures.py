@@ -15,7 +15,7 @@ from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
 
 NOTE = ".figures.json"  # by file: the fingerprint of its drawing, and of its bytes
-EXTENSIONS = ("svg", "png")
+EXTENSIONS = ("svg", "png", "pdf")  # for browsers, code hosts and papers
 FEW = 4  # drawings that are done sooner than another process has started
 PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
 

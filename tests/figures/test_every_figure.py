@@ -197,8 +197,9 @@ def test_a_png_is_the_same_twice_and_of_the_size_of_the_page() -> None:
     encode(figure, "svg")
     assert encode(figure, "png") == first
     assert int.from_bytes(first[16:20]) == round(style.FIGURE_WIDTH * style.DPI)
-    with pytest.raises(ValueError, match="svg or png"):
-        encode(figure, "pdf")
+    assert encode(figure, "pdf") == encode(figure, "pdf")
+    with pytest.raises(ValueError, match="png, svg, pdf"):
+        encode(figure, "gif")
 
 
 @pytest.mark.parametrize("figure", SUMMARIES)

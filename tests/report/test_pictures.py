@@ -43,7 +43,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_only_what_has_changed_is_drawn_again(tmp_path: Path, drawn: list[str]) -> None:
     """Another value, another option, a file that somebody changed or removed; the others keep their bytes."""
     first = written(tmp_path, a=drawing(1, 2), b=drawing(1, 2, width=2.0), c=drawing(3), d=drawing(4))
-    assert set(first) == {f"{name}.{extension}" for name in "abcd" for extension in ("svg", "png")}
+    assert set(first) == {f"{name}.{extension}" for name in "abcd" for extension in ("svg", "png", "pdf")}
     drawn.clear()
     assert written(tmp_path, a=drawing(1, 2), b=drawing(1, 2, width=2.0), c=drawing(3), d=drawing(4)) == first
     assert drawn == []

@@ -87,7 +87,7 @@ def test_the_report_is_pages_tables_and_figures(tmp_path: Path) -> None:
     write(tmp_path, [section()])
     files = tree(tmp_path)
     shown = ["tables/Title_shown.md", "tables/Title_shown.tex", "tables/accuracy.csv", "questions/plain.md"]
-    figures = ["figures/Title_picture.png", "figures/Title_picture.svg"]
+    figures = [f"figures/Title_picture.{extension}" for extension in pictures.EXTENSIONS]
     assert sorted(files) == sorted([*ALWAYS, *shown, *figures])
     assert files["tables/Title_shown.md"].decode() in files["questions/plain.md"].decode()
     assert files["tables/accuracy.csv"] == b"experiment,value\nTitle,1.5\n"
@@ -109,8 +109,8 @@ def test_what_the_old_report_had_and_the_new_one_lacks_is_gone(tmp_path: Path) -
     (tmp_path / "notes.txt").write_text("mine")
     write(tmp_path, [section("One", "first")])
     write(tmp_path, [section("Two", "second")])
-    fresh = ["figures/Two_picture.png", "figures/Two_picture.svg", "tables/second.csv", "questions/plain.md"]
-    shown = ["tables/Two_shown.md", "tables/Two_shown.tex"]
+    fresh = [f"figures/Two_picture.{extension}" for extension in pictures.EXTENSIONS]
+    shown = ["tables/second.csv", "questions/plain.md", "tables/Two_shown.md", "tables/Two_shown.tex"]
     assert sorted(tree(tmp_path)) == sorted([*ALWAYS, "notes.txt", "runs/record.json", *fresh, *shown])
 
 
@@ -245,7 +245,7 @@ def test_how_it_was_made_quotes_the_records() -> None:
 def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run counts once, whatever experiments it serves: its seconds in all, and those of compiling."""
     synthetic.install(monkeypatch)
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
     monkeypatch.setattr(pictures, "FEW", 100)
     out, data = tmp_path / "out", synthetic.write_data(tmp_path / "data.npz")
     options = ["--results", str(out), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
