@@ -21,9 +21,9 @@ def trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
     slots = (tf.zeros_like(parameter),) * rule.slots
     found = []
     for step, gradient in enumerate(gradients, start=1):
-        numbers = (tf.constant(number, dtype) for number in (rate, momentum, epsilon, 1 - 0.9, 1 - 0.999, step))
-        learning_rate, *others, number = numbers
-        h = Hyperparameters(rule.rate(learning_rate, number), *others, number)
+        numbers = (tf.constant(number, dtype) for number in (rate, momentum, epsilon, 1 - 0.9, 1 - 0.999, step, 0, 1))
+        learning_rate, *others, number, decay, newest = numbers
+        h = Hyperparameters(rule.rate(learning_rate, number), *others, number, decay, newest)
         slots = rule.advance(slots, tf.constant(gradient), h)
         parameter += rule.update(slots, h)
         found.append(parameter.numpy())
