@@ -51,6 +51,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
 
     A damaged checkpoint costs its epochs alone: the run begins again.
     """
+    (tmp_path / "undisturbed").mkdir()
     (undisturbed,) = execution.execute([job(tiny_data)], tiny_data, Store(tmp_path / "undisturbed"))
     store = Store(tmp_path)
     child = multiprocessing.get_context("spawn").Process(
