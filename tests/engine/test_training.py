@@ -113,7 +113,7 @@ def assert_same_as_keras(run, data, activation):
 
 
 def assert_scores_as_keras(run, data, model, rtol):
-    """The validation loss, accuracy and mean absolute error are those that Keras finds."""
+    """Keras finds the same validation loss, accuracy and mean absolute error."""
     x, y = batch(data, run.validation)
     is_standard = losses.is_standard(run.settings.output, run.settings.loss)
     labels, output = (y, tf.nn.softmax) if is_standard else (np.eye(10)[y], tf.identity)
@@ -178,8 +178,9 @@ def test_sgd_trains_as_in_keras(momentum, tiny_data, float64_keras):
 
 @pytest.mark.parametrize(("epochs", "residual"), [(EPOCHS, "plain"), (EPOCHS, "scaled"), (1, "scaled")])
 def test_normalised_residual_networks_train_as_in_keras(epochs, residual, tiny_data, float64_keras):
-    """Batch normalisation and residual connections, layer by layer and in a loop: weights, gamma, beta and the moving
-    moments, and so the validation loss, which is computed with those.
+    """Batch normalisation and residual connections, layer by layer and in a loop.
+
+    Weights, gamma, beta and the moving moments are equal, and so is the validation loss, which uses the moments.
     """
     changes = {"normalization": "batch", "residual": residual, "optimizer": "adam", "learning_rate": 0.01}
     chosen = settings(depth=2, width=6, epochs=epochs, **changes)
@@ -255,8 +256,9 @@ def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
 
 
 def test_it_stops_when_keras_stops(tiny_data, float64_keras):
-    """The same losses and accuracies epoch by epoch as model.fit, which stops by EarlyStopping after the same one;
-    the best weights are those it restores, and on validation and test images they score what Keras says.
+    """Losses and accuracies equal model.fit's epoch by epoch, and EarlyStopping stops after the same one.
+
+    The weights that Keras restores score the same on validation and test images.
     """
     chosen = settings(learning_rate=0.3, epochs=60, patience=5)
     result = training.train(chosen, tiny_data, REGISTRY["swish"])
@@ -341,8 +343,10 @@ def test_no_error_of_a_deep_initial_network_is_too_small(tiny_data):
 
 @pytest.mark.parametrize("shape", [{}, {"width": 6, "epochs": 1}])
 def test_weight_gradients_are_of_the_gradients_that_move_the_weights(shape, tiny_data):
-    """SGD without momentum moves W_l by rate times the gradient: the way gone at step t, over the rate, is the logged
-    weight_gradient of step t, and over the kernel's norm before it, the update_ratio of step t + 1.
+    """SGD without momentum moves W_l by rate times the gradient.
+
+    The move at step t, over the rate, is the logged weight_gradient of step t. Over the kernel's norm before it, the
+    move is the update_ratio of step t + 1.
     """
     logged = train(tiny_data, **shape)["measures"]
     run = start(settings(**shape), tiny_data)
