@@ -1,19 +1,79 @@
-"""Shift training images at random, inside the compiled step."""
+"""Distort training images at random inside the compiled step, by one bilinear sampling from a coarse random grid.
 
+Every node of the grid has a place in the image; bilinear interpolation places the pixels between the nodes. It is
+exact for affine maps. A random displacement of every node bends the image (Simard, Steinkraus & Platt 2003).
+"""
+
+import math
+
+import numpy as np
 import tensorflow as tf
 
+from study.settings import Settings
+
 SIDE = 28  # pixels
+NODES = 6  # of a side of the coarse grid; the outer ones lie on the outer pixels
 
 
-def shifted(images: tf.Tensor, most: int, seed: tf.Tensor) -> tf.Tensor:
-    """Move each of `images` (B, 784) by random whole pixels, from -most to most in each direction.
+def strengths(settings: Settings, epoch: int) -> list[float]:
+    """Return the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels) of an epoch from 1."""
+    is_weaker = settings.weaker_epochs > 0 and epoch > settings.epochs - settings.weaker_epochs
+    share = settings.weaker_share if is_weaker else 1.0
+    most = (settings.shift, math.radians(settings.rotation), settings.scaling, settings.shear, settings.elastic)
+    return [share * number for number in most]
 
-    Black pixels fill the uncovered edge. `seed` (2,) int32 decides the draws, so that they are the same for every
-    activation.
+
+def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Distort each of `images` (B, 784) uint8 at random, and return it as float32 (B, 784), from 0 to 255.
+
+    `most` (5,) are the strengths. `seed` (2,) int32 decides the draws, so that they are the same for every activation.
     """
-    count = images.shape[0]
-    by = tf.random.stateless_uniform([2, count], seed, 0, 2 * most + 1, tf.int32, alg="philox")
-    padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [most, most], [most, most]])
-    down, across = (offset[:, tf.newaxis] + tf.range(SIDE) for offset in tf.unstack(by))
-    rows = tf.gather(padded, down, axis=1, batch_dims=1)
-    return tf.reshape(tf.gather(rows, across, axis=2, batch_dims=1), [count, SIDE * SIDE])
+    return sampled(images, places(images.shape[0], most, seed))
+
+
+def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draw where `count` images are sampled: (2, count, 28, 28), the row and column of each pixel, in pixels.
+
+    A pixel at (y, x) from the centre is scaled along each axis, sheared, turned, and shifted along each axis.
+    """
+    shift, rotation, scaling, shear, elastic = tf.unstack(tf.cast(most, tf.float32))
+    shape = [6 + 2 * NODES**2, count, 1, 1]
+    draws = tf.random.stateless_uniform(shape, seed, -1, 1, tf.float32, alg="philox")
+    down, across, turn, stretch_y, stretch_x, slant = tf.unstack(draws[:6])
+    nodes = tf.linspace(-(SIDE - 1) / 2, (SIDE - 1) / 2, NODES)
+    y = tf.cast(nodes, tf.float32)[:, tf.newaxis] * (1 + scaling * stretch_y)  # (count, NODES, 1)
+    x = tf.cast(nodes, tf.float32) * (1 + scaling * stretch_x) + shear * slant * y  # (count, NODES, NODES)
+    cosine, sine = tf.cos(rotation * turn), tf.sin(rotation * turn)
+    affine = tf.stack([cosine * y - sine * x + shift * down, sine * y + cosine * x + shift * across])
+    bends = tf.transpose(tf.reshape(draws[6:], [2, NODES, NODES, count]), [0, 3, 1, 2])
+    weights = tf.constant(_interpolation())
+    grid = affine + elastic * bends + (SIDE - 1) / 2
+    return tf.einsum("ik,cnkl,jl->cnij", weights, grid, weights)
+
+
+def _interpolation() -> np.ndarray:
+    """Return (28, NODES) float32: the weight of every node in the linear interpolation at every pixel of a side."""
+    at = np.arange(SIDE) * (NODES - 1) / (SIDE - 1)
+    weights: np.ndarray = np.maximum(0, 1 - np.abs(at[:, np.newaxis] - np.arange(NODES)))
+    return weights.astype(np.float32)
+
+
+def sampled(images: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+    """Return bilinear samples (B, 784) float32 of `images` (B, 784) at the places `at` (2, B, 28, 28).
+
+    Outside of an image all is black.
+    """
+    count, width = images.shape[0], SIDE + 2
+    padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [1, 1], [1, 1]])
+    pixels = tf.reshape(padded, [-1])
+    place = tf.clip_by_value(tf.reshape(at, [2, count, SIDE**2]) + 1, 0, width - 1)
+    corner = tf.minimum(tf.floor(place), width - 2)
+    (row, column), (down, across) = tf.unstack(tf.cast(corner, tf.int32)), tf.unstack(place - corner)
+    first = (tf.range(count)[:, tf.newaxis] * width + row) * width + column
+
+    def between(offset: int) -> tf.Tensor:
+        left, right = (tf.cast(tf.gather(pixels, first + offset + step), tf.float32) for step in (0, 1))
+        return left + across * (right - left)
+
+    upper, lower = between(0), between(width)
+    return upper + down * (lower - upper)

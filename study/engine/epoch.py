@@ -20,16 +20,20 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 class Epoch(NamedTuple):
     """Hold the inputs that decide an epoch, besides network and data.
 
-    - hyperparameters (5,): learning rate, momentum, epsilon, 1 - beta_1, 1 - beta_2.
-    - draws: a number of the run that seeds dropout and shifts.
+    - rates (steps + 1,): the learning rate of the update before the epoch, and of each of its updates.
+    - hyperparameters (6,): momentum, epsilon, 1 - beta_1, 1 - beta_2, weight decay, decay rate of averages.
+    - draws: a number of the run that seeds dropout and distortions.
+    - distortion (5,): the strengths of the distortions.
     - first_step: updates done before the epoch.
     - updates: updates to do now.
     - order (steps, B): indices of the images of each step.
     - log_rows (steps + 1,): the row of the log that each step is written to, or -1.
     """
 
+    rates: tf.Tensor
     hyperparameters: tf.Tensor
     draws: tf.Tensor
+    distortion: tf.Tensor
     first_step: tf.Tensor
     updates: tf.Tensor
     order: tf.Tensor
@@ -69,12 +73,12 @@ class _Steps:
         network, epoch, data = self.network, self.epoch, self.data
         kind, row = network.kind, epoch.log_rows[index]
         is_logged, number = row >= 0, epoch.first_step + index
-        of_weights, images = self.before(is_logged, index, number, state)
+        of_weights, images = self.before(is_logged, index, state)
         seed = tf.stack([epoch.draws, number])
-        x, y = network.batch(seed, images, tf.gather(data.labels, epoch.order[index]))
+        x, y = network.batch(seed, epoch.distortion, images, tf.gather(data.labels, epoch.order[index]))
         logits, signals = forward(self.architecture, parameters_of(state), x, seed, buffers)
-        loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y)
-        update = _Update(network, is_logged, self.hyperparameters(number + 1), self.one)
+        loss, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y, kind.label_smoothing)
+        update = _Update(network, is_logged, self.hyperparameters(index + 1), self.one)
         measure_buffers = network.measure_buffers(BATCH_MEASURES, kind.precision)
         groups, measured = backward(self.architecture, state, signals, delta, update.of_layer, measure_buffers)
 
@@ -86,7 +90,7 @@ class _Steps:
         buffers = tuple(of_group if buffer else () for of_group, buffer in zip(signals, buffers, strict=True))
         return index + 1, tuple(groups), buffers, totals, tf.cond(is_logged, write, lambda: log)
 
-    def before(self, is_logged: tf.Tensor, index: tf.Tensor, number: tf.Tensor, state: State) -> tuple[Any, Any]:
+    def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
         """Return the packed measures of the weights, if the step is logged, and its images (B, columns) uint8.
 
         The images pass through the branch, so that the update, which depends on them, comes after the measurement.
@@ -99,7 +103,7 @@ class _Steps:
 
         def measured() -> tf.Tensor:
             shown = network.inputs(tf.gather(data.images, data.probe))
-            found = measure_weights(network, self.architecture, state, shown, self.hyperparameters(number))
+            found = measure_weights(network, self.architecture, state, shown, self.hyperparameters(index))
             return packed(WEIGHT_MEASURES, found)
 
         nothing = tf.zeros([network.rows, len(WEIGHT_MEASURES)], network.kind.precision)
@@ -107,11 +111,15 @@ class _Steps:
         return found
 
     def hyperparameters(self, update: tf.Tensor) -> Hyperparameters:
-        """Return the hyperparameters of an update, counted from 1."""
-        learning_rate, momentum, epsilon, mean_rate, square_rate = tf.unstack(self.epoch.hyperparameters)
-        number = tf.cast(update, self.network.kind.precision)
+        """Return the hyperparameters of an update of the epoch, counted from 1; 0 is the update before."""
+        momentum, epsilon, mean_rate, square_rate, weight_decay, averaging = tf.unstack(self.epoch.hyperparameters)
+        number = tf.cast(self.epoch.first_step + update, self.network.kind.precision)
+        learning_rate = self.epoch.rates[update]
         rate = OPTIMIZERS[self.network.kind.optimizer].rate(learning_rate, number)
-        return Hyperparameters(rate, momentum, epsilon, mean_rate, square_rate, number)
+        # The average begins with few updates, so that the initial weights are soon forgotten.
+        newest = tf.maximum(1 - averaging, 9 / (10 + number))
+        decay = learning_rate * weight_decay
+        return Hyperparameters(rate, momentum, epsilon, mean_rate, square_rate, number, decay, newest)
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class _Update:
     one: tf.Tensor
 
     def of_layer(self, group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
-        """Return the gradient in the layer's inputs, the new layer (parameters, slots, moments), and its measures."""
+        """Return the gradient in the layer's inputs, the new layer (a group of State), and its measures."""
         kind, h = self.network.kind, self.hyperparameters
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[group].is_looped
 
@@ -141,7 +149,7 @@ class _Update:
         through = gradients.parameters, gradients.inputs if group else (), layer if is_looped else ()
         found, through = tf.cond(self.is_logged, lambda: (measured(), through), lambda: (nothing, through))
         slopes, below, read = through
-        parameters, slots, moving = read if is_looped else layer
+        parameters, slots, moving, averages = read if is_looped else layer
         slopes = tuple(tf.reshape(slope, p.shape) for slope, p in zip(slopes, parameters, strict=True))
         # The new slots are computed twice, to be kept and to make the update. If they were computed once, the compiler
         # would write them and read them again. It cannot know that `one` is 1, and so it passes over a layer once,
@@ -150,10 +158,15 @@ class _Update:
             rule.advance(tuple(kept * self.one for kept in slot), slope * self.one, h)
             for slot, slope in zip(slots, slopes, strict=True)
         )
+        if kind.decays:
+            kernel, *others = parameters
+            parameters = (kernel - kernel * h.decay, *others)
         parameters = tuple(p + rule.update(slot, h) for p, slot in zip(parameters, again, strict=True))
+        if averages:
+            averages = tuple(a + (p - a) * h.newest for a, p in zip(averages, parameters, strict=True))
         slots = tuple(rule.advance(slot, slope, h) for slot, slope in zip(slots, slopes, strict=True))
         moving = normalization.moved(moving, *signals.affine) if moving else ()
-        return below, (parameters, slots, moving), found
+        return below, (parameters, slots, moving, averages), found
 
 
 def _counted(totals: Any, loss: tf.Tensor, hits: tf.Tensor, step: tf.Tensor) -> Any:

@@ -15,18 +15,25 @@ from study.engine.program_kind import INITIAL_ERRORS
 
 
 def measure_initial(
-    network: Network, parameters: Parameters, counts: tf.Tensor, draws: tf.Tensor, batch: tf.Tensor, data: Data
+    network: Network,
+    parameters: Parameters,
+    counts: tf.Tensor,
+    draws: tf.Tensor,
+    distortion: tf.Tensor,
+    batch: tf.Tensor,
+    data: Data,
 ) -> Measures:
     """Return what an epoch measures before its first update, on its first `batch` (B,), as {name: (1, rows)}.
 
-    The forward pass is the same as in training, where the number `draws` seeds dropout and shifts. The backward pass
-    runs in INITIAL_ERRORS.
+    The forward pass is the same as in training, where the number `draws` seeds dropout and distortions, and
+    `distortion` (5,) are their strengths. The backward pass runs in INITIAL_ERRORS.
     """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])
-    x, y = network.batch(seed, tf.gather(data.images, batch), tf.gather(data.labels, batch))
+    x, y = network.batch(seed, distortion, tf.gather(data.images, batch), tf.gather(data.labels, batch))
     logits, signals = forward(architecture, parameters, x, seed)
-    _, delta = losses.loss_and_delta(kind.output, kind.loss, tf.cast(logits, INITIAL_ERRORS), y)
+    logits = tf.cast(logits, INITIAL_ERRORS)
+    _, delta = losses.loss_and_delta(kind.output, kind.loss, logits, y, kind.label_smoothing)
 
     def visit(group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
         found = measures.of_batch(network.function_of(group), signals, gradients)

@@ -25,11 +25,13 @@ def is_standard(output: str, loss: str) -> bool:
     return (output, loss) == ("softmax", "crossentropy")
 
 
-def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the loss of every example (B,)."""
-    if is_standard(output, loss):
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    return LOSSES[loss](_target(logits, labels), OUTPUTS[output](logits))
+def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Return the loss of every example (B,); see `_target` for `smoothing`."""
+    if not is_standard(output, loss):
+        return LOSSES[loss](_target(logits, labels, smoothing), OUTPUTS[output](logits))
+    if smoothing:
+        return tf.nn.softmax_cross_entropy_with_logits(_target(logits, labels, smoothing), logits)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -37,14 +39,16 @@ def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Ten
     return tf.reduce_mean(tf.abs(OUTPUTS[output](logits) - _target(logits, labels)), 1)
 
 
-def loss_and_delta(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def loss_and_delta(
+    output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the mean loss over the batch, and its gradient in the logits (B, 10)."""
     if is_standard(output, loss):
-        mean = tf.reduce_mean(example_losses(output, loss, logits, labels))
-        return mean, (tf.nn.softmax(logits) - _target(logits, labels)) / logits.shape[0]
+        mean = tf.reduce_mean(example_losses(output, loss, logits, labels, smoothing))
+        return mean, (tf.nn.softmax(logits) - _target(logits, labels, smoothing)) / logits.shape[0]
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        mean = tf.reduce_mean(example_losses(output, loss, logits, labels))
+        mean = tf.reduce_mean(example_losses(output, loss, logits, labels, smoothing))
     return mean, tape.gradient(mean, logits)
 
 
@@ -55,5 +59,7 @@ def hits(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.argmax(scores, 1, tf.int32) == labels
 
 
-def _target(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    return tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+def _target(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Return labels as one-hot, of which the share `smoothing` is spread evenly over the classes (B, 10)."""
+    classes = logits.shape[-1]
+    return tf.one_hot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes, dtype=logits.dtype)

@@ -94,7 +94,8 @@ def _similarity(z: tf.Tensor) -> tf.Tensor:
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
     """Return UPDATE_MEASURES of a layer from the last `update` of its `kernel` (fan_out, fan_in).
 
-    `kernel` is the kernel after the update. update_ratio is norm(update of W_l) / norm(W_l before the update).
+    `kernel` is the kernel after the update. update_ratio is norm(update of W_l) / norm(W_l before the update), both
+    without what weight decay took off.
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}

@@ -12,8 +12,8 @@ from study.engine.forward import outputs
 from study.engine.measures import Measures, unpacked
 from study.engine.program_kind import ProgramKind
 
-# One entry a layer group: its parameters, the optimiser's slots of each parameter, and the moving mean and variance of
-# batch normalisation or (); tensors (rows, ...).
+# One entry a layer group: its parameters, the optimiser's slots of each parameter, the moving mean and variance of
+# batch normalisation or (), and the moving averages of the parameters or (); tensors (rows, ...).
 State = tuple[Any, ...]
 
 
@@ -52,13 +52,17 @@ class Network:
         return None if group == len(self.kind.shapes) - 1 else self.function
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
-        """Convert images (B, columns) uint8 to inputs in [0, 1]."""
+        """Convert images (B, columns) from 0 to 255 to inputs in [0, 1]."""
         return tf.cast(images, self.kind.precision) / 255
 
-    def batch(self, seed: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the inputs (B, columns) and labels (B,) int32 of a training batch; `seed` (2,) draws the shifts."""
-        shift = self.kind.shift
-        images = augmentation.shifted(images, shift, seed) if shift else images
+    def batch(
+        self, seed: tf.Tensor, most: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the inputs (B, columns) and labels (B,) int32 of a training batch.
+
+        `seed` (2,) draws the distortions, and `most` (5,) are their strengths.
+        """
+        images = augmentation.distorted(images, most, seed) if self.kind.distorts else images
         return self.inputs(images), tf.cast(labels, tf.int32)
 
     def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
@@ -97,5 +101,6 @@ def parameters_of(state: State) -> Parameters:
 
 
 def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
-    """Return the parameters and the moving moments of the groups, which outputs depend on outside training."""
-    return parameters_of(state), tuple(moving for *_, moving in state)
+    """Return what outputs depend on outside training: the averaged parameters, if any, and the moving moments."""
+    averaged = tuple(averages or parameters for parameters, _, _, averages in state)
+    return averaged, tuple(moving for _, _, moving, _ in state)

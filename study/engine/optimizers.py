@@ -20,7 +20,8 @@ class Hyperparameters:
     """Hold the scalars of one update, which may change without compiling again.
 
     `rate` is the optimiser's rate at this step. `mean_rate` and `square_rate` are Adam's 1 - beta_1 and 1 - beta_2.
-    `step` counts updates from 1.
+    `step` counts updates from 1. `decay` is the share of a kernel that weight decay takes off, and `newest` the weight
+    of the new parameters in their moving average; no optimiser uses these two.
     """
 
     rate: tf.Tensor
@@ -29,6 +30,8 @@ class Hyperparameters:
     mean_rate: tf.Tensor
     square_rate: tf.Tensor
     step: tf.Tensor
+    decay: tf.Tensor
+    newest: tf.Tensor
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from study.engine.layer_groups import LayerGroup, Shape, layer_groups
-from study.settings import Settings
+from study.settings import DISTORTIONS, Settings
 
 # Precision of the errors in a network that is not trained. In float32, tiny errors of deep networks would be 0.
 INITIAL_ERRORS = "float64"
@@ -11,15 +11,22 @@ INITIAL_ERRORS = "float64"
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKind:
-    """Hold the settings that decide a compiled program, and the shapes of its layer groups."""
+    """Hold the settings that decide a compiled program, and the shapes of its layer groups.
+
+    The program `distorts` images, `decays` kernels and `averages` parameters if the settings ask for it. How much
+    enters the program as numbers.
+    """
 
     shapes: tuple[Shape, ...]
+    distorts: bool
+    decays: bool
+    averages: bool
     normalization: str
     residual: str
     dropout: float
-    shift: int
     output: str
     loss: str
+    label_smoothing: float
     optimizer: str
     precision: str
     batch: int
@@ -33,5 +40,7 @@ def groups_of(settings: Settings) -> tuple[LayerGroup, ...]:
 def program_kind(settings: Settings) -> ProgramKind:
     """Return what decides the compiled program of a run."""
     shapes = tuple(group.shape for group in groups_of(settings))
-    names = (field.name for field in dataclasses.fields(ProgramKind) if field.name != "shapes")
-    return ProgramKind(shapes, **{name: getattr(settings, name) for name in names})
+    distorts = any(getattr(settings, name) > 0 for name in DISTORTIONS)
+    flags = distorts, settings.weight_decay > 0, settings.averaging > 0
+    names = (field.name for field in dataclasses.fields(ProgramKind)[1 + len(flags) :])
+    return ProgramKind(shapes, *flags, **{name: getattr(settings, name) for name in names})

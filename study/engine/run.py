@@ -11,6 +11,7 @@ from study.activations import Activation
 from study.data.mnist import Dataset
 from study.engine import run_log
 from study.engine.architecture import Parameters
+from study.engine.augmentation import strengths
 from study.engine.compilation import compile_apart
 from study.engine.epoch import Epoch
 from study.engine.evaluation import CHUNK
@@ -21,6 +22,7 @@ from study.engine.network import Data, Scores, State, weights_of
 from study.engine.optimizers import BETA_1, BETA_2, OPTIMIZERS
 from study.engine.program_kind import groups_of, program_kind
 from study.engine.programs import compiled_programs
+from study.engine.schedule import learning_rates
 from study.engine.seeds import epoch_order, number_for, split
 from study.settings import Settings
 
@@ -35,14 +37,15 @@ class Run:
 
     def __init__(self, settings: Settings, data: Dataset, activation: Activation) -> None:
         self.settings, self.activation = settings, activation
-        # Shifted images need all pixels: ink comes to where no image had any.
-        self.images = images_of(data, is_whole=settings.shift > 0)
+        kind = program_kind(settings)
+        # Distorted images bring ink to where no image had any, and weight decay reaches the weights of blank pixels.
+        self.images = images_of(data, is_whole=kind.distorts or kind.decays)
         self.training, self.validation = split(self.images.training, settings.validation, settings.seed)
         if len(self.training) < settings.batch:
             found = f"batch is {settings.batch}; it must be at most the {len(self.training)} training images"
             raise ValueError(found)
         self.steps = len(self.training) // settings.batch  # a last, smaller batch is left out
-        self.programs = compiled_programs(activation, program_kind(settings))
+        self.programs = compiled_programs(activation, kind)
         self.draws = number_for(settings.seed, "draws")
         probe = tf.constant(self.validation[:PROBE_IMAGES], tf.int32)
         self.data = Data(self.images.images, self.images.labels, probe)
@@ -89,7 +92,8 @@ class Run:
         """Log the measures of the initial network; return the seconds that compiling took."""
         parameters, _ = weights_of(self.state)
         batch = epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0]
-        arguments = (tf.constant(self.draws), tf.constant(batch, tf.int32), self.data)
+        distortion = tf.constant(strengths(self.settings, 1), tf.float32)
+        arguments = (tf.constant(self.draws), distortion, tf.constant(batch, tf.int32), self.data)
         no_layers = tf.zeros_like(self.counts)
         seconds = self._compiling(lambda: self.programs.initial(parameters, no_layers, *arguments), ("measures",))
         self._record(1, self.programs.initial(parameters, self.counts, *arguments), 1)
@@ -123,10 +127,12 @@ class Run:
         """
         settings, logged = self.settings, self.logged(epoch)
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
-        hyperparameters = [settings.learning_rate, settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
+        of_optimizer = [settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
         arguments = Epoch(
-            tf.constant(hyperparameters, settings.precision),
+            tf.constant(learning_rates(settings, self.steps, epoch).tolist(), settings.precision),
+            tf.constant([*of_optimizer, settings.weight_decay, settings.averaging], settings.precision),
             tf.constant(self.draws, tf.int32),
+            tf.constant(strengths(settings, epoch), tf.float32),
             tf.constant((epoch - 1) * self.steps, tf.int32),
             tf.constant(updates, tf.int32),
             tf.constant(order, tf.int32),
@@ -153,7 +159,8 @@ def _initial_state(settings: Settings, images: Images) -> State:
     for group in (first, *between):
         moving = (tf.zeros_like(group[1]), tf.ones_like(group[1])) if settings.normalization == "batch" else ()
         state.append((group, _zeros(group, slots), moving))
-    return (*state, (output, _zeros(output, slots), ()))
+    groups = (*state, (output, _zeros(output, slots), ()))
+    return tuple((*group, group[0] if settings.averaging else ()) for group in groups)
 
 
 def _zeros(group: tuple[tf.Tensor, ...], slots: int) -> tuple[tuple[tf.Tensor, ...], ...]:

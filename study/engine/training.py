@@ -7,11 +7,12 @@ by layer, the same random draws.
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from study.activations import Activation
 from study.data.mnist import Dataset
-from study.engine.network import Scores, State
+from study.engine.checkpoint import Checkpoint, Snapshot
 from study.engine.noise import evaluate_with_noise
 from study.engine.run import Run
 from study.settings import Settings
@@ -23,8 +24,18 @@ class TimeLimit(Exception):
     """Say that a run took longer than allowed: the limit, and how many epochs it did."""
 
 
-def train(settings: Settings, data: Dataset, activation: Activation, *, seconds: float = math.inf) -> dict[str, Any]:
+def train(
+    settings: Settings,
+    data: Dataset,
+    activation: Activation,
+    *,
+    seconds: float = math.inf,
+    saved: bytes | None = None,
+    keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> dict[str, Any]:
     """Train and measure one run; raise TimeLimit between two epochs once `seconds` have passed.
+
+    After each epoch `keep` may store its checkpoint's bytes. With these as `saved`, the run goes on from there.
 
     Return a dict ready for JSON:
 
@@ -43,36 +54,41 @@ def train(settings: Settings, data: Dataset, activation: Activation, *, seconds:
         found = _result(run, None, 0, {name: [] for name in HISTORY}, {}, {})
     else:
         compile_seconds = run.warm_up()
-        found = _trained(run, started, seconds)
+        found = _trained(run, started, seconds, saved, keep)
     return found | {"timings": {"seconds": time.perf_counter() - started, "compile_seconds": compile_seconds}}
 
 
-def _trained(run: Run, started: float, seconds: float) -> dict[str, Any]:
+def _trained(
+    run: Run, started: float, seconds: float, saved: bytes | None, keep: Callable[[Checkpoint], None]
+) -> dict[str, Any]:
     """Train the run until it diverges, stops early or has done its epochs; return its result without timings."""
-    stopping = EarlyStopping(run.settings.patience)
-    history: dict[str, list[Any]] = {name: [] for name in HISTORY}
-    best_epoch, best_state, best_scores, diverged = 0, run.state, None, None
-    for epoch in range(1, run.settings.epochs + 1):
+    start = Snapshot(0, run.state)
+    now = Checkpoint(start, start, run.log, {name: [] for name in HISTORY})
+    stopping, diverged = EarlyStopping(run.settings.patience), None
+    if saved is not None:
+        now = Checkpoint.from_bytes(saved, run.state)
+        run.state, run.log = now.last.state, now.log
+        for earlier in now.history["validation_loss"]:
+            stopping.improved(earlier)
+    for epoch in range(now.last.epoch + 1, run.settings.epochs + 1):
+        if stopping.is_over or diverged is not None:
+            break
         if time.perf_counter() - started > seconds:
             raise TimeLimit(f"the run took more than {seconds:g} s; it had finished {epoch - 1} epochs")
         loss, accuracy, diverged = run.epoch(epoch)
         scores = run.evaluate(run.state, run.validation)
+        now.last = Snapshot(epoch, run.state, scores)
         for name, value in zip(HISTORY, (epoch, loss, accuracy, scores.loss, scores.accuracy), strict=True):
-            history[name].append(value)
+            now.history[name].append(value)
         if diverged is None and not math.isfinite(scores.loss):
             diverged = epoch * run.steps  # the last update ruined the weights
-        if diverged is not None:
-            break
-        if stopping.improved(scores.loss):
-            best_epoch, best_state, best_scores = epoch, run.state, scores
-        if stopping.is_over:
-            break
-    run.measure_end(epoch)
-    last = _assessed(run, run.state, scores)
-    # If no epoch was finite, the initial weights are the best.
-    best_scores = best_scores or run.evaluate(best_state, run.validation)
-    best = last if best_state is run.state else _assessed(run, best_state, best_scores)
-    return _result(run, diverged, epoch, history, {"epoch": epoch, **last}, {"epoch": best_epoch, **best})
+        if diverged is None:
+            now.best = now.last if stopping.improved(scores.loss) else now.best
+            keep(now)
+    run.measure_end(now.last.epoch)
+    last = _assessed(run, now.last)
+    best = last if now.best is now.last else _assessed(run, now.best)
+    return _result(run, diverged, now.last.epoch, now.history, last, best)
 
 
 def _result(
@@ -92,10 +108,13 @@ def _result(
     }
 
 
-def _assessed(run: Run, state: State, on_validation: Scores) -> dict[str, float]:
-    """Return the scores of `state` on the test images, beside those given as `on_validation`."""
-    parts = {"validation": on_validation, "test": run.evaluate(state, run.images.test_indices)}
-    return {f"{part}_{name}": value for part, scores in parts.items() for name, value in scores._asdict().items()}
+def _assessed(run: Run, snapshot: Snapshot) -> dict[str, float]:
+    """Return the snapshot's epoch, and its scores on the validation and the test images."""
+    epoch, state, scores = snapshot
+    scores = scores or run.evaluate(state, run.validation)  # if no epoch was finite, the initial weights are the best
+    parts = {"validation": scores, "test": run.evaluate(state, run.images.test_indices)}
+    found = {f"{part}_{name}": value for part, scores in parts.items() for name, value in scores._asdict().items()}
+    return {"epoch": epoch, **found}
 
 
 class EarlyStopping:

@@ -9,6 +9,7 @@ import pandas as pd
 from study.engine.program_kind import INITIAL_ERRORS
 from study.records.selection import asked
 from study.records.store import FAILED, Record
+from study.settings import DISTORTIONS
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -34,10 +35,11 @@ def variant(settings: dict[str, Any]) -> str:
     """Say in words how the network differs from the plain one; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
-    parts += [f"shift {settings['shift']}"] if settings["shift"] else []
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
     parts += ["squared error"] if settings["loss"] != "crossentropy" else []
-    defaults = {"epsilon": 1e-7, "momentum": 0.0}
+    parts += [settings["schedule"]] if settings["schedule"] != "constant" else []
+    defaults = dict.fromkeys(("momentum", "weight_decay", "averaging", "label_smoothing", *DISTORTIONS), 0.0)
+    defaults |= {"epsilon": 1e-7}
     parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
     return ", ".join(parts) or "plain"
 

@@ -1,15 +1,24 @@
 """Read and select records by the settings of their runs."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from study.records.store import Record
 from study.settings import Settings
 
+DEFAULTS = {
+    field.name: field.default for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING
+}
+
 
 def asked(record: Record) -> dict[str, Any]:
-    """Return the settings of a record's run; an earlier edition's `residual`, False or True, is "none" or "plain"."""
-    found: dict[str, Any] = record["identity"]["settings"]
+    """Return all settings of a record's run.
+
+    Settings that an earlier edition did not have are at their defaults. Its `residual`, False or True, is "none" or
+    "plain".
+    """
+    found: dict[str, Any] = DEFAULTS | record["identity"]["settings"]
     is_earlier = isinstance(found["residual"], bool)
     return {**found, "residual": "plain" if found["residual"] else "none"} if is_earlier else found
 

@@ -83,10 +83,16 @@ class Store:
         """Return the file of the run with this id, or of the document with this name."""
         return self.folder / f"{name}.json"
 
+    def checkpoint(self, run: str) -> Path:
+        """Return the file of the checkpoint of the run with this id, which exists while a long run is unfinished."""
+        return self.folder / f".{run}.checkpoint"
+
     def write(self, record: Record) -> Record:
         """Write the record under its id, over an older one, and return it as it is kept."""
         kept = compact(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
+        if not has_failed(kept):
+            self.checkpoint(kept["id"]).unlink(missing_ok=True)
         return kept
 
     def write_document(self, name: str, content: dict[str, Any], provenance: dict[str, Any]) -> None:

@@ -81,10 +81,10 @@ def count(rows: Iterable[object]) -> str:
     return str(len(list(rows)))
 
 
-def span(values: Iterable[Any]) -> str:
+def span(values: Iterable[Any], to: str = " to ") -> str:
     """Show whole numbers as "least to most", or as one number if all are equal."""
     found = sorted({round(checked(value)) for value in values})
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    return str(found[0]) if len(found) == 1 else f"{found[0]}{to}{found[-1]}"
 
 
 def reached(row: Row, prefix: str = "") -> str:
@@ -120,10 +120,10 @@ def relative(value: object) -> str:
     return f"{formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)}%"
 
 
-def listed(texts: Iterable[str], last: str = ", ") -> str:
+def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
     """Join texts by commas, the last two by `last`."""
     found = list(texts)
-    return last.join([", ".join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
+    return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -144,17 +144,22 @@ FILTERS: dict[str, Callable[..., str]] = {
 }
 
 
-def label_filters(labels: Mapping[str, str]) -> dict[str, Callable[..., str]]:
+LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language: the comma, and the rest of a list
+
+
+def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
     """Make the filters that know the activations' labels: `label` of one name, `names` of rows or of names.
 
-    An activation that was not run has no label, and is called by its name.
+    An activation that was not run has no label, and is called by its name. `names` lists as the `language` does.
     """
+    comma, others = LISTS[language]
 
     def label(name: str) -> str:
         return labels.get(name, name)
 
-    def names(rows: Iterable[Any], last: str = ", ", most: int = 6) -> str:
+    def names(rows: Iterable[Any], last: str = comma, most: int = 6) -> str:
         found = list(dict.fromkeys(label(row if isinstance(row, str) else row.activation) for row in rows))
-        return listed(found if len(found) <= most else [*found[: most - 1], f"{len(found) - most + 1} others"], last)
+        rest = others.format(len(found) - most + 1)
+        return listed(found if len(found) <= most else [*found[: most - 1], rest], last, comma)
 
     return {"label": label, "names": names}

@@ -13,6 +13,8 @@ paragraph) and `body`. It may use
 - `link("NAME", "text")`: a link to the page of another question, or the text alone where there is no such page.
 
 An undefined name is an error, and so is a number that no filter has formatted. Texts are escaped.
+
+A template NAME.ja.md extends NAME.md and has the title and the answer in Japanese, for README.ja.md.
 """
 
 import html
@@ -143,7 +145,7 @@ def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2
         extensions=["jinja2.ext.do"],
     )
     made.filters.update(FILTERS, code=code, formula=formula)
-    made.filters.update(label_filters(labels))
+    made.filters.update(label_filters(labels, place.language))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
     made.globals |= {"details": details, "up": Markup(place.up)}
 
@@ -215,7 +217,7 @@ def shown_table(display: Display, place: Place) -> str:
 
 def one_line(text: str) -> str:
     """Join the lines of a paragraph by blanks, without those beside a Japanese character."""
-    return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=\S) (?=[{JAPANESE}])", "", " ".join(text.split()))
+    return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=[^\s-]) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
 
 def unwrapped(text: str) -> str:

@@ -23,14 +23,18 @@ from distributed.scheduler import KilledWorker
 from study.constants import RUN_SECONDS
 from study.engine import environment
 from study.errors import ClusterError, one_line
+from study.records.identity import identity
 from study.records.provenance import describe
 from study.records.store import FAILED, Record, Store, make
+from study.runner.checkpoints import resumable
 from study.runner.order import Job, alternate, batches, cost
 from study.runner.progress import Progress
 from study.runner.workers import connected, reason
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
+LONG = 2e7  # the cost of a run, as of order.py, from which on it keeps checkpoints: about a minute
+HOUR = 1e8  # the cost of a run that may take the whole time limit; of a longer one the limit grows
 EXIT_SECONDS = 2.0  # after a run was abandoned, its process delivers the result and then ends
 
 Result = dict[str, Any]
@@ -38,8 +42,11 @@ Task = Callable[[Settings, str, Any, float], Result]
 Results = Generator[tuple[Job, Result], None, None]
 
 
-def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -> Result:
-    """Train one run in this process; the registry's activation must have the `fingerprint` that the job was made of."""
+def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None) -> Result:
+    """Train one run in this process; the registry's activation must have the `fingerprint` that the job was made of.
+
+    A long run keeps checkpoints in `store`, and goes on from one.
+    """
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
@@ -48,7 +55,11 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float) -
     found = _fingerprint(activation)
     if found != fingerprint:
         raise ValueError(f"this process has another {settings.activation}: fingerprint {found}, expected {fingerprint}")
-    return {**training.train(settings, data, activation, seconds=seconds), "environment": describe()}
+    train = functools.partial(training.train, settings, data, activation, seconds=seconds)
+    if store is None or cost(settings) < LONG:
+        return {**train(), "environment": describe()}
+    checkpoint = store.checkpoint(identity(settings, data.checksum, fingerprint).id)
+    return {**resumable(train, checkpoint), "environment": describe()}
 
 
 @functools.cache
@@ -69,14 +80,16 @@ def execute(
     scheduler: str | None = None,
     seconds: float = RUN_SECONDS,
     grace: float = GRACE_SECONDS,
-    task: Task = train_job,
+    task: Task | None = None,
 ) -> list[Record]:
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
     `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
     `scheduler` is the address of a Dask scheduler to use instead. `data` is sent to each worker once. A run has
-    `seconds` to end by itself; `grace` seconds later its process is abandoned, unless it is this process.
+    `seconds` to end by itself, a long one more; `grace` seconds later its process is abandoned, unless it is this
+    process. `task` replaces `train_job`.
     """
+    task = task or functools.partial(train_job, store=Store(store.folder.resolve()))
     if workers == 0 and scheduler is None:
         results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
     else:
@@ -99,6 +112,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     so is its process: Dask starts another.
     """
     future: Future[Result] = Future()
+    seconds *= max(1.0, cost(job.settings) / HOUR)
 
     def work() -> None:
         try:

@@ -99,7 +99,7 @@ def test_what_one_edition_alone_concludes_contradicts_nothing() -> None:
 
 
 def test_contradictions_come_first_with_both_numbers() -> None:
-    """Then what is compatible; within an outcome the headline stands first. Numbers are those of the tables."""
+    """Then what is compatible; within an outcome the headline stands first. Numbers come from the tables."""
     a = {**headline("relu"), **finding("better"), **claim("reproduced"), **depth(1, 2, 3)}
     b = {**headline("relu"), **finding("tie"), **claim("inconclusive"), **depth(1, 2, 3)}
     found = compare(a, b)

@@ -52,14 +52,15 @@ def test_arms_that_differ_have_an_excess_and_equal_ones_have_none() -> None:
 
 
 def test_without_an_undecided_activation_no_winner_is_false() -> None:
-    """All seeds tell the only other one from the reference: there is no share of false winners."""
+    """All seeds tell the only other one from the reference, so the share of false winners is undefined."""
     found = small_samples(arms(relu=0.5, a=0.9), "relu", {"a": 1}, n=3, draws=100)
     assert np.isnan([found.excess.estimate, found.false_winners.estimate]).all()
 
 
 def test_the_intervals_over_seeds_cover() -> None:
-    """Of 60 studies of 25 seeds, the interval of the share of winners holds the share of a study of 2,000 seeds in at
-    least 85%: the jackknife is an approximation.
+    """The interval of the share of winners holds the share of a study of 2,000 seeds in 85% of 60 studies of 25 seeds.
+
+    It is not 95%, because the jackknife is an approximation.
     """
     truth = small_samples(arms(9, 2_000, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=4_000).false_winners.estimate
     found = [

@@ -80,8 +80,10 @@ def test_shares_are_averaged_as_they_are() -> None:
 
 
 def test_final_shares_are_of_each_runs_own_last_step() -> None:
-    """Two seeds that stop at steps 2 and 3, two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2; earlier steps,
-    the output layer and norms do not count. The t interval, 0.45 -+ 12.7062 * 0.15, ends where shares do."""
+    """Two seeds stop at steps 2 and 3, with two hidden layers each: (0.2 + 0.4) / 2 and (0.5 + 0.7) / 2.
+
+    Earlier steps, the output layer and norms do not count. The t interval, 0.45 -+ 12.7062 * 0.15, ends at 0 and 1.
+    """
     keys = dict.fromkeys(RUN_KEYS, "same")
     rows = [
         *((0, 2, layer, "sparsity", value) for layer, value in ((1, 0.2), (2, 0.4), (3, 0.9))),

@@ -15,12 +15,13 @@ NUMPY_OUTPUTS = {
 }
 
 
-def numpy_losses(output, loss, logits, labels):
+def numpy_losses(output, loss, logits, labels, smoothing=0.0):
     """Keras' categorical cross-entropy scales a row of outputs to a sum of 1 first."""
     found, target = NUMPY_OUTPUTS[output](logits), np.eye(logits.shape[1])[labels]
+    target = (1 - smoothing) * target + smoothing / logits.shape[1]
     if loss == "squared_error":
         return ((found - target) ** 2).mean(1)
-    return -np.log((found / found.sum(1, keepdims=True))[np.arange(len(labels)), labels])
+    return -(target * np.log(found / found.sum(1, keepdims=True))).sum(1)
 
 
 @pytest.fixture
@@ -34,10 +35,11 @@ def test_the_settings_names_are_those_of_the_engine():
     assert tuple(losses.LOSSES) == LOSSES
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
-def test_losses_are_numpys(output, loss, batch):
-    found = losses.example_losses(output, loss, *map(tf.constant, batch))
-    np.testing.assert_allclose(found, numpy_losses(output, loss, *batch), rtol=1e-6)
+def test_losses_are_numpys(output, loss, smoothing, batch):
+    found = losses.example_losses(output, loss, *map(tf.constant, batch), smoothing)
+    np.testing.assert_allclose(found, numpy_losses(output, loss, *batch, smoothing), rtol=1e-6)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -48,18 +50,19 @@ def test_absolute_errors_are_numpys(output, batch):
     np.testing.assert_allclose(losses.absolute_errors(output, *map(tf.constant, batch)), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
-def test_delta_is_a_finite_difference(output, loss, batch):
+def test_delta_is_a_finite_difference(output, loss, smoothing, batch):
     """Of the mean over the batch, in every logit, in float64."""
     logits, labels = batch
-    mean, delta = losses.loss_and_delta(output, loss, tf.constant(logits), tf.constant(labels))
-    assert float(mean) == pytest.approx(numpy_losses(output, loss, logits, labels).mean(), rel=1e-6)
+    mean, delta = losses.loss_and_delta(output, loss, tf.constant(logits), tf.constant(labels), smoothing)
+    assert float(mean) == pytest.approx(numpy_losses(output, loss, logits, labels, smoothing).mean(), rel=1e-6)
     for place in np.ndindex(logits.shape):
         ends = []
         for step in (1e-6, -1e-6):
             moved = logits.copy()
             moved[place] += step
-            ends.append(numpy_losses(output, loss, moved, labels).mean())
+            ends.append(numpy_losses(output, loss, moved, labels, smoothing).mean())
         assert delta.numpy()[place] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-8)
 
 

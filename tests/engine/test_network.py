@@ -155,8 +155,9 @@ def test_the_first_layer_is_scaled_to_its_images():
 
 
 def test_a_centred_sigmoid_network_is_a_tanh_network():
-    """sigmoid(z) = (1 + tanh(z / 2)) / 2, so the biases leave z_l = tanh(z_{l-1} / 2) / 2 @ W_l from layer 2 on,
-    in which sigma_w = 4 stands for a tanh network's 1; layer 1 is Glorot's.
+    """sigmoid(z) = (1 + tanh(z / 2)) / 2, so the biases leave z_l = tanh(z_{l-1} / 2) / 2 @ W_l from layer 2 on.
+
+    There sigma_w = 4 stands for a tanh network's 1. Layer 1 is Glorot's.
     """
     changes = {"activation": "sigmoid", "initialization": "centred", "sigma_w": 4.0, "sigma_b": 0.0}
     drawn = layers(width=200, precision="float64", **changes)
@@ -190,8 +191,9 @@ def test_equal_layers_get_different_weights(seed):
 
 
 def test_a_seed_decides_every_layer_and_nothing_else_does():
-    """The same draws for another activation, rate, batch or optimiser, and for the first layers of a deeper network;
-    another seed differs in every layer, and so does the next layer's number.
+    """Another activation, rate, batch or optimiser has the same draws, and so has a deeper network in its first layers.
+
+    Another seed differs in every layer.
     """
     first = kernels()
     others = [

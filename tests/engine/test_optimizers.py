@@ -21,9 +21,9 @@ def trajectory(name, gradients, start, rate, momentum=0.0, epsilon=1e-7):
     slots = (tf.zeros_like(parameter),) * rule.slots
     found = []
     for step, gradient in enumerate(gradients, start=1):
-        numbers = (tf.constant(number, dtype) for number in (rate, momentum, epsilon, 1 - 0.9, 1 - 0.999, step))
-        learning_rate, *others, number = numbers
-        h = Hyperparameters(rule.rate(learning_rate, number), *others, number)
+        numbers = (tf.constant(number, dtype) for number in (rate, momentum, epsilon, 1 - 0.9, 1 - 0.999, step, 0, 1))
+        learning_rate, *others, number, decay, newest = numbers
+        h = Hyperparameters(rule.rate(learning_rate, number), *others, number, decay, newest)
         slots = rule.advance(slots, tf.constant(gradient), h)
         parameter += rule.update(slots, h)
         found.append(parameter.numpy())
@@ -62,8 +62,9 @@ def test_updates_are_those_of_keras_in_float64(name, momentum, epsilon, float64_
 
 
 def test_the_first_step_of_adam_by_hand():
-    """Its means are then 0.1 g and 0.001 g^2, both undone by the bias correction: -rate * g / (|g| + epsilon'),
-    with epsilon' = epsilon / sqrt(0.001), as epsilon stands outside the correction. A gradient of 0 moves nothing.
+    """Its means are then 0.1 g and 0.001 g^2. The bias correction undoes both: -rate * g / (|g| + epsilon').
+
+    epsilon' = epsilon / sqrt(0.001), as epsilon stands outside the correction. A gradient of 0 moves nothing.
     """
     gradient = np.array([[3.0, -0.25, 1e-7, 0.0]])
     (moved,) = trajectory("adam", gradient, np.zeros(4), rate=0.01, epsilon=1e-7)

@@ -13,6 +13,7 @@ NETWORKS = {
     "a loop over layers, by SGD": {"depth": 7, "optimizer": "sgd"},
     "batch normalisation": {"normalization": "batch"},
     "a loop, residual, with dropout": {"depth": 7, "residual": "scaled", "dropout": 0.1},
+    "averages, weight decay, distorted images": {"averaging": 0.99, "weight_decay": 0.1, "rotation": 9.0},
 }
 
 

@@ -57,6 +57,11 @@ def arrays(run, state=None):
     return layer_parameters(run.parameters_of_all_pixels(state or run.state), groups_of(run.settings))
 
 
+def trained(state):
+    """The state without averages, which `arrays` would return."""
+    return tuple((*group[:-1], ()) for group in state)
+
+
 def layers(run):
     """[(W_1, b_1), ...] of a plain network."""
     return list(zip(arrays(run)[::2], arrays(run)[1::2], strict=True))
@@ -108,7 +113,7 @@ def assert_same_as_keras(run, data, activation):
 
 
 def assert_scores_as_keras(run, data, model, rtol):
-    """The validation loss, accuracy and mean absolute error are those that Keras finds."""
+    """Keras finds the same validation loss, accuracy and mean absolute error."""
     x, y = batch(data, run.validation)
     is_standard = losses.is_standard(run.settings.output, run.settings.loss)
     labels, output = (y, tf.nn.softmax) if is_standard else (np.eye(10)[y], tf.identity)
@@ -173,14 +178,15 @@ def test_sgd_trains_as_in_keras(momentum, tiny_data, float64_keras):
 
 @pytest.mark.parametrize(("epochs", "residual"), [(EPOCHS, "plain"), (EPOCHS, "scaled"), (1, "scaled")])
 def test_normalised_residual_networks_train_as_in_keras(epochs, residual, tiny_data, float64_keras):
-    """Batch normalisation and residual connections, layer by layer and in a loop: weights, gamma, beta and the moving
-    moments, and so the validation loss, which is computed with those.
+    """Batch normalisation and residual connections, layer by layer and in a loop.
+
+    Weights, gamma, beta and the moving moments are equal, and so is the validation loss, which uses the moments.
     """
     changes = {"normalization": "batch", "residual": residual, "optimizer": "adam", "learning_rate": 0.01}
     chosen = settings(depth=2, width=6, epochs=epochs, **changes)
     run = start(chosen, tiny_data)
     model = assert_same_as_keras(run, tiny_data, REGISTRY["swish"])
-    groups = zip((moving for *_, moving in run.state[:-1]), groups_of(run.settings), strict=False)
+    groups = zip((moving for _, _, moving, _ in run.state[:-1]), groups_of(run.settings), strict=False)
     moments = [m for moving, group in groups for layer in list(zip(*moving, strict=True))[: group.count] for m in layer]
     for ours, theirs in zip(moments, model.non_trainable_variables, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
@@ -215,11 +221,11 @@ def test_noise_is_the_same_draw_at_every_amplitude(tiny_data):
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
-def test_dropout_and_shifts_are_drawn_anew_each_step_and_the_same_each_time(normalization, tiny_data):
+def test_dropout_and_distortions_are_drawn_anew_each_step_and_the_same_each_time(normalization, tiny_data):
     """Two runs of one seed agree to the last digit, another seed's differ, and so does a run without. Layer by layer,
     as long runs are, the draws are the loop's.
     """
-    drawn = {"normalization": normalization, "depth": 2, "width": 6, "epochs": 1, "dropout": 0.3, "shift": 2}
+    drawn = {"normalization": normalization, "depth": 2, "width": 6, "epochs": 1, "dropout": 0.3, "rotation": 9}
 
     def loss(**changes):
         return start(settings(**{**drawn, **changes}), tiny_data).epoch(1)[:2]
@@ -228,7 +234,7 @@ def test_dropout_and_shifts_are_drawn_anew_each_step_and_the_same_each_time(norm
     assert once == again != other
     assert loss(epochs=3) == pytest.approx(once, rel=1e-9)
     if normalization == "none":
-        assert once != loss(dropout=0.0, shift=0)
+        assert once != loss(dropout=0.0) != loss(dropout=0.0, rotation=0)
 
 
 def test_a_network_may_be_deeper_than_any_loop_of_the_study(tiny_data):
@@ -250,8 +256,9 @@ def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
 
 
 def test_it_stops_when_keras_stops(tiny_data, float64_keras):
-    """The same losses and accuracies epoch by epoch as model.fit, which stops by EarlyStopping after the same one;
-    the best weights are those it restores, and on validation and test images they score what Keras says.
+    """Losses and accuracies equal model.fit's epoch by epoch, and EarlyStopping stops after the same one.
+
+    The weights that Keras restores score the same on validation and test images.
     """
     chosen = settings(learning_rate=0.3, epochs=60, patience=5)
     result = training.train(chosen, tiny_data, REGISTRY["swish"])
@@ -336,8 +343,10 @@ def test_no_error_of_a_deep_initial_network_is_too_small(tiny_data):
 
 @pytest.mark.parametrize("shape", [{}, {"width": 6, "epochs": 1}])
 def test_weight_gradients_are_of_the_gradients_that_move_the_weights(shape, tiny_data):
-    """SGD without momentum moves W_l by rate times the gradient: the way gone at step t, over the rate, is the logged
-    weight_gradient of step t, and over the kernel's norm before it, the update_ratio of step t + 1.
+    """SGD without momentum moves W_l by rate times the gradient.
+
+    The move at step t, over the rate, is the logged weight_gradient of step t. Over the kernel's norm before it, the
+    move is the update_ratio of step t + 1.
     """
     logged = train(tiny_data, **shape)["measures"]
     run = start(settings(**shape), tiny_data)
@@ -393,7 +402,60 @@ def test_no_logged_step_is_lost(steps):
     assert most <= MOST_LOGGED
 
 
+RECIPE = {  # every setting that the article's protocol leaves off
+    "optimizer": "adam", "learning_rate": 0.01, "schedule": "cosine", "warm_up": 1, "weight_decay": 0.5,
+    "averaging": 0.9, "label_smoothing": 0.2, "shift": 1, "rotation": 5, "scaling": 0.1, "shear": 0.1, "elastic": 0.5,
+    "weaker_epochs": 1, "dropout": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [EPOCHS, 1])
+def test_decay_schedule_and_smoothing_train_as_in_keras(epochs, tiny_data, float64_keras):
+    """Keras' AdamW, which spares the biases, its cosine and its smoothed loss move every weight to the same place.
+
+    Layer by layer and in a loop. What is evaluated is the average of the parameters after each update, by numpy.
+    """
+    recipe = {name: RECIPE[name] for name in ("optimizer", "learning_rate", "schedule", "weight_decay", "averaging")}
+    run = start(settings(depth=2, width=6, epochs=epochs, label_smoothing=0.2, **recipe), tiny_data)
+    model = keras_model_of(run, REGISTRY["swish"])
+    rate = keras.optimizers.schedules.CosineDecay(np.float64(0.01), epochs * STEPS)
+    optimizer = keras.optimizers.AdamW(rate, beta_1=np.float64(0.9), beta_2=np.float64(0.999), weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2))
+    averages = arrays(run)
+    for update in range(1, STEPS + 1):
+        after = arrays(run, trained(run.call_epoch(1, update)[0]))
+        newest = max(0.1, 9 / (10 + update))
+        averages = [average + newest * (array - average) for average, array in zip(averages, after, strict=True)]
+    for epoch in range(1, epochs + 1):
+        run.epoch(epoch)
+        if epoch == 1:
+            for ours, expected in zip(arrays(run), averages, strict=True):
+                np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+    x, y = batch(tiny_data, batches(run, range(1, epochs + 1)).ravel())
+    model.fit(x, np.eye(10)[y], batch_size=8, shuffle=False, epochs=1, verbose=0)
+    for ours, theirs in zip(arrays(run, trained(run.state)), model.trainable_variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
+    ratio = run.log.to_lists()["update_ratio"]
+    assert all(0 < share < 1 for share in ratio[1])
+
+
 # The same seed is the same run
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_a_run_goes_on_from_any_checkpoint_with_the_same_result_to_the_byte(patience, tiny_data):
+    """From after each epoch, the last one too, with everything that a run can have; a damaged checkpoint is refused."""
+    chosen = settings(**RECIPE, precision="float32", noise=(0.5,), patience=patience)
+    saved = []
+    once = training.train(chosen, tiny_data, REGISTRY["swish"], keep=lambda now: saved.append(now.to_bytes()))
+    assert len(saved) == once["epochs"]
+    for content in saved:
+        again = training.train(chosen, tiny_data, REGISTRY["swish"], saved=content)
+        assert json.dumps(science(again)) == json.dumps(science(once))
+    for damaged in (b"", saved[0][:-9], saved[0][:900] + b"?" + saved[0][901:]):
+        with pytest.raises(ValueError, match="checkpoint is damaged"):
+            training.train(chosen, tiny_data, REGISTRY["swish"], saved=damaged)
 
 
 def test_the_same_run_twice_is_the_same_to_the_last_digit(tiny_data):
@@ -411,12 +473,16 @@ def test_runs_that_differ_in_seed_or_rate_share_one_compiled_program(tiny_data):
         {"learning_rate": 0.7, "momentum": 0.5},
         {"initialization": "he_normal", "patience": 2, "noise": (0.5,)},
         {"depth": 7},
+        {"schedule": "cosine", "epochs": 2, "warm_up": 1},
     )
-    for change in ({}, *changes):
-        training.train(dataclasses.replace(first, **change), tiny_data, activation)
-    shared = start(first, tiny_data, activation).programs
-    assert shared.epoch.experimental_get_tracing_count() == 1
-    assert shared.evaluate.experimental_get_tracing_count() == 1
+    recipe = dataclasses.replace(first, **{**RECIPE, "warm_up": 0}, precision="float32")
+    strengths = {"weight_decay": 0.1, "averaging": 0.99, "shift": 0, "rotation": 9, "elastic": 2, "weaker_epochs": 0}
+    for one, others in ((first, changes), (recipe, [strengths])):
+        for change in ({}, *others):
+            training.train(dataclasses.replace(one, **change), tiny_data, activation)
+        shared = start(one, tiny_data, activation).programs
+        assert shared.epoch.experimental_get_tracing_count() == 1
+        assert shared.evaluate.experimental_get_tracing_count() == 1
 
 
 class Stub:
@@ -617,9 +683,9 @@ def test_pixels_that_are_blank_in_every_image_are_left_out(tiny_data):
     assert whole.narrowed(kernel) is kernel
 
 
-def test_shifted_images_keep_the_pixels_that_are_blank(tiny_data):
+def test_distorted_images_keep_the_pixels_that_are_blank(tiny_data):
     """Ink moves to where no image has any: the weights there learn, as they do in no other run."""
-    data = dataclasses.replace(tiny_data, checksum="shifted")
+    data = dataclasses.replace(tiny_data, checksum="distorted")
     blank = np.arange(0, 784, 11)
     for shift, learns in ((0, False), (1, True)):
         chosen = settings(shift=shift, width=6, epochs=1)

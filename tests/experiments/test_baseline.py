@@ -7,6 +7,7 @@ from typing import Any
 import fake_records
 import numpy as np
 import pytest
+from both_languages import render
 from matplotlib.figure import Figure
 
 from experiments import baseline, few_seeds
@@ -16,7 +17,7 @@ from study.engine.measures import PROBE_MEASURES
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Section
 from study.settings import Settings
 

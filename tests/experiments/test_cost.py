@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import tensorflow as tf
+from both_languages import render
 
 from experiments import cost
 from study.activations import REGISTRY
@@ -15,7 +16,7 @@ from study.cost import stopwatch as costs
 from study.cost.memory import kept_bytes
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Evidence, Section
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})

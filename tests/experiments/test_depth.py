@@ -10,6 +10,7 @@ import fake_records
 import numpy as np
 import pandas as pd
 import pytest
+from both_languages import render
 
 from experiments import depth, initialization, remedies
 from study import figures
@@ -17,7 +18,7 @@ from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, PRO
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Section
 from study.settings import Settings
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from both_languages import render
 from fake_records import all_rounds
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.settings import Settings
 
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})

@@ -8,6 +8,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import synthetic
+from both_languages import render
 from fake_records import result
 from synthetic import VARIABLE, signals_kept, started, told, write_data
 
@@ -24,7 +25,7 @@ from study.records import selection
 from study.records.frames import runs_frame
 from study.records.identity import identity
 from study.records.store import Record, make
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Section
 from study.settings import Settings
 

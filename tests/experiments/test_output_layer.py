@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from both_languages import render
 from fake_records import all_rounds, record
 
 from experiments import output_layer
@@ -11,7 +12,6 @@ from experiments.output_layer import OUTPUT_SEEDS, RATES
 from study.activations import REGISTRY
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.rendering import render
 from study.report.section import Section
 from study.settings import LOSSES, OUTPUTS, Settings
 

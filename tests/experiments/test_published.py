@@ -1,6 +1,7 @@
 """Claims at initialisation: which networks, and what is concluded of networks whose error and dead units are known."""
 
 import pytest
+from both_languages import render
 from fake_records import result
 
 from experiments import depth, published
@@ -11,7 +12,6 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.identity import identity
 from study.records.store import Record, make
-from study.report.rendering import render
 from study.settings import Settings
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid"}, {"relu": 0, "sigmoid": 1})

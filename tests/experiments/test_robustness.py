@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from both_languages import render
 from fake_records import all_rounds, record
 
 from experiments import baseline, digits, learning_rate, robustness
@@ -12,7 +13,6 @@ from study.activations import REGISTRY
 from study.constants import FIRST_FRESH_SEED, NOISE_AMPLITUDES
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.rendering import render
 from study.report.section import Evidence, Section
 from study.settings import Settings
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from both_languages import render
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.text import Text
@@ -19,7 +20,7 @@ from study.analysis import benchmark
 from study.figures import cost as speed_figures
 from study.figures import style
 from study.plan import Plan
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Evidence, Section
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import catalogue, contest, keras_fit, products, run, task

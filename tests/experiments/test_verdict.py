@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from both_languages import render
 from fake_records import all_rounds
 
 from experiments import learning_rate, robustness, verdict
@@ -13,7 +14,7 @@ from study.analysis.decision import decision_table
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.page import words
-from study.report.rendering import Page, render
+from study.report.rendering import Page
 from study.report.section import Evidence
 
 NAMES = ("relu", "sigmoid", "gelu")

@@ -2,13 +2,13 @@
 
 import pandas as pd
 import pytest
+from both_languages import render
 
 from experiments import why_relu
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.filters import in_words
 from study.report.quantities import Quantity
-from study.report.rendering import render
 from study.report.section import Evidence
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})

@@ -36,6 +36,8 @@ def test_runs_are_one_row_each_with_the_promised_columns() -> None:
         ("seed", 1), ("depth", 2), ("width", 50), ("residual", "plain"), ("dropout", 0.5), ("shift", 1), ("batch", 50),
         ("learning_rate", 0.1), ("epsilon", 1e-12), ("validation", 10), ("epochs", 0), ("patience", None),
         ("noise", (0.5, 1.0)), ("initialization", "he_normal"), ("normalization", "layer"), ("loss", "squared_error"),
+        ("schedule", "cosine"), ("warm_up", 2), ("weight_decay", 0.1), ("averaging", 0.9), ("label_smoothing", 0.1),
+        ("rotation", 1), ("scaling", 0.1), ("shear", 0.1), ("elastic", 1), ("weaker_epochs", 1), ("weaker_share", 0.5),
     ],
 )  # fmt: skip
 def test_a_run_is_told_from_any_other_by_its_row(name: str, value: object) -> None:
@@ -111,6 +113,7 @@ def test_noise_is_one_row_a_run_and_amplitude() -> None:
         ({"residual": "scaled"}, "scaled residual"),
         ({"output": "sigmoid", "loss": "squared_error"}, "sigmoid output, squared error"),
         ({"shift": 2, "epsilon": 1e-12}, "shift 2, epsilon 1e-12"),
+        ({"schedule": "cosine", "averaging": 0.999, "elastic": 1.5}, "cosine, averaging 0.999, elastic 1.5"),
         ({"optimizer": "sgd", "momentum": 0.9}, "momentum 0.9"),
     ],
 )

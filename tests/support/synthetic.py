@@ -104,7 +104,7 @@ def started(log: Path) -> Counter[str]:
     return Counter(log.read_text().splitlines()) if log.exists() else Counter()
 
 
-def train(settings, data, activation, *, seconds=math.inf):
+def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None):
     """Return a result like study.engine.training's, from the settings alone, unless `told` otherwise."""
     orders = json.loads(os.environ.get(VARIABLE) or told())
     name = f"{settings.activation} {settings.seed % 1000}"  # seeds that decide anything start at 2000

@@ -147,7 +147,7 @@ def test_an_activation_of_ones_own():
 
 
 def test_rows_are_one_per_network_layer_and_quantity():
-    """Values are those of `propagate`, for inputs alike and for their own norms; no critical point, no row for it."""
+    """`propagate` gives the values, for inputs alike and for their own norms; without a critical point, no rows."""
     norms = np.array([50.0, 150.0])
     grid = (INITIALIZATIONS, [1, 3], 64, norms, 0.4)
     rows = predicted_rows("one", function_of("swish"), *grid)
@@ -169,8 +169,10 @@ def test_rows_are_one_per_network_layer_and_quantity():
 
 
 def test_similarity_by_closed_forms():
-    """ReLU's cosine follows the arc-cosine kernel (Cho & Saul 2009), also where it is 1 but for 1e-7; the linear one
-    stays, but for what a bias that both inputs share adds: c' = (c q + sigma_b^2) / (q + sigma_b^2)."""
+    """ReLU's cosine follows the arc-cosine kernel (Cho & Saul 2009), also where it is 1 but for 1e-7.
+
+    A linear network keeps its cosine, but for a bias that both inputs share: c' = (c q + sigma_b^2) / (q + sigma_b^2).
+    """
     scale = scales("he_normal", (784, *[100] * 30, 10), function_of("relu"), 90.0)
     found = similarities(
         function_of("relu"), scale, propagate(function_of("relu"), scale, np.array([90.0])).q[:, 0], 0.4

@@ -120,6 +120,11 @@ class _Renderer(RendererHTML):
         tokens[place].attrSet("id", f"report-{anchor(''.join(kept))}")
         return self.renderToken(tokens, place, options, env)
 
+    def paragraph_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        if re.match(r"\*[^*]", tokens[place + 1].content):  # emphasis that opens a paragraph makes it a caption
+            tokens[place].attrSet("class", "caption")
+        return self.renderToken(tokens, place, options, env)
+
     def table_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         return '<div class="scroll" role="region" tabindex="0" aria-label="table">\n<table>\n'
 
@@ -136,7 +141,8 @@ class _Renderer(RendererHTML):
         source, about = Path(str(tokens[place].attrs["src"])), escape(tokens[place].content.replace("_", " "))
         for kind, mime in KINDS.items():
             if content := env["pictures"].get(str(source.with_suffix(kind))):
-                return f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
+                image = f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
+                return f'<span class="scroll" role="region" tabindex="0" aria-label="picture">{image}</span>'
         return f"<em>{about}</em>"
 
 

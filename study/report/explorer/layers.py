@@ -40,15 +40,15 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 
 def _profile(rows: pd.DataFrame) -> Json:
     """Return the steps of one setting, and by activation its seeds and its measures: bounds by step and layer."""
-    times = rows.drop_duplicates("step").sort_values("step")
-    steps = times["step"].tolist()
-    values: Json = {}
-    for (name, measure), part in rows.groupby(["activation", "measure"], sort=False):
-        found = {
-            step: [short(row) for row in layer.sort_values("layer")[["mean", "ci_low", "ci_high"]].to_numpy()]
-            for step, layer in part.groupby("step")
-        }
-        values.setdefault(name, {})[measure] = [found.get(step, []) for step in steps]
+    steps = sorted(rows["step"].unique().tolist())
+    in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
+    found: Json = {}
+    for name, measure, step, *bounds in in_order.itertuples(index=False, name=None):
+        found.setdefault(name, {}).setdefault(measure, {}).setdefault(step, []).append(short(bounds))
+    values: Json = {
+        name: {measure: [of_steps.get(step, []) for step in steps] for measure, of_steps in measures.items()}
+        for name, measures in found.items()
+    }
     for name, seeds in rows.groupby("activation")["n"].max().items():
         values[name]["seeds"] = seeds
     return {"steps": steps, "values": values}

@@ -109,6 +109,16 @@ def test_a_missing_table_is_named_in_its_place(visit: Visit, write: Any, tables:
 # ---------- readable ----------
 
 
+def test_the_opening_has_its_table_and_picture(visit: Visit, write: Any) -> None:
+    """Numbers stand right, the picture is in the page, a caption is marked; a picture without a file is its name."""
+    page = visit()
+    assert page.locator(".opening td.number").inner_text() == "97%"
+    assert page.locator(".opening img[alt='a picture']").evaluate("image => image.naturalWidth") == 9
+    page = visit(file=write(opening="# A\n\n*A caption.*\n\nNo *caption*.\n\n![a_picture](figures/none.png)\n"))
+    assert page.locator(".caption").all_inner_texts() == ["A caption."]
+    assert page.locator(".opening > p").last.inner_text() == "a picture"
+
+
 @pytest.mark.parametrize("width", [1440, 768, 390])
 def test_nothing_is_wider_than_the_window(visit: Visit, width: int) -> None:
     """The page itself never scrolls sideways; charts fit their box and have words; tables scroll in their own box."""

@@ -1,0 +1,38 @@
+"""Keep a long run's checkpoint beside its record, so that a run that was killed goes on where it was."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from study.errors import FolderError
+from study.records.files import write_atomically
+
+SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
+
+
+def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
+    """Call `train` with what is `saved` at `path` and a function that will `keep` checkpoints there.
+
+    A damaged checkpoint is deleted, and the run begins again. On another machine the folder may not exist: then nothing
+    is kept.
+    """
+    from study.engine.checkpoint import CheckpointError
+
+    latest = time.monotonic()
+
+    def keep(checkpoint: Any) -> None:
+        nonlocal latest
+        if time.monotonic() - latest < SECONDS or not path.parent.is_dir():
+            return
+        with contextlib.suppress(FolderError):  # if the disk is full, writing the record will say so
+            write_atomically(path, checkpoint.to_bytes())
+        latest = time.monotonic()
+
+    saved = path.read_bytes() if path.is_file() else None
+    try:
+        return train(saved=saved, keep=keep)
+    except CheckpointError:
+        path.unlink(missing_ok=True)
+        return train(saved=None, keep=keep)

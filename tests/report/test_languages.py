@@ -1,0 +1,59 @@
+"""The Japanese report answers every question that the English one answers, with the same numbers.
+
+The questions' own tests render each page by both_languages, which compares the two editions of it.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from both_languages import render, said
+
+import experiments
+from study.analysis.claims import VERDICTS
+from study.report.filters import in_words, label_filters
+from study.report.page import appendices, claims_section
+from study.report.quantities import Quantity
+from study.report.rendering import PAGES, one_line
+
+MAKING = {
+    "command": "make all", "environments": ["python 3"], "runs": 12_345, "compute_minutes": 1.5, "compile_minutes": 0.4,
+    "wall_minutes": 1.0, "last_run": "2020-01-01T00:00:00Z", "data_checksums": ["0123"],
+}  # fmt: skip
+REPLACED = {"ninety_nine"}  # another question takes its place
+
+
+@pytest.mark.parametrize("folder", [Path(experiments.__file__).parent, PAGES], ids=["questions", "report"])
+def test_every_question_is_answered_in_both_languages(folder: Path) -> None:
+    """Each page with an English answer has a Japanese one."""
+    names = {path.stem for path in folder.glob("*.md") if '{% extends "page.md" %}' in path.read_text()} - REPLACED
+    assert names
+    assert {name for name in names if not (folder / f"{name}.ja.md").exists()} == set()
+
+
+def test_what_no_experiment_makes_is_the_same_in_both_languages() -> None:
+    """The appendices, with and without runs, and claims of every verdict."""
+    found = claims_section([])
+    table = found.tables["claims"]
+    verdicts = [VERDICTS[place % len(VERDICTS)] for place in range(len(table))]
+    of_every_verdict = replace(found, tables={"claims": table.assign(claim_verdict=verdicts)})
+    for section in (of_every_verdict, *appendices(MAKING), *appendices({**MAKING, "runs": 0})):
+        render(section, {})
+
+
+@pytest.mark.parametrize("share", [0.48, 0.043, 2.4e-6, 4e-5, 1e-9, 0.0])
+def test_shares_in_words_are_the_same_in_both_languages(share: float) -> None:
+    assert said(in_words(Quantity(share), "ja")) == said(in_words(Quantity(share)))
+
+
+def test_numbers_are_told_apart_and_addresses_and_folded_parts_left_out() -> None:
+    """A sign, a comma between thousands, decimals, an exponent and the percent sign belong to a number."""
+    text = "[a 1](b2.md) is +0.13 [-0.24, 5%] of 10,000, 3e-06 and a millionth <details>7</details>"
+    assert sorted(said(text)[0].elements()) == ["+0.13", "-0.24", "1", "10,000", "1e-6", "3e-06", "5%"]
+
+
+def test_a_list_in_japanese() -> None:
+    """Its own comma, what is left out is counted, and no blank beside a Japanese character but after a list's dash."""
+    names = label_filters({"a": "A"}, "ja")["names"]
+    assert names(list("abc")) == "A、b、c"
+    assert one_line(f"- これ は {names(list('abcdefgh'), 'と')}") == "- これはA、b、c、d、eとほか3個"

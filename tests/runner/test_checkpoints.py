@@ -1,0 +1,78 @@
+"""A long run that is killed goes on from its checkpoint, to the same record."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from scientific import scientific_content
+
+from study.activations import REGISTRY, fingerprint
+from study.data.mnist import Dataset
+from study.engine.run import Run
+from study.records import files
+from study.records.identity import identity
+from study.records.store import Store
+from study.runner import checkpoints, execution
+from study.runner.order import Job
+from study.settings import Settings
+
+SETTINGS = Settings(
+    activation="relu", seed=1, depth=1, width=6, batch=50, validation=1100, epochs=4, averaging=0.9, rotation=9.0
+)
+
+
+def job(data: Dataset) -> Job:
+    return Job(SETTINGS, identity(SETTINGS, data.checksum, fingerprint(REGISTRY["relu"])), {"label": "ReLU"})
+
+
+def hang_at_the_second_checkpoint(folder: Path, data: Dataset) -> None:
+    """Do the run in this process, which waits to be killed once the checkpoint of epoch 2 is written."""
+    execution.LONG, checkpoints.SECONDS = 0.0, 0.0
+    written = []
+
+    def write(path: Path, content: bytes) -> None:
+        files.write_atomically(path, content)
+        written.append(path)
+        if len(written) == 2:
+            (folder / "ready").touch()
+            time.sleep(600)
+
+    checkpoints.write_atomically = write
+    execution.execute([job(data)], data, Store(folder))
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(
+    tmp_path: Path, tiny_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SIGKILL after two of four epochs: the same record, two epochs of work, and no checkpoint is left.
+
+    A damaged checkpoint costs its epochs alone: the run begins again.
+    """
+    (tmp_path / "undisturbed").mkdir()
+    (undisturbed,) = execution.execute([job(tiny_data)], tiny_data, Store(tmp_path / "undisturbed"))
+    store = Store(tmp_path)
+    child = multiprocessing.get_context("spawn").Process(
+        target=hang_at_the_second_checkpoint, args=(tmp_path, tiny_data)
+    )
+    child.start()
+    while child.is_alive() and not (tmp_path / "ready").exists():
+        time.sleep(0.05)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join()
+    (checkpoint,) = tmp_path.glob("*.checkpoint")
+    assert checkpoint == store.checkpoint(undisturbed["id"])
+    whole = checkpoint.read_bytes()
+    done: list[int] = []
+    train = Run.epoch
+    monkeypatch.setattr(Run, "epoch", lambda run, epoch: (done.append(epoch), train(run, epoch))[1])
+    monkeypatch.setattr(execution, "LONG", 0.0)
+    for content, expected in ((whole, [3, 4]), (whole[:-100], [1, 2, 3, 4])):
+        done.clear()
+        checkpoint.write_bytes(content)
+        (record,) = execution.execute([job(tiny_data)], tiny_data, store)
+        assert done == expected
+        assert scientific_content(record) == scientific_content(undisturbed)
+        assert not checkpoint.exists()
