@@ -38,40 +38,32 @@ def small_samples(
     of the difference that all seeds support, 0 for none. Each arm is drawn separately, because small studies do not
     pair seeds. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over subsets.
     """
+    if len(wide) <= n:
+        raise ValueError(f"to draw {n} runs takes more than {n}, got {len(wide)}")
     generator = np.random.default_rng(0)
-    places = {name: _draw(len(wide), n, draws, generator) for name in wide}
+    places = {name: generator.random((draws, len(wide))).argpartition(n, axis=1)[:, :n] for name in wide}
     drawn = {name: wide[name].to_numpy(float)[places[name]] for name in wide}
-    reference_mean = float(wide[reference].mean())
     rows, false, by_noise = [], np.zeros(draws, bool), np.zeros(draws, bool)
     for name in wide.columns.drop(reference):
         winner = _winner(drawn[name], drawn[reference], alpha)
-        centred = _winner(drawn[name] - float(wide[name].mean()) + reference_mean, drawn[reference], alpha)
-        is_unsupported = (winner != 0) & (winner != supported[name])
+        shift = float(wide[reference].mean()) - float(wide[name].mean())
+        centred = _winner(drawn[name] + shift, drawn[reference], alpha)
         if supported[name] == 0:
             false, by_noise = false | (winner != 0), by_noise | (centred != 0)
-        shares = [float(np.mean(found)) for found in (winner > 0, winner < 0, is_unsupported, centred != 0)]
-        rows.append((name, reference, n, draws, *shares))
-    columns = ["share_better", "share_worse", "share_unsupported", "share_by_noise"]
-    table = pd.DataFrame(rows, columns=["activation", "reference", "n", "draws", *columns])
-    is_used = _uses(places, len(wide))
+        shares = {
+            "share_better": (winner > 0).mean(),
+            "share_worse": (winner < 0).mean(),
+            "share_unsupported": ((winner != 0) & (winner != supported[name])).mean(),
+            "share_by_noise": (centred != 0).mean(),
+        }
+        rows.append({"activation": name, "reference": reference, "n": n, "draws": draws, **shares})
+    table = pd.DataFrame(rows)
     if all(supported.values()):
         nothing = Interval(math.nan, math.nan, math.nan, len(wide))
         return SmallSamples(table, nothing, nothing)
-    excess = false.astype(float) - by_noise
-    return SmallSamples(table, _jackknife(false.astype(float), is_used), _jackknife(excess, is_used))
-
-
-def _draw(seeds: int, n: int, draws: int, generator: np.random.Generator) -> IntArray:
-    """Draw (draws, n) places among `seeds`, each row without repetition."""
-    if not seeds > n:
-        raise ValueError(f"to draw {n} runs takes more than {n}, got {seeds}")
-    return generator.random((draws, seeds)).argpartition(n, axis=1)[:, :n]
-
-
-def _uses(places: Mapping[str, IntArray], seeds: int) -> npt.NDArray[np.bool_]:
-    """Return (seeds, draws): whether a draw of any arm uses the seed."""
-    drawn = np.concatenate(list(places.values()), axis=1)  # (draws, arms * n)
-    return np.array([(drawn == seed).any(axis=1) for seed in range(seeds)])
+    every = np.concatenate(list(places.values()), axis=1)  # (draws, arms * n)
+    is_used = np.array([(every == seed).any(axis=1) for seed in range(len(wide))])  # (seeds, draws), by any arm
+    return SmallSamples(table, *(_jackknife(of_draw, is_used) for of_draw in (false * 1.0, false * 1.0 - by_noise)))
 
 
 def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: float = 0.95) -> Interval:

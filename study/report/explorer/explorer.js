@@ -216,7 +216,7 @@ function specification(x, y) {
     padding: { left: 50, top: 8, right: 84, bottom: 46 },
     config: { aria: false, font: "system-ui, sans-serif", background: null },
     signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
-    data: ["points", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
+    data: ["lines", "bars", "points", "rings", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
     scales: [
       { name: "x", type: x.type, domain: { signal: "xdomain" }, range: "width", zero: false, padding: x.padding ?? 0 },
       { name: "y", type: y.type, domain: { signal: "ydomain" }, range: "height", reverse: !!y.reverse, zero: false },
@@ -236,17 +236,15 @@ function specification(x, y) {
       mark("rule", "rules", { x: at.x, y: is(0), y2: { signal: "height" }, stroke: is("var(--accent)"), strokeWidth: is(1.5) }),
       each("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: is(0.13), interpolate: is("monotone") }, "area"),
       each("theory", { strokeWidth: is(9), strokeOpacity: is(0.22), strokeCap: is("round") }),
-      each("points", { strokeWidth: is(2), strokeDash: { scale: "dash", field: "k" } }),
-      { ...panel, marks: [mark("rule", "points", {
-        x: at.x, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke, strokeWidth: is(2),
-        strokeOpacity: { signal: "datum.bounded ? 0.55 : 0" },
+      each("lines", { strokeWidth: is(2), strokeDash: { scale: "dash", field: "k" } }),
+      { ...panel, marks: [mark("rule", "bars", {
+        x: at.x, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke, strokeWidth: is(2), strokeOpacity: is(0.55),
       })] },
       mark("symbol", "points", {
         ...at, shape: { scale: "shape", field: "k" }, size: { field: "size" }, stroke, strokeWidth: is(1.5), tooltip: { field: "tip" },
         fill: { signal: "datum.hollow ? 'var(--paper)' : scale('color', datum.k)" },
-        opacity: { signal: "datum.known && datum.size ? 1 : 0" },
       }),
-      mark("symbol", "points", { ...at, size: is(190), stroke, strokeWidth: is(1.5), opacity: { signal: "datum.ring ? 1 : 0" } }),
+      mark("symbol", "rings", { ...at, size: is(190), stroke, strokeWidth: is(1.5) }),
       words("names", { ...at.x, offset: 9 }, { field: "pixel" }, 12.5, {
         fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(78),
       }),
@@ -278,11 +276,16 @@ function fit(made, box) {
 function plot(id, given) {
   const made = charts[id], { points = [], theory = [], areas = [], rules = [], levels = [], note = "", xs, ys } = given;
   if (!made) return;
-  const known = (rows) => rows.map((row) => ({ size: 55, ...row, known: isNumber(row.y) && !(made.y.type === "log" && row.y <= 0) }))
-    .map((row) => ({ ...row, bounded: row.known && isNumber(row.low) && (made.y.type !== "log" || row.low > 0), y: row.known ? row.y : null }));
-  const drawn = known(points), axes = { x: xs, y: ys };
-  const all = { points: drawn, theory: known(theory), areas: known(areas), rules, levels, notes: note ? [{ text: note }] : [], names: labels(drawn, made.y, ys.domain) };
+  const canShow = (value) => isNumber(value) && (made.y.type !== "log" || value > 0);
+  const known = (rows) => rows.map((row) => ({ size: 55, ...row, known: canShow(row.y), y: canShow(row.y) ? row.y : null }));
+  const lines = known(points), marks = lines.filter((row) => row.known && row.size), axes = { x: xs, y: ys };
+  const all = {
+    lines, points: marks, bars: marks.filter((row) => canShow(row.low) && canShow(row.high)), rings: marks.filter((row) => row.ring),
+    theory: known(theory), areas: known(areas), rules, levels, notes: note ? [{ text: note }] : [], names: labels(lines, made.y, ys.domain),
+  };
+  made.wanted = all;
   made.queue = made.queue.then(() => {
+    if (made.wanted !== all) return null;  // moved on meanwhile
     for (const [name, rows] of Object.entries(all)) made.view.data(name, rows);
     for (const [name, { domain, ticks, labels: texts }] of Object.entries(axes)) {
       made.view.signal(`${name}domain`, domain).signal(`${name}ticks`, ticks).signal(`${name}labels`, texts ?? ticks.map(made[name].format));
@@ -424,11 +427,11 @@ function layersView() {
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
     bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present);
-    const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-1)?.[0]; };
+    const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
     say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
       + `step ${setting.steps[now].toLocaleString("en")}. `
-      + (told.length ? `Share of the output layer’s error that reaches layer 1: ${told.join(", ")}.` : "No activation chosen was run so."));
+      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1: ${told.join(", ")}.` : "No activation chosen was run so."));
     const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
     numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
       present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),
@@ -633,7 +636,7 @@ function claimsView() {
 
 chooseActivations();
 for (const [name, view] of Object.entries({ layers: layersView, depth: depthView, rate: rateView, noise: noiseView, verdict: verdictView, claims: claimsView })) {
-  if (data[name]) view();
+  if (data[name] && data[name].settings?.length !== 0) view();
 }
 for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
 for (const link of document.querySelectorAll("a[data-view]")) {

@@ -33,10 +33,10 @@ OPENING = """# Use ReLU, here
 def browser() -> Iterator[Any]:
     """Yield Chromium; without Playwright or a Chromium, the tests that need one are skipped."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested where Playwright is installed")
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip("the page is tested in a real browser, and Chromium was not found (apt-get install chromium)")
     with playwright.sync_playwright() as driver:
+        found = next(filter(None, map(shutil.which, (*NAMES, driver.chromium.executable_path))), None)
+        if found is None:
+            pytest.skip("the page is tested in a real browser, and Chromium was not found (apt-get install chromium)")
         chromium = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield chromium
         chromium.close()
