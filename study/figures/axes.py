@@ -18,7 +18,6 @@ from matplotlib.ticker import (
     NullLocator,
     PercentFormatter,
     StrMethodFormatter,
-    SymmetricalLogLocator,
 )
 
 from study.figures.style import GREY, FloatArray
@@ -139,49 +138,37 @@ def error_axis(axis: Axis, wrong: Any) -> None:
 
 
 def x_axis(panel: Axes, x: str, values: Any) -> None:
-    """Make the x axis of `panel` that of the column `x`, one of X_LABELS, with these `values`."""
-    known = np.unique(np.asarray(values, float))
+    """Make the x axis of `panel` that of the column `x`, one of X_LABELS, with these `values`.
+
+    Layers end with the output layer. Steps are linear below 1, so that 0 has a place. Of depths and rates, those that
+    begin with 1, 2 or 5 are named.
+    """
+    known, axis = np.unique(np.asarray(values, float)), panel.xaxis
     if x == "layer":
-        layer_axis(panel, int(known.max(initial=2)) - 1)
+        depth = int(known.max(initial=2)) - 1
+        layers = layer_ticks(depth)
+        panel.set_xticks(layers, [*map(str, layers[:-1]), "out"])
+        panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
     elif x == "step":
-        step_axis(panel, known.max(initial=1))
+        panel.set_xscale("symlog", linthresh=1, linscale=0.6)
+        panel.set_xlim(-0.25, known.max(initial=1) * 1.5)
+        last = np.log10(known.max(initial=1))
+        decades = 10 ** np.arange(0, last + 0.01, 1 if last < 2 else 2)
+        _fix(axis, [0, *decades], FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else in_short(step)))
     elif x in ("depth", "learning_rate") and known.size:
-        tried_axis(panel, known)
+        named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
+        margin = 1.1 * (known[-1] / known[0]) ** 0.06
+        panel.set(xscale="log", xlim=(known[0] / margin, known[-1] * margin))
+        fixed_axis(axis, known, named if named.sum() > 2 else None)
     elif x == "width":
-        fixed_axis(panel.xaxis, known)
+        fixed_axis(axis, known)
     else:
-        round_axis(panel.xaxis, 4, integer=True)
-
-
-def step_axis(panel: Axes, last: float) -> None:
-    """Make the x axis show training steps 0 to `last`: linear below 1, so that 0 has a place, and logarithmic above."""
-    panel.set_xscale("symlog", linthresh=1, linscale=0.6)
-    panel.set_xlim(-0.25, max(last, 1) * 1.5)
-    locator = SymmetricalLogLocator(base=10, linthresh=1)
-    locator.set_params(numticks=4)
-    panel.xaxis.set_major_locator(locator)
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else f"{in_short(step)}"))
-
-
-def layer_axis(panel: Axes, depth: int) -> None:
-    """Make the x axis show the layers 1 to `depth` + 1, of which the last is the output layer."""
-    layers = layer_ticks(depth)
-    panel.set_xticks(layers, [*map(str, layers[:-1]), "out"])
-    panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
+        round_axis(axis, 4, integer=True)
 
 
 def layer_ticks(depth: int) -> list[int]:
     """Return the layers to name: all of a shallow network, else the first, the middle and the output layer."""
     return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
-
-
-def tried_axis(panel: Axes, values: FloatArray) -> None:
-    """Make the x axis logarithmic, with a tick at each of the `values` (n,), and names at 1, 2, 5, 10, ..."""
-    digits = values / 10 ** np.floor(np.log10(values))
-    named = np.isclose(digits[:, None], (1, 2, 5)).any(axis=1)
-    panel.set(xscale="log", xlim=values[[0, -1]] * (1.1 * (values[-1] / values[0]) ** 0.06) ** np.array([-1, 1]))
-    fixed_axis(panel.xaxis, values, named if named.sum() > 2 else None)
 
 
 def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import Collection, LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 
 from study.figures.style import FIGURE_WIDTH, FloatArray, Style
 
 MOST_NAMED = 6  # lines; more of them are named by a legend
 NAME_SIZE = 9  # points
 PLACES = 30  # tried along each line, on every side of it
-DISTANCES = (7.0, 20.0)  # pixels between a name and its line
+DISTANCES = (7, 20)  # pixels between a name and its line
 ROOM = 60.0  # pixels from a name to other lines; more is no better
-STEP = 9.0  # pixels between the points of a line that a name must not cover
+INK = 200  # of 255: a darker pixel must not be covered; grids and bands are lighter
+SIDES = np.array([(x, y) for y in (0, -1, 1) for x in (1, -1, 0) if x or y])
 
 
 def name_lines(
@@ -35,9 +34,11 @@ def name_lines(
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}
     if 0 < len(order) <= MOST_NAMED and not said:
-        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        ink = np.asarray(canvas.buffer_rgba())[::-1, :, :3].min(axis=2) < INK  # type: ignore[no-untyped-call]
         for panel in panels:
-            if _placed(panel, texts, style, some=is_named) and not is_named:
+            if _placed(panel, texts, ink.copy(), style, some=is_named) and not is_named:
                 return
     if order and not is_named:
         legend(figure, texts, style)
@@ -54,25 +55,23 @@ def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
         shown.set_text(text)  # only now, because a legend drops labels that begin with an underscore
 
 
-def _placed(panel: Axes, texts: Mapping[str, str], style: Style, *, some: bool) -> bool:
-    """Write the names on `panel` that fit; if not all do, return False, and leave `some` of them or none."""
-    renderer = FigureCanvasAgg(panel.figure).get_renderer()  # type: ignore[no-untyped-call,arg-type]
-    drawn = {name: _pixels([line for line in panel.lines if line.get_label() == name]) for name in texts}
-    taken = np.concatenate([_pixels(panel.lines), *map(_pixels_of_marks, panel.collections)])
-    boxes: list[Any] = [text.get_window_extent(renderer).extents for text in panel.texts]
-    written: list[Text] = []
+def _placed(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, *, some: bool) -> bool:
+    """Write the names on `panel` that fit, where there is no `ink` (height, width); tell whether all do.
+
+    If not all do, leave `some` of them or none. `ink` then has the names too.
+    """
+    drawn, written = {name: _pixels(panel, name) for name in texts}, []
     for name, text in texts.items():
         artist = panel.text(0, 0, text, color=style.color(name), fontsize=NAME_SIZE, transform=None, va="bottom")
-        artist.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
-        artist.set_in_layout(False)
-        size = artist.get_window_extent(renderer).size
+        artist.set(path_effects=[withStroke(linewidth=2.0, foreground="white")], in_layout=False)
+        size = np.ceil(artist.get_window_extent().size).astype(int)
         others = np.concatenate([np.empty((0, 2)), *(drawn[other] for other in drawn if other != name)])
-        corner = _corner(drawn[name], others, taken, boxes, size, panel.get_window_extent(renderer).extents)
+        corner = _corner(drawn[name], others, ink, size, panel.get_window_extent().extents)
         if corner is None:
             artist.remove()
             continue
         written.append(artist)
-        boxes.append(np.concatenate([corner, corner + size]))
+        ink[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] = True
         artist.set(transform=panel.transAxes, position=panel.transAxes.inverted().transform(corner))
     if len(written) < len(texts) and not some:
         for artist in written:
@@ -80,67 +79,42 @@ def _placed(panel: Axes, texts: Mapping[str, str], style: Style, *, some: bool) 
     return len(written) == len(texts)
 
 
-def _corner(
-    own: FloatArray, others: FloatArray, taken: FloatArray, boxes: list[Any], size: Any, frame: Any
-) -> FloatArray | None:
-    """Return the lower left corner (2,) of a free place for a box of this `size` beside the line `own` (n, 2).
+def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any) -> Any:
+    """Return the lower left corner (2,) of a free place for a box of this `size` (2,) beside the line `own` (n, 2).
 
-    All in pixels. The box lies within `frame` (x0, y0, x1, y1) and covers none of the points `taken` (m, 2) and none of
-    the `boxes`. Of all free places, take one far from the points `others`, near the line, and near its end. None if
-    there is no free place.
+    All in pixels. The box lies within `frame` (x0, y0, x1, y1) and covers nothing of `ink` (height, width), booleans.
+    Of all free places, take one far from the points `others` (m, 2), near the line, and near its end. None if there is
+    no free place.
     """
     if not len(own):
         return None
     along = own[np.linspace(len(own) - 1, 0, PLACES).astype(int)]
-    sides = np.array([(x, y) for y in (0, -1, 1) for x in (1, -1, 0) if x or y])
-    away = [(sides - 1) / 2 * size + sides * distance for distance in DISTANCES]
-    low = (along[None, :, None] + np.array(away)[:, None]).reshape(-1, 2)
-    high, gap = low + size, DISTANCES[0]
-    is_free = (low >= frame[:2]).all(axis=1) & (high <= frame[2:]).all(axis=1)
-    for box in [*boxes, *np.hstack([taken, taken])]:
-        is_free &= (low > box[2:] + gap / 2).any(axis=1) | (high < box[:2] - gap / 2).any(axis=1)
-    anchors = np.tile(np.repeat(along, len(sides), axis=0), (len(away), 1))
-    far, alone = np.repeat(DISTANCES, len(along) * len(sides)), _room(anchors, anchors, others)
-    room = _room(low, high, others)
-    is_free &= (room >= far) | (alone < gap)  # near no other line, unless the line itself is
-    if not is_free.any():
-        return None
-    return np.asarray(low[np.where(is_free, room + alone - far, -np.inf).argmax()])
+    far, at, side = (part.ravel() for part in np.meshgrid(DISTANCES, range(PLACES), range(len(SIDES)), indexing="ij"))
+    anchors = along[at]
+    low = (anchors + (SIDES[side] - 1) / 2 * size + SIDES[side] * far[:, None]).round().astype(int)
+    alone, room = _room(anchors, anchors, others), _room(low, low + size, others)
+    is_free = (low >= frame[:2]).all(axis=1) & (low + size <= frame[2:]).all(axis=1)
+    is_free &= (room >= far) | (alone < DISTANCES[0])  # near no other line, unless the line itself is
+    counts, margin = np.pad(ink.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))), DISTANCES[0] - 2
+    most = np.array([[ink.shape[1]], [ink.shape[0]]])
+    (x0, y0), (x1, y1) = (np.clip(edge.T, 0, most) for edge in (low - margin, low + size + margin))
+    is_free &= counts[y1, x1] - counts[y0, x1] - counts[y1, x0] + counts[y0, x0] == 0
+    return low[np.where(is_free, room + alone - far, -np.inf).argmax()] if is_free.any() else None
 
 
-def _room(low: FloatArray, high: FloatArray, points: FloatArray) -> FloatArray:
+def _room(low: Any, high: Any, points: FloatArray) -> FloatArray:
     """Return (n,) the distance in pixels from each box (n, 2) to the nearest of `points` (m, 2), at most ROOM."""
     apart = np.clip(points[None], low[:, None], high[:, None]) - points[None]
     return np.asarray(np.hypot(apart[..., 0], apart[..., 1]).min(axis=1, initial=ROOM))
 
 
-def _pixels_of_marks(item: Collection) -> FloatArray:
-    """Return points in pixels (n, 2) along the bars or at the points of `item`; none of a band."""
-    if isinstance(item, LineCollection):
-        bars = [_dense(item.get_transform().transform(segment)) for segment in item.get_segments() if len(segment)]
-        return np.concatenate([np.empty((0, 2)), *bars])
-    if isinstance(item, PathCollection):
-        return np.asarray(item.get_offset_transform().transform(np.ma.getdata(item.get_offsets())), float)
+def _pixels(panel: Axes, name: str) -> FloatArray:
+    """Return points (n, 2) evenly along the line labelled `name`, in pixels; the first if there are several."""
+    for line in panel.lines:
+        if line.get_label() == name:
+            corners = line.get_transform().transform(np.asarray(line.get_xydata(), float))
+            corners = np.clip(corners[np.isfinite(corners).all(axis=1)], -1e4, 1e4)
+            length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
+            at = np.linspace(0, length[-1], math.ceil(length[-1] / DISTANCES[0]) + 1)
+            return np.column_stack([np.interp(at, length, axis) for axis in corners.T])
     return np.empty((0, 2))
-
-
-def _pixels(lines: Iterable[Line2D]) -> FloatArray:
-    """Return points in pixels (n, 2) along `lines` and around their markers."""
-    found = [np.empty((0, 2))]
-    for line in lines:
-        corners = line.get_transform().transform(np.asarray(line.get_xydata(), float))
-        found.append(_dense(corners) if line.get_linestyle() != "None" else corners)
-        if line.get_marker() != "None":
-            found += [corners + line.get_markersize() * np.array(side) for side in ((1, 1), (-1, 1), (1, -1), (-1, -1))]
-    points = np.concatenate(found)
-    return points[np.isfinite(points).all(axis=1)]
-
-
-def _dense(corners: FloatArray) -> FloatArray:
-    """Return points about STEP apart along the polyline through `corners` (n, 2)."""
-    corners = np.clip(corners[np.isfinite(corners).all(axis=1)], -1e4, 1e4)
-    if len(corners) < 2:
-        return corners
-    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
-    at = np.linspace(0, length[-1], max(2, math.ceil(length[-1] / STEP)))
-    return np.column_stack([np.interp(at, length, axis) for axis in corners.T])

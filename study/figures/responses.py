@@ -73,7 +73,8 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
         round_axis(panel.xaxis, 4, integer=True)
     axes[0, 1].tick_params(which="both", labelleft=False)
     error_axis(axes[0, 2].yaxis, finite["error"])  # now, because seaborn averages on the scale it finds
-    figure.supxlabel("epoch\na mean ends where its first run stops; faint: runs" + "; ×: diverged" * bool(notes))
+    faint = "; faint: runs" * bool(each["size"].max() <= FEW)
+    figure.supxlabel(f"epoch\na mean ends where its first run stops{faint}" + "; ×: diverged" * bool(notes))
     name_lines(figure, axes[0], style, history["activation"], notes)
     return figure
 
@@ -111,12 +112,7 @@ def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame
     `dead`: activation, learning_rate, n, mean, ci_low, ci_high (shares in [0, 1]); one row per activation and rate.
     `runs`: activation, learning_rate, value; one row per run.
     """
-    figure, axes = panels([""], 2.6)
-    panel = axes[0, 0]
-    line_panel(panel, dead, "learning_rate", "percent", style, points=runs, band=False, apart=True)
-    panel.set(xlabel=f"learning rate {APART}", ylabel=f"dead units ({seeds(dead['n'])})")
-    name_lines(figure, [panel], style, dead["activation"])
-    return figure
+    return _shares(dead, "learning_rate", f"learning rate {APART}", "dead units", style, points=runs, apart=True)
 
 
 def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
@@ -193,11 +189,15 @@ def born_dead(born: pd.DataFrame, style: Style) -> Figure:
     `born`: activation, width (units), share, ci_low, ci_high (in [0, 1]), n (networks); one row per activation and
     width.
     """
-    figure, axes = panels([""], 2.4)
-    panel = axes[0, 0]
-    line_panel(panel, born.assign(mean=born["share"]), "width", "percent", style, band=False)
-    panel.set(xlabel=X_LABELS["width"], ylabel=f"born dead ({seeds(born['n'])})")
-    name_lines(figure, [panel], style, born["activation"])
+    return _shares(born.assign(mean=born["share"]), "width", X_LABELS["width"], "born dead", style)
+
+
+def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **options: Any) -> Figure:
+    """Draw shares along column `x` in one panel; `options` are those of `line_panel`."""
+    figure, axes = panels([""], 2.5)
+    line_panel(axes[0, 0], rows, x, "percent", style, band=False, **options)
+    axes[0, 0].set(xlabel=label, ylabel=f"{what} ({seeds(rows['n'])})")
+    name_lines(figure, axes[0], style, rows["activation"])
     return figure
 
 
@@ -218,7 +218,7 @@ def _as_means(runs: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw each run as a faint line, if an activation has at most FEW."""
+    """Draw each run as a faint line, if no activation has more than FEW."""
     found = runs[runs[column] > 0]
     if not 0 < found.groupby("activation")["seed"].nunique().max() <= FEW:
         return

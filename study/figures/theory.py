@@ -8,6 +8,7 @@ import textwrap
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
@@ -16,7 +17,7 @@ from study.figures.axes import GUESSING, LOG_SCALE, X_LABELS, fixed_axis, level,
 from study.figures.layers import COLORMAP
 from study.figures.marks import THEORY, absent, line_panel, lines, multiples, seeds, unique
 from study.figures.naming import name_lines
-from study.figures.style import FIGURE_WIDTH, GREY, FloatArray, Style, panels
+from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 
 CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # what lies outside is not shown
 NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}
@@ -163,7 +164,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
 
 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
-    """Draw the share of networks that train, over sigma_w and depth, under six times the theory's depth scale.
+    """Draw the share of networks that train, by sigma_w and depth, under six times the theory's depth scale.
 
     `grid`: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank); a row per cell.
     `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
@@ -171,19 +172,16 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
     figure, axes = panels([""], 3.2)
     panel = axes[0, 0]
-    depth, sigma_w = 10 ** _edges(np.log10(cells.index.to_numpy(float))), _edges(cells.columns.to_numpy(float))
-    shares = np.ma.masked_invalid(cells.to_numpy(float))
-    image = panel.pcolormesh(sigma_w, depth, shares, cmap=COLORMAP, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
+    bar = {"label": "seeds that train", "format": PercentFormatter(1)}
+    sns.heatmap(cells, vmin=0, vmax=1, cmap=COLORMAP, cbar_kws=bar, ax=panel)
     line = xi_line.dropna().sort_values("sigma_w")
-    xi = np.clip(6 * line["xi"].to_numpy(float), 1e-9, 1e9)  # off the panel, and yet on the line
+    depths, six_xi = np.log(cells.index.to_numpy(float)), np.log(6 * line["xi"].to_numpy(float))
+    at = np.interp(line["sigma_w"], cells.columns, np.arange(len(cells.columns)) + 0.5)
+    height = np.interp(six_xi, depths, np.arange(len(cells)) + 0.5, left=-1, right=len(cells) + 1)  # or off the panel
     for color, width, dashes in (("white", 4, "-"), ("black", 1.8, (0, (3.5, 2)))):
-        panel.plot(line["sigma_w"], xi, color=color, linewidth=width, linestyle=dashes)
-    panel.set(yscale="log", xlim=sigma_w[[0, -1]], ylim=depth[[0, -1]])
-    panel.set(xlabel=r"$\sigma_w$; dashed: $6\,\xi$, theory", ylabel=f"hidden layers {LOG_SCALE}")
-    fixed_axis(panel.yaxis, cells.index)  # only what was run
-    fixed_axis(panel.xaxis, cells.columns)
-    panel.grid(visible=False)
-    figure.colorbar(image, ax=panel, label="seeds that train", format=PercentFormatter(1))
+        panel.plot(at, height, color=color, linewidth=width, linestyle=dashes)
+    panel.set(ylim=(0, len(cells)), xlabel=r"$\sigma_w$; dashed: $6\,\xi$, theory", ylabel="hidden layers")
+    panel.tick_params(rotation=0)
     return figure
 
 
@@ -209,9 +207,3 @@ def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
 def _predicted(panel: Axes, rows: pd.DataFrame) -> None:
     for _, part in rows.sort_values("layer").groupby("activation"):
         panel.plot(part["layer"], part["predicted"], **THEORY)
-
-
-def _edges(centres: FloatArray) -> FloatArray:
-    """Return the (n + 1,) edges half-way between the ascending `centres` (n,) of cells."""
-    half = np.diff(centres) / 2 if len(centres) > 1 else np.array([0.5])
-    return np.concatenate([centres[:1] - half[0], (centres[1:] + centres[:-1]) / 2, centres[-1:] + half[-1]])

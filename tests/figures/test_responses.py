@@ -29,6 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from study.analysis.statistics import log_mean_interval, mean_interval
+from study.figures import naming
 
 
 def runs_drawn(panel: Axes) -> list[list[float]]:
@@ -207,3 +208,15 @@ def test_names_stand_beside_their_lines_and_cover_none() -> None:
         assert min(heights, key=lambda other: abs(heights[other] - middle)) == name
         assert not any(box.y0 < height < box.y1 for height in heights.values())
     assert len(figures.cause_and_effect(*cause(NAMES), STYLE).legends[0].get_texts()) == MANY
+
+
+def test_no_name_stands_beyond_another_line() -> None:
+    """Between neighbours 10 pixels away no box of 10 fits, and beyond them it would name them; alone it has a place."""
+    ink = np.zeros((200, 200), bool)
+    ink[[90, 100, 110]] = True
+    own, others = (np.column_stack([np.arange(200), np.full(200, height)]).astype(float) for height in (100, 110))
+    size, frame = np.array([30, 10]), np.array([0, 0, 200, 200])
+    assert naming._corner(own, np.concatenate([others, others - [0, 20]]), ink, size, frame) is None
+    ink[[90, 110]] = False
+    corner = naming._corner(own, np.empty((0, 2)), ink, size, frame)
+    assert not ink[corner[1] : corner[1] + 10].any()
