@@ -1,4 +1,4 @@
-"""Shape the measures of every layer, and the predictions of theory, for the page's view of the layers."""
+"""Turn gradient norms and theory's predictions into JSON for the page's view of the layers."""
 
 import math
 from collections.abc import Iterable, Mapping

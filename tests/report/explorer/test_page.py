@@ -76,7 +76,7 @@ def test_hostile_texts_are_shown_as_they_are(visit: Visit, write: Any, tables: T
 
 
 def test_hostile_texts_are_no_elements_of_the_file(write: Any, tables: Tables) -> None:
-    """Without a browser: the file of hostile texts has the same elements and attributes as that of plain ones."""
+    """Without a browser: a file of hostile texts has the same elements and attributes as a file of plain texts."""
     found = []
     for text in (HOSTILE, "x"):
         elements: list[tuple[str, list[str]]] = []
@@ -169,6 +169,20 @@ def test_on_paper_every_table_is_whole(visit: Visit) -> None:
     boxes = [table.evaluate(read) for table in page.locator("table").all()]
     assert len(boxes) > len(VIEWS)
     assert all(is_seen and right <= PAPER + 1 and rows > 1 for is_seen, right, rows in boxes)
+
+
+def test_on_paper_charts_shrink_to_their_column(visit: Visit) -> None:
+    """A window's charts are wider than a column of paper, and are not drawn again for it: they are scaled."""
+    page = visit()
+    page.wait_for_function("() => document.querySelectorAll('.plot svg').length === 9")
+    page.emulate_media(media="print")
+    over = page.evaluate("""() => {
+        document.querySelector('main').style.width = '600px';
+        const right = element => element.getBoundingClientRect().right;
+        return [...document.querySelectorAll('.plot')].map(box => right(box.firstChild) - right(box));
+    }""")
+    assert len(over) == 9
+    assert max(over) <= 1
 
 
 # ---------- the numbers ----------
