@@ -75,6 +75,8 @@ def float64_keras():
     import keras
 
     before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
+    for precision in ("float64", before):
+        keras.config.set_floatx(precision)
+        keras.config.set_dtype_policy(precision)  # that of layers, which Keras takes from floatx only once
+        if precision != before:
+            yield

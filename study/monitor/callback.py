@@ -1,0 +1,233 @@
+"""Log the gradients of every layer of a Keras model while `fit` trains it."""
+
+import importlib.util
+import inspect
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from study.monitor import batches, diagnosis, theory
+from study.monitor.measures import MEASURES
+from study.monitor.probing import Probe, built, inner, optimizers_of
+from study.monitor.watching import Choice
+from study.monitor.writing import CsvFile, Events
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = ("fit", "epoch", "step", "layer", "call", "kind", *MEASURES, "skipped", "is_skipped", "is_finite")
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types
+    """Measure the layers of a model on fixed data every `update_freq` updates: model.fit(..., callbacks=[logger]).
+
+    The measures come from the model's own training step on that data (dropout, losses, weights and all), without an
+    update. Training is the same to the bit as without. Gradients are those before clipping, of the unscaled loss.
+
+    - update_freq: a number of updates, "batch", or "epoch". The first and the last state are always logged.
+    - probe: the data to measure on: (x, y) or (x, y, sample_weight); a share of the training data in (0, 1], taken from
+      the first batches; None, the first batch.
+    - layers: names, a regular expression, or a function of a layer. None: layers with weights, and activation layers.
+    - filename: a CSV file to write as training goes on. log_dir: a folder for TensorBoard's events.
+    - verbose: 0 is silent, 1 prints notes and the findings at the end, 2 prints a line for each logged step too.
+    """
+
+    def __init__(
+        self,
+        update_freq: int | str = 100,
+        *,
+        probe: tuple[Any, ...] | float | None = None,
+        layers: Choice = None,
+        filename: str | Path | None = None,
+        log_dir: str | Path | None = None,
+        verbose: int = 1,
+    ) -> None:
+        super().__init__()
+        _check(update_freq, probe)
+        self.update_freq: float = {"batch": 1, "epoch": math.inf}.get(str(update_freq)) or int(update_freq)
+        self.probe, self.layers, self.verbose = probe, layers, verbose
+        self.filename, self.log_dir = filename, log_dir
+        self._rows: list[dict[str, Any]] = []
+        self._writers: list[CsvFile | Events] = []
+        self._probe: Probe | None = None
+        self._made_for: Any = None
+        self._fit = self._epoch = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Check that the model can be measured, and log its first state."""
+        _refuse(self.model)
+        self._fit, self._epoch = self._fit + 1, 0
+        self._step, self._batches = -1, 0  # the last logged step, and the batches since
+        self._due = 0.0  # updates to the next logged step
+        self._data: Any = None
+        self._before: list[list[Any]] | None = None
+        if self._fit == 1:
+            self._open()
+        clips = {name for each in optimizers_of(self.model) for name in CLIPPING if getattr(inner(each), name)}
+        if clips:
+            self._say(f"the gradients are measured before the optimizer clips them ({', '.join(sorted(clips))})")
+        if isinstance(self.probe, tuple):
+            self._begin(batches.as_batch(self.probe))
+        else:
+            number = batches.count(self.probe, self.params.get("steps"))
+            batches.take_first(self.model, number, self._begin)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Keep the number of the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Keep the weights if the state after this batch is to be logged, for the size of the update."""
+        executed = self.model.steps_per_execution
+        ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
+        if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
+            self._before = self._probe.snapshot()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Log if `update_freq` updates have been made; a batch makes one at most."""
+        self._batches += self.model.steps_per_execution
+        self._due -= self.model.steps_per_execution
+        if self._due <= 0 and self._data is not None:
+            step = self._updates()
+            self._due = self._next(self._step) - step
+            if self._due <= 0:
+                self._log(step)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Log if each epoch is logged."""
+        if self.update_freq == math.inf:
+            self._log(self._updates())
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Log the last state, and say what was found."""
+        step = self._updates()
+        if step != self._step:
+            self._log(step)
+        if self.verbose:
+            self._say(diagnosis.in_words(self.diagnose(), self._of_last_fit()))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return what was logged: one row per fit, step, layer and call of the layer.
+
+        `step` is the optimiser's count of updates. A layer's weights are measured in the row of its first call. The
+        measures are those of study/monitor/measures.py; NaN where one does not apply. `skipped` counts the steps since
+        the last row that mixed precision left out; `is_skipped` says that a step with this row's gradients would be.
+        """
+        return pd.DataFrame(self._rows, columns=list(COLUMNS))
+
+    def theory(self) -> pd.DataFrame:
+        """Return mean-field theory's factor of the error from layer to layer, beside what the first step measured."""
+        frame = self._of_last_fit()
+        return theory.table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
+
+    def diagnose(self) -> pd.DataFrame:
+        """Return what is wrong with the last fit: layer, call, finding, number, threshold, theory, step, help."""
+        frame = self._of_last_fit()
+        assert self._probe is not None
+        predicted = theory.ratios_to_last(self._probe.calls, frame[frame["step"] == 0])
+        is_plain = all(isinstance(inner(each), keras.optimizers.SGD) for each in self._probe.optimizers)
+        return diagnosis.diagnose(frame, diagnosis.facts(self._probe, predicted), is_plain)
+
+    def plot(self, kind: str = "layers") -> "Figure":
+        """Draw the last fit: "layers" (norms by layer), "training" (norms over steps), "heat" (error), or "units"."""
+        from study.monitor import plotting
+
+        return plotting.draw(kind, self._of_last_fit(), self.model.name)
+
+    def _begin(self, data: Any) -> None:
+        """Take the data to measure on; log the first state if the model has its variables already."""
+        self._data = data
+        if built(self.model, data):
+            self._log(self._updates())
+            self.on_train_batch_begin(0)  # for the batch that has begun if these data are its own
+
+    def _log(self, step: int) -> None:
+        """Measure the model, keep the rows and write them."""
+        probe = self._current()
+        values, is_finite = probe.measure(self._data, self._before)
+        is_scaled = any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in probe.optimizers)
+        accumulated = max((inner(each).gradient_accumulation_steps or 1 for each in probe.optimizers), default=1)
+        skipped = self._batches - (step - self._step) * accumulated if is_scaled and self._step >= 0 else 0
+        start = {"fit": self._fit, "epoch": self._epoch, "step": step}
+        end = {"skipped": skipped, "is_skipped": is_scaled and not is_finite, "is_finite": is_finite}
+        rows = []
+        for call, numbers in zip(probe.calls, values, strict=True):
+            layer = {"layer": call.watched.name, "call": call.number, "kind": type(call.watched.layer).__name__}
+            rows.append({**start, **layer, **dict(zip(MEASURES, map(float, numbers), strict=True)), **end})
+        self._rows += rows
+        for writer in self._writers:
+            writer.write(rows)
+        self._step, self._batches, self._due, self._before = step, 0, self._next(step) - step, None
+        if self.verbose > 1:
+            gradients = values[:, MEASURES.index("weight_gradient")]
+            known = gradients[~np.isnan(gradients)]
+            span = f"{known.min():.2g} to {known.max():.2g}" if known.size else "absent"
+            self._say(f"step {step}: norms of weight gradients {span}{', skipped' * end['is_skipped']}")
+
+    def _current(self) -> Probe:
+        """Return the compiled probe; a new one if the model was compiled again or its loss scale exists only now."""
+        made_for = (
+            inspect.unwrap(self.model.train_function),
+            tf.nest.map_structure(lambda leaf: leaf is not None and tf.type_spec_from_value(leaf), self._data),
+            [each.built for each in optimizers_of(self.model) if isinstance(each, keras.optimizers.LossScaleOptimizer)],
+        )
+        if self._probe is None or self._made_for != made_for:
+            self._probe, self._made_for = Probe(self.model, self._data, self.layers), made_for
+        return self._probe
+
+    def _of_last_fit(self) -> pd.DataFrame:
+        frame = self.to_frame()
+        if frame.empty:
+            raise ValueError("nothing is logged yet; pass the logger to fit: model.fit(x, y, callbacks=[logger])")
+        return frame[frame["fit"] == frame["fit"].max()]
+
+    def _next(self, step: int) -> float:
+        """Return the step to log after `step`: the next multiple of update_freq."""
+        return math.inf if self.update_freq == math.inf else (step // self.update_freq + 1) * self.update_freq
+
+    def _updates(self) -> int:
+        """Return the optimiser's count of updates; the largest if the model has several optimisers."""
+        return max((int(each.iterations) for each in optimizers_of(self.model)), default=0)
+
+    def _open(self) -> None:
+        if self.filename is not None:
+            self._writers.append(CsvFile(Path(self.filename), COLUMNS))
+        if self.log_dir is not None:
+            self._writers.append(Events(str(self.log_dir), MEASURES))
+            if importlib.util.find_spec("tensorboard") is None:
+                self._say(f"to look at {self.log_dir}, install the package tensorboard (pip install tensorboard)")
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            sys.stdout.write(f"GradientLogger: {text}\n")
+            sys.stdout.flush()
+
+
+def _check(update_freq: Any, probe: Any) -> None:
+    is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool) and update_freq > 0
+    if not is_number and update_freq not in ("batch", "epoch"):
+        raise ValueError(f"update_freq is {update_freq!r}; it must be a whole number above 0, 'batch' or 'epoch'")
+    is_share = isinstance(probe, int | float) and 0 < probe <= 1
+    if probe is not None and not is_share and not (isinstance(probe, tuple) and 1 <= len(probe) <= 3):
+        raise ValueError("probe must be (x, y), (x, y, sample_weight), a share of the training data in (0, 1], or None")
+
+
+def _refuse(model: Any) -> None:
+    """Refuse, in one sentence, what cannot be measured."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"GradientLogger needs Keras on the TensorFlow backend, not {keras.backend.backend()}; "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    if model._distribute_strategy is not None or tf.distribute.has_strategy() or keras.distribution.distribution():
+        raise RuntimeError(
+            "GradientLogger measures on one device and this model was made for a distribution strategy; "
+            "train a copy without the strategy to look at its gradients"
+        )

@@ -1,0 +1,209 @@
+"""Say what is wrong in a model's layers, from what was logged.
+
+A number is the median over the later half of the logged steps, LEAST_STEPS at least. Thresholds are ratios between
+layers of one model. The two about depth are theory's: over a depth scale xi, the squared error and 1 - cosine of two
+examples shrink by e (Schoenholz et al. 2017). Under adaptive optimisers the study's networks trained to about 24 such
+scales (20 to 28). Under SGD they trained to 3 to 5 in 480 updates; 12, twice the paper's 6 xi, leaves room for layers
+such as pooling, which shrink the error once.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from study.monitor.probing import Probe
+from study.monitor.tapping import Call
+
+LEAST_STEPS = 3  # logged steps, before anything is said
+DEPTH_SCALES = {True: 12.0, False: 24.0}  # plain optimiser or not
+EXPLODING = 1e3  # times the last layer's error, or the other layers' largest gradient per weight
+DEAD, SATURATED = 0.75, 0.9  # shares; networks of the study that learnt had up to 0.69 and 0.87
+NOT_LEARNING = 1e-5  # times the median layer's update ratio
+LEAST_UNITS = 8  # fewer units have cosines near 1 by chance
+ROUNDED = 100  # times the precision's epsilon: a gradient that is 0 but for rounding
+
+HELP = {
+    "vanishing": "batch normalisation and scaled residual connections brought the error to layer 1 in every deep "
+    "network of the study; critical initialisation (for ReLU: He) did too for ReLU, GELU and Swish, a centred one for "
+    "the sigmoid",
+    "exploding": "residual branches divided by sqrt(2 x layers), and critical initialisation, kept the study's deep "
+    "networks finite; recurrent layers and clipping were not studied",
+    "dead": "a lower learning rate: below 0.003 the study lost few of ReLU's units, at 0.1 nearly all; GELU and Swish "
+    "lost none at rates where ReLU did",
+    "saturated": "an activation that is not bounded (ReLU, GELU, Swish), or a lower learning rate",
+    "not learning": "check that the loss depends on the layer, that its gradient is above 0, and the learning rate",
+    "examples alike": "fewer layers, batch normalisation or a centred initialisation kept the study's images apart",
+    "zero by design": "nothing to mend: the layer that follows takes this bias out again, so its gradient is 0 but for "
+    "rounding; use_bias=False saves it",
+}  # fmt: skip
+COLUMNS = ["layer", "call", "finding", "number", "threshold", "theory", "step", "help"]
+
+
+def facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
+    """Return a row for each call of the probe: what its layer is; `predicted` are theory's ratios of the error."""
+    ends = {id(operation) for model in probe.layers for operation in _ends(model)}
+    keys = {id(layer._key_dense) for layer in probe.layers if hasattr(layer, "_key_dense")}
+    rows = []
+    for call, ratio in zip(probe.calls, predicted, strict=True):
+        layer, kernels = call.watched.layer, call.watched.kernels
+        has_kernel = any(len(kernel.shape) > 1 for kernel in kernels)
+        rows.append(
+            {
+                "layer": call.watched.name,
+                "call": call.number,
+                "has_kernel": has_kernel,
+                "units": kernels[0].shape[-1] if has_kernel else 0,
+                "norm_factor": math.sqrt(sum(math.prod(kernel.shape) for kernel in kernels)),
+                "is_hidden": bool(call.consumers) and id(layer) not in ends,
+                "is_embedding": isinstance(layer, keras.layers.Embedding),
+                "saturates": call.watched.slope is not None and call.watched.slope.saturates,
+                "is_trainable": probe.is_trainable(call.watched),
+                "has_zero_bias": id(layer) in keys or _is_normalised(call),
+                "epsilon": 2.0**-10 if "16" in layer.compute_dtype else 2.0**-23,
+                "theory": ratio,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.DataFrame:
+    """Return the findings: layer, call, finding, number, threshold, theory, step, help; none if all is well.
+
+    `frame`: the rows of one fit as the logger keeps them. `known`: what `facts` returned, in the order of the calls.
+    `step` is the first of the logged steps that the number is the median of.
+    """
+    steps = np.sort(frame.loc[~frame["is_skipped"], "step"].unique())
+    if len(steps) < LEAST_STEPS:
+        return pd.DataFrame(columns=COLUMNS)
+    later = steps[-max(LEAST_STEPS, len(steps) // 2) :]
+    rows = frame[frame["step"].isin(later) & ~frame["is_skipped"]]
+    typical = rows.groupby(["layer", "call"]).median(numeric_only=True)
+    layers = known.merge(typical.reset_index(), on=["layer", "call"], how="left")
+    found = [
+        *_not_finite(rows, layers),
+        *_depth(layers, math.exp(-DEPTH_SCALES[is_plain] / 2)),
+        *_alike(layers, math.exp(-DEPTH_SCALES[is_plain])),
+        *_units(layers),
+        *_updates(layers),
+        *_zero_biases(layers),
+    ]
+    findings = pd.DataFrame(found, columns=["layer", "call", "finding", "number", "threshold", "theory"])
+    return findings.assign(step=later[0], help=findings["finding"].map(HELP))[COLUMNS]
+
+
+def in_words(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
+    """Say in a line for each finding what was found, for the end of training."""
+    steps, layers = frame["step"].nunique(), frame["layer"].nunique()
+    head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
+    wrong = findings[findings["finding"] != "zero by design"]
+    if wrong.empty:
+        few = f" (too few to judge; {LEAST_STEPS} are needed)" if steps < LEAST_STEPS else ""
+        return f"{head}, nothing found{few}"
+    lines = [
+        f"  {finding}: {', '.join(part['layer'].unique())} ({part['number'].iloc[0]:.2g}, "
+        f"threshold {part['threshold'].iloc[0]:.2g}); {HELP[finding]}"
+        for finding, part in wrong.groupby("finding", sort=False)
+    ]
+    return "\n".join([head, *lines])
+
+
+def _finding(row: Any, finding: str, number: float, threshold: float, theory: float = math.nan) -> tuple[Any, ...]:
+    return row.layer, row.call, finding, number, threshold, theory
+
+
+def _not_finite(rows: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Find gradients that are not finite; name the layer whose gradient was largest for its weights before."""
+    if rows["is_finite"].all():
+        return []
+    gradients = (layers["weight_gradient"] / layers["weight_rms"]).where(layers["has_kernel"])
+    place = gradients.idxmax() if gradients.notna().any() else 0
+    return [_finding(layers.loc[place], "exploding", math.inf, EXPLODING)]
+
+
+def _depth(layers: pd.DataFrame, vanishing: float) -> list[tuple[Any, ...]]:
+    """Compare errors with the last layer's, and the gradient per weight with the other layers' largest.
+
+    Only the first layers, up to the first one with a usual error, count: behind it, a small error is a side branch's.
+    """
+    errors = layers[layers["has_kernel"] & layers["error"].notna()]
+    found: list[tuple[Any, ...]] = []
+    if len(errors) > 1 and (last := errors["error"].iloc[-1]) > 0:
+        ratios = errors["error"] / last
+        for name, is_far, threshold in (
+            ("vanishing", ratios < vanishing, vanishing), ("exploding", ratios > EXPLODING, EXPLODING),
+        ):  # fmt: skip
+            first = errors[is_far.cummin()]
+            found += [_finding(row, name, row.error / last, threshold, row.theory) for row in first.itertuples()]
+    kernels = layers[layers["has_kernel"] & layers["weight_gradient"].notna()]
+    gradients = kernels["weight_gradient"] / (kernels["weight_rms"] * kernels["norm_factor"])
+    for row, number in zip(kernels.itertuples(), gradients, strict=True):
+        others = gradients.drop(row.Index).max()
+        if number > EXPLODING * others and row.layer not in [layer for layer, *_ in found]:
+            found.append(_finding(row, "exploding", number / others, EXPLODING))
+    return found
+
+
+def _alike(layers: pd.DataFrame, alike: float) -> list[tuple[Any, ...]]:
+    """Compare 1 minus the cosine of two examples' pre-activations with the first layer's."""
+    known = layers[layers["has_kernel"] & ~layers["is_embedding"] & layers["similarity"].notna()]
+    apart = 1 - known["similarity"]
+    if known.empty or not apart.iloc[0] > 0:
+        return []
+    is_alike = (apart / apart.iloc[0] < alike) & known["is_hidden"] & (known["units"] >= LEAST_UNITS)
+    ratios = (apart / apart.iloc[0])[is_alike]
+    return [
+        _finding(row, "examples alike", number, alike)
+        for row, number in zip(known[is_alike].itertuples(), ratios, strict=True)
+    ]
+
+
+def _units(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Find hidden layers with dead units, and those with a bounded activation whose entries are saturated."""
+    dead = layers[(layers["dead_units"] > DEAD) & layers["is_hidden"]]
+    saturated = layers[(layers["saturation"] > SATURATED) & layers["saturates"] & layers["is_hidden"]]
+    return [
+        *(_finding(row, "dead", row.dead_units, DEAD) for row in dead.itertuples()),
+        *(_finding(row, "saturated", row.saturation, SATURATED) for row in saturated.itertuples()),
+    ]
+
+
+def _updates(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Find trainable layers without a gradient, and those whose updates are rounded away or far below the others'."""
+    trainable = layers[layers["is_trainable"] & (layers["call"] == 1)]
+    median = trainable.loc[trainable["has_kernel"], "update_ratio"].median()
+    found = []
+    for row in trainable.itertuples():
+        threshold = max(2.0**-24, NOT_LEARNING * (0 if math.isnan(median) else median))
+        if math.isnan(row.weight_gradient) or row.weight_gradient == 0:
+            found.append(_finding(row, "not learning", 0.0, 0.0))
+        elif row.has_kernel and row.update_ratio < threshold:
+            found.append(_finding(row, "not learning", row.update_ratio, threshold))
+    return found
+
+
+def _zero_biases(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Name biases whose gradient is 0 because the next layer takes them out again."""
+    ratios = layers["bias_gradient"] / layers["weight_gradient"]
+    is_zero = layers["has_zero_bias"] & (ratios < ROUNDED * layers["epsilon"])
+    return [
+        _finding(row, "zero by design", ratios[row.Index], ROUNDED * row.epsilon)
+        for row in layers[is_zero].itertuples()
+    ]
+
+
+def _is_normalised(call: Call) -> bool:
+    """Tell whether batch normalisation, in training, is all that takes the call's output."""
+    consumers = call.consumers
+    is_batch = [isinstance(each, keras.layers.BatchNormalization) and each.trainable for each in consumers]
+    return bool(is_batch) and all(is_batch)
+
+
+def _ends(model: Any) -> list[Any]:
+    """Return the layers whose outputs are those of a functional model."""
+    if not isinstance(model, keras.Model) or not hasattr(model, "outputs"):
+        return []
+    return [tensor._keras_history.operation for tensor in model.outputs]

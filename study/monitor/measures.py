@@ -1,0 +1,118 @@
+"""Compute the study's measures for one call of a layer of any kind. The definitions are study/engine/measures.py's.
+
+A layer's tensors (batch, ..., units) have any number of axes. The norm of an example goes over all axes but the first.
+A unit of a convolution is a channel, so that it is dead only if it is so at every place of every example.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from study.engine import measures
+from study.engine.measures import UNIT_MEASURES, square_norm
+from study.monitor.tapping import Call
+from study.monitor.watching import Slope
+
+CALL_MEASURES = (
+    "error", "example_weight_gradient", "activation_mean", "activation_rms", "preactivation_square", *UNIT_MEASURES,
+    "similarity",
+)  # fmt: skip
+WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # in the row of a layer's first call
+MEASURES = (*WEIGHT_MEASURES, *CALL_MEASURES, "update_ratio")
+
+Values = dict[str, Any]
+
+
+def of_call(call: Call) -> Values:
+    """Return CALL_MEASURES of one call, NaN where a measure does not apply.
+
+    - error: root mean square over examples of norm(B * d loss / d z_i), where B is the length of the first axis.
+    - example_weight_gradient: root mean square over examples of B * norm(d loss / d z_i) * norm(inputs_i), for dense
+      layers whose inputs have two axes.
+    - activation_mean, activation_rms: mean and root mean square of the output. sparsity: its share of exact zeros.
+    - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`.
+    - similarity: mean cosine of the z of two different examples.
+    """
+    values: Values = dict.fromkeys(CALL_MEASURES, tf.constant(float("nan"), tf.float64))
+    if call.z is None:
+        return values
+    z, output = _at_least_float32(call.z), _at_least_float32(call.output)
+    mean_square = square_norm(output, _axes(output)) / tf.cast(tf.size(output), tf.float64)
+    values |= {
+        "activation_mean": tf.reduce_mean(output),
+        "activation_rms": tf.sqrt(mean_square),
+        "preactivation_square": square_norm(z, _axes(z)) / tf.cast(tf.size(z), tf.float64),
+        "sparsity": tf.reduce_mean(tf.cast(output == 0, tf.float32)),
+    }
+    if z.shape.rank > 1 and z.shape[0] is not None:
+        rows = tf.cast(tf.reshape(z, (z.shape[0], -1)), tf.float64)
+        values["similarity"] = measures.of_probe(None, 0.0, rows)["similarity"]
+    if call.watched.slope is not None:
+        values |= _of_units(call.watched, call.watched.slope, z)
+    return {name: tf.cast(value, tf.float64) for name, value in (values | _of_errors(call)).items()}
+
+
+def of_gradients(gradients: Iterable[tuple[Any, Any]]) -> Any:
+    """Return the norm of several weights' gradients together, given as pairs of gradient times scale and scale."""
+    squares = [_square_of(gradient) / tf.square(tf.cast(scale, tf.float64)) for gradient, scale in gradients]
+    return tf.sqrt(tf.add_n(squares)) if squares else tf.constant(float("nan"), tf.float64)
+
+
+def weight_rms(kernels: Iterable[Any]) -> Any:
+    """Return the root mean square of all weights of a layer's kernels."""
+    tensors = [tf.convert_to_tensor(kernel) for kernel in kernels]
+    if not tensors:
+        return tf.constant(float("nan"), tf.float64)
+    return tf.sqrt(_sum_of_squares(tensors) / sum(tensor.shape.num_elements() for tensor in tensors))
+
+
+def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
+    """Return norm(after - before) / norm(before) of a layer's kernels."""
+    tensors = [tf.cast(tensor, tf.float64) for tensor in before]
+    if not tensors:
+        return tf.constant(float("nan"), tf.float64)
+    updates = [tf.cast(new, tf.float64) - old for new, old in zip(after, tensors, strict=True)]
+    return tf.sqrt(_sum_of_squares(updates) / _sum_of_squares(tensors))
+
+
+def _of_errors(call: Call) -> Values:
+    """Return the measures that need the gradient in z, which a tape may not compute below frozen layers."""
+    if call.delta is None:
+        return {}
+    batch = tf.cast(tf.shape(call.z)[0], tf.float64) / tf.cast(1.0 if call.scale is None else call.scale, tf.float64)
+    errors = square_norm(call.delta, _axes(call.delta)[1:]) * tf.square(batch)
+    found = {"error": tf.sqrt(tf.reduce_mean(errors))}
+    if isinstance(call.watched.layer, keras.layers.Dense) and call.inputs.shape.rank == 2:
+        inputs = square_norm(call.inputs, [-1])
+        found["example_weight_gradient"] = tf.sqrt(tf.reduce_mean(errors * inputs))
+    return found
+
+
+def _of_units(watched: Any, slope: Slope, z: Any) -> Values:
+    units_first = getattr(watched.layer, "data_format", None) == "channels_first"
+    z = tf.transpose(z, [0, *range(2, z.shape.rank), 1]) if units_first else z
+    rows = tf.reshape(z, (-1, z.shape[-1]))
+    found = measures.of_probe(slope.function, slope.supremum, rows)
+    return {name: found[name] for name in ("dead_units", "saturation")}
+
+
+def _square_of(gradient: Any) -> Any:
+    """Return the sum of squares of a gradient; the rows of one word of an embedding are added up first."""
+    if isinstance(gradient, tf.IndexedSlices):
+        words, places = tf.unique(gradient.indices)
+        gradient = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(words))
+    return square_norm(gradient, _axes(gradient))
+
+
+def _sum_of_squares(tensors: list[Any]) -> Any:
+    return tf.add_n([square_norm(tensor, _axes(tensor)) for tensor in tensors])
+
+
+def _axes(tensor: Any) -> list[int]:
+    return list(range(tensor.shape.rank))
+
+
+def _at_least_float32(tensor: Any) -> Any:
+    return tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor

@@ -1,0 +1,79 @@
+"""Put mean-field theory beside what is measured: by what factor the error changes from one layer to the next.
+
+Theory holds at initialisation, for an activation whose output goes to one dense or convolutional layer alone. The
+factor is sqrt(fan_in Var(W) E[phi'(z)^2]), where W is that layer's kernel and z has the mean square that was measured
+(Schoenholz et al. 2017; see study/theory/mean_field.py).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import pandas as pd
+
+from study.activations import ActivationError
+from study.monitor.tapping import Call
+from study.theory.nonlinearity import from_tensorflow
+from study.theory.quadrature import moments
+
+WEIGHTED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+
+
+def table(calls: Sequence[Call], first: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each pair of layers to which theory applies: its factor of the error, and the measured one.
+
+    `first` are the rows of `calls` in the initial state, in the same order, or none.
+    """
+    rows = []
+    for place, (following, predicted) in factors(calls, first).items():
+        if not calls[following].watched.is_activation:  # its error is the gradient in the same tensor
+            layers = {"layer": calls[place].watched.name, "call": calls[place].number}
+            measured = first["error"].iloc[place] / first["error"].iloc[following]
+            rows.append({**layers, "next": calls[following].watched.name, "predicted": predicted, "measured": measured})
+    return pd.DataFrame(rows, columns=["layer", "call", "next", "predicted", "measured"])
+
+
+def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
+    """Return the predicted ratio of each call's error to the last layer's, NaN where theory does not reach that far."""
+    links = factors(calls, first)
+    ratios = [math.nan] * len(calls)
+    for place in reversed(range(len(calls))):
+        if place in links:
+            following, factor = links[place]
+            ratios[place] = factor * (ratios[following] if following in links else 1.0)
+    return ratios
+
+
+def factors(calls: Sequence[Call], first: pd.DataFrame) -> dict[int, tuple[int, float]]:
+    """Return, by a call's place, the place of the call that takes its output, and theory's factor between the two."""
+    if first.empty:
+        return {}
+    places = {id(call): place for place, call in enumerate(calls)}
+    found = {}
+    for place, call in enumerate(calls):
+        source = places.get(id(call.source))
+        if source is not None and len(calls[source].consumers) == 1:
+            factor = _factor(calls[source], first.iloc[source], call, first.iloc[place])
+            if math.isfinite(factor):
+                found[source] = place, factor
+    return found
+
+
+def _factor(call: Call, measured: Any, following: Call, of_following: Any) -> float:
+    """Return the factor of the error from `following` to `call`, which it takes as its input; NaN if none applies."""
+    if following.watched.is_activation and call.watched.slope is None and not call.watched.is_activation:
+        return 1.0
+    if not isinstance(following.watched.layer, WEIGHTED) or following.number > 1:
+        return math.nan
+    square = 1.0
+    if call.watched.slope is not None:
+        try:
+            function = from_tensorflow(call.watched.slope.function)
+            square = float(moments(function, measured["preactivation_square"]).derivative_square)
+        except (ActivationError, ValueError):
+            return math.nan
+    elif call.watched.is_activation or not isinstance(call.watched.layer, WEIGHTED):
+        return math.nan
+    fan_in = math.prod(following.watched.kernels[0].shape[:-1])
+    return math.sqrt(fan_in * of_following["weight_rms"] ** 2 * square)

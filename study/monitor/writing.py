@@ -1,0 +1,55 @@
+"""Write logged rows while training goes on: to a CSV file and to TensorBoard's event files."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+Row = dict[str, Any]
+# What tf.summary.scalar writes; that function itself needs the package tensorboard, and the events do not.
+SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
+)
+
+
+class CsvFile:
+    """Replace the file at `path` with a header, then add rows that are on the disk when `write` returns."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.columns = path, columns
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._add(list(columns), "w")
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add the `rows`; NaN is an empty cell."""
+        for row in rows:
+            self._add(["" if _is_missing(row[name]) else row[name] for name in self.columns], "a")
+
+    def _add(self, cells: list[Any], mode: str) -> None:
+        with self.path.open(mode, newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(cells)
+
+
+class Events:
+    """Write each measure as a scalar named layer/measure to the folder `log_dir`, over the optimiser's steps."""
+
+    def __init__(self, log_dir: str, measures: Sequence[str]) -> None:
+        self.measures = measures
+        self._writer = tf.summary.create_file_writer(log_dir)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write the measures of the `rows` that are known."""
+        with self._writer.as_default(), tf.summary.record_if(True):
+            for row in rows:
+                layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"
+                for name in self.measures:
+                    if not _is_missing(row[name]):
+                        tf.summary.write(f"{layer}/{name}", float(row[name]), step=row["step"], metadata=SCALAR)
+        self._writer.flush()
+
+
+def _is_missing(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,240 @@
+"""What people type and what they get: arguments, files, figures, words, refusals."""
+
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from classic_models import DIGITS, LABELS
+from synthetic import environment
+
+from study import GradientLogger
+
+L = keras.layers
+
+
+def model(**options):
+    keras.utils.set_random_seed(0)
+    hidden = [L.Dense(8, "relu", name="first"), L.Dense(8, "sigmoid", name="second")]
+    built = keras.Sequential([keras.Input((12, 12, 1)), L.Flatten(), *hidden, L.Dense(10, "softmax", name="out")])
+    built.compile(options.pop("optimizer", "adam"), "sparse_categorical_crossentropy", **options)
+    return built
+
+
+def fit(logger, trained=None, **options):
+    """Train 4 batches an epoch; return the steps that were logged."""
+    (trained or model()).fit(DIGITS, LABELS, batch_size=8, verbose=0, callbacks=[logger], **options)
+    return logger.to_frame()["step"].unique().tolist()
+
+
+@pytest.mark.parametrize(
+    ("frequency", "options", "steps"),
+    [
+        (100, {}, [0, 8]),
+        (3, {}, [0, 3, 6, 8]),
+        ("batch", {}, list(range(9))),
+        ("epoch", {}, [0, 4, 8]),
+        (3, {"steps_per_execution": 2}, [0, 4, 6, 8]),
+        (2, {"optimizer": keras.optimizers.SGD(gradient_accumulation_steps=2)}, [0, 2, 4]),
+    ],
+)
+def test_steps_are_the_optimizers(frequency, options, steps):
+    """Each `update_freq` updates, or the first chance after it; the first and last state; each with its update."""
+    logger = GradientLogger(frequency, verbose=0)
+    assert fit(logger, model(**options), epochs=2) == steps
+    ratios = logger.to_frame().groupby("step")["update_ratio"].count()
+    assert ratios[0] == 0
+    assert (ratios.drop([0, steps[-1]]) == 3).all() or frequency == "epoch"
+
+
+def test_layers_are_chosen_by_name_expression_or_function():
+    """Each way chooses, in the model's order; a name that the model lacks is refused with those it has."""
+    for choice in (["out", "first"], "^(first|out)$", lambda layer: layer.name in ("first", "out")):
+        logger = GradientLogger(layers=choice, verbose=0)
+        fit(logger)
+        assert logger.to_frame()["layer"].unique().tolist() == ["first", "out"]
+    for choice in (["thrid"], "^none$"):
+        with pytest.raises(ValueError, match=r"layers .* the model has .*'second'"):
+            fit(GradientLogger(layers=choice, verbose=0))
+
+
+def test_a_killed_fit_keeps_its_rows(tmp_path):
+    """The file has each logged step's rows before training goes on; read again it is the frame."""
+    path = tmp_path / "new" / "log.csv"
+    logger, rows = GradientLogger("batch", filename=path, verbose=0), []
+    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: rows.append(len(pd.read_csv(path))))
+    model().fit(DIGITS, LABELS, batch_size=8, verbose=0, callbacks=[logger, count])
+    assert rows == [6, 9, 12, 15]
+    pd.testing.assert_frame_equal(pd.read_csv(path), logger.to_frame(), check_dtype=False)
+
+
+def test_tensorboard_gets_a_scalar_for_each_measure(tmp_path, capsys):
+    """The events hold tag, step and value; a sentence says what to install to look at them."""
+    logger = GradientLogger(4, log_dir=tmp_path, verbose=1)
+    fit(logger)
+    found = {}
+    for path in tmp_path.iterdir():
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                assert value.metadata.plugin_data.plugin_name == "scalars"
+                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for row in logger.to_frame().to_dict("records"):
+        assert found[f"{row['layer']}/error", row["step"]] == pytest.approx(row["error"])
+    assert ("first/weight_gradient", 4) in found
+    assert "install the package tensorboard" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["layers", "training", "heat", "units"])
+def test_figures_bear_the_layers_names(kind):
+    """Each kind is a figure that a notebook shows by itself, with the model's own names."""
+    logger = GradientLogger(1, verbose=0)
+    fit(logger)
+    figure = logger.plot(kind)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    texts = {text.get_text() for panel in figure.axes for text in (*panel.get_xticklabels(), *panel.get_yticklabels())}
+    assert {"first", "second"} <= texts | {panel.get_ylabel() for panel in figure.axes}
+
+
+def test_it_says_what_it_found(capsys):
+    """verbose=1 has a line at the end, and one on clipping; 2 has a line a step; 0 has none."""
+    clipped = keras.optimizers.Adam(clipnorm=1.0)
+    for verbose in (0, 1, 2):
+        fit(GradientLogger(2, verbose=verbose), model(optimizer=clipped))
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == {0: 0, 1: 2, 2: 5}[verbose]
+        if lines:
+            assert re.search(r"measured before the optimizer clips them \(clipnorm\)", lines[0])
+            assert lines[-1] == "GradientLogger: logged 3 steps of 3 layers, nothing found"
+        clipped = keras.optimizers.Adam(clipnorm=1.0)
+
+
+def test_skipped_steps_are_marked():
+    """With a loss scale near float16's limit the first steps are left out, and the rows say so and are not judged."""
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=2.0**40)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        trained = model(optimizer=scaled)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    logger = GradientLogger(1, verbose=0)
+    fit(logger, trained, epochs=8)
+    frame = logger.to_frame().groupby("step")[["skipped", "is_skipped", "is_finite"]].first()
+    assert frame.loc[0].tolist() == [0, True, False]
+    assert frame["skipped"].sum() == 32 - int(scaled.iterations) > 0
+    assert not frame["is_skipped"].iloc[-1]
+    assert "exploding" not in set(logger.diagnose()["finding"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"update_freq": 0}, r"update_freq is 0; it must be a whole number above 0, 'batch' or 'epoch'"),
+        ({"update_freq": "step"}, r"update_freq is 'step'"),
+        ({"probe": 2}, r"probe must be \(x, y\), .* a share of the training data in \(0, 1\], or None"),
+        ({"probe": [1, 2]}, r"probe must be"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    """The sentence says what was given and what is allowed, before any training."""
+    with pytest.raises(ValueError, match=message):
+        GradientLogger(**arguments)
+
+
+def test_what_cannot_be_measured_is_refused(monkeypatch):
+    """A distribution strategy, another backend, and nothing logged yet, each in a sentence that says what to do."""
+    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+        distributed = model()
+    with pytest.raises(RuntimeError, match="made for a distribution strategy; train a copy without"):
+        fit(GradientLogger(), distributed)
+    with pytest.raises(ValueError, match="nothing is logged yet; pass the logger to fit"):
+        GradientLogger().diagnose()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="needs Keras on the TensorFlow backend, not jax; set KERAS_BACKEND"):
+        fit(GradientLogger())
+
+
+class Counting(keras.Sequential):
+    """Counts its steps in a variable that Keras does not manage."""
+
+    def train_step(self, batch):
+        self.steps.assign_add(1.0)
+        return super().train_step(batch)
+
+
+class Decorated(keras.Sequential):
+    """Compiles its own step."""
+
+    @tf.function
+    def train_step(self, batch):
+        return super().train_step(batch)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Counting, r"state that Keras does not manage \(AssignAddVariableOp\); keep it in keras.Variable"),
+        (Decorated, r"a train_step that is decorated with tf.function; remove the decorator"),
+    ],
+)
+def test_a_train_step_that_would_be_disturbed_is_refused(kind, message):
+    """The step is refused before it changes anything."""
+    built = kind([keras.Input((12, 12, 1)), L.Flatten(), L.Dense(10, "softmax")])
+    built.steps = tf.Variable(0.0)
+    built.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=message):
+        fit(GradientLogger(verbose=0), built)
+    assert built.steps.numpy() == 0
+
+
+def test_an_optimizer_out_of_sight_is_refused_in_eager_mode_too():
+    """A step that updates by an optimizer which is no attribute of the model is found out, and undone."""
+    hidden = [keras.optimizers.SGD(0.1)]
+
+    class Secret(keras.Sequential):
+        def train_step(self, batch):
+            x, y = batch
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x))
+            hidden[0].apply_gradients([(tape.gradient(loss, self.trainable_weights[0]), self.trainable_weights[0])])
+            return {}
+
+    built = Secret([keras.Input((12, 12, 1)), L.Flatten(), L.Dense(10, "softmax")])
+    built.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    before = built.get_weights()
+    with pytest.raises(ValueError, match=r"does not manage \(secret/dense.*/kernel\); .* optimizers in attributes"):
+        fit(GradientLogger(verbose=0), built)
+    np.testing.assert_array_equal(built.get_weights()[0], before[0])
+
+
+def test_theory_stands_beside_what_a_wide_network_measures():
+    """Factors of the error from layer to layer are within a tenth of mean-field theory's, dense and convolutional."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 12, 1))
+    h = L.Conv2D(64, 3, activation="relu", name="relu")(inputs)
+    h = L.Conv2D(64, 3, activation="tanh", kernel_initializer="he_normal")(h)
+    h = L.Dense(300, "gelu", name="gelu")(L.Flatten()(h))
+    h = L.ReLU(name="rectified")(L.Dense(300, kernel_initializer="orthogonal")(h))
+    built = keras.Model(inputs, L.Dense(10, "softmax")(L.Dense(300, "sigmoid", name="sigmoid")(h)))
+    built.compile("adam", "sparse_categorical_crossentropy")
+    logger = GradientLogger(verbose=0)
+    fit(logger, built)
+    theory = logger.theory()
+    assert theory["layer"].tolist() == ["relu", "gelu", "rectified", "sigmoid"]
+    np.testing.assert_allclose(theory["measured"], theory["predicted"], rtol=0.1)
+
+
+def test_the_import_is_light():
+    """`import study` takes under 0.1 s and loads no TensorFlow, and the logger is there when it is asked for."""
+    program = "import sys, time; t = time.perf_counter(); import study; t = time.perf_counter() - t; "
+    program += "print(t, 'tensorflow' in sys.modules or 'keras' in sys.modules, study.__version__)"
+    command = [sys.executable, "-c", program]
+    done = [subprocess.run(command, env=environment(), capture_output=True, text=True, check=True) for _ in range(3)]
+    seconds, loaded, version = zip(*(each.stdout.split() for each in done), strict=True)
+    assert min(map(float, seconds)) < 0.1
+    assert set(loaded) == {"False"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version[0])
