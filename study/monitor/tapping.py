@@ -15,6 +15,8 @@ from tensorflow.python.eager import record
 
 from study.monitor.watching import Watched
 
+RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)
+
 
 @dataclass
 class Call:
@@ -43,6 +45,7 @@ class Taps:
         self.calls: list[Call] = []
         self.gradients: dict[int, tuple[Any, Any]] = {}  # by id of the variable: gradient times scale, and scale
         self._by_output: dict[int, Call] = {}
+        self._kept: list[Any] = []  # tensors whose ids are in use
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     @contextmanager
@@ -63,6 +66,11 @@ class Taps:
                 return original(*args, **kwargs)
             inputs = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, tf.Tensor)]
             sources = [self._by_output[id(leaf)] for leaf in inputs if id(leaf) in self._by_output]
+            if isinstance(layer, RESHAPING) and sources:
+                output = original(*args, **kwargs)
+                self._by_output[id(output)] = sources[0]
+                self._kept.append(output)
+                return output
             for source in sources:
                 source.consumers.append(layer)
             if watched is None or not inputs:

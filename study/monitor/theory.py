@@ -38,10 +38,11 @@ def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
     """Return the predicted ratio of each call's error to the last layer's, NaN where theory does not reach that far."""
     links = factors(calls, first)
     ratios = [math.nan] * len(calls)
+    last = max((place for place, call in enumerate(calls) if call.watched.kernels), default=-1)
     for place in reversed(range(len(calls))):
         if place in links:
             following, factor = links[place]
-            ratios[place] = factor * (ratios[following] if following in links else 1.0)
+            ratios[place] = factor * (1.0 if following == last else ratios[following])
     return ratios
 
 

@@ -216,7 +216,7 @@ def test_theory_stands_beside_what_a_wide_network_measures():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((12, 12, 1))
     h = L.Conv2D(64, 3, activation="relu", name="relu")(inputs)
-    h = L.Conv2D(64, 3, activation="tanh", kernel_initializer="he_normal")(h)
+    h = L.Conv2D(64, 3, activation="tanh", kernel_initializer="he_normal", name="tanh")(h)
     h = L.Dense(300, "gelu", name="gelu")(L.Flatten()(h))
     h = L.ReLU(name="rectified")(L.Dense(300, kernel_initializer="orthogonal")(h))
     built = keras.Model(inputs, L.Dense(10, "softmax")(L.Dense(300, "sigmoid", name="sigmoid")(h)))
@@ -224,7 +224,7 @@ def test_theory_stands_beside_what_a_wide_network_measures():
     logger = GradientLogger(verbose=0)
     fit(logger, built)
     theory = logger.theory()
-    assert theory["layer"].tolist() == ["relu", "gelu", "rectified", "sigmoid"]
+    assert theory["layer"].tolist() == ["relu", "tanh", "gelu", "rectified", "sigmoid"]
     np.testing.assert_allclose(theory["measured"], theory["predicted"], rtol=0.1)
 
 

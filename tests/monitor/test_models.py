@@ -106,6 +106,7 @@ def test_a_deep_sigmoid_network_vanishes():
     assert (vanishing["number"] < vanishing["threshold"]).all()
     np.testing.assert_allclose(np.log(vanishing["theory"]), np.log(vanishing["number"]), rtol=0.2)
     assert set(found["finding"]) == {"vanishing", "examples alike"}
+    assert found.loc[found["finding"] != "vanishing", "theory"].isna().all()
     assert found["help"].str.contains("batch normalisation").all()
 
 
