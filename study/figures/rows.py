@@ -141,6 +141,21 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     return figure
 
 
+def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
+    """Draw the validation accuracy of every run: a row for each step, in order, with its mean and interval.
+
+    `runs`: added (the step's name), validation_accuracy in [0, 1] (NaN: no point); one row per run. `steps`: added,
+    mean, ci_low, ci_high; one row per step.
+    """
+    names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
+    figure, axes = panels([""], 0.4 + 0.42 * len(names))
+    shown = pd.DataFrame({"place": points["added"].map(names.index), "value": points["validation_accuracy"]})
+    _accuracies(axes[0, 0], shown, steps.assign(place=range(len(names))), None)
+    rows_axis(axes[0, 0], [literal(name) for name in names])
+    axes[0, 0].set_xlabel(f"validation accuracy {ERROR_SCALE}")
+    return figure
+
+
 def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 

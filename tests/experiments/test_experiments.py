@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from fake_records import all_rounds
 
-from experiments import baseline, depth, experiments, initialization, remedies, trainable_depth_6xi
+from experiments import baseline, depth, experiments, initialization, past_99, remedies, trainable_depth_6xi
 from study import activations
 from study.constants import INITIAL_DEPTHS, INITIALIZATIONS, REFERENCE_ACTIVATION
 from study.plan import Plan
@@ -34,7 +34,9 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 
 def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
-    """Runs are of the plan's activation, or of those that a claim names, whatever is compared; leaky ReLU joins ReLU.
+    """Runs are of the plan's activation, or of those that a claim names, whatever is compared.
+
+    Leaky ReLU joins ReLU, and ReLU joins past_99.
 
     No run is declared twice, and its settings survive JSON.
     """
@@ -44,6 +46,7 @@ def test_every_experiment_declares_runs_for_any_activation(plan: Plan) -> None:
         runs = experiment.rounds(plan, [])
         assert runs
         joined = {baseline.WITHOUT_ZEROS} if experiment is baseline and name == REFERENCE_ACTIVATION else set()
+        joined |= {REFERENCE_ACTIVATION} if experiment is past_99 else set()
         assert {settings.activation for settings in runs} == {name} | joined or runs == experiment.rounds(other, [])
         assert len(set(runs)) == len(runs)
         assert all(Settings(**settings.to_dict()) == settings for settings in runs)

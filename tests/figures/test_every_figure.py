@@ -26,6 +26,7 @@ from figure_data import (
     gradient_norms,
     grid,
     histories,
+    ladder,
     markers,
     outputs,
     pair,
@@ -119,6 +120,7 @@ def test_unusual_figures_are_legible() -> None:
         accuracy_figure({NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}, HOSTILE_STYLE, "article: 96.96%"),
         figures.training_curves(history, HOSTILE_STYLE),
         figures.accuracy_by_output(*outputs()),
+        figures.ladder(*ladder()),
         figures.trainable_depth(*grid()),
         figures.digits(pixels()),
     ):

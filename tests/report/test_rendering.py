@@ -50,7 +50,7 @@ def page(tmp_path: Path, text: str, place: Place | None = None, **parts: object)
         ("{{ tables.accuracy[0].ci_low | number(1, scale=100, toward='up') }}", "97.1"),
         ("{{ constants.CHANCE_LEVEL | percent(0) }}", "20%"),
         ("{{ protocol.rate | significant }} {{ protocol.name }}", r"0.0032 a\_b"),
-        ("{{ 'make ninety_nine ` *x*' | code }}", "`make ninety_nine ' *x*`"),
+        ("{{ 'make past_99 ` *x*' | code }}", "`make past_99 ' *x*`"),
         ("one\ntwo\n\n- three\n  four\n- five", "one two\n\n- three four\n- five"),
     ],
 )

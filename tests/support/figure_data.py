@@ -156,6 +156,15 @@ def outputs() -> Frames:
     return runs, found.assign(runs=4, diverged=4 - found["n"], ci_low=mean - 0.01, ci_high=mean + 0.01)
 
 
+def ladder() -> Frames:
+    """Return three runs of each of six steps, the errors of which fall from 3% to 1%, and their summary."""
+    steps = pd.DataFrame({"added": [f"one thing more, the {place}th" for place in range(6)]})
+    steps = steps.assign(mean=1 - np.geomspace(0.03, 0.01, 6))
+    steps = steps.assign(ci_low=steps["mean"] - 1e-3, ci_high=steps["mean"] + 1e-3)
+    runs = pd.concat([steps.assign(validation_accuracy=steps["mean"] + gap) for gap in (-1e-3, 0, 1e-3)])
+    return runs[["added", "validation_accuracy"]], steps
+
+
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five repeats near 2 ns or ms, the last of which takes `slow` times as long, and a summary."""
     timings = table([*names, "copy"], cost.TIMED, range(5), columns="activation quantity repeat")

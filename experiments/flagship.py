@@ -1,0 +1,51 @@
+"""The largest network of the study: five layers on distorted images, as Ciresan et al. 2010 trained (99.65%).
+
+It has their layers, 12 million weights, and everything of past_99's configuration, with more epochs. The last weights,
+averaged, are tested on fresh seeds. One network at a time is tested: no images are shifted, no networks are averaged.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from experiments import past_99
+from study import figures
+from study.analysis.statistics import mean_interval
+from study.constants import FIRST_FRESH_SEED
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import history_frame, runs_frame
+from study.records.store import Record
+from study.report.section import Section
+from study.settings import Settings
+
+PAGE = Path(__file__).with_suffix(".md")
+NAME = "flagship"
+TARGET = "flagship"
+ACTIVATION = "gelu"
+WIDTHS = (2500, 2000, 1500, 1000, 500)
+LEARNING_RATE, EPOCHS, SEEDS = 5e-4, 100, 5
+GOAL, CIRESAN, LADDER_NETWORK = 0.996, 0.9965, 0.9943  # test accuracies; the last is of Rasmus et al. 2015, undistorted
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """Ask for the network on every fresh seed, in one round."""
+    seeds = plan.block(plan.seeds or SEEDS, FIRST_FRESH_SEED)
+    changes = {"depth": len(WIDTHS), "width": WIDTHS, "learning_rate": LEARNING_RATE, "epochs": EPOCHS}
+    wanted = [
+        Settings(activation=ACTIVATION, seed=seed, **{**past_99.BASE, **past_99.CONFIGURATION, **changes})
+        for seed in seeds
+    ]
+    return selection.missing(wanted, so_far)
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """Return the test accuracy over seeds beside the published ones."""
+    accuracy = mean_interval(runs_frame(records)[past_99.METRIC].dropna(), is_share=True)
+    history = history_frame(records)
+    published = {"goal": GOAL, "with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}
+    tables = {NAME: pd.DataFrame([accuracy.columns()]), "history": history.assign(experiment=NAME)}
+    drawn = {NAME: figures.training_curves(history, style)}
+    return Section(PAGE, tables, drawn, {**selection.shared(records), "published": published})

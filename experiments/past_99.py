@@ -1,0 +1,171 @@
+"""A5, second half: how far past 99% does a fully connected network come, and does the activation still matter there?
+
+A ladder of steps leads from the article's network to `CONFIGURATION`. Every step is judged on validation images. The
+configuration stands here, committed, before the test set is used. Then each activation trains it on fresh seeds, at the
+rate of its own that validation chooses. The last weights are evaluated: no epoch is chosen.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from study import figures
+from study.analysis import comparisons, summaries
+from study.analysis.claims import Judgement, judge
+from study.analysis.statistics import mean_interval, summarise
+from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION
+from study.figures.style import Style
+from study.plan import Plan
+from study.records import selection
+from study.records.frames import runs_frame
+from study.records.store import Record
+from study.report.section import Section
+from study.settings import Settings
+
+PAGE = Path(__file__).with_suffix(".md")
+NAME = "past_99"
+TARGET = "past_99"
+LEARNING_RATE = 1e-3  # of the ladder: the rate that the article's network has after tuning
+BASE = {"learning_rate": LEARNING_RATE, "epochs": 40, "patience": None, "validation": 5000}
+DISTORTION = {
+    "shift": 2.0, "rotation": 12.0, "scaling": 0.13, "shear": 0.15, "elastic": 1.0, "weaker_epochs": 5,
+    "weaker_share": 0.4,
+}  # fmt: skip
+STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those before
+    ("the article's network, tuned rate", {}),
+    ("1024 units a layer, batches of 256", {"width": 1024, "batch": 256}),
+    ("dropout", {"dropout": 0.1}),
+    ("warm-up and cosine", {"warm_up": 1, "schedule": "cosine"}),
+    ("averaged weights", {"averaging": 0.999}),
+    ("smoothed labels", {"label_smoothing": 0.05}),
+    ("distorted images", DISTORTION),
+)
+CONFIGURATION = {name: value for _, changes in STEPS for name, value in changes.items()}
+RATES = (3e-4, 1e-3, 3e-3)  # of which each activation's first seed chooses
+LADDER_SEEDS, FINAL_SEEDS = 3, 5
+METRIC = "test_accuracy"
+TEST_IMAGES = 10_000
+GOALS = {"sigmoid": 0.992}  # set before any run, for single activations
+GOAL = 0.994  # for all others
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """Ask for the ladder and every activation's rates, then for its best rate on fresh seeds."""
+    if so_far:
+        return selection.missing(_final(plan, so_far), so_far)
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder(plan, steps)]
+    return list(dict.fromkeys([*ladder, *_tried(plan, _names(plan))]))
+
+
+def expected(plan: Plan) -> list[Settings]:
+    """Return the runs of both rounds, the second at the ladder's rate."""
+    final = [_settings(name, seed) for name in _names(plan) for seed in _fresh(plan)]
+    return [*rounds(plan, []), *final]
+
+
+def _names(plan: Plan) -> list[str]:
+    """Return the activations to compare: the reference, which the claim and the ladder need, and those asked for."""
+    return list(dict.fromkeys([REFERENCE_ACTIVATION, *plan.activations]))
+
+
+def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: int = len(STEPS)) -> Settings:
+    """Return a run with the first `steps` of STEPS."""
+    changes = {name: value for _, changes in STEPS[:steps] for name, value in changes.items()}
+    return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
+
+
+def _ladder(plan: Plan, steps: int) -> list[Settings]:
+    """Return the ladder's runs with the first `steps` of STEPS."""
+    return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
+
+
+def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
+    """Return the runs that choose the rates of these activations."""
+    return [_settings(name, plan.first_seed, rate) for name in names for rate in RATES]
+
+
+def _fresh(plan: Plan) -> range:
+    return plan.block(plan.seeds or FINAL_SEEDS, FIRST_FRESH_SEED)
+
+
+def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
+    rates = _rates(plan, records)
+    chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
+    return [_settings(name, seed, rate) for name, rate in chosen for seed in _fresh(plan)]
+
+
+def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
+    """Return the records of the wanted runs, in the order wanted."""
+    known = {Settings(**selection.asked(record)): record for record in records}
+    return [known[settings] for settings in wanted if settings in known]
+
+
+def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
+    """Return activation, learning_rate, validation_accuracy of the first seed, and which rate of each `is_chosen`."""
+    names = dict.fromkeys(selection.asked(record)["activation"] for record in records)
+    columns = ["activation", "learning_rate", "validation_accuracy"]
+    found = runs_frame(_of(records, _tried(plan, names))).reindex(columns=columns)
+    best = found.dropna().sort_values("validation_accuracy", ascending=False, kind="stable")
+    return found.assign(is_chosen=found.index.isin(best.drop_duplicates("activation").index))
+
+
+def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
+    """Return the ladder's runs in its order: added (the name of the last step), seed, validation_accuracy."""
+    steps = [(name, _of(records, _ladder(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    runs = runs_frame([record for _, found in steps for record in found])
+    added = [name for name, found in steps for _ in found]
+    return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)
+
+
+def _steps(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return each step's mean validation accuracy, and its gain over the step before, by seed, with intervals."""
+    table = summarise(runs, "validation_accuracy", "added", is_share=True)
+    by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
+    gains = [mean_interval(by_seed[name].dropna()) for name in table["added"]]
+    return table.assign(
+        brought=[gain.estimate for gain in gains],
+        brought_ci_low=[gain.low for gain in gains],
+        brought_ci_high=[gain.high for gain in gains],
+    )
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """Return what each step of the ladder gained, and compare the activations at its top."""
+    ladder, rates = _climbed(plan, records), _rates(plan, records)
+    final = [record for record in records if plan.is_fresh(selection.asked(record)["seed"])]
+    tables, drawn = {"past_99_rates": rates}, {}
+    if ladder["validation_accuracy"].notna().any():
+        steps = _steps(ladder)
+        tables["past_99_ladder"] = steps
+        drawn["past_99_ladder"] = figures.ladder(ladder, steps)
+    if not final:
+        return Section(PAGE, tables, drawn, selection.shared(records))
+    runs = runs_frame(final)
+    compared = comparisons.against_reference(runs, NAME, METRIC)
+    tables |= {
+        "past_99": _reached(runs),
+        **({} if compared is None else {"comparisons": compared}),
+        "compared_accuracies": comparisons.accuracies(runs, NAME, METRIC),
+    }
+    drawn["past_99"] = figures.test_accuracy(runs, summaries.accuracy(runs, NAME), style, None, "")
+    return Section(PAGE, tables, drawn, selection.shared(final), _judgements(runs))
+
+
+def _reached(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return each activation's test accuracy, its goal, and the standard error that the number of images leaves."""
+    table = summarise(runs, METRIC, "activation", is_share=True)
+    rates = runs.groupby("activation")["learning_rate"].first()
+    return table.assign(
+        learning_rate=table["activation"].map(rates),
+        goal=table["activation"].map(lambda name: GOALS.get(name, GOAL)),
+        sampling_error=(table["mean"] * (1 - table["mean"]) / TEST_IMAGES) ** 0.5,
+    )
+
+
+def _judgements(runs: pd.DataFrame) -> list[Judgement]:
+    """Judge that the article's activation can be tuned to 99%."""
+    accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
+    remark = "three layers of 1,024 units, on images distorted at random; another search may find more"
+    return [judge("A5", "ninety_nine", mean_interval(accuracies, is_share=True), remark)] if len(accuracies) else []
