@@ -34,8 +34,8 @@ DISTORTION = {
     "weaker_share": 0.4,
 }  # fmt: skip
 STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those before
-    ("the article's network, tuned rate", {}),
-    ("1024 units a layer, batches of 256", {"width": 1024, "batch": 256}),
+    ("the article's network, tuned", {}),
+    ("1024 units, batches of 256", {"width": 1024, "batch": 256}),
     ("dropout", {"dropout": 0.1}),
     ("warm-up and cosine", {"warm_up": 1, "schedule": "cosine"}),
     ("averaged weights", {"averaging": 0.999}),

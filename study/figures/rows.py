@@ -151,7 +151,7 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     figure, axes = panels([""], 0.4 + 0.42 * len(names))
     shown = pd.DataFrame({"place": points["added"].map(names.index), "value": points["validation_accuracy"]})
     _accuracies(axes[0, 0], shown, steps.assign(place=range(len(names))), None)
-    rows_axis(axes[0, 0], [literal(name) for name in names])
+    rows_axis(axes[0, 0], [literal(name, 34) for name in names])
     axes[0, 0].set_xlabel(f"validation accuracy {ERROR_SCALE}")
     return figure
 
