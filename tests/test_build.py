@@ -145,12 +145,6 @@ def test_variables_become_options(checkout: Path, typed: list[str], arguments: l
     assert study_arguments(checkout, typed[0], **dict(word.split("=", 1) for word in typed[1:])) == arguments
 
 
-def test_failed_study_fails_make(checkout: Path) -> None:
-    """Any exit code of `study` but 0 makes make fail."""
-    whole_environment(checkout, "exit 1")
-    assert make(checkout, "all").returncode == 2
-
-
 def test_second_call_installs_nothing(checkout: Path, commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the same content of the lock, no Python is even looked for, whichever file is newer. Another pin needs a
     new environment, even if the lock is older. A process that waited for another finds the environment made.

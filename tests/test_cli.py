@@ -1,5 +1,6 @@
 """The `study` command: its options, messages and exit codes."""
 
+import gc
 import json
 import os
 import shlex
@@ -8,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 import synthetic
@@ -105,14 +107,10 @@ TRAIN = ("train", *DATA)
     ("settings", "named"),
     [
         ("activation=relu seed=0 learning_rate=NaN", ["learning_rate is nan"]),
-        ("activation=relu seed=0 learning_rate=-Infinity", ["learning_rate is -inf"]),
         ("activation=relu seed=0 learning_rate=1e999", ["learning_rate is inf"]),
-        ("activation=relu seed=0 learning_rate=fast", ["learning_rate is 'fast'"]),
         ("activation=relu seed=true", ["seed is True"]),
-        ("activation=relu seed=", ["seed is ''"]),
         ("activation=relu seed=0 batch=null", ["batch is None"]),
         ("activation=relu seed=0 width=[100,100]", ["width is (100, 100)"]),
-        ("activation=relu seed=0 optimizer=adm", ["optimizer is 'adm'", "adam", "sgd"]),
         ("activation= depth=0 seed=-1", ["activation is ''", "depth is 0", "seed is -1"]),
         ("activation=relu seed=0 dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
         ("activation=rellu seed=0", ["unknown activation 'rellu'", "relu"]),
@@ -224,9 +222,10 @@ def test_if_every_run_fails_the_report_says_so(study: Said, fake: Path, monkeypa
 
 
 def test_a_scheduler_that_is_none_is_said(study: Said) -> None:
-    """Exit 1, and what to do."""
+    """Exit 1, and what to do. No client is left: it would block the next one."""
     code, _, said = study(*RUN, "--scheduler", "nowhere://x")
     assert code == 1
+    assert not [o for o in gc.get_objects() if isinstance(o, distributed.Client)]
     assert "no Dask scheduler answers at nowhere://x" in said
     assert "this takes about" not in said  # this machine says nothing of another
 
@@ -238,22 +237,6 @@ def test_plan_trains_nothing_and_says_how_long(study: Said, fake: Path) -> None:
     assert "baseline: 8 runs, 8 to do" in shown
     assert "with 3 processes this takes about" in shown
     assert not fake.exists()
-
-
-def test_verify_counts_and_lists_damage(study: Said, fake: Path) -> None:
-    """Exit 0 and a count; with a damaged record exit 4 and its path; nothing is moved or repaired by looking."""
-    study(*RUN)
-    code, shown, _ = study("verify")
-    assert (code, shown) == (0, "9 records, 0 damaged\n")
-    victim = sorted(Path("results/runs").glob("?" * 20 + ".json"))[3]
-    victim.write_bytes(victim.read_bytes()[:-9])
-    for _ in range(2):
-        code, shown, _ = study("verify")
-        assert code == 4
-        assert str(victim) in shown
-        assert shown.endswith("9 records, 1 damaged\n")
-    assert "1 runs done" in study(*RUN)[2]
-    assert study("verify")[0] == 0
 
 
 def test_a_report_of_nothing_says_so(study: Said) -> None:
@@ -298,6 +281,7 @@ def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> Non
     assert code == 0
     lines = [line.split()[:2] for line in shown.splitlines()]
     assert lines[:5] == [["*", "relu"], ["*", "sigmoid"], ["*", "gelu"], ["*", "swish"], ["tanh", "Tanh"]]
+    assert study("theory", "rellu")[0] == 2
 
 
 def test_data_is_shown(study: Said) -> None:

@@ -15,7 +15,7 @@ import pytest
 import synthetic
 from distributed.scheduler import KilledWorker
 from plain_sections import plain
-from synthetic import VARIABLE, Said, started, told
+from synthetic import Said, started
 
 import experiments
 from study.analysis.claims import Judgement
@@ -134,15 +134,6 @@ def test_kept_records_are_compact_and_a_clone_has_them(study: Said, tmp_path: Pa
     assert "Asked 20" in readme()
     assert study("run", "long", *DATA)[2].startswith("0 runs done, 2 recorded")
     assert started(tmp_path / "log") - before == {"relu 0": 1, "relu 1": 1}
-
-
-def test_an_interrupted_long_protocol_goes_on(study: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that failed is done again, the other is not."""
-    monkeypatch.setenv(VARIABLE, told(tmp_path / "log", how={"tanh 1": "raise no reason"}))
-    assert study("run", "--target", "claims", *DATA)[0] == 1
-    monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
-    assert study("run", "--target", "claims", *DATA)[0] == 0
-    assert started(tmp_path / "log") == {"tanh 0": 1, "tanh 1": 2}
 
 
 def test_verify_covers_both_folders_and_documents(study: Said) -> None:

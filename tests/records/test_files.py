@@ -48,15 +48,6 @@ def test_a_write_that_is_stopped_at_any_step_leaves_the_old_file_or_the_new_one(
     assert step == 5, "opening, writing, flushing to the disk and renaming: four steps that can fail"
 
 
-@pytest.mark.parametrize("wanted", ["file", "file/below"])
-def test_a_file_in_the_place_of_a_folder_is_refused(file: Path, wanted: str) -> None:
-    """A file where the folder, or a parent of it, should be: FolderError names the folder; the file is untouched."""
-    folder = file.parent / wanted
-    with pytest.raises(FolderError, match=str(folder)):
-        prepare_folder(folder)
-    assert file.read_bytes() == OLD
-
-
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_a_folder_that_cannot_be_written_to_is_refused() -> None:
     """FolderError names a folder that is there but read-only, and one that cannot be made.

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_runs import ABOUT, WHERE, record
-from scientific import scientific_content
 
 from study.errors import RecordError
 from study.records.canonical import SCHEMA, canonical_json, seal
@@ -26,15 +25,6 @@ def store(tmp_path: Path) -> Store:
 def resealed(content: dict, **changed) -> bytes:
     """Return the record with entries changed and a checksum that fits, as another version might have written it."""
     return canonical_json(seal({key: value for key, value in {**content, **changed}.items() if key != "checksum"}))
-
-
-def test_scientific_content_knows_no_time_and_place() -> None:
-    """Another machine, date and duration: the same content; another measured number: another."""
-    elsewhere = {"environment": {"python": "4"}, "date": "2030-01-01T00:00:00Z"}
-    first, second = record(), record(where=elsewhere)
-    assert first["provenance"] != second["provenance"]
-    assert scientific_content(first) == scientific_content(second)
-    assert scientific_content(first) != scientific_content(record("diverged"))
 
 
 def test_json_has_one_spelling_and_keeps_every_bit_of_a_number() -> None:

@@ -1,6 +1,5 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
-import gc
 import itertools
 import json
 import os
@@ -11,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import distributed
 import pytest
 import synthetic
 from scientific import scientific_content
@@ -59,7 +57,7 @@ def unruly(tmp_path_factory: pytest.TempPathFactory) -> Store:
         patch.setenv(VARIABLE, told(how=HOW))
         patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
         jobs = [job(seed) for seed in [*FATES, *GOOD]]
-        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=2.0, task=synthetic.task)
+        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=1.0, task=synthetic.task)
     return store
 
 
@@ -93,7 +91,7 @@ def test_a_failed_run_says_why_in_one_printable_line(unruly: Store) -> None:
     """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
     found = results(unruly)
     assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
-    assert found[7]["cause"] == "the run hung: no answer 2 s after its limit of 1 s"
+    assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 1 s"
     assert found[8]["cause"] == "the run took more than it was allowed"
 
 
@@ -226,13 +224,6 @@ def test_brief_runs_share_a_program_whatever_their_depth_and_untrained_ones_anot
     """Three programs: of a long run, of brief runs, and of what measures initial networks; one batch for each here."""
     jobs = [job(0), *(job(0, depth=depth, epochs=epochs) for epochs in (1, 0) for depth in (1, 2, 50))]
     assert [len(part) for part in batches(jobs, 1, 1)] == [1, 3, 3]
-
-
-def test_an_address_that_is_none_is_a_cluster_error(tmp_path: Path) -> None:
-    """A mistyped scheduler is said, not raised through."""
-    with pytest.raises(ClusterError, match="nowhere://x"):
-        execute([job(0)], None, Store(tmp_path), scheduler="nowhere://x", task=synthetic.task)
-    assert not [o for o in gc.get_objects() if isinstance(o, distributed.Client)]  # it would block the next one
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from synthetic import environment
 
 from study.runner import progress
-from study.runner.progress import Progress, duration, say
+from study.runner.progress import Progress, duration
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHOW = """
@@ -89,28 +89,3 @@ def test_the_time_left_goes_by_cost(monkeypatch: pytest.MonkeyPatch) -> None:
         "label: 1/2 runs, 30 s so far, about 1 min 30 s left (small)",
         "label: 2/2 runs, 2 min 0 s so far, done (large)",
     ]
-
-
-def test_nothing_to_do_divides_by_nothing() -> None:
-    """Work of no cost has no time left."""
-    stream = io.StringIO()
-    Progress("label", 0.0, 1, stream).advance(0.0, "free")
-    assert "1/1 runs" in stream.getvalue()
-
-
-def test_a_reader_that_leaves_stops_nothing() -> None:
-    """Lines to a pipe that is closed, as by `head`, are dropped, the first and all later ones, also at the end."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w") as stream:
-        with Progress("label", 3.0, 3, stream) as shown:
-            for _ in range(3):
-                shown.advance(1.0, "run")
-        say("more", stream)
-
-
-def test_the_stream_is_todays_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """Standard error is looked up when something is said, not when the module is imported."""
-    say("now")
-    Progress("label", 1.0, 1).advance(1.0, "run")
-    assert capsys.readouterr().err.startswith("now\nlabel: 1/1")

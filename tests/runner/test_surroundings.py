@@ -25,12 +25,6 @@ print("\\u03b2")
 from pathlib import Path
 print(Path.home().is_dir())
 """
-KERAS = """
-from study.engine import environment
-environment.start_tensorflow()
-import keras
-print(keras.backend.backend(), keras.config.floatx())
-"""
 
 
 def said(program: str, variables: dict[str, str]) -> list[str]:
@@ -57,13 +51,6 @@ def test_a_user_without_home_and_entry_gets_a_folder(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import pwd\ndef getpwuid(uid): raise KeyError\npwd.getpwuid = getpwuid")
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     assert said(LOOK, {"PYTHONPATH": path, "LANG": "C"}) == ["agg 10.0", "\N{GREEK SMALL LETTER BETA}", "True"]
-
-
-def test_keras_is_tensorflows_whatever_its_file_and_variable_say(tmp_path: Path) -> None:
-    """KERAS_BACKEND and a keras.json of the user's name another backend and precision."""
-    (tmp_path / ".keras").mkdir()
-    (tmp_path / ".keras" / "keras.json").write_text('{"backend": "torch", "floatx": "float16"}')
-    assert said(KERAS, {"KERAS_BACKEND": "jax", "HOME": str(tmp_path)}) == ["tensorflow float32"]
 
 
 def test_of_the_users_xla_flags_those_about_cpus_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
