@@ -183,12 +183,13 @@ def _each_fit(names: Iterable[str], registry: Mapping[str, Any], show: Callable[
 
 
 def _theory(options: argparse.Namespace) -> int:
-    registry = _registry()
     from study.runner.request import check_activations
-    from study.theory.summary import describe
 
+    registry = _registry()
     names = options.names or [name for name, entry in registry.items() if entry.studied]
     check_activations(names, registry)
+    from study.theory.summary import describe
+
     return _each_fit(names, registry, lambda name: print(describe(name)))
 
 

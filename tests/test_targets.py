@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -262,10 +263,8 @@ def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monke
     assert "Asked 1" in readme()
 
 
-def test_alone_is_another_process() -> None:
-    """It returns what the function does there, and tells an error or a death by what it says."""
-    assert in_each_worker(1, os.getpid) != [os.getpid()]
-    with pytest.raises(ZeroDivisionError):
-        in_each_worker(1, divmod, 1, 0)
+def test_each_worker_is_another_process() -> None:
+    """A function is called once in each; one that ends its process every time is an error."""
+    assert len({os.getpid(), *in_each_worker(2, lambda: time.sleep(0.2) or os.getpid())}) == 3
     with pytest.raises(KilledWorker):
         in_each_worker(1, os._exit, 3)
