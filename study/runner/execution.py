@@ -96,7 +96,7 @@ def execute(
         results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
     records = []
     total = sum(cost(job.settings) for job in jobs)
-    with contextlib.closing(results), Progress(label, total, len(jobs)) as progress:
+    with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
             about = result.pop("environment", None) or describe()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -184,14 +184,11 @@ def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
 def _outcome(future: "distributed.Future[Result]") -> Result:
     """Return the result of a run, or how its process ended; raise ClusterError if the scheduler is gone."""
     try:
-        error = future.exception()
-        if error is None:
-            return future.result()  # raises if the result was lost with its worker since, and the run died again
-    except KilledWorker as killed:
-        error = killed
+        return future.result()
     except (FutureCancelledError, CommClosedError) as lost:
         raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
-    return _failure("crashed" if isinstance(error, KilledWorker) else "failed", reason(error))
+    except Exception as error:  # noqa: BLE001 - see `attempt`
+        return _failure("crashed" if isinstance(error, KilledWorker) else "failed", reason(error))
 
 
 def _failure(status: str, cause: object) -> Result:

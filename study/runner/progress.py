@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -34,16 +33,12 @@ class Progress:
         self.started = self.shown = time.monotonic()
         is_terminal = self.stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
         self.bar = _bar(self.stream) if is_terminal else None
-
-    def __enter__(self) -> "Progress":
         if self.bar is not None:
-            self.bar.add_task(self.label, total=self.total_cost, runs=f"0/{self.total} runs", last="")
+            self.bar.add_task(label, total=total_cost, runs=f"0/{total} runs", last="")
             self.bar.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Stop the bar where it is."""
         if self.bar is not None:
             self.bar.stop()
 
@@ -59,7 +54,7 @@ class Progress:
             say(self._line(now - self.started, last), self.stream)
 
     def _line(self, seconds: float, last: str) -> str:
-        left = seconds * max(self.total_cost - self.cost, 0.0) / max(self.cost, 1e-9)
+        left = seconds * max(self.total_cost - self.cost, 0.0) / self.cost
         remaining = "done" if self.count == self.total else f"about {duration(left)} left"
         return f"{self.label}: {self.count}/{self.total} runs, {duration(seconds)} so far, {remaining} ({last})"
 

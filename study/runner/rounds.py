@@ -65,7 +65,7 @@ class Rounds:
         return [self.known[run] for run in self.jobs.get(name, {}) if run in self.known]
 
     def planned(self, name: str, plan: Plan) -> list[Settings]:
-        """Return the runs that an experiment expects in all its rounds; if it does not say, those of its first."""
+        """Return the runs that an experiment expects in all its rounds; without `expected`, the runs of its first."""
         module = self.experiments[name]
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 

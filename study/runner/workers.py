@@ -56,7 +56,7 @@ def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) 
 
 
 def reason(error: BaseException) -> str:
-    """Say why a task failed: what it raised, or that its process died each time."""
+    """Say why a task failed: name the exception, or tell that its process died each time."""
     if isinstance(error, KilledWorker):
         return f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
     return f"{type(error).__name__}: {error}"
@@ -119,7 +119,6 @@ def _client(address: str) -> distributed.Client:
 def shared_programs() -> Iterator[None]:
     """Let the worker processes started in the block share what they compile, in a folder that ends with it."""
     with tempfile.TemporaryDirectory(prefix="activation-study-", ignore_cleanup_errors=True) as folder:
-        before = os.environ.get("TF_XLA_FLAGS")
         quote = '"' if "'" in folder else "'"
         os.environ["TF_XLA_FLAGS"] = (
             f"--tf_xla_persistent_cache_directory={quote}{folder}{quote} --tf_xla_persistent_cache_read_only=false "
@@ -129,5 +128,3 @@ def shared_programs() -> Iterator[None]:
             yield
         finally:
             os.environ.pop("TF_XLA_FLAGS")
-            if before is not None:
-                os.environ["TF_XLA_FLAGS"] = before

@@ -19,9 +19,9 @@ from study.runner.progress import Progress, duration
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHOW = """
-import sys
+import contextlib
 from study.runner.progress import Progress
-with Progress("label", 2.0, 2) as shown:
+with contextlib.closing(Progress("label", 2.0, 2)) as shown:
     shown.advance(1.0, "a [red]name[/] that is quite long, longer than the terminal is wide")
     shown.advance(1.0, "short [/b]")
 """
@@ -69,9 +69,9 @@ def test_elsewhere_lines_are_plain_and_few(monkeypatch: pytest.MonkeyPatch) -> N
     clock = itertools.count()
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))  # a second passes between any two looks
     stream = io.StringIO()
-    with Progress("label", 100.0, 100, stream) as shown:
-        for place in range(100):
-            shown.advance(1.0, f"run {place}")
+    shown = Progress("label", 100.0, 100, stream)
+    for place in range(100):
+        shown.advance(1.0, f"run {place}")
     lines = stream.getvalue().splitlines()
     assert [int(re.findall(r"(\d+)/100", line)[0]) for line in lines] == [1, 16, 31, 46, 61, 76, 91, 100]
     assert not set("\r\x1b") & set(stream.getvalue())

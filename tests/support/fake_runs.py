@@ -12,7 +12,7 @@ ABOUT = {"label": "ReLU", "formula": "z", "source": "made up"}
 WHERE = {"environment": {"python": "3"}, "date": "2020-01-01T00:00:00Z"}
 
 
-def record(how: str | None = None, where: dict[str, Any] = WHERE, **settings: Any) -> Record:
+def record(how: str | None = None, **settings: Any) -> Record:
     """Return the record of a ReLU run with these settings; see `fake_records.result` for `how` it may go."""
     asked = Settings(**{"activation": "relu", "seed": 0, **settings})
-    return make(identity(asked, "data", "function"), ABOUT, result(asked, how), where)
+    return make(identity(asked, "data", "function"), ABOUT, result(asked, how), WHERE)

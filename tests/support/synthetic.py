@@ -142,22 +142,16 @@ def measure(names, repeats: int) -> dict:
         with Path(log).open("a") as file:
             file.write("timing\n")
     kinds = [("forward", 100, 1e-9), ("forward_backward", 100, 1e-9), ("step", None, 1e-3)]
+    columns = ("activation", "quantity", "elements", "repeat", "seconds")
     timings = [
-        {
-            "activation": name,
-            "quantity": kind,
-            "elements": size,
-            "repeat": repeat,
-            "seconds": unit * (1 + place + repeat),
-        }
+        dict(zip(columns, (name, kind, size, repeat, unit * (1 + place + repeat)), strict=True))
         for repeat in range(repeats)
         for kind, size, unit in kinds
         for place, name in enumerate(names)
     ]
     memory = [{"activation": name, "output_bytes": 4.0, "other_bytes": 0.0} for name in names]
     about = {"updates": 3, "repeats": repeats, "updates_an_epoch": 3}
-    seconds = {name: float(repeats) for name in names}
-    return {"timings": timings, "memory": memory, "about": about, "seconds": seconds}
+    return {"timings": timings, "memory": memory, "about": about, "seconds": dict.fromkeys(names, float(repeats))}
 
 
 def write_data(path: Path) -> Path:
