@@ -30,7 +30,7 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """Say why an entry of the registry is not fit for the study: what was found, and what is wanted."""
+    """Say why an entry of the registry is not fit for the study; the message tells what it found and wants."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.

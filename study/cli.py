@@ -241,8 +241,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
     "first": {"type": Path, "metavar": "A", "help": "a results folder"},
     "second": {"type": Path, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
-    "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results, for its report to compare with"},
-    "--about": {"metavar": "TEXT", "help": "with --keep: what is different in A, such as its seeds or processor"},
+    "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results; its report then compares with them"},
+    "--about": {"metavar": "TEXT", "help": "with --keep: the difference of A, such as its seeds or processor"},
     "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
 }
 _DATA = ("--mnist", "--any-data")

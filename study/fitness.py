@@ -1,7 +1,7 @@
 """Check that an entry of the registry is fit for the study, before any of its runs.
 
-An entry is fit if its function is elementwise, pure, differentiable, finite on [-100, 100] and one that XLA compiles,
-and if it keeps the shape and the dtype.
+An entry is fit if its function is elementwise, pure, differentiable and finite on [-100, 100]. XLA must compile it, and
+it must keep the shape and the dtype.
 """
 
 from collections.abc import Callable

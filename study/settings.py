@@ -8,8 +8,8 @@ from typing import Any, TypeGuard
 
 from study.errors import UsageError
 
-# glorot_uniform and he_normal are Keras'; critical, centred and gaussian draw Gaussian weights. unit_norm draws normal
-# kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
+# Keras defines glorot_uniform and he_normal. Weights are Gaussian with critical, centred and gaussian. unit_norm draws
+# normal kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
 # Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",

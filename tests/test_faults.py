@@ -374,7 +374,7 @@ PLACES = r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+"
 def test_hostile_texts_on_both_pages(strange: tuple[Path, int]) -> None:
     """README.md, rendered, and report.html show the texts as they are, and ask for no address outside the folder.
 
-    The README has no element but those of Markdown; report.html has no script and no handler.
+    The README has no element that Markdown does not make; report.html has no script and no handler.
     """
     text = (strange[0] / "README.md").read_text()
     assert "\x1b" not in text

@@ -165,8 +165,7 @@ def test_a_damaged_document_stops_the_report(study: Said) -> None:
 
 
 def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str, Any]) -> None:
-    """The first of the modules comes first in the report and is made last: it sees every table, document and
-    judgement; in the report the others stand in the order of the modules too."""
+    """The first module is made last: it sees all tables, documents and judgements. Sections keep their order."""
     study("run", "long", *DATA)
     study("all", *DATA)
     seen = modules["verdict"].seen[-1]

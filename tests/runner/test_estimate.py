@@ -1,4 +1,4 @@
-"""How long a study takes is told from what its runs cost and a pace measured on this machine."""
+"""The time of a study is estimated from the cost of its runs and a pace measured on this machine."""
 
 import functools
 import math

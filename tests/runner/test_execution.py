@@ -129,8 +129,8 @@ def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
 
 
 def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Freed memory stays with the process that will want it again, and nothing samples its threads; the machine's own
-    word on memory counts, Dask's does not. What the C library reads as a process starts is there by then.
+    """A worker keeps freed memory for itself, and nothing samples its threads. The variables that the C library reads
+    when a process starts are set by then.
     """
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
