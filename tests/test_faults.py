@@ -335,10 +335,10 @@ def test_divergence_is_an_outcome(strange: tuple[Path, int]) -> None:
     assert (runs[runs["activation"] == "sigmoid"]["status"] == "diverged").all()
     readme = (results / "README.md").read_text()
     assert "swish, depth 3, seed 2001" in readme
-    section = readme.split("## The article's network\n")[1]
-    row = next(line for line in section.splitlines() if line.startswith("| Sigmoid"))
+    page = (results / "questions" / "baseline.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| Sigmoid"))
     assert [cell.strip() for cell in row.split("|")][2:5] == ["0", "3", "–"]
-    assert not re.search(r"\bnan\b", readme, re.IGNORECASE)
+    assert not re.search(r"\bnan\b", readme + page, re.IGNORECASE)
 
 
 def test_a_study_in_which_everything_diverges(
@@ -348,7 +348,7 @@ def test_a_study_in_which_everything_diverges(
     monkeypatch.setenv(VARIABLE, told(how={"relu": "diverged", "gelu": "diverged at once"}))
     assert command_line(*words("all", tmp_path, data, "--activations", "relu gelu"))[0] == 0
     assert table(tmp_path, "accuracy")["diverged"].tolist() == [2, 2]
-    assert "diverged" in (tmp_path / "README.md").read_text()
+    assert "diverged" in (tmp_path / "questions" / "baseline.md").read_text()
     assert list((tmp_path / "figures").glob("*.png"))
 
 
@@ -368,30 +368,36 @@ def test_gradients_of_exactly_zero(strange: tuple[Path, int]) -> None:
     assert not re.search(r"\b(nan|inf)\b", picture.lower())
 
 
-PLACES = r"(figures|tables)(/\w+\.(png|svg|csv|tex|md))?/?|report\.html|#[\w-]+"
+PLACES = r"(\.\./)?((figures|tables|questions)(/\w+\.(png|svg|csv|tex|md))?|README(\.\w+)?\.md|report\.html)|#[\w=-]+"
 
 
-def test_hostile_texts_on_both_pages(strange: tuple[Path, int]) -> None:
-    """README.md, rendered, and report.html show the texts as they are, and ask for no address outside the folder.
+def test_hostile_texts_on_every_page(strange: tuple[Path, int]) -> None:
+    """Rendered pages and report.html show the texts as they are, and ask for no address outside the folder.
 
-    The README has no element that Markdown does not make; report.html has no script and no handler.
+    A Markdown page has no element but Markdown's own and <details>. report.html has no handler, and its scripts are its
+    own: its policy allows no other.
     """
-    text = (strange[0] / "README.md").read_text()
-    assert "\x1b" not in text
-    readme = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
-    page = (strange[0] / "report.html").read_text()
-    in_readme = Elements(readme).found
-    for tag, attributes in [*in_readme, *Elements(page).found]:
-        assert tag not in ("script", "iframe", "object", "link", "form")
+    results = strange[0]
+    texts = [path.read_text() for path in (*results.glob("*.md"), *results.glob("questions/*.md"))]
+    pages = [MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text) for text in texts]
+    explorer = (results / "report.html").read_text()
+    assert "\x1b" not in "".join(texts)
+    for tag, attributes in [element for page in (*pages, explorer) for element in Elements(page).found]:
+        assert tag not in ("iframe", "object", "link", "base")
         assert not [name for name in attributes if name.startswith("on")]
         for name in {"src", "href"} & attributes.keys():
-            assert re.fullmatch(PLACES, str(attributes[name]))
+            assert re.fullmatch(f"{PLACES}|data:image/svg.*", str(attributes[name]))
+    found = [element for page in pages for element in Elements(page).found]
     plain = {"h1", "h2", "p", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code"}
-    assert {tag for tag, _ in in_readme} <= plain | {"img", "a"}
-    assert {name for _, attributes in in_readme for name in attributes} <= {"style", "src", "alt", "href"}
+    assert {tag for tag, _ in found} <= plain | {"img", "a", "details", "summary"}
+    assert {name for _, attributes in found for name in attributes} <= {"style", "src", "alt", "href"}
     for literal in (LABEL, "<img src=x onerror=alert(1)>", OTHER):
-        assert literal.replace("<", "&lt;").replace(">", "&gt;") in readme
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert literal.replace("<", "&lt;").replace(">", "&gt;") in "".join(pages)
+    assert {attributes.get("type") for tag, attributes in Elements(explorer).found if tag == "script"} == {
+        "module",
+        "application/json",
+    }
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in explorer
 
 
 def test_hostile_texts_in_latex(strange: tuple[Path, int]) -> None:
