@@ -48,7 +48,9 @@ def test_the_answer_is_copied_from_the_report() -> None:
     """Headline, table, picture and bullets go between the marks of README.md; nothing else changes."""
     copying = tool("readme")
     shown = "| a |\n| :-- |\n| 1 |\n\n*Caption.* ([v]({}tables/v.tex))\n\n![answer]({}figures/answer.png)\n\n- So."
-    report = f"# Use it.\n\n[other language](README.xx.md)\n\nQuestion?\n\n{shown.format('', '')}\n\n<details>\nRule.\n</details>\n"
+    report = (
+        f"# Use it.\n\n[language](README.xx.md)\n\nQuestion?\n\n{shown.format('', '')}\n\n<details>Rule.</details>\n"
+    )
     before, after = "Before.\n\n<!-- answer -->\n", "<!-- /answer -->\n\nAfter.\n"
     made = copying.with_answer(f"{before}Old.\n{after}", report)
     assert made == f"{before}**Use it.**\n\n{shown.format('results/', 'results/')}\n{after}"
