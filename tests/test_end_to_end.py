@@ -148,11 +148,12 @@ def test_everything_is_made(life: Life) -> None:
         header = life.first.files[f"tables/{name}.csv"].decode().splitlines()[0].split(",")
         assert [column for column in columns if column not in header] == []
     pictures = {Path(name).stem for name in life.first.files if name.startswith("figures/")}
+    pages = "".join(text.decode() for name, text in life.first.files.items() if name.endswith(".md"))
     assert pictures >= {"activations", "baseline_accuracy", "baseline_training", "baseline_gradients_initial"}
     for picture in pictures:
         assert life.first.files[f"figures/{picture}.svg"].startswith(b"<?xml")
         assert life.first.files[f"figures/{picture}.png"].startswith(b"\x89PNG")
-        assert f"figures/{picture}.png" in life.first.readme
+        assert f"figures/{picture}.png" in pages
     assert "Traceback" not in life.first.said
 
 
