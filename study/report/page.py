@@ -38,7 +38,7 @@ def compose(
     failed. `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
-    names = [section.page.stem for section in sections if not section.leads]
+    names = tuple(section.page.stem for section in sections if not section.leads)
     made = [
         (section, render(section, labels, Place("" if section.leads else QUESTIONS, names))) for section in sections
     ]

@@ -98,9 +98,9 @@ def test_a_row_of_another_length_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("place", "link", "picture"),
     [
-        (Place("", ["depth"]), r"[d\*](questions/depth.md)", "figures/f.png"),
-        (Place("questions", ["depth"]), r"[d\*](depth.md)", "../figures/f.png"),
-        (Place("questions", ["other"]), r"d\*", "../figures/f.png"),
+        (Place("", ("depth",)), r"[d\*](questions/depth.md)", "figures/f.png"),
+        (Place("questions", ("depth",)), r"[d\*](depth.md)", "../figures/f.png"),
+        (Place("questions", ("other",)), r"d\*", "../figures/f.png"),
         (None, r"d\*", "figures/f.png"),
     ],
 )
