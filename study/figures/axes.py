@@ -5,20 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
-from matplotlib.ticker import (
-    FixedFormatter,
-    FixedLocator,
-    Formatter,
-    FuncFormatter,
-    LogFormatterSciNotation,
-    LogLocator,
-    MaxNLocator,
-    NullLocator,
-    PercentFormatter,
-    StrMethodFormatter,
-)
 
 from study.figures.style import GREY, FloatArray
 
@@ -44,11 +33,13 @@ def log_ticks(low: float, high: float) -> FloatArray:
     """Return three or more round ticks of a logarithmic axis from `low` to `high`."""
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
-        ticks = np.asarray(LogLocator(subs=multiples, numticks=most).tick_values(max(low / 10, 1e-300), 10 * high))
+        ticks = np.asarray(
+            ticker.LogLocator(subs=multiples, numticks=most).tick_values(max(low / 10, 1e-300), 10 * high)
+        )
         if ((ticks >= low) & (ticks <= high)).sum() >= 3:
             break
     else:
-        ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=3).tick_values(low, high))
+        ticks = np.asarray(ticker.MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=3).tick_values(low, high))
     return ticks[(ticks >= low) & (ticks <= high)]
 
 
@@ -63,8 +54,8 @@ def log_axis(axis: Axis, low: float, high: float, first: float | None = None) ->
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
     ticks = log_ticks(first or low, high)
     is_plain = all(1e-3 < tick < 1e4 for tick in ticks)
-    exponents = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf))
-    _fix(axis, ticks, StrMethodFormatter("{x:g}") if is_plain else exponents)
+    exponents = ticker.LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf))
+    _fix(axis, ticks, ticker.StrMethodFormatter("{x:g}") if is_plain else exponents)
 
 
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
@@ -78,11 +69,11 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
     bottom = 10 ** max(low - band, -307.0)
     log_axis(panel.yaxis, bottom, 10**high, 10 ** (low + 0.5 * band))
     if rows["mean"].isna().all():
-        panel.yaxis.set_major_locator(NullLocator())
+        panel.yaxis.set_major_locator(ticker.NullLocator())
     if band:
         panel.axhspan(bottom, 10**low, color="#EFEFEF", linewidth=0, zorder=2.5)
-        panel.yaxis.set_minor_locator(FixedLocator([math.sqrt(bottom * 10**low)]))
-        panel.yaxis.set_minor_formatter(FixedFormatter(["exactly 0"]))
+        panel.yaxis.set_minor_locator(ticker.FixedLocator([math.sqrt(bottom * 10**low)]))
+        panel.yaxis.set_minor_formatter(ticker.FixedFormatter(["exactly 0"]))
         panel.tick_params(axis="y", which="minor", length=3.5, width=0.8)
 
 
@@ -133,7 +124,7 @@ def error_axis(axis: Axis, wrong: Any) -> None:
     ticks, worst = log_ticks(low, min(high, 99)), 100 - GUESSING
     if high >= worst and ticks.max(initial=low) * (high / low) ** 0.1 < worst:
         ticks = np.append(ticks, worst)
-    _fix(axis, ticks, FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
+    _fix(axis, ticks, ticker.FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
     axis.set_inverted(True)
 
 
@@ -154,7 +145,7 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
         panel.set_xlim(-0.25, known.max(initial=1) * 1.5)
         last = np.log10(known.max(initial=1))
         decades = 10 ** np.arange(0, last + 0.01, 1 if last < 2 else 2)
-        _fix(axis, [0, *decades], FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else in_short(step)))
+        _fix(axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else in_short(step)))
     elif x in ("depth", "learning_rate") and known.size:
         named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
         margin = 1.1 * (known[-1] / known[0]) ** 0.06
@@ -175,18 +166,18 @@ def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
     """Put a tick at each of the `values` (n,), with its number where `named` (n,), booleans, says so."""
     is_named = np.ones(len(values), bool) if named is None else named
     labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
-    _fix(axis, values, FixedFormatter(labels))
+    _fix(axis, values, ticker.FixedFormatter(labels))
 
 
 def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
     """Put three to about `most` ticks at round numbers."""
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
+    axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
 
 
 def percent_axis(panel: Axes) -> None:
     """Make the y axis go from 0 to 100%."""
     panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
-    panel.yaxis.set_major_formatter(PercentFormatter())
+    panel.yaxis.set_major_formatter(ticker.PercentFormatter())
 
 
 def rows_axis(panel: Axes, labels: list[str]) -> None:
@@ -203,7 +194,7 @@ def level(panel: Axes, value: float, label: str = "", *, vertical: bool = False)
         panel.text(1.02, value, label, transform=panel.get_yaxis_transform(), va="center", color=GREY, fontsize=9)
 
 
-def _fix(axis: Axis, ticks: Any, formatter: Formatter) -> None:
-    axis.set_major_locator(FixedLocator(ticks))
+def _fix(axis: Axis, ticks: Any, formatter: ticker.Formatter) -> None:
+    axis.set_major_locator(ticker.FixedLocator(ticks))
     axis.set_major_formatter(formatter)
-    axis.set_minor_locator(NullLocator())
+    axis.set_minor_locator(ticker.NullLocator())

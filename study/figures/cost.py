@@ -42,8 +42,8 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
-    figure, axes = panels(["", ""], 0.45 + 0.43 * max(len(names), 1), 2)
-    for panel, (quantity, (title, factor, column)) in zip(axes.flat, TIMED.items(), strict=False):
+    figure, shown = panels([""] * 4, 0.45 + 0.43 * max(len(names), 1), 2)
+    for panel, (quantity, (title, factor, column)) in zip(shown, TIMED.items(), strict=False):
         rows = timings[timings["quantity"] == quantity]
         rows = rows.assign(value=factor * rows["seconds"])
         _timed(panel, rows[rows["activation"].isin(names)], table, column, names, style)
@@ -51,10 +51,10 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
         if len(of_floor):
             level(panel, float(of_floor.median()), vertical=True)
         panel.set_title(title)
-    _bytes(axes[1, 1], table, names, style)
-    for panel in axes.flat:
+    _bytes(shown[-1], table, names, style)
+    for panel in shown:
         rows_axis(panel, [style.label(name) for name in names])
-        panel.tick_params(labelleft=panel in axes[:, 0])
+        panel.tick_params(labelleft=panel in shown[::2])
         round_axis(panel.xaxis)
     return figure
 
@@ -68,8 +68,7 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     is_alone = table["threads"] * table["processes"] == 1
     order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
     boundary, bottom = int((~is_alone).sum()) - 0.5, len(order) - 0.5
-    figure, axes = panels([""], 0.4 + 0.27 * len(order))
-    panel = axes[0, 0]
+    figure, (panel,) = panels([""], 0.4 + 0.27 * len(order))
     speeds = rows.assign(speed=rows["images"] / rows["seconds"] / 1000)
     speeds = speeds[speeds["contender"].isin(order)]
     shared: dict[str, Any] = {"y": "contender", "order": order, "hue": "contender", "ax": panel, "legend": False}
@@ -96,8 +95,8 @@ def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     `rows`: quantity (one of AXES), value, measure ("run" or "compile"), seconds. `fitted`: quantity, measure, factor,
     exponent, ci_low, ci_high; seconds = factor * value ** exponent.
     """
-    figure, axes = panels(["", ""], 2.45, 2)
-    for panel, (quantity, label) in zip(axes.flat, AXES.items(), strict=True):
+    figure, shown = panels([""] * 4, 2.45, 2)
+    for panel, (quantity, label) in zip(shown, AXES.items(), strict=True):
         part = rows[rows["quantity"] == quantity]
         panel.set_xscale("log")
         log_axis(panel.yaxis, part["seconds"].min() / 1.5, part["seconds"].max() * 1.5)

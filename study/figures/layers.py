@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from study.figures.axes import LOG_SCALE, in_short, layer_ticks, log_axis, log_limits
 from study.figures.marks import absent, multiples, say_if_empty, unique
 from study.figures.naming import name_lines
-from study.figures.style import Style, wrapped
+from study.figures.style import Style, panels
 
 NORMS = {
     "weight_gradient": "weight gradient\n" r"$\|\partial\mathcal{L}/\partial W_l\|$",
@@ -86,7 +86,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
     scale = ScalarMappable(LogNorm(10**low, 10**high), COLORMAP)
     names, steps, depth = style.order(rows["activation"]), np.unique(rows["step"]), max(rows["depth"], default=1)
-    figure, shown = wrapped([*map(style.label, names)], 2, 1.9)
+    figure, shown = panels(map(style.label, names), 1.9, 2)
     for panel, name in zip(shown, names, strict=True):
         part = rows[rows["activation"] == name]
         cells = part.set_index(["layer", "step"])[["mean", "n_zero"]].astype(float).unstack()  # noqa: PD010

@@ -22,7 +22,7 @@ from study.figures.axes import (
     round_axis,
     x_axis,
 )
-from study.figures.style import GREY, Style, panels, wrapped
+from study.figures.style import GREY, Style, panels
 
 INTERVAL = ["mean", "ci_low", "ci_high"]
 ABOUT = 6  # markers on a line
@@ -43,12 +43,10 @@ def multiples(
     A logarithmic scale is `shared` by all panels ("all"), by those of a column of panels ("column"), or by none.
     """
     (column, titles), (line, headings) = across, down or ("", {None: ""})
-    if down or len(titles) <= columns:
-        figure, axes = panels(titles.values(), height, len(headings))
-        axes = axes.ravel()
-    else:
-        figure, axes = wrapped([*titles.values()], columns, height)
-    keys, wide = [(below, beside) for below in headings for beside in titles], min(len(titles), columns)
+    keys, wide = [(below, beside) for below in headings for beside in titles], len(titles) if down else columns
+    named = [*titles.values(), *[""] * (len(keys) - len(titles))]
+    figure, axes = panels(named, height, wide)
+    wide = min(wide, len(named))
     for place, (panel, (below, beside)) in enumerate(zip(axes, keys, strict=False)):
         of_column = rows[rows[column] == beside]
         part = of_column[of_column[line] == below] if line else of_column

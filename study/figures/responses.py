@@ -37,7 +37,7 @@ from study.figures.marks import (
     zeros,
 )
 from study.figures.naming import name_lines
-from study.figures.style import Style, literal, panels, wrapped
+from study.figures.style import Style, literal, panels
 
 LEVELS = {50: "trained", GUESSING: "guessing"}  # percent of validation images
 LOSSES = ("training_loss", "validation_loss")
@@ -62,7 +62,7 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     finite = runs[np.isfinite(runs[[*LOSSES, "error"]]).all(axis=1)].sort_values("epoch")
     kept = finite[~finite["diverged"] & (finite["epoch"] <= finite["common"])]
     lost = finite[finite["diverged"]].groupby(["activation", "seed"]).tail(1)
-    for panel, column in zip(axes[0], (*LOSSES, "error"), strict=True):
+    for panel, column in zip(axes, (*LOSSES, "error"), strict=True):
         if column in LOSSES:
             norm_axis(panel, pd.concat([_as_means(finite, loss) for loss in LOSSES]))
             zeros(panel, _as_means(finite, column), "epoch", style)
@@ -71,11 +71,11 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
         for name, epoch, value in lost[["activation", "epoch", column]].itertuples(index=False):
             panel.plot([epoch], [value], "x", color=style.color(name))
         round_axis(panel.xaxis, 4, integer=True)
-    axes[0, 1].tick_params(which="both", labelleft=False)
-    error_axis(axes[0, 2].yaxis, finite["error"])  # now, because seaborn averages on the scale it finds
+    axes[1].tick_params(which="both", labelleft=False)
+    error_axis(axes[2].yaxis, finite["error"])  # now, because seaborn averages on the scale it finds
     faint = "; faint: runs" * bool(each["size"].max() <= FEW)
     figure.supxlabel(f"epoch\na mean ends where its first run stops{faint}" + "; ×: diverged" * bool(notes))
-    name_lines(figure, axes[0], style, history["activation"], notes)
+    name_lines(figure, axes, style, history["activation"], notes)
     return figure
 
 
@@ -87,8 +87,8 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
     row per run. A cross at the bottom stands at each rate at which a seed of that activation diverged. Activations
     stand side by side at each rate.
     """
-    figure, axes = panels([""], 3.2)
-    panel, points = axes[0, 0], runs.assign(value=runs["best_validation_accuracy"])
+    figure, (panel,) = panels([""], 3.2)
+    points = runs.assign(value=runs["best_validation_accuracy"])
     means = rates.assign(mean=rates["validation_accuracy_mean"])
     line_panel(panel, means, "learning_rate", "error", style, points=points, band=False, apart=True)
     error_axis(panel.yaxis, errors([*points["value"], *means["mean"]]))
@@ -152,7 +152,7 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
     if reference is None:
         del titles["difference"]
     figure, axes = panels(titles.values(), 2.6)
-    for panel, name in zip(axes[0], titles, strict=True):
+    for panel, name in zip(axes, titles, strict=True):
         mean = name if name == "difference" else f"test_{name}_mean"
         columns = {"mean": mean, "ci_low": f"{name}_ci_low", "ci_high": f"{name}_ci_high"}
         rows = robustness[["activation", "amplitude"]].assign(
@@ -160,9 +160,9 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
         )
         points = None if name == "difference" else runs.assign(value=runs[f"test_{name}"])
         line_panel(panel, rows, "amplitude", kinds[name], style, points=points)
-    level(axes[0, 0], GUESSING)
+    level(axes[0], GUESSING)
     figure.supxlabel(f"{X_LABELS['amplitude']}\ndotted: guessing")
-    name_lines(figure, axes[0], style, robustness["activation"])
+    name_lines(figure, axes, style, robustness["activation"])
     return figure
 
 
@@ -176,7 +176,7 @@ def digits(table: pd.DataFrame) -> Figure:
     images = np.hstack([part.to_numpy(float) for _, part in wide.groupby("label", sort=False)])
     noise = np.random.default_rng(0).uniform(-1, 1, images.shape)
     titles = [f"noise {amplitude:g}" if amplitude else "no noise" for amplitude in NOISES]
-    figure, shown = wrapped(titles, 2, 1.1)
+    figure, shown = panels(titles, 1.1, 2)
     for panel, amplitude in zip(shown, NOISES, strict=True):
         panel.imshow(images + amplitude * noise, cmap="Greys", vmin=-amplitude, vmax=1 + amplitude)
         panel.set_axis_off()
@@ -194,10 +194,10 @@ def born_dead(born: pd.DataFrame, style: Style) -> Figure:
 
 def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **options: Any) -> Figure:
     """Draw shares along column `x` in one panel; `options` are those of `line_panel`."""
-    figure, axes = panels([""], 2.5)
-    line_panel(axes[0, 0], rows, x, "percent", style, band=False, **options)
-    axes[0, 0].set(xlabel=label, ylabel=f"{what} ({seeds(rows['n'])})")
-    name_lines(figure, axes[0], style, rows["activation"])
+    figure, (panel,) = panels([""], 2.5)
+    line_panel(panel, rows, x, "percent", style, band=False, **options)
+    panel.set(xlabel=label, ylabel=f"{what} ({seeds(rows['n'])})")
+    name_lines(figure, [panel], style, rows["activation"])
     return figure
 
 

@@ -22,7 +22,7 @@ from study.figures.axes import (
 )
 from study.figures.marks import INTERVAL, line_panel, middle, run_points, seeds, unique
 from study.figures.naming import name_lines
-from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels, wrapped
+from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels
 
 OUTPUT: dict[str, Any] = {"color": "#222222", "marker": "o"}  # an output layer is not an activation
 ARMS = {"tuned": -0.2, "untuned": 0.2}  # the place of each in its activation's row
@@ -70,8 +70,8 @@ def test_accuracy(
     if len(points) != counted.sum() or (counted != table["n"]).any():
         raise ValueError(f"accuracy must summarise these runs: n is {dict(table['n'])}, the runs are {dict(counted)}")
     bounds = table.loc[names, ["test_accuracy_mean", "ci_low", "ci_high"]].set_axis(INTERVAL, axis=1)
-    figure, axes = panels([""], 0.5 + 0.5 * len(names))
-    panel, extra = axes[0, 0], [] if reference is None else [reference]
+    figure, (panel,) = panels([""], 0.5 + 0.5 * len(names))
+    extra = [] if reference is None else [reference]
     shown = pd.DataFrame({"place": points["activation"].map(names.index), "value": points["test_accuracy"]})
     marked = bounds.assign(place=range(len(names)))
     _accuracies(panel, shown.assign(name=points["activation"]), marked, style, extra)
@@ -93,8 +93,8 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
     untuned arm has the learning rate `rate`.
     """
     names, table = style.order(tuned["activation"]), tuned.set_index("activation")
-    figure, axes = panels([""], 0.6 + 0.62 * len(names))
-    panel, points = axes[0, 0], runs[runs["accuracy"].notna()]
+    figure, (panel,) = panels([""], 0.6 + 0.62 * len(names))
+    points = runs[runs["accuracy"].notna()]
     places = points["activation"].map(names.index) + points["arm"].map(ARMS)
     shown = pd.DataFrame({"place": places, "value": points["accuracy"], "name": points["activation"]})
     marked = [
@@ -119,14 +119,14 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     losses, names = list(dict.fromkeys(outputs["loss"])), list(dict.fromkeys(outputs["output"]))
     figure, axes = panels(map(literal, losses), 0.5 + 0.62 * len(names))
     every = [*runs["test_accuracy"], *outputs["test_accuracy_mean"]]
-    for panel, loss in zip(axes[0], losses, strict=True):
+    for panel, loss in zip(axes, losses, strict=True):
         points = runs[(runs["loss"] == loss) & runs["test_accuracy"].notna()]
         table = outputs[outputs["loss"] == loss]
         shown = pd.DataFrame({"place": points["output"].map(names.index), "value": points["test_accuracy"]})
         marked = table.rename(columns={"test_accuracy_mean": "mean"}).assign(place=table["output"].map(names.index))
         _accuracies(panel, shown, marked, None, every)
         rows_axis(panel, [literal(name) for name in names])
-        panel.tick_params(labelleft=panel is axes[0, 0])
+        panel.tick_params(labelleft=panel is axes[0])
         panel.set_xlabel("")
         for row in marked[marked["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
             is_right = _is_right(panel, errors([*shown["value"][shown["place"] == row["place"]], row["mean"]]))
@@ -166,7 +166,7 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
     """
     first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
-    figure, shown = wrapped([*map(style.label, names)], 2, 0.45 + 0.24 * len(order))
+    figure, shown = panels(map(style.label, names), 0.45 + 0.24 * len(order), 2)
     for panel, name in zip(shown, names, strict=True):
         part, at = first[first["activation"] == name].set_index("remedy"), panel.get_yaxis_transform()
         if runs is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
@@ -132,25 +133,15 @@ def _say_once(notice: str) -> None:
     logging.getLogger(__name__).warning(notice)
 
 
-def panels(titles: Iterable[str], height: float, rows: int = 1) -> tuple[Figure, Any]:
-    """Make a figure with a column of panels for each of `titles`, in `rows` of this `height` in inches.
-
-    The axes are (rows, columns).
-    """
-    headings = list(titles)
+def panels(titles: Iterable[str], height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """Make a figure of one panel of this `height` in inches for each of `titles`, at most `columns` side by side."""
+    headings = list(titles) or [""]
+    columns = min(len(headings), columns)
+    rows = math.ceil(len(headings) / columns)
     figure = Figure(figsize=(FIGURE_WIDTH, rows * height + 0.5), layout="constrained")
-    axes = figure.subplots(rows, max(1, len(headings)), squeeze=False)
-    for panel, heading in zip(axes[0], headings, strict=False):
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, heading in zip(grid, headings, strict=False):
         panel.set_title(heading)
-    return figure, axes
-
-
-def wrapped(titles: list[str], columns: int, height: float) -> tuple[Figure, Any]:
-    """Make a figure of one panel for each of `titles`, at most `columns` side by side; the axes are (titles,)."""
-    columns = max(1, min(len(titles), columns))
-    figure, axes = panels([""] * columns, height, max(1, math.ceil(len(titles) / columns)))
-    for panel, title in zip(axes.flat, titles, strict=False):
-        panel.set_title(title)
-    for panel in axes.flat[len(titles) :]:
+    for panel in grid[len(headings) :]:
         panel.remove()
-    return figure, axes.flat[: len(titles)]
+    return figure, list(grid[: len(headings)])

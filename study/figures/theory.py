@@ -35,12 +35,12 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     `curves`: activation, x, value, derivative; one row per point. What lies outside CUTS is not shown.
     """
     figure, axes = panels([r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"], 2.6)
-    for panel, (column, cut) in zip(axes[0], CUTS.items(), strict=True):
+    for panel, (column, cut) in zip(axes, CUTS.items(), strict=True):
         _curve(panel, curves, column, cut, style)
     for slope in (1, 0.25):
-        level(axes[0, 1], slope, f"slope {slope:g}")
+        level(axes[1], slope, f"slope {slope:g}")
     figure.supxlabel(X_LABELS["x"])
-    name_lines(figure, axes[0], style, curves["activation"])
+    name_lines(figure, axes, style, curves["activation"])
     return figure
 
 
@@ -138,8 +138,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
-    figure, axes = panels([""], 3.2)
-    panel = axes[0, 0]
+    figure, (panel,) = panels([""], 3.2)
     for name in names:
         part, line = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]], style.line(name)
         if (part.dropna().max() - part.dropna().min() > 1e-3).any():
@@ -170,8 +169,7 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
     """
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
-    figure, axes = panels([""], 3.2)
-    panel = axes[0, 0]
+    figure, (panel,) = panels([""], 3.2)
     bar = {"label": "seeds that train", "format": PercentFormatter(1)}
     sns.heatmap(cells, vmin=0, vmax=1, cmap=COLORMAP, cbar_kws=bar, ax=panel)
     line = xi_line.dropna().sort_values("sigma_w")
