@@ -94,7 +94,7 @@ def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any
     low = (anchors + (SIDES[side] - 1) / 2 * size + SIDES[side] * far[:, None]).round().astype(int)
     alone, room = _room(anchors, anchors, others), _room(low, low + size, others)
     is_free = (low >= frame[:2]).all(axis=1) & (low + size <= frame[2:]).all(axis=1)
-    is_free &= (room >= far) | (alone < DISTANCES[0])  # near no other line, unless the line itself is
+    is_free &= room >= np.where((alone < far) & (far == DISTANCES[0]), 0, far)  # or where lines coincide
     counts, margin = np.pad(ink.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))), DISTANCES[0] - 2
     most = np.array([[ink.shape[1]], [ink.shape[0]]])
     (x0, y0), (x1, y1) = (np.clip(edge.T, 0, most) for edge in (low - margin, low + size + margin))
