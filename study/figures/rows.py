@@ -148,11 +148,11 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     mean, ci_low, ci_high; one row per step.
     """
     names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
-    figure, axes = panels([""], 0.4 + 0.42 * len(names))
+    figure, (panel,) = panels([""], 0.4 + 0.42 * len(names))
     shown = pd.DataFrame({"place": points["added"].map(names.index), "value": points["validation_accuracy"]})
-    _accuracies(axes[0, 0], shown, steps.assign(place=range(len(names))), None)
-    rows_axis(axes[0, 0], [literal(name, 34) for name in names])
-    axes[0, 0].set_xlabel(f"validation accuracy {ERROR_SCALE}")
+    _accuracies(panel, shown, steps.assign(place=range(len(names))), None)
+    rows_axis(panel, [literal(name, 34) for name in names])
+    panel.set_xlabel(f"validation accuracy {ERROR_SCALE}")
     return figure
 
 
