@@ -68,7 +68,7 @@ def _taken(iterator: Any, number: int) -> list[Any]:
 
 
 def _joined(batches: list[Any]) -> Any:
-    """Join batches along their first axis; what a generator gave as None is None again."""
+    """Join batches along their first axis; None, which Keras replaces by an Optional, is None again."""
     batches = [
         keras.tree.map_structure(lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch)
         for batch in batches

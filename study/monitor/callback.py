@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from study.monitor import batches, diagnosis, theory
 from study.monitor.measures import MEASURES
-from study.monitor.probing import Probe, built, inner, optimizers_of
+from study.monitor.probing import Probe, built, inner, optimizers_of, refuse
 from study.monitor.watching import Choice
 from study.monitor.writing import CsvFile, Events
 
@@ -29,7 +29,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     """Measure the layers of a model on fixed data every `update_freq` updates: model.fit(..., callbacks=[logger]).
 
     The measures come from the model's own training step on that data (dropout, losses, weights and all), without an
-    update. Training is the same to the bit as without. Gradients are those before clipping, of the unscaled loss.
+    update. Training is the same to the bit as without. Gradients are taken before clipping, of the unscaled loss.
 
     - update_freq: a number of updates, "batch", or "epoch". The first and the last state are always logged.
     - probe: the data to measure on: (x, y) or (x, y, sample_weight); a share of the training data in (0, 1], taken from
@@ -62,7 +62,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Check that the model can be measured, and log its first state."""
-        _refuse(self.model)
+        refuse(self.model)
         self._fit, self._epoch = self._fit + 1, 0
         self._step, self._batches = -1, 0  # the last logged step, and the batches since
         self._due = 0.0  # updates to the next logged step
@@ -84,7 +84,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Keep the weights if the state after this batch is to be logged, for the size of the update."""
+        """Keep the weights if the state after this batch will be logged, for the size of the update."""
         executed = self.model.steps_per_execution
         ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
@@ -116,9 +116,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def to_frame(self) -> pd.DataFrame:
         """Return what was logged: one row per fit, step, layer and call of the layer.
 
-        `step` is the optimiser's count of updates. A layer's weights are measured in the row of its first call. The
-        measures are those of study/monitor/measures.py; NaN where one does not apply. `skipped` counts the steps since
-        the last row that mixed precision left out; `is_skipped` says that a step with this row's gradients would be.
+        `step` is the optimiser's count of updates. A layer's weights are measured in the row of its first call.
+        study/monitor/README.md defines the measures; one that does not apply is NaN. `skipped` counts the steps that
+        mixed precision skipped since the last row; `is_skipped` says that a step with this row's gradients would be.
         """
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
 
@@ -217,17 +217,3 @@ def _check(update_freq: Any, probe: Any) -> None:
     is_share = isinstance(probe, int | float) and 0 < probe <= 1
     if probe is not None and not is_share and not (isinstance(probe, tuple) and 1 <= len(probe) <= 3):
         raise ValueError("probe must be (x, y), (x, y, sample_weight), a share of the training data in (0, 1], or None")
-
-
-def _refuse(model: Any) -> None:
-    """Refuse, in one sentence, what cannot be measured."""
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f"GradientLogger needs Keras on the TensorFlow backend, not {keras.backend.backend()}; "
-            "set KERAS_BACKEND=tensorflow before Keras is imported"
-        )
-    if model._distribute_strategy is not None or tf.distribute.has_strategy() or keras.distribution.distribution():
-        raise RuntimeError(
-            "GradientLogger measures on one device and this model was made for a distribution strategy; "
-            "train a copy without the strategy to look at its gradients"
-        )

@@ -3,8 +3,8 @@
 A number is the median over the later half of the logged steps, LEAST_STEPS at least. Thresholds are ratios between
 layers of one model. The two about depth are theory's: over a depth scale xi, the squared error and 1 - cosine of two
 examples shrink by e (Schoenholz et al. 2017). Under adaptive optimisers the study's networks trained to about 24 such
-scales (20 to 28). Under SGD they trained to 3 to 5 in 480 updates; 12, twice the paper's 6 xi, leaves room for layers
-such as pooling, which shrink the error once.
+scales (20 to 28), under SGD to 3 to 5 in 480 updates. The threshold for SGD is 12, twice the paper's 6: layers such as
+pooling shrink the error too, and longer training reaches deeper.
 """
 
 import math
@@ -27,9 +27,8 @@ LEAST_UNITS = 8  # fewer units have cosines near 1 by chance
 ROUNDED = 100  # times the precision's epsilon: a gradient that is 0 but for rounding
 
 HELP = {
-    "vanishing": "batch normalisation and scaled residual connections brought the error to layer 1 in every deep "
-    "network of the study; critical initialisation (for ReLU: He) did too for ReLU, GELU and Swish, a centred one for "
-    "the sigmoid",
+    "vanishing": "batch normalisation and scaled residual connections rescued every deep network of the study; "
+    "critical initialisation (for ReLU: He) rescued ReLU, GELU and Swish, a centred one the sigmoid",
     "exploding": "residual branches divided by sqrt(2 x layers), and critical initialisation, kept the study's deep "
     "networks finite; recurrent layers and clipping were not studied",
     "dead": "a lower learning rate: below 0.003 the study lost few of ReLU's units, at 0.1 nearly all; GELU and Swish "
@@ -44,7 +43,7 @@ COLUMNS = ["layer", "call", "finding", "number", "threshold", "theory", "step", 
 
 
 def facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
-    """Return a row for each call of the probe: what its layer is; `predicted` are theory's ratios of the error."""
+    """Describe the layer of each call of the probe in a row; `predicted` are theory's ratios of the error."""
     ends = {id(operation) for model in probe.layers for operation in _ends(model)}
     keys = {id(layer._key_dense) for layer in probe.layers if hasattr(layer, "_key_dense")}
     rows = []
@@ -96,7 +95,7 @@ def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.Dat
 
 
 def in_words(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Say in a line for each finding what was found, for the end of training."""
+    """Describe each finding in a line, for the end of training."""
     steps, layers = frame["step"].nunique(), frame["layer"].nunique()
     head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
     wrong = findings[findings["finding"] != "zero by design"]
@@ -203,7 +202,7 @@ def _is_normalised(call: Call) -> bool:
 
 
 def _ends(model: Any) -> list[Any]:
-    """Return the layers whose outputs are those of a functional model."""
+    """Return the layers whose outputs a functional model returns."""
     if not isinstance(model, keras.Model) or not hasattr(model, "outputs"):
         return []
     return [tensor._keras_history.operation for tensor in model.outputs]

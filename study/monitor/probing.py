@@ -117,6 +117,20 @@ class Probe:
         return {"weight_gradient": norm(watched.kernels), "bias_gradient": norm(watched.biases), "weight_rms": rms}
 
 
+def refuse(model: Any) -> None:
+    """Refuse, in one sentence, what cannot be measured."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"GradientLogger needs Keras on the TensorFlow backend, not {keras.backend.backend()}; "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    if model._distribute_strategy is not None or tf.distribute.has_strategy() or keras.distribution.distribution():
+        raise RuntimeError(
+            "GradientLogger measures on one device and this model was made for a distribution strategy; "
+            "train a copy without the strategy to look at its gradients"
+        )
+
+
 def optimizers_of(model: Any) -> list[Any]:
     """Return the optimisers that the model's attributes hold, also those in lists and dicts."""
     held: list[Any] = []

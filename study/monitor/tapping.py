@@ -122,7 +122,7 @@ class Taps:
     def _tap(self, tensor: Any, found: Call) -> Any:
         """Return the same tensor, whose gradient is kept as `found.delta` when a tape computes it.
 
-        TensorFlow's custom_gradient does the same, but keeps each traced graph for ever.
+        TensorFlow's custom_gradient does the same, but never frees a traced graph.
         """
         with record.stop_recording():
             tapped = tf.identity(tensor)

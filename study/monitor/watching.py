@@ -103,7 +103,7 @@ def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
 
 
 def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the kernels and the biases that the layer itself owns; a recurrent layer owns those of its cell."""
+    """Return the kernels and the biases that the layer itself owns; a recurrent layer owns its cell's weights."""
     others = set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _parts(layer) for w in part.weights}
     own = [weight for weight in layer.weights if id(weight) not in others]
     if isinstance(layer, keras.layers.BatchNormalization):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from classic_models import DIGITS, LABELS
+from repository import ROOT
 from synthetic import environment
 
 from study import GradientLogger
@@ -192,7 +193,7 @@ def test_a_train_step_that_would_be_disturbed_is_refused(kind, message):
 
 
 def test_an_optimizer_out_of_sight_is_refused_in_eager_mode_too():
-    """A step that updates by an optimizer which is no attribute of the model is found out, and undone."""
+    """A step whose optimizer is not an attribute of the model is found out, and undone."""
     hidden = [keras.optimizers.SGD(0.1)]
 
     class Secret(keras.Sequential):
@@ -226,6 +227,18 @@ def test_theory_stands_beside_what_a_wide_network_measures():
     theory = logger.theory()
     assert theory["layer"].tolist() == ["relu", "tanh", "gelu", "rectified", "sigmoid"]
     np.testing.assert_allclose(theory["measured"], theory["predicted"], rtol=0.1)
+
+
+def test_the_example_of_the_readme_runs():
+    """Its code leaves a logger with the finding and the theory that the text tells."""
+    text = (ROOT / "study" / "monitor" / "README.md").read_text()
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1].replace("callbacks=", "verbose=0, callbacks="), names)
+    row = names["logger"].diagnose().iloc[0]
+    told = [row["layer"], row["finding"], *(f"{row[name]:.0e}" for name in ("number", "threshold", "theory"))]
+    shown = re.search(r"\| (conv1) \| (\w+) \| (\S+) \| (\S+) \| (\S+) \|", text).groups()
+    assert told == [*shown[:2], *(f"{float(number):.0e}" for number in shown[2:])]
+    assert (ROOT / "study" / "monitor" / "example.png").stat().st_size < 50_000
 
 
 def test_the_import_is_light():

@@ -1,4 +1,4 @@
-"""What the GradientLogger measures is right: by finite differences, by numpy, and by the study's own engine."""
+"""The GradientLogger measures rightly: by finite differences, by numpy, and by the study's own engine."""
 
 import keras
 import numpy as np
@@ -72,7 +72,7 @@ def test_norms_are_those_of_finite_differences(float64_keras):
 def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny_data, float64_keras):
     """The engine trains 25 updates and logs; Keras' fit trains the same with five loggers, on the same data.
 
-    A loggers' probe is the batch of the update that follows, for the measures of a batch, or the engine's own probe.
+    The probe of a logger is the next update's batch, for the measures of a batch, or the engine's own probe.
     The engine leaves out blank pixels, so that the norm of its first kernel is smaller.
     """
     settings = Settings(
@@ -155,7 +155,7 @@ def test_the_weight_gradient_is_what_plain_descent_moves_a_layer_by(float64_kera
 
 
 def test_weights_of_examples_and_classes_count_as_in_training(float64_keras):
-    """Training data come with their weights; those of classes are folded into them, and a probe may bring its own."""
+    """Training data come with their weights, in which Keras folds the classes' weights; a probe may bring its own."""
     (x, y), weights = data(), np.linspace(0, 2, 12)
     classes = {0: 1.0, 1: 3.0, 2: 0.5}
 
@@ -172,7 +172,7 @@ def test_weights_of_examples_and_classes_count_as_in_training(float64_keras):
 
 
 def test_a_probe_of_half_the_data_is_the_first_half_of_the_batches(float64_keras):
-    """The share is rounded to batches, in the order of training; of too few known batches there is no share."""
+    """The share is rounded to batches, in the order of training. It needs a known number of batches."""
     (x, y), names = data(), ["weight_gradient", "error", "similarity"]
     frames = []
     for probe in (0.5, (x[:6], y[:6])):

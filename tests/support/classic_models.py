@@ -136,7 +136,7 @@ def gan():
 
 
 def siamese():
-    """One embedding for both images, their distance, a contrastive loss of its own (siamese_contrastive)."""
+    """Build one embedding for both images, their distance, a contrastive loss of its own (siamese_contrastive)."""
     embedding = keras.Sequential(
         [keras.Input((12, 12, 1)), L.Conv2D(4, 3, activation="tanh"), L.AveragePooling2D(2), L.Flatten(),
          L.Dense(6, activation="tanh")], name="embedding",
