@@ -170,7 +170,7 @@ def test_without_timings_there_is_no_section() -> None:
 def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     """Repeats of 1.0 to 1.4 ns: median 1.2, quartiles 1.1 and 1.3; GELU takes four times as long in each of them.
 
-    The answer names the dearest, with its ratios.
+    The answer names the slowest, with its ratios.
     """
     section, page = conclude(("relu", "sigmoid", "gelu", "swish"))
     table = section.tables["cost"].set_index("activation")
@@ -183,7 +183,7 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "With GELU, the dearest of the others, a training step takes 4.00 times as long as with ReLU. The activation "
+        "With GELU, the slowest of the others, a training step takes 4.00 times as long as with ReLU. The activation "
         "alone, forward and backward, takes 4.0 times as long, but a step is mostly matrix products."
     )
 

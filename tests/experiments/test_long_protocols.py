@@ -208,7 +208,7 @@ def test_p3_counts_seeds_at_which_swish_alone_trains() -> None:
     assert trains.measured == proportion_interval(9, 10)
     assert (trains.verdict, difference.verdict) == ("reproduced", "beside")
     assert (difference.measured.estimate, difference.measured.n) == (pytest.approx((8 * 0.6 + 0.1) / 9), 9)
-    assert page.answer.endswith("Swish alone trains in 90% of 10 repeats.")
+    assert page.answer.endswith("Swish trains where Relu does not in 90% of 10 repeats.")
     assert r"Swish trains and Relu does not: 90 \[55, 100\]%" in page.body
     assert page.displays[0].frame["trained"].tolist() == ["10 of 10", "1 of 10"]
 

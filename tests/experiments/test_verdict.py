@@ -81,7 +81,7 @@ NONE = ": no other is shown to be 0.2 points better."
 def test_the_headline(tables: dict[str, pd.DataFrame], said: str) -> None:
     """A tie, a worse, a better, the best of two, an undecided one, and one at the margin; at most 25 words."""
     answer = page(tables | {"trainable_depth": depths([5, 1, 5], [5, 1, 5], "adam")}).answer
-    assert answer == f"{said} Avoid Sigmoid beyond 1 hidden layers."
+    assert answer == f"{said} Avoid Sigmoid beyond 1 hidden layer."
     assert words(answer) <= 25
 
 

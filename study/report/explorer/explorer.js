@@ -428,10 +428,11 @@ function layersView() {
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
     bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present);
     const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
+    const seeds = Math.max(...present.map((about) => setting.values[about.name].seeds));
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
     say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
       + `step ${setting.steps[now].toLocaleString("en")}. `
-      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1: ${told.join(", ")}.` : "No activation chosen was run so."));
+      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1 (mean of ${seeds} seeds): ${told.join(", ")}.` : "No activation chosen was run so."));
     const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
     numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
       present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),
