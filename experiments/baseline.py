@@ -111,7 +111,7 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
-    """Measure what the reference's exact zeros do, by quantity; leave out a quantity without a run.
+    """Measure what the reference's exact zeros do, by quantity. Leave out a quantity without a run.
 
     "accuracy" is the reference's test accuracy minus the test accuracy of WITHOUT_ZEROS. "dead" is the share of the
     zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide. So

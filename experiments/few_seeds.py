@@ -20,18 +20,12 @@ from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
 from study.report.section import Section
-from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 METRIC = learning_rate.METRIC
 
 
-def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the runs of the tuned comparison."""
-    return learning_rate.rounds(plan, so_far)
-
-
-expected = learning_rate.expected
+rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of the tuned comparison
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

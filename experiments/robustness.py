@@ -1,6 +1,6 @@
 """Does the choice matter once the test images are noisy? Uniform noise added to them, unclipped, the GELU paper's test.
 
-The networks are those of the tuned comparison, measured under noise inside their own runs. They are compared at one
+It asks for no runs of its own: the tuned comparison's runs measure themselves under noise. They are compared at one
 learning rate, because noise depends on the rate more than on the activation.
 """
 
@@ -19,7 +19,6 @@ from study.plan import Plan
 from study.records.frames import noise_frame, runs_frame
 from study.records.store import Record
 from study.report.section import Section
-from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "robustness"
@@ -27,12 +26,7 @@ METRIC = "noise_accuracy"
 BY = ["activation", "amplitude"]
 
 
-def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the runs of the tuned comparison."""
-    return learning_rate.rounds(plan, so_far)
-
-
-expected = learning_rate.expected
+rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of the tuned comparison
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

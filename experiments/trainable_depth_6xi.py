@@ -87,7 +87,10 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
-    """Judge P7 over seeds: from the interval of the least ratios, averaged over sigma_w, to that of the most."""
+    """Judge P7 over seeds, by ratios averaged over sigma_w.
+
+    The interval begins at the low bound of the least ratio, and ends at the high bound of the most.
+    """
     judged = reached[reached["is_judged"]]
     if judged.empty:
         return []

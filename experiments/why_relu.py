@@ -1,6 +1,6 @@
 """Why did ReLU replace the sigmoid? From cause to effect: slope, the error that reaches layer 1, accuracy.
 
-It asks for no runs: the numbers are those of `baseline` and `depth`.
+It asks for no runs: `baseline` and `depth` have measured the numbers.
 """
 
 from pathlib import Path

@@ -25,7 +25,9 @@ LAST = "what was compared"  # the section after every experiment's
 
 @dataclass
 class _Draft:
-    """Hold the unfinished report: sections and records by experiment, those of `make all`, and what is missing."""
+    """Hold the unfinished report: `sections` and `records` by experiment, and sentences about `missing` runs.
+
+    `used` holds the records of `make all` alone."""
 
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)

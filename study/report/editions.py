@@ -39,7 +39,7 @@ def committed() -> tuple[str, Edition]:
 
 
 def keep(edition: Edition, name: str, about: str, records: Path) -> None:
-    """Write the conclusions of an edition as a document of the folder `records`, for the report to compare with.
+    """Write the conclusions of an edition as a document in the folder `records`; the report compares itself with it.
 
     `name` is a word; `about` says in a few words what is different there, such as its seeds or its processor.
     """
@@ -57,7 +57,7 @@ def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str,
 
 
 def _git(*words: str) -> bytes | None:
-    """Return what a git command in the project's folder prints; None if it fails or there is no git."""
+    """Return what a git command in the project's folder prints; None if git fails or is missing."""
     try:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

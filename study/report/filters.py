@@ -126,24 +126,11 @@ def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
-FILTERS: dict[str, Callable[..., str]] = {
-    "percent": percent,
-    "points": points,
-    "number": number,
-    "significant": significant,
-    "unit": unit,
-    "whole": whole,
-    "interval": interval,
-    "count": count,
-    "in_words": in_words,
-    "span": span,
-    "reached": reached,
-    "deepest": deepest,
-    "relative": relative,
-    "listed": listed,
-}
-
-
+ALL: tuple[Callable[..., str], ...] = (
+    percent, points, number, significant, unit, whole, interval, count, in_words, span, reached, deepest, relative,
+    listed,
+)  # fmt: skip
+FILTERS = {shown.__name__: shown for shown in ALL}
 LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language: the comma, and the rest of a list
 
 

@@ -45,7 +45,8 @@ def compose(
     files = {}
     for language in LANGUAGES:
         place = Place("", names, language)
-        shown = _translated(sections, labels, place) if language else made
+        translated = [each for each in sections if language and each.page.with_suffix(place.ending).exists()]
+        shown = [(each, render(each, labels, place)) for each in translated] if language else made
         files[f"README{place.ending}"] = _joined("report", place, labels, shown, missing)
     opening = re.sub(
         "<details>.*?</details>\n*", "", _joined("opening", Place("", names), labels, made, missing), flags=re.DOTALL
@@ -61,12 +62,6 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
         Section(PAGES / "editions.md", is_appendix=True),
         Section(PAGES / "making.md", protocol=making, is_appendix=True),
     ]
-
-
-def _translated(sections: Sequence[Section], labels: Mapping[str, str], place: Place) -> list[tuple[Section, Page]]:
-    """Render the sections whose page exists in the language of `place`."""
-    found = [section for section in sections if section.page.with_suffix(place.ending).exists()]
-    return [(section, render(section, labels, place)) for section in found]
 
 
 def _joined(

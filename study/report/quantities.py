@@ -4,7 +4,7 @@ A page can therefore show only numbers that are in a table or in the protocol.
 """
 
 from collections import UserDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,6 @@ class Rows(Sequence[Row]):
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
 
     def __getitem__(self, place: Any) -> Any:
         return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]

@@ -144,7 +144,8 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
         autoescape=True,
-        finalize=escaped,
+        finalize=jinja2.pass_context(lambda context, value: escaped(value)),  # with a context: never at compile time,
+        # when Jinja2 would escape a constant such as `"relu" | label` for HTML alone
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

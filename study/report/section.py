@@ -7,8 +7,8 @@ instead asks for no runs. It makes its Section from the other sections' tables a
 `TARGET` names the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs
 to `make all`.
 
-`expected(plan)` is optional, for the time that is told before a study starts: it returns the runs that all rounds
-together are expected to ask for; by default, those of the first.
+A module may have `expected(plan)`. It returns the runs that all rounds together are expected to ask for. The command
+uses it to estimate a study's time; without it, the estimate counts the runs of the first round.
 """
 
 from collections.abc import Mapping, Sequence

@@ -148,11 +148,3 @@ def test_the_page_tells_the_means_the_article_and_the_failures() -> None:
     assert frames["final_units"].loc["RELU", "sparsity"] == "50.00"
     assert frames["baseline"].loc["GELU", "finding"] == "better"
     assert frames["baseline"].loc["SWISH"].tolist() == ["0", "10", "–", "–", "–", "3.0", "–", "undecided"]
-
-
-def test_where_nothing_can_be_compared_the_pages_say_so() -> None:
-    """Every run of the baseline diverged; and of three seeds no three can be drawn."""
-    assert "nothing to compare" in page(section_of(baseline, ALIKE, diverged=NAMES)).answer
-    section = section_of(few_seeds, ALIKE, seeds=3)
-    assert "more than 3 finished runs" in page(section).body
-    assert section.tables == {}

@@ -8,23 +8,19 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from both_languages import render
+from fake_studies import STYLE
 
 from experiments import cost
 from study.activations import REGISTRY
 from study.analysis import cost as cost_tables
 from study.cost import stopwatch as costs
 from study.cost.memory import kept_bytes
-from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import Page
 from study.report.section import Evidence, Section
 
-STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 TINY = costs.Sizes(shape=(4, 5), passes=3, large=64, large_passes=2, updates=3, repeats=2)
 SPEED = {"copy": 0.5, "relu": 1.0, "sigmoid": 2.0, "gelu": 4.0, "swish": 2.5}  # ns, or ms for a step
-
-
-# Bytes
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -52,9 +48,6 @@ def test_what_is_kept_is_whole_tensors(name: str) -> None:
 )
 def test_bytes_that_can_be_counted_by_hand(function: costs.Function, output: float, other: float) -> None:
     assert kept_bytes(function) == {"output_bytes": output, "other_bytes": other}
-
-
-# Timings
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +104,6 @@ def test_more_passes_take_longer(step: Any) -> None:
         return min(timing() for _ in range(5)) * passes
 
     assert seconds(1000) > 5 * seconds(20)
-
-
-# Tables and page
 
 
 def document(names: tuple[str, ...] = ("relu", "sigmoid", "gelu", "swish"), repeats: int = 5) -> dict[str, Any]:
@@ -216,19 +206,3 @@ def test_a1_is_relu_against_the_cheapest_other() -> None:
     assert (judgement.claim, judgement.part, judgement.verdict) == ("A1", "elementwise", "reproduced")
     assert "sigmoid" in judgement.remark
     assert conclude(("relu",))[0].judgements == conclude(("sigmoid", "gelu"))[0].judgements == []
-
-
-@pytest.mark.parametrize("names", [("relu",), ("tanh",), ("sigmoid", "gelu"), tuple(REGISTRY)], ids=len)
-@pytest.mark.parametrize("repeats", [1, 3])
-@pytest.mark.parametrize("is_trained", [True, False])
-def test_any_plan_has_an_answer(names: tuple[str, ...], repeats: int, is_trained: bool) -> None:
-    """Without the reference, ratios are to the cheapest; without runs, nothing is said of training."""
-    _, page = conclude(names, None if is_trained else {}, repeats)
-    shown = ["cost_time", "cost_passes", "cost_memory", "cost_training"][: 3 + is_trained]
-    assert [display.name for display in page.displays] == shown
-    for display in page.displays:
-        assert len(display.frame) == len(names)
-        assert not display.frame.astype(str).isin(["nan"]).any(axis=None)
-    assert [picture.name for picture in page.pictures] == ["cost"]
-    assert r"Timed on A\*Processor" in page.body
-    assert page.answer.startswith("With" if len(names) > 1 else "A training step takes")

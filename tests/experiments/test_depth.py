@@ -3,18 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Callable
-from itertools import product
 from types import FunctionType, ModuleType
 
 import fake_records
 import numpy as np
-import pandas as pd
 import pytest
 from both_languages import render
+from fake_studies import theory
 
 from experiments import depth, initialization, remedies
 from study import figures
-from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, PROFILE_DEPTH
+from study.constants import PROFILE_DEPTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.store import Record
@@ -26,29 +25,10 @@ NAMES = ("relu", "sigmoid", "gelu")
 LABELS = {"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}
 STYLE = Style(LABELS, {name: place for place, name in enumerate(NAMES)})
 FACTORS = {"relu": 0.7, "sigmoid": 0.2, "gelu": 0.5}
-QUANTITIES = ("preactivation_square", "error_norm_ratio", "example_weight_gradient_norm_ratio", "similarity")
-COLUMNS = ["init", "depth", "width", "layer", "quantity", "predicted", "predicted_spread"]
-POINT = {"sigma_w": 1.5, "sigma_b": 0.25, "first_square": None}
 
 
 def plan(*names: str, is_quick: bool = False) -> Plan:
-    """Make a plan with theory that predicts 1 everywhere; ReLU alone has a critical point."""
-    networks = [
-        (init, layers, width, layer, quantity, 1.0, 1.0)
-        for init, layers, width in product(INITIALIZATIONS, INITIAL_DEPTHS, INITIAL_WIDTHS)
-        for layer, quantity in product(range(1, layers + 2), QUANTITIES)
-    ]
-    rows = pd.DataFrame(networks, columns=COLUMNS)
-    theory = {
-        name: {
-            "critical": POINT if name == "relu" else None,
-            "why_none": "" if name == "relu" else "slope too small",
-            "line": {"sigma_w": [1.4, 1.5], "sigma_b": [0.0, 0.25]},
-            "rows": rows.assign(activation=name).to_dict("list"),
-        }
-        for name in names
-    }
-    return Plan(names, 2, is_quick, theory)
+    return Plan(names, 2, is_quick, theory(*names))
 
 
 def shrinking(settings: Settings, factors: dict[str, float], accuracy: float) -> Record:
@@ -134,20 +114,6 @@ def test_what_is_said_of_one_activation_needs_it(name: str, factor: float, said:
     assert all(text in page.body for text in said)
     for other, texts in {"relu": ("ReLU's", "For ReLU", "Hanin"), "sigmoid": ("0.25 is", "For the sigmoid")}.items():
         assert all((text in page.body) == (name == other) for text in texts)
-
-
-@pytest.mark.parametrize("missing", ["deep", "trained"])
-def test_the_page_on_depth_needs_no_run_in_particular(missing: str) -> None:
-    """Without the deep networks no factor is told; if all runs diverged, every depth is 0."""
-    asked = plan(*NAMES, is_quick=True)
-    runs = [
-        shrinking(settings, FACTORS, math.nan)
-        for settings in depth.rounds(asked, [])
-        if not (missing == "deep" and settings.depth > 1)
-    ]
-    page = render(depth.interpret(asked, runs, STYLE), LABELS)
-    assert ("Each layer passes back" in page.answer) == (missing != "deep")
-    assert page.answer.endswith("SGD trains 0 hidden layers of ReLU, 0 of GELU.")
 
 
 def test_networks_that_are_not_trained_cannot_fail_to_train() -> None:

@@ -12,7 +12,6 @@ from study import activations
 from study.constants import INITIAL_DEPTHS, INITIALIZATIONS, REFERENCE_ACTIVATION
 from study.plan import Plan
 from study.records import catalogue
-from study.report.section import Experiment
 from study.settings import Settings
 
 SQUARE_NORMS = (60.0, 115.6)  # ||x||^2, of about the mean and spread of MNIST's training images
@@ -131,9 +130,3 @@ def test_each_remedy_changes_one_thing() -> None:
     changes = list(remedies.remedies(plan, "relu").values())[1:]
     for settings, change in zip(others, changes, strict=True):
         assert dataclasses.replace(plain, **change) == settings
-
-
-@pytest.mark.parametrize("experiment", [baseline, depth, initialization, remedies])
-def test_an_experiment_ends_after_its_round(experiment: Experiment) -> None:
-    """With records, nothing more is asked for."""
-    assert experiment.rounds(Plan(("relu",), theory={"relu": {"critical": None}}), [{}]) == []

@@ -2,13 +2,14 @@
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 from both_languages import render
 from fake_records import all_rounds
+from fake_studies import STYLE, Accuracy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,16 +18,13 @@ from study.activations import REGISTRY
 from study.analysis import rule_errors, tuning
 from study.analysis.tuning import GRID_SEEDS, HALF_DECADES, MOST_EXTENSIONS
 from study.constants import FIRST_FRESH_SEED, FIRST_SEEDS, MOST_SEEDS, NOISE_AMPLITUDES, TUNING_EPOCHS
-from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
 from study.records.store import Record
 from study.report.rendering import Page
 from study.settings import Settings
 
-STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 PAIR = Plan(("relu", "gelu"))
-Accuracy = Callable[[Settings], float]
 
 
 def peaked(**optima: float) -> Accuracy:

@@ -1,23 +1,20 @@
 """Output layers: the runs, diverged runs as an outcome, and claim A4."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 from both_languages import render
 from fake_records import all_rounds, record
+from fake_studies import STYLE, Accuracy
 
 from experiments import output_layer
 from experiments.output_layer import OUTPUT_SEEDS, RATES
 from study.activations import REGISTRY
-from study.figures.style import Style
 from study.plan import Plan
 from study.report.section import Section
 from study.settings import LOSSES, OUTPUTS, Settings
 
-STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 PLAN = Plan(("sigmoid", "relu"))
-Accuracy = Callable[[Settings], float]
 
 
 def usual(settings: Settings) -> float:
@@ -96,13 +93,3 @@ def test_the_page_says_what_holds_at_each_rate() -> None:
 def test_the_seeds_can_judge_a4() -> None:
     """The region begins at a half: six of six are enough, as the cases above show, and five of five are not."""
     assert section_of(usual, Plan(("relu",), 5)).judgements[0].verdict == "inconclusive"
-
-
-@pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("how", [usual, lambda _: math.nan, lambda _: 0.97], ids=["usual", "all diverged", "all alike"])
-def test_any_outcome_has_an_answer(seeds: int, how: Accuracy) -> None:
-    """Whatever happened, the answer names each output under each loss, and no NaN is shown."""
-    page = render(section_of(how, Plan(("tanh",), seeds)), STYLE.labels)
-    assert page.answer.count("%") + page.answer.count("–") >= len(OUTPUTS) * len(LOSSES)
-    assert len(page.displays[0].frame) == len(RATES) * len(OUTPUTS) * len(LOSSES)
-    assert "nan" not in page.answer + page.body

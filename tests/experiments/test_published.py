@@ -93,6 +93,4 @@ def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:
     some = [record for record in records if record["identity"]["settings"]["width"] == WIDTH]
     section = published.interpret(Plan(("mish",)), some, STYLE)
     assert {j.claim for j in section.judgements} == {"A3", "P5"}
-    page = render(section, STYLE.labels)
-    assert page.answer == ""
-    assert [display.name for display in page.displays] == ["born_dead", "initial_ratios"]
+    assert render(section, STYLE.labels).answer == ""

@@ -8,12 +8,11 @@ import fake_records
 import numpy as np
 import pandas as pd
 import pytest
+from fake_studies import STYLE, measured
 from scipy import stats
 
 from experiments import baseline, learning_rate, robustness
-from study.activations import REGISTRY
 from study.constants import FIRST_FRESH_SEED
-from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import all_runs
 from study.report import columns, formatting
@@ -21,7 +20,6 @@ from study.report.page import joined
 from study.settings import Settings
 
 NAMES = ("relu", "sigmoid", "gelu", "swish")
-STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 SEEDS = 8
 METRICS = {
     "baseline": "test_accuracy", "baseline_best": "best_test_accuracy", "learning_rate": "best_test_accuracy",
@@ -44,9 +42,8 @@ def accuracy(settings: Settings) -> float:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """Return the CSV files of a made-up study, read back."""
     folder, plan = tmp_path_factory.mktemp("tables"), Plan(NAMES, SEEDS)
-    made = fake_records.all_rounds(learning_rate.rounds, plan, accuracy)
-    runs = [Settings(**record["identity"]["settings"]) for record in made]
-    records = [fake_records.record(s, accuracy(s), measures=fake_records.result(s)["measures"]) for s in runs]
+    records = fake_records.all_rounds(learning_rate.rounds, plan, accuracy, measured)
+    runs = [Settings(**record["identity"]["settings"]) for record in records]
     of_baseline = [record for record, s in zip(records, runs, strict=True) if s in baseline.rounds(plan, [])]
     used = {"baseline": of_baseline, "learning_rate": records, "robustness": records}
     modules = {"baseline": baseline, "learning_rate": learning_rate, "robustness": robustness}

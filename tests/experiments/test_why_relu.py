@@ -7,8 +7,6 @@ from both_languages import render
 from experiments import why_relu
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.filters import in_words
-from study.report.quantities import Quantity
 from study.report.section import Evidence
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})
@@ -70,19 +68,3 @@ def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
 def test_without_the_pair_or_a_measurement_there_is_no_such_section() -> None:
     assert why_relu.conclude(Plan(("relu", "gelu")), Evidence(tables()), STYLE) is None
     assert why_relu.conclude(Plan(tuple(FACTORS)), Evidence({}), STYLE) is None
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (0.48, "48%"),
-        (0.043, "4.3%"),
-        (1e-6, "about a millionth"),
-        (2.4e-6, "about a millionth"),
-        (4e-5, "about 10^-4"),
-        (0.0, "0%"),
-    ],
-)
-def test_shares_in_words(share: float, words: str) -> None:
-    """To the nearest power of ten."""
-    assert in_words(Quantity(share)) == words

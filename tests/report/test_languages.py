@@ -41,9 +41,15 @@ def test_what_no_experiment_makes_is_the_same_in_both_languages() -> None:
         render(section, {})
 
 
-@pytest.mark.parametrize("share", [0.48, 0.043, 2.4e-6, 4e-5, 1e-9, 0.0])
-def test_shares_in_words_are_the_same_in_both_languages(share: float) -> None:
-    assert said(in_words(Quantity(share), "ja")) == said(in_words(Quantity(share)))
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.48, "48%"), (0.043, "4.3%"), (1e-6, "about a millionth"), (2.4e-6, "about a millionth"), (0.0, "0%"),
+     (4e-5, "about 10^-4"), (1e-9, "about a billionth")],
+)  # fmt: skip
+def test_shares_in_words(share: float, words: str) -> None:
+    """To the nearest power of ten, the same in both languages."""
+    assert in_words(Quantity(share)) == words
+    assert said(in_words(Quantity(share), "ja")) == said(words)
 
 
 def test_numbers_are_told_apart_and_addresses_and_folded_parts_left_out() -> None:

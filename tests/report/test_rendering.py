@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from synthetic import ROOT
 
-from experiments import MODULES
 from study.figures.drawing import Drawing
 from study.report import filters
 from study.report.formatting import Formula
 from study.report.quantities import Quantity, Row, Rows, quantified, rows_of
-from study.report.rendering import Page, Place, environment, render, split_table
+from study.report.rendering import Page, Place, render, split_table
 from study.report.section import Section
 
 TABLE = pd.DataFrame(
@@ -26,13 +25,29 @@ TABLE = pd.DataFrame(
         "n": [15, 20, 0],
     }
 )
-LABELS = {"relu": "ReLU", "gelu": "GELU <b>", "swish": "Swish"}
+LABELS = {"relu": "ReLU", "gelu": "GELU <b>", "swish": "Swish", "mish": "M*sh*"}
 
 
-def page(tmp_path: Path, text: str, place: Place | None = None, **parts: object) -> Page:
-    """A page with this text as its body, over TABLE under the name `accuracy`."""
-    (tmp_path / "a.md").write_text('{% extends "page.md" %}{% block body %}' + text + "{% endblock %}")
-    return render(Section(tmp_path / "a.md", {"accuracy": TABLE}, **parts), LABELS, place)
+COMPARISONS = pd.DataFrame(
+    {
+        "experiment": ["a", "a", "b"],
+        "activation": ["gelu", "swish", "swish"],
+        "difference": [0.01, 0.0005, 0.0025],
+        "ci_low": [0.009, -0.0012, -0.001],
+        "ci_high": [0.011, 0.0012, 0.006],
+        "finding": ["better", "tie", "undecided"],
+    }
+)
+
+
+def page(
+    tmp_path: Path, text: str, place: Place | None = None, comparisons: pd.DataFrame | None = None, **parts: object
+) -> Page:
+    """A page with this text as its body, which may use macros, over TABLE under the name `accuracy`."""
+    macros = '{% from "macros.md" import compared, difference with context %}'
+    (tmp_path / "a.md").write_text('{% extends "page.md" %}' + macros + "{% block body %}" + text + "{% endblock %}")
+    tables = {"accuracy": TABLE} | ({} if comparisons is None else {"comparisons": comparisons})
+    return render(Section(tmp_path / "a.md", tables, **parts), LABELS, place)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +56,7 @@ def page(tmp_path: Path, text: str, place: Place | None = None, **parts: object)
         ('{{ tables.accuracy.one(activation="relu").mean | percent }}', "97.12%"),
         ('{{ tables.accuracy.one(activation="relu") | interval(scale=100) }}', r"97.12 \[97.01, 97.23\]"),
         ('{{ tables.accuracy.one(activation="swish").mean | percent }}', "–"),
+        ('{{ "mish" | label }}', r"M\*sh\*"),
         ("{{ tables.accuracy | names }}", "ReLU, GELU &lt;b&gt;, Swish"),
         ('{{ tables.accuracy | names(" or ", 2) }}', "ReLU or 2 others"),
         ('{{ tables.accuracy.known("mean").by("mean", descending=True)[0].activation | label }}', "GELU &lt;b&gt;"),
@@ -57,6 +73,32 @@ def page(tmp_path: Path, text: str, place: Place | None = None, **parts: object)
 def test_a_page_by_hand(tmp_path: Path, text: str, shown: str) -> None:
     """What each filter and each method of rows shows; code is shown as it is, and a backtick cannot end it."""
     assert page(tmp_path, text, protocol={"rate": 0.0032, "name": "a_b"}).body == shown
+
+
+def test_the_sentence_of_a_comparison_names_each_finding(tmp_path: Path) -> None:
+    """Labels are escaped; an activation without a difference is not named."""
+    text, first = "{{ compared(tables.comparisons) }}", COMPARISONS[:1]
+    both = "Better than ReLU: GELU &lt;b&gt;. A tie with ReLU: Swish."
+    assert page(tmp_path, text, comparisons=COMPARISONS[:2]).body == both
+    for finding, words in {"worse": "Worse than", "undecided": "Undecided against"}.items():
+        shown = page(tmp_path, text, comparisons=first.assign(finding=finding)).body
+        assert shown == f"{words} ReLU: GELU &lt;b&gt;."
+    assert page(tmp_path, text, comparisons=first.assign(difference=math.nan)).body == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "cells"),
+    [
+        ('"swish"', r"+0.05 \[-0.12, +0.12\] | tie"),
+        ('"swish", "b"', r"+0.25 \[-0.10, +0.60\] | undecided"),
+        ('"relu"', "– | –"),
+    ],
+)
+def test_the_cells_of_a_difference(tmp_path: Path, asked: str, cells: str) -> None:
+    """In points; dashes for the reference, and for all where nothing was compared."""
+    text = "{{ difference(" + asked + ") }}"
+    assert page(tmp_path, text, comparisons=COMPARISONS).body == cells
+    assert page(tmp_path, text).body == "– | –"
 
 
 TABLE_CALL = """{% call table("one") %}
@@ -198,13 +240,6 @@ def test_one_row_is_one_row() -> None:
     for wanted in ({"activation": "mish"}, {"activation": ["relu", "gelu"]}):
         with pytest.raises(LookupError, match="rows have"):
             rows_of(TABLE).one(**wanted)
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_every_question_has_a_page_that_compiles(module: object) -> None:
-    """Beside its module, with a title."""
-    template = environment(module.PAGE.parent, LABELS, Place()).get_template(module.PAGE.name)
-    assert {"title", "answer", "body"} <= template.blocks.keys()
 
 
 WORDS = 25  # more of them in one string of Python are taken for a sentence that belongs to a page; a remark has fewer

@@ -27,15 +27,9 @@ from study.report.page import Report, compose
 from study.report.section import Section
 
 MAKING = {
-    "command": "make all",
-    "environments": ["python 3, cpu a|b"],
-    "runs": 2,
-    "compute_minutes": 1.5,
-    "compile_minutes": 0.4,
-    "wall_minutes": 1.0,
-    "last_run": "2020-01-01T00:00:00Z",
-    "data_checksums": ["0123"],
-}
+    "command": "make all", "environments": ["python 3, cpu a|b"], "runs": 2, "compute_minutes": 1.5,
+    "compile_minutes": 0.4, "wall_minutes": 1.0, "last_run": "2020-01-01T00:00:00Z", "data_checksums": ["0123"],
+}  # fmt: skip
 STYLE = Style({"relu": "ReLU"}, {"relu": 0})
 ENDLESS = 500  # more steps than writing a report takes
 APPENDICES = ("words", "editions", "making")

@@ -104,15 +104,18 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
 
 
 def all_rounds(
-    rounds: Callable[..., list[Settings]], plan: Any, accuracy: Callable[[Settings], float], most: int = 20
+    rounds: Callable[..., list[Settings]],
+    plan: Any,
+    accuracy: Callable[[Settings], float],
+    made: Callable[[Settings, float], Record] = record,
 ) -> list[Record]:
-    """Return the records of every round; `accuracy` gives the accuracy of each run."""
+    """Return the records of every round, made by `made` of the settings and the `accuracy` of each run."""
     records: dict[str, Record] = {}
-    for _ in range(most):
+    for _ in range(20):
         wanted = rounds(plan, list(records.values()))
         if not wanted:
             return list(records.values())
         for settings in wanted:
-            found = record(settings, accuracy(settings))
+            found = made(settings, accuracy(settings))
             records[found["id"]] = found
-    raise AssertionError(f"not done after {most} rounds")
+    raise AssertionError("not done after 20 rounds")

@@ -21,14 +21,11 @@ def views(tables: Tables, style: Style) -> Json:
         name: table[table["activation"].isin(style.labels)] if "activation" in table else table
         for name, table in tables.items()
     }
-    absent = {view: [name for name in needed if _is_missing(known, name)] for view, (needed, _) in VIEWS.items()}
+    present = {name for name, table in known.items() if not table.empty}
+    absent = {view: [name for name in needed if name not in present] for view, (needed, _) in VIEWS.items()}
     shown = {view: None if absent[view] else shape(known, style) for view, (_, shape) in VIEWS.items()}
     missing = {view: names for view, names in absent.items() if names}
     return {"activations": _activations(known, style), "missing": missing, "width": WIDTH, **shown}
-
-
-def _is_missing(tables: Tables, name: str) -> bool:
-    return name not in tables or tables[name].empty
 
 
 def _activations(tables: Tables, style: Style) -> list[Json]:
@@ -67,7 +64,7 @@ def _depth(tables: Tables, style: Style) -> Json:
     deepest: dict[object, str] = {}
     if "trainable_depth" in tables:
         for row in tables["trainable_depth"].to_dict("records"):
-            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), filters.reached(Row(quantified(row))))
+            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), _reached(row))
     settings = []
     success = tables["depth_success"].drop_duplicates(["activation", *SETTING])  # arms share runs
     for setting, rows in success.groupby(keys, sort=False):
@@ -155,7 +152,7 @@ def _difference(row: Json) -> str:
     return _bounded(row, "difference", signed=True).replace(" [", f" {row['finding']} [")
 
 
-def _reached(row: Json, column: str) -> str:
+def _reached(row: Json, column: str = "") -> str:
     return filters.reached(Row(quantified(row)), column)
 
 
