@@ -209,10 +209,11 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
 def _cells(line: str) -> list[str]:
     """Return a Markdown row's cells as plain texts; a formula stays one."""
     found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
-    return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else _plain(cell) for cell in found]
+    return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain(cell) for cell in found]
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
+    """Return what a text in Markdown shows: the inverse of formatting.escape_markdown."""
     return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
 
 

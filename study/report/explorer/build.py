@@ -20,6 +20,7 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from study.figures.style import Style
+from study.report import rendering
 from study.report.explorer import data
 
 FOLDER = Path(__file__).parent
@@ -44,7 +45,7 @@ def page(
     )
     return environment.get_template("explorer.html").render(
         policy=_policy([look], list(scripts.values())),
-        title=opening.strip().partition("\n")[0].lstrip("# ") or "Activation functions, compared",
+        title=rendering.plain(opening.strip().partition("\n")[0].lstrip("# ")) or "Activation functions, compared",
         opening=Markup(_html(opening, pictures or {})),
         look=Markup(look),
         data=Markup(_json(shown)),
