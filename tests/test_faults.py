@@ -197,7 +197,7 @@ def test_damaged_records_are_found_and_done_again(
 
     One record is cut short, one is a copy of another run's; tests/records/test_store.py has every kind of damage.
     """
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: {f"{name}.svg": b"", f"{name}.png": b""})
+    monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
     monkeypatch.setattr(pictures, "FEW", 100)  # drawing takes most of a report's time
     assert command_line(*words("all", tmp_path, data))[0] == 0
     store, good = Store(tmp_path / "runs"), contents(tmp_path)

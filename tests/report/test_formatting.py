@@ -190,11 +190,11 @@ def test_a_spreadsheet_runs_nothing(text: str) -> None:
 def test_texts_and_numbers_survive_csv() -> None:
     """Commas, quotes, line breaks and accents come back from the file as they were.
 
-    So does all that float32 can tell apart, 1e-300 and 1e300 too; NaN is an empty cell.
+    So do seven digits of a number, 1e-300 and 1e300 too; NaN is an empty cell.
     """
     texts = ['a,"b"', "two\nlines", "ü€", "plain", "1-2"]
     assert pd.read_csv(io.BytesIO(csv(pd.DataFrame({"text": texts}))))["text"].tolist() == texts
     values = [float(np.float32(1 / 3)), 1e-300, 1.2345678e300, math.nan]
     lines = csv(pd.DataFrame({"value": values, "n": [1, 2, 3, 4]})).decode().splitlines()
-    np.testing.assert_allclose([float(line.split(",")[0]) for line in lines[1:4]], values[:3], rtol=1e-8)
+    np.testing.assert_allclose([float(line.split(",")[0]) for line in lines[1:4]], values[:3], rtol=5e-7)
     assert lines[4] == ",4"
