@@ -20,7 +20,7 @@ from PIL import Image
 from study.figures.style import DPI, RC
 
 P = ParamSpec("P")
-logging.getLogger("fontTools").setLevel(logging.ERROR)  # its warnings on a font's dates are no concern of the reader
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in a font
 TEXTS = {"svg.hashsalt": "activation study", "svg.fonttype": "none", "pdf.fonttype": 42}  # texts stay text
 VECTORS = {  # by extension, with the metadata that would change every time
     "svg": (FigureCanvasSVG, ("Date", "Creator")),

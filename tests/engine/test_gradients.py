@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from finite_differences import central_difference
 from numpy_network import NumpyNetwork, mean_cosine
 from scipy.special import expit, ndtr
 
@@ -145,19 +146,6 @@ def slopes(layers):
 
 def phi_of(name):
     return lambda z: value_and_derivative(REGISTRY[name].function, z)
-
-
-def central_difference(loss, array, step=1e-5):
-    """d loss() / d array, one entry at a time."""
-    slopes = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        kept, ends = array[index], []
-        for sign in (1, -1):
-            array[index] = kept + sign * step
-            ends.append(loss())
-        array[index] = kept
-        slopes[index] = (ends[0] - ends[1]) / (2 * step)
-    return slopes
 
 
 # The gradients

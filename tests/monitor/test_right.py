@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from finite_differences import central_difference
 from keras_model import keras_model
 from numpy_network import NumpyNetwork
 
@@ -37,19 +38,6 @@ def measured(model, x, y, *, step=None, **options):
     model.fit(x, y, batch_size=len(x), shuffle=False, verbose=0, callbacks=[logger])
     frame = logger.to_frame()
     return frame[frame["step"] == (frame["step"].min() if step is None else step)].reset_index(drop=True)
-
-
-def central_difference(loss, array, step=1e-5):
-    """d loss() / d array, one entry at a time."""
-    found = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        kept, ends = array[index], []
-        for sign in (1, -1):
-            array[index] = kept + sign * step
-            ends.append(loss())
-        array[index] = kept
-        found[index] = (ends[0] - ends[1]) / (2 * step)
-    return found
 
 
 def test_norms_are_those_of_finite_differences(float64_keras):
