@@ -3,9 +3,13 @@
 A ladder of steps leads from the article's network to `CONFIGURATION`. Every step is judged on validation images. The
 configuration stands here, committed, before the test set is used. Then each activation trains it on fresh seeds, at the
 rate of its own that validation chooses. The last weights are evaluated: no epoch is chosen.
+
+Tried before, on the validation images of one seed of GELU with 12 epochs, which then reached 99.16% to 99.24%: these
+distortions and 0.7 to 0.8 times as strong ones, batches of 128, and no dropout. 5,000 images cannot tell them apart.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +32,14 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "past_99"
 TARGET = "past_99"
 LEARNING_RATE = 1e-3  # of the ladder: the rate that the article's network has after tuning
-BASE = {"learning_rate": LEARNING_RATE, "epochs": 40, "patience": None, "validation": 5000}
+BASE = {"learning_rate": LEARNING_RATE, "epochs": 30, "patience": None, "validation": 5000}
 DISTORTION = {
     "shift": 2.0, "rotation": 12.0, "scaling": 0.13, "shear": 0.15, "elastic": 1.0, "weaker_epochs": 5,
     "weaker_share": 0.4,
 }  # fmt: skip
 STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those before
     ("the article's network, tuned", {}),
-    ("1024 units, batches of 256", {"width": 1024, "batch": 256}),
+    ("800 units, batches of 256", {"width": 800, "batch": 256}),
     ("dropout", {"dropout": 0.1}),
     ("warm-up and cosine", {"warm_up": 1, "schedule": "cosine"}),
     ("averaged weights", {"averaging": 0.999}),
@@ -43,7 +47,8 @@ STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those befor
     ("distorted images", DISTORTION),
 )
 CONFIGURATION = {name: value for _, changes in STEPS for name, value in changes.items()}
-RATES = (3e-4, 1e-3, 3e-3)  # of which each activation's first seed chooses
+RATES = (3e-4, 1e-3, 3e-3)  # of which each activation's first seed chooses, in shorter runs
+RATE_EPOCHS = 10
 LADDER_SEEDS, FINAL_SEEDS = 3, 5
 METRIC = "test_accuracy"
 TEST_IMAGES = 10_000
@@ -83,7 +88,8 @@ def _ladder(plan: Plan, steps: int) -> list[Settings]:
 
 def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
     """Return the runs that choose the rates of these activations."""
-    return [_settings(name, plan.first_seed, rate) for name in names for rate in RATES]
+    runs = (_settings(name, plan.first_seed, rate) for name in names for rate in RATES)
+    return [replace(settings, epochs=RATE_EPOCHS) for settings in runs]
 
 
 def _fresh(plan: Plan) -> range:
@@ -140,8 +146,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         steps = _steps(ladder)
         tables["past_99_ladder"] = steps
         drawn["past_99_ladder"] = figures.ladder(ladder, steps)
+    protocol = {**selection.shared(final or records), "rate_epochs": RATE_EPOCHS}
     if not final:
-        return Section(PAGE, tables, drawn, selection.shared(records))
+        return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)
     compared = comparisons.against_reference(runs, NAME, METRIC)
     tables |= {
@@ -150,7 +157,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "compared_accuracies": comparisons.accuracies(runs, NAME, METRIC),
     }
     drawn["past_99"] = figures.test_accuracy(runs, summaries.accuracy(runs, NAME), style, None, "")
-    return Section(PAGE, tables, drawn, selection.shared(final), _judgements(runs))
+    return Section(PAGE, tables, drawn, protocol, _judgements(runs))
 
 
 def _reached(runs: pd.DataFrame) -> pd.DataFrame:
@@ -167,5 +174,5 @@ def _reached(runs: pd.DataFrame) -> pd.DataFrame:
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     """Judge that the article's activation can be tuned to 99%."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
-    remark = "three layers of 1,024 units, on images distorted at random; another search may find more"
+    remark = "three layers of 800 units, on images distorted at random; another search may find more"
     return [judge("A5", "ninety_nine", mean_interval(accuracies, is_share=True), remark)] if len(accuracies) else []

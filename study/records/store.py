@@ -87,6 +87,10 @@ class Store:
         """Return the file of the checkpoint of the run with this id, which exists while a long run is unfinished."""
         return self.folder / f".{run}.checkpoint"
 
+    def network(self, run: str) -> Path:
+        """Return the file of the trained network of the run with this id, if its network is kept."""
+        return self.folder.parent / "networks" / f"{run}.npz"
+
     def write(self, record: Record) -> Record:
         """Write the record under its id, over an older one, and return it as it is kept."""
         kept = compact(record) if self.is_committed else record

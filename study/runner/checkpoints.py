@@ -1,4 +1,4 @@
-"""Keep a long run's checkpoint beside its record, so that a run that was killed goes on where it was."""
+"""Keep a long run's checkpoint beside its record, so that a killed run goes on, and the network that it leaves."""
 
 import contextlib
 import time
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from study.errors import FolderError
-from study.records.files import write_atomically
+from study.records.files import prepare_folder, write_atomically
+from study.settings import Settings
 
 SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
 
@@ -36,3 +37,27 @@ def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any
             raise
         path.unlink(missing_ok=True)
         return train(saved=None, keep=keep)
+
+
+def with_network(
+    train: Callable[..., dict[str, Any]],
+    settings: Settings,
+    path: Path,
+    *,
+    saved: bytes | None = None,
+    keep: Any = None,
+) -> dict[str, Any]:
+    """Call `train`, and write the network of its last epoch to `path`, before the checkpoint of that epoch.
+
+    On another machine the results folder may not exist: then no network is kept.
+    """
+    from study.networks import weights
+
+    def keep_both(checkpoint: Any) -> None:
+        if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
+            prepare_folder(path.parent)
+            write_atomically(path, weights.to_bytes(weights.arrays_of(settings, checkpoint.last.state)))
+        if keep is not None:
+            keep(checkpoint)
+
+    return train(saved=saved, keep=keep_both)

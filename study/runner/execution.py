@@ -26,7 +26,7 @@ from study.errors import ClusterError, one_line
 from study.records.identity import identity
 from study.records.provenance import describe
 from study.records.store import FAILED, Record, Store, make
-from study.runner.checkpoints import resumable
+from study.runner.checkpoints import resumable, with_network
 from study.runner.order import Job, alternate, batches, cost
 from study.runner.progress import Progress
 from study.runner.workers import connected, reason
@@ -45,21 +45,25 @@ Results = Generator[tuple[Job, Result], None, None]
 def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None) -> Result:
     """Train one run in this process; the registry's activation must have the `fingerprint` that the job was made of.
 
-    A long run keeps checkpoints in `store`, and goes on from one.
+    A long run keeps checkpoints in `store`, and goes on from one. A network to be used later is kept there too.
     """
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
+    from study.networks.weights import is_kept
 
     activation = activations.REGISTRY[settings.activation]
     found = _fingerprint(activation)
     if found != fingerprint:
         raise ValueError(f"this process has another {settings.activation}: fingerprint {found}, expected {fingerprint}")
     train = functools.partial(training.train, settings, data, activation, seconds=seconds)
-    if store is None or cost(settings) < LONG:
-        return {**train(), "environment": describe()}
-    checkpoint = store.checkpoint(identity(settings, data.checksum, fingerprint).id)
-    return {**resumable(train, checkpoint), "environment": describe()}
+    if store is not None:
+        run = identity(settings, data.checksum, fingerprint).id
+        if is_kept(settings):
+            train = functools.partial(with_network, train, settings, store.network(run))
+        if cost(settings) >= LONG:
+            train = functools.partial(resumable, train, store.checkpoint(run))
+    return {**train(), "environment": describe()}
 
 
 @functools.cache

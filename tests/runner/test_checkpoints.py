@@ -4,14 +4,17 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scientific import scientific_content
 
 from study.activations import REGISTRY, fingerprint
 from study.data.mnist import Dataset
 from study.engine.run import Run
+from study.networks import weights
 from study.records import files
 from study.records.identity import identity
 from study.records.store import Store
@@ -76,3 +79,23 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
         assert done == expected
         assert scientific_content(record) == scientific_content(undisturbed)
         assert not checkpoint.exists()
+        network = store.network(record["id"])
+        assert accuracy(network, tiny_data) == pytest.approx(record["result"]["last"]["test_accuracy"])
+        network.unlink()
+
+
+def accuracy(network: Path, data: Dataset) -> float:
+    """Return the share of test images that the network in the file classifies correctly: ReLU, one hidden layer."""
+    kernel, bias, last_kernel, last_bias = weights.from_bytes(network.read_bytes())
+    hidden = np.maximum(data.test_images / np.float32(255) @ kernel + bias, 0)
+    return float(np.mean(np.argmax(hidden @ last_kernel + last_bias, 1) == data.test_labels))
+
+
+def test_only_plain_networks_trained_on_distorted_images_are_kept(tmp_path: Path, tiny_data: Dataset) -> None:
+    """The network of a run on images as they are is not written."""
+    plain = replace(SETTINGS, rotation=0.0)
+    store = Store(tmp_path / "runs")
+    store.folder.mkdir()
+    execution.train_job(plain, fingerprint(REGISTRY["relu"]), tiny_data, 60.0, store)
+    assert not (tmp_path / "networks").exists()
+    assert [weights.is_kept(replace(SETTINGS, **changes)) for changes in ({}, {"normalization": "batch"})] == [1, 0]

@@ -1,0 +1,37 @@
+"""Keep the weights of a trained network in a file: [kernel, bias] of every layer, as Keras shapes them."""
+
+import io
+from typing import Any
+
+import numpy as np
+
+from study.engine.network import weights_of
+from study.engine.program_kind import groups_of
+from study.settings import DISTORTIONS, Settings
+
+
+def is_kept(settings: Settings) -> bool:
+    """Tell whether a run's network is kept: plain layers that were trained on distorted images, to be used later."""
+    is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
+    return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
+
+
+def arrays_of(settings: Settings, state: Any) -> list[np.ndarray]:
+    """Return [kernel (inputs, units), bias (units,)] of layers 1 .. L + 1 in turn, averaged if the run averages."""
+    parameters, _ = weights_of(state)
+    pairs = zip(parameters, groups_of(settings), strict=True)
+    of_groups = (zip(*(role[: group.count].numpy() for role in roles), strict=True) for roles, group in pairs)
+    return [np.ascontiguousarray(array.T) for layers in of_groups for layer in layers for array in layer]
+
+
+def to_bytes(arrays: list[np.ndarray]) -> bytes:
+    """Return the arrays as an npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> list[np.ndarray]:
+    """Return the arrays that `to_bytes` wrote, in their order."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return [file[name] for name in file.files]
