@@ -29,6 +29,7 @@ from experiments import (
     trainable_depth_6xi,
     verdict,
     why_relu,
+    wrong_digits,
 )
 from study.plan import target, times_activations
 from study.report.section import Experiment
@@ -54,6 +55,7 @@ MODULES: tuple[ModuleType, ...] = (
     lippe,
     trainable_depth_6xi,
     past_99,
+    wrong_digits,
     flagship,
     speed,
 )

@@ -70,6 +70,12 @@ def expected(plan: Plan) -> list[Settings]:
     return [*rounds(plan, []), *final]
 
 
+def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """Return the runs on fresh seeds, whose networks are tested alone and together."""
+    done = (record for record in records if record["result"]["status"] == "done")
+    return [record for record in done if plan.is_fresh(selection.asked(record)["seed"])]
+
+
 def _names(plan: Plan) -> list[str]:
     """Return the activations to compare: the reference, which the claim and the ladder need, and those asked for."""
     return list(dict.fromkeys([REFERENCE_ACTIVATION, *plan.activations]))

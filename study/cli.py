@@ -158,6 +158,24 @@ def _train(options: argparse.Namespace) -> int:
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
 
 
+def _predict(options: argparse.Namespace) -> int:
+    from study.errors import BAD_USAGE
+    from study.records.store import NETWORK
+
+    environment.start_tensorflow()
+    from study.networks.prediction import predict
+
+    found, problems = predict(options.images, options.results / NETWORK)
+    if found:
+        width = max(len(str(path)) for path in found)
+        print(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))
+    for path, shares in found.items():
+        print(f"{path!s:{width}}  {shares.argmax():5d} " + "".join(f"{share:7.1%}" for share in shares))
+    for problem in problems:
+        _complain(problem, BAD_USAGE)
+    return BAD_USAGE if problems else DONE
+
+
 def _activations(options: argparse.Namespace) -> int:
     registry = _registry()
     for name, entry in registry.items():
@@ -243,6 +261,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "second": {"type": Path, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
     "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results; its report then compares with them"},
     "--about": {"metavar": "TEXT", "help": "with --keep: the difference of A, such as its seeds or processor"},
+    "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "pictures of one digit each: PNG, JPEG, ..."},
     "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
 }
 _DATA = ("--mnist", "--any-data")
@@ -261,6 +280,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
     "verify": (_verify, "check every record's checksum and identity", ("--results",)),
     "compare": (_compare, "conclusions of two editions that agree or contradict", _COMPARED),
     "train": (_train, "one run of any settings, printed and recorded", ("settings", "--results", *_DATA)),
+    "predict": (_predict, "which digit a picture shows, by the best network", ("images", "--results")),
     "activations": (_activations, "the registry", ()),
     "theory": (_theory, "what theory predicts for an activation", ("names",)),
     "data": (_show_data, "get MNIST and verify it", _DATA),

@@ -10,7 +10,7 @@ from synthetic import ROOT, environment
 
 WITH_TENSORFLOW = (
     *("study/activations.py", "study/fitness.py", "study/runner/preloaded.py"),
-    *("study/engine/", "study/theory/", "study/cost/", "study/monitor/"),
+    *("study/engine/", "study/networks/", "study/theory/", "study/cost/", "study/monitor/"),
 )
 
 

@@ -45,6 +45,9 @@ RING: dict[str, Any] = {"marker": "o", "markersize": 11, "markerfacecolor": "non
 APART = "(log scale; activations side by side)"
 NOISES = (0.0, 1.0, 2.0, 3.0)  # amplitudes under which digits are shown
 
+SIDE = 28  # pixels of an image
+WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images a row, and pixels above each for its words
+
 
 def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
@@ -180,6 +183,25 @@ def digits(table: pd.DataFrame) -> Figure:
     for panel, amplitude in zip(shown, NOISES, strict=True):
         panel.imshow(images + amplitude * noise, cmap="Greys", vmin=-amplitude, vmax=1 + amplitude)
         panel.set_axis_off()
+    return figure
+
+
+def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
+    """Draw images that a network gets wrong in rows of WRONG_COLUMNS, each with its label and what the network said.
+
+    `wrong`: label, said; one row per image. `images` has a column per pixel, 0 (white) to 255, and the same rows.
+    """
+    count = -(-len(wrong) // WRONG_COLUMNS)
+    cell = SIDE + WRONG_STRIP
+    mosaic = np.zeros((max(count, 1) * cell, WRONG_COLUMNS * cell))
+    figure, (panel,) = panels([""], max(count, 1) * 0.62)
+    for place, (row, pixels) in enumerate(zip(wrong.itertuples(), images.to_numpy(float), strict=True)):
+        down, across = (cell * step for step in divmod(place, WRONG_COLUMNS))
+        mosaic[down + WRONG_STRIP : down + cell, across : across + SIDE] = pixels.reshape(SIDE, SIDE)
+        middle = across + SIDE / 2, down + WRONG_STRIP / 2
+        panel.text(*middle, f"{row.label}, not {row.said}", ha="center", va="center", fontsize="x-small")
+    panel.imshow(mosaic, cmap="Greys", vmin=0, vmax=255)
+    panel.set_axis_off()
     return figure
 
 

@@ -9,6 +9,9 @@ to `make all`.
 
 A module may have `expected(plan)`. It returns the runs that all rounds together are expected to ask for. The command
 uses it to estimate a study's time; without it, the estimate counts the runs of the first round.
+
+A module may have `networks(plan, records)`. It returns the records whose trained networks the command then tests,
+alone and together; the document `networks` holds what was found.
 """
 
 from collections.abc import Mapping, Sequence

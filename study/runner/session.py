@@ -11,7 +11,7 @@ from study.records.catalogue import Catalogue
 from study.records.files import hold, prepare_folder
 from study.records.ledger import Ledger
 from study.records.store import DIGITS, Store, has_failed, sentence, stores
-from study.runner import estimate, timing
+from study.runner import estimate, testing, timing
 from study.runner.execution import execute
 from study.runner.progress import say
 from study.runner.rounds import Modules, Rounds, finished, job_of
@@ -46,6 +46,9 @@ def run_experiments(
         store.save(ledger)
         if not store.is_committed:
             keep_digits(store.folder.parent, data)
+        for name, module in rounds.experiments.items():
+            if hasattr(module, "networks"):
+                failures += testing.test_networks(store, module.networks(rounds.plan, rounds.records(name)), data)
         if rounds.times(rounds.plan):
             failures += timing.time_activations(store, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}

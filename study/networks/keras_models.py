@@ -1,0 +1,60 @@
+"""Turn kept weights into a Keras model that needs nothing of this study, and classify images with it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from study.activations import Activation, value_and_derivative
+
+SIDE = 28  # pixels
+SHIFTS = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1))  # pixels
+GRID = np.linspace(-8.1, 8.1, 55)  # inputs at which activations are compared
+CHUNK = 1000  # images at a time
+
+
+def standard_name(activation: Activation) -> str | None:
+    """Return the name of Keras' activation with the same values and derivatives on GRID; None if Keras has none."""
+    wanted = value_and_derivative(activation.function, GRID)
+    for name in [name for name in dir(keras.activations) if not name.startswith("_")]:
+        try:
+            found = value_and_derivative(getattr(keras.activations, name), GRID)
+        except (AttributeError, TypeError, ValueError, tf.errors.InvalidArgumentError):  # no activation of numbers
+            continue
+        if np.allclose(found, wanted, rtol=1e-9, atol=1e-12):
+            return name
+    return None
+
+
+def keras_model(arrays: Sequence[np.ndarray], activation: str) -> Any:
+    """Build a model from images (n, 784) in [0, 1] to probabilities (n, 10).
+
+    `arrays` are [kernel, bias] of every layer in turn, `activation` is Keras' name of the hidden one.
+    """
+    kernels = arrays[::2]
+    model = keras.Sequential([keras.Input((kernels[0].shape[0],))])
+    for kernel in kernels[:-1]:
+        model.add(keras.layers.Dense(kernel.shape[1], activation=activation))
+    model.add(keras.layers.Dense(kernels[-1].shape[1], activation="softmax"))
+    model.set_weights(list(arrays))
+    return model
+
+
+def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, int]] = ((0, 0),)) -> np.ndarray:
+    """Return (n, 10): the mean over `shifts` (down, across; pixels) of images (n, 784) in [0, 255]."""
+    call = tf.function(model, autograph=False, reduce_retracing=True)
+    total = np.zeros((len(images), 10))
+    for down, across in shifts:
+        moved = shifted(images, down, across).astype(np.float32) / 255
+        chunks = [call(moved[start : start + CHUNK]).numpy() for start in range(0, len(moved), CHUNK)]
+        total += np.concatenate(chunks)
+    return total / len(shifts)
+
+
+def shifted(images: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Move images (n, 784) by whole pixels; what comes in from outside is black."""
+    padded = np.pad(images.reshape(-1, SIDE, SIDE), [(0, 0), (1, 1), (1, 1)])
+    moved = padded[:, 1 - down : 1 - down + SIDE, 1 - across : 1 - across + SIDE]
+    return moved.reshape(images.shape)

@@ -1,0 +1,147 @@
+"""Read a picture of a digit as MNIST's digits were made: white on black, 20 pixels high or wide, centred by mass.
+
+LeCun, Bottou, Bengio & Haffner 1998, Proceedings of the IEEE 86: 2278-2324, section III.A.
+"""
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
+
+from study.errors import UsageError
+
+SIDE, BOX = 28, 20  # pixels of MNIST's images, and of the box that a digit fills
+WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduced
+LEAST_SIDE = 8  # pixels
+LEAST_CONTRAST = 0.12  # of ink, where paper is 0 and full range 1
+MOST_INK = 0.6  # share of a picture; a digit covers less
+SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
+APART = 0.6  # of the taller one's height that two things side by side must have to be two digits
+FAINT, BRIGHT = 0.2, 0.7  # of the brightest pixel; quantile of the others that becomes white
+FITS = 8  # repetitions of the fit of the paper, each without what the one before took for ink
+FloatArray = NDArray[np.float64]
+
+
+def read(path: Path) -> FloatArray:
+    """Return the digit in a picture file as MNIST would hold it: (784,), 0 to 255, ink bright.
+
+    Raise UsageError if the file is no picture, or holds no digit or more than one.
+    """
+    grey = _grey(path)
+    ink = _ink(grey, path)
+    return _centred(_alone(ink, path)).ravel()
+
+
+def _grey(path: Path) -> FloatArray:
+    """Return the picture's brightness in [0, 1], (rows, columns), upright; transparent parts are white."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                upright = ImageOps.exif_transpose(file).convert("RGBA")
+    except FileNotFoundError:
+        raise UsageError([f"{path} does not exist"]) from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError) as error:
+        raise UsageError(
+            [f"{path} is no picture that can be read ({type(error).__name__}); give a PNG or JPEG"]
+        ) from None
+    if min(upright.size) < LEAST_SIDE:
+        found = "{} x {}".format(*upright.size)
+        raise UsageError([f"{path} has {found} pixels; a picture must have at least {LEAST_SIDE} x {LEAST_SIDE}"])
+    white = Image.new("RGBA", upright.size, "white")
+    flat = Image.alpha_composite(white, upright).convert("L")
+    flat.thumbnail((WORKED_ON, WORKED_ON))
+    return np.asarray(flat, float) / 255
+
+
+def _ink(grey: FloatArray, path: Path) -> FloatArray:
+    """Return how much each pixel differs from the paper, in [0, 1]; 0 where the paper is.
+
+    The paper's brightness is a quadratic surface, fitted to all pixels but those that differ much from it. Ink lies on
+    the side of the paper on which the largest differences are.
+    """
+    paper = _paper(grey)
+    difference = paper - grey
+    dark, light = np.quantile(difference, 0.995), -np.quantile(difference, 0.005)
+    ink = difference if dark >= light else -difference
+    top = max(float(np.quantile(ink, 0.995)), float(ink.max()) / 2)
+    if top < LEAST_CONTRAST:
+        raise UsageError([f"{path} holds no digit: its contrast is {top:.2f}, at least {LEAST_CONTRAST} is needed"])
+    return np.clip(ink / top, 0, 1)
+
+
+def _paper(grey: FloatArray) -> FloatArray:
+    """Return the brightness of the paper below the ink, (rows, columns)."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in grey.shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)
+    values, border = grey.ravel(), np.maximum(np.abs(x), np.abs(y)).ravel() > 0.9
+    near = np.abs(values - np.median(values[border])) < 0.25  # of the border's brightness
+    for _ in range(FITS):
+        fitted, *_ = np.linalg.lstsq(terms[near], values[near], rcond=None)
+        error = np.abs(values - terms @ fitted)
+        near = error < max(0.04, 2.5 * float(np.median(error[near])))
+    paper: FloatArray = (terms @ fitted).reshape(grey.shape)
+    return paper
+
+
+def _alone(ink: FloatArray, path: Path) -> FloatArray:
+    """Return the ink of the digit alone, cut out; without dirt, and without what reaches in from the edge."""
+    level = _threshold(ink)
+    spots, count = ndimage.label(ink > level, np.ones((3, 3)))
+    if count == 0 or np.mean(ink > level) > MOST_INK:
+        raise UsageError([f"{path} holds no digit: ink covers {np.mean(ink > level):.0%} of it"])
+    sizes = ndimage.sum_labels(np.ones_like(ink), spots, np.arange(1, count + 1))
+    places = ndimage.find_objects(spots)
+    inside = [number for number, place in enumerate(places) if not _touches(place, ink.shape)] or list(range(count))
+    largest = max(sizes[number] for number in inside)
+    kept = [number for number in inside if sizes[number] >= SPECK * largest]
+    if side_by_side(boxes := [places[number] for number in kept]):
+        raise UsageError([f"{path} holds {len(boxes)} things side by side; cut out one digit"])
+    rows, columns = (slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in (0, 1))
+    near = ndimage.binary_dilation(np.isin(spots, np.array(kept) + 1), iterations=2)
+    return np.where(near, ink, 0.0)[rows, columns]
+
+
+def _threshold(ink: FloatArray) -> float:
+    """Return the level that best divides paper from ink (Otsu 1979)."""
+    counts, edges = np.histogram(ink, 64, (0, 1))
+    middles = (edges[1:] + edges[:-1]) / 2
+    below, total = np.cumsum(counts), np.cumsum(counts * middles)
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (total / below - (total[-1] - total) / above) ** 2
+    return float(edges[1 + int(np.nanargmax(between[:-1]))])
+
+
+def _touches(place: tuple[slice, ...], shape: Sequence[int]) -> bool:
+    return any(part.start == 0 or part.stop == size for part, size in zip(place, shape, strict=True))
+
+
+def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
+    """Tell whether two of the boxes (rows, columns) are about as tall and share no column."""
+    heights = [rows.stop - rows.start for rows, _ in boxes]
+    tall = [columns for (_, columns), height in zip(boxes, heights, strict=True) if height >= APART * max(heights)]
+    tall.sort(key=lambda columns: columns.start)
+    return any(right.start >= left.stop for left, right in itertools.pairwise(tall))
+
+
+def _centred(ink: FloatArray) -> FloatArray:
+    """Scale the digit to BOX along its longer side, and put its centre of mass into the middle of SIDE x SIDE."""
+    scale = BOX / max(ink.shape)
+    rows, columns = (max(1, round(size * scale)) for size in ink.shape)
+    image = Image.fromarray((255 * ink).astype(np.uint8)).resize(
+        (columns, rows), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    )
+    small = np.asarray(image, float)
+    small *= 255 / max(np.quantile(small[small > FAINT * small.max()], BRIGHT), 1.0)  # MNIST's strokes are full white
+    canvas = np.zeros((2 * SIDE, 2 * SIDE))
+    canvas[SIDE : SIDE + rows, SIDE : SIDE + columns] = np.minimum(small, 255)
+    centre = np.array(ndimage.center_of_mass(canvas))
+    moved = ndimage.shift(canvas, SIDE / 2 - centre, order=1)  # MNIST's centres are at (14, 14), counted from 0
+    found: FloatArray = np.clip(moved[:SIDE, :SIDE], 0, 255)
+    return found

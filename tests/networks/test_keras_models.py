@@ -1,0 +1,107 @@
+"""A kept network is the same network as a Keras model, which a process without this study can load."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import ndimage
+
+from study.activations import REGISTRY
+from study.data.mnist import Dataset
+from study.engine.run import Run
+from study.networks import keras_models, testing, weights
+from study.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of Keras, as it saves
+SETTINGS = Settings(activation="gelu", seed=1, depth=2, width=6, batch=50, validation=1100, epochs=1, rotation=9.0)
+LOADED = """
+import sys, keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[2], model(np.load(sys.argv[3])))
+assert "study" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def arrays(tiny_data: Dataset) -> list[np.ndarray]:
+    run = Run(SETTINGS, tiny_data, REGISTRY["gelu"])
+    return weights.from_bytes(weights.to_bytes(weights.arrays_of(SETTINGS, run.state)))
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_keras_has_the_activation_under_the_name_found(name: str) -> None:
+    """Its values are the registry's; the study's four are all there."""
+    found = keras_models.standard_name(REGISTRY[name])
+    z = np.linspace(-9, 9, 41).astype(np.float32)
+    if found is not None:
+        theirs = tf.keras.activations.get(found)(tf.constant(z))
+        np.testing.assert_allclose(theirs, REGISTRY[name].function(tf.constant(z)), atol=1e-5)
+    assert found is not None or not REGISTRY[name].studied
+
+
+def test_another_process_loads_it_with_keras_alone(
+    arrays: list[np.ndarray], tiny_data: Dataset, tmp_path: Path
+) -> None:
+    """It gives the probabilities that numpy works out from the weights."""
+    model = keras_models.keras_model(arrays, "gelu")
+    model.save(tmp_path / "network.keras")
+    np.save(tmp_path / "x.npy", tiny_data.test_images.astype(np.float32) / 255)
+    command = [
+        sys.executable,
+        "-c",
+        LOADED,
+        *(str(tmp_path / name) for name in ("network.keras", "found.npy", "x.npy")),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=tmp_path)
+    h = tiny_data.test_images.astype(np.float32) / 255
+    for kernel, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
+        h = np.array(REGISTRY["gelu"].function(tf.constant(h @ kernel + bias)))
+    exps = np.exp(h @ arrays[-2] + arrays[-1])
+    expected = exps / exps.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-4)
+    np.testing.assert_allclose(keras_models.probabilities(model, tiny_data.test_images), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shift", keras_models.SHIFTS)
+def test_shifted_images_are_those_of_scipy(shift: tuple[int, int], tiny_data: Dataset) -> None:
+    """Whole pixels, black from outside; and the probabilities of several shifts are averaged."""
+    expected = ndimage.shift(tiny_data.test_images.reshape(-1, 28, 28), (0, *shift), order=0).reshape(-1, 784)
+    np.testing.assert_array_equal(keras_models.shifted(tiny_data.test_images, *shift), expected)
+
+
+def test_networks_are_tested_alone_and_together(arrays: list[np.ndarray], tiny_data: Dataset, tmp_path: Path) -> None:
+    """Two networks of GELU, and one whose activation Keras lacks: accuracies by hand, and the best by validation."""
+    kept = []
+    for seed, name, validation in ((0, "gelu", 0.2), (1, "gelu", 0.3), (2, "leaky_relu", 0.9)):
+        path = tmp_path / f"{seed}.npz"
+        path.write_bytes(weights.to_bytes([array * (1 + seed) for array in arrays]))
+        kept.append(testing.Kept(str(seed), path, name, seed, validation))
+    found = testing.test_networks(kept, tiny_data, tmp_path / "best.keras")
+    models = [keras_models.keras_model([a * (1 + seed) for a in arrays], "gelu") for seed in (0, 1)]
+    each = [keras_models.probabilities(model, tiny_data.test_images) for model in models]
+    moved = [
+        np.mean(
+            [
+                keras_models.probabilities(m, keras_models.shifted(tiny_data.test_images, *s))
+                for s in keras_models.SHIFTS
+            ],
+            0,
+        )
+        for m in models
+    ]
+
+    def accuracy(p: np.ndarray) -> float:
+        return float(np.mean(p.argmax(1) == tiny_data.test_labels))
+
+    assert [row["accuracy"] for row in found["alone"][:2]] == [accuracy(p) for p in each]
+    assert [row["shifted_accuracy"] for row in found["alone"][:2]] == [accuracy(p) for p in moved]
+    (together,) = [row for row in found["together"] if row["activation"] == "gelu"]
+    assert together["n_networks"] == 2
+    assert together["accuracy"] == accuracy(each[0] + each[1])
+    assert found["best"]["run"] == "1"
+    assert len(found["wrong"]) == round((1 - found["best"]["accuracy"]) * 40)
+    assert all(row["said"] != row["label"] == tiny_data.test_labels[row["place"]] for row in found["wrong"])
+    assert (tmp_path / "best.keras").is_file()

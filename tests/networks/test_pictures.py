@@ -1,0 +1,115 @@
+"""Pictures of any size, colours and light become digits as MNIST's are, and what holds no digit is refused."""
+
+from pathlib import Path
+
+import drawn_digits
+import numpy as np
+import pytest
+from PIL import Image
+from repository import ROOT
+from scipy import ndimage
+
+from study.errors import UsageError
+from study.networks import pictures
+from study.records.store import NETWORK
+
+DRAWN = {name: (digit, image) for name, digit, image in drawn_digits.pictures()}
+
+
+def read(image: Image.Image, folder: Path, name: str = "digit.png", **options: object) -> np.ndarray:
+    image.save(folder / name, **options)
+    return pictures.read(folder / name).reshape(28, 28)
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_digit_is_placed_as_in_mnist(name: str, tmp_path: Path) -> None:
+    """Twenty pixels along its longer side, its centre of mass in the middle, its strokes white, all else black."""
+    found = read(DRAWN[name][1], tmp_path)
+    rows, columns = (np.flatnonzero((found > 40).any(axis=axis)) for axis in (1, 0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(20, abs=1.5)
+    np.testing.assert_allclose(ndimage.center_of_mass(found), (14, 14), atol=0.3)
+    assert found.max() == pytest.approx(255, abs=25)
+    assert 0.5 < np.mean(found == 0) < 0.95
+
+
+@pytest.mark.parametrize("name", ["font-3", "font-8", "mouse-6"])
+def test_polarity_size_turn_and_format_do_not_matter(name: str, tmp_path: Path) -> None:
+    """Light on dark, twice the size, a JPEG, a transparent ground, and a camera held upright give the same digit."""
+    image = DRAWN[name][1].convert("RGB")
+    usual = read(image, tmp_path)
+    inverted = Image.fromarray(255 - np.asarray(image))
+    larger = image.resize((2 * image.width, 2 * image.height))
+    for other in (inverted, larger):
+        assert alike(usual, read(other, tmp_path)) > 0.98
+    assert alike(usual, read(image, tmp_path, "digit.jpeg", quality=80)) > 0.98
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned right by a quarter
+    assert alike(usual, read(image.rotate(90, expand=True), tmp_path, "turned.jpeg", exif=exif)) > 0.98
+    ink = Image.fromarray(
+        np.dstack([np.zeros((*image.size[::-1], 3)), 255 - np.asarray(image.convert("L"))]).astype(np.uint8)
+    )
+    if name == "font-3":
+        assert alike(usual, read(ink, tmp_path, "transparent.png")) > 0.95
+
+
+def test_an_mnist_digit_on_lit_paper_comes_back(tmp_path: Path) -> None:
+    """A digit made as MNIST's are, enlarged tenfold and unevenly lit, is itself again."""
+    original = read(DRAWN["mouse-2"][1], tmp_path).astype(np.uint8)
+    large = 255 - np.asarray(Image.fromarray(original).resize((280, 280), Image.Resampling.BICUBIC), float)
+    lit = large * np.linspace(0.95, 0.6, 280)[:, None]
+    assert alike(original, read(Image.fromarray(lit.astype(np.uint8)), tmp_path)) > 0.95
+
+
+def test_specks_and_the_edge_of_the_paper_are_left_out(tmp_path: Path) -> None:
+    """Dirt beside the digit, and a dark stripe along the picture's edge, change little."""
+    image = DRAWN["mouse-4"][1]
+    pixels = np.array(image)
+    pixels[5:9, 5:9] = 40
+    pixels[:, -6:] = 30
+    assert alike(read(image, tmp_path), read(Image.fromarray(pixels), tmp_path)) > 0.95
+
+
+def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
+    """Each message names the file and says what was found."""
+    blank = Image.new("L", (60, 60), 200)
+    two = Image.new("L", (300, 150), 255)
+    for place in (0, 150):
+        two.paste(DRAWN["mouse-3"][1].resize((150, 150)).point(lambda v: 255 if v > 110 else 0), (place, 0))
+    cases = [
+        ("blank.png", blank, "holds no digit: its contrast is 0.00"),
+        ("two.png", two, "holds 2 things side by side"),
+        ("small.png", Image.new("L", (5, 9)), "has 5 x 9 pixels"),
+    ]
+    for name, image, words in cases:
+        with pytest.raises(UsageError, match=words) as error:
+            read(image, tmp_path, name)
+        assert name in str(error.value)
+    (tmp_path / "text.png").write_text("7")
+    with pytest.raises(UsageError, match=r"text\.png is no picture"):
+        pictures.read(tmp_path / "text.png")
+    with pytest.raises(UsageError, match="does not exist"):
+        pictures.read(tmp_path / "missing.png")
+    with pytest.raises(UsageError, match="no picture"):
+        pictures.read(tmp_path)
+
+
+@pytest.mark.skipif(not (ROOT / "results" / NETWORK).is_file(), reason="make past_99 has not made the network yet")
+def test_the_network_reads_other_styles(command_line, tmp_path: Path) -> None:
+    """Of twenty digits in fonts and along a mouse's path it reads most, and says no with a code."""
+    for name, (_, image) in DRAWN.items():
+        image.save(tmp_path / f"{name}.png")
+    files = [tmp_path / f"{name}.png" for name in DRAWN]
+    code, said, _ = command_line("predict", *files, "--results", ROOT / "results")
+    assert code == 0
+    digits = [int(line.split()[1]) for line in said.splitlines()[1:]]
+    right = [digit == wanted for digit, (wanted, _) in zip(digits, DRAWN.values(), strict=True)]
+    assert sum(right) >= 16, dict(zip(DRAWN, digits, strict=True))
+    Image.new("L", (60, 60), 200).save(tmp_path / "blank.png")
+    code, said, complaint = command_line("predict", tmp_path / "blank.png", files[0], "--results", ROOT / "results")
+    assert code == 2
+    assert "blank.png holds no digit" in complaint
+    assert len(said.splitlines()) == 2

@@ -1,0 +1,66 @@
+"""Twenty pictures of digits in other styles than MNIST's: ten in fonts that matplotlib ships, ten along a mouse's path.
+
+They differ in size, colours, light and place, as pictures that people hand in do.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+FONTS = (
+    "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "STIXGeneral", "cmr10", "cmss10", "cmtt10", "DejaVu Sans",
+    "DejaVu Serif", "STIXGeneral",
+)  # fmt: skip
+PATHS = {  # strokes of points (right, down) in a square of 100 x 100
+    0: [[(50, 10), (25, 25), (20, 55), (35, 88), (60, 88), (78, 60), (72, 25), (50, 10)]],
+    1: [[(35, 28), (52, 10), (52, 90)]],
+    2: [[(25, 28), (40, 12), (62, 14), (70, 32), (55, 55), (25, 88), (78, 86)]],
+    3: [[(28, 16), (60, 12), (68, 28), (45, 46), (70, 62), (62, 86), (26, 86)]],
+    4: [[(62, 90), (62, 10), (22, 62), (82, 62)]],
+    5: [[(70, 12), (34, 12), (30, 45), (58, 42), (72, 62), (60, 86), (28, 84)]],
+    6: [[(62, 10), (36, 36), (26, 66), (40, 88), (64, 84), (68, 62), (48, 54), (30, 68)]],
+    7: [[(24, 14), (76, 14), (46, 90)]],
+    8: [[(50, 46), (30, 28), (48, 10), (68, 26), (50, 46), (28, 68), (48, 90), (72, 70), (50, 46)]],
+    9: [[(68, 34), (48, 48), (32, 30), (48, 12), (66, 22), (68, 34), (62, 90)]],
+}
+
+
+def pictures() -> Iterator[tuple[str, int, Image.Image]]:
+    """Yield a name, the digit, and the picture of each."""
+    rng = np.random.default_rng(3)
+    for digit, font in enumerate(FONTS):
+        yield f"font-{digit}", digit, _typed(digit, font, rng)
+    for digit, strokes in PATHS.items():
+        yield f"mouse-{digit}", digit, _along(strokes, rng)
+
+
+def _typed(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
+    """Print the digit: dark on light, or light on dark for every third."""
+    size = int(rng.integers(40, 300))
+    paper, ink = ((20, 30, 60), (250, 250, 240)) if digit % 3 == 2 else ((245, 240, 230), (40, 40, 90))
+    image = Image.new("RGB", (2 * size, 2 * size), paper)
+    file = ImageFont.truetype(font_manager.findfont(font), size)
+    place = rng.integers(size // 4, size, 2)
+    ImageDraw.Draw(image).text((int(place[0]), int(place[1]) // 2), str(digit), ink, file)
+    return image
+
+
+def _along(strokes: list[list[tuple[int, int]]], rng: np.random.Generator) -> Image.Image:
+    """Draw strokes with a round pen on paper that is photographed: unevenly lit, with noise."""
+    scale, width = rng.uniform(2, 5), rng.uniform(4, 10)
+    side = round(140 * scale)
+    image = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(image)
+    offset = rng.uniform(5, 35, 2)
+    for stroke in strokes:
+        points = [tuple(scale * (np.array(point) + offset)) for point in stroke]
+        pen.line(points, 60, round(scale * width), joint="curve")
+        for x, y in points:
+            half = scale * width / 2
+            pen.ellipse((x - half, y - half, x + half, y + half), 60)
+    down, across = np.meshgrid(*2 * (np.linspace(0, 1, side),), indexing="ij")
+    light = 0.95 - 0.35 * down * rng.random() - 0.25 * across * rng.random()
+    photographed = np.asarray(image) * light + rng.normal(0, 4, (side, side))
+    return Image.fromarray(np.clip(photographed, 0, 255).astype(np.uint8))
