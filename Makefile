@@ -32,8 +32,9 @@ past_99: $(INSTALLED) ## how far past 99% each activation comes (2 cores with AV
 flagship: $(INSTALLED) ## the largest network, five seeds (2 cores with AVX-512: 5 hours); may be stopped and resumed
 	$(PY) -m study all --target flagship$(RUNS)$(WHERE)$(KEPT)
 
-# One process per core, at most four; the tests of a file stay together because they share what is slow to make.
-SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile
+# One process per core, at most four; the tests of a file stay together because they share what is slow to make. The
+# slowest files come first (tests/conftest.py), so that no process is left alone with one at the end.
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED) ## the tests
 	$(PY) -m pytest $(SIDE_BY_SIDE)

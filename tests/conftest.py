@@ -16,6 +16,19 @@ surroundings.prepare()  # before any test imports TensorFlow or matplotlib, whic
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit it; tests of Ctrl-C must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SLOWEST = (  # files, by the seconds they take
+    "engine/test_training", "monitor/test_models", "monitor/test_untouched", "figures/test_every_figure",
+    "test_end_to_end", "report/explorer/test_page", "report/test_report", "test_faults", "monitor/test_right",
+    "experiments/test_long_protocols", "monitor/test_logger", "experiments/test_every_page", "networks/test_pictures",
+    "test_cli", "networks/test_keras_models", "runner/test_checkpoints", "experiments/test_experiments",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest files."""
+    places = {f"tests/{name}.py": place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
+
 
 @pytest.fixture(scope="session")
 def tiny_data() -> Dataset:

@@ -7,13 +7,7 @@ import numpy as np
 
 from study.engine.network import weights_of
 from study.engine.program_kind import groups_of
-from study.settings import DISTORTIONS, Settings
-
-
-def is_kept(settings: Settings) -> bool:
-    """Tell whether a run's network is kept: plain layers that were trained on distorted images, to be used later."""
-    is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
-    return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
+from study.settings import Settings
 
 
 def arrays_of(settings: Settings, state: Any) -> list[np.ndarray]:

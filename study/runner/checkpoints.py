@@ -8,7 +8,7 @@ from typing import Any
 
 from study.errors import FolderError
 from study.records.files import prepare_folder, write_atomically
-from study.settings import Settings
+from study.settings import DISTORTIONS, Settings
 
 SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
 
@@ -37,6 +37,12 @@ def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any
             raise
         path.unlink(missing_ok=True)
         return train(saved=None, keep=keep)
+
+
+def keeps_network(settings: Settings) -> bool:
+    """Tell whether a run's network is kept: plain layers that were trained on distorted images, to be used later."""
+    is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
+    return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
 
 
 def with_network(

@@ -26,7 +26,7 @@ from study.errors import ClusterError, one_line
 from study.records.identity import identity
 from study.records.provenance import describe
 from study.records.store import FAILED, Record, Store, make
-from study.runner.checkpoints import resumable, with_network
+from study.runner.checkpoints import keeps_network, resumable, with_network
 from study.runner.order import Job, alternate, batches, cost
 from study.runner.progress import Progress
 from study.runner.workers import connected, reason
@@ -50,7 +50,6 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, s
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
-    from study.networks.weights import is_kept
 
     activation = activations.REGISTRY[settings.activation]
     found = _fingerprint(activation)
@@ -59,7 +58,7 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, s
     train = functools.partial(training.train, settings, data, activation, seconds=seconds)
     if store is not None:
         run = identity(settings, data.checksum, fingerprint).id
-        if is_kept(settings):
+        if keeps_network(settings):
             train = functools.partial(with_network, train, settings, store.network(run))
         if cost(settings) >= LONG:
             train = functools.partial(resumable, train, store.checkpoint(run))

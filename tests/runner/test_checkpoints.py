@@ -98,4 +98,6 @@ def test_only_plain_networks_trained_on_distorted_images_are_kept(tmp_path: Path
     store.folder.mkdir()
     execution.train_job(plain, fingerprint(REGISTRY["relu"]), tiny_data, 60.0, store)
     assert not (tmp_path / "networks").exists()
-    assert [weights.is_kept(replace(SETTINGS, **changes)) for changes in ({}, {"normalization": "batch"})] == [1, 0]
+    assert [
+        checkpoints.keeps_network(replace(SETTINGS, **changes)) for changes in ({}, {"normalization": "batch"})
+    ] == [1, 0]
