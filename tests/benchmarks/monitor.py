@@ -1,23 +1,26 @@
-"""Measure the overhead of a GradientLogger at one probe every 100 steps: CPU seconds and memory, on three networks.
+"""Measure what a GradientLogger costs at one probe every 100 steps: time and memory, on three networks.
 
     python -m tests.benchmarks.monitor
 
-The networks are the article's, a small convolutional and a small transformer network, each in a process of one thread,
-on made data. The seconds are those within the logger's hooks, over the others of the same epochs. Both meet the same
-load of the machine, which moves the seconds of an epoch by a fifth. The first epoch, which compiles, is left out.
+The networks are the article's, a small convolutional and a small transformer network, each in a process of its own, on
+made data. Fits with and without the logger alternate, so that both meet the same load of the machine; their medians are
+compared. The first fits, which compile, are left out. The memory is by how much the first fit with a logger raises the
+process's peak.
 """
 
-import json
+import itertools
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-STEPS, EPOCHS = 100, 6  # updates an epoch, each with one probe at its end; epochs of a fit
+STEPS, PROBE_EVERY = 500, 100  # updates of a fit, and between two probes
+PAIRS = 7  # fits with the logger, and as many without
 
 
 def article(keras: Any) -> tuple[Any, tuple[int, ...], int]:
@@ -49,8 +52,8 @@ NETWORKS: dict[str, Callable[[Any], tuple[Any, tuple[int, ...], int]]] = {
 }  # fmt: skip
 
 
-def trained(name: str, is_logged: bool) -> tuple[float, float]:
-    """Train the network; return the CPU seconds of the later epochs, and of them those within the logger's hooks."""
+def compare(name: str) -> None:
+    """Print milliseconds and memory of the network, and what the logger adds to both."""
     import keras
 
     from study import GradientLogger
@@ -60,47 +63,28 @@ def trained(name: str, is_logged: bool) -> tuple[float, float]:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(STEPS * batch, *shape)).astype(np.float32), rng.integers(0, 10, STEPS * batch)
-    within, moments = [0.0], []
-
-    class Timed(GradientLogger):
-        def on_train_batch_begin(self, *args: Any, **kwargs: Any) -> None:
-            self._timed(super().on_train_batch_begin, *args, **kwargs)
-
-        def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-            self._timed(super().on_train_batch_end, *args, **kwargs)
-
-        def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
-            moments.append((time.process_time(), within[0]))
-
-        def _timed(self, hook: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-            started = time.process_time()
-            hook(*args, **kwargs)
-            within[0] += time.process_time() - started
-
-    callbacks = [Timed(100, verbose=0)] if is_logged else []
-    model.fit(x, y, batch_size=batch, epochs=EPOCHS if is_logged else 2, verbose=0, callbacks=callbacks)
-    if not is_logged:
-        return 0.0, 0.0
-    seconds, hooks = np.subtract(moments[-1], moments[0])
-    return float(seconds), float(hooks)
+    logger = GradientLogger(PROBE_EVERY, verbose=0)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    peaks = []
+    for is_logged in (False, True, *itertools.islice(itertools.cycle((True, False, False, True)), 2 * PAIRS)):
+        started = time.perf_counter()
+        model.fit(x, y, batch_size=batch, verbose=0, callbacks=[logger] if is_logged else [])
+        seconds[is_logged].append(time.perf_counter() - started)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    plain, logged = (median(seconds[is_logged][1:]) for is_logged in (False, True))
+    print(
+        f"{name}: {1e3 * plain / STEPS:.2f} ms a step, {logged / plain - 1:+.1%} with a probe every {PROBE_EVERY}; "
+        f"{peaks[0]:.0f} MB, {peaks[1] - peaks[0]:+.0f} MB with the logger"
+    )
 
 
 def main() -> None:
-    """Print, for each network, the logger's share of CPU seconds, and the difference of memory."""
-    if sys.argv[1:2] == ["--one"]:
-        name, is_logged = sys.argv[2:]
-        seconds, hooks = trained(name, is_logged == "True")
-        print(json.dumps([seconds, hooks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+    """Compare each network in a process of its own."""
+    if sys.argv[1:]:
+        compare(sys.argv[1])
         return
     for name in NETWORKS:
-        command = [sys.executable, "-m", "tests.benchmarks.monitor", "--one", name]
-        plain, logged = (json.loads(subprocess.check_output([*command, str(of)])) for of in (False, True))
-        seconds, hooks, most = logged
-        print(
-            f"{name}: {1e3 * (seconds - hooks) / STEPS / (EPOCHS - 1):.2f} ms a step, "
-            f"{100 * hooks / (seconds - hooks):+.1f}% with a probe every {STEPS}; "
-            f"{plain[2] / 1024:.0f} MB, {(most - plain[2]) / 1024:+.0f} MB with the logger"
-        )
+        subprocess.run([sys.executable, "-m", "tests.benchmarks.monitor", name], check=True)
 
 
 if __name__ == "__main__":
