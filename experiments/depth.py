@@ -37,6 +37,7 @@ QUICK_DEPTHS = (1, 20)
 DEPTH_SEEDS = 3
 SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper networks would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
+PREACTIVATION_DEPTHS = (3, 5, 10, 20)  # hidden layers
 ALIKE = 0.99  # mean cosine from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
@@ -81,6 +82,12 @@ def initial(plan: Plan) -> list[Settings]:
         for depth in depths(plan, grid=INITIAL_DEPTHS)
         for seed in plan.block(count)
     ]
+
+
+def preactivations(plan: Plan) -> list[Settings]:
+    """Return the runs whose pre-activations are measured: Adam's, of the first seed, at a few depths."""
+    runs = (run for run in trained(plan) if run.optimizer == "adam" and run.seed == plan.first_seed)
+    return [run for run in runs if run.depth in PREACTIVATION_DEPTHS]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:

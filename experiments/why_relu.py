@@ -4,6 +4,7 @@ It asks for no runs: `baseline` and `depth` have measured the numbers.
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -42,7 +43,17 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "why_tuned": tuned[["activation", "tuned_accuracy_mean"]],
         "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")],
     }
+    if "preactivations" in evidence.documents:
+        found["preactivations"] = _preactivations(evidence.documents["preactivations"]["content"])
     return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, leads=True)
+
+
+def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
+    """Return the quantiles of z in a row for each network, step and layer, in columns such as q0.5 and q95."""
+    table = pd.DataFrame(content["rows"]).rename(columns={"optimizer": "optimiser"})
+    names = [f"q{percent:g}" for percent in content["percent"]]
+    quantiles = pd.DataFrame(table.pop("quantiles").tolist(), columns=names, index=table.index)
+    return pd.concat([table, quantiles], axis=1)
 
 
 def _of_article(norms: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ LEDGER = "plan.json"
 DIGITS = "digits"  # the document of test images that the report shows under noise, in the committed folder
 NETWORKS = "networks"  # the document of the trained networks tested, in the committed folder
 NETWORK = "networks/digits.keras"  # the best of them as a Keras model, in the results folder
+PREACTIVATIONS = "preactivations"  # the document of where they lie, beside the runs of `make all`
 TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
 
@@ -130,8 +131,9 @@ class Store:
         return sorted(path.stem for path in self.folder.glob(RECORD))
 
     def document_names(self) -> list[str]:
-        """Return the names of all documents, damaged ones included; of `make all`'s folder only the timings."""
-        paths = self.folder.glob("[!.]*.json" if self.is_committed else f"{TIMINGS}.json")
+        """Return the names of all documents, damaged ones included; of `make all`'s folder only its two."""
+        beside_runs = (self.path(name) for name in (TIMINGS, PREACTIVATIONS))
+        paths = self.folder.glob("[!.]*.json") if self.is_committed else beside_runs
         others = (p for p in paths if p.is_file() and p.name != LEDGER and not fnmatch.fnmatchcase(p.name, RECORD))
         return sorted(path.stem for path in others)
 

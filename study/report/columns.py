@@ -1,5 +1,6 @@
 """Explain the columns of all tables and their units, for results/tables/COLUMNS.md; columns.toml holds the words."""
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 MEANINGS: dict[str, str] = WORDS["meanings"]
 SUFFIXES: dict[str, str] = WORDS["suffixes"]
+QUANTILE = re.compile(r"q\d+(\.\d)?")
 
 
 def meaning(column: str) -> str | None:
     """Return the meaning of `column`, followed by the meanings of its suffixes; None if it is unknown."""
+    if QUANTILE.fullmatch(column):
+        return f"the value below which {column[1:]}% of the entries lie"
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
     told: list[str] = []

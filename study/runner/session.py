@@ -46,13 +46,24 @@ def run_experiments(
         store.save(ledger)
         if not store.is_committed:
             keep_digits(store.folder.parent, data)
-        for name, module in rounds.experiments.items():
-            if hasattr(module, "networks"):
-                failures += testing.test_networks(store, module.networks(rounds.plan, rounds.records(name)), data)
+        failures += _measure_networks(rounds, store, data)
         if rounds.times(rounds.plan):
             failures += timing.time_activations(store, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     say(f"{trained} runs done, {len(recorded)} recorded in {store.folder}")
+    return failures
+
+
+def _measure_networks(rounds: Rounds, store: Store, data: Dataset) -> list[str]:
+    """Do what experiments ask for besides runs and timings; return one sentence for each failure."""
+    failures = []
+    for name, module in rounds.experiments.items():
+        if hasattr(module, "networks"):
+            failures += testing.test_networks(store, module.networks(rounds.plan, rounds.records(name)), data)
+        if hasattr(module, "preactivations"):
+            described = rounds.catalogue.of(rounds.plan.activations)
+            runs = [job_of(settings, data.checksum, described) for settings in module.preactivations(rounds.plan)]
+            failures += testing.count_preactivations(store, runs, data)
     return failures
 
 

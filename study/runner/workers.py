@@ -51,7 +51,11 @@ DASK = {
 def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Call `function` once in each of so many new processes of this machine, at the same time; return its results."""
     with connected(workers, None) as client:
-        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for _ in range(workers)])
+        client.wait_for_workers(workers)
+        addresses = list(client.nthreads())[:workers]  # a worker that dies comes back under another one
+        how = {"pure": False, "allow_other_workers": True}
+        futures = [client.submit(function, *arguments, workers=[address], **how) for address in addresses]
+        found: list[Any] = client.gather(futures)
         return found
 
 

@@ -426,7 +426,8 @@ function layersView() {
         ys: logAxis([...every(measure), ...predicted.map((row) => row.y)]) });
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
-    bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present);
+    const lying = (name) => setting.lying[name]?.[setting.steps[now]]?.[chosenLayer - 1];
+    bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present, lying);
     const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
     const seeds = Math.max(...present.map((about) => setting.values[about.name].seeds));
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
@@ -446,8 +447,9 @@ function measured(setting, now, theory, name, measure) {
   return !found.length && measure === "preactivation_square" && setting.steps[now] === 0 ? theory.measured ?? [] : found;
 }
 
-// The activation and its slope, over the normal curve of the layer's pre-activations.
-function bell(square, seeds, layer, present) {
+// The activation and its slope, over where the layer's pre-activations lie: the measured density between quantiles, or,
+// where none were measured, the normal curve of their mean square.
+function bell(square, seeds, layer, present, lying) {
   const curves = data.layers.curves, names = present.filter((about) => curves[about.name]);
   const density = (z, mean) => Math.exp(-z * z / (2 * mean));
   const ends = (column) => { const all = names.flatMap((about) => curves[about.name][column]); return [Math.min(0, ...all), Math.max(1, ...all)]; };
@@ -457,24 +459,56 @@ function bell(square, seeds, layer, present) {
     const xs = names.flatMap((about) => curves[about.name].x);
     plot(`layers-${id}-plot`, {
       points: rows((name, x, index) => curves[name][column][index]),
-      areas: rows((name, x) => (square(name) > 0 ? high * 0.9 * density(x, square(name)) : null)),
+      areas: [
+        ...names.flatMap((about) => heights(lying(about.name) ?? []).map(([x, share]) => ({ k: place[about.name], x, y: high * 0.9 * share }))),
+        ...rows((name, x) => (square(name) > 0 && !lying(name) ? high * 0.9 * density(x, square(name)) : null)),
+      ],
       xs: evenAxis(Math.min(-1, ...xs), Math.max(1, ...xs), 5), ys: { ...evenAxis(low, high, 5), domain: [low - room, high + room] },
     });
   }
-  numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Its slope there, root mean square", "Seeds"],
-    names.map((about) => [about.name, short(square(about.name), 3), short(typicalSlope(curves[about.name], square(about.name)), 2), String(seeds(about.name))]));
+  const slope = ({ name }) => (lying(name) ? slopeBetween(curves[name], lying(name)) : typicalSlope(curves[name], square(name)));
+  const middle = ({ name }) => { const at = lying(name); return at ? `${short(at[half(at)], 3)} (${short(at[1], 3)} to ${short(at.at(-2), 3)})` : DASH; };
+  numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Median z (90% of z)", "Slope there, root mean square", "Seeds"],
+    names.map((about) => [about.name, short(square(about.name), 3), middle(about), short(slope(about), 2), String(seeds(about.name))]));
+}
+
+const half = (quantiles) => (quantiles.length - 1) / 2;
+
+// The density in the middle between each two quantiles, over the largest one; 0 at both ends.
+function heights(quantiles) {
+  const { percent } = data.layers, parts = quantiles.slice(1).map((high, index) => {
+    const low = quantiles[index];
+    return [(low + high) / 2, (percent[index + 1] - percent[index]) / Math.max(high - low, 1e-12)];
+  });
+  const most = Math.max(...parts.map(([, density]) => density));
+  return quantiles.length ? [[quantiles[0], 0], ...parts.map(([x, density]) => [x, density / most]), [quantiles.at(-1), 0]] : [];
+}
+
+const slopeAt = ({ x, value }, z) => {
+  const by = x[1] - x[0], below = Math.min(Math.max(Math.floor((z - x[0]) / by), 0), x.length - 2);
+  return (value[below + 1] - value[below]) / by;
+};
+
+// The root mean square of the slope where the pre-activations were measured to lie, evenly between two quantiles.
+function slopeBetween(curve, quantiles) {
+  const { percent } = data.layers, points = 50;
+  let sum = 0;
+  for (let part = 0; part + 1 < quantiles.length; part += 1) {
+    const low = quantiles[part], step = (quantiles[part + 1] - low) / points, share = (percent[part + 1] - percent[part]) / points;
+    for (let index = 0; index < points; index += 1) sum += share * slopeAt(curve, low + (index + 0.5) * step) ** 2;
+  }
+  return Math.sqrt(sum / (percent.at(-1) - percent[0]));
 }
 
 // The root mean square of the slope under the normal curve. Beyond the recorded ends the slope stays as it is there.
-function typicalSlope({ x, value }, square) {
+function typicalSlope(curve, square) {
   if (!(square > 0)) return NaN;
   const spread = Math.sqrt(square), steps = 2000;
   let sum = 0, weight = 0;
   for (let index = 0; index < steps; index += 1) {
-    const z = spread * 6 * (2 * (index + 0.5) / steps - 1), by = x[1] - x[0];
-    const below = Math.min(Math.max(Math.floor((z - x[0]) / by), 0), x.length - 2);
+    const z = spread * 6 * (2 * (index + 0.5) / steps - 1);
     const density = Math.exp(-z * z / (2 * square));
-    sum += density * ((value[below + 1] - value[below]) / by) ** 2;
+    sum += density * slopeAt(curve, z) ** 2;
     weight += density;
   }
   return Math.sqrt(sum / weight);

@@ -8,6 +8,7 @@ import pandas as pd
 
 from study.constants import WIDTH
 from study.figures.style import Style
+from study.report.columns import QUANTILE
 
 Json = dict[str, Any]
 
@@ -28,8 +29,12 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
         for setting, rows in norms.groupby(SETTING, sort=False)
     ]
     curves = tables["activations"]
+    lying = tables.get("preactivations", pd.DataFrame())
+    for setting in settings:
+        setting["lying"] = _lying(lying, setting) if setting["variant"] == "plain" else {}
     return {
         "settings": settings,
+        "percent": [float(name[1:]) for name in lying if QUANTILE.fullmatch(name)],
         "theory": _theory(tables["theory"]) if "theory" in tables else {},
         "curves": {
             name: {column: short(rows[column][::EVERY], 4) for column in ("x", "value", "derivative")}
@@ -52,6 +57,19 @@ def _profile(rows: pd.DataFrame) -> Json:
     for name, seeds in rows.groupby("activation")["n"].max().items():
         values[name]["seeds"] = seeds
     return {"steps": steps, "values": values}
+
+
+def _lying(table: pd.DataFrame, setting: Json) -> Json:
+    """Return by activation, step and layer the quantiles of z in this setting, as far as they were measured."""
+    if table.empty:
+        return {}
+    keys = [key for key in SETTING if key != "variant"]
+    rows = table[(table[keys] == pd.Series({key: setting[key] for key in keys})).all(axis=1)].sort_values("layer")
+    names = [name for name in table if QUANTILE.fullmatch(name)]
+    found: Json = {}
+    for (name, step), part in rows.groupby(["activation", "step"], sort=False):
+        found.setdefault(name, {})[str(step)] = [short(row) for row in part[names].to_numpy()]
+    return found
 
 
 def _theory(table: pd.DataFrame) -> Json:

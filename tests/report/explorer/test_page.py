@@ -18,6 +18,7 @@ from study.report import formatting
 
 Visit = Callable[..., Any]
 Tables = Mapping[str, pd.DataFrame]
+Write = Callable[..., Path]
 NAMES = ["relu", "sigmoid", "gelu", "swish"]
 VIEWS = ("layers", "depth", "rate", "noise", "verdict", "claims")
 LARGEST = 4_000_000  # bytes
@@ -209,13 +210,29 @@ def test_the_layers_show_the_tables_norms(visit: Visit, tables: Tables) -> None:
 def test_the_typical_slope_of_relu_is_the_root_of_a_half_and_of_the_sigmoid_its_integral(
     visit: Visit, tables: Tables
 ) -> None:
-    """Under any normal curve around 0, ReLU's slope is 1 half of the time; the sigmoid's is integrated here."""
-    found = {row[0]: row[1:] for row in cells(visit("#layers.layer=3"), "#layers-chosen")}
+    """Where nothing was measured: under a normal curve ReLU's slope is 1 half of the time; the sigmoid's is here."""
+    found = {row[0]: row[1:] for row in cells(visit("#layers.optimiser=SGD at 0.01&layers.layer=3"), "#layers-chosen")}
     square, curve = float(found["Sigmoid"][0]), tables["activations"].query("activation == 'sigmoid'")
     weights = np.exp(-(curve["x"] ** 2) / (2 * square))
     mean = (weights * curve["derivative"] ** 2).sum() / weights.sum()
-    assert found["ReLU"][1] == "0.71"
-    assert float(found["Sigmoid"][1]) == pytest.approx(mean**0.5, abs=0.006)
+    assert found["ReLU"][1:3] == ["\N{EN DASH}", "0.71"]
+    assert float(found["Sigmoid"][2]) == pytest.approx(mean**0.5, abs=0.006)
+
+
+def test_where_the_pre_activations_lie_is_what_was_measured(visit: Visit, write: Write, tables: Tables) -> None:
+    """Quantiles of Unif[-1, 3] give a median of 1, and slopes of ReLU of 1 for three quarters of the inputs.
+
+    They are shown at their own step and layer alone.
+    """
+    percent = [0.5, *range(5, 100, 5), 99.5]
+    row = {"activation": "relu", "init": "glorot_uniform", "optimiser": "adam", "learning_rate": 0.001, "depth": 10}
+    quantiles = {f"q{at:g}": -1 + 4 * at / 100 for at in percent}
+    lying = pd.DataFrame([{**row, "seed": 2000, "step": step, "layer": 1} | quantiles for step in (0,)])
+    page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": lying}))
+    assert cells(page, "#layers-chosen")[0][2:4] == ["1.00 (-0.800 to 2.80)", "0.87"]
+    page.locator("#layers-layer").focus()
+    page.keyboard.press("ArrowRight")
+    assert cells(page, "#layers-chosen")[0][2] == "\N{EN DASH}"
 
 
 def test_depth_shows_accuracy_and_who_trained(visit: Visit, tables: Tables) -> None:

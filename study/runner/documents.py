@@ -1,0 +1,33 @@
+"""Measure what is no run, once, in a process of its own, and keep it as a document beside the records."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from study.errors import RecordError
+from study.records.provenance import describe
+from study.records.store import Store
+from study.runner.progress import say
+from study.runner.workers import in_each_worker, reason
+
+
+def measure_once(
+    store: Store, name: str, basis: Any, what: str, function: Callable[..., dict[str, Any]], *arguments: Any
+) -> list[str]:
+    """Write what `function(*arguments)` returns as the document `name`, unless it is there and has the same `basis`.
+
+    `what` is said before. Return a sentence if the measurement fails; the runs are done and kept all the same.
+    """
+    try:
+        if store.read(name)["content"].get("basis") == basis:
+            return []
+    except (FileNotFoundError, RecordError):  # a damaged document is measured again
+        pass
+    say(what)
+    try:
+        (found,) = in_each_worker(1, function, *arguments)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the report
+        return [f"{what} failed: {reason(error)}"]
+    provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    store.write_document(name, {**found, "basis": basis}, provenance)
+    return []
