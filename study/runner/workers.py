@@ -51,11 +51,8 @@ DASK = {
 def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Call `function` once in each of so many new processes of this machine, at the same time; return its results."""
     with connected(workers, None) as client:
-        client.wait_for_workers(workers)
-        addresses = list(client.nthreads())[:workers]  # a worker that dies comes back under another one
-        how = {"pure": False, "allow_other_workers": True}
-        futures = [client.submit(function, *arguments, workers=[address], **how) for address in addresses]
-        found: list[Any] = client.gather(futures)
+        client.wait_for_workers(workers)  # or one process could get two calls
+        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for _ in range(workers)])
         return found
 
 
