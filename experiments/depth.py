@@ -37,7 +37,9 @@ QUICK_DEPTHS = (1, 20)
 DEPTH_SEEDS = 3
 SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper networks would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
-PREACTIVATION_DEPTHS = (3, 5, 10, 20)  # hidden layers
+FOLLOWED_DEPTHS = (3, 5, 10, 20)  # hidden layers of the networks that the page shows while Adam trains them
+FOLLOWED_STEPS = (1, 10, 50, 100, 200)  # between the first and the last one
+FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
 ALIKE = 0.99  # mean cosine from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
@@ -87,7 +89,7 @@ def initial(plan: Plan) -> list[Settings]:
 def preactivations(plan: Plan) -> list[Settings]:
     """Return the runs whose pre-activations are measured: Adam's, of the first seed, at a few depths."""
     runs = (run for run in trained(plan) if run.optimizer == "adam" and run.seed == plan.first_seed)
-    return [run for run in runs if run.depth in PREACTIVATION_DEPTHS]
+    return [run for run in runs if run.depth in FOLLOWED_DEPTHS]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -143,9 +145,12 @@ def _similarity_depths(plan: Plan) -> list[int]:
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Select few steps of the norms for the table, but every step of the errors for the heat map."""
+    """Select few steps of the norms for the table, all for the heat map's errors, and some for the page's networks."""
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
-    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
+    is_followed = norms["depth"].isin(FOLLOWED_DEPTHS) & norms["measure"].isin(FOLLOWED_MEASURES)
+    is_followed &= (norms["optimiser"] == "adam") & norms["step"].isin((0, *FOLLOWED_STEPS, DEPTH_UPDATES))
+    is_followed &= norms["precision"] != INITIAL_ERRORS
+    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile | is_followed]]).drop_duplicates()
 
 
 def _figures(

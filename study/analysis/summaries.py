@@ -8,6 +8,7 @@ from study.analysis.statistics import geometric_summary, summarise
 
 SHARES = ("dead_units", "saturation", "sparsity")  # in [0, 1]
 SIGNED = ("similarity", "activation_mean")  # averaged as they are, like shares; all other measures as logarithms
+NORM_DIGITS = 5  # significant
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 
 
@@ -39,7 +40,8 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
 
-    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are.
+    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are. All are
+    rounded to NORM_DIGITS: the table is the largest of the report.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
@@ -47,6 +49,8 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     norms = geometric_summary(defined[~defined["measure"].isin((*SHARES, *SIGNED))], "value", keys)
     table = pd.concat([norms, _as_they_are(defined, keys)])[columns].reset_index(drop=True)
     table.insert(0, "experiment", experiment)
+    numbers = ["mean", "ci_low", "ci_high"]
+    table[numbers] = table[numbers].map(lambda value: float(f"{value:.{NORM_DIGITS}g}"))
     return table
 
 
