@@ -33,13 +33,13 @@ def trained(name, callbacks):
 
 
 @pytest.mark.parametrize("name", CLASSICS)
-def test_classic_models(name):
+def test_classic_models(name, capsys):
     """All weights' gradients together are what the first update moves all weights by, over the rate.
 
     Each layer has an error and a mean activation in a call of its own, and training ends as without the logger. The
-    gradients of a GAN's generator are those before the discriminator's update, so that they differ a little.
+    gradients of a GAN's generator are those before the discriminator's update, so that they differ a little; it is said.
     """
-    logger, weights = GradientLogger("batch", verbose=0), Weights()
+    logger, weights = GradientLogger("batch"), Weights()
     model, without = trained(name, [logger, weights]), trained(name, [])
     for ours, theirs in zip(model.get_weights(), without.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -52,6 +52,7 @@ def test_classic_models(name):
     assert frame["step"].unique().tolist() == [0, 1, 2, 3, 4]
     assert frame["is_finite"].all()
     assert set(logger.diagnose()["finding"]) <= {"zero by design"}
+    assert ("2 optimizers' gradients" in capsys.readouterr().out) == (name == "gan")
 
 
 def test_a_shared_layer_has_a_row_a_call_and_one_weight_gradient():
