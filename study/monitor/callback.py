@@ -73,8 +73,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         clips = {name for each in optimizers_of(self.model) for name in CLIPPING if getattr(inner(each), name)}
         if clips:
             self._say(f"the gradients are measured before the optimizer clips them ({', '.join(sorted(clips))})")
-        if (count := len(optimizers_of(self.model))) > 1:
-            self._say(f"each of the {count} optimizers' gradients is taken at the weights before the whole step")
+        if len(optimizers_of(self.model)) > 1:
+            self._say("the gradients of every optimizer are taken at the weights before the whole step")
         if isinstance(self.probe, tuple):
             self._begin(batches.as_batch(self.probe))
         else:
