@@ -18,11 +18,8 @@ def measure_once(
 
     `what` is said before. Return a sentence if the measurement fails; the runs are done and kept all the same.
     """
-    try:
-        if store.read(name)["content"].get("basis") == basis:
-            return []
-    except (FileNotFoundError, RecordError):  # a damaged document is measured again
-        pass
+    if is_measured(store, name, basis):
+        return []
     say(what)
     try:
         (found,) = in_each_worker(1, function, *arguments)
@@ -31,3 +28,11 @@ def measure_once(
     provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     store.write_document(name, {**found, "basis": basis}, provenance)
     return []
+
+
+def is_measured(store: Store, name: str, basis: Any) -> bool:
+    """Tell whether the document `name` is there and has this `basis`; a damaged one is measured again."""
+    try:
+        return bool(store.read(name)["content"].get("basis") == basis)
+    except (FileNotFoundError, RecordError):
+        return False

@@ -8,7 +8,7 @@ from study.engine import environment
 from study.records.files import prepare_folder
 from study.records.identity import STUDY, source_fingerprint
 from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, Record, Store
-from study.runner.documents import measure_once
+from study.runner.documents import is_measured, measure_once
 from study.runner.order import Job
 from study.settings import Settings
 
@@ -27,9 +27,10 @@ def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[st
     A network may be missing, because its run was done elsewhere. Then nothing is tested.
     """
     runs = [record["id"] for record in records]
-    missing = [run for run in runs if not store.network(run).is_file()]
-    if missing or not runs:
-        return [f"{len(missing)} networks are not in {store.network('').parent} and not tested"] if missing else []
+    if not runs or is_measured(store, NETWORKS, runs):
+        return []
+    if missing := [run for run in runs if not store.network(run).is_file()]:
+        return [f"{len(missing)} networks are not in {store.network('').parent} and not tested"]
     saved = store.folder.parent / NETWORK
     prepare_folder(saved.parent)
     kept = [_kept(store, record) for record in records]
