@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float64]
 def read(path: Path) -> FloatArray:
     """Return the digit in a picture file as MNIST would hold it: (784,), 0 to 255, ink bright.
 
-    Raise UsageError if the file is no picture, or holds no digit or more than one.
+    Raise UsageError if the file is not a picture, or holds no digit or more than one.
     """
     grey = _grey(path)
     ink = _ink(grey, path)
@@ -47,9 +47,7 @@ def _grey(path: Path) -> FloatArray:
     except FileNotFoundError:
         raise UsageError([f"{path} does not exist"]) from None
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError) as error:
-        raise UsageError(
-            [f"{path} is no picture that can be read ({type(error).__name__}); give a PNG or JPEG"]
-        ) from None
+        raise UsageError([f"{path} cannot be read as a picture ({type(error).__name__}); give a PNG or JPEG"]) from None
     if min(upright.size) < LEAST_SIDE:
         found = "{} x {}".format(*upright.size)
         raise UsageError([f"{path} has {found} pixels; a picture must have at least {LEAST_SIDE} x {LEAST_SIDE}"])

@@ -1,4 +1,4 @@
-"""Classify pictures that people hand in, with a saved network."""
+"""Classify the picture files of a user with a saved network."""
 
 from collections.abc import Sequence
 from pathlib import Path

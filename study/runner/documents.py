@@ -1,4 +1,4 @@
-"""Measure what is no run, once, in a process of its own, and keep it as a document beside the records."""
+"""Measure once, in a process of its own, what runs do not measure, and keep it as a document beside the records."""
 
 import time
 from collections.abc import Callable
