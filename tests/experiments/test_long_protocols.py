@@ -326,6 +326,9 @@ def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:
     page = render(section, STYLE.labels)
     assert "Relu 99.50%" in page.answer
     assert "| averaged weights |" in page.body
+    assert "Each chose the largest rate" not in page.body
+    largest = records(past_99, lambda s, found: found["last"].update(validation_accuracy=0.9 + s.learning_rate))
+    assert "Each chose the largest rate" in render(past_99.interpret(PLAN, largest, STYLE), STYLE.labels).body
 
 
 def test_before_the_last_round_past_99_says_how_to_run_it() -> None:
