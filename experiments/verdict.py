@@ -81,7 +81,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
     tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
-    return Section(PAGE, tables, drawn, leads=True)
+    return Section(PAGE, tables, drawn, {"remains": REMAINS}, leads=True)
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:

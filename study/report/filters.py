@@ -1,6 +1,5 @@
 """Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -60,20 +59,23 @@ def interval(
     return formatting.interval(estimate, lower, upper, scale, signed)
 
 
-POWERS = {
-    "en": ("about {}", {-3: "a thousandth", -6: "a millionth", -9: "a billionth"}),
-    "ja": ("約{}", {-3: "千分の一", -6: "百万分の一", -9: "十億分の一"}),
+FRACTIONS = {  # by language and power of ten; a page's test reads them too
+    "en": {-6: "about {} millionth{}", -9: "about {} billionth{}"},
+    "ja": {-6: "約百万分の{}", -9: "約十億分の{}"},
 }
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share to the nearest power of ten in words, as "about a millionth"; from 0.001 on in percent."""
+    """Show a share from 0.001 on in percent, and a smaller one to one digit, as "about 2 millionths" or 2e-12."""
     share = checked(value)
     if share >= 1e-3 or share <= 0:
         return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
-    power = math.floor(math.log10(share) + 0.5)
-    about, names = POWERS[language]
-    return about.format(names.get(power, f"10^{power}"))
+    shown = formatting.significant(share, 1)
+    for power, words in FRACTIONS[language].items():
+        count = round(float(shown) / 10**power, 6)
+        if count >= 1:
+            return words.format(f"{count:g}", "s" * (count > 1))
+    return shown
 
 
 def count(rows: Iterable[object]) -> str:

@@ -23,7 +23,7 @@ FEWER: list[tuple[ModuleType, str, int]] = [  # seeds and draws, so that the stu
     (rule_errors, "STUDIES", 4), (few_seeds, "P8_RESAMPLES", 50), (depth, "INITIAL_SEEDS", 2),
     (published, "INITIAL_SEEDS", 2), (published, "P9_SEEDS", 4),
 ]  # fmt: skip
-ELSEWHERE = ("speed", "other_editions")  # their documents have tests of their own
+ELSEWHERE = ("speed", "other_editions", "wrong_digits")  # their documents have tests of their own
 HOSTILE = "<script>alert(1)</script> ![a](b) | $x$ `"
 
 

@@ -137,8 +137,8 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
     assert judged["relu"].verdict == "reproduced"
     assert judged["elu"].verdict == "contradicted"
     assert page.answer.startswith(
-        "In the paper's network, the training loss of Gelu\\_Tanh is 0.80 times Relu's and 2.00 times Elu's without "
-        "dropout, 1.00 times Relu's and 1.00 times Elu's with dropout."
+        "Without dropout, the training loss of Gelu\\_Tanh in the paper's network is 80% of Relu's and 200% of Elu's. "
+        "With dropout, it is 100% of Relu's and 100% of Elu's."
     )
 
 
@@ -208,7 +208,7 @@ def test_p3_counts_seeds_at_which_swish_alone_trains() -> None:
     assert trains.measured == proportion_interval(9, 10)
     assert (trains.verdict, difference.verdict) == ("reproduced", "beside")
     assert (difference.measured.estimate, difference.measured.n) == (pytest.approx((8 * 0.6 + 0.1) / 9), 9)
-    assert page.answer.endswith("Swish trains where Relu does not in 90% of 10 repeats.")
+    assert page.answer.endswith("Swish trains where Relu does not in 9 of 10 repeats.")
     assert r"Swish trains and Relu does not: 90 \[55, 100\]%" in page.body
     assert page.displays[0].frame["trained"].tolist() == ["10 of 10", "1 of 10"]
 
@@ -226,7 +226,7 @@ def test_p4_takes_the_absolute_mean_of_hidden_layers_after_training() -> None:
     mean = next(j for j in section.judgements if j.part == "mean")
     assert mean.measured.estimate == pytest.approx(0.5)
     assert mean.verdict == "reproduced"
-    assert "Elu's lie 0.50 times as far from zero as Relu's." in page.answer
+    assert "Elu instead of Relu changes the distance of mean outputs from zero by -50%" in page.answer
 
 
 def test_p4_counts_the_epochs_to_a_loss() -> None:
@@ -251,7 +251,7 @@ def test_p4_counts_the_epochs_to_a_loss() -> None:
         "", "1 runs did not reach it", f"{2 * CLAIM_SEEDS} runs did not reach it",
     ]  # fmt: skip
     assert judged["final_loss"].verdict == "beside"
-    assert page.answer.endswith("It reaches a training loss of 0.1 in 0.50 times as many epochs.")
+    assert page.answer.endswith("the epochs to a training loss of 0.1 by -50%.")
     assert page.displays[0].frame["epochs to 0.05"].tolist() == ["2.00", f"3.00 (n = {CLAIM_SEEDS - 1})"]
 
 

@@ -84,7 +84,7 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
     assert born["count"].tolist() == [P9_SEEDS // 2, *[0] * (len(P9_WIDTHS) - 1)]
     assert set(section.tables["initial_ratios"]["width"]) == {WIDTH}
     page = render(section, STYLE.labels)
-    assert page.answer.endswith(": 50% at width 2, 0% at 3, 0% at 4, 0% at 6, 0% at 10.")
+    assert page.answer.endswith(" for 50% at width 2, 0% at 3, 0% at 4, 0% at 6, 0% at 10.")
     assert "| Sigmoid | glorot\\_uniform | 50 | error signal | 20 | 5.6e-35 " in page.body
 
 

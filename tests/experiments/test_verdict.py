@@ -64,7 +64,7 @@ def depths(low: list[int], high: list[int], optimiser: str = "sgd") -> pd.DataFr
     )  # fmt: skip
 
 
-NONE = ": no other is shown to be 0.2 points better."
+NONE = ": no other activation is shown to be 0.2 points more accurate."
 
 
 @pytest.mark.parametrize(

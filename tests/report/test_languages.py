@@ -42,18 +42,18 @@ def test_what_no_experiment_makes_is_the_same_in_both_languages() -> None:
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(0.48, "48%"), (0.043, "4.3%"), (1e-6, "about a millionth"), (2.4e-6, "about a millionth"), (0.0, "0%"),
-     (4e-5, "about 10^-4"), (1e-9, "about a billionth")],
+    [(0.48, "48%"), (0.043, "4.3%"), (9.6e-7, "about 1 millionth"), (2.4e-6, "about 2 millionths"), (0.0, "0%"),
+     (4e-5, "about 40 millionths"), (9.4e-7, "about 900 billionths"), (2e-12, "2e-12")],
 )  # fmt: skip
 def test_shares_in_words(share: float, words: str) -> None:
-    """To the nearest power of ten, the same in both languages."""
+    """To one digit if below 0.001, the same in both languages."""
     assert in_words(Quantity(share)) == words
     assert said(in_words(Quantity(share), "ja")) == said(words)
 
 
 def test_numbers_are_told_apart_and_addresses_and_folded_parts_left_out() -> None:
     """A sign, a comma between thousands, decimals, an exponent and the percent sign belong to a number."""
-    text = "[a 1](b2.md) is +0.13 [-0.24, 5%] of 10,000, 3e-06 and a millionth <details>7</details>"
+    text = "[a 1](b2.md) is +0.13 [-0.24, 5%] of 10,000, 3e-06 and about 1 millionth <details>7</details>"
     assert sorted(said(text)[0].elements()) == ["+0.13", "-0.24", "1", "10,000", "1e-6", "3e-06", "5%"]
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from study.report import rendering
-from study.report.filters import POWERS
+from study.report.filters import FRACTIONS
 from study.report.page import LANGUAGES
 from study.report.rendering import Page, Place
 from study.report.section import Section
@@ -35,8 +35,8 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
 def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[str], set[str]]:
     """Return how often each number stands in a text, and which labels, without what is folded or an address."""
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
-    for _, words in POWERS.values():
-        for power, word in words.items():
-            text = text.replace(word, f"1e{power}")
+    for fractions in FRACTIONS.values():
+        for power, words in fractions.items():
+            text = re.sub(words.format(r"(\d+)", "s?"), rf"\1e{power}", text)
     names = {label for label in (labels or {}).values() if label in text}
     return Counter(re.findall(NUMBER, text)), names
