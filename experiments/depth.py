@@ -61,7 +61,7 @@ def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
 
 
 def trained(plan: Plan) -> list[Settings]:
-    """Return the settings of the runs that train."""
+    """Return the settings of all networks to train: every activation, optimiser, depth and seed of the plan."""
     return [
         Settings(
             activation=name, seed=seed, depth=depth, width=WIDTH, optimizer=optimizer, learning_rate=rate,

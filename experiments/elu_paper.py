@@ -59,7 +59,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
-    """Return activation, seed, quantity and `value`: each part of P4, of each run; NaN where a loss is not reached."""
+    """Return one row per run and part of claim P4 (`quantity`), with its `value`; NaN where a loss is not reached."""
     by_run = ["activation", "seed"]
     losses = history.sort_values("epoch", kind="stable").set_index(by_run)
     values = {"mean": _absolute_means(records).groupby(by_run, sort=False)["value"].mean()}

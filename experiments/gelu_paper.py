@@ -37,7 +37,7 @@ ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in 
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for every rate with the first seed, then for each arm's chosen rate with the other seeds."""
+    """Ask for every rate with the first seed; then each activation and dropout at its best rate with the others."""
     trials = [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
     return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
 
@@ -57,7 +57,7 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 
 def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
-    """Return each arm's rate with the lowest validation loss of the first seed; omit arms without a finished run."""
+    """Return the rate at which the first seed has the lowest validation loss, by activation and dropout."""
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
     best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
@@ -66,7 +66,7 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 
 
 def _at(rates: dict[Arm, float], records: Sequence[Record]) -> list[Record]:
-    """Return the records of each arm's chosen rate."""
+    """Return the records at the chosen rate of each activation and dropout."""
     found = [(record, selection.asked(record)) for record in records]
     return [record for record, has in found if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
 
@@ -105,7 +105,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
-    """Return each arm's rate, and the median, lowest and highest final training loss over seeds."""
+    """Return one row per activation and dropout rate: its learning rate, the number of seeds, and training losses.
+
+    The losses are the median, lowest and highest of the last epoch.
+    """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
     table = table.reset_index()
@@ -122,7 +125,7 @@ def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge each part of P1 and P2 whose two arms ran; `shorter` tells if they had fewer epochs than published."""
+    """Judge the parts of P1 and P2 whose two activations ran; `shorter` tells if epochs were fewer than published."""
 
     def arms(frame: pd.DataFrame, column: str, other: str, **which: float) -> tuple[pd.Series, pd.Series]:
         first, second = (paired_arms.arm(frame, column, activation=name, **which) for name in (ACTIVATION, other))

@@ -77,7 +77,7 @@ def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return of each activation and fresh seed the record whose rate the seed's validation images choose."""
+    """Return, for each activation and fresh seed, the record at the rate that the seed's validation images choose."""
     both = by_stage(plan, records)["both"]
     return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
 
@@ -164,7 +164,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Return the tables of shares at the end of training, of the finished runs that were measured; none without any."""
+    """Return the tables of `summaries.final_units` for the finished runs that were measured; none without any."""
     done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
     return summaries.final_units(measures_frame(measured), NAME) if measured else {}

@@ -115,7 +115,7 @@ def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
 
 
 def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return activation, learning_rate, validation_accuracy of the first seed, and which rate of each `is_chosen`."""
+    """Return one row per activation and rate: the first seed's validation accuracy, and which rate `is_chosen`."""
     names = dict.fromkeys(selection.asked(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
     found = runs_frame(_of(records, _tried(plan, names))).reindex(columns=columns)
@@ -124,7 +124,7 @@ def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the ladder's runs in its order: added (the name of the last step), seed, validation_accuracy."""
+    """Return one row per run of the ladder, in its order; `added` is the name of the last step."""
     steps = [(name, _of(records, _ladder(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]

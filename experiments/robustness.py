@@ -69,7 +69,11 @@ def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
-    """Make the table `robustness`: accuracy, loss (geometric mean) and paired difference from the reference."""
+    """Return one row per activation and noise amplitude, over seeds with t intervals.
+
+    It holds the mean test accuracy, the geometric mean loss, and the mean difference from the reference's accuracy,
+    paired by seed.
+    """
     wide = noisy.set_index([*BY, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))
     joined = noisy.join(reference.rename("reference"), on=["amplitude", "seed"])

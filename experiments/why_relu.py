@@ -63,7 +63,7 @@ def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return the same of the networks of every depth, Keras' initialisation and the usual width."""
+    """Return the same share for each other depth, under Keras' initialisation, at the least width of `theory`."""
     rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
     rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
     parts = [_share(part, int(depth)) for depth, part in rows.groupby("depth") if depth != ARTICLE_DEPTH]
@@ -71,7 +71,7 @@ def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
 
 
 def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
-    """Divide the norm at layer 1 by that at the last hidden layer: columns activation, depth, share."""
+    """Divide the norm at layer 1 by the norm at the last hidden layer, `depth`; return one row per activation."""
     wide = rows[rows["layer"].isin([1, depth])].drop_duplicates(["activation", "layer"])
     norms = wide.set_index(["activation", "layer"])["norm"].unstack()  # noqa: PD010 - one value a cell
     share = (norms[1] / norms[depth]).rename("share_of_error").reset_index()

@@ -182,11 +182,14 @@ def _activations(options: argparse.Namespace) -> int:
         mark = "*" if entry.studied else " "
         print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
     print("* studied unless ACTIVATIONS says otherwise")
-    return _each_fit(registry, registry, lambda name: None)
+    return _each_accepted(registry, registry, lambda name: None)
 
 
-def _each_fit(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
-    """Call `show` for each activation that is fit for the study; complain of the others."""
+def _each_accepted(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
+    """Call `show` for each activation that passes the study's checks, and report every other one.
+
+    Return DONE, or SOME_FAILED if any was reported.
+    """
     from study.activations import ActivationError
     from study.fitness import check
 
@@ -208,7 +211,7 @@ def _theory(options: argparse.Namespace) -> int:
     check_activations(names, registry)
     from study.theory.summary import describe
 
-    return _each_fit(names, registry, lambda name: print(describe(name)))
+    return _each_accepted(names, registry, lambda name: print(describe(name)))
 
 
 def _show_data(options: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 def against_reference(
     runs: pd.DataFrame, experiment: str, metric: str, margin: float = EQUIVALENCE_MARGIN
 ) -> pd.DataFrame | None:
-    """Compare each activation with the reference by seed: rows of the table `comparisons`, one an activation.
+    """Compare each activation with the reference by seed; return one row per activation.
 
     `runs`: activation, seed, `metric`; one row per run. All numbers are in the metric's unit. A pair with a run that
     did not finish is left out and counted in `dropped`: what remains flatters an arm that diverges. The intervals hold
@@ -67,7 +67,7 @@ def against_reference(
 
 
 def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
-    """Make the table `compared_accuracies`: the `metric` of every run, NaN unless it is done."""
+    """Return one row per run, with its `metric` as `accuracy`; NaN unless the run is done."""
     found = runs[["activation", "seed"]].assign(accuracy=runs[metric], metric=metric, experiment=experiment)
     return found[["experiment", "metric", "activation", "seed", "accuracy"]]
 

@@ -48,7 +48,7 @@ def cheapest(table: pd.DataFrame) -> str:
 
 
 def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
-    """Make the table `cost`: one row per activation of `names`; each column has its unit in its name.
+    """Return one row per activation of `names`, with the unit of each column in its name.
 
     `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over the time of `reference`.
     """

@@ -83,7 +83,7 @@ def half_widths(spread: FloatArray, n: Any) -> FloatArray:
 
 
 def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int = STABILITY_DRAWS) -> pd.DataFrame:
-    """Resample the seeds and count how often each activation is recommended: columns activation, share_recommended.
+    """Resample the seeds, and return the share of draws in which each activation is recommended.
 
     `accuracies` has a row per seed and a column per activation, NaN for a run that did not finish. The seeds are drawn
     with replacement, all activations together. Seeds with a run that did not finish are left out.

@@ -1,4 +1,4 @@
-"""Compare two arms of a claim, seed by seed."""
+"""Compare two arms (activations) of a claim, seed by seed."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from study.analysis.statistics import Interval, log_mean_interval, mean_interval
 
 
 def final_losses(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the last epoch of every run: activation, arm_dropout, seed, and the mean training loss over that epoch."""
+    """Return one row per run: its activation, dropout, seed, and mean training loss over the last epoch."""
     arms = history.rename(columns={"dropout": "arm_dropout"}).sort_values("epoch", kind="stable")
     last = arms.drop_duplicates(["activation", "arm_dropout", "seed"], keep="last")
     return last[["activation", "arm_dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)

@@ -32,11 +32,11 @@ class SmallSamples:
 def small_samples(
     wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int, alpha: float = 0.05
 ) -> SmallSamples:
-    """Count how often `n` runs an arm, drawn without replacement, have a winner: Welch p < alpha against the reference.
+    """Count how often `n` runs per activation, drawn without replacement, have a winner: Welch p < alpha.
 
     `wide` has a row per seed, more than `n`, and an activation's accuracies in each column. `supported` holds the sign
-    of the difference that all seeds support, 0 for none. Each arm is drawn separately, because small studies do not
-    pair seeds. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over subsets.
+    of the difference that all seeds support, 0 for none. Each activation is drawn separately, because small studies do
+    not pair seeds. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over subsets.
     """
     if len(wide) <= n:
         raise ValueError(f"to draw {n} runs takes more than {n}, got {len(wide)}")

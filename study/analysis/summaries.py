@@ -40,8 +40,8 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
 
-    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares are averaged as they are. All are
-    rounded to NORM_DIGITS: the table is the largest of the report.
+    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares, cosines and mean
+    activations are averaged as they are. All are rounded to NORM_DIGITS: the table is the largest of the report.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
@@ -55,10 +55,10 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFrame]:
-    """Return two tables of shares at the end of training, by name; `measures` holds finished runs only.
+    """Return two tables of dead units, saturation, sparsity, similarity and mean activation at the last logged step.
 
-    `final_units_runs` has a row per run and share: `layers_mean` over its hidden layers at its last logged step.
-    `final_units` has a row per activation and share: mean and t interval over these runs.
+    `measures` holds finished runs only. `final_units_runs` averages each run over its hidden layers. `final_units`
+    gives each activation's mean over runs and its t interval.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])

@@ -76,15 +76,16 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and cause of CAUSES, with the gap of `measures` from `predicted` with and without it.
+    """Return one row per quantity and suspected cause of the gap between `measures` and `predicted`.
 
-    Without "width" means at the largest width, not the least. Without "logarithm" means the root mean square over
-    seeds, not the mean logarithm. Without "lengths" means theory for the images' own lengths.
+    A row tests whether removing the cause brings the two nearer.
+    "width" is reduced by taking the widest network instead of the narrowest. "logarithm" is removed by the root mean
+    square over seeds instead of the mean logarithm. "lengths" is removed by theory for the images' own lengths.
 
-    `gap_with` and `gap_without` are root mean squares over the `settings` in which the cause changes the gap. `change`
-    is the mean square with the cause minus that without it, and excludes what chance adds to either. Its interval and
-    the one-sided `p` that it is not above 0 come from resampling the seeds, because all settings share their draws.
-    `p_holm` is adjusted over the table. A cause that changes no gap has no row, nor has any without a second seed.
+    `gap_with` and `gap_without` are root mean squares over the `settings` whose gap the cause changes. `change` is the
+    mean-square gap with the cause minus without, corrected for chance. Its interval and `p` (one-sided, null:
+    `change` <= 0) come from resampling seeds. `p_holm` is Holm-adjusted over the table. Causes that change no gap, and
+    quantities with one seed, have no row.
     """
     found = []
     for quantity, rows in _relative(measures, predicted).groupby("quantity", sort=False):

@@ -129,10 +129,10 @@ def error_axis(axis: Axis, wrong: Any) -> None:
 
 
 def x_axis(panel: Axes, x: str, values: Any) -> None:
-    """Make the x axis of `panel` that of the column `x`, one of X_LABELS, with these `values`.
+    """Set the scale, limits and ticks of `panel`'s x axis for `values` of the column `x`.
 
-    Layers end with the output layer. Steps are linear below 1, so that 0 has a place. Of depths and rates, those that
-    begin with 1, 2 or 5 are named.
+    The output layer's tick reads "out". The step axis is logarithmic, but linear below 1 to show 0. Depths and rates
+    are logarithmic; those beginning with 1, 2 or 5 have labels, or all if fewer than three do.
     """
     known, axis = np.unique(np.asarray(values, float)), panel.xaxis
     if x == "layer":

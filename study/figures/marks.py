@@ -126,7 +126,10 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Keep seaborn from naming the axes after columns: that would make all ticks first, which is slow."""
+    """Stop seaborn, inside the context, from labelling the axes with column names, which would create every tick.
+
+    On exit both labels are empty.
+    """
     panel.set(xlabel=" ", ylabel=" ")
     yield
     panel.set(xlabel="", ylabel="")
@@ -256,7 +259,7 @@ def absent(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def seeds(counts: "pd.Series[Any]") -> str:
-    """Return the number of seeds in words, or its range."""
+    """Write the number of seeds for an axis label: "n = 5", or "n = 3 to 5" if `counts` vary; "n = 0" if unknown."""
     low, high = counts.min(), counts.max()
     return "n = 0" if math.isnan(low) else f"n = {low:g}" if low == high else f"n = {low:g} to {high:g}"
 

@@ -130,7 +130,11 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return theory.table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
 
     def diagnose(self) -> pd.DataFrame:
-        """Return what is wrong with the last fit: layer, call, finding, number, threshold, theory, step, help."""
+        """Return one row per problem found in the last fit; no rows if none.
+
+        `number` is the measured value that passed `threshold`. `theory` is the mean-field prediction or NaN. `call`
+        numbers the layer's calls.
+        """
         frame = self._of_last_fit()
         assert self._probe is not None
         predicted = theory.ratios_to_last(self._probe.calls, frame[frame["step"] == 0])

@@ -70,7 +70,7 @@ def facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
 
 
 def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.DataFrame:
-    """Return the findings: layer, call, finding, number, threshold, theory, step, help; none if all is well.
+    """Return one row per problem found in a fit; no rows if none.
 
     `frame`: the rows of one fit as the logger keeps them. `known`: what `facts` returned, in the order of the calls.
     `step` is the first of the logged steps that the number is the median of.

@@ -13,7 +13,7 @@ from study.settings import DISTORTIONS
 
 
 def _keys(record: Record) -> dict[str, Any]:
-    """Return the columns that identify the run of a row."""
+    """Return the columns that every frame has, to identify the run of `record`, as {column: value}."""
     settings = asked(record)
     width = settings["width"]
     return {
@@ -32,7 +32,7 @@ def _keys(record: Record) -> dict[str, Any]:
 
 
 def variant(settings: dict[str, Any]) -> str:
-    """Say in words how the network differs from the plain one; "plain" if it does not."""
+    """Describe how the network differs from the plain one, for people; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []

@@ -29,7 +29,10 @@ class Identity:
 
 
 def identifier(identity: dict[str, Any]) -> str:
-    """Return 20 hexadecimal digits for the fields of an identity."""
+    """Return the record name of a run: the first 20 hexadecimal digits of the SHA-256 of its `identity`.
+
+    `identity` holds the fields of `Identity`.
+    """
     return digest(identity)[:20]
 
 

@@ -24,7 +24,10 @@ CODE = (STUDY, STUDY.parent / "experiments")
 
 
 def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
-    """Hash all that decides what a command makes; `data` is the user's file or folder of MNIST."""
+    """Return a hash of the command, source files, package versions, processor, run records and MNIST files.
+
+    Records and MNIST files count by size and times, not content. `data` is the user's file or folder of MNIST.
+    """
     about = {
         "command": command,
         "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],

@@ -99,7 +99,7 @@ def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoi
 
 
 def why_not_critical(function: Nonlinearity) -> str:
-    """Say in words why `critical_initialization` is None."""
+    """Return the reason why `critical_initialization` returned None, as a clause for people."""
     curve = critical_curve(function, QS)
     if not np.any(curve.sigma_b2 >= -ROUNDING * QS):
         return "chi = 1 would need a negative bias variance at every q*"

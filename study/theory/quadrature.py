@@ -35,7 +35,7 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
 
 
 def _moments(function: Nonlinearity, q: Array) -> Array:
-    """Integrate E[phi(u)^2], its slope in q, and E[phi'(u)^2] at each of `q` (n,); return (3, n)."""
+    """Integrate, for u ~ N(0, q), E[phi(u)^2], its derivative in q, and E[phi'(u)^2]: q (n,) -> (3, n)."""
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
