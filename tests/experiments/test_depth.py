@@ -74,7 +74,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
     _, page = interpreted(depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation])
     assert page.answer == (
         "Each layer passes back part of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
-        "So SGD can train Sigmoid with 1 hidden layer, ReLU with ≥ 20."
+        "So SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
     )
     assert shown(page, "depth")["GELU"][:2] == ["0.50", "1"]
     assert shown(page, "trainable_depth")["GELU"] == ["2", "1 but not 20"]
@@ -139,8 +139,8 @@ def test_the_page_on_initialisation() -> None:
         initialization, plan("relu", "sigmoid"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1
     )
     assert page.answer == (
-        'Adam trains deeper with initial weights made for the activation ("critical") than with Keras\' default '
-        "(in brackets): ReLU ≥ 50 hidden layers (10). He's weights help none."
+        "Adam trains deeper with weights made for the activation (Keras' default in brackets; depths tried: 1, 2, "
+        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights help none."
     )
     points = shown(page, "critical_points")
     assert points == {"ReLU": ["1.500", "0.250", "–"], "Sigmoid": ["none: slope too small", "–", "–"]}
@@ -155,7 +155,7 @@ def test_initial_weights_may_not_help() -> None:
     reached = {"glorot_uniform": 5, "he_normal": 10, "critical": 2}
     _, page = interpreted(initialization, plan("relu"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1)
     assert page.answer.startswith("Adam trains this deep with")
-    assert page.answer.endswith(": ReLU 2 hidden layers (5). He's weights help only ReLU.")
+    assert page.answer.endswith(": ReLU 2 (5). He's weights help only ReLU.")
 
 
 def outcome(settings: Settings) -> float:
