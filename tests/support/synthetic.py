@@ -196,7 +196,7 @@ def install(monkeypatch) -> None:
     """Put the fake engine into this process until the test ends."""
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import estimate, surroundings, timing, workers
+    from study.runner import estimate, surroundings, testing, timing, workers
 
     here = sys.modules[__name__]
     replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
@@ -208,6 +208,8 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
+    for name in ("test_networks", "count_preactivations"):  # fake runs leave no network
+        monkeypatch.setattr(testing, name, lambda store, runs, data: [])
     monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
     if __name__ == "__main__":  # experiments import matplotlib, for which the study prepares first
         study_prepares = surroundings.prepare
