@@ -368,7 +368,7 @@ def test_gradients_of_exactly_zero(strange: tuple[Path, int]) -> None:
     assert not re.search(r"\b(nan|inf)\b", picture.lower())
 
 
-PLACES = r"(\.\./)?((figures|tables|questions)(/\w+\.(png|svg|csv|tex|md))?|README(\.\w+)?\.md|report\.html)|#[\w=-]+"
+PLACES = r"(\.\./)?((figures|tables|questions)(/\w+\.(png|svg|csv|tex|md))?|\w+(\.\w+)?\.md|report\.html)|#[\w=-]+"
 
 
 def test_hostile_texts_on_every_page(strange: tuple[Path, int]) -> None:
