@@ -96,6 +96,21 @@ def test_the_lock_is_whole_and_names_no_place() -> None:
         assert not re.search("nvidia|cuda|triton", name), "gigabytes that this study never uses"
 
 
+def test_an_environment_that_is_a_link_is_made_beside_what_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other environment keeps its files, and the link gives way to a folder."""
+    monkeypatch.setattr(ENVIRONMENT, "_run", lambda *words, silent=False: (tmp_path / ".venv").mkdir(exist_ok=True))
+    monkeypatch.setattr(ENVIRONMENT, "_install", lambda *words: None)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    (tmp_path / ".venv").symlink_to(tmp_path / "other")
+    (tmp_path / "lock").write_text("locked")
+    ENVIRONMENT.make(tmp_path / ".venv", tmp_path / "lock")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["file"]
+    assert (tmp_path / ".venv" / ENVIRONMENT.STAMP).read_text() == "locked"
+
+
 @pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="these tests do not run in the environment make makes")
 def test_environment_is_the_locked_one() -> None:
     """The tests run with the very versions of the lock."""

@@ -65,6 +65,8 @@ def make(venv: Path, lock: Path, with_project: bool = True) -> None:
         size = "about a minute, 2.5 GB" if with_project else "some minutes, 6 GB with PyTorch's CUDA libraries"
         print(f"Making {venv} from {lock}: {size} on disk", flush=True)
         with_pip = [] if _has("ensurepip") else ["--without-pip"]
+        if venv.is_symlink():
+            venv.unlink()  # --clear would empty the folder that the link leads to
         _run(sys.executable, "-m", "venv", "--clear", *with_pip, str(venv))
         python = str(venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
         _install(python, *LOCKED, str(lock))
