@@ -57,10 +57,11 @@ def with_network(
 
     On another machine the results folder may not exist: then no network is kept.
     """
-    from study.networks import weights
 
     def keep_both(checkpoint: Any) -> None:
         if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
+            from study.networks import weights
+
             prepare_folder(path.parent)
             write_atomically(path, weights.to_bytes(weights.arrays_of(settings, checkpoint.last.state)))
         if keep is not None:
