@@ -4,6 +4,7 @@ Both are composite Gauss-Legendre over panels on which the integrand is smooth. 
 but converge too slowly for ReLU and other functions with kinks.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,14 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
     q = np.asarray(q, float)
     variances = np.maximum(q.ravel(), SMALLEST_Q)
     parts = np.array_split(variances, max(1, variances.size // ROWS))
-    square, slope, derivative_square = np.concatenate([_moments(function, part) for part in parts], axis=1)
+    found = [_moments(function, tuple(part.tolist())) for part in parts]
+    square, slope, derivative_square = np.concatenate(found, axis=1)
     return Moments(square.reshape(q.shape), slope.reshape(q.shape), derivative_square.reshape(q.shape))
 
 
-def _moments(function: Nonlinearity, q: Array) -> Array:
-    """Integrate, for u ~ N(0, q), E[phi(u)^2], its derivative in q, and E[phi'(u)^2]: q (n,) -> (3, n)."""
+@functools.lru_cache(maxsize=1024)  # networks of several depths share their first layers
+def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
+    """Integrate, for u ~ N(0, q), E[phi(u)^2], its derivative in q, and E[phi'(u)^2]: n values of q -> (3, n)."""
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
