@@ -56,27 +56,28 @@ def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
 
 
 def _placed(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, *, some: bool) -> bool:
-    """Write the names on `panel` that fit, where there is no `ink` (height, width); tell whether all do.
+    """Write the names `texts` on `panel` beside their lines, where no pixel of `ink` (height, width) is True.
 
-    If not all do, leave `some` of them or none. `ink` then has the names too.
+    If a name has no place, leave it out if `some` names are enough. Otherwise remove all names and return False. Mark
+    the places of the names in `ink`.
     """
     drawn, written = {name: _pixels(panel, name) for name in texts}, []
     for name, text in texts.items():
         artist = panel.text(0, 0, text, color=style.color(name), fontsize=NAME_SIZE, transform=None, va="bottom")
         artist.set(path_effects=[withStroke(linewidth=2.0, foreground="white")], in_layout=False)
+        written.append(artist)
         size = np.ceil(artist.get_window_extent().size).astype(int)
         others = np.concatenate([np.empty((0, 2)), *(drawn[other] for other in drawn if other != name)])
         corner = _corner(drawn[name], others, ink, size, panel.get_window_extent().extents)
         if corner is None:
-            artist.remove()
+            for lost in [artist] if some else written:
+                lost.remove()
+            if not some:
+                return False
             continue
-        written.append(artist)
         ink[corner[1] : corner[1] + size[1], corner[0] : corner[0] + size[0]] = True
         artist.set(transform=panel.transAxes, position=panel.transAxes.inverted().transform(corner))
-    if len(written) < len(texts) and not some:
-        for artist in written:
-            artist.remove()
-    return len(written) == len(texts)
+    return True
 
 
 def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any) -> Any:
@@ -95,7 +96,8 @@ def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any
     alone, room = _room(anchors, anchors, others), _room(low, low + size, others)
     is_free = (low >= frame[:2]).all(axis=1) & (low + size <= frame[2:]).all(axis=1)
     is_free &= room >= np.where((alone < far) & (far == DISTANCES[0]), 0, far)  # or where lines coincide
-    counts, margin = np.pad(ink.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))), DISTANCES[0] - 2
+    sums = ink.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    counts, margin = np.pad(sums, ((1, 0), (1, 0))), DISTANCES[0] - 2
     most = np.array([[ink.shape[1]], [ink.shape[0]]])
     (x0, y0), (x1, y1) = (np.clip(edge.T, 0, most) for edge in (low - margin, low + size + margin))
     is_free &= counts[y1, x1] - counts[y0, x1] - counts[y1, x0] + counts[y0, x0] == 0

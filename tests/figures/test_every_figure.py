@@ -2,9 +2,9 @@
 
 import copy
 import io
-import itertools
 import math
 import pickle
+import random
 from xml.etree import ElementTree
 
 import matplotlib
@@ -12,28 +12,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_data import (
-    CASES,
     HOSTILE_STYLE,
     INTERVAL,
-    MANY,
     NAMES,
     STYLE,
+    TABLES,
     accuracy_figure,
     draw,
-    drawn,
     figures,
     frames,
-    gradient_norms,
     grid,
     histories,
     ladder,
     markers,
     outputs,
-    pair,
     pixels,
+    remedies,
     scattered,
     texts,
+    theory,
     titled,
+    whole,
 )
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -48,24 +47,63 @@ from study import figures as deferred
 from study.figures import style
 from study.figures.drawing import encode
 
-every_figure = pytest.mark.parametrize("figure", CASES)
-SUMMARIES = (  # of one table with a mean, or what was measured, in each row
-    "gradient_norms_by_layer", "norms_side_by_side", "error_heat_map", "errors_beside_theory", "accuracy_against_depth",
-)  # fmt: skip
+USER = {"font.size": 22, "axes.grid": False, "lines.linewidth": 9, "image.cmap": "jet"}  # rcParams
+LEAST, MOST = 8, 10  # points, of any text
 ONE_EACH = ("error_heat_map", "errors_beside_theory", "remedies")  # a panel an activation
+GROUPS = {
+    "two": ([NAMES[12], NAMES[2]], STYLE),  # the later one's rows first
+    "four": (NAMES[:4], STYLE),
+    "many": (NAMES, HOSTILE_STYLE),
+}
+# Drawn by the same function as another figure, with another table: one of the two is drawn for the group.
+SAME = {
+    "two": ("gradient_norms_over_training", "norms_side_by_side", "born_dead"),
+    "four": ("norms_side_by_side", "unit_measures", "dead_units_against_rate"),
+    "many": ("gradient_norms_by_layer", "unit_measures", "born_dead"),
+}
+SUMMARIES = ("gradient_norms_by_layer", "error_heat_map", "errors_beside_theory", "accuracy_against_depth")  # one table
 
 
-@every_figure
-def test_an_activation_looks_the_same_in_every_figure(figure: str) -> None:
-    """Whatever else is drawn, and in whatever order the rows come: its colour and marker are those of its look."""
-    for names, found in ((NAMES, drawn(figure, MANY)), ([NAMES[2], NAMES[12]], pair(figure))):
-        if figure in ONE_EACH:
-            assert list(titled(found)) == [STYLE.label(name) for name in names]
-        lines = [line for line in found.findobj(Line2D) if line.get_marker() in style.MARKERS]
-        lines = [line for line in lines if line.get_markerfacecolor() != "none"]  # a ring around another marker
-        looks = {(to_hex(line.get_color()).upper(), str(line.get_marker())) for line in lines}
-        if figure != "error_heat_map":
-            assert looks == {(STYLE.color(name), STYLE.marker(name)) for name in names}
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("figure", TABLES)
+def test_every_figure_is_legible_literal_and_of_its_look(figure: str, group: str) -> None:
+    """Whatever the number of activations, their labels, the order of the rows and the user's settings."""
+    if figure in SAME.get(group, ()):
+        return
+    names, looks = GROUPS[group]
+    found = drawn_apart(figure, names, looks)
+    assert_looks(figure, found, names, looks)
+    assert_named(found, names, looks)
+    if (figure, group) != ("costs", "many"):  # long labels leave no room for its titles
+        assert_legible(found)
+    if len(names) > 2:
+        assert_axes(found)
+
+
+def drawn_apart(figure: str, names: list[str], looks: style.Style) -> Figure:
+    """Draw a figure under a user's settings; these, its tables, random numbers and pyplot must be as before."""
+    tables = frames(figure, names)
+    before, state = copy.deepcopy(tables), (random.getstate(), np.random.get_state()[2])  # noqa: NPY002
+    with matplotlib.rc_context(USER):
+        settings = dict(matplotlib.rcParams)
+        found = draw(figure, tables, looks)
+        assert dict(matplotlib.rcParams) == settings
+    assert (random.getstate(), np.random.get_state()[2]) == state  # noqa: NPY002
+    assert pyplot.get_fignums() == []
+    for table, old in zip(tables, before, strict=True):
+        pd.testing.assert_frame_equal(table, old)
+    return found
+
+
+def assert_looks(figure: str, found: Figure, names: list[str], looks: style.Style) -> None:
+    """Check that every activation has the colour and marker of its look, or a panel of its own."""
+    if figure in ONE_EACH:
+        assert list(titled(found)) == [looks.label(name) for name in looks.order(names)]
+    lines = [line for line in found.findobj(Line2D) if line.get_marker() in style.MARKERS]
+    lines = [line for line in lines if line.get_markerfacecolor() != "none"]  # a ring around another marker
+    shown = {(to_hex(line.get_color()).upper(), str(line.get_marker())) for line in lines}
+    if figure != "error_heat_map":
+        assert shown == {(looks.color(name), looks.marker(name)) for name in names}
 
 
 def tick_labels(panel: Axes) -> list[Text]:
@@ -79,87 +117,74 @@ def tick_labels(panel: Axes) -> list[Text]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """Check that texts are on the page, at 8 points or more, and do not overlap, and that no legend is on a panel."""
+    """Check that texts are on the page, of LEAST to MOST points, do not overlap, and that no legend is on a panel."""
     figure.draw_without_rendering()  # puts every label in its place
     renderer = FigureCanvasAgg(figure).get_renderer()
     found = [text for legend in figure.legends for text in legend.get_texts()] + figure.texts
     for panel in figure.axes:
         found += [panel.title, panel.xaxis.label, panel.yaxis.label, *panel.texts, *tick_labels(panel)]
     found = [text for text in found if text.get_text().strip() and text.get_visible()]
+    assert {text.get_text() for text in found if not LEAST <= text.get_fontsize() <= MOST} == set()
     boxes = [text.get_window_extent(renderer) for text in found]
-    assert min(text.get_fontsize() for text in found) >= 8
-    page = figure.bbox.padded(2)
-    for box, text in zip(boxes, found, strict=True):
-        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-        assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
-    for (one, text), (other, by) in itertools.combinations(zip(boxes, found, strict=True), 2):
-        assert not one.padded(-2).overlaps(other.padded(-2)), f"{text.get_text()!r} under {by.get_text()!r}"
+    page, box = figure.bbox.padded(2).extents, np.array([box.extents for box in boxes])
+    is_off = (box < page[[0, 1, 0, 1]]) | (box > page[[2, 3, 2, 3]])
+    assert [found[place].get_text() for place in np.flatnonzero(is_off.any(axis=1))] == []
+    low, high = np.array([[inner.min, inner.max] for inner in (box.padded(-2) for box in boxes)]).swapaxes(0, 1)
+    over = (low[:, None] <= high).all(axis=2) & (low <= high[:, None]).all(axis=2)
+    pairs = np.argwhere(np.triu(over, 1)).tolist()
+    assert [(found[one].get_text(), found[other].get_text()) for one, other in pairs] == []
     for legend in figure.legends:
         box = legend.get_window_extent(renderer)
         assert not any(box.overlaps(panel.get_window_extent(renderer)) for panel in figure.axes)
 
 
-@every_figure
-@pytest.mark.parametrize("count", [1, 4, MANY])
-def test_figures_are_legible(figure: str, count: int) -> None:
-    """Whatever the number of activations, each of which is named."""
-    found = drawn(figure, count)
-    assert_legible(found)
-    assert all(any(STYLE.label(name) in text for text in texts(found)) for name in NAMES[:count])
+def assert_named(figure: Figure, names: list[str], looks: style.Style) -> None:
+    """Check that every label is shown as it is written: one line, not too long, without mathematics or escapes."""
+    written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    for name in names:
+        shown = [text for text in written if looks.label(name) in text.get_text()]
+        assert shown, looks.label(name)
+        seen, is_mathematics = shown[0]._preprocess_math(looks.label(name))  # what matplotlib makes of it
+        wanted = " ".join(looks.labels[name].replace("\x00", "\N{REPLACEMENT CHARACTER}").split()) or name
+        assert not is_mathematics
+        assert seen == wanted or (len(seen) <= 24 and seen.endswith("…") and wanted.startswith(seen[:-1]))
 
 
-def test_unusual_figures_are_legible() -> None:
-    """A band of zeros under 40 decades, runs that diverged, hostile labels, figures of no activation."""
-    deep = gradient_norms(NAMES[:4], depth=20)
-    deep = deep.assign(mean=1e-3 ** (21 - deep["layer"]), n_zero=(deep["layer"] == 1).astype(int))
-    history = histories(NAMES[:4])
-    history.loc[(history["seed"] == 1) & (history["epoch"] == 6), "training_loss"] = math.inf
-    for figure in (
-        figures.gradient_norms_over_training(deep, HOSTILE_STYLE),
-        figures.gradient_norms_by_layer(deep, HOSTILE_STYLE),
-        accuracy_figure({NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}, HOSTILE_STYLE, "article: 96.96%"),
-        figures.training_curves(history, HOSTILE_STYLE),
-        figures.accuracy_by_output(*outputs()),
-        figures.ladder(*ladder()),
-        figures.trainable_depth(*grid()),
-        figures.digits(pixels()),
-    ):
-        assert_legible(figure)
-
-
-@every_figure
-def test_every_axis_has_three_ticks_and_says_its_scale(figure: str) -> None:
-    """Numbers have three ticks or more; a logarithmic axis says so in its label, its title or the figure's label."""
-    found = drawn(figure, 4)
-    for panel in found.axes:
+def assert_axes(figure: Figure) -> None:
+    """Check that numbers have three ticks or more, and that the texts of a logarithmic axis say so."""
+    for panel in figure.axes:
         for axis, name in ((panel.xaxis, "x"), (panel.yaxis, "y")):
             low, high = sorted(axis.get_view_interval())
             ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
             is_category = isinstance(axis.get_major_formatter(), FixedFormatter)
             assert len(ticks) >= 3 or is_category or (panel.get_label(), name) == ("<colorbar>", "x")
-            shared = getattr(found, f"_sup{name}label")
+            shared = getattr(figure, f"_sup{name}label")
             said = " ".join([axis.label.get_text(), panel.get_title(), shared.get_text() if shared else ""])
             assert axis.get_scale() == "linear" or "log" in said, (name, said)
 
 
-@every_figure
-def test_hostile_labels_are_drawn_literally(figure: str) -> None:
-    """Mathematics, markup, escapes: no crash, one line, not too long, and the glyphs are those of the text itself."""
-    found = draw(figure, list(HOSTILE_STYLE.labels), HOSTILE_STYLE)
-    written = [text for text in found.findobj(Text) if isinstance(text, Text) and text.get_text()]
-    for name, label in HOSTILE_STYLE.labels.items():
-        shown = [text for text in written if text.get_text().split("\n")[0] == HOSTILE_STYLE.label(name)]
-        assert shown, HOSTILE_STYLE.label(name)
-        for text in shown:
-            seen, is_mathematics = text._preprocess_math(HOSTILE_STYLE.label(name))  # what matplotlib makes of it
-            wanted = " ".join(label.replace("\x00", "\N{REPLACEMENT CHARACTER}").split()) or name
-            assert not is_mathematics
-            assert seen == wanted or (len(seen) <= 24 and seen.endswith("…") and wanted.startswith(seen[:-1]))
+def test_unusual_figures_are_legible() -> None:
+    """A band of zeros under 40 decades, runs that diverged, hostile labels, figures of no activation."""
+    deep = theory(NAMES[:4], depth=20)
+    deep = deep.assign(measured=(1e-2 ** (21 - deep["layer"])).mask(deep["layer"] == 1, 0.0))
+    history = histories(NAMES[:4])
+    history.loc[(history["seed"] == 1) & (history["epoch"] == 6), "training_loss"] = math.inf
+    accuracies = {NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}
+    for figure in (
+        whole.errors_beside_theory(deep, HOSTILE_STYLE),
+        accuracy_figure(accuracies, HOSTILE_STYLE, "article: 96.96%", whole),
+        whole.training_curves(history, HOSTILE_STYLE),
+        whole.accuracy_by_output(*outputs()),
+        whole.ladder(*ladder()),
+        whole.trainable_depth(*grid()),
+        whole.digits(pixels()),
+    ):
+        assert_legible(figure)
 
 
 def test_a_hostile_label_leaves_the_svg_well_formed() -> None:
     """As text and as glyphs: an SVG that parses, and holds no element that came from a label."""
-    found = accuracy_figure(scattered(list(HOSTILE_STYLE.labels)), HOSTILE_STYLE, "<script>alert(1)</script> -- $x")
+    found = accuracy_figure(scattered(NAMES), HOSTILE_STYLE, "<script>alert(1)</script> -- $x", whole)
     as_glyphs = io.BytesIO()
     found.savefig(as_glyphs, format="svg")
     for content in (encode(found, "svg"), as_glyphs.getvalue()):
@@ -173,23 +198,19 @@ def test_hostile_panels_remedies_and_references_are_drawn_literally() -> None:
     frame = pd.concat([frames("accuracy_against_depth", NAMES[:1])[0].assign(panel=title) for title in titles])
     frame = frame.drop_duplicates(["activation", "panel", "depth"])
     assert {r"\$x\$", "_y", r"\alpha\$"} <= set(texts(figures.accuracy_against_depth(frame, STYLE)))
-    assert r"batch \$norm\$" in texts(drawn("remedies", 1))
+    assert r"batch \$norm\$" in texts(figures.remedies(remedies(NAMES[:1])[0], STYLE))
     assert r"<script> \$x" in texts(accuracy_figure(scattered(NAMES[:1]), STYLE, "<script> $x"))
 
 
-@every_figure
+@pytest.mark.parametrize(
+    "figure", ["training_curves", "accuracy_against_rate", "error_heat_map", "test_accuracy", "costs", "critical_lines"]
+)
 def test_the_same_tables_give_the_same_bytes(figure: str) -> None:
-    """Whatever the user's own settings are. These, and the tables, are as before; pyplot has no figure open."""
+    """Whatever the user's own settings are. These figures have, together, every kind of mark."""
     tables = frames(figure, [NAMES[12], NAMES[2]])
-    before = copy.deepcopy(tables)
-    with matplotlib.rc_context({"font.size": 22, "axes.grid": False, "lines.linewidth": 9, "image.cmap": "jet"}):
-        settings = dict(matplotlib.rcParams)
-        theirs = encode(CASES[figure][1](*tables, STYLE), "svg")
-        assert dict(matplotlib.rcParams) == settings
-    assert encode(pair(figure), "svg") == theirs
-    for table, old in zip(tables, before, strict=True):
-        pd.testing.assert_frame_equal(table, old)
-    assert pyplot.get_fignums() == []
+    with matplotlib.rc_context(USER):
+        theirs = encode(draw(figure, tables), "svg")
+    assert encode(draw(figure, tables), "svg") == theirs
 
 
 def test_a_png_is_the_same_twice_and_of_the_size_of_the_page() -> None:
@@ -211,19 +232,20 @@ def test_an_activation_with_nothing_to_draw_is_said(figure: str) -> None:
     for lost in (frame["activation"] == NAMES[1], frame["activation"] != ""):
         part = frame.copy()
         part.loc[lost, [column for column in (*INTERVAL, "measured") if column in part]] = math.nan
-        found = CASES[figure][1](part, STYLE)
+        found = draw(figure, (part,))
         assert all(np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all() for panel in found.axes)
         said = " ".join(texts(found))
         assert any(word in said for word in ("not measured", "no data"))
-        encode(found, "svg")
+    encode(found, "svg")
 
 
 @pytest.mark.parametrize("figure", SUMMARIES)
 def test_one_seed_has_no_interval_and_two_settings_are_refused(figure: str) -> None:
     """The same means without bounds give the same points; every row twice is an error."""
     (frame,) = frames(figure, NAMES[:1])
-    without = CASES[figure][1](frame.assign(ci_low=math.nan, ci_high=math.nan, n=1), STYLE)
-    for one, other in zip(drawn(figure, 1).axes, without.axes, strict=True):
+    function = getattr(figures, figure)
+    without = function(frame.assign(ci_low=math.nan, ci_high=math.nan, n=1), STYLE)
+    for one, other in zip(function(frame, STYLE).axes, without.axes, strict=True):
         assert markers(other, STYLE.color(NAMES[0])) == pytest.approx(markers(one, STYLE.color(NAMES[0])))
     with pytest.raises(ValueError, match="one row per"):
-        CASES[figure][1](pd.concat([frame, frame]), STYLE)
+        function(pd.concat([frame, frame]), STYLE)

@@ -50,7 +50,7 @@ def test_intervals_are_those_handed_in() -> None:
 @pytest.mark.parametrize("draw", OVER_STEPS)
 def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
     """5 seeds up to step 100 and 4 at step 480: the line ends at 100; another activation's goes on."""
-    frame = gradient_norms(NAMES[:2])
+    frame = gradient_norms(NAMES[:2], depth=1)
     frame.loc[(frame["activation"] == NAMES[0]) & (frame["step"] == 480), "n"] = 4
     panel = draw(frame, STYLE).axes[0]
     assert [line_of(panel, name).get_xdata()[-1] for name in NAMES[:2]] == pytest.approx([100, 480])
@@ -59,7 +59,7 @@ def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
 @pytest.mark.parametrize("draw", LOGARITHMIC)
 def test_zeros_are_in_their_band(draw: Draw) -> None:
     """All seeds at exactly 0 in layer 1: an open marker below every value for each point, and no line there."""
-    frame = gradient_norms(NAMES[:3])
+    frame = gradient_norms(NAMES[:3], depth=1)
     is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORMS)
     figure = draw(at_zero(frame, is_dead), STYLE)
     by_layer = draw is figures.gradient_norms_by_layer
@@ -76,15 +76,6 @@ def test_zeros_are_in_their_band(draw: Draw) -> None:
     assert [line.get_xdata()[0] for line in drawn] == ([2] if by_layer else [])
 
 
-@pytest.mark.parametrize("draw", LOGARITHMIC)
-def test_nothing_but_zeros_has_finite_limits(draw: Draw) -> None:
-    """Only the markers in the band are drawn."""
-    for panel in draw(at_zero(gradient_norms(NAMES[:2])), STYLE).axes:
-        assert np.isfinite(panel.get_ylim()).all()
-        assert panel.get_ylim()[0] > 0
-        assert len(offsets(panel, open_markers=True))
-
-
 def test_a_zero_among_other_seeds_is_smaller_than_one_of_all_seeds() -> None:
     """2 of 5 seeds at 0: the marker is smaller than for 5 of 5; without zeros there is no band."""
     sizes = []
@@ -97,15 +88,15 @@ def test_a_zero_among_other_seeds_is_smaller_than_one_of_all_seeds() -> None:
 
 def test_a_share_of_zero_is_drawn_at_zero() -> None:
     """On a linear axis zero has a place: n_zero alone, without a mean, is 0 percent."""
-    figure = figures.unit_measures(at_zero(gradient_norms(NAMES[:1])), STYLE)
+    figure = figures.unit_measures(at_zero(gradient_norms(NAMES[:1], depth=1)), STYLE)
     assert all((np.asarray(line.get_ydata()) == 0).all() for panel in figure.axes for line in panel.lines)
     assert "not measured" not in texts(figure)
 
 
-@pytest.mark.parametrize("draw", [*LOGARITHMIC, figures.unit_measures, figures.norms_side_by_side])
+@pytest.mark.parametrize("draw", [figures.gradient_norms_by_layer, figures.unit_measures])
 def test_a_missing_measure_is_said(draw: Draw) -> None:
     """Its panels say so, and with no rows at all every panel does; the legend says which activation has no data."""
-    frame = gradient_norms(NAMES[:2])
+    frame = gradient_norms(NAMES[:2], depth=1)
     partial = draw(frame[~frame["measure"].isin(["error", "saturation"])], STYLE)
     assert 0 < texts(partial).count("not measured") < len(partial.axes)
     empty = draw(frame[:0], STYLE)
@@ -114,7 +105,7 @@ def test_a_missing_measure_is_said(draw: Draw) -> None:
     assert "Label 0 (no data)" in texts(draw(frame, STYLE))
 
 
-@pytest.mark.parametrize("draw", [*OVER_STEPS, figures.norms_side_by_side, figures.error_heat_map])
+@pytest.mark.parametrize("draw", [*OVER_STEPS, figures.gradient_norms_by_layer, figures.error_heat_map])
 def test_two_settings_or_depths_in_one_line_are_refused(draw: Draw) -> None:
     """The error says what is needed."""
     frame = gradient_norms(NAMES[:1])

@@ -24,6 +24,7 @@ from figure_data import (
     texts,
     titled,
     trained,
+    whole,
 )
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
@@ -153,9 +154,9 @@ def test_accuracies_stand_near_their_depth_in_percent_and_apart() -> None:
 
 def test_accuracies_of_more_than_six_settings_are_refused() -> None:
     """Six have their panels."""
-    assert len(figures.accuracy_against_depth(trained(NAMES[:2], tuple("abcdef")), STYLE).axes) == 6
+    assert len(figures.accuracy_against_depth(trained(NAMES[:1], tuple("abcdef")), STYLE).axes) == 6
     with pytest.raises(ValueError, match="at most 6"):
-        figures.accuracy_against_depth(trained(NAMES[:2], tuple("abcdefg")), STYLE)
+        figures.accuracy_against_depth(trained(NAMES[:1], tuple("abcdefg")), STYLE)
 
 
 def test_noise_has_a_panel_of_differences_where_there_is_a_reference() -> None:
@@ -195,7 +196,7 @@ def test_the_same_digits_under_every_noise() -> None:
 def test_names_stand_beside_their_lines_and_cover_none() -> None:
     """Three names, each in its colour and nearer its own line than the others; many names are in a legend."""
     frame = trained(NAMES[:3]).assign(mean=lambda rows: 0.2 + 0.3 * rows["activation"].map(STYLE.positions))
-    figure = figures.accuracy_against_depth(frame, STYLE)
+    figure = whole.accuracy_against_depth(frame, STYLE)
     panel, written = figure.axes[0], {text.get_text(): text for text in figure.axes[0].texts}
     assert not figure.legends
     for name in NAMES[:3]:

@@ -1,12 +1,14 @@
 """Build small tables for each figure, draw them, and read back what was drawn."""
 
-import functools
+import inspect
 import itertools
 import math
 import types
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,19 +19,30 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from study import figures as deferred
-from study.figures import cost, layers, style
+from study.figures import cost, layers, naming, style
 
-# The functions that draw at once, behind those that return a Drawing.
-figures = types.SimpleNamespace(
-    **{
-        name: lambda *args, make=found, **options: make(*args, **options).draw()
-        for name, found in vars(deferred).items()
-        if hasattr(found, "__wrapped__")
-    }
+DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found, "__wrapped__")}
+
+
+def contents(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Return `function`, which draws, without the search for places of names, which takes most of the time."""
+
+    def drawn(*args: Any, **options: Any) -> Figure:
+        with matplotlib.style.context(["default", style.RC]), mock.patch.object(naming, "MOST_NAMED", 0):
+            return function(*args, **options)
+
+    return drawn
+
+
+# The functions of study.figures by name: those that draw whole figures, and those that draw what panels hold.
+whole = types.SimpleNamespace(
+    **{name: lambda *args, make=made, **options: make(*args, **options).draw() for name, made in DRAWN.items()}
 )
+figures = types.SimpleNamespace(**{name: contents(made.__wrapped__) for name, made in DRAWN.items()})
 MANY = 13  # one more than there are looks
 NAMES = [*style.OWNERS, *(f"activation_{place}" for place in range(4, MANY))]
-STYLE = style.Style({name: f"Label {k}" for k, name in enumerate(NAMES)}, {name: k for k, name in enumerate(NAMES)})
+PLACES = {name: place for place, name in enumerate(NAMES)}
+STYLE = style.Style({name: f"Label {place}" for name, place in PLACES.items()}, PLACES)
 HOSTILE = (
     r"$\frac{1}{",
     "<b onload=x> & </b>",
@@ -39,7 +52,7 @@ HOSTILE = (
     r"$x^2$ and \alpha " * 9,
     " ",
 )
-HOSTILE_STYLE = style.Style(dict(zip(NAMES, HOSTILE, strict=False)), {name: k for k, name in enumerate(NAMES[:7])})
+HOSTILE_STYLE = style.Style(STYLE.labels | dict(zip(NAMES, HOSTILE, strict=False)), STYLE.positions)
 STEPS = (0, 1, 2, 5, 10, 100, 480)
 MEASURES = (*layers.NORMS, "activation_rms", *layers.UNIT_MEASURES)
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -256,66 +269,56 @@ def born(names: list[str]) -> pd.DataFrame:
     return with_interval(frame, 1 / frame["width"], 60, "share")
 
 
-def accuracy_figure(accuracies: dict[str, list[float]], looks: style.Style = STYLE, label: str = "article") -> Figure:
-    """Draw test accuracies beside a reference of 96.96%."""
-    return figures.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
+def accuracy_figure(
+    accuracies: dict[str, list[float]], looks: style.Style = STYLE, label: str = "article", among: Any = figures
+) -> Figure:
+    """Draw test accuracies beside a reference of 96.96%, by the functions of `among`."""
+    return among.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
 
 
-def of_means(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Return `draw`, whose table of runs follows the style, as a function whose style comes last."""
-    return lambda *tables, **options: draw(tables[0], tables[-1], *tables[1:-1], **options)
-
-
-# Of each figure: its tables, and how to draw them in a style.
-CASES: dict[str, tuple[Callable[[list[str]], Any], Callable[..., Figure]]] = {
-    "answer": (decided, figures.answer),
-    "activation_curves": (curves, figures.activation_curves),
-    "training_curves": (histories, figures.training_curves),
-    "gradient_norms_by_layer": (gradient_norms, figures.gradient_norms_by_layer),
-    "norms_side_by_side": (gradient_norms, figures.norms_side_by_side),
-    "gradient_norms_over_training": (gradient_norms, figures.gradient_norms_over_training),
-    "unit_measures": (gradient_norms, figures.unit_measures),
-    "error_heat_map": (gradient_norms, figures.error_heat_map),
-    "errors_beside_theory": (theory, figures.errors_beside_theory),
-    "similarity_by_layer": (similarity, figures.similarity_by_layer),
-    "test_accuracy": (
-        lambda names: outcomes(scattered(names)),
-        lambda runs, found, looks: figures.test_accuracy(runs, found, looks, 0.9696, "article"),
-    ),
-    "accuracy_against_rate": (rates, figures.accuracy_against_rate),
-    "tuned_beside_untuned": (arms, functools.partial(figures.tuned_beside_untuned, rate=0.01)),
-    "accuracy_against_depth": (trained, figures.accuracy_against_depth),
-    "remedies": (remedies, of_means(figures.remedies)),
-    "noise_response": (noisy, functools.partial(figures.noise_response, reference="Label 0")),
-    "born_dead": (born, figures.born_dead),
-    "cause_and_effect": (cause, figures.cause_and_effect),
-    "dead_units_against_rate": (dead, of_means(figures.dead_units_against_rate)),
-    "costs": (timed, functools.partial(figures.costs, floor="copy")),
-    "critical_lines": (plane, figures.critical_lines),
+# By figure: what builds its tables for some activations, and its other arguments.
+TABLES: dict[str, Callable[[list[str]], Any]] = {
+    "answer": decided,
+    "activation_curves": curves,
+    "training_curves": histories,
+    "gradient_norms_by_layer": gradient_norms,
+    "norms_side_by_side": gradient_norms,
+    "gradient_norms_over_training": gradient_norms,
+    "unit_measures": gradient_norms,
+    "error_heat_map": gradient_norms,
+    "errors_beside_theory": theory,
+    "similarity_by_layer": similarity,
+    "test_accuracy": lambda names: outcomes(scattered(names)),
+    "accuracy_against_rate": rates,
+    "tuned_beside_untuned": arms,
+    "accuracy_against_depth": trained,
+    "remedies": remedies,
+    "noise_response": noisy,
+    "born_dead": born,
+    "cause_and_effect": cause,
+    "dead_units_against_rate": dead,
+    "costs": timed,
+    "critical_lines": plane,
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "test_accuracy": {"reference": 0.9696, "reference_label": "article"},
+    "tuned_beside_untuned": {"rate": 0.01},
+    "noise_response": {"reference": "Label 0"},
+    "costs": {"floor": "copy"},
 }
 
 
 def frames(figure: str, names: list[str]) -> Frames:
-    """Return the tables of a figure of CASES."""
-    found = CASES[figure][0](names)
+    """Return the tables of a figure of TABLES."""
+    found = TABLES[figure](names)
     return found if isinstance(found, tuple) else (found,)
 
 
-def draw(figure: str, names: list[str], looks: style.Style = STYLE) -> Figure:
-    """Draw a figure of CASES."""
-    return CASES[figure][1](*frames(figure, names), looks)
-
-
-@functools.cache
-def drawn(figure: str, count: int) -> Figure:
-    """Return a figure of the first `count` activations, to be looked at and left as it is."""
-    return draw(figure, NAMES[:count])
-
-
-@functools.cache
-def pair(figure: str) -> Figure:
-    """Return a figure of two activations, the later one's rows first, to be looked at and left as it is."""
-    return draw(figure, [NAMES[12], NAMES[2]])
+def draw(figure: str, tables: Frames, looks: style.Style = STYLE) -> Figure:
+    """Draw a whole figure of TABLES."""
+    arguments: list[Any] = list(tables)
+    arguments.insert(list(inspect.signature(DRAWN[figure]).parameters).index("style"), looks)
+    return DRAWN[figure](*arguments, **OPTIONS.get(figure, {})).draw()
 
 
 def texts(figure: Figure) -> list[str]:
