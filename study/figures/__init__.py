@@ -1,8 +1,8 @@
 """Draw DataFrames as matplotlib Figures.
 
-The functions below take tables and a Style, and return a Drawing: a figure that is drawn when its file is wanted. They
-read and save nothing; `drawing.encode` makes the bytes of a file. This package imports `study.analysis` and
-`study.constants`, and nothing that runs or reads records.
+Each function below takes tables and a Style, and returns a Drawing, which draws its figure only when its files are
+wanted. `drawing.encode` turns a figure into the bytes of a file. The package reads and writes no files. It imports
+`study.analysis` and `study.constants`, and nothing that runs or reads records.
 """
 
 from study.figures import cost, layers, responses, rows, theory

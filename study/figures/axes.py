@@ -12,8 +12,8 @@ from matplotlib.axis import Axis, XAxis
 from study.figures.style import GREY, FloatArray
 
 ZERO_BAND = 0.13  # of a logarithmic panel's height, kept for exact zeros where there are any
-FAR = 30  # decades below the usual entry's least mean, from which on an entry's mean leaves the panel
-LEAST_ERROR = 0.01  # percent: one image of 10,000; better accuracies are drawn there
+FAR = 30  # decades; an activation whose least mean is further below the usual one leaves the panel
+LEAST_ERROR = 0.01  # percent: one image of 10,000; smaller errors are drawn here
 GUESSING = 10  # percent of images, right by guessing among ten digits
 ERROR_SCALE = "(log error scale)"  # in the label of an axis that `error_axis` made
 LOG_SCALE = "(log scale)"
@@ -78,11 +78,11 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the exponents of ten between which a logarithmic axis shows the means of `rows`, as in `norm_axis`.
+    """Return the limits of a logarithmic axis, as exponents of ten, for the means of `rows` (columns: `norm_axis`).
 
-    An activation whose least mean lies FAR below the usual one does not count, so that it does not flatten the others.
-    Bounds of intervals move a limit by a decade or half the span of the means at most: three seeds can have an interval
-    of thirty decades.
+    An activation whose least mean lies FAR decades below the usual one is left out, because it would flatten the
+    others. An interval widens the limits by one decade, or by half the span of the means, at most: the interval of
+    three seeds can span thirty decades.
     """
     if (rows["mean"] <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
@@ -104,7 +104,7 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def errors(accuracy: Any) -> FloatArray:
-    """Return the percentage of wrong images of `accuracy`, a fraction; at least LEAST_ERROR, as a log axis needs."""
+    """Return the percentage of wrong images of each `accuracy` in [0, 1], at least LEAST_ERROR for a log axis."""
     found: FloatArray = np.clip(100 - 100 * np.asarray(accuracy, float), LEAST_ERROR, 100.0)
     return found
 
@@ -112,8 +112,8 @@ def errors(accuracy: Any) -> FloatArray:
 def error_axis(axis: Axis, wrong: Any) -> None:
     """Make `axis` show accuracies on a scale on which their errors are logarithmic.
 
-    `wrong` are all the errors to show, in percent; NaN is none of them. They are what is drawn; the labels say
-    100 minus the error. Half the errors are one step everywhere: from 96% to 98% as from 98% to 99%.
+    `wrong` holds all errors that the axis must show, in percent; NaN is ignored. Draw errors on this axis: its labels
+    say 100 minus the error. Halving the error is the same distance everywhere: from 96% to 98% as from 98% to 99%.
     """
     wrong = np.asarray(wrong, float)
     seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
@@ -132,7 +132,7 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
     """Set the scale, limits and ticks of `panel`'s x axis for `values` of the column `x`.
 
     The output layer's tick reads "out". The step axis is logarithmic, but linear below 1 to show 0. Depths and rates
-    are logarithmic; those beginning with 1, 2 or 5 have labels, or all if fewer than three do.
+    are on a logarithmic axis. Values that begin with 1, 2 or 5 have labels, or all values if fewer than three do.
     """
     known, axis = np.unique(np.asarray(values, float)), panel.xaxis
     if x == "layer":
@@ -163,7 +163,7 @@ def layer_ticks(depth: int) -> list[int]:
 
 
 def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
-    """Put a tick at each of the `values` (n,), with its number where `named` (n,), booleans, says so."""
+    """Put a tick at each of `values` (n,), and write its number where `named` (n,) is True, by default everywhere."""
     is_named = np.ones(len(values), bool) if named is None else named
     labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
     _fix(axis, values, ticker.FixedFormatter(labels))

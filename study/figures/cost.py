@@ -1,6 +1,6 @@
 """Draw what activations cost, and how fast the engine is beside its peers.
 
-A small point is one repeat. Timings of the engine belong to no activation: it is blue, its peers are grey.
+A small point is one repeat. The engine's own timings are blue, and its peers' are grey.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ TIMED = {
     "forward_backward": ("forward + backward, ns / element", 1e9, "forward_backward_ns"),
     "step": ("training step, ms", 1e3, "step_ms"),
 }
-MARGIN = 1.25  # times the largest upper quartile; a slower repeat is an arrowhead at the axis's end
+MARGIN = 1.25  # times the largest upper quartile is the axis's end; an arrowhead there marks slower repeats
 ENGINE, COMPILING = COLORS[:2]
-FLOOR = "products"  # the contender that does the matrix products alone; on all cores its name has an ending
+FLOOR = "products"  # the contender that only multiplies matrices; its name is longer on all cores
 AXES = {
     "depth": "hidden layers of 100 units",
     "width": "units in each of 3 layers",
@@ -33,12 +33,12 @@ AXES = {
 
 
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
-    """Draw the time of an element and of a training step, and the bytes kept; a row for each activation.
+    """Draw the time per element, the time per training step, and the bytes kept; a row for each activation.
 
-    `timings`: activation, quantity (a key of TIMED), repeat, seconds; one tensor size. `cost`: activation, for each
-    column of TIMED the median with <column>_q1 and <column>_q3, output_bytes, other_bytes. `floor` names the rows of
-    `timings` that compute nothing: a dotted line is at their median. Every repeat is a point, above the median with
-    the quartiles.
+    `timings`: activation, quantity (a key of TIMED), repeat, seconds; one tensor size. `cost`: activation,
+    output_bytes, other_bytes, and the columns of TIMED: medians, with quartiles in <column>_q1 and <column>_q3. `floor`
+    is the activation of the `timings` that only copy: a dotted line marks their median. Every repeat is a point above
+    the median and quartiles.
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
@@ -60,10 +60,11 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
 
 
 def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
-    """Draw the thousands of training images a second of each contender: every repeat (small), the median (large).
+    """Draw each contender's speed in thousand training images a second: every repeat (small) and the median (large).
 
-    `table`: contender, threads, processes; `rows`: contender, images, seconds; one row per repeat. Those on all cores
-    stand above those on one thread. A dashed line goes through the matrix products on one thread.
+    `table`: contender, threads, processes. `rows`: contender, images, seconds; one row per repeat. `labels` holds the
+    text for each contender. Contenders on all cores stand above contenders on one thread. A dashed line marks the
+    median of the matrix products on one thread.
     """
     is_alone = table["threads"] * table["processes"] == 1
     order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
@@ -76,8 +77,10 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     sns.stripplot(speeds, x="speed", **shared, jitter=False, size=3, alpha=0.45)
     middles = speeds.groupby("contender")["speed"].median()
     sns.stripplot(middles.reset_index(), x="speed", **shared, jitter=False, size=7, linewidth=0.8, edgecolor="white")
+    fastest, box = speeds.groupby("contender")["speed"].max(), {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    at: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "bbox": box}
     for place, name in enumerate(order):
-        _say_speed(panel, place, middles[name], speeds.loc[speeds["contender"] == name, "speed"].max(), _color(name))
+        panel.annotate(f"{middles[name]:.0f}", (fastest[name], place), color=_color(name), **at)
     log_axis(panel.xaxis, speeds["speed"].min() / 1.25, speeds["speed"].max() * 1.5)
     if FLOOR in middles:
         panel.plot([middles[FLOOR]] * 2, [boundary + 1, bottom], color="black", linestyle="--", linewidth=1.1, zorder=2)
@@ -113,7 +116,7 @@ def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
 
 def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, names: list[str], style: Style) -> None:
-    """Draw every repeat above the median and quartiles, from 0 to a little beyond the slowest usual one."""
+    """Draw the repeats `rows` above the median and quartiles in `column` of `table`, on an axis that begins at 0."""
     end = MARGIN * np.nanmax([*table[f"{column}_q3"], *table[column], 0.0])
     places = rows["activation"].map(names.index) + 0.08
     is_slow = rows["value"] > end
@@ -128,7 +131,7 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
 
 
 def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> None:
-    """Draw bars: bytes of other tensors, then of the activation's own output."""
+    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of its output (open)."""
     for place, name in enumerate(names):
         other, own = table.loc[name, ["other_bytes", "output_bytes"]].to_numpy(float)
         bar: dict[str, Any] = {"height": 0.5, "edgecolor": style.color(name), "linewidth": 1.2}
@@ -145,14 +148,11 @@ def _color(contender: str) -> str:
     return "black" if contender.startswith(FLOOR) else ENGINE if contender.startswith("engine") else GREY
 
 
-def _say_speed(panel: Axes, place: int, median: float, fastest: float, color: str) -> None:
-    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    at: Any = {"textcoords": "offset points", "va": "center", "bbox": over_lines}
-    panel.annotate(f"{median:.0f}", (fastest, place), (7, 0), color=color, **at)
-
-
 def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, is_open: bool) -> None:
-    """Draw measurements and their power law, and write its exponent above the panel."""
+    """Draw the measurements `found` and their power `law`, and write its exponent above the panel.
+
+    Markers are open if `is_open`. `found`: value, seconds. `law`: factor, exponent, ci_low, ci_high.
+    """
     face = {"facecolor": "none", "edgecolor": color} if is_open else {"color": color}
     with unlabelled(panel):
         sns.scatterplot(found, x="value", y="seconds", s=18, alpha=0.7, linewidth=int(is_open), ax=panel, **face)

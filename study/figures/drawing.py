@@ -47,7 +47,7 @@ class Drawing:
 
     @property
     def fingerprint(self) -> str:
-        """Hash the function's name and its arguments, but not its code."""
+        """Return a hash of the function's name and its arguments, but not of its code."""
         digest = hashlib.sha256(self.function.__qualname__.encode())
         for part in (*self.arguments, *sorted(self.options.items())):
             digest.update(_spelled(part))
@@ -65,9 +65,10 @@ def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
 
 
 def encode(figure: Figure, extension: str) -> bytes:
-    """Return `figure` as "svg", "png" or "pdf", without the date and version that would change every time.
+    """Return the bytes of `figure` as a file with this `extension`, "svg", "png" or "pdf"; ValueError for others.
 
-    A PNG has at most 256 colours, which makes it less than half as large. `Figure.savefig` would draw everything twice.
+    The file has no date and version, so that equal figures have equal bytes. A PNG has at most 256 colours, which makes
+    it less than half as large. `Figure.savefig` is not used because it would draw everything twice.
     """
     if extension not in ("png", *VECTORS):
         raise ValueError(f"extension must be one of {', '.join(['png', *VECTORS])}, got {extension!r}")
@@ -81,11 +82,12 @@ def encode(figure: Figure, extension: str) -> bytes:
         else:
             vectors, changing = VECTORS[extension]
             getattr(vectors(figure), f"print_{extension}")(buffer, metadata=dict.fromkeys(changing))
-    figure.dpi = DPI  # that of vectors is 72
+    figure.dpi = DPI  # the canvases of vector formats set it to 72
     return buffer.getvalue()
 
 
 def _spelled(part: Any) -> bytes:
+    """Return bytes that differ if `part` differs: in a table its columns, types or values, else the array or repr."""
     if isinstance(part, pd.DataFrame):
         names = repr([(str(name), str(kind)) for name, kind in part.dtypes.items()])
         return names.encode() + np.asarray(pd.util.hash_pandas_object(part)).tobytes()

@@ -34,11 +34,11 @@ NUMBERED_LAYERS, NUMBERED_STEPS = 5, 3  # whose norms are written in a heat map
 
 
 def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the three norms of every layer at initialisation.
+    """Draw the three NORMS of every layer at initialisation, in a panel each.
 
     `gradient_norms`: activation, depth (hidden layers), layer (1 = nearest the input, depth + 1 = "out"), step,
-    measure, mean, ci_low, ci_high, n, n_zero. The mean and interval are geometric, over the n seeds above zero; n_zero
-    counts the seeds at exactly 0. There is one row per activation, layer, step and measure, and one depth.
+    measure, mean, ci_low, ci_high, n, n_zero; one row per activation, layer, step and measure, and one depth. The mean
+    and interval are geometric, over the n seeds above zero. `n_zero` counts the seeds at exactly 0.
     """
     return _by_layer(gradient_norms, NORMS, style)
 
@@ -46,7 +46,7 @@ def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figur
 def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw, by layer at initialisation, the weight gradient, the error that it hides, and the forward signal.
 
-    `gradient_norms` as in `gradient_norms_by_layer`.
+    `gradient_norms` is as in `gradient_norms_by_layer`.
     """
     return _by_layer(gradient_norms, SIGNALS, style)
 
@@ -54,8 +54,8 @@ def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw the three norms (columns) over the training steps in the first, a middle and the last layer (rows).
 
-    `gradient_norms` as in `gradient_norms_by_layer`. Step 0 is the initialisation. A column has one scale, so that its
-    layers can be compared. A line ends with its first seed, where n + n_zero falls.
+    `gradient_norms` is as in `gradient_norms_by_layer`. Step 0 is the initialisation. A column of panels has one scale,
+    so that its layers can be compared. A line ends where its first seed stops, that is, where n + n_zero falls.
     """
     rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
     figure = _over_training(_complete(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
@@ -67,7 +67,8 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, in three hidden layers.
 
     `gradient_norms`: activation, depth, layer, step, measure, mean, ci_low, ci_high (arithmetic, in [0, 1]), n (all
-    seeds), n_zero; of one depth. A mean that is missing where n = 0 < n_zero is 0. A line ends with its first seed.
+    seeds), n_zero; of one depth. A missing mean counts as 0 where n_zero is above 0. A line ends where its first seed
+    stops.
     """
     shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
     rows = _complete(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
@@ -78,9 +79,9 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw the error's norm in every layer (the output layer on top) at every logged training step, as a colour.
 
-    `gradient_norms` as in `gradient_norms_by_layer`; the measure "error" is drawn. A panel for each activation, all of
-    one logarithmic colour scale; some norms are written. A cell is grey and hatched where every seed is at exactly 0,
-    has a white dot where some are, and is blank where nothing was measured.
+    `gradient_norms` is as in `gradient_norms_by_layer`; only the measure "error" is used. Each activation has a panel.
+    All share one logarithmic colour scale, and some norms are written as numbers. A cell is grey and hatched where
+    every seed is at exactly 0, has a white dot where some seeds are, and is blank where nothing was measured.
     """
     rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
@@ -107,7 +108,10 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 
 
 def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
-    """Draw norms (layers, steps) as colours, hatched where every seed is zero, dotted where some are."""
+    """Draw the norms `mean` (layers, steps) as colours of `scale`, and mark cells with seeds at zero.
+
+    `n_zero` (layers, steps) counts seeds at exactly zero. Cells without a mean are hatched there, others have a dot.
+    """
     steps, depth = mean.columns, len(mean) - 1
     bare: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False, "ax": panel}
     few = pd.DataFrame("", mean.index, mean.columns)
@@ -133,6 +137,7 @@ def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMa
 
 
 def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> Figure:
+    """Draw a panel for each of `measures` (their titles by name) over the layers at step 0."""
     rows = rows[(rows["step"] == 0) & rows["measure"].isin(list(measures))]
     rows = unique(rows, ["activation", "layer", "measure"])
     figure, shown = multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
@@ -142,7 +147,7 @@ def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> 
 
 
 def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
-    """Draw panels of the first, a middle and the last layer (rows) by measures (columns)."""
+    """Draw `measures` (columns of panels) of the first, a middle and the last layer (rows), on axes of this `kind`."""
     unique(rows, ["activation", "layer", "step", "measure"])
     known, output = sorted(rows["layer"].unique()) or [1], set(rows["depth"] + 1)
     chosen = dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]])

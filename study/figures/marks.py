@@ -25,10 +25,10 @@ from study.figures.axes import (
 from study.figures.style import GREY, Style, panels
 
 INTERVAL = ["mean", "ci_low", "ci_high"]
-ABOUT = 6  # markers on a line
-FEW = 10  # runs: as many are drawn one by one beside their mean
+ABOUT = 6  # markers on a line, roughly
+FEW = 10  # runs; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
-GOLDEN = 0.618  # steps of this part of a range, around and around, are spread evenly, and the same every time
+GOLDEN = 0.618  # multiples of it, modulo 1, are spread evenly over [0, 1]
 THEORY: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
 Choice = tuple[str, Mapping[Any, str]]  # a column, and the title of each of its values that is shown
 
@@ -37,10 +37,11 @@ def multiples(
     rows: pd.DataFrame, x: str, kind: str, style: Style, across: Choice, down: Choice | None = None, *,
     height: float = 2.1, columns: int = 3, shared: str = "", points: pd.DataFrame | None = None, **options: Any,
 ) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:  # fmt: skip
-    """Draw lines along column `x` in small multiples, as `line_panel` does; return the panels by (down, across).
+    """Draw a grid of panels, each as `line_panel` does, and return the figure and its panels by (down, across).
 
-    A column of panels for each value of `across`, or `columns` side by side; a row of this `height` for each of `down`.
-    A logarithmic scale is `shared` by all panels ("all"), by those of a column of panels ("column"), or by none.
+    Each value of `across` has a panel. With `down`, panels are in a row for each of its values, of this `height` in
+    inches. Without it, at most `columns` panels stand side by side. A logarithmic scale is `shared` by all panels
+    ("all"), by the panels above each other ("column"), or by none ("").
     """
     (column, titles), (line, headings) = across, down or ("", {None: ""})
     keys, wide = [(below, beside) for below in headings for beside in titles], len(titles) if down else columns
@@ -67,10 +68,10 @@ def line_panel(
 ) -> None:  # fmt: skip
     """Draw the means of `rows` along column `x`, with their intervals, and set both axes.
 
-    `rows`: activation, `x`, mean, ci_low, ci_high, n, n_zero (seeds at exactly 0; none if missing), and depth if `x`
-    is "layer". The y axis has the `kind` "log", "percent" or "error" (both of fractions) or "linear". It holds the
-    rows of `scale`, by default `rows`. `points`: activation, `x`, value; one row per run, drawn if there are FEW. If
-    `apart`, activations stand side by side. `band` is as in `lines`.
+    `rows`: activation, `x`, mean, ci_low, ci_high, n, n_zero (seeds at exactly 0; optional), and depth if `x` is
+    "layer". The `kind` of the y axis is "log", "linear", "percent" or "error" (both for values in [0, 1]). The axis
+    holds the rows of `scale`, by default `rows`. `points`: activation, `x`, value; one row per run, drawn if there are
+    at most FEW. If `apart`, activations stand side by side. `band` is as in `lines`.
     """
     rows, scale = (
         scaled(frame.assign(n_zero=frame.get("n_zero", 0)), kind) for frame in (rows, rows if scale is None else scale)
@@ -96,14 +97,14 @@ def line_panel(
 
 
 def scaled(rows: pd.DataFrame, kind: str, columns: Iterable[str] = INTERVAL) -> pd.DataFrame:
-    """Return `rows` with `columns` as an axis of this `kind` draws them."""
+    """Return `rows` with `columns`, fractions, in percent or as errors if the `kind` of the axis asks for it."""
     if kind == "percent":
         return rows.assign(**{name: 100 * rows[name].astype(float).clip(0, 1) for name in columns})
     return rows.assign(**{name: errors(rows[name]) for name in columns}) if kind == "error" else rows
 
 
 def side_by_side(rows: pd.DataFrame, x: str, style: Style) -> dict[str, float]:
-    """Return a factor for each activation that sets its points apart on the logarithmic axis of column `x`."""
+    """Return, by activation, a factor for column `x` that keeps its points apart from others on a logarithmic axis."""
     names, grid = style.order(rows["activation"]), np.log10(np.unique(rows[x].to_numpy(float)))
     gap = min(0.36 * np.diff(grid).min(initial=0.5), 0.18) / max(len(names) - 1, 1)
     return {name: 10 ** (gap * (place - (len(names) - 1) / 2)) for place, name in enumerate(names)}
@@ -112,8 +113,8 @@ def side_by_side(rows: pd.DataFrame, x: str, style: Style) -> dict[str, float]:
 def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, **options: Any) -> None:
     """Draw a line for each activation of `rows` with seaborn's lineplot and its `options`, in the activation's look.
 
-    The label of a line is the name of its activation. Seaborn is not given markers and dashes: it would go through all
-    pairs of a colour and a marker.
+    The label of a line is the name of its activation. Markers and dashes are set afterwards, because seaborn would
+    otherwise try all pairs of a colour and a marker.
     """
     names, first = style.order(rows["activation"]), len(panel.lines)
     colors: dict[str, Any] = {"hue": "activation", "hue_order": names, "palette": style.palette(names)}
@@ -126,10 +127,7 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Stop seaborn, inside the context, from labelling the axes with column names, which would create every tick.
-
-    On exit both labels are empty.
-    """
+    """Keep seaborn from labelling the axes of `panel` with column names, which is slow; both labels are empty after."""
     panel.set(xlabel=" ", ylabel=" ")
     yield
     panel.set(xlabel="", ylabel="")
@@ -138,8 +136,8 @@ def unlabelled(panel: Axes) -> Iterator[None]:
 def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool = True) -> None:
     """Draw the mean of each activation along column `x`, with its interval as a band, or else as bars.
 
-    `rows`: activation, `x`, mean, ci_low, ci_high. A line breaks where its mean is NaN. A point that stands alone has a
-    bar instead of a band. Without a band every point has its marker.
+    `rows`: activation, `x`, mean, ci_low, ci_high. A line breaks where its mean is NaN. A point without neighbours has
+    a bar instead of a band. Without `band`, every point has a bar and a marker.
     """
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()
@@ -158,7 +156,7 @@ def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool =
 
 
 def thin_markers(lines: Iterable[Line2D]) -> None:
-    """Mark about ABOUT points of each line, at different places so that lines that coincide hide no marker."""
+    """Keep about ABOUT markers on each of `lines`, at different points, so that equal lines hide no marker."""
     for place, line in enumerate(lines):
         stride = max(1, math.ceil(np.size(line.get_xdata()) / ABOUT))
         line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
@@ -171,9 +169,9 @@ def bars(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def run_ticks(panel: Axes, points: pd.DataFrame, style: Style) -> None:
-    """Draw each of at most FEW runs at a place as a dash, wider than the marker of their mean.
+    """Draw each run as a dash, wider than the marker of the mean, if no place has more than FEW runs.
 
-    `points`: activation, at, value.
+    `points`: activation, at (the place), value; one row per run.
     """
     points = points.dropna(subset=["value"])
     if 0 < points.groupby(["activation", "at"]).size().max() <= FEW:
@@ -186,7 +184,10 @@ def run_ticks(panel: Axes, points: pd.DataFrame, style: Style) -> None:
 
 
 def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw exact zeros as open markers in the bottom band; their size is the share of seeds at zero (`n_zero`)."""
+    """Draw an open marker in the bottom band for each of `rows` with seeds at exactly zero.
+
+    Its area grows with the share n_zero / (n + n_zero) of the seeds.
+    """
     rows = rows[rows["n_zero"] > 0]
     names = style.order(rows["activation"])
     for place, name in enumerate(names):
@@ -204,10 +205,9 @@ def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Mark each activation with a mean below the panel by a triangle near the panel's lower edge.
+    """Mark each activation that has a mean below the panel by a triangle near the panel's lower edge.
 
-    The triangle stands at the lowest mean along column `x`, and its label says that mean. `rows`: activation, `x`,
-    mean.
+    The triangle stands at the lowest mean, and its label says that mean. `rows`: activation, `x`, mean.
     """
     bottom, has_band = panel.get_ylim()[0], any(panel.yaxis.get_minorticklocs())
     far = rows[rows["mean"] < bottom].sort_values("mean").drop_duplicates("activation")
@@ -224,7 +224,7 @@ def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **colors: Any) -> None:
-    """Draw each run as a point at its `values` (n,), spread over `height` above its `places` (n,)."""
+    """Draw a point for each of `values` (n,), at heights spread over `height` above its row, `places` (n,)."""
     if not len(values):
         return  # seaborn would warn of a palette without a colour
     at = np.asarray(places, float)
@@ -235,7 +235,10 @@ def run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **co
 
 
 def middle(panel: Axes, place: float, bounds: Any, line: dict[str, Any], *, is_open: bool = False) -> None:
-    """Draw a middle and its interval, `bounds` (3,), as a marker on a horizontal bar at `place`; NaN is not drawn."""
+    """Draw a marker on a horizontal bar in the row `place`.
+
+    `bounds` (3,) are the estimate, and the low and high end of its interval; NaN is not drawn. `line` holds the look.
+    """
     at, low, high = bounds
     panel.hlines(place, low, high, color=line["color"], linewidth=1.9)
     face = "white" if is_open else line["color"]
@@ -253,19 +256,19 @@ def say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def absent(rows: pd.DataFrame) -> dict[str, str]:
-    """Return a note for the legend on each activation of `rows` that has nothing to draw."""
+    """Return the note " (no data)" by activation, for each activation of `rows` without a mean or a zero."""
     drawn = rows["mean"].notna() | (rows.get("n_zero", pd.Series(0, rows.index)) > 0)
     return dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")
 
 
 def seeds(counts: "pd.Series[Any]") -> str:
-    """Write the number of seeds for an axis label: "n = 5", or "n = 3 to 5" if `counts` vary; "n = 0" if unknown."""
+    """Write `counts` of seeds for an axis label: "n = 5", "n = 3 to 5" if they differ, or "n = 0" if unknown."""
     low, high = counts.min(), counts.max()
     return "n = 0" if math.isnan(low) else f"n = {low:g}" if low == high else f"n = {low:g} to {high:g}"
 
 
 def unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `rows`; refuse two rows of the same `keys`, or several depths if `keys` does not include the depth."""
+    """Return `rows`; raise ValueError if two rows have the same `keys`, or if depths differ and are not in `keys`."""
     depths = sorted(set(rows["depth"])) if "depth" in rows and "depth" not in keys else []
     if len(depths) > 1:
         raise ValueError(f"one depth a figure, got {depths}: one row per {', '.join(keys)} is needed")

@@ -1,4 +1,4 @@
-"""Write the name of each line beside it, where it covers nothing; if there is no such place, make a legend."""
+"""Write the name of each line beside it, where it covers nothing, or make a legend if it fits nowhere."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ MOST_NAMED = 6  # lines; more of them are named by a legend
 NAME_SIZE = 9  # points
 PLACES = 30  # tried along each line, on every side of it
 DISTANCES = (7, 20)  # pixels between a name and its line
-ROOM = 60.0  # pixels from a name to other lines; more is no better
-INK = 200  # of 255: a darker pixel must not be covered; grids and bands are lighter
+ROOM = 60.0  # pixels from a name to other lines; larger distances count the same
+INK = 200  # of 255; a name must not cover darker pixels, while grids and bands are lighter
 SIDES = np.array([(x, y) for y in (0, -1, 1) for x in (1, -1, 0) if x or y])
 
 
@@ -28,8 +28,9 @@ def name_lines(
 ) -> None:  # fmt: skip
     """Name the activations of `names`: in the first of `panels` where each name fits beside its line, or in a legend.
 
-    The lines are those whose label is the activation's name. `notes` follow the labels. If the figure `is_named` by
-    other means, no legend is made, and every panel has the names that fit. Call this last: it lays the figure out.
+    The label of an activation's line must be the activation's name. `notes`, by activation, follow the labels. If the
+    figure `is_named` by other means, make no legend, and write on every panel the names that fit. Call this function
+    last, because it lays the figure out.
     """
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}
@@ -83,9 +84,9 @@ def _placed(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, *, so
 def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any) -> Any:
     """Return the lower left corner (2,) of a free place for a box of this `size` (2,) beside the line `own` (n, 2).
 
-    All in pixels. The box lies within `frame` (x0, y0, x1, y1) and covers nothing of `ink` (height, width), booleans.
-    Of all free places, take one far from the points `others` (m, 2), near the line, and near its end. None if there is
-    no free place.
+    All lengths are in pixels. The box lies within `frame` (x0, y0, x1, y1), and covers no pixel where `ink` (height,
+    width) is True. Prefer a place far from the points `others` (m, 2), near the line, and near the line's end. Return
+    None if nothing is free.
     """
     if not len(own):
         return None
@@ -111,7 +112,7 @@ def _room(low: Any, high: Any, points: FloatArray) -> FloatArray:
 
 
 def _pixels(panel: Axes, name: str) -> FloatArray:
-    """Return points (n, 2) evenly along the line labelled `name`, in pixels; the first if there are several."""
+    """Return points (n, 2) in pixels, evenly spaced along the first line with the label `name`; (0, 2) without one."""
     for line in panel.lines:
         if line.get_label() == name:
             corners = line.get_transform().transform(np.asarray(line.get_xydata(), float))

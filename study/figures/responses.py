@@ -53,9 +53,9 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
 
     `history`: activation, seed, epoch (from 1), training_loss, validation_loss (nats), validation_accuracy in [0, 1];
-    one row per epoch of a run. Runs are faint lines, where they are few. Losses are averaged as logarithms. A mean ends
-    where its first seed stops, because it would move when others leave. A run with a loss that is not finite has
-    diverged: it enters no mean, a cross shows its last finite epoch, and the legend counts it.
+    one row per epoch of a run. Each run is a faint line if there are at most FEW. Losses are averaged as logarithms. A
+    mean ends where its first seed stops, because a mean over fewer seeds would jump. A run with a loss that is not
+    finite has diverged. It enters no mean, a cross shows its last finite epoch, and the legend counts it.
     """
     runs = _common_epochs(history.assign(error=errors(history["validation_accuracy"])))
     each = runs.drop_duplicates(["activation", "seed"]).groupby("activation")["diverged"].agg(["sum", "size"])
@@ -121,9 +121,9 @@ def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame
 def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw validation accuracy in percent over the number of hidden layers.
 
-    `trained`: activation, panel (text; at most six, in order of appearance), depth (hidden layers), mean, ci_low,
-    ci_high (validation accuracy in [0, 1]) and n (seeds); one row per activation, panel and depth. `runs`: activation,
-    panel, depth, value; one row per run. Activations stand side by side at each depth.
+    `trained`: activation, panel (its title), depth, mean, ci_low, ci_high (validation accuracy in [0, 1]), n (seeds).
+    It has one row per activation, panel and depth, and at most six panels, drawn in order of appearance. `runs`:
+    activation, panel, depth, value; one row per run. Activations stand side by side at each depth.
     """
     rows = unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
@@ -148,7 +148,7 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
     `robustness`: activation, amplitude, test_accuracy_mean, accuracy_ci_low, accuracy_ci_high, difference,
     difference_ci_low, difference_ci_high (in [-1, 1]), test_loss_mean, loss_ci_low, loss_ci_high (geometric, nats);
     one row per activation and amplitude. `runs`: activation, amplitude, test_accuracy, test_loss; one row per run and
-    amplitude. The panel of differences needs a `reference` (its label).
+    amplitude. `reference` is the label of the reference activation; None leaves out the panel of differences.
     """
     titles = {"accuracy": "test accuracy", "difference": f"minus {reference}, points", "loss": f"test loss {LOG_SCALE}"}
     kinds = {"accuracy": "percent", "difference": "linear", "loss": "log"}
@@ -187,9 +187,10 @@ def digits(table: pd.DataFrame) -> Figure:
 
 
 def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
-    """Draw images that a network gets wrong in rows of WRONG_COLUMNS, each with its label and what the network said.
+    """Draw images that a network gets wrong, WRONG_COLUMNS side by side, each under its label and the network's answer.
 
-    `wrong`: label, said; one row per image. `images` has a column per pixel, 0 (white) to 255, and the same rows.
+    `wrong`: label, said (the answer); one row per image. `images` has the same rows, and a column for each of the 784
+    pixels, from 0 (white) to 255.
     """
     count = -(-len(wrong) // WRONG_COLUMNS)
     cell = SIDE + WRONG_STRIP
@@ -215,7 +216,10 @@ def born_dead(born: pd.DataFrame, style: Style) -> Figure:
 
 
 def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **options: Any) -> Figure:
-    """Draw shares along column `x` in one panel; `options` are those of `line_panel`."""
+    """Draw the shares of `rows` along column `x` in one panel, with the `options` of `line_panel`.
+
+    `label` is the text of the x axis, and `what` names the share on the y axis.
+    """
     figure, (panel,) = panels([""], 2.5)
     line_panel(panel, rows, x, "percent", style, band=False, **options)
     panel.set(xlabel=label, ylabel=f"{what} ({seeds(rows['n'])})")
@@ -224,7 +228,11 @@ def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **o
 
 
 def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
-    """Add `diverged` (has the run a loss that is not finite?) and `common` (the last epoch that all others reach)."""
+    """Add the columns `diverged` and `common` to `history`.
+
+    `diverged` (bool) marks runs with a loss that is not finite. `common` is the last epoch that all other runs of the
+    activation reach.
+    """
     of_run = [history["activation"], history["seed"]]
     lost = ~np.isfinite(history[list(LOSSES)]).all(axis=1)
     diverged = lost.groupby(of_run).transform("any")
@@ -233,14 +241,14 @@ def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_means(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return `column` of single runs in the columns that `norm_axis` and `zeros` read."""
+    """Return `column` of `runs` as means of one run each, in the columns that `norm_axis` and `zeros` need."""
     value, is_zero = runs[column], (runs[column] == 0).astype(int)
     bare = runs[["activation", "epoch"]].assign(ci_low=np.nan, ci_high=np.nan)
     return bare.assign(mean=value.where(value > 0), n=1 - is_zero, n_zero=is_zero)
 
 
 def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw each run as a faint line, if no activation has more than FEW."""
+    """Draw `column` of each run as a faint line, if no activation has more than FEW runs."""
     found = runs[runs[column] > 0]
     if not 0 < found.groupby("activation")["seed"].nunique().max() <= FEW:
         return
@@ -252,7 +260,7 @@ def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> No
 
 
 def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw the mean of `column` and its interval over seeds, both of logarithms if the panel's axis is logarithmic."""
+    """Draw the mean of `column` over seeds with its interval; on a logarithmic axis both are of logarithms."""
     if (found := runs[runs[column] > 0]).empty:
         return
     is_line = found["epoch"].max() > found["epoch"].min()
@@ -264,6 +272,6 @@ def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style)
 
 
 def _bounds(values: Any) -> tuple[float, float]:
-    """Return the interval of the mean of `values` (n,), within what can be drawn as a power of ten."""
+    """Return the bounds of the mean of `values` (n,), cut to [-300, 300], exponents of ten that can be drawn."""
     found = mean_interval(values)
     return max(found.low, -300), min(found.high, 300)

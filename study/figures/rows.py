@@ -1,6 +1,6 @@
-"""Draw a row for each activation, output or remedy: what was measured beside a mean on its interval.
+"""Draw a row for each activation, output or remedy: every run, and below the runs their mean with its interval.
 
-A small point is a run. Below the runs stands their mean, on a bar that is its interval.
+A small point is a run. The marker below is the mean, and the bar through it is the interval.
 """
 
 import math
@@ -35,8 +35,8 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
 
     `differences`: activation, reference, difference, ci_low, ci_high, margin (test accuracy, in [-1, 1]), finding (a
     word); one row per activation. `trained`: activation, panel (text), depth (hidden layers), mean, ci_low, ci_high
-    (validation accuracy in [0, 1]), n; one row per activation, panel and depth. It may be empty. `runs`: activation,
-    panel, depth, value; a dash is a run.
+    (validation accuracy in [0, 1]), n; one row per activation, panel and depth. If it is empty, only the differences
+    are drawn. `runs`: activation, panel, depth, value; one row per run, drawn as a dash.
     """
     rows, titles = unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
     figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
@@ -60,21 +60,20 @@ def test_accuracy(
 ) -> Figure:
     """Draw every run's test accuracy, above the mean with its interval; a row for each activation.
 
-    `runs`: activation, status, test_accuracy in [0, 1] (NaN, or status "diverged": no point, but counted in the label);
-    one row per run. `accuracy`: activation, n (runs that have a point), diverged, test_accuracy_mean, ci_low, ci_high.
-    `reference`, in [0, 1], is a labelled vertical line.
+    `runs`: activation, status, test_accuracy in [0, 1]; one row per run. A run without an accuracy, or with the status
+    "diverged", has no point. `accuracy`: activation, n (runs with a point), diverged, test_accuracy_mean, ci_low,
+    ci_high. Raise ValueError if its n are not the numbers of points. `reference`, in [0, 1] or None, is a vertical line
+    with the label `reference_label`.
     """
     names, table = style.order(accuracy["activation"]), unique(accuracy, ["activation"]).set_index("activation")
     points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
     counted = points.groupby("activation").size().reindex(table.index, fill_value=0)
     if len(points) != counted.sum() or (counted != table["n"]).any():
         raise ValueError(f"accuracy must summarise these runs: n is {dict(table['n'])}, the runs are {dict(counted)}")
-    bounds = table.loc[names, ["test_accuracy_mean", "ci_low", "ci_high"]].set_axis(INTERVAL, axis=1)
     figure, (panel,) = panels([""], 0.5 + 0.5 * len(names))
-    extra = [] if reference is None else [reference]
-    shown = pd.DataFrame({"place": points["activation"].map(names.index), "value": points["test_accuracy"]})
-    marked = bounds.assign(place=range(len(names)))
-    _accuracies(panel, shown.assign(name=points["activation"]), marked, style, extra)
+    shown = points.assign(place=points["activation"].map(names.index), value=points["test_accuracy"])
+    marked = table.loc[names].rename(columns={"test_accuracy_mean": "mean"}).assign(place=range(len(names)))
+    _accuracies(panel, shown, marked, style, [] if reference is None else [reference])
     rows_axis(panel, [f"{style.label(name)}\n{_counts(table.loc[name])}" for name in names])
     for row in np.flatnonzero(table.loc[names, "n"] == 0).tolist():
         panel.text(0.03, row, "no run finished", transform=panel.get_yaxis_transform(), va="center", color=GREY)
@@ -96,7 +95,7 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
     figure, (panel,) = panels([""], 0.6 + 0.62 * len(names))
     points = runs[runs["accuracy"].notna()]
     places = points["activation"].map(names.index) + points["arm"].map(ARMS)
-    shown = pd.DataFrame({"place": places, "value": points["accuracy"], "name": points["activation"]})
+    shown = points.assign(place=places, value=points["accuracy"])
     marked = [
         table.loc[names, [f"{arm}_accuracy_mean", f"{arm}_ci_low", f"{arm}_ci_high"]]
         .set_axis(INTERVAL, axis=1)
@@ -122,19 +121,15 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     for panel, loss in zip(axes, losses, strict=True):
         points = runs[(runs["loss"] == loss) & runs["test_accuracy"].notna()]
         table = outputs[outputs["loss"] == loss]
-        shown = pd.DataFrame({"place": points["output"].map(names.index), "value": points["test_accuracy"]})
+        shown = points.assign(place=points["output"].map(names.index), value=points["test_accuracy"])
         marked = table.rename(columns={"test_accuracy_mean": "mean"}).assign(place=table["output"].map(names.index))
         _accuracies(panel, shown, marked, None, every)
         rows_axis(panel, [literal(name) for name in names])
         panel.tick_params(labelleft=panel is axes[0])
         panel.set_xlabel("")
         for row in marked[marked["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
-            is_right = _is_right(panel, errors([*shown["value"][shown["place"] == row["place"]], row["mean"]]))
-            text, x, side = (
-                f"{row['diverged']:g} of {row['runs']:g} diverged",
-                *((0.02, "left") if is_right else (0.98, "right")),
-            )
-            at = panel.get_yaxis_transform()
+            x, side = SIDES[_is_right(panel, errors([*shown["value"][shown["place"] == row["place"]], row["mean"]]))]
+            text, at = f"{row['diverged']:g} of {row['runs']:g} diverged", panel.get_yaxis_transform()
             panel.text(x, row["place"] + 0.1, text, ha=side, va="center", transform=at, color=GREY, fontsize=9)
     figure.supxlabel(f"test accuracy {ERROR_SCALE}")
     figure.supylabel("output")
@@ -149,7 +144,7 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     """
     names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
     figure, (panel,) = panels([""], 0.4 + 0.42 * len(names))
-    shown = pd.DataFrame({"place": points["added"].map(names.index), "value": points["validation_accuracy"]})
+    shown = points.assign(place=points["added"].map(names.index), value=points["validation_accuracy"])
     _accuracies(panel, shown, steps.assign(place=range(len(names))), None)
     rows_axis(panel, [literal(name, 34) for name in names])
     panel.set_xlabel(f"validation accuracy {ERROR_SCALE}")
@@ -191,7 +186,7 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
 
 
 def _differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw a row for the reference and for each of `rows`, in points, with its finding in a word."""
+    """Draw a row for the reference and for each of `rows`: its difference in points, and its finding in a word."""
     reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
     found, names = rows.set_index("activation"), style.order([reference, *rows["activation"]])
     panel.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0)
@@ -217,22 +212,25 @@ def _accuracies(
 ) -> None:  # fmt: skip
     """Draw runs above their means on an axis of errors, wide enough for the accuracies `more`.
 
-    `points`: place (of the row), value (accuracy in [0, 1]), name. `means`: place, mean, ci_low, ci_high, and perhaps
-    is_open; indexed by activation unless the look is that of an OUTPUT, without a `style`.
+    `points`: place (of the row), value (accuracy in [0, 1]), and activation if there is a `style`. `means`: place,
+    mean, ci_low, ci_high (in [0, 1]), and perhaps is_open (bool). With a `style` its index holds the activations;
+    without one, every mark looks like OUTPUT. A run stands above its mean by up to `height` rows, and a mean `below`
+    its place.
     """
-    colors = {"hue": points["name"], "palette": style.palette(points["name"])} if style else {"color": OUTPUT["color"]}
+    colors: dict[str, Any] = {"color": OUTPUT["color"]}
+    if style:
+        colors = {"hue": points["activation"], "palette": style.palette(points["activation"])}
     run_points(panel, errors(points["value"]), points["place"] - 0.02, height, **colors)
-    for row in means.itertuples():
-        look = style.line(str(row.Index)) if style else OUTPUT
-        is_open = bool(getattr(row, "is_open", False))
-        middle(panel, row.place + below, errors([row.mean, row.ci_low, row.ci_high]), look, is_open=is_open)
+    for name, row in means.iterrows():
+        look = style.line(str(name)) if style else OUTPUT
+        middle(panel, row["place"] + below, errors(row[INTERVAL]), look, is_open=bool(row.get("is_open", False)))
     bounds = means[INTERVAL].to_numpy(float).ravel()
     error_axis(panel.xaxis, errors([*points["value"], *(more or bounds), *(bounds if style else [])]))
     panel.set_xlabel(f"test accuracy {ERROR_SCALE}")
 
 
 def _is_right(panel: Axes, values: Any) -> bool:
-    """Tell whether the middle of `values` lies in the right half of the panel; NaN does not count."""
+    """Tell whether the mean place of `values` lies in the right half of the panel, not counting NaN."""
     known = [(value, 0.0) for value in values if math.isfinite(value)]
     at = panel.transAxes.inverted().transform(panel.transData.transform(known or [(100.0, 0.0)]))
     return bool(at[:, 0].mean() > 0.5)
@@ -245,5 +243,6 @@ def _counts(row: "pd.Series[Any]", arm: str = "") -> str:
 
 
 def _counts_of_arms(row: "pd.Series[Any]") -> str:
+    """Say the counts of both arms, tuned first, or once if they are equal."""
     texts = [_counts(row, f"{arm}_") for arm in ARMS]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]}; {texts[1].removeprefix('n = ')}"

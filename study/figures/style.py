@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
 
-# The study's four own the first looks, whoever else is there. Others take the remaining ones in the registry's order.
+# The study's four always have the first looks. Other activations take the remaining looks in the registry's order.
 # tests/figures/test_style.py says how far apart the colours are for colour-blind eyes and in grey.
 OWNERS = ("relu", "sigmoid", "gelu", "swish")
 COLORS = (
@@ -25,7 +25,7 @@ COLORS = (
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "d", "p", "h")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
-GREY = "#6B6B6B"  # what belongs to no activation
+GREY = "#6B6B6B"  # of texts and lines that belong to no activation
 WIDEST, NARROWER, NARROWEST = 2.1, 0.25, 1.1  # points: of two lines that coincide, the lower one is wider
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
@@ -59,7 +59,7 @@ RC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Style:
-    """Hold each activation's `labels` text, as its author wrote it, and its `positions` in the registry, from 0."""
+    """Hold each activation's label, as its author wrote it, and its position in the registry, from 0, both by name."""
 
     labels: Mapping[str, str]
     positions: Mapping[str, int]
@@ -77,19 +77,19 @@ class Style:
         return sorted(found, key=self.positions.__getitem__)
 
     def label(self, name: str) -> str:
-        """Return the label of `name` as matplotlib draws it literally, or the name if the font lacks a character."""
+        """Return the label of `name`, escaped for matplotlib, or the name itself if the font lacks a character."""
         shown = literal(self.labels[name])
         if lacking := "".join(sorted(set(shown) - _characters())):
             _say_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
         return literal(name) if lacking or not shown else shown
 
     def look(self, name: str) -> int:
-        """Return the number of the look of `name`: its place among OWNERS, or after them in the registry's order."""
+        """Return the number of the look of `name`, from 0: its place in OWNERS, or after them by position."""
         others = [other for other in self.order(self.positions) if other not in OWNERS]
         return OWNERS.index(name) if name in OWNERS else len(OWNERS) + others.index(name)
 
     def color(self, name: str) -> str:
-        """Return the colour of `name` as #RRGGBB. After the last colour, the first that has no owner follows."""
+        """Return the colour of `name` as #RRGGBB; after the last colour, start again behind the colours of OWNERS."""
         first, look = len(OWNERS), self.look(name)
         return COLORS[look if look < first else first + (look - first) % (len(COLORS) - first)]
 
@@ -106,7 +106,7 @@ class Style:
         return {"color": self.color(name), "marker": self.marker(name), "linestyle": kind, "linewidth": width}
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the colours of `names`."""
+        """Return the colours of `names`, by name."""
         return {name: self.color(name) for name in names}
 
 

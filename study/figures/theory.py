@@ -1,6 +1,6 @@
-"""Draw the activation functions, what follows from them, and what mean-field theory predicts beside what was measured.
+"""Draw the activation functions, the effects of their slopes, and mean-field theory beside measurements.
 
-Theory is a wide grey line, whatever the activation; what was measured is drawn over it.
+A wide grey line is theory, and measurements are drawn over it in the activation's colour.
 """
 
 import math
@@ -48,8 +48,8 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     """Draw the curves and slopes, the share of the error that reaches layer 1, and the accuracy, both over the depth.
 
     `curves`: activation, x, value, derivative. `shares`: activation, depth (hidden layers), share_of_error (no unit; 0
-    and NaN are not drawn). `accuracy`: activation, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds). What is deeper
-    than LEARNERS_DEPTH is not shown.
+    and NaN are not drawn). `accuracy`: activation, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds). Leave out
+    networks deeper than LEARNERS_DEPTH.
     """
     figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
     axes = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
@@ -80,9 +80,9 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
 def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
     """Draw the error's norm by layer, relative to the output layer's, measured and predicted.
 
-    `theory`: activation, depth, layer (1 = nearest the input, depth + 1 is the output layer), predicted, measured,
-    ci_low, ci_high (ratios, no unit), n (seeds); one row per activation and layer. A panel for each activation, all on
-    one logarithmic scale. A measured 0 is in the band of zeros; a predicted 0 is not drawn.
+    `theory`: activation, depth, layer (1 = nearest the input, depth + 1 = output), predicted, measured, ci_low, ci_high
+    (ratios, no unit), n (seeds); one row per activation and layer. Each activation has a panel, all on one logarithmic
+    scale. A measured 0 is in the band of zeros; a predicted 0 is not drawn.
     """
     rows = unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
@@ -107,9 +107,9 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
 def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each `when`.
 
-    `similarity`: activation, depth, layer, when, mean, ci_low, ci_high (cosines), n, predicted (a cosine; NaN
-    is not drawn); one row per activation, depth, layer and `when`. What float32, in which networks compute, cannot tell
-    from 0 is in the band of zeros.
+    `similarity`: activation, depth, layer, when ("initial" or "end" of training), mean, ci_low, ci_high (cosines), n,
+    predicted (a cosine; NaN is not drawn); one row per activation, depth, layer and `when`. Differences that float32,
+    in which networks compute, cannot tell from 0 are in the band of zeros.
     """
     rows = unique(similarity, ["activation", "depth", "layer", "when"])
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
@@ -130,11 +130,12 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
 
 
 def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
-    """Draw where chi = 1 at the fixed point, for each activation, and which point of it is the critical initialisation.
+    """Draw the line where chi = 1 for each activation, and the point on it that is the critical initialisation.
 
-    `curves` and `points`: activation, sigma_w, sigma_b (no unit: sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)). The
-    curves in the order of their rows, with NaN where sigma_b^2 would be negative; at most one point per activation. A
-    curve of a single place is drawn as its point alone. A curve may leave the panel; no point does.
+    `curves` and `points`: activation, sigma_w, sigma_b (no unit: sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)). A
+    curve goes through its rows in order; sigma_b is NaN where its square would be negative. `points` has at most one
+    row per activation. A curve of a single place is drawn as its point alone. All points are on the panel, but curves
+    may leave it. "Glorot" and "He" are marked too.
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
@@ -163,10 +164,10 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
 
 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
-    """Draw the share of networks that train, by sigma_w and depth, under six times the theory's depth scale.
+    """Draw the share of networks that train, by sigma_w and depth, and a line at six times the theory's depth scale.
 
-    `grid`: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank); a row per cell.
-    `xi_line`: sigma_w, xi (in layers; infinite at criticality, where the line leaves the panel).
+    `grid`: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank); one row per cell.
+    `xi_line`: sigma_w, xi (the depth scale in layers; infinite at criticality, where the line leaves the panel).
     """
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
     figure, (panel,) = panels([""], 3.2)
@@ -184,7 +185,7 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
 
 
 def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, float], style: Style) -> None:
-    """Draw `column` over x, with 0 and 1 on the panel, and nothing outside `cut`."""
+    """Draw `column` of `curves` over x. The panel holds 0 and 1, and nothing outside `cut`, (low, high)."""
     lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
     low, high = min(0, max(cut[0], curves[column].min())), max(1, min(cut[1], curves[column].max()))
     panel.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
@@ -193,7 +194,7 @@ def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, flo
 
 
 def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw shares on a logarithmic axis, up to 1, whose ticks are words."""
+    """Draw the `mean` of `rows` over the depth on a logarithmic axis up to 1, whose ticks are words."""
     line_panel(panel, rows, "depth", "log", style, scale=pd.concat([rows, rows.assign(mean=1.0)]), band=False)
     low, high = np.log10(panel.get_ylim())
     step = 1 if low > -3.5 else 3 if low > -16 else 6
@@ -203,5 +204,6 @@ def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
 
 
 def _predicted(panel: Axes, rows: pd.DataFrame) -> None:
+    """Draw the column `predicted` over the layers, a grey line for each activation."""
     for _, part in rows.sort_values("layer").groupby("activation"):
         panel.plot(part["layer"], part["predicted"], **THEORY)

@@ -25,14 +25,17 @@ LAST = "what was compared"  # the section after every experiment's
 
 @dataclass
 class _Draft:
-    """Hold the unfinished report: `sections` and `records` by experiment, and sentences about `missing` runs.
+    """Hold the unfinished report.
 
-    `used` holds the records of `make all` alone."""
+    `order` names the modules in the report's order. `sections` and `records` are by experiment, `read` by folder and
+    run, because experiments share runs. `used` holds the records of `make all` by run. `missing` has a sentence for
+    each missing run.
+    """
 
     order: list[str]
     sections: dict[str, Section] = field(default_factory=dict)
     records: dict[str, list[Record]] = field(default_factory=dict)
-    read: dict[Path, dict[str, Record]] = field(default_factory=dict)  # by folder: experiments share runs
+    read: dict[Path, dict[str, Record]] = field(default_factory=dict)
     used: dict[str, Record] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -43,8 +46,8 @@ class _Draft:
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     """Write the report from the records and documents in `results`; return one sentence for every missing run.
 
-    First every experiment interprets its records. Then the modules that conclude run, the last of the report first.
-    Each sees the tables made so far. A damaged document raises RecordError.
+    First every experiment interprets its records. Then the modules that conclude run, the last of the report first,
+    each with all tables made before. Raise FolderError if `results` has no plan, RecordError for a damaged document.
     """
     places = stores(results)
     ledgers = [store.ledger() for store in places]
@@ -77,7 +80,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 
 
 def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
-    """Add the section of one experiment to the draft, if it has records, and note its missing runs."""
+    """Add the section of the experiment `name` to `draft`, if it has records in `store`, and note missing runs."""
     runs = ledger.runs[name]
     read = draft.read.setdefault(store.folder, {})
     read |= store.find(run for run in runs if run not in read)
@@ -106,6 +109,7 @@ def _common_plan(ledger: Ledger) -> Plan:
 
 
 def _what_was_compared(ledger: Ledger, style: Style) -> Section:
+    """Make the section that lists the activations, with a figure of their curves."""
     curves = ledger.curves()
     names = ledger.compared()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
@@ -118,10 +122,10 @@ def _what_was_compared(ledger: Ledger, style: Style) -> Section:
 
 
 def joint_style(ledgers: Sequence[Ledger]) -> Style:
-    """Return one style for the activations of all ledgers, so that every figure agrees in labels and colours.
+    """Return one style for the activations of all ledgers, so that all figures have the same labels and colours.
 
-    The first ledger that has an activation decides its label and position. If the position is taken by another
-    activation, it gets the next free one.
+    An activation's label and position come from the first ledger that has it. If another activation has that position,
+    it gets the next free one.
     """
     labels: dict[str, str] = {}
     positions: dict[str, int] = {}

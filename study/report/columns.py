@@ -1,4 +1,4 @@
-"""Explain the columns of all tables and their units, for results/tables/COLUMNS.md; columns.toml holds the words."""
+"""Explain the columns of all tables and their units for results/tables/COLUMNS.md, with the words of columns.toml."""
 
 import re
 import tomllib
@@ -28,7 +28,7 @@ def meaning(column: str) -> str | None:
 
 
 def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """List the columns of every table with their meanings, in Markdown."""
+    """Return a Markdown page on the columns of `tables`, each a name and its columns, with their meanings."""
     parts = ["# What the columns hold", WORDS["about"]]
     for name, columns in tables:
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]

@@ -1,9 +1,8 @@
 """Tell whether a results folder is as a finished command left it, so that the same command has nothing to do.
 
 A hidden note in the folder holds fingerprints of the command, the code, the packages and every file of the folder.
-Files are compared by size and times: reading two thousand records would take longer than a command with nothing to do
-should. Whatever edits, truncates or replaces a file changes its times. A disk that forgets bits does not; the command
-`study verify` reads every file.
+Files are compared by size and times, because reading two thousand records would take too long. Editing, truncating or
+replacing a file changes its times. A damaged disk changes bits without changing times; `study verify` reads every file.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from study.records.identity import STUDY
 from study.records.provenance import cpu_name
 
 NOTE = ".finished.json"
-RECORDED = ("runs", "records")  # the folders that a report is made from; all others hold what was made
+RECORDED = ("runs", "records")  # folders that a report is made from; all others are made by it
 CODE = (STUDY, STUDY.parent / "experiments")
 
 
@@ -40,7 +39,10 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
 
 
 def last_line(results: Path, found: str) -> str | None:
-    """Return what a command with these inputs said last; None if none finished here, or a file has changed since."""
+    """Return the last line of the finished command whose inputs have the hash `found`.
+
+    Return None if no such command finished in `results`, or if a file there has changed since.
+    """
     try:
         note = json.loads((results / NOTE).read_bytes())
         line = note.pop("line")
@@ -50,13 +52,14 @@ def last_line(results: Path, found: str) -> str | None:
 
 
 def note_finished(results: Path, found: str, line: str) -> None:
-    """Note that a command with these inputs has made all that is in the folder now, and said this line last."""
+    """Write the note that a command whose inputs have the hash `found` made the files in `results` and said `line`."""
     (results / NOTE).parent.mkdir(exist_ok=True)  # long protocols alone make no runs/
     about = {"inputs": found, "outputs": _outputs(results), "line": line}
     write_atomically(results / NOTE, canonical_json(about))
 
 
 def _outputs(results: Path) -> str:
+    """Return a hash of the sizes and times of all files in `results` that commands make."""
     made = [_looks(path) for path in _files(results) if path.relative_to(results).parts[0] not in RECORDED]
     return hashlib.sha256(canonical_json(made)).hexdigest()
 
@@ -72,11 +75,15 @@ def _is_source(path: Path) -> bool:
 
 
 def _content(path: Path) -> tuple[str, str]:
+    """Return the path below the project's folder, and a hash of the file's content."""
     return str(path.relative_to(STUDY.parent)), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _looks(path: Path) -> tuple[str, int, int, int]:
-    """Return the path's name, size, and times in nanoseconds: of its content's change and of any change."""
+    """Return the file's name, its size in bytes, and the times in nanoseconds of its last two kinds of change.
+
+    The first is the time of its content's change, the second of any change.
+    """
     try:
         about = path.stat()
     except OSError:

@@ -49,7 +49,7 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
 
 
 def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield of each kept edition among the documents its name, what is different there, and its conclusions."""
+    """Yield the name of each kept edition among the `documents`, what is different there, and its conclusions."""
     for name, document in documents.items():
         if name.startswith(KEPT):
             content = document["content"]
@@ -65,7 +65,10 @@ def _git(*words: str) -> bytes | None:
 
 
 def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
-    """Read the tables whose files have `content`, and check their columns."""
+    """Read the tables of conclusions, and raise FolderError if all are missing or one lacks a column.
+
+    `content` returns the bytes of a file by its path in the results folder, or None. `where` names that folder.
+    """
     paths = {name: f"tables/{name}.csv" for name in TABLES}
     files = {name: found for name, path in paths.items() if (found := content(path)) is not None}
     if not files:
@@ -78,6 +81,7 @@ def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
 
 
 def _table(file: bytes, what: str) -> pd.DataFrame:
+    """Read a CSV; raise FolderError, which names it `what`, if it is not a table."""
     try:
         return pd.read_csv(io.BytesIO(file))
     except ValueError as error:  # also pandas' and UnicodeDecodeError
@@ -94,7 +98,7 @@ def summary(compared: pd.DataFrame) -> str:
 
 
 def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
-    """Yield a line per conclusion in columns, without those that agree unless `everything`, then the summary."""
+    """Yield a line per conclusion, in aligned columns, then the summary; skip agreement unless `everything`."""
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
     lines = [head, *((row["outcome"], subject(row), said(row, "a"), said(row, "b")) for row in rows.to_dict("records"))]
@@ -105,12 +109,12 @@ def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> 
 
 
 def subject(row: Mapping[str, Any]) -> str:
-    """Name a conclusion: its question and of what it is."""
+    """Name the conclusion in `row` by its question and its subject, such as an activation."""
     return f"{row['question']} {row['subject']}".strip()
 
 
 def said(row: Mapping[str, Any], edition: str) -> str:
-    """Show what an edition says, with its numbers; accuracies are in percent, their differences in points."""
+    """Show the conclusion of `edition`, "a" or "b", with its numbers: accuracies in percent, differences in points."""
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:
         return ""

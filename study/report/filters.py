@@ -1,12 +1,12 @@
 """Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jinja2 import Undefined
 
 from study.report import formatting
-from study.report.formatting import Toward
 from study.report.quantities import Quantity, Row
 
 
@@ -19,28 +19,28 @@ def checked(value: object) -> Quantity:
     return value
 
 
-def percent(value: object, digits: int = 2, toward: Toward = "nearest") -> str:
-    """Show a fraction in percent; round a low bound `toward` "down" and a high one "up", as in all these filters."""
-    return formatting.percent(checked(value), digits, toward)
+def _of_quantities(show: Callable[..., str]) -> Callable[..., str]:
+    """Return the function `show` of study/report/formatting.py as a filter, which takes quantities alone."""
+
+    @functools.wraps(show)
+    def shown(value: object, *args: Any, **options: Any) -> str:
+        return show(checked(value), *args, **options)
+
+    return shown
 
 
-def points(value: object, digits: int = 2, toward: Toward = "nearest") -> str:
+percent = _of_quantities(formatting.percent)
+number = _of_quantities(formatting.number)
+significant = _of_quantities(formatting.significant)
+
+
+def points(value: object) -> str:
     """Show a difference of fractions in percentage points, with its sign."""
-    return formatting.number(checked(value), digits, 100, signed=True, toward=toward)
-
-
-def number(value: object, digits: int = 2, signed: bool = False, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show a number with `digits` decimals; a `scale` of 100 shows percent or points."""
-    return formatting.number(checked(value), digits, scale, signed, toward)
-
-
-def significant(value: object, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show a number with at most `digits` significant digits, such as 0.0032 or 1e-12; `scale` as in `number`."""
-    return formatting.significant(checked(value), digits, scale, toward)
+    return number(value, 2, 100, signed=True)
 
 
 def unit(value: object, name: str, digits: int = 2) -> str:
-    """Show a number with its unit, or a dash if it is not finite."""
+    """Show a number with `digits` decimals and the `name` of its unit, or a dash if it is not finite."""
     shown = formatting.number(checked(value), digits)
     return shown if shown == formatting.DASH else f"{shown} {name}"
 
@@ -54,7 +54,7 @@ def whole(value: object) -> str:
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
-    """Show an estimate with its interval, from these columns of a row; `scale` 100 shows percent or points."""
+    """Show the estimate in a column of `row` with its interval; a `scale` of 100 shows percent or points."""
     estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
     return formatting.interval(estimate, lower, upper, scale, signed)
 
@@ -92,9 +92,9 @@ def span(values: Iterable[Any], to: str = " to ") -> str:
 def reached(row: Row, prefix: str = "") -> str:
     """Show how deep networks train: median (least to most over seeds), as "20 but not 28 (14 to ≥ 50)".
 
-    They train at 20 layers and no longer at the next depth that was tried, 28; "≥" stands where the grid ends. The
-    numbers are in a `row` of trainable_depth, or in the columns `prefix`, `prefix`_low, `prefix`_high,
-    `prefix`_deepest and `prefix`_next_depth.
+    Here they train at 20 layers but not at 28, the next depth that was tried. "≥" marks the deepest network tried. The
+    numbers are in the columns median, low, high, deepest and next_depth of `row`. With a `prefix`, they are in
+    `prefix`, `prefix`_low, `prefix`_high, `prefix`_deepest and `prefix`_next_depth.
     """
     median, low, high, following = (
         checked(row[column])
@@ -108,22 +108,23 @@ def reached(row: Row, prefix: str = "") -> str:
 
 
 def deepest(row: Row, prefix: str = "") -> str:
-    """Show the median depth alone of what `reached` shows."""
+    """Show the median depth alone, as `reached` does."""
     median = checked(row[prefix or "median"])
     return _depth(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
 
 
 def _depth(layers: float, end: float) -> str:
+    """Show a number of layers, after "≥" if it is the deepest tried, `end`."""
     return f"{'≥ ' * (layers >= end)}{layers:g}"
 
 
 def relative(value: object) -> str:
-    """Show a ratio as a change in percent, such as +7% of 1.07."""
+    """Show a ratio as a change in percent, such as 1.07 as +7%."""
     return f"{formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)}%"
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
-    """Join texts by commas, the last two by `last`."""
+    """Join texts by `comma`, the last two by `last`."""
     found = list(texts)
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
@@ -137,9 +138,10 @@ LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language
 
 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
-    """Make the filters that know the activations' labels: `label` of one name, `names` of rows or of names.
+    """Return the filters `label`, for an activation's name, and `names`, which lists names or rows in the `language`.
 
-    An activation that was not run has no label, and is called by its name. `names` lists as the `language` does.
+    An activation that was not run has no label, and is called by its name. `names` shows at most `most` entries: the
+    last one then counts the others.
     """
     comma, others = LISTS[language]
 

@@ -16,8 +16,8 @@ _ROUNDING = {"nearest": ROUND_HALF_EVEN, "down": ROUND_FLOOR, "up": ROUND_CEILIN
 def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False, toward: Toward = "nearest") -> str:
     """Show `value` times `scale` with `digits` decimals, or a dash if it is not finite.
 
-    An estimate is rounded to the nearest. A low bound is rounded "down" and a high one "up", so that what is shown
-    holds wherever the bound does.
+    `toward` is "nearest" for an estimate, "down" for a low bound and "up" for a high bound, so that the interval shown
+    contains the interval computed. If `signed`, a positive number has its sign.
     """
     if not math.isfinite(value):
         return DASH
@@ -61,12 +61,12 @@ class Formula(str):
 
 
 def is_numeric(cells: Sequence[object]) -> bool:
-    """Tell whether the ready-made texts `cells` of a column are numbers, so that the column is aligned right."""
+    """Tell whether all texts of a column, `cells`, begin as numbers do, so that the column is aligned right."""
     return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """Write ready-made texts as a Markdown table, escaped; align columns of numbers right, except the first."""
+    """Return a table of texts as Markdown, escaped, with columns of numbers aligned right, except the first."""
     header = [escape_markdown(str(column)) for column in frame.columns]
     rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
     rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
@@ -78,7 +78,7 @@ def _cell(cell: object) -> str:
 
 
 def markdown_formula(text: str) -> str:
-    """Show LaTeX mathematics as code hosts do, on one line."""
+    """Return LaTeX mathematics in the Markdown of code hosts, on one line."""
     one_line = " ".join(text.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
     return f"$`{one_line}`$"
 
@@ -104,7 +104,7 @@ _WIDE = 30  # characters; a column with a longer cell breaks its lines
 
 
 def latex(frame: pd.DataFrame, about: str) -> str:
-    """Show ready-made texts as a LaTeX tabular, escaped, to \\input where booktabs is loaded; `about` as a comment."""
+    """Return a table of texts as an escaped LaTeX tabular (booktabs), after `about` as a comment."""
     columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
     wide = sum(_is_wide(cells) for cells in columns)
     kinds = [
@@ -122,6 +122,7 @@ def _is_wide(cells: Sequence[str]) -> bool:
 
 
 def _latex_cell(cell: object) -> str:
+    """Return a cell in LaTeX: a Formula of known commands as mathematics, anything else as escaped text."""
     if not isinstance(cell, Formula):
         return escape_latex(str(cell))
     one_line = " ".join(cell.split())
@@ -144,7 +145,7 @@ def escape_latex(text: str) -> str:
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """Write `frame` as CSV in UTF-8, with seven significant digits.
+    """Return `frame` as CSV in UTF-8, with seven significant digits.
 
     A text that a spreadsheet would take for a formula gets a leading quote.
     """

@@ -11,7 +11,7 @@ from study.records.store import Record
 
 
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
-    """Return what pages/making.md shows: command, packages, processors, counts, minutes and checksums."""
+    """Return the `protocol` of pages/making.md: command, packages, processors, counts, minutes and checksums."""
     provenances = [record["provenance"] for record in records]
     environments = {", ".join(f"{name} {found}" for name, found in p["environment"].items()) for p in provenances}
     return {
@@ -27,12 +27,12 @@ def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def minutes(records: Sequence[Record], of: str = "seconds") -> float:
-    """Return the minutes that the runs of these records took, by one of their timings."""
+    """Return the sum over `records` of the timing `of` (a name), in minutes."""
     return float(sum(record["provenance"]["timings"].get(of, 0.0) for record in records)) / 60
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
-    """Make the row of the table `long_protocols` for one experiment: when and on which machine it ran."""
+    """Return the row of the table `long_protocols` for one experiment: its runs, days, processors and minutes."""
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
     row = {

@@ -18,9 +18,9 @@ LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japa
 
 @dataclass(frozen=True)
 class Report:
-    """Hold the report: its files in Markdown by path, the pages they were made of, and every table by name.
+    """Hold the report: its `files` in Markdown by path, the `pages` they were made of, and every table by name.
 
-    `opening` is the Markdown of what the report opens with, unfolded, for report.html to open with.
+    `opening` is the Markdown with which report.html opens: the leading pages, without their folded parts.
     """
 
     files: Mapping[str, str]
@@ -32,10 +32,10 @@ class Report:
 def compose(
     sections: Sequence[Section], making: Mapping[str, object], missing: Sequence[str], labels: Mapping[str, str]
 ) -> Report:
-    """Render every section, and join them: the leading ones into README.md, each other one into a page of its own.
+    """Render every section: the leading ones into README.md, each other one into a page of its own.
 
-    `making` says how the report was made (pages/making.md shows it). `missing` holds a sentence for each run that
-    failed. `labels` maps names of activations to their labels.
+    `making` is the protocol of pages/making.md. `missing` holds a sentence for each failed run. `labels` maps names of
+    activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.leads)
@@ -71,7 +71,7 @@ def _joined(
     made: Sequence[tuple[Section, Page]],
     missing: Sequence[str],
 ) -> str:
-    """Render a template that shows the leading pages whole and the others by their answers."""
+    """Render `template`, which shows the leading pages of `made` whole, and the others by their answers."""
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
         kind = "leading" if section.leads else "appendices" if section.is_appendix else "following"
@@ -81,6 +81,7 @@ def _joined(
 
 
 def _question(page: Page, labels: Mapping[str, str]) -> str:
+    """Return the file of a question's page in Markdown."""
     template = environment(PAGES, labels, Place(QUESTIONS)).get_template("question.md")
     return unwrapped(template.render(page=_marked_up(page))) + "\n"
 
@@ -117,13 +118,3 @@ def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
         for name, table in section.tables.items():
             parts.setdefault(name, []).append(table)
     return {name: pd.concat(found, ignore_index=True) for name, found in parts.items()}
-
-
-def words(text: str) -> int:
-    """Count the words of a text in Markdown as a reader does: a link by its text, an estimate and its interval as one.
-
-    Only what holds a letter or a digit is a word.
-    """
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    plain = re.sub(r"\\\[[^\]]*\\\]", "", plain)
-    return sum(bool(re.search(r"\w", word)) for word in plain.split())

@@ -1,4 +1,4 @@
-"""Encode drawings as files: keep unchanged ones, and draw the others in parallel."""
+"""Make the files of drawings: keep the files that are unchanged, and draw the others in parallel."""
 
 import functools
 import hashlib
@@ -16,55 +16,49 @@ from study.records.identity import STUDY, source_fingerprint
 
 NOTE = ".figures.json"  # by file: the fingerprint of its drawing, and of its bytes
 EXTENSIONS = ("svg", "png", "pdf")  # for browsers, code hosts and papers
-FEW = 4  # drawings that are done sooner than another process has started
+FEW = 4  # drawings; starting processes takes longer than drawing so few
 PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
 
 Files = dict[str, bytes]
 
 
 def files_of(drawings: Mapping[str, Drawing], folder: Path) -> Files:
-    """Return the files of `drawings` by name; read those that are unchanged from folder/figures."""
-    known = _note(folder)
-    keys = {name: _key(drawing) for name, drawing in drawings.items()}
-    kept = {
-        name: _kept(folder / "figures", name, known)
-        for name in drawings
-        if known.get(name, {}).get("key") == keys[name]
-    }
-    files = {file: content for found in kept.values() for file, content in found.items()}
-    changed = {name: drawing for name, drawing in drawings.items() if not kept.get(name)}
+    """Return the files of `drawings` by name; read those that are unchanged since the last report in `folder`."""
+    known, files = _note(folder), Files()
+    changed = dict(drawings)
+    for name, drawing in drawings.items():
+        found = {file: path.read_bytes() for file in _names(name) if (path := folder / "figures" / file).is_file()}
+        if known.get(name) == _about(drawing, found):
+            files |= found
+            del changed[name]
     for found in _drawn(changed):
         files |= found
     return files
 
 
 def note(drawings: Mapping[str, Drawing], files: Files) -> bytes:
-    """Return a note from which the next report learns which of these files are unchanged."""
-    about = {
-        name: {"key": _key(drawing), "files": {file: _hash(files[file]) for file in _names(name)}}
-        for name, drawing in drawings.items()
-    }
+    """Return the content of the file NOTE, by which the next report knows the `files` that are unchanged."""
+    about = {name: _about(drawing, {file: files[file] for file in _names(name)}) for name, drawing in drawings.items()}
     return json.dumps(about, sort_keys=True).encode()
 
 
-def _note(folder: Path) -> dict[str, dict[str, object]]:
+def _note(folder: Path) -> dict[str, object]:
+    """Return the note of the last report in `folder`, by drawing; empty if it is missing or damaged."""
     try:
-        found: dict[str, dict[str, object]] = json.loads((folder / NOTE).read_bytes())
+        found: dict[str, object] = json.loads((folder / NOTE).read_bytes())
     except (OSError, ValueError):
         return {}
     return found
 
 
-def _kept(folder: Path, name: str, known: Mapping[str, Mapping[str, object]]) -> Files:
-    """Return the files of the drawing `name` if they are as they were written, else nothing."""
-    try:
-        files = {file: (folder / file).read_bytes() for file in _names(name)}
-    except OSError:
-        return {}
-    return files if {file: _hash(content) for file, content in files.items()} == known[name].get("files") else {}
+def _about(drawing: Drawing, files: Files) -> dict[str, object]:
+    """Return what the note says of a drawing: a hash of what it depends on, and a hash of each of its `files`."""
+    key = _hash(f"{drawing.fingerprint} {_code()}".encode())
+    return {"key": key, "files": {file: _hash(content) for file, content in files.items()}}
 
 
 def _drawn(drawings: Mapping[str, Drawing]) -> list[Files]:
+    """Draw all `drawings`, in processes if there are more than FEW, and return the files of each."""
     names, cores = list(drawings), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(names) <= FEW or cores == 1:
         return [_files(name, drawings[name]) for name in names]
@@ -80,10 +74,6 @@ def _files(name: str, drawing: Drawing) -> Files:
 
 def _names(name: str) -> list[str]:
     return [f"{name}.{extension}" for extension in EXTENSIONS]
-
-
-def _key(drawing: Drawing) -> str:
-    return _hash(f"{drawing.fingerprint} {_code()}".encode())
 
 
 @functools.cache

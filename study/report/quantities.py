@@ -100,7 +100,7 @@ def _matches(found: object, wanted: object) -> bool:
 
 
 class Tables(UserDict[str, Any]):
-    """Hold tables by name; a page's first look at one wraps its rows."""
+    """Hold tables by name, and wrap the rows of a table when a page first uses it."""
 
     def __getitem__(self, name: str) -> Rows:
         if isinstance(self.data[name], pd.DataFrame):

@@ -43,7 +43,7 @@ SEPARATOR = "\f"  # between the blocks of page.md
 
 @dataclass(frozen=True)
 class Display:
-    """Hold a table as the report shows it: its name, caption (Markdown) and ready-made texts."""
+    """Hold a table as the report shows it: its name, caption (Markdown), and texts as they are read, unescaped."""
 
     name: str
     caption: str
@@ -52,7 +52,7 @@ class Display:
 
 @dataclass(frozen=True)
 class Picture:
-    """Hold a figure as the report shows it."""
+    """Hold a figure as the report shows it: its name, caption (Markdown), and the drawing."""
 
     name: str
     caption: str
@@ -98,7 +98,7 @@ class Place:
 
 
 def render(section: Section, labels: Mapping[str, str], place: Place | None = None) -> Page:
-    """Render a section's page; `labels` maps names of activations to their labels."""
+    """Render the page of `section` as it stands in `place`; `labels` maps names of activations to their labels."""
     where = place or Place()
     displays: list[Display] = []
     pictures: list[Picture] = []
@@ -130,12 +130,13 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
 
 
 def _judged(section: Section) -> Rows:
+    """Return the rows of claims.csv for the parts of claims that the section judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
     return Rows([row for row in rows_of(claims.table(section.judgements)) if (row.claim, row.part) in found])
 
 
 def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
-    """Make the environment for the templates of a folder and of the report's own."""
+    """Return the Jinja2 environment of templates in `folder` or PAGES, with all filters and globals of a page."""
     return _environment(folder, tuple(labels.items()), place)
 
 
@@ -165,7 +166,7 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
 
 
 def escaped(value: object) -> Markup:
-    """Escape a text for Markdown; TypeError for a number that no filter has formatted."""
+    """Escape a text for Markdown; raise TypeError for a number that no filter has formatted."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, jinja2.Undefined):  # strict ones raise here; `x if y` without else is empty
@@ -207,18 +208,18 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
 
 
 def _cells(line: str) -> list[str]:
-    """Return a Markdown row's cells as plain texts; a formula stays one."""
+    """Return the cells of a row in Markdown as plain texts, or as a Formula between $` and `$."""
     found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
     return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain(cell) for cell in found]
 
 
 def plain(cell: str) -> str:
-    """Return what a text in Markdown shows: the inverse of formatting.escape_markdown."""
+    """Return the text that a cell in Markdown shows; this undoes formatting.escape_markdown."""
     return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
 
 
 def shown_table(display: Display, place: Place) -> str:
-    """Show a table in Markdown, its caption below it with a link to the LaTeX file."""
+    """Return a table in Markdown, and below it the caption with a link to the LaTeX file."""
     address = place.to(f"tables/{display.name}.tex")
     return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
 
@@ -235,6 +236,7 @@ def unwrapped(text: str) -> str:
 
 
 def _unwrapped_block(block: str) -> str:
+    """Join the lines of a block, except lines that begin a table's row, a list item, a heading or HTML."""
     lines: list[str] = []
     for line in block.splitlines():
         starts = line.lstrip().startswith(("|", "- ", "#", "<"))

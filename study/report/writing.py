@@ -13,9 +13,9 @@ WHOLE = ("tables", "figures", "questions")  # folders that a report replaces
 
 
 def write(folder: Path, report: Report, style: Style) -> None:
-    """Write the report's pages, tables/ and figures/, in place of an earlier report.
+    """Write the report's pages, tables/ and figures/ to `folder`, in place of an earlier report.
 
-    Everything is first written to a subfolder. Renames then put it in place of the old report.
+    All files are first written to a subfolder, then renamed into place. Raise FolderError if writing fails.
     """
     prepare_folder(folder)
     try:
@@ -26,6 +26,7 @@ def write(folder: Path, report: Report, style: Style) -> None:
 
 
 def _write_beside(folder: Path, report: Report, style: Style) -> None:
+    """Write all files of the report to the subfolder .fresh of `folder`."""
     fresh = folder / ".fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     for part in WHOLE:
@@ -44,7 +45,7 @@ def _write_beside(folder: Path, report: Report, style: Style) -> None:
 
 
 def _tables(report: Report) -> dict[str, bytes]:
-    """Return the files of tables/: every table as CSV, what their columns hold, and the tables shown, in two forms."""
+    """Return the files of tables/ by name: every table as CSV, COLUMNS.md, and each table shown as .md and .tex."""
     listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
     files = {f"{name}.csv": formatting.csv(frame) for name, frame in report.tables.items()}
     files["COLUMNS.md"] = listed.encode()
@@ -56,7 +57,7 @@ def _tables(report: Report) -> dict[str, bytes]:
 
 
 def _exchange(folder: Path) -> None:
-    """Replace the old report by what is in .fresh."""
+    """Replace the old report in `folder` by the files in its subfolder .fresh."""
     fresh, old = folder / ".fresh", folder / ".old"
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()

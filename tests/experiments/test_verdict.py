@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from both_languages import render
 from fake_records import all_rounds
+from reading import words
 
 from experiments import learning_rate, robustness, verdict
 from study.analysis import comparisons
 from study.analysis.decision import decision_table
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.page import words
 from study.report.rendering import Page
 from study.report.section import Evidence
 

@@ -7,33 +7,12 @@ import pickle
 import random
 from xml.etree import ElementTree
 
+import figure_data as data
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import (
-    HOSTILE_STYLE,
-    INTERVAL,
-    NAMES,
-    STYLE,
-    TABLES,
-    accuracy_figure,
-    draw,
-    figures,
-    frames,
-    grid,
-    histories,
-    ladder,
-    markers,
-    outputs,
-    pixels,
-    remedies,
-    scattered,
-    texts,
-    theory,
-    titled,
-    whole,
-)
+from figure_data import HOSTILE_STYLE, INTERVAL, NAMES, STYLE, TABLES, figures, texts, whole
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -74,7 +53,7 @@ def test_every_figure_is_legible_literal_and_of_its_look(figure: str, group: str
     found = drawn_apart(figure, names, looks)
     assert_looks(figure, found, names, looks)
     assert_named(found, names, looks)
-    if (figure, group) != ("costs", "many"):  # long labels leave no room for its titles
+    if (figure, group) != ("costs", "many"):  # beside long labels its titles are wider than the page
         assert_legible(found)
     if len(names) > 2:
         assert_axes(found)
@@ -82,11 +61,11 @@ def test_every_figure_is_legible_literal_and_of_its_look(figure: str, group: str
 
 def drawn_apart(figure: str, names: list[str], looks: style.Style) -> Figure:
     """Draw a figure under a user's settings; these, its tables, random numbers and pyplot must be as before."""
-    tables = frames(figure, names)
+    tables = data.frames(figure, names)
     before, state = copy.deepcopy(tables), (random.getstate(), np.random.get_state()[2])  # noqa: NPY002
     with matplotlib.rc_context(USER):
         settings = dict(matplotlib.rcParams)
-        found = draw(figure, tables, looks)
+        found = data.draw(figure, tables, looks)
         assert dict(matplotlib.rcParams) == settings
     assert (random.getstate(), np.random.get_state()[2]) == state  # noqa: NPY002
     assert pyplot.get_fignums() == []
@@ -98,7 +77,7 @@ def drawn_apart(figure: str, names: list[str], looks: style.Style) -> Figure:
 def assert_looks(figure: str, found: Figure, names: list[str], looks: style.Style) -> None:
     """Check that every activation has the colour and marker of its look, or a panel of its own."""
     if figure in ONE_EACH:
-        assert list(titled(found)) == [looks.label(name) for name in looks.order(names)]
+        assert list(data.titled(found)) == [looks.label(name) for name in looks.order(names)]
     lines = [line for line in found.findobj(Line2D) if line.get_marker() in style.MARKERS]
     lines = [line for line in lines if line.get_markerfacecolor() != "none"]  # a ring around another marker
     shown = {(to_hex(line.get_color()).upper(), str(line.get_marker())) for line in lines}
@@ -165,26 +144,26 @@ def assert_axes(figure: Figure) -> None:
 
 def test_unusual_figures_are_legible() -> None:
     """A band of zeros under 40 decades, runs that diverged, hostile labels, figures of no activation."""
-    deep = theory(NAMES[:4], depth=20)
+    deep = data.theory(NAMES[:4], depth=20)
     deep = deep.assign(measured=(1e-2 ** (21 - deep["layer"])).mask(deep["layer"] == 1, 0.0))
-    history = histories(NAMES[:4])
+    history = data.histories(NAMES[:4])
     history.loc[(history["seed"] == 1) & (history["epoch"] == 6), "training_loss"] = math.inf
     accuracies = {NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}
     for figure in (
         whole.errors_beside_theory(deep, HOSTILE_STYLE),
-        accuracy_figure(accuracies, HOSTILE_STYLE, "article: 96.96%", whole),
+        data.accuracy_figure(accuracies, HOSTILE_STYLE, "article: 96.96%", whole),
         whole.training_curves(history, HOSTILE_STYLE),
-        whole.accuracy_by_output(*outputs()),
-        whole.ladder(*ladder()),
-        whole.trainable_depth(*grid()),
-        whole.digits(pixels()),
+        whole.accuracy_by_output(*data.outputs()),
+        whole.ladder(*data.ladder()),
+        whole.trainable_depth(*data.grid()),
+        whole.digits(data.pixels()),
     ):
         assert_legible(figure)
 
 
 def test_a_hostile_label_leaves_the_svg_well_formed() -> None:
     """As text and as glyphs: an SVG that parses, and holds no element that came from a label."""
-    found = accuracy_figure(scattered(NAMES), HOSTILE_STYLE, "<script>alert(1)</script> -- $x", whole)
+    found = data.accuracy_figure(data.scattered(NAMES), HOSTILE_STYLE, "<script>alert(1)</script> -- $x", whole)
     as_glyphs = io.BytesIO()
     found.savefig(as_glyphs, format="svg")
     for content in (encode(found, "svg"), as_glyphs.getvalue()):
@@ -195,11 +174,11 @@ def test_a_hostile_label_leaves_the_svg_well_formed() -> None:
 def test_hostile_panels_remedies_and_references_are_drawn_literally() -> None:
     """Dollar signs in the names of a panel, a remedy or a reference do not begin mathematics either."""
     titles = ("$x$", "_y", "\\alpha$")
-    frame = pd.concat([frames("accuracy_against_depth", NAMES[:1])[0].assign(panel=title) for title in titles])
+    frame = pd.concat([data.frames("accuracy_against_depth", NAMES[:1])[0].assign(panel=title) for title in titles])
     frame = frame.drop_duplicates(["activation", "panel", "depth"])
     assert {r"\$x\$", "_y", r"\alpha\$"} <= set(texts(figures.accuracy_against_depth(frame, STYLE)))
-    assert r"batch \$norm\$" in texts(figures.remedies(remedies(NAMES[:1])[0], STYLE))
-    assert r"<script> \$x" in texts(accuracy_figure(scattered(NAMES[:1]), STYLE, "<script> $x"))
+    assert r"batch \$norm\$" in texts(figures.remedies(data.remedies(NAMES[:1])[0], STYLE))
+    assert r"<script> \$x" in texts(data.accuracy_figure(data.scattered(NAMES[:1]), STYLE, "<script> $x"))
 
 
 @pytest.mark.parametrize(
@@ -207,15 +186,15 @@ def test_hostile_panels_remedies_and_references_are_drawn_literally() -> None:
 )
 def test_the_same_tables_give_the_same_bytes(figure: str) -> None:
     """Whatever the user's own settings are. These figures have, together, every kind of mark."""
-    tables = frames(figure, [NAMES[12], NAMES[2]])
+    tables = data.frames(figure, [NAMES[12], NAMES[2]])
     with matplotlib.rc_context(USER):
-        theirs = encode(draw(figure, tables), "svg")
-    assert encode(draw(figure, tables), "svg") == theirs
+        theirs = encode(data.draw(figure, tables), "svg")
+    assert encode(data.draw(figure, tables), "svg") == theirs
 
 
 def test_a_png_is_the_same_twice_and_of_the_size_of_the_page() -> None:
     """Also after the SVG, which has another resolution; and a drawing can be sent to another process."""
-    figure = pickle.loads(pickle.dumps(deferred.born_dead(*frames("born_dead", NAMES[:1]), STYLE))).draw()
+    figure = pickle.loads(pickle.dumps(deferred.born_dead(*data.frames("born_dead", NAMES[:1]), STYLE))).draw()
     first = encode(figure, "png")
     encode(figure, "svg")
     assert encode(figure, "png") == first
@@ -228,11 +207,11 @@ def test_a_png_is_the_same_twice_and_of_the_size_of_the_page() -> None:
 @pytest.mark.parametrize("figure", SUMMARIES)
 def test_an_activation_with_nothing_to_draw_is_said(figure: str) -> None:
     """NaN throughout, or in every activation: drawn without a warning, with finite limits and a word on it."""
-    (frame,) = frames(figure, NAMES[:2])
+    (frame,) = data.frames(figure, NAMES[:2])
     for lost in (frame["activation"] == NAMES[1], frame["activation"] != ""):
         part = frame.copy()
         part.loc[lost, [column for column in (*INTERVAL, "measured") if column in part]] = math.nan
-        found = draw(figure, (part,))
+        found = data.draw(figure, (part,))
         assert all(np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all() for panel in found.axes)
         said = " ".join(texts(found))
         assert any(word in said for word in ("not measured", "no data"))
@@ -242,10 +221,10 @@ def test_an_activation_with_nothing_to_draw_is_said(figure: str) -> None:
 @pytest.mark.parametrize("figure", SUMMARIES)
 def test_one_seed_has_no_interval_and_two_settings_are_refused(figure: str) -> None:
     """The same means without bounds give the same points; every row twice is an error."""
-    (frame,) = frames(figure, NAMES[:1])
+    (frame,) = data.frames(figure, NAMES[:1])
     function = getattr(figures, figure)
     without = function(frame.assign(ci_low=math.nan, ci_high=math.nan, n=1), STYLE)
     for one, other in zip(function(frame, STYLE).axes, without.axes, strict=True):
-        assert markers(other, STYLE.color(NAMES[0])) == pytest.approx(markers(one, STYLE.color(NAMES[0])))
+        assert data.markers(other, STYLE.color(NAMES[0])) == pytest.approx(data.markers(one, STYLE.color(NAMES[0])))
     with pytest.raises(ValueError, match="one row per"):
         function(pd.concat([frame, frame]), STYLE)

@@ -3,25 +3,11 @@
 import math
 from collections.abc import Callable
 
+import figure_data as data
 import numpy as np
 import pandas as pd
 import pytest
-from figure_data import (
-    INTERVAL,
-    NAMES,
-    STEPS,
-    STYLE,
-    at_zero,
-    band_corners,
-    bars,
-    figures,
-    gradient_norms,
-    line_of,
-    offsets,
-    texts,
-    theory,
-    titled,
-)
+from figure_data import INTERVAL, NAMES, STEPS, STYLE, figures, texts
 from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 
@@ -34,15 +20,15 @@ OVER_STEPS = [figures.gradient_norms_over_training, figures.unit_measures]
 
 def test_intervals_are_those_handed_in() -> None:
     """The band spans ci_low to ci_high; a line breaks at a missing layer; a point without neighbours has a bar."""
-    frame = gradient_norms(NAMES[:1])
+    frame = data.gradient_norms(NAMES[:1])
     frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORMS), INTERVAL] = math.nan
     panel = figures.gradient_norms_by_layer(frame, STYLE).axes[0]
     shown = frame[(frame["step"] == 0) & (frame["measure"] == "weight_gradient")].set_index("layer")
-    corners = band_corners(panel)
+    corners = data.band_corners(panel)
     assert {3.0, 4.0} == set(corners[corners[:, 0] > 2.5, 0])
     ends = corners[corners[:, 0] == 4, 1]
     assert [ends.min(), ends.max()] == pytest.approx(shown.loc[4, ["ci_low", "ci_high"]].tolist())
-    assert bars(panel)[0] == pytest.approx(np.array([[1, shown[end][1]] for end in ("ci_low", "ci_high")]))
+    assert data.bars(panel)[0] == pytest.approx(np.array([[1, shown[end][1]] for end in ("ci_low", "ci_high")]))
     assert [line.get_xdata().tolist() for line in panel.lines] == [[1], [3, 4]]
     assert np.concatenate([line.get_ydata() for line in panel.lines]) == pytest.approx(shown["mean"].dropna())
 
@@ -50,21 +36,21 @@ def test_intervals_are_those_handed_in() -> None:
 @pytest.mark.parametrize("draw", OVER_STEPS)
 def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
     """5 seeds up to step 100 and 4 at step 480: the line ends at 100; another activation's goes on."""
-    frame = gradient_norms(NAMES[:2], depth=1)
+    frame = data.gradient_norms(NAMES[:2], depth=1)
     frame.loc[(frame["activation"] == NAMES[0]) & (frame["step"] == 480), "n"] = 4
     panel = draw(frame, STYLE).axes[0]
-    assert [line_of(panel, name).get_xdata()[-1] for name in NAMES[:2]] == pytest.approx([100, 480])
+    assert [data.line_of(panel, name).get_xdata()[-1] for name in NAMES[:2]] == pytest.approx([100, 480])
 
 
 @pytest.mark.parametrize("draw", LOGARITHMIC)
 def test_zeros_are_in_their_band(draw: Draw) -> None:
     """All seeds at exactly 0 in layer 1: an open marker below every value for each point, and no line there."""
-    frame = gradient_norms(NAMES[:3], depth=1)
+    frame = data.gradient_norms(NAMES[:3], depth=1)
     is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORMS)
-    figure = draw(at_zero(frame, is_dead), STYLE)
+    figure = draw(data.at_zero(frame, is_dead), STYLE)
     by_layer = draw is figures.gradient_norms_by_layer
     for panel in figure.axes[:3]:
-        found = offsets(panel, open_markers=True)
+        found = data.offsets(panel, open_markers=True)
         assert sorted(found[:, 0]) == pytest.approx((1,) if by_layer else STEPS)
         assert ((found[:, 1] > 0) & (found[:, 1] < axes.ZERO_BAND)).all()  # of the panel's height
         to_height = panel.transData + panel.transAxes.inverted()
@@ -77,18 +63,18 @@ def test_zeros_are_in_their_band(draw: Draw) -> None:
 
 
 def test_a_zero_among_other_seeds_is_smaller_than_one_of_all_seeds() -> None:
-    """2 of 5 seeds at 0: the marker is smaller than for 5 of 5; without zeros there is no band."""
+    """2 of 5 seeds at 0: the marker is smaller than for 5 of 5. Without zeros the band is left out."""
     sizes = []
-    for frame in (gradient_norms(NAMES[:1], n=3, n_zero=2), at_zero(gradient_norms(NAMES[:1]))):
+    for frame in (data.gradient_norms(NAMES[:1], n=3, n_zero=2), data.at_zero(data.gradient_norms(NAMES[:1]))):
         panel = figures.gradient_norms_by_layer(frame, STYLE).axes[0]
         sizes += [item.get_sizes()[0] for item in panel.collections if isinstance(item, PathCollection)]
     assert sizes[0] < sizes[1]
-    assert "exactly 0" not in texts(figures.gradient_norms_by_layer(gradient_norms(NAMES[:2]), STYLE))
+    assert "exactly 0" not in texts(figures.gradient_norms_by_layer(data.gradient_norms(NAMES[:2]), STYLE))
 
 
 def test_a_share_of_zero_is_drawn_at_zero() -> None:
     """On a linear axis zero has a place: n_zero alone, without a mean, is 0 percent."""
-    figure = figures.unit_measures(at_zero(gradient_norms(NAMES[:1], depth=1)), STYLE)
+    figure = figures.unit_measures(data.at_zero(data.gradient_norms(NAMES[:1], depth=1)), STYLE)
     assert all((np.asarray(line.get_ydata()) == 0).all() for panel in figure.axes for line in panel.lines)
     assert "not measured" not in texts(figure)
 
@@ -96,7 +82,7 @@ def test_a_share_of_zero_is_drawn_at_zero() -> None:
 @pytest.mark.parametrize("draw", [figures.gradient_norms_by_layer, figures.unit_measures])
 def test_a_missing_measure_is_said(draw: Draw) -> None:
     """Its panels say so, and with no rows at all every panel does; the legend says which activation has no data."""
-    frame = gradient_norms(NAMES[:2], depth=1)
+    frame = data.gradient_norms(NAMES[:2], depth=1)
     partial = draw(frame[~frame["measure"].isin(["error", "saturation"])], STYLE)
     assert 0 < texts(partial).count("not measured") < len(partial.axes)
     empty = draw(frame[:0], STYLE)
@@ -108,27 +94,29 @@ def test_a_missing_measure_is_said(draw: Draw) -> None:
 @pytest.mark.parametrize("draw", [*OVER_STEPS, figures.gradient_norms_by_layer, figures.error_heat_map])
 def test_two_settings_or_depths_in_one_line_are_refused(draw: Draw) -> None:
     """The error says what is needed."""
-    frame = gradient_norms(NAMES[:1])
+    frame = data.gradient_norms(NAMES[:1])
     with pytest.raises(ValueError, match="one row per"):
         draw(pd.concat([frame.assign(init="he"), frame.assign(init="default")]), STYLE)
     with pytest.raises(ValueError, match="one depth"):
-        draw(pd.concat([frame, gradient_norms(NAMES[1:2], depth=20)]), STYLE)
+        draw(pd.concat([frame, data.gradient_norms(NAMES[1:2], depth=20)]), STYLE)
 
 
 def test_the_first_a_middle_and_the_last_layer_are_shown() -> None:
     """The last row is the output layer's, but not of units, which it has none of."""
-    frame = gradient_norms(NAMES[:1], depth=9)
+    frame = data.gradient_norms(NAMES[:1], depth=9)
     assert {"layer 1", "layer 5", "output layer"} <= set(texts(figures.gradient_norms_over_training(frame, STYLE)))
     assert {"layer 1", "layer 5", "layer 9"} <= set(texts(figures.unit_measures(frame, STYLE)))
 
 
 def test_a_cell_for_each_layer_and_step() -> None:
     """Its colour is its norm; every seed at zero is hatched, some have a dot, no row is blank; norms are written."""
-    frame = gradient_norms(NAMES[:1], depth=5).query("measure == 'error' and not (layer == 3 and step == 2)").copy()
-    frame = at_zero(frame, frame["layer"].eq(1) & frame["step"].eq(5))
+    frame = (
+        data.gradient_norms(NAMES[:1], depth=5).query("measure == 'error' and not (layer == 3 and step == 2)").copy()
+    )
+    frame = data.at_zero(frame, frame["layer"].eq(1) & frame["step"].eq(5))
     frame.loc[frame["layer"].eq(2) & frame["step"].eq(100), ["n", "n_zero"]] = [3, 2]
     figure = figures.error_heat_map(frame, STYLE)
-    panel = titled(figure)["Label 0"]
+    panel = data.titled(figure)["Label 0"]
     (mesh,) = [item for item in panel.collections if isinstance(item, QuadMesh)]
     cells = mesh.get_array().reshape(6, len(STEPS))
     assert cells[5, 0] == pytest.approx(0.04)
@@ -147,7 +135,7 @@ def test_a_cell_for_each_layer_and_step() -> None:
 
 def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
     """And says nothing of some seeds."""
-    figure = figures.error_heat_map(at_zero(gradient_norms(NAMES[:2])), STYLE)
+    figure = figures.error_heat_map(data.at_zero(data.gradient_norms(NAMES[:2])), STYLE)
     (hatches,) = [item for item in figure.axes[0].collections if isinstance(item, PolyCollection)]
     assert len(hatches.get_paths()) == 4 * len(STEPS)
     assert "some seeds" not in " ".join(texts(figure))
@@ -155,14 +143,14 @@ def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
 
 def test_theory_lies_under_what_was_measured() -> None:
     """A panel an activation: six measured layers as markers, over the six predicted, a wide grey line."""
-    frame = theory(NAMES[:3])
+    frame = data.theory(NAMES[:3])
     figure = figures.errors_beside_theory(frame, STYLE)
     for name, panel in zip(NAMES, figure.axes, strict=False):
-        part, measured = frame[frame["activation"] == name], line_of(panel, name)
+        part, measured = frame[frame["activation"] == name], data.line_of(panel, name)
         (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]
         assert measured.get_ydata() == pytest.approx(part["measured"].to_numpy())
         assert predicted.get_ydata() == pytest.approx(part["predicted"].to_numpy())
-        assert bars(panel)[:, :, 1] == pytest.approx(part[["ci_low", "ci_high"]].to_numpy())
+        assert data.bars(panel)[:, :, 1] == pytest.approx(part[["ci_low", "ci_high"]].to_numpy())
         assert measured.get_zorder() > predicted.get_zorder()
         assert measured.get_linestyle() == "None"
         assert measured.get_markersize() >= predicted.get_linewidth()
@@ -172,10 +160,10 @@ def test_theory_lies_under_what_was_measured() -> None:
 
 def test_a_measured_zero_is_in_the_band_beside_the_theory() -> None:
     """Layers 1 and 2 measured as exactly 0: two open markers in the band, and the theory goes on above it."""
-    frame = theory(NAMES[:2])
+    frame = data.theory(NAMES[:2])
     frame.loc[(frame["activation"] == NAMES[1]) & (frame["layer"] < 3), ["measured", "ci_low", "ci_high"]] = 0.0
     left, panel = figures.errors_beside_theory(frame, STYLE).axes
-    at = offsets(panel, open_markers=True)
+    at = data.offsets(panel, open_markers=True)
     assert at[:, 0] == pytest.approx([1, 2])
     assert ((at[:, 1] > 0) & (at[:, 1] < axes.ZERO_BAND)).all()
     (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]

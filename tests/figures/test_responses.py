@@ -2,30 +2,10 @@
 
 import math
 
+import figure_data as data
 import numpy as np
 import pytest
-from figure_data import (
-    MANY,
-    NAMES,
-    RATES,
-    STYLE,
-    band_corners,
-    bars,
-    born,
-    cause,
-    figures,
-    histories,
-    line_of,
-    noisy,
-    offsets,
-    pixels,
-    rates,
-    runs_of,
-    texts,
-    titled,
-    trained,
-    whole,
-)
+from figure_data import MANY, NAMES, RATES, STYLE, figures, texts, whole
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
@@ -40,82 +20,82 @@ def runs_drawn(panel: Axes) -> list[list[float]]:
 
 def test_the_mean_ends_where_the_first_seed_stops() -> None:
     """Seeds of 4, 6 and 9 epochs: a mean over epochs 1 to 4, equal to every seed's loss there; three faint lines."""
-    panel = figures.training_curves(histories(NAMES[:1]), STYLE).axes[0]
-    line = line_of(panel, NAMES[0])
+    panel = figures.training_curves(data.histories(NAMES[:1]), STYLE).axes[0]
+    line = data.line_of(panel, NAMES[0])
     assert line.get_xdata() == pytest.approx([1, 2, 3, 4])
     assert line.get_ydata() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
     assert [run[-1] for run in runs_drawn(panel)] == [4, 6, 9]
-    assert runs_drawn(figures.training_curves(histories(NAMES[:1], (3,) * 11), STYLE).axes[0]) == []
+    assert runs_drawn(figures.training_curves(data.histories(NAMES[:1], (3,) * 11), STYLE).axes[0]) == []
 
 
 def test_bands_are_the_intervals_over_seeds() -> None:
     """Of the losses' logarithms, taken back, and of the accuracies themselves; recomputed seed by seed."""
-    history = histories(NAMES[:1], (3, 3, 3))
+    history = data.histories(NAMES[:1], (3, 3, 3))
     history["training_loss"] *= 1 + history["seed"]
     figure = figures.training_curves(history, STYLE)
     first = history[history["epoch"] == 1]
     loss, _ = log_mean_interval(first["training_loss"])
     error = mean_interval(100 - 100 * first["validation_accuracy"])
     for panel, expected in ((figure.axes[0], loss), (figure.axes[2], error)):
-        corners = band_corners(panel)
+        corners = data.band_corners(panel)
         ends = corners[corners[:, 0] == 1, 1]
         assert [ends.min(), ends.max()] == pytest.approx([expected.low, expected.high])
-        assert line_of(panel, NAMES[0]).get_ydata()[0] == pytest.approx(expected.estimate)
+        assert data.line_of(panel, NAMES[0]).get_ydata()[0] == pytest.approx(expected.estimate)
 
 
 def test_a_run_that_diverged_is_in_no_mean_and_does_not_end_it() -> None:
     """Seed 0 diverges at epoch 3: a cross at epoch 2, where it was last finite; the mean goes on to epoch 6."""
-    history = histories(NAMES[:1])
+    history = data.histories(NAMES[:1])
     lost = (history["seed"] == 0) & (history["epoch"] == 3)
     history = history[(history["seed"] > 0) | (history["epoch"] <= 3)].copy()
     history.loc[lost, ["training_loss", "validation_loss"]] = math.nan
     history.loc[history["seed"] == 0, "validation_accuracy"] = 0.1
     figure = figures.training_curves(history, STYLE)
-    assert line_of(figure.axes[0], NAMES[0]).get_xdata() == pytest.approx([1, 2, 3, 4, 5, 6])
-    assert line_of(figure.axes[2], NAMES[0]).get_ydata() == pytest.approx(3.85 * np.ones(6))
+    assert data.line_of(figure.axes[0], NAMES[0]).get_xdata() == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert data.line_of(figure.axes[2], NAMES[0]).get_ydata() == pytest.approx(3.85 * np.ones(6))
     assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "x"] == [2]
     assert "Label 0 (1/3 diverged)" in texts(figure)
 
 
 def test_runs_that_all_diverge_or_are_alone_or_short_are_drawn() -> None:
     """Diverged from the first epoch on, an activation stays in the legend; one run has no band, one epoch bars."""
-    history = histories(NAMES[:2])
+    history = data.histories(NAMES[:2])
     history.loc[history["activation"] == NAMES[1], ["training_loss", "validation_loss"]] = math.nan
     figure = figures.training_curves(history, STYLE)
     assert "Label 1 (3/3 diverged)" in texts(figure)
     assert all(np.isfinite(panel.get_ylim()).all() for panel in figure.axes)
     figures.training_curves(history[history["activation"] == NAMES[1]], STYLE)
-    for panel in figures.training_curves(histories(NAMES[:1], (5,)), STYLE).axes:
-        assert not np.isfinite(band_corners(panel)[:, 1]).any()
-    figures.training_curves(histories(NAMES[:2], (1, 1, 1)), STYLE)
+    for panel in figures.training_curves(data.histories(NAMES[:1], (5,)), STYLE).axes:
+        assert not np.isfinite(data.band_corners(panel)[:, 1]).any()
+    figures.training_curves(data.histories(NAMES[:2], (1, 1, 1)), STYLE)
 
 
 def test_a_loss_of_exactly_zero_is_in_the_band() -> None:
     """One of three seeds at epoch 2: an open marker there, and the mean of the others."""
-    history = histories(NAMES[:1])
+    history = data.histories(NAMES[:1])
     history.loc[(history["seed"] == 1) & (history["epoch"] == 2), "training_loss"] = 0.0
     panel = figures.training_curves(history, STYLE).axes[0]
-    assert offsets(panel, open_markers=True)[:, 0].tolist() == [2]
-    assert line_of(panel, NAMES[0]).get_ydata()[1] == pytest.approx(1 / 2)
+    assert data.offsets(panel, open_markers=True)[:, 0].tolist() == [2]
+    assert data.line_of(panel, NAMES[0]).get_ydata()[1] == pytest.approx(1 / 2)
 
 
 def test_every_run_and_every_mean_is_drawn_beside_its_rate() -> None:
     """Within half of the grid's step, so that no point is read at another rate; and no point is hidden by another."""
-    frame, runs = rates(NAMES[:4])
+    frame, runs = data.rates(NAMES[:4])
     panel = figures.accuracy_against_rate(frame, runs, STYLE).axes[0]
     for name in NAMES[:4]:
-        found = offsets(panel, STYLE.color(name))
+        found = data.offsets(panel, STYLE.color(name))
         expected = runs[runs["activation"] == name]["best_validation_accuracy"].dropna()
         assert sorted(found[:, 1]) == pytest.approx(sorted(100 - 100 * expected))
         nearest = [min(RATES, key=lambda rate, at=at: abs(math.log10(rate / at))) for at in found[:, 0]]
         assert np.abs(np.log10(found[:, 0] / nearest)).max() < 0.2
-    assert len(np.unique(offsets(panel).round(9), axis=0)) == runs["best_validation_accuracy"].notna().sum()
+    assert len(np.unique(data.offsets(panel).round(9), axis=0)) == runs["best_validation_accuracy"].notna().sum()
     assert "side by side" in panel.get_xlabel()
 
 
 def test_a_ring_is_at_the_chosen_rate_and_a_cross_where_a_seed_diverged() -> None:
     """The cross is explained only where there is one."""
-    frame, runs = rates(NAMES[:2])
+    frame, runs = data.rates(NAMES[:2])
     panel = figures.accuracy_against_rate(frame, runs, STYLE).axes[0]
     rings = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
     chosen = frame.loc[frame["is_best"], "validation_accuracy_mean"]
@@ -130,60 +110,60 @@ def test_a_ring_is_at_the_chosen_rate_and_a_cross_where_a_seed_diverged() -> Non
 
 def test_rates_without_a_run_that_finished_are_drawn_without_a_point() -> None:
     """The axes are there."""
-    frame, runs = rates(NAMES[:1])
+    frame, runs = data.rates(NAMES[:1])
     nothing = frame.assign(validation_accuracy_mean=math.nan, ci_low=math.nan, ci_high=math.nan, is_best=False)
     figure = figures.accuracy_against_rate(nothing, runs.assign(best_validation_accuracy=math.nan), STYLE)
-    assert not len(offsets(figure.axes[0]))
+    assert not len(data.offsets(figure.axes[0]))
 
 
 def test_accuracies_stand_near_their_depth_in_percent_and_apart() -> None:
     """A panel a setting, in order of appearance; each depth's points within 14% of it, no two at one place."""
-    frame = trained(NAMES[:4], ("second", "first")).assign(mean=0.5)
-    figure = figures.accuracy_against_depth(frame, STYLE, runs_of(frame))
-    assert list(titled(figure)) == ["second", "first"]
-    points = np.concatenate([line_of(figure.axes[0], name).get_xydata() for name in NAMES[:4]])
+    frame = data.trained(NAMES[:4], ("second", "first")).assign(mean=0.5)
+    figure = figures.accuracy_against_depth(frame, STYLE, data.runs_of(frame))
+    assert list(data.titled(figure)) == ["second", "first"]
+    points = np.concatenate([data.line_of(figure.axes[0], name).get_xydata() for name in NAMES[:4]])
     assert points[:, 1] == pytest.approx(50)
     assert len(np.unique(points[:, 0].round(6))) == 4 * 4
     assert np.sort(points[:, 0]) == pytest.approx(np.repeat([1, 2, 5, 20], 4), rel=0.14)
     assert {"trained", "guessing"} <= set(texts(figure))
     assert any("side by side" in text for text in texts(figure))
-    runs = offsets(figure.axes[0])
+    runs = data.offsets(figure.axes[0])
     assert sorted(runs[:, 1].round(6)) == [45] * 16 + [50] * 16 + [55] * 16
     assert set(runs[:, 0]) == set(points[:, 0])
 
 
 def test_accuracies_of_more_than_six_settings_are_refused() -> None:
     """Six have their panels."""
-    assert len(figures.accuracy_against_depth(trained(NAMES[:1], tuple("abcdef")), STYLE).axes) == 6
+    assert len(figures.accuracy_against_depth(data.trained(NAMES[:1], tuple("abcdef")), STYLE).axes) == 6
     with pytest.raises(ValueError, match="at most 6"):
-        figures.accuracy_against_depth(trained(NAMES[:1], tuple("abcdefg")), STYLE)
+        figures.accuracy_against_depth(data.trained(NAMES[:1], tuple("abcdefg")), STYLE)
 
 
 def test_noise_has_a_panel_of_differences_where_there_is_a_reference() -> None:
     """Every run is a dash of the accuracies, and lies on the panel."""
-    frame, runs = noisy(NAMES[:2])
+    frame, runs = data.noisy(NAMES[:2])
     titles = [panel.get_title() for panel in figures.noise_response(frame, runs, STYLE, "Label 0").axes]
     assert titles == ["test accuracy", "minus Label 0, points", "test loss (log scale)"]
     without = figures.noise_response(frame, runs, STYLE, None)
     assert [panel.get_title() for panel in without.axes] == ["test accuracy", "test loss (log scale)"]
     panel = without.axes[0]
     low, high = panel.get_ylim()
-    assert sorted(offsets(panel)[:, 1]) == pytest.approx(sorted(100 * runs["test_accuracy"]))
-    assert low <= offsets(panel)[:, 1].min() <= offsets(panel)[:, 1].max() <= high
+    assert sorted(data.offsets(panel)[:, 1]) == pytest.approx(sorted(100 * runs["test_accuracy"]))
+    assert low <= data.offsets(panel)[:, 1].min() <= data.offsets(panel)[:, 1].max() <= high
 
 
 def test_the_share_born_dead_has_its_interval() -> None:
     """A marker at each width, on a bar from ci_low to ci_high, in percent."""
-    frame = born(NAMES[:1])
+    frame = data.born(NAMES[:1])
     panel = figures.born_dead(frame, STYLE).axes[0]
     points = frame[["width", "share"]] * [1, 100]
-    assert line_of(panel, NAMES[0]).get_xydata() == pytest.approx(points.to_numpy())
-    assert bars(panel)[:, :, 1] == pytest.approx(100 * frame[["ci_low", "ci_high"]].to_numpy())
+    assert data.line_of(panel, NAMES[0]).get_xydata() == pytest.approx(points.to_numpy())
+    assert data.bars(panel)[:, :, 1] == pytest.approx(100 * frame[["ci_low", "ci_high"]].to_numpy())
 
 
 def test_the_same_digits_under_every_noise() -> None:
     """Images side by side; without noise as they are, else within the amplitude, and all amplitudes share one draw."""
-    none, *noisy_images = [panel.images[0].get_array() for panel in figures.digits(pixels()).axes]
+    none, *noisy_images = [panel.images[0].get_array() for panel in figures.digits(data.pixels()).axes]
     assert none.shape == (28, 56)
     assert (none[:, :28] == 0).all()
     assert (none[:, 28:] == 0.5).all()
@@ -195,7 +175,7 @@ def test_the_same_digits_under_every_noise() -> None:
 
 def test_names_stand_beside_their_lines_and_cover_none() -> None:
     """Three names, each in its colour and nearer its own line than the others; many names are in a legend."""
-    frame = trained(NAMES[:3]).assign(mean=lambda rows: 0.2 + 0.3 * rows["activation"].map(STYLE.positions))
+    frame = data.trained(NAMES[:3]).assign(mean=lambda rows: 0.2 + 0.3 * rows["activation"].map(STYLE.positions))
     figure = whole.accuracy_against_depth(frame, STYLE)
     panel, written = figure.axes[0], {text.get_text(): text for text in figure.axes[0].texts}
     assert not figure.legends
@@ -204,11 +184,11 @@ def test_names_stand_beside_their_lines_and_cover_none() -> None:
         assert text.get_color() == STYLE.color(name)
         box: Bbox = text.get_window_extent()
         middle = (box.y0 + box.y1) / 2
-        starts = {other: line_of(panel, other).get_xydata()[0] for other in NAMES[:3]}
+        starts = {other: data.line_of(panel, other).get_xydata()[0] for other in NAMES[:3]}
         heights = {other: panel.transData.transform(start)[1] for other, start in starts.items()}
         assert min(heights, key=lambda other: abs(heights[other] - middle)) == name
         assert not any(box.y0 < height < box.y1 for height in heights.values())
-    assert len(figures.cause_and_effect(*cause(NAMES), STYLE).legends[0].get_texts()) == MANY
+    assert len(figures.cause_and_effect(*data.cause(NAMES), STYLE).legends[0].get_texts()) == MANY
 
 
 def test_no_name_stands_beyond_another_line() -> None:

@@ -9,7 +9,7 @@ from figure_data import NAMES, STYLE, cause, figures, grid, markers, plane, text
 
 
 def test_the_share_of_the_error_is_in_words() -> None:
-    """From all to a millionth and beyond; what is deeper than 20 layers is not shown, and no share is no line."""
+    """From all to a millionth and beyond. Networks deeper than 20 layers are left out, and a share may be missing."""
     curves, shares, accuracy = cause(NAMES[:2])
     figure = figures.cause_and_effect(curves, shares, accuracy, STYLE)
     assert {"all", "a thousandth", "a millionth", "a billionth"} <= set(texts(figure))
@@ -19,7 +19,7 @@ def test_the_share_of_the_error_is_in_words() -> None:
 
 
 def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
-    """Even one at sigma_w = 10, and two at one place, the upper one smaller; a curve of one place is no line."""
+    """Even one at sigma_w = 10, and two at one place, the upper one smaller. A curve of one place is its point."""
     points = pd.DataFrame({"activation": NAMES[:4], "sigma_w": [2**0.5, 2**0.5, 10.2, 1.4], "sigma_b": [0, 0, 0, 0.75]})
     curves = pd.concat([points.assign(sigma_b=points["sigma_b"] + 1e-5 * k) for k in range(3)])
     figure = figures.critical_lines(pd.concat([curves, curves[:1].assign(activation=NAMES[4])]), points, STYLE)

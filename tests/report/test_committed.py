@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from reading import words
 from repository import ROOT, unpack_committed
 
 from study.report import columns
-from study.report.page import words
 from study.report.rendering import PAGES
 
 HEADLINE, ANSWER, CAPTION = 25, 40, 40  # words at most

@@ -15,7 +15,7 @@ LINE = "3 conclusions: 3 agree"
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A results folder that a command has just finished, of code that lies beside it."""
+    """Make a results folder that a command has just finished, with the code and the data beside it."""
     folder = tmp_path / "results"
     for name in ("runs/a.json", "runs/b.json", "records/c.json", "README.md", "tables/t.csv", "figures/f.png"):
         write(folder / name, name)
@@ -37,7 +37,7 @@ def inputs(results: Path, command: dict = COMMAND) -> str:
 
 
 def flip_a_bit_and_hide_it(path: Path) -> None:
-    """The same size, and the time of modification set back: only the time of change tells."""
+    """Change a bit of the file, and set its time of modification back: only its time of change tells."""
     before = path.stat()
     path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -86,5 +86,5 @@ def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytes
 
 
 def test_an_empty_folder_is_not_current(tmp_path: Path) -> None:
-    """Before the first command there is no note."""
+    """Before the first command the note is missing."""
     assert currency.last_line(tmp_path, currency.inputs(tmp_path, COMMAND, None)) is None

@@ -22,7 +22,7 @@ def drawing(*values: float, **options: float) -> Drawing:
 
 
 def written(folder: Path, **drawings: Drawing) -> pictures.Files:
-    """The files of these drawings, left in the folder as a report leaves them."""
+    """Write the files of these drawings to the folder as a report does, and return them."""
     files = pictures.files_of(drawings, folder)
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in files.items():
@@ -33,7 +33,7 @@ def written(folder: Path, **drawings: Drawing) -> pictures.Files:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is drawn from now on."""
+    """Return a list that grows by the name of each drawing that is drawn."""
     names: list[str] = []
     draw = pictures._files
     monkeypatch.setattr(pictures, "_files", lambda name, drawing: names.append(name) or draw(name, drawing))
@@ -64,8 +64,8 @@ def test_other_code_draws_everything_again(tmp_path: Path, drawn: list[str], mon
 
 
 def test_side_by_side_the_files_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six drawings in processes of their own have the bytes that one process gives them."""
-    drawings = {f"figure_{place}": drawing(place, 2 * place) for place in range(6)}
+    """Three drawings in processes of their own have the bytes that one process gives them."""
+    drawings = {f"figure_{place}": drawing(place, 2 * place) for place in range(3)}
     monkeypatch.setattr(pictures, "FEW", 0)
     apart = pictures.files_of(drawings, tmp_path)
     monkeypatch.setattr(pictures, "FEW", 100)

@@ -43,7 +43,7 @@ COMPARISONS = pd.DataFrame(
 def page(
     tmp_path: Path, text: str, place: Place | None = None, comparisons: pd.DataFrame | None = None, **parts: object
 ) -> Page:
-    """A page with this text as its body, which may use macros, over TABLE under the name `accuracy`."""
+    """Render a page with this text as its body; TABLE has the name `accuracy`, and macros may be used."""
     macros = '{% from "macros.md" import compared, difference with context %}'
     (tmp_path / "a.md").write_text('{% extends "page.md" %}' + macros + "{% block body %}" + text + "{% endblock %}")
     tables = {"accuracy": TABLE} | ({} if comparisons is None else {"comparisons": comparisons})
@@ -147,7 +147,7 @@ def test_a_row_of_another_length_is_an_error() -> None:
     ],
 )
 def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place | None, link: str, picture: str) -> None:
-    """From README.md and from a question's page. Where there is no such page, the link is its text."""
+    """From README.md and from a question's page. Where that page is missing, the link is its text."""
     text = '{{ link("depth", "d*") }}\n\n{% call figure("f") %}To\nsee.{% endcall %}'
     found = page(tmp_path, text, place, figures={"f": Drawing(lambda: None)})
     assert found.body == f"{link}\n\n![f]({picture})\n\n*To see.*"

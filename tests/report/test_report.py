@@ -1,8 +1,9 @@
 """The report says what the tables say; the old one is whole until the new one is; what failed is told."""
 
-import functools
+import os
 import re
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,9 @@ from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.records.store import Store
 from study.report import pictures, writing
+from study.report.explorer import build
 from study.report.page import Report, compose
+from study.report.rendering import Display, Page, Picture
 from study.report.section import Section
 
 MAKING = {
@@ -40,20 +43,25 @@ ALWAYS = [
 ]  # fmt: skip
 
 
-def render(sections: Sequence[Section], missing: Sequence[str] = ()) -> str:
-    """All pages of the report in Markdown, README.md first."""
-    files = compose(sections, MAKING, missing, {"relu": "ReLU"}).files
-    return "\n".join(files.values())
+def composed(*sections: Section, missing: Sequence[str] = ()) -> Report:
+    return compose(sections, MAKING, missing, STYLE.labels)
 
 
-def write(folder: Path, sections: Sequence[Section]) -> None:
-    writing.write(folder, compose(sections, MAKING, [], {"relu": "ReLU"}), STYLE)
+def render(*sections: Section, missing: Sequence[str] = ()) -> str:
+    """Return all pages of the report in Markdown, README.md first."""
+    return "\n".join(composed(*sections, missing=missing).files.values())
 
 
-@functools.cache
-def titled(title: str) -> Report:
-    """A report of one section."""
-    return compose([section(title)], MAKING, [], {"relu": "ReLU"})
+def write(folder: Path, *sections: Section) -> None:
+    writing.write(folder, composed(*sections), STYLE)
+
+
+def small(title: str) -> Report:
+    """Return a report of one page, table and figure, all of which hold the title."""
+    frame = pd.DataFrame({title: [title]})
+    picture = Picture(f"{title}_picture", title, Drawing(Figure))
+    page = Page("page", title, title, title, (Display("shown", title, frame),), (picture,))
+    return Report({"README.md": title, "questions/page.md": title}, (page,), {title: frame}, f"# {title}")
 
 
 def section(title: str = "Title", name: str = "accuracy", number: float = 1.5) -> Section:
@@ -64,34 +72,38 @@ def section(title: str = "Title", name: str = "accuracy", number: float = 1.5) -
 
 
 @pytest.fixture(autouse=True)
-def _quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are not what is tested here, and drawing them is slow."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace what is slow and not tested here: pictures, the bundle of charts, and waiting for the disk."""
     monkeypatch.setattr(pictures, "encode", lambda figure, extension: f"a picture as {extension}".encode())
+    monkeypatch.setattr(build, "_vega", lambda: "")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Content by path of every file below the folder."""
+    """Return the content by path of every file below the folder."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != pictures.NOTE)
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def test_the_report_is_pages_tables_and_figures(tmp_path: Path) -> None:
-    """README.md, report.html, a page a question; one CSV a table, what is shown of it as Markdown and LaTeX, an SVG and
-    a PNG a picture, the claims, what the columns hold, and nothing else; written again, the same to the byte."""
-    write(tmp_path, [section()])
+    """Each question has a page, each table a CSV, each table shown Markdown and LaTeX, each figure three files.
+
+    Beside them are the pages and tables that every report has. Written again, all files have the same bytes.
+    """
+    write(tmp_path, section())
     files = tree(tmp_path)
     shown = ["tables/Title_shown.md", "tables/Title_shown.tex", "tables/accuracy.csv", "questions/plain.md"]
     figures = [f"figures/Title_picture.{extension}" for extension in pictures.EXTENSIONS]
     assert sorted(files) == sorted([*ALWAYS, *shown, *figures])
     assert files["tables/Title_shown.md"].decode() in files["questions/plain.md"].decode()
     assert files["tables/accuracy.csv"] == b"experiment,value\nTitle,1.5\n"
-    write(tmp_path, [section()])
+    write(tmp_path, section())
     assert tree(tmp_path) == files
 
 
 def test_tables_of_one_name_are_joined(tmp_path: Path) -> None:
     """Two experiments' rows of a table stand in one file, in their order."""
-    write(tmp_path, [section("One"), section("Two", number=2.5), section("Three", "other", 3.5)])
+    write(tmp_path, section("One"), section("Two", number=2.5), section("Three", "other", 3.5))
     assert (tmp_path / "tables" / "accuracy.csv").read_text() == "experiment,value\nOne,1.5\nTwo,2.5\n"
     assert (tmp_path / "tables" / "other.csv").read_text() == "experiment,value\nThree,3.5\n"
 
@@ -101,29 +113,11 @@ def test_what_the_old_report_had_and_the_new_one_lacks_is_gone(tmp_path: Path) -
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "record.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
-    write(tmp_path, [section("One", "first")])
-    write(tmp_path, [section("Two", "second")])
+    write(tmp_path, section("One", "first"))
+    write(tmp_path, section("Two", "second"))
     fresh = [f"figures/Two_picture.{extension}" for extension in pictures.EXTENSIONS]
     shown = ["tables/second.csv", "questions/plain.md", "tables/Two_shown.md", "tables/Two_shown.tex"]
     assert sorted(tree(tmp_path)) == sorted([*ALWAYS, "notes.txt", "runs/record.json", *fresh, *shown])
-
-
-def stopped(tmp_path: Path, is_kill: bool) -> Iterator[tuple[Path, str]]:
-    """For every step N, a folder with an old report in which writing a new one was stopped there, and what was said."""
-    for step in range(1, ENDLESS):
-        folder = tmp_path / str(step)
-        writing.write(folder, titled("Old"), STYLE)
-        with pytest.MonkeyPatch.context() as patch:
-            disk = Disk(patch, step, is_kill)
-            message = ""
-            try:
-                writing.write(folder, titled("New"), STYLE)
-            except (FolderError, Killed) as error:
-                message = str(error)
-        if disk.count < step:
-            assert step > 20, "a report is more than twenty steps; they were not counted"
-            return
-        yield folder, message
 
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["full", "killed"])
@@ -133,35 +127,46 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
     Until the last renames all of it is the old one. A kill between two renames that exchange a folder leaves the old
     folder beside, whole, in .old. Afterwards a report can be written, and nothing of the accident is left.
     """
-    writing.write(tmp_path / "new", titled("New"), STYLE)
-    writing.write(tmp_path / "old", titled("Old"), STYLE)
-    old, new = tree(tmp_path / "old"), tree(tmp_path / "new")
+    for title in ("Old", "New"):
+        writing.write(tmp_path / title, small(title), STYLE)
+    old, new = tree(tmp_path / "Old"), tree(tmp_path / "New")
     mixed = 0
-    for folder, message in stopped(tmp_path / "steps", is_kill):
+    for step in range(1, ENDLESS):
+        folder, message = tmp_path / str(step), ""
+        shutil.copytree(tmp_path / "Old", folder)
+        with pytest.MonkeyPatch.context() as patch:
+            disk = Disk(patch, step, is_kill)
+            try:
+                writing.write(folder, small("New"), STYLE)
+            except (FolderError, Killed) as error:
+                message = str(error)
+        if disk.count < step:
+            break
         assert is_kill or str(folder) in message
         shown = {name: content for name, content in tree(folder).items() if not name.startswith(".")}
         mixed += shown not in (old, new)
         for part in ("README.md", "report.html", "tables", "figures", "questions"):
             aside = tree(folder / ".old") if (folder / ".old").exists() else {}
-            there, spare, *whole = (
+            there, spare, *either = (
                 {name: content for name, content in files.items() if name.startswith(part)}
                 for files in (shown, aside, old, new)
             )
-            assert there in whole or (there == {} and spare in whole)
-        writing.write(folder, titled("New"), STYLE)
+            assert there in either or (there == {} and spare in either)
+        writing.write(folder, small("New"), STYLE)
         assert tree(folder) == new
+    assert step > 40, "a report is more than forty steps; they were not counted"
     assert mixed <= 8, "between the first and the last of the renames, and nowhere else"
 
 
 def test_failed_runs_are_told_before_the_numbers() -> None:
-    """Each failure is a line near the top, its text shown literally; without failures there is no such list."""
+    """Each failure is a line near the top, its text shown literally. Without failures the list is left out."""
     failed = ["run 1 crashed: <script>alert(1)</script>", "activation '*x*' was refused: it [returns](http://x) $NaN$"]
-    page = MarkdownIt("commonmark", {"html": True}).render(render([section()], failed))
+    page = MarkdownIt("commonmark", {"html": True}).render(render(section(), missing=failed))
     top, _ = page.split("<h2>The questions")
     for literal in ("&lt;script&gt;alert(1)&lt;/script&gt;", "it [returns](http://x) $NaN$", "'*x*'"):
         assert literal in top
     assert "<script" not in page
-    assert "failed" not in render([section()])
+    assert "failed" not in render(section())
 
 
 def leading() -> Section:
@@ -170,7 +175,7 @@ def leading() -> Section:
 
 def test_what_leads_comes_first_then_a_line_a_question() -> None:
     """The headline is the first leading answer. A leading body stands in README.md alone, a question's in its page."""
-    report = compose([section("One"), leading()], MAKING, [], {"relu": "ReLU"})
+    report = composed(section("One"), leading())
     readme = report.files["README.md"]
     assert readme.startswith("# Use this one.\n")
     lines = (
@@ -188,7 +193,7 @@ def test_what_leads_comes_first_then_a_line_a_question() -> None:
 
 def test_every_link_between_pages_leads_somewhere(tmp_path: Path) -> None:
     """From README.md and from every question's page, to pages, figures, tables and their folders."""
-    write(tmp_path, [section("One"), leading()])
+    write(tmp_path, section("One"), leading())
     pages = [tmp_path / "README.md", *(tmp_path / "questions").iterdir()]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)]+)\)", page.read_text())]
     assert len(links) > 10
@@ -200,7 +205,7 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
     judged = plain(
         "One", judgements=[judge("P6", "torch", Interval(0.11, 0.1, 0.12, 5), "on a train", "5 epochs only")]
     )
-    write(tmp_path, [judged])
+    write(tmp_path, judged)
     table = pd.read_csv(tmp_path / "tables" / "claims.csv")
     promised = ["claim", "source", "protocol", "expected", "measured", "ci_low", "ci_high", "verdict"]
     assert set(promised) <= set(table.columns)
@@ -222,7 +227,7 @@ def test_the_pages_show_any_text_literally() -> None:
     """Cells, columns, captions, answers, failures and formulas: the text itself, and no element of its making."""
     frame = pd.DataFrame({HOSTILE: [HOSTILE]})
     hostile = plain(HOSTILE, HOSTILE, [HOSTILE], HOSTILE, shown={"one": frame})
-    page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(render([hostile], [HOSTILE])))
+    page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(render(hostile, missing=[HOSTILE])))
     assert not {tag for tag, _ in page.found} & {"script", "img", "iframe", "link", "object"}
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
     assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 10
@@ -230,14 +235,14 @@ def test_the_pages_show_any_text_literally() -> None:
 
 def test_how_it_was_made_quotes_the_records() -> None:
     """Command, number of runs, minutes, versions, CPU and the data's checksum, as the records give them."""
-    text = render([section()])
+    text = render(section())
     assert "2 runs took 1.5 minutes of one core." in text
     assert "`make all` took 1.0 minutes from start to end" in text
     assert [part for part in ("0.4 went into compiling", r"python 3, cpu a\|b", "0123") if part not in text] == []
 
 
 def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each run counts once, whatever experiments it serves: its seconds in all, and those of compiling."""
+    """The seconds of each run, and its seconds of compiling, count once, whatever experiments the run serves."""
     synthetic.install(monkeypatch)
     monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
     monkeypatch.setattr(pictures, "FEW", 100)

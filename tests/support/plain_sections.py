@@ -19,7 +19,7 @@ def plain(
     shown: Mapping[str, pd.DataFrame] | None = None,
     **parts: Any,
 ) -> Section:
-    """A section that shows these texts, then the tables of texts `shown`, and its `figures`."""
+    """Return a section that shows these texts, then the tables of texts `shown`, and its `figures`."""
     cells = {name: {"columns": list(frame), "rows": frame.to_numpy().tolist()} for name, frame in (shown or {}).items()}
     protocol = {"title": title, "answer": answer, "texts": texts, "caption": caption, "shown": cells}
     return Section(PAGE, protocol=protocol, **parts)

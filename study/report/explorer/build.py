@@ -24,7 +24,7 @@ from study.report import rendering
 from study.report.explorer import data
 
 FOLDER = Path(__file__).parent
-VEGA = "window.vegaEmbed = vegaEmbed;"  # all that the bundle gives to the page's own script
+VEGA = "window.vegaEmbed = vegaEmbed;"  # the one name that the bundle defines for the page's own script
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -33,8 +33,8 @@ def page(
 ) -> str:
     """Return the page as one text of HTML.
 
-    `opening` is Markdown, without HTML, and stands first. `pictures` holds the files that its images name, by the
-    address they have there ("figures/x.png"); one with the ending .svg is preferred. A missing picture is its text.
+    `opening` is Markdown without HTML, shown first. `pictures` holds the files of its images by their address, such as
+    "figures/x.png"; if x.svg is there too, it is used. A picture that is missing is replaced by its text.
     """
     files = {name: (FOLDER / f"explorer{name}").read_text() for name in (".css", ".js")}
     shown = data.views(tables, style)
@@ -61,6 +61,7 @@ def anchor(heading: str) -> str:
 
 @functools.cache
 def _vega() -> str:
+    """Return the JavaScript of Vega-Embed with all it needs (0.9 MB)."""
     bundle: str = vl_convert.javascript_bundle(VEGA)
     return bundle
 
@@ -76,6 +77,7 @@ def _json(value: object) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Return `value` in the types of JSON, with None for a number that is not finite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -107,13 +109,14 @@ def _hash(text: str) -> str:
 
 
 def _html(markdown: str, pictures: Mapping[str, bytes]) -> str:
+    """Return Markdown as HTML; `pictures` is as in `page`."""
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
     html: str = parser.render(markdown, {"pictures": pictures})
     return html
 
 
 class _Renderer(RendererHTML):
-    """Render as markdown-it does, with addresses for headings, tables that scroll, and pictures in the page."""
+    """Render as markdown-it does, but give headings an id, let tables scroll, and put pictures into the page."""
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         parts = tokens[place + 1].children or ()
@@ -148,4 +151,5 @@ class _Renderer(RendererHTML):
 
 
 def _kind(cell: Token) -> str:
+    """Return the class attribute of a table's cell: `number` if its column is aligned right."""
     return ' class="number"' if "right" in str(cell.attrs.get("style", "")) else ""

@@ -16,7 +16,11 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def views(tables: Tables, style: Style) -> Json:
-    """Return by view what it shows, or None if one of its tables is missing or empty; and the activations' style."""
+    """Return the data of each view by its name, or None if one of its tables is missing or empty.
+
+    The keys `activations`, `missing` and `width` hold the activations' style, the missing tables by view, and the units
+    of a layer.
+    """
     known = {
         name: table[table["activation"].isin(style.labels)] if "activation" in table else table
         for name, table in tables.items()
@@ -45,7 +49,7 @@ def _activations(tables: Tables, style: Style) -> list[Json]:
 
 
 def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str = "ci_high") -> list[Json]:
-    """Return the points of a chart, with their interval as numbers and as text in percent."""
+    """Return a dict for each of `rows`: x, y and its interval, as numbers and as text in percent, and n."""
     return [
         {"activation": row["activation"], "x": row[x], "n": row["n"], "text": _text(row[y], row[low], row[high])}
         | dict(zip(("y", "low", "high"), short((row[y], row[low], row[high]), 6), strict=True))
@@ -59,7 +63,7 @@ def _text(estimate: float, low: float, high: float, *, scale: float = 100, signe
 
 
 def _depth(tables: Tables, style: Style) -> Json:
-    """Return accuracy by depth for each setting, how many seeds trained, and the deepest network that trains."""
+    """Return for each setting the accuracy and the seeds that trained by depth, and the deepest network that trains."""
     keys = [key for key in SETTING if key != "depth"]
     deepest: dict[object, str] = {}
     if "trainable_depth" in tables:
@@ -78,7 +82,7 @@ def _depth(tables: Tables, style: Style) -> Json:
 
 
 def _rate(tables: Tables, style: Style) -> Json:
-    """Return validation accuracy and dead units by learning rate, the grid's best rate and the seeds' choice."""
+    """Return validation accuracy and dead units by learning rate, the best rate, and the rates that seeds chose."""
     grid = tables["learning_rate_grid"]
     points = _points(grid, "learning_rate", "validation_accuracy_mean")
     for point, is_best in zip(points, grid["is_best"], strict=True):
@@ -105,7 +109,7 @@ def _noise(tables: Tables, style: Style) -> Json:
 
 
 def _digits(tables: Tables, style: Style) -> list[Json]:
-    """Return images by label, as 784 bytes, row by row."""
+    """Return each image with its label and its 784 pixels, row by row, from 0 to 255."""
     images = tables["digits"].sort_values(["row", "column"]).groupby("label", sort=False)["brightness"]
     return sorted(
         ({"label": str(label), "pixels": [round(255 * value) for value in image]} for label, image in images),
@@ -114,7 +118,7 @@ def _digits(tables: Tables, style: Style) -> list[Json]:
 
 
 def _verdict(tables: Tables, style: Style) -> Json:
-    """Return headings and rows of the verdict, without the columns that were not measured."""
+    """Return the headings and rows of the verdict's table, without columns that were not measured."""
     table, reference = tables["verdict"], style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
     rate = "own rate" if accuracy == "tuned" else "one rate for all"
@@ -137,7 +141,10 @@ def _verdict(tables: Tables, style: Style) -> Json:
 
 
 def _cell(row: Json, column: str, text: Callable[[Json], str]) -> Json:
-    """Make a cell that is sorted by a column of `row`; what stands in brackets goes on a line of its own, the note."""
+    """Return a cell of the verdict: its text, a note with the part in brackets, and the `value` it is sorted by.
+
+    `text` makes the whole text from `row`, and `column` holds the value.
+    """
     if row[column] != row[column]:
         return {"text": formatting.DASH, "note": "", "value": None}
     brief, bracket, rest = text(row).partition(" [" if " [" in text(row) else " (")
@@ -163,6 +170,7 @@ def _claims(tables: Tables, style: Style) -> list[Json]:
 
 
 def _claim(name: str, rows: pd.DataFrame) -> Json:
+    """Return one claim: its `rows` of claims.csv, one for each part, as evidence below the verdict."""
     first, aspects = rows.iloc[0], rows[rows["aspect"] != ""].drop_duplicates("aspect")
     told = "; ".join(f"{part.aspect}: {part.aspect_verdict}" for part in aspects.itertuples())
     return {
@@ -175,6 +183,7 @@ def _claim(name: str, rows: pd.DataFrame) -> Json:
 
 
 def _evidence(row: Json) -> Json:
+    """Return the texts of one part of a claim, with its measurement and n."""
     measured, low, high = (math.nan if row[name] == "" else row[name] for name in ("measured", "ci_low", "ci_high"))
     texts = {name: str(row[name]) for name in ("quantity", "protocol", "expected", "verdict", "remark")}
     n = formatting.DASH if row["n"] == "" else f"{row['n']:g}"
