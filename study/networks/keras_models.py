@@ -1,6 +1,6 @@
 """Turn kept weights into a Keras model that needs nothing of this study, and classify images with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -28,10 +28,10 @@ def standard_name(activation: Activation) -> str | None:
     return None
 
 
-def keras_model(arrays: Sequence[np.ndarray], activation: str) -> Any:
+def keras_model(arrays: Sequence[np.ndarray], activation: str | Callable[..., Any]) -> Any:
     """Build a model from images (n, 784) in [0, 1] to probabilities (n, 10).
 
-    `arrays` are [kernel, bias] of every layer in turn, `activation` is Keras' name of the hidden one.
+    `arrays` are [kernel, bias] of every layer in turn, `activation` is the hidden one, or Keras' name of it.
     """
     kernels = arrays[::2]
     model = keras.Sequential([keras.Input((kernels[0].shape[0],))])

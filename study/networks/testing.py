@@ -39,33 +39,27 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
     alone: list[dict[str, Any]] = []
     sums: dict[str, Any] = {}
     for each in kept:
-        model = keras_model(from_bytes(each.path.read_bytes()), standard[each.activation] or _function(each))
+        function = standard[each.activation] or REGISTRY[each.activation].function
+        model = keras_model(from_bytes(each.path.read_bytes()), function)
         found = [probabilities(model, data.test_images, shifts) for shifts in (((0, 0),), SHIFTS)]
-        scores = dict(zip(("accuracy", "shifted_accuracy"), (_accuracy(p, labels) for p in found), strict=True))
-        alone.append({"run": each.run, "activation": each.activation, "seed": each.seed, **scores})
+        about = {"run": each.run, "activation": each.activation, "seed": each.seed}
+        alone.append(about | _accuracies(found, labels))
         sums[each.activation] = np.add(sums.get(each.activation, 0.0), found)
         if each is best:
             model.save(saved)
             wrong = _wrong(found[0], data)
             of_best = {**alone[-1], "validation_accuracy": each.validation_accuracy}
     together = [
-        {
-            "activation": name,
-            "n_networks": sum(each.activation == name for each in kept),
-            "accuracy": _accuracy(plain, labels),
-            "shifted_accuracy": _accuracy(moved, labels),
-        }
-        for name, (plain, moved) in sums.items()
+        {"activation": name, "n_networks": sum(each.activation == name for each in kept), **_accuracies(found, labels)}
+        for name, found in sums.items()
     ]
     return {"alone": alone, "together": together, "best": of_best, "wrong": wrong}
 
 
-def _function(kept: Kept) -> Any:
-    return REGISTRY[kept.activation].function
-
-
-def _accuracy(found: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(np.argmax(found, axis=1) == labels))
+def _accuracies(found: Any, labels: np.ndarray) -> dict[str, float]:
+    """Return the shares of `labels` (n,) that the plain and the shifted probabilities `found` (2, n, 10) hit."""
+    plain, shifted = np.mean(np.argmax(found, axis=2) == labels, axis=1).tolist()
+    return {"accuracy": plain, "shifted_accuracy": shifted}
 
 
 def _wrong(found: np.ndarray, data: Dataset) -> list[dict[str, Any]]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.theory.fixed_points import LIMIT_Q, QS, ROUNDING, Stability, stability
+from study.theory.fixed_points import LIMIT_Q, QS, ROUNDING, Stability, moments_at, stability
 from study.theory.nonlinearity import Array, Nonlinearity
-from study.theory.quadrature import moments
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
     The source is Poole et al. 2016.
     """
     q = np.asarray(q, float)
-    at = moments(function, q)
+    at = moments_at(function, q)
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma_w2 = 1 / at.derivative_square
         return CriticalCurve(q, sigma_w2, q - sigma_w2 * at.square, sigma_w2 * at.square_slope)

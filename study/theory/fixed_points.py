@@ -4,6 +4,7 @@ Notation of Poole et al. 2016 and Schoenholz et al. 2017: sigma_w2 = fan_in * Va
 square pre-activation, phi the activation.
 """
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from scipy import optimize
 
 from study.theory.nonlinearity import Array, Nonlinearity
-from study.theory.quadrature import moments
+from study.theory.quadrature import Moments, moments
 
 Stability = Literal["stable", "half-stable", "unstable", "neutral"]
 
@@ -31,6 +32,16 @@ class FixedPoint:
     slope: float
     chi: float
     stability: Stability
+
+
+def moments_at(function: Nonlinearity, q: Array | float) -> Moments:
+    """Return the moments at q; at QS they are integrated once a function, because every search begins there."""
+    return _moments_at_qs(function) if q is QS else moments(function, q)
+
+
+@functools.cache
+def _moments_at_qs(function: Nonlinearity) -> Moments:
+    return moments(function, QS)
 
 
 def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | float, sigma_b2: Array | float) -> Array:
@@ -51,7 +62,7 @@ def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> li
 
     def relative(q: Array | float) -> tuple[Array, Array]:
         """Return q' / q - 1, and q times its derivative."""
-        at = moments(function, q)
+        at = moments_at(function, q)
         excess = np.asarray((sigma_b2 + sigma_w2 * at.square) / q - 1)
         return excess, np.asarray(sigma_w2 * at.square_slope - 1 - excess)
 

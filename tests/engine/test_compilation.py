@@ -29,11 +29,11 @@ print(json.dumps(test_compilation.names_of_a_loop()))
 """
 
 
-def names_of_a_loop() -> list[str]:
-    """Trace a loop, as the engine compiles, and return how its functions are named."""
+def names_of_a_loop(program: str = "a loop") -> list[str]:
+    """Trace a loop, as the engine compiles the `program`, and return how its functions are named."""
     loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
     found = []
-    compile_apart(lambda: found.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), "a loop")
+    compile_apart(lambda: found.append(loop.get_concrete_function(tf.TensorSpec([], tf.float32))), program)
     return sorted(function.signature.name for function in found[0].graph.as_graph_def().library.function)
 
 
@@ -48,18 +48,10 @@ def test_what_was_traced_before_does_not_change_the_names() -> None:
     assert json.loads(done.stdout) == names
 
 
-def traced(what: str) -> set[str]:
-    """Return the names of the functions within a loop traced as `what`."""
-    loop = tf.function(lambda x: tf.while_loop(lambda y: y < 3, lambda y: (2 * y,), (x,))[0], autograph=False)
-    with numbered_by(what):
-        graph = loop.get_concrete_function(tf.TensorSpec([], tf.float32)).graph
-    return {function.signature.name for function in graph.as_graph_def().library.function}
-
-
 def test_no_name_is_given_twice_in_a_process():
     """Tracing the same again, or something else, gives other names: TensorFlow would refuse one that it knows."""
-    once, again, other = traced("one"), traced("one"), traced("other")
-    assert len(once | again | other) == len(once) + len(again) + len(other)
+    names = [*names_of_a_loop("one"), *names_of_a_loop("one"), *names_of_a_loop("other")]
+    assert len(set(names)) == len(names)
 
 
 def test_numbers_are_tensorflows_own_again_after_an_error():
@@ -67,11 +59,8 @@ def test_numbers_are_tensorflows_own_again_after_an_error():
     from tensorflow.python.framework import ops
 
     before = ops.uid
-    try:
-        with numbered_by("fails"):
-            raise KeyError
-    except KeyError:
-        pass
+    with pytest.raises(KeyError), numbered_by("fails"):
+        raise KeyError
     assert ops.uid is before
 
 
@@ -84,9 +73,8 @@ def test_training_compiles_in_a_thread_of_its_own(tiny_data: Dataset) -> None:
         return tf.nn.relu(z)
 
     settings = Settings(activation="relu", seed=0, depth=1, width=4, batch=8, validation=1100, epochs=1, patience=None)
-    programs.compiled_programs(
-        watched := replace(REGISTRY["relu"], function=function), program_kind(settings)
-    )  # which looks at it
+    watched = replace(REGISTRY["relu"], function=function)
+    programs.compiled_programs(watched, program_kind(settings))  # which looks at it
     threads.clear()
     train(settings, tiny_data, watched)
     assert len(set(threads)) == 1

@@ -90,28 +90,6 @@ def run(p, architecture, seed=None, counts=None):
     return float(loss), layers
 
 
-def test_a_visitor_may_leave_the_layers_as_they_are_and_return_measures_by_name():
-    """The parameters stay; the mean delta of every layer comes back by its name, in the row of its layer."""
-    p = problem()
-    logits, signals = forward(plain("tanh"), p.parameters, tf.constant(p.x))
-    _, delta = losses.loss_and_delta("softmax", "crossentropy", logits, tf.constant(p.y))
-
-    def visit(group, rows, signals, found):
-        return found.inputs, None, {"mean": tf.reduce_mean(found.delta), "units": found.delta.shape[1]}
-
-    groups = [(group,) for group in p.parameters]
-    buffers = [{"mean": tf.zeros(len(k), k.dtype), "units": tf.zeros(len(k), tf.int32)} for k, _ in p.parameters]
-    unchanged, measured = backward(plain("tanh"), groups, signals, delta, visit, buffers)
-    assert any(len(kernel) > 1 for kernel, _ in p.parameters)  # a looped group is among them
-    for before, (after,) in zip(p.parameters, unchanged, strict=True):
-        for old, new in zip(before, after, strict=True):
-            np.testing.assert_array_equal(new, old)
-    found = {name: np.concatenate([np.ravel(group[name]) for group in measured]) for name in ("mean", "units")}
-    expected = run(p, plain("tanh"))[1]
-    np.testing.assert_allclose(found["mean"], [np.mean(layer.gradients.delta) for layer in expected], atol=1e-15)
-    assert found["units"].tolist() == list(SIZES[1:])
-
-
 def batch_measures(layers):
     """BATCH_MEASURES of the layers, {name: (L + 1,)}."""
     return by_name([measures.of_batch(layer.function, layer.signals, layer.gradients) for layer in layers])
@@ -181,22 +159,25 @@ def test_gradients_and_error_signals_are_finite_differences(name, normalization,
         assert error == pytest.approx(math.sqrt(((len(p.x) * numeric) ** 2).sum(1).mean()), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
-def test_a_looped_group_is_the_same_network_unrolled(name):
-    """Five equal layers in a loop have the gradients that TensorFlow's tape finds in a plain chain of six layers."""
-    p = problem(seed=5, sizes=(7, *[4] * 6, 3), groups=((0, 1), (1, 6), (6, 7)))
+def assert_gradients_are_the_tapes(p, function, masks, loss, found):
+    """TensorFlow's tape finds the loss and every gradient in a plain chain of layers phi(z_l) * mask_l."""
     variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
     with tf.GradientTape() as tape:
         h = tf.constant(p.x)
-        for kernel, bias in variables[:-1]:
-            h = REGISTRY[name].function(h @ kernel + bias)
+        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
+            h = function(h @ kernel + bias) * mask
         logits = h @ variables[-1][0] + variables[-1][1]
-        chosen = tf.reduce_sum(tf.one_hot(p.y, 3, dtype=h.dtype) * logits, 1)
-        expected = tf.reduce_mean(tf.reduce_logsumexp(logits, 1) - chosen)
-    loss, found = run(p, plain(name))
+        expected = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, logits))
     assert loss == pytest.approx(float(expected), rel=1e-12)
     for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_looped_group_is_the_same_network_unrolled(name):
+    """Five equal layers in a loop have the gradients of a plain chain of six layers."""
+    p = problem(seed=5, sizes=(7, *[4] * 6, 3), groups=((0, 1), (1, 6), (6, 7)))
+    assert_gradients_are_the_tapes(p, REGISTRY[name].function, [1.0] * 6, *run(p, plain(name)))
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
@@ -220,75 +201,6 @@ def test_rows_without_a_layer_are_neither_read_nor_written(normalization):
 
 
 # The measures
-
-
-def by_hand():
-    """ReLU, layers 1 -> 2 -> 2 -> 2 -> 2, the examples x = 1 and 2 of classes 0 and 1; t = ln(3) / 2.
-
-    W_1 = (3, -4)              z_1 = (3, -4), (6, -8)      h_1 = (3, 0), (6, 0)
-    W_2 = 1,  b_2 = (0, 1)     z_2 = (3, 1), (6, 1)        h_2 = z_2
-    W_3 = 1,  b_3 = (-4, 0)    z_3 = (-1, 1), (2, 1)       h_3 = (0, 1), (2, 1)
-    W_4 = ((t, 0), (2t, 0)), b_4 = (-2t, 0): the logits are (0, 0) and (ln 3, 0), the softmax (1/2, 1/2), (3/4, 1/4).
-
-    delta_4 = (-1/2, 1/2), (3/4, -3/4)        delta_3 = (0, -t), (3t/4, 3t/2)
-    delta_2 = delta_3                         delta_1 = (0, 0), (3t/4, 0)
-    """
-    t = math.log(3) / 2
-    kernels = [[[3, -4]], np.eye(2), np.eye(2), [[t, 0], [2 * t, 0]]]
-    biases = [[0, 0], [0, 1], [-4, 0], [-2 * t, 0]]
-    layers = [(np.array(kernel, float), np.array(bias, float)) for kernel, bias in zip(kernels, biases, strict=True)]
-    parameters = stacked(layers, ((0, 1), (1, 3), (3, 4)))
-    return t, Problem(layers, parameters, np.array([[1.0], [2.0]]), np.array([0, 1], np.int32))
-
-
-def test_the_batch_measures_by_hand():
-    """Those of the training batch, of the network of `by_hand`; the sums are written out."""
-    t, p = by_hand()
-    loss, found = run(p, plain("relu"))
-    assert loss == pytest.approx((math.log(2) + math.log(4)) / 2)
-    expected = {
-        # the halves are of the mean over B = 2
-        "weight_gradient": [
-            t * 0.75,  # (2 * 3/4) / 2
-            t * math.sqrt(2.25**2 + 3**2),  # ((4.5, 6), (0, 0)) / 2
-            t * math.sqrt(2.25**2 + 3**2 + 0.375**2 + 0.25**2),  # ((4.5, 6), (0.75, 0.5)) / 2
-            math.sqrt(2 * (0.75**2 + 0.125**2)),  # ((1.5, -1.5), (0.25, -0.25)) / 2
-        ],
-        "error": [
-            t * math.sqrt((0 + 9 / 16) / 2),
-            t * math.sqrt((1 + 45 / 16) / 2),
-            t * math.sqrt((1 + 45 / 16) / 2),
-            math.sqrt((1 / 2 + 9 / 8) / 2),
-        ],
-        "example_weight_gradient": [
-            t * math.sqrt((0 + 9 / 16 * 4) / 2),
-            t * math.sqrt((1 * 9 + 45 / 16 * 36) / 2),
-            t * math.sqrt((1 * 10 + 45 / 16 * 37) / 2),
-            math.sqrt((1 / 2 * 1 + 9 / 8 * 5) / 2),
-        ],
-        "activation_rms": [math.sqrt(45 / 4), math.sqrt(47 / 4), math.sqrt(6 / 4), math.nan],
-        "preactivation_square": [125 / 4, 47 / 4, 7 / 4, t**2],
-        "activation_mean": [9 / 4, 11 / 4, 4 / 4, math.nan],
-    }
-    measured = batch_measures(found)
-    assert measured.keys() == expected.keys() == set(measures.BATCH_MEASURES)
-    for name, values in expected.items():
-        np.testing.assert_allclose(measured[name], values, rtol=1e-12, err_msg=name)
-
-
-def test_the_probe_measures_by_hand():
-    """Of the same network: in layer 1 unit 2 is off for both examples, in layer 3 unit 1 for one of them."""
-    _, p = by_hand()
-    measured = probe_measures(plain("relu"), p.parameters, 1.0, p.x)
-    expected = {
-        "dead_units": [1 / 2, 0, 0, math.nan],
-        "saturation": [2 / 4, 0, 1 / 4, math.nan],
-        "sparsity": [2 / 4, 0, 1 / 4, math.nan],
-        "similarity": [1, 19 / math.sqrt(10 * 37), -1 / math.sqrt(10), 0],  # the logits (0, 0) have no direction
-    }
-    assert measured.keys() == expected.keys() == set(measures.PROBE_MEASURES)
-    for name, values in expected.items():
-        np.testing.assert_allclose(measured[name], values, rtol=1e-12, atol=1e-15, err_msg=name)
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 3, 7])
@@ -315,29 +227,19 @@ def test_the_thresholds_by_hand():
         np.testing.assert_array_equal(measured[name], [share, np.nan], err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("update", "kernel", "ratio"),
-    [([[0.3, -0.4]], [[3.0, 4]], 0.1), ([[1, 0]], [[0, -2]], 0.5), ([[0, 0]], [[3, 0]], 0)],
-)
-def test_update_ratios_by_hand(update, kernel, ratio):
-    """Updates of norm 0.5, 1 and 0 that took kernels of norm 5, 2 and 3 to where they are."""
-    update, kernel = tf.constant(update, tf.float32), tf.constant(kernel, tf.float32)
-    assert float(measures.of_update(update, kernel + update)["update_ratio"]) == pytest.approx(ratio, rel=1e-6)
-
-
-@pytest.mark.parametrize("scale", [1.0, 10.0])
 @pytest.mark.parametrize("name", REGISTRY)
-def test_every_measure_is_what_numpy_finds(name, scale):
+def test_every_measure_is_what_numpy_finds(name):
     """All of a forward and backward pass, in every layer, for weights that saturate units and that do not."""
-    p = problem(seed=6, scale=scale, batch=12)
     supremum = derivative_supremum(REGISTRY[name])
-    _, found = run(p, plain(name))
     probe = np.random.default_rng(7).normal(size=(9, 7))
-    measured = batch_measures(found) | probe_measures(plain(name), p.parameters, supremum, probe)
-    expected = NumpyNetwork(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
-    assert measured.keys() == expected.keys()
-    for measure, values in expected.items():
-        np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
+    for scale in (1.0, 10.0):
+        p = problem(seed=6, scale=scale, batch=12)
+        _, found = run(p, plain(name))
+        measured = batch_measures(found) | probe_measures(plain(name), p.parameters, supremum, probe)
+        expected = NumpyNetwork(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
+        assert measured.keys() == expected.keys()
+        for measure, values in expected.items():
+            np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)
 
 
 # Numbers at the ends of float32
@@ -389,21 +291,12 @@ DROPPING = Architecture(tf.math.tanh, dropout=0.4)
 
 
 def test_gradients_with_dropout_are_the_tapes():
-    """TensorFlow's tape through h_l = tanh(z_l) * mask_l finds every gradient, and every mask drops something."""
+    """The tape finds the same gradients with the same masks, each of which drops something."""
     p = problem(seed=5, sizes=(7, 4, 4, 4, 3), groups=((0, 1), (1, 3), (3, 4)))
-    _, found = run(p, DROPPING, tf.constant([7, 3]))
+    loss, found = run(p, DROPPING, tf.constant([7, 3]))
     masks = [layer.signals.mask[0] for layer in found[:-1]]
     assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in masks)
-    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
-    with tf.GradientTape() as tape:
-        h = tf.constant(p.x)
-        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
-            h = tf.math.tanh(h @ kernel + bias) * mask
-        loss = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, h @ variables[-1][0] + variables[-1][1])
-        )
-    for ours, theirs in zip(slopes(found), tape.gradient(loss, tf.nest.flatten(variables)), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+    assert_gradients_are_the_tapes(p, tf.math.tanh, masks, loss, found)
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():

@@ -9,32 +9,13 @@ from study.engine import input_norms
 from study.engine.seeds import epoch_order, split
 
 
-def test_a_split_uses_every_index_once() -> None:
-    """The two parts have the sizes asked for, and together are 0 ... n-1."""
-    training, validation = split(60_000, 12_000, 0)
-    assert (training.shape, validation.shape) == ((48_000,), (12_000,))
-    assert np.array_equal(np.sort(np.concatenate([training, validation])), np.arange(60_000))
-
-
 def test_a_split_depends_on_the_seed_alone() -> None:
-    """Seed 3 gives these very indices, whatever else drew random numbers before, and seed 4 gives others."""
+    """Seed 3 gives these very indices, each once, whatever else drew random numbers before, and seed 4 gives others."""
     np.random.seed(1)  # noqa: NPY002
     training, validation = split(10, 3, 3)
     assert (training.tolist(), validation.tolist()) == ([7, 2, 1, 5, 6, 0, 4], [3, 9, 8])
     assert np.array_equal(split(10, 3, 3)[1], validation)
     assert not np.array_equal(split(60_000, 12_000, 3)[1], split(60_000, 12_000, 4)[1])
-
-
-def test_a_split_is_random_in_every_stretch() -> None:
-    """The first 1,000 of the validation images sample the whole file: their mean index is n/2, within 5 sigma."""
-    for seed in range(5):
-        first = split(60_000, 12_000, seed)[1][:1000]
-        assert abs(first.mean() - 30_000) < 5 * 60_000 / np.sqrt(12 * 1000)
-
-
-def test_a_split_has_a_stream_of_its_own() -> None:
-    """It is not the permutation another use of the same seed would draw."""
-    assert not np.array_equal(np.concatenate(split(100, 0, 7)), np.random.default_rng(7).permutation(100))
 
 
 @pytest.mark.parametrize(("n", "validation", "seed"), [(10, 10, 0), (10, -1, 0), (0, 0, 0), (10, 2, -1)])

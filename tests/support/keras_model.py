@@ -5,18 +5,10 @@ import numpy as np
 
 from study.activations import Activation
 from study.engine import losses
-from study.engine.architecture import Parameters
 from study.engine.initialization import initial_parameters
-from study.engine.layer_groups import CLASSES, PIXELS, LayerGroup
-from study.engine.program_kind import groups_of
+from study.engine.layer_groups import CLASSES, PIXELS
+from study.networks.weights import arrays
 from study.settings import Settings
-
-
-def layer_parameters(parameters: Parameters, groups: tuple[LayerGroup, ...]) -> list[np.ndarray]:
-    """Return [kernel, bias (, gamma, beta)] of layers 1 .. L + 1 in turn, shaped as Keras' trainable variables."""
-    pairs = zip(parameters, groups, strict=True)
-    of_groups = (zip(*(role[: group.count].numpy() for role in roles), strict=True) for roles, group in pairs)
-    return [array.T for layers in of_groups for layer in layers for array in layer]
 
 
 def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
@@ -42,7 +34,7 @@ def keras_model(settings: Settings, activation: Activation, square_norm: float) 
     if not is_standard:
         outputs = keras.layers.Activation(losses.OUTPUTS[settings.output], dtype=dtype)(outputs)
     model = keras.Model(inputs, outputs)
-    initial = layer_parameters(initial_parameters(settings, square_norm), groups_of(settings))
+    initial = arrays(settings, initial_parameters(settings, square_norm))
     for variable, value in zip(model.trainable_variables, initial, strict=True):
         variable.assign(value)
     # A loss that is not the standard one takes the labels as one-hot rows (B, 10).

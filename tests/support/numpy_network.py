@@ -12,7 +12,15 @@ class NumpyNetwork:
 
     def __init__(self, layers, phi, normalization="none", residual="none") -> None:
         self.layers = [tuple(np.array(array, np.float64) for array in layer) for layer in layers]
-        self.phi, self.axis, self.residual = phi, {"none": None, "batch": 0, "layer": 1}[normalization], residual
+        self.axis, self.residual = {"none": None, "batch": 0, "layer": 1}[normalization], residual
+        self._phi, self._known = phi, {}
+
+    def phi(self, z):
+        """Return values and derivatives at z, computed once for equal arrays."""
+        key = z.shape, z.tobytes()
+        if key not in self._known:
+            self._known[key] = self._phi(z)
+        return self._known[key]
 
     def forward(self, x, nudges=None):
         """Return inputs h_{l-1} and pre-activations z_l of every layer; `nudges` {l: (B, units)} are added to z_l."""

@@ -1,11 +1,30 @@
-"""Runs that `train` has not begun, for tests of what it would do with them."""
+"""Small runs on `tiny_data`, and runs that `train` has not begun, for tests of what it would do with them."""
+
+import numpy as np
 
 from study.activations import REGISTRY, Activation
 from study.data.mnist import Dataset
 from study.engine.run import Run
 from study.settings import Settings
 
+# 203 training images in batches of 8: 25 updates an epoch, and 3 images left out; 100 updates in 4 epochs.
+STEPS, EPOCHS = 25, 4
 
-def start(settings: Settings, data: Dataset, activation: Activation | None = None) -> Run:
+
+def settings(**changes: object) -> Settings:
+    """Return the settings of a small run. Changes that need another compiled program cost a test some seconds."""
+    chosen = {
+        "activation": "swish", "seed": 3, "depth": 3, "width": (6, 5, 5), "optimizer": "sgd", "learning_rate": 0.1,
+        "batch": 8, "validation": 1100, "epochs": EPOCHS, "patience": None, "precision": "float64",
+    }  # fmt: skip
+    return Settings(**{**chosen, **changes})  # type: ignore[arg-type]
+
+
+def start(chosen: Settings, data: Dataset, activation: Activation | None = None) -> Run:
     """Return a run before its first update; the activation is the registry's unless given."""
-    return Run(settings, data, REGISTRY[settings.activation] if activation is None else activation)
+    return Run(chosen, data, REGISTRY[chosen.activation] if activation is None else activation)
+
+
+def batch(data: Dataset, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs (n, 784) in [0, 1] and labels (n,) of the training images of these indices (n,)."""
+    return data.training_images[indices] / 255, data.training_labels[indices].astype(np.int64)

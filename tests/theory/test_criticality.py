@@ -8,7 +8,6 @@ from registered import NAMES, function_of
 
 from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
 from study.theory.fixed_points import backward_factor, fixed_points, forward_map
-from study.theory.nonlinearity import nonlinearity
 
 NONE = {"softplus", "squared_relu"}
 
@@ -82,12 +81,3 @@ def test_tanh_critical_curve():
     curve = critical_curve(function_of("tanh"), np.geomspace(1e-6, 10, 4000))
     assert (curve.sigma_w2[0], curve.sigma_b2[0]) == pytest.approx((1, 0), abs=1e-5)
     assert np.interp(0.05, curve.sigma_b2, curve.sigma_w2) == pytest.approx(1.76, abs=0.005)
-
-
-def test_an_activation_of_ones_own():
-    """|x| is in no registry: E[phi^2] = q and phi'^2 = 1, so it is critical at (1, 0), q free, and chi = sigma_w^2."""
-    absolute = nonlinearity(lambda x: (np.abs(x), np.sign(x)))
-    point = critical_initialization(absolute)
-    assert (point.sigma_w, point.sigma_b, point.q_star, point.stability) == (pytest.approx(1), 0, None, "neutral")
-    assert backward_factor(absolute, np.array([0.1, 9]), 3.0) == pytest.approx([3, 3])
-    assert forward_map(absolute, 0.1, 3.0, 0.5) == pytest.approx(0.8)

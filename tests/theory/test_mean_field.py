@@ -10,8 +10,6 @@ from study.theory.mean_field import INITIALIZATIONS, Scales, predicted_rows, pro
 from study.theory.nonlinearity import nonlinearity
 
 WIDTHS = (30, 600, 1300, 800, 10)
-# relative; what is left at these widths. z^2 has heavy tails: its errors come within 7% at width 3000
-TOLERANCE = dict.fromkeys(NAMES, 0.1) | {"squared_relu": 0.4}
 
 
 def simulate(function, scale, x, rng, draws):
@@ -42,7 +40,7 @@ def simulate(function, scale, x, rng, draws):
     return totals / draws
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "gelu", "tanh", "selu", "squared_relu"])
 def test_predictions_agree_with_wide_networks(name):
     """Layers of unequal width near 1000, biases, inputs of unequal norm: forward and backward."""
     rng = np.random.default_rng(7)
@@ -50,7 +48,8 @@ def test_predictions_agree_with_wide_networks(name):
     scale = Scales(WIDTHS, np.array([0.8, 1.5, 1.1, 1.0]) / WIDTHS[:-1], np.array([0.05, 0.0, 0.1, 0.0]))
     squares, errors, examples = simulate(function_of(name), scale, x, rng, draws=5)
     predicted = quantities(propagate(function_of(name), scale, np.sum(x**2, axis=1)))
-    close = TOLERANCE[name]
+    # relative; what is left at these widths. z^2 has heavy tails: its errors come within 7% at width 3000
+    close = 0.4 if name == "squared_relu" else 0.1
     assert predicted["preactivation_square"][:-1] == pytest.approx(squares[:-1], rel=close)  # the last are 10 units
     assert predicted["error_norm_ratio"] == pytest.approx(np.sqrt(errors / errors[-1]), rel=close)
     ratio = np.sqrt(examples / examples[-1])
@@ -136,14 +135,6 @@ def test_no_critical_point_means_no_scales():
     assert scales("critical", (784, 100, 10), function_of("softplus"), 1.0) is None
     with pytest.raises(ValueError, match="glorot_uniform, he_normal, critical"):
         scales("orthogonal", (784, 100, 10), function_of("relu"), 1.0)
-
-
-def test_an_activation_of_ones_own():
-    """sin is in no registry: E[sin(u)^2] = (1 - e^(-2q)) / 2 and E[cos(u)^2] = (1 + e^(-2q)) / 2."""
-    sine = nonlinearity(lambda x: (np.sin(x), np.cos(x)))
-    found = propagate(sine, Scales((1, 10, 10), np.array([2.0, 0.3]), np.zeros(2)), np.array([0.5, 4.0]))
-    assert found.q == pytest.approx(np.array([[1, 8], 1.5 * (1 - np.exp([-2, -16]))]))
-    assert found.chi == pytest.approx(1.5 * (1 + np.exp([[-2, -16]])))
 
 
 def test_rows_are_one_per_network_layer_and_quantity():
