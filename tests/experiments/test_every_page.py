@@ -1,8 +1,8 @@
 """Every question's page renders from made-up studies, whatever they compared and however their runs ended."""
 
 import math
-from types import ModuleType
 
+import fake_studies
 import pytest
 import synthetic
 from both_languages import render
@@ -10,7 +10,7 @@ from elements import Elements
 from fake_studies import STYLE, sections, theory
 from markdown_it import MarkdownIt
 
-from experiments import by_name, depth, few_seeds, published
+from experiments import by_name, depth, few_seeds, initialization, published, trainable_depth_6xi
 from study.analysis import rule_errors
 from study.plan import Plan
 from study.report import rendering
@@ -19,9 +19,12 @@ from study.settings import Settings
 
 FOUR = ("relu", "sigmoid", "gelu", "swish")
 OTHERS = ("tanh", "elu", "gelu_tanh")  # that claims name
-FEWER: list[tuple[ModuleType, str, int]] = [  # seeds and draws, so that the studies are quick
-    (rule_errors, "STUDIES", 4), (few_seeds, "P8_RESAMPLES", 50), (depth, "INITIAL_SEEDS", 2),
-    (published, "INITIAL_SEEDS", 2), (published, "P9_SEEDS", 4),
+SHALLOW = (1, 10, 20)  # hidden layers
+FEWER: list[tuple[object, str, object]] = [  # seeds, draws and depths, so that the studies are quick
+    (rule_errors, "STUDIES", 4), (few_seeds, "P8_RESAMPLES", 50), (published, "INITIAL_SEEDS", 2),
+    (published, "P9_SEEDS", 4), (depth, "INITIAL_SEEDS", 2), (depth.depths, "__defaults__", ("adam", SHALLOW)),
+    (depth, "INITIAL_DEPTHS", SHALLOW), (initialization, "INITIAL_DEPTHS", SHALLOW),
+    (fake_studies, "INITIAL_DEPTHS", SHALLOW), (trainable_depth_6xi, "DEPTHS", (3, 5)),
 ]  # fmt: skip
 ELSEWHERE = ("speed", "other_editions", "wrong_digits")  # their documents have tests of their own
 HOSTILE = "<script>alert(1)</script> ![a](b) | $x$ `"
@@ -48,8 +51,8 @@ def study(request: pytest.FixtureRequest) -> dict[str, Section]:
         "digits": {"content": {"images": {"7": [0] * 784}}},
     }
     with pytest.MonkeyPatch.context() as patch:
-        for module, name, count in FEWER:
-            patch.setattr(module, name, count)
+        for owner, name, fewer in FEWER:
+            patch.setattr(owner, name, fewer)
         return sections(Plan(names, seeds, theory=theory(*names, *OTHERS)), accuracy, documents)
 
 

@@ -58,10 +58,10 @@ def measured(settings: Settings, accuracy: float) -> Record:
 def sections(plan: Plan, accuracy: Accuracy, documents: dict[str, Any]) -> dict[str, Section]:
     """Return the section of every question that these runs and documents answer, as a report makes them."""
     used, found = {}, {}
-    made = functools.cache(measured)  # questions share runs
+    made = functools.cache(measured)  # questions share runs, and some their rounds
+    records = functools.cache(lambda rounds: fake_records.all_rounds(rounds, plan, accuracy, made))
     for name, module in experiments.experiments().items():
-        used[name] = fake_records.all_rounds(module.rounds, plan, accuracy, made)
-        if used[name]:
+        if used.setdefault(name, records(module.rounds)):
             found[name] = module.interpret(plan, used[name], STYLE)
     curves = [
         pd.DataFrame(synthetic.curve(synthetic.REGISTRY[name])).assign(activation=name) for name in plan.activations
