@@ -113,9 +113,9 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
     """Measure what the reference's exact zeros do, by quantity. Leave out a quantity without a run.
 
-    "accuracy" is the reference's test accuracy minus the test accuracy of WITHOUT_ZEROS. "dead" is the share of the
-    zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide. So
-    the share is the number of dead units over the number of zeros.
+    The quantity "accuracy" is the reference's test accuracy minus the test accuracy of WITHOUT_ZEROS. The quantity
+    "dead" is the share of the zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the
+    layers are equally wide. So the share is the number of dead units over the number of zeros.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -137,8 +137,8 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")
     for part, name in SPARSITY_CLAIM.items():
         if name in sparsity.index:
-            row = sparsity.loc[name]
-            measured = Interval(row["mean"], row["ci_low"], row["ci_high"], int(row["n"]))
+            mean, low, high, n = sparsity.loc[name, ["mean", "ci_low", "ci_high", "n"]]
+            measured = Interval(mean, low, high, int(n))
             found.append(judge("A2", part, measured, remark or "mean over the three hidden layers"))
     if "accuracy" in zeros:
         found.append(judge("A2", "zeros", zeros["accuracy"], remark))

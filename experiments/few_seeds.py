@@ -35,9 +35,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         return Section(PAGE)
     runs = runs_frame(tuned)
     small = _drawn(runs)
-    if small is None:
-        return Section(PAGE, judgements=_judgements(runs, None))
-    return Section(PAGE, {"few_seeds": small.table}, judgements=_judgements(runs, small))
+    tables = {} if small is None else {"few_seeds": small.table}
+    return Section(PAGE, tables, judgements=_judgements(runs, small))
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:

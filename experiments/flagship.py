@@ -32,11 +32,10 @@ GOAL, CIRESAN, LADDER_NETWORK = 0.996, 0.9965, 0.9943  # test accuracies; the la
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for the network on every fresh seed, in one round."""
-    seeds = plan.block(plan.seeds or SEEDS, FIRST_FRESH_SEED)
     changes = {"depth": len(WIDTHS), "width": WIDTHS, "learning_rate": LEARNING_RATE, "epochs": EPOCHS}
     wanted = [
         Settings(activation=ACTIVATION, seed=seed, **{**past_99.BASE, **past_99.CONFIGURATION, **changes})
-        for seed in seeds
+        for seed in plan.block(plan.seeds or SEEDS, FIRST_FRESH_SEED)
     ]
     return selection.missing(wanted, so_far)
 

@@ -38,8 +38,11 @@ ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Ask for every rate with the first seed; then each activation and dropout at its best rate with the others."""
-    trials = [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
-    return selection.missing(_final(plan, so_far) if so_far else trials, so_far)
+    if not so_far:
+        return [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
+    seeds = plan.block(plan.seeds or CLAIM_SEEDS)
+    final = [_settings(arm, rate, seed) for arm, rate in _chosen(plan, so_far).items() for seed in seeds]
+    return selection.missing(final, so_far)
 
 
 def _settings(arm: Arm, rate: float, seed: int) -> Settings:
@@ -51,11 +54,6 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
     )  # fmt: skip
 
 
-def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    seeds = plan.block(plan.seeds or CLAIM_SEEDS)
-    return [_settings(arm, rate, seed) for arm, rate in _chosen(plan, records).items() for seed in seeds]
-
-
 def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
     """Return the rate at which the first seed has the lowest validation loss, by activation and dropout."""
     runs = runs_frame(records)
@@ -65,16 +63,11 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
     return {arm: found[arm] for arm in ARMS if arm in found}
 
 
-def _at(rates: dict[Arm, float], records: Sequence[Record]) -> list[Record]:
-    """Return the records at the chosen rate of each activation and dropout."""
-    found = [(record, selection.asked(record)) for record in records]
-    return [record for record, has in found if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
-
-
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the final training losses of the chosen rates, and the accuracies under noise, seed by seed."""
     rates = _chosen(plan, records)
-    final = _at(rates, records)
+    asked = [(record, selection.asked(record)) for record in records]
+    final = [record for record, has in asked if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
     if not final:
         return Section(PAGE)
     common = selection.shared(final)
@@ -95,7 +88,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     protocol = {
         **common,
         "activation": ACTIVATION,
-        "rates": sorted({selection.asked(record)["learning_rate"] for record in records}, reverse=True),
+        "rates": sorted({has["learning_rate"] for _, has in asked}, reverse=True),
         "noise_other": NOISE_OTHER,
         "parts": {ending: {name + ending: name for name in OTHERS} for ending in DROPOUTS},
         "published": EPOCHS,

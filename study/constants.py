@@ -26,8 +26,8 @@ ARTICLE_ACCURACY = 0.9696  # the article's ReLU on the test images, one run
 RUN_SECONDS = 3600.0  # a run's time limit
 WORKER_DEATHS = 3  # worker processes one run may take with it before it is recorded as crashed
 
-# The tuned comparison: rates chosen on validation (study/analysis/tuning.py), then run on fresh seeds until every
-# interval's half width is at most HALF_WIDTH. Frozen before any seed from FIRST_FRESH_SEED on was run.
+# The tuned comparison chooses rates on validation images (study/analysis/tuning.py). It then runs fresh seeds until the
+# half width of every interval is at most HALF_WIDTH. This was frozen before any seed from FIRST_FRESH_SEED on was run.
 FIRST_FRESH_SEED = 2000
 TUNING_EPOCHS = 6  # of a run of the grid
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2

@@ -78,9 +78,9 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
 def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and suspected cause of the gap between `measures` and `predicted`.
 
-    A row tests whether removing the cause brings the two nearer.
-    "width" is reduced by taking the widest network instead of the narrowest. "logarithm" is removed by the root mean
-    square over seeds instead of the mean logarithm. "lengths" is removed by theory for the images' own lengths.
+    A row tests whether removing the cause brings the two nearer. The cause "width" is reduced by taking the widest
+    network instead of the narrowest. The cause "logarithm" is removed by the root mean square over seeds instead of the
+    mean logarithm, and "lengths" by theory for the images' own lengths.
 
     `gap_with` and `gap_without` are root mean squares over the `settings` whose gap the cause changes. `change` is the
     mean-square gap with the cause minus without, corrected for chance. Its interval and `p` (one-sided, null:

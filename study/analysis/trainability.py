@@ -55,8 +55,8 @@ def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd
 
     `distance` is 1 minus the mean, which would round to 1.
 
-    `when` is "initial" for networks that are not trained. It is "end" for trained networks after their update `last`,
-    for which theory predicts nothing.
+    `when` is "initial" for networks that are not trained. It is "end" for trained networks after their update `last`.
+    Theory predicts nothing for trained networks.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -40,7 +39,7 @@ def test_the_finding_is_by_size(difference: float, low: float, high: float, find
 
 
 def test_rows_agree_with_scipy() -> None:
-    """Of two others: the 97.5% interval of the paired t test, the 95% one for equivalence, the exact sign-flip p."""
+    """Of two others: the 97.5% interval of the paired t test, and the 95% one for equivalence."""
     frame = runs(relu=0, gelu=0.01, swish=0.0001)
     found = against_reference(frame, "here", "accuracy")
     assert found is not None
@@ -54,8 +53,6 @@ def test_rows_agree_with_scipy() -> None:
         assert row.difference == pytest.approx(d.mean())
         assert (row.ci_low, row.ci_high) == pytest.approx(tuple(test.confidence_interval(0.975)))
         assert (row.equivalence_low, row.equivalence_high) == pytest.approx(tuple(test.confidence_interval(0.95)))
-        flips = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=2**10)
-        assert row.p_sign_flip == pytest.approx(flips.pvalue)
     assert found["finding"].tolist() == ["better", "tie"]
     assert half_width(found) == pytest.approx(((found["ci_high"] - found["ci_low"]) / 2).max())
 

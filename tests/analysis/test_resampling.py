@@ -58,14 +58,14 @@ def test_without_an_undecided_activation_no_winner_is_false() -> None:
 
 
 def test_the_intervals_over_seeds_cover() -> None:
-    """The interval of the share of winners holds the share of a study of 2,000 seeds in 85% of 60 studies of 25 seeds.
+    """The interval of the share of winners holds the share of a study of 2,000 seeds in 85% of 50 studies of 25 seeds.
 
     It is not 95%, because the jackknife is an approximation.
     """
     truth = small_samples(arms(9, 2_000, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=4_000).false_winners.estimate
     found = [
-        small_samples(arms(seed, 25, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=8_000).false_winners
-        for seed in range(60)
+        small_samples(arms(seed, 25, relu=0.5, a=0.51), "relu", {"a": 0}, n=3, draws=3_000).false_winners
+        for seed in range(50)
     ]
     assert np.mean([interval.low <= truth <= interval.high for interval in found]) >= 0.85
 
@@ -104,7 +104,7 @@ def test_what_does_not_depend_on_the_seeds_is_certain() -> None:
 
 @pytest.mark.parametrize(("mean", "scatters"), [(0.0, (0.3, 0.1)), (0.0, (0.1, 0.3)), (0.2, (0.3, 0.1))])
 def test_nothing_is_found_where_nothing_is(mean: float, scatters: tuple[float, float]) -> None:
-    """A test at 0.05 errs in at most 5% of 1,000 studies of 20 seeds, and three standard errors.
+    """A test at 0.05 errs in at most 5% of 500 studies of 20 seeds, and three standard errors.
 
     The two arms have one mean and unequal scatter; the test asks whether the first has the larger squared mean.
     """
@@ -114,4 +114,4 @@ def test_nothing_is_found_where_nothing_is(mean: float, scatters: tuple[float, f
         a, b = (rng.normal(mean, scatter, 20) for scatter in scatters)
         return over_seeds(lambda places: float(a[places].mean() ** 2 - b[places].mean() ** 2), 20, draws=100)[1]
 
-    assert np.mean([study() < 0.05 for _ in range(1000)]) <= 0.05 + 3 * (0.05 * 0.95 / 1000) ** 0.5
+    assert np.mean([study() < 0.05 for _ in range(500)]) <= 0.05 + 3 * (0.05 * 0.95 / 500) ** 0.5

@@ -93,7 +93,7 @@ def test_binomial_interval_by_hand() -> None:
         statistics.proportion_interval(4, 3)
 
 
-@pytest.mark.parametrize("n", [3, 5, 10, SEEDS])
+@pytest.mark.parametrize("n", [3, SEEDS])
 def test_binomial_interval_covers_at_least_its_level(n: int) -> None:
     """Summing the binomial over all outcomes, no rate on a grid is covered by less than 95%."""
     found = [statistics.proportion_interval(count, n) for count in range(n + 1)]
@@ -104,9 +104,9 @@ def test_binomial_interval_covers_at_least_its_level(n: int) -> None:
     assert coverage.min() < 0.9999  # an interval of [0, 1] would pass too
 
 
-@pytest.mark.parametrize("n", [3, 5, 10, SEEDS, 20, 30])
+@pytest.mark.parametrize("n", [3, SEEDS])
 def test_t_intervals_cover_within_two_points(n: int) -> None:
-    """10,000 samples of normal data: the 95% interval holds the true mean in 93% to 97%, at each n in use.
+    """10,000 samples of normal data: the 95% interval holds the true mean in 93% to 97%.
 
     The same data taken as logarithms proves the geometric interval, whose truth is exp(0.7).
     """
@@ -133,15 +133,6 @@ def test_sign_flip_by_hand_at_four() -> None:
     assert statistics.sign_flip_test([4.0, 3.0, 2.0, -1.0]) == 4 / 16
     assert math.isnan(statistics.sign_flip_test([]))
     assert statistics.sign_flip_test([0.1]) == statistics.sign_flip_test([0.0] * 4) == 1.0
-
-
-@pytest.mark.parametrize("n", [2, 3, 5, 8, 10])
-def test_sign_flip_agrees_with_scipy(n: int) -> None:
-    """The exact p is scipy's, on continuous and on tied differences."""
-    generator = np.random.default_rng(n)
-    for differences in (generator.normal(0.5, 1, n), generator.integers(-2, 4, n).astype(float)):
-        expected = stats.permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
-        assert statistics.sign_flip_test(differences) == pytest.approx(expected, abs=1e-12)
 
 
 def test_sums_that_tie_but_for_rounding_tie() -> None:
@@ -187,13 +178,13 @@ def null_differences(kind: str, runs: int, n: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["normal", "skewed", "one real"])
 def test_family_wise_error_is_at_most_five_percent(kind: str) -> None:
-    """n=10, three comparisons with one reference, 5,000 families: Holm rejects a true null in at most 5% of them.
+    """n=10, three comparisons with one reference, 2,000 families: Holm rejects a true null in at most 5% of them.
 
-    Simultaneous intervals miss a true difference in at most 5% of 2,000 families, but for the simulation's error.
+    Simultaneous intervals miss a true difference in at most 5%, but for the simulation's error.
 
     Uncorrected, the families without a real difference err in more than 8%: the simulation can see a failure.
     """
-    differences = null_differences(kind, 5_000, 10)
+    differences = null_differences(kind, 2_000, 10)
     p = np.array([[statistics.sign_flip_test(arm) for arm in family] for family in differences])
     null = slice(1, None) if kind == "one real" else slice(None)
     adjusted = np.array([statistics.holm(family) for family in p])
@@ -201,27 +192,11 @@ def test_family_wise_error_is_at_most_five_percent(kind: str) -> None:
     assert kind == "one real" or (p <= 0.05).any(axis=1).mean() > 0.08
     assert kind != "one real" or (adjusted[:, 0] <= 0.05).mean() > 0.9
     centred = differences - (np.array([3.0, 0, 0])[:, None] if kind == "one real" else 0)
-    bounds = [[statistics.mean_interval(arm, 1 - 0.05 / 3) for arm in family] for family in centred[:2_000]]
+    bounds = [[statistics.mean_interval(arm, 1 - 0.05 / 3) for arm in family] for family in centred]
     assert np.mean([any(i.low > 0 or i.high < 0 for i in family) for family in bounds]) <= 0.055
 
 
 # Equivalence
-
-
-def test_equivalence_is_two_one_sided_t_tests() -> None:
-    """The p is the larger of scipy's two one-sided ones, and is below 0.05 exactly where the 90% interval is inside."""
-    generator, seen = np.random.default_rng(5), set()
-    for _ in range(200):
-        differences = generator.normal(generator.uniform(-1, 1), 1, 8)
-        p, interval = statistics.equivalence_test(differences, 1.0), statistics.mean_interval(differences, 0.9)
-        above, below = (
-            stats.ttest_1samp(differences, bound, alternative=side).pvalue
-            for bound, side in ((-1.0, "greater"), (1.0, "less"))
-        )
-        assert p == pytest.approx(max(above, below))
-        assert (interval.low > -1 and interval.high < 1) == (p < 0.05)
-        seen.add(p < 0.05)
-    assert seen == {True, False}
 
 
 def test_equivalence_of_degenerate_differences() -> None:

@@ -1,4 +1,4 @@
-"""What the baseline's records say of claims, and what three of its seeds would have said."""
+"""The baseline judges claims by its records, and tells what three of its seeds would have said."""
 
 import math
 from collections import defaultdict

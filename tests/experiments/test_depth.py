@@ -62,7 +62,7 @@ def shown(page: Page, name: str) -> dict[str, list[str]]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three seeds of untrained networks tell as much as twenty. No figure is drawn; captions are rendered all the same."""
+    """Measure three untrained networks instead of twenty, and draw no figure; captions are rendered all the same."""
     monkeypatch.setattr(depth, "INITIAL_SEEDS", 3)
     for name, drawn in vars(figures).items():
         if isinstance(drawn, FunctionType):

@@ -50,7 +50,7 @@ def test_every_experiment_declares_runs_for_any_activation(name: str) -> None:
 def test_another_first_seed_shifts_every_seed(name: str) -> None:
     """Whatever depends on seeds is chosen alike: the runs are the same but for their seeds, also of untrained networks.
 
-    So an edition that starts at 10000 shares no run with the one that starts at 0, whose seeds are all below.
+    So an edition that starts at 10000 shares no run with the edition that starts at 0, whose seeds are all below.
     """
 
     def runs(first: int) -> set[Settings]:
@@ -87,11 +87,10 @@ SMALL, ALL = [(INITIALIZATIONS, (2,), WIDTH)], catalogue.NETWORKS
 def test_every_activation_is_described(
     name: str, networks: list[tuple[tuple[str, ...], tuple[int, ...], int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real theory of each entry can be computed and written as JSON: every layer of the networks asked for, a
-    critical point or why there is none, and depth scales for the activation of the claim about them alone.
+    """The real theory of each entry can be computed and written as JSON, for every layer of the networks.
 
-    The longest of these scales is nearest to tanh's critical line, sigma_w^2 = 1.76. Through 50 layers of a squared
-    ReLU signals and errors leave the range of floats.
+    It has a critical point or a reason why not. Only the activation of the claim about depth scales has some; the
+    longest is nearest to tanh's critical line, sigma_w^2 = 1.76. Through 50 layers a squared ReLU leaves the floats.
     """
     monkeypatch.setattr(catalogue, "NETWORKS", networks)
     entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")

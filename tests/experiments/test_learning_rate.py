@@ -42,7 +42,7 @@ FOUND = peaked(relu=-3, gelu=-2)
 
 @pytest.fixture(autouse=True)
 def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulation of the rule has its own tests; a small one is enough for the page."""
+    """Make the simulation of the rule small: it has its own tests."""
     monkeypatch.setattr(rule_errors, "STUDIES", 4)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from both_languages import render
-from fake_records import result
+from fake_records import result, unsealed
 
 from experiments import depth, published
 from experiments.published import A3_CLAIM, A3_DEPTH, P5_DEPTH, P9_SEEDS, P9_WIDTHS
@@ -10,12 +10,10 @@ from study.analysis import claims
 from study.constants import INITIAL_SEEDS, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.identity import identity
-from study.records.store import Record, make
+from study.records.store import Record
 from study.settings import Settings
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid"}, {"relu": 0, "sigmoid": 1})
-WHERE = {"environment": {}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(settings: Settings) -> Record:
@@ -40,7 +38,7 @@ def record(settings: Settings) -> Record:
     norms = {"error": errors, "weight_gradient": [9.0, *weights], "dead_units": dead}
     names |= {name: [row] * len(names["step"]) for name, row in norms.items()}
     names |= {name: rows[:1] for name, rows in names.items()}
-    return make(identity(settings, "data", "function"), {}, found | {"epochs": 0}, WHERE)
+    return unsealed(settings, found | {"epochs": 0})
 
 
 @pytest.fixture(scope="module")

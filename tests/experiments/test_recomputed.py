@@ -100,6 +100,7 @@ def test_every_comparison_is_recomputed(tables: Tables, family: str) -> None:
     rows = table[(table["experiment"] == family) & (table["metric"] == METRICS[family])].set_index("activation")
     found = differences(tables, family)
     assert sorted(rows.index) == sorted(found)
+    assert set(rows["margin"]) == {0.01 if family == "robustness" else 0.002}
     for name, sample in found.items():
         row = rows.loc[name]
         assert row["n"] == len(sample)

@@ -1,4 +1,4 @@
-"""What a browser would find in a page."""
+"""Find in a page what a browser would find."""
 
 from html.parser import HTMLParser
 
