@@ -1,9 +1,8 @@
 """Define the settings of one run: frozen, and validated once, when they are made."""
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeGuard
 
 from study.errors import UsageError
@@ -23,6 +22,10 @@ OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
+
+Rule = tuple[
+    str, Callable[[Any], bool]
+]  # the allowed values in words, and a function that tells whether a value is allowed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class Settings:
         for field in ("width", "noise"):  # JSON turns a tuple into a list
             if isinstance(value := getattr(self, field), list):
                 object.__setattr__(self, field, tuple(value))
-        if problems := [sentence for sentence in _problems(self) if sentence]:
+        if problems := list(_problems(self)):
             raise UsageError(problems)
         for name in [field.name for field in dataclasses.fields(self) if field.type is float]:
             object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are the same setting
@@ -127,25 +130,58 @@ def _real(value: object) -> TypeGuard[float]:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _is_share(value: object) -> TypeGuard[float]:
-    return _real(value) and 0 <= value < 1
-
-
 def _are_amplitudes(value: object) -> bool:
     return isinstance(value, tuple) and all(_real(a) and a >= 0 for a in value)
 
 
-def _scale_fits(is_scaled: bool, least: float, value: Any) -> bool:
-    return _real(value) and value >= least if is_scaled else value is None
+def _one_of(names: tuple[str, ...]) -> Rule:
+    return "one of " + ", ".join(names), lambda value: value in names
 
 
-def _problems(settings: Settings) -> Iterable[str]:
-    def check(field: str, allowed: str, is_good: Callable[[Any], bool]) -> str:
-        value = getattr(settings, field)
-        return "" if is_good(value) else f"{field} is {value!r}; it must be {allowed}"
+def _whole_from(least: int, what: str) -> Rule:
+    return f"a whole number{what}, at least {least}", lambda value: _whole(value, least)
 
-    def one_of(field: str, names: tuple[str, ...]) -> str:
-        return check(field, "one of " + ", ".join(names), lambda v: v in names)
+
+SHARE: Rule = "at least 0 and below 1", lambda value: _real(value) and 0 <= value < 1
+NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _real(value) and value >= 0
+POSITIVE: Rule = "a finite number above 0", lambda value: _real(value) and value > 0
+RULES: dict[str, Rule] = {  # of the fields that are judged alone
+    "activation": ("a name of the registry", lambda value: isinstance(value, str) and value != ""),
+    "seed": ("a whole number from 0 to 2**32 - 1", lambda value: _whole(value, 0) and value < 2**32),
+    "depth": _whole_from(1, " of hidden layers"),
+    "initialization": _one_of(INITIALIZATIONS),
+    "normalization": _one_of(NORMALIZATIONS),
+    "residual": _one_of(RESIDUALS),
+    **dict.fromkeys(("dropout", "scaling", "shear", "label_smoothing", "momentum", "averaging"), SHARE),
+    **dict.fromkeys(("shift", "elastic"), ("a number of pixels from 0 to 27", lambda v: _real(v) and 0 <= v <= 27)),
+    "rotation": ("a number of degrees from 0 to 180", lambda value: _real(value) and 0 <= value <= 180),
+    "weaker_epochs": _whole_from(0, " of epochs"),
+    "weaker_share": ("from 0 to 1", lambda value: _real(value) and 0 <= value <= 1),
+    "output": _one_of(OUTPUTS),
+    "loss": _one_of(LOSSES),
+    "optimizer": _one_of(OPTIMIZERS),
+    **dict.fromkeys(("learning_rate", "epsilon"), POSITIVE),
+    "schedule": _one_of(SCHEDULES),
+    "weight_decay": NOT_NEGATIVE,
+    **dict.fromkeys(("batch", "validation"), _whole_from(1, " of images")),
+    "epochs": _whole_from(0, ""),
+    "patience": ("a whole number of epochs, at least 1, or None", lambda value: value is None or _whole(value, 1)),
+    "precision": _one_of(PRECISIONS),
+    "noise": ("amplitudes, each a finite number of at least 0", _are_amplitudes),
+}
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each bad field, in the order of the fields: its name, its value and what is allowed."""
+    rules = {**RULES, **_joint_rules(settings)}
+    for field in dataclasses.fields(settings):
+        (allowed, is_good), value = rules[field.name], getattr(settings, field.name)
+        if not is_good(value):
+            yield f"{field.name} is {value!r}; it must be {allowed}"
+
+
+def _joint_rules(settings: Settings) -> dict[str, Rule]:
+    """Return the rules of the fields whose allowed values depend on another field."""
 
     def widths_match(value: Any) -> bool:
         if isinstance(value, tuple):
@@ -155,42 +191,15 @@ def _problems(settings: Settings) -> Iterable[str]:
     def warms_up(value: Any) -> bool:
         return _whole(value, 0) and (value == 0 or not _whole(settings.epochs, 0) or value < settings.epochs)
 
-    yield check("activation", "a name of the registry", lambda v: isinstance(v, str) and v != "")
-    yield check("seed", "a whole number from 0 to 2**32 - 1", lambda v: _whole(v, 0) and v < 2**32)
-    yield check("depth", "a whole number of hidden layers, at least 1", lambda v: _whole(v, 1))
-    yield check("width", "a whole number of units, at least 1, or one such number a hidden layer", widths_match)
-    yield one_of("initialization", INITIALIZATIONS)
-    is_scaled = settings.initialization in SCALED
-    for field, least in (("sigma_w", 1e-30), ("sigma_b", 0.0)):
-        allowed = f"a finite number of at least {least:g}" if is_scaled else f"None with {settings.initialization}"
-        yield check(field, allowed, functools.partial(_scale_fits, is_scaled, least))
-    biases = settings.sigma_b**2 if is_scaled and _real(settings.sigma_b) and settings.sigma_b is not None else 0.0
-    allowed = f"a finite number above {biases:g}, or None" if is_scaled else f"None with {settings.initialization}"
-    yield check("first_square", allowed, lambda v: v is None or (is_scaled and _real(v) and v > biases))
-    yield one_of("normalization", NORMALIZATIONS)
-    yield one_of("residual", RESIDUALS)
-    yield check("dropout", "at least 0 and below 1", _is_share)
-    yield check("shift", "a number of pixels from 0 to 27", lambda v: _real(v) and 0 <= v <= 27)
-    yield check("rotation", "a number of degrees from 0 to 180", lambda v: _real(v) and 0 <= v <= 180)
-    for field in ("scaling", "shear"):
-        yield check(field, "at least 0 and below 1", _is_share)
-    yield check("elastic", "a number of pixels from 0 to 27", lambda v: _real(v) and 0 <= v <= 27)
-    yield check("weaker_epochs", "a whole number of epochs, at least 0", lambda v: _whole(v, 0))
-    yield check("weaker_share", "from 0 to 1", lambda v: _real(v) and 0 <= v <= 1)
-    yield one_of("output", OUTPUTS)
-    yield one_of("loss", LOSSES)
-    yield check("label_smoothing", "at least 0 and below 1", _is_share)
-    yield one_of("optimizer", OPTIMIZERS)
-    yield check("learning_rate", "a finite number above 0", lambda v: _real(v) and v > 0)
-    yield one_of("schedule", SCHEDULES)
-    yield check("warm_up", "a whole number of epochs, 0 or below epochs", warms_up)
-    yield check("momentum", "at least 0 and below 1", _is_share)
-    yield check("epsilon", "a finite number above 0", lambda v: _real(v) and v > 0)
-    yield check("weight_decay", "a finite number of at least 0", lambda v: _real(v) and v >= 0)
-    yield check("averaging", "at least 0 and below 1", _is_share)
-    yield check("batch", "a whole number of images, at least 1", lambda v: _whole(v, 1))
-    yield check("validation", "a whole number of images, at least 1", lambda v: _whole(v, 1))
-    yield check("epochs", "a whole number, at least 0", lambda v: _whole(v, 0))
-    yield check("patience", "a whole number of epochs, at least 1, or None", lambda v: v is None or _whole(v, 1))
-    yield one_of("precision", PRECISIONS)
-    yield check("noise", "amplitudes, each a finite number of at least 0", _are_amplitudes)
+    widths: Rule = "a whole number of units, at least 1, or one such number a hidden layer", widths_match
+    found: dict[str, Rule] = {"width": widths, "warm_up": ("a whole number of epochs, 0 or below epochs", warms_up)}
+    if settings.initialization not in SCALED:
+        none: Rule = f"None with {settings.initialization}", lambda value: value is None
+        return {**found, **dict.fromkeys(("sigma_w", "sigma_b", "first_square"), none)}
+    sigma_b = settings.sigma_b
+    least = sigma_b**2 if _real(sigma_b) else 0.0  # the biases alone make the first pre-activations so large
+    found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _real(value) and value >= 1e-30
+    found["sigma_b"] = NOT_NEGATIVE
+    above = f"a finite number above {least:g}, or None"
+    found["first_square"] = above, lambda value: value is None or (_real(value) and value > least)
+    return found

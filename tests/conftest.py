@@ -83,6 +83,14 @@ def study(fake: Path, command_line: synthetic.Said) -> synthetic.Said:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the files of every figure empty: drawing takes most of a report's time."""
+    from study.report import pictures  # imports matplotlib, for which `prepare` comes first
+
+    monkeypatch.setattr(pictures, "_drawn", lambda drawings: [dict.fromkeys(pictures._names(n), b"") for n in drawings])
+
+
+@pytest.fixture
 def float64_keras():
     """Keras in float64: its default, float32, would round the learning rate and the data that it is given."""
     import keras

@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import synthetic
 from synthetic import VARIABLE, Said, command, environment, started, told, write_data
 
 import experiments
-from study import cli
+from study import commands
 from study.records.ledger import Ledger
 from study.records.store import Store
 from study.report.assembly import joint_style
@@ -40,12 +39,12 @@ def test_run_says_what_it_did(study: Said, fake: Path) -> None:
 
 def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same `all` again neither looks at the registry nor draws; with a record cut short, it alone is done again."""
-    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)  # to draw takes seconds
+    monkeypatch.setattr(commands, "report", lambda options: 0)  # to draw takes seconds
     asked = ("all", *RUN[1:], "--activations", "relu")
     assert study(*asked)[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "_registry", None)
-        patch.setattr(cli, "_report", None)
+        patch.setattr(commands, "_registry", None)
+        patch.setattr(commands, "report", None)
         code, shown, _ = study(*asked)
         assert code == 0
         assert "0 runs done: nothing has changed" in shown
@@ -65,27 +64,24 @@ def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None
     assert list(started(fake)) == ["relu 0", "relu 1", "tanh 0", "tanh 1"]
 
 
-@pytest.mark.parametrize("verb", ["run", "all", "plan"])
 @pytest.mark.parametrize(
-    ("wrong", "named"),
+    ("asked", "named"),
     [
-        (("baselin",), ["unknown experiment 'baselin'", "baseline"]),
-        (("--activations", "rellu"), ["unknown activation 'rellu'", "relu"]),
-        (("--activations", "xyzzy"), ["unknown activation 'xyzzy'", "relu", "sigmoid", "gelu", "swish"]),
-        (("--activations", "rellu swosh", "bas", "--workers", "-2"), ["rellu", "swosh", "bas", "workers is -2"]),
-        (("--activations", " , "), ["activations is empty"]),
-        (("--seeds", "0"), ["seeds is 0", "at least 1"]),
-        (("--seeds", "many"), ["--seeds", "many"]),
-        (("--first-seed", "-1"), ["first_seed is -1", "from 0 to"]),
-        (("--first-seed", "4294967296"), ["first_seed is 4294967296", "from 0 to"]),
-        (("--workers", "-1"), ["workers is -1", "at least 0"]),
+        ("run baselin", ["unknown experiment 'baselin'", "baseline"]),
+        ("run --activations rellu", ["unknown activation 'rellu'", "relu"]),
+        ("plan --activations xyzzy", ["unknown activation 'xyzzy'", "relu", "sigmoid", "gelu", "swish"]),
+        ("all bas --activations=rellu,swosh --workers=-2", ["rellu", "swosh", "bas", "workers is -2"]),
+        ("run --activations ,", ["activations is empty"]),
+        ("all --seeds 0", ["seeds is 0", "at least 1"]),
+        ("run --seeds many", ["--seeds", "many"]),
+        ("plan --first-seed=-1", ["first_seed is -1", "from 0 to"]),
+        ("run --first-seed 4294967296", ["first_seed is 4294967296", "from 0 to"]),
+        ("plan --workers=-1", ["workers is -1", "at least 0"]),
     ],
 )
-def test_what_is_not_known_is_refused_before_any_work(
-    study: Said, fake: Path, verb: str, wrong: tuple[str, ...], named: list[str]
-) -> None:
+def test_what_is_not_known_is_refused_before_any_work(study: Said, fake: Path, asked: str, named: list[str]) -> None:
     """Exit 2; all that is wrong is named at once, with what is near it; nothing is trained and no folder is made."""
-    code, _, said = study(verb, *wrong, *DATA)
+    code, _, said = study(*asked.split(), *DATA)
     assert code == 2
     assert [part for part in named if part not in said] == []
     assert not fake.exists()
@@ -141,7 +137,7 @@ def test_train_is_one_run_that_is_recorded(study: Said, fake: Path) -> None:
 
 def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record of a failure does not count: `plan` lists its run, `train`, `run` and `all` do it again. Exit 1, 0."""
-    monkeypatch.setattr(cli, "_report", lambda options: cli.DONE)
+    monkeypatch.setattr(commands, "report", lambda options: 0)
     monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
     for words in (RUN, (*TRAIN, "activation=relu", "seed=0"), ("all", *RUN[1:]), ("all", *RUN[1:])):
         code, _, said = study(*words)
@@ -191,6 +187,7 @@ def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, mo
     assert style.order(["relu", "new", "swish"]) == ["new", "relu", "swish"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_broken_entry_is_refused_and_the_others_go_on(
     study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +211,7 @@ def test_a_broken_entry_is_refused_and_the_others_go_on(
     assert "broken was refused" in Path("results/README.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_if_every_run_fails_the_report_says_so(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 1 and a report of failures alone."""
     monkeypatch.setenv(VARIABLE, told(how={"relu": "raise no reason"}))
@@ -321,12 +319,3 @@ def with_closed_pipe(words: list[object], stderr: int, **variables: str) -> subp
     done = subprocess.run(command(*words), env=environment(**variables), stdout=writing, stderr=stderr, check=False)
     os.close(writing)
     return done
-
-
-def test_as_a_module_it_is_the_same_command() -> None:
-    """`python -m study` is what the Makefile types."""
-    done = subprocess.run(
-        [sys.executable, "-m", "study", "--help"], env=environment(), capture_output=True, check=False
-    )
-    assert done.returncode == 0
-    assert b"usage: study" in done.stdout

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import psutil
@@ -33,6 +34,14 @@ from study import cli
 from study.data import mnist
 from study.records.store import Store
 from study.report import pictures
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _drawn_here() -> Iterator[None]:
+    """Draw in this process, because others take seconds to start; tests/report/test_pictures.py compares both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "FEW", 100)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +95,21 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
     """After each SIGKILL the next attempt goes on. No finished run is lost or repeated; no debris is left or counted.
     The last records are the same as without kills. Kills came before the first record, and after various numbers.
     """
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     killing = [sys.executable, str(ROOT / "tests" / "support" / "killing.py"), str(tmp_path), str(data), "50", "0"]
-    done = subprocess.run(killing, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    variables = environment(TMPDIR=str(temporary))
+    done = subprocess.run(killing, env=variables, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     attempts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     undisturbed = attempts[0]["after"]
-    assert len(undisturbed) == 12
+    assert len(undisturbed) == 8
+    assert list(temporary.iterdir()) == []
     for found in attempts:
         before, after = found["before"], found["after"]
         assert before.items() <= after.items() <= undisturbed.items()
         assert set(found["starts"]) <= {1}
-        assert len(after) - len(before) <= len(found["starts"]) <= 12 - len(before)
+        assert len(after) - len(before) <= len(found["starts"]) <= 8 - len(before)
         if not found["killed"]:
             assert (found["code"], after, found["left"]) == (0, undisturbed, [".lock"])
     killed = [len(found["after"]) for found in attempts if found["killed"]]
@@ -191,14 +204,12 @@ def test_a_file_in_the_place_of_the_results(tmp_path: Path, fake: Path, place: s
 
 
 def test_damaged_records_are_found_and_done_again(
-    tmp_path: Path, data: Path, fake: Path, monkeypatch: pytest.MonkeyPatch, command_line: Said
+    tmp_path: Path, data: Path, fake: Path, undrawn: None, command_line: Said
 ) -> None:
     """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone.
 
     One record is cut short, one is a copy of another run's; tests/records/test_store.py has every kind of damage.
     """
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
-    monkeypatch.setattr(pictures, "FEW", 100)  # drawing takes most of a report's time
     assert command_line(*words("all", tmp_path, data))[0] == 0
     store, good = Store(tmp_path / "runs"), contents(tmp_path)
     runs = store.runs()
@@ -245,32 +256,41 @@ NOBODY = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = get
 
 @pytest.mark.skipif(os.name != "posix", reason="umask and users of POSIX")
 @pytest.mark.usefixtures("fake")
-def test_the_environment_people_bring_changes_nothing(tmp_path: Path, data: Path, command_line: Said) -> None:
-    """The records, and the figures to the byte, are the same as in this process, without a warning or a traceback.
+def test_the_environment_people_bring_changes_nothing(
+    tmp_path: Path, data: Path, undisturbed: dict[str, bytes], command_line: Said
+) -> None:
+    """The records are those of an undisturbed study, without a warning or a traceback.
 
     Theirs are two processes without HOME, of a user without an entry, with umask 077, in another folder, language, time
-    zone and hash seed. Their temporary folder has a long path and a blank; variables name other backends.
+    zone and hash seed. Their temporary folder has a long path and a blank; variables name other backends. A report of
+    their records in this process, with three figures drawn again, is the same to the byte.
     """
     temporary = tmp_path / "a b".ljust(100 - len(str(tmp_path)), "x")
     temporary.mkdir()
     (temporary / "sitecustomize.py").write_text(NOBODY)
-    variables = environment(TMPDIR=str(temporary), **BROUGHT)
+    fonts = matplotlib.get_cachedir()  # to list them again takes seconds
+    variables = environment(TMPDIR=str(temporary), MPLCONFIGDIR=fonts, **BROUGHT)
     variables["PYTHONPATH"] += os.pathsep + str(temporary)
-    for name in ("HOME", "DISPLAY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+    for name in ("HOME", "DISPLAY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         variables.pop(name, None)
-    ours, theirs = tmp_path / "ours", tmp_path / "ein anderer Ort"
-    asked = ("--activations", "relu")
+    theirs = tmp_path / "ein anderer Ort"
     done = subprocess.run(
-        command(*words("all", theirs, data, *asked, workers=2)),
+        command(*words("all", theirs, data, "--activations", "relu", workers=2)),
         env=variables, umask=0o077, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not re.search("warning|error|traceback", done.stderr, re.IGNORECASE)
-    assert command_line(*words("all", ours, data, *asked))[0] == 0
-    assert contents(theirs) == contents(ours)
-    figures = [{path.name: path.read_bytes() for path in folder.glob("figures/*")} for folder in (ours, theirs)]
-    assert len(figures[0]) > 4
-    assert figures[0] == figures[1]
+    assert len(contents(theirs)) == 2
+    assert contents(theirs).items() <= undisturbed.items()
+    paths = [path for path in theirs.rglob("*.*") if path.is_file() and path.name[0] != "."]
+    report = {path: path.read_bytes() for path in paths}
+    assert len([path for path in paths if path.parent.name == "figures"]) > 12
+    note = json.loads((theirs / pictures.NOTE).read_bytes())
+    for name in ("activations", "baseline_accuracy", "baseline_gradients_initial"):
+        del note[name]
+    (theirs / pictures.NOTE).write_text(json.dumps(note))
+    assert command_line("report", "--results", theirs)[0] == 0
+    assert [path for path in paths if path.read_bytes() != report[path]] == []
 
 
 def test_no_network_and_an_empty_cache(
@@ -312,6 +332,7 @@ def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path,
     how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
     with pytest.MonkeyPatch.context() as patch, signals_kept():
         synthetic.install(patch)
+        patch.setattr(pictures, "EXTENSIONS", ("svg",))
         patch.setenv(VARIABLE, told(how=how))
         patch.setitem(synthetic.REGISTRY, "relu", replace(synthetic.REGISTRY["relu"], label=LABEL, source=LABEL))
         patch.setitem(synthetic.REGISTRY, "gelu", replace(synthetic.REGISTRY["gelu"], label=OTHER))
@@ -346,6 +367,7 @@ def test_a_study_in_which_everything_diverges(
 ) -> None:
     """A study in which no run has an accuracy is a study: exit 0 and a whole report that says so."""
     monkeypatch.setenv(VARIABLE, told(how={"relu": "diverged", "gelu": "diverged at once"}))
+    monkeypatch.setattr(pictures, "EXTENSIONS", ("png",))
     assert command_line(*words("all", tmp_path, data, "--activations", "relu gelu"))[0] == 0
     assert table(tmp_path, "accuracy")["diverged"].tolist() == [2, 2]
     assert "diverged" in (tmp_path / "questions" / "baseline.md").read_text()

@@ -61,6 +61,9 @@ class Concluding:
         return plain(f"Concluded {self.order}", tables={f"of_{self.order}": pd.DataFrame({"a": [1]})})
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 @pytest.fixture(autouse=True)
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace experiments/ by a verdict, an ordinary question, a timed conclusion, and a long protocol."""

@@ -67,7 +67,7 @@ def describe(
 
     `square_norms` are the ||x||^2 of the training images, or a sample of them, and `cosine` is the mean cosine of two
     images; `kept` is what was recorded before. An activation is refused if it is not fit for the study, or if its curve
-    or its theory cannot be computed: networks with the critical initialisation, which comes from theory, are trained.
+    or its theory cannot be computed. The critical initialisation of networks that are trained comes from theory.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError

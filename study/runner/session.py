@@ -18,6 +18,7 @@ from study.runner.rounds import Modules, Rounds, finished, job_of
 from study.runner.workers import shared_programs
 from study.settings import Settings
 
+PROGRAMS = ".programs"  # in the folder of the runs, while they are done
 CLASSES = (0, 2, 7)  # whose first test image the report shows under noise
 
 
@@ -34,7 +35,7 @@ def run_experiments(
         catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
-        with shared_programs():
+        with shared_programs(store.folder / PROGRAMS):
             while missing := rounds.missing():
                 if not trained and scheduler is None:
                     say(estimate.in_words(rounds, missing, workers))

@@ -5,11 +5,13 @@ import gc
 import logging
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -117,15 +119,20 @@ def _client(address: str) -> distributed.Client:
 
 
 @contextlib.contextmanager
-def shared_programs() -> Iterator[None]:
-    """Let the worker processes started in the block share what they compile, in a folder that ends with it."""
-    with tempfile.TemporaryDirectory(prefix="activation-study-", ignore_cleanup_errors=True) as folder:
-        quote = '"' if "'" in folder else "'"
-        os.environ["TF_XLA_FLAGS"] = (
-            f"--tf_xla_persistent_cache_directory={quote}{folder}{quote} --tf_xla_persistent_cache_read_only=false "
-            "--tf_xla_persistent_cache_device_types=CPU,XLA_CPU_JIT"
-        )
-        try:
-            yield
-        finally:
-            os.environ.pop("TF_XLA_FLAGS")
+def shared_programs(folder: Path) -> Iterator[None]:
+    """Let the worker processes started in the block share what they compile, in `folder`.
+
+    The folder is removed at the end, and at the beginning if a process that was killed has left it.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    path = str(folder.resolve())
+    quote = '"' if "'" in path else "'"
+    os.environ["TF_XLA_FLAGS"] = (
+        f"--tf_xla_persistent_cache_directory={quote}{path}{quote} --tf_xla_persistent_cache_read_only=false "
+        "--tf_xla_persistent_cache_device_types=CPU,XLA_CPU_JIT"
+    )
+    try:
+        yield
+    finally:
+        os.environ.pop("TF_XLA_FLAGS")
+        shutil.rmtree(folder, ignore_errors=True)

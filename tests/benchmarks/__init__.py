@@ -1,1 +1,1 @@
-"""`make bench`: this study's engine beside its peers, and how its time grows. Not tests: timings belong here alone."""
+"""Measure this study's engine beside its peers, and how its time grows (`make bench`). These are not tests."""

@@ -1,4 +1,4 @@
-"""Who is measured, in what processes; and what of growth."""
+"""List the contenders that are measured, their processes, and the networks whose growth in time is measured."""
 
 import sys
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EPOCHS = 10  # of each contender in each repeat: a run; the article's protocol, 
 
 @dataclass(frozen=True)
 class Entry:
-    """One contender: `module` is its file here, `call` its name there (its own name if empty).
+    """Describe a contender: `module` is its file here, `call` its name there (its own name if empty).
 
     `every_core` runs one process with threads on all cores; `every_worker` one process of one thread on each core.
     `measures` says what is logged in every layer; `validation` whether 12,000 images are validated after each epoch.
@@ -56,6 +56,6 @@ GROWTH_REPEATS = 3
 
 
 def worker_counts(cores: int) -> list[int]:
-    """1, 2, 4, ... and all."""
+    """Return how many workers to measure: 1, 2, 4, ... and all `cores`."""
     powers = [2**k for k in range(cores.bit_length()) if 2**k < cores]
     return [*powers, cores]

@@ -1,4 +1,4 @@
-"""A child process that holds one framework's contenders and answers requests, so that no two frameworks share one.
+"""Hold one framework's contenders in a child process and answer requests: no two frameworks share a process.
 
     python -m tests.benchmarks.child MODULE CORE MNIST
 
@@ -16,7 +16,7 @@ from study.data.mnist import load
 
 
 def main() -> None:
-    """Answer until there is no more to read."""
+    """Answer requests until standard input ends."""
     module, core, mnist = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a framework may print
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _carry_out(request: dict[str, Any], holder: Any, contenders: Any, data: Any) -> dict[str, Any]:
-    """{"contender", "epochs": [first, last]}: their seconds; {"run": settings, "anew"}: what `train_once` says."""
+    """Answer {"contender", "epochs": [first, last]} with seconds, and {"run": settings, "anew"} by `train_once`."""
     if "run" in request:
         return dict(holder.train_once(data, request["run"], request.get("anew", False)))
     first, last = request["epochs"]

@@ -1,6 +1,6 @@
-"""The contenders in turn, round after round: A B C, B C A, C A B, so that whatever the machine does meets all alike.
+"""Let the contenders train in turn, A B C, B C A, C A B, so that the load of the machine meets all alike.
 
-Its speed moves by a third within minutes, and differences of a twentieth are asked for: a round is one epoch.
+The machine's speed changes by a third within minutes, and differences of a twentieth matter: a round is one epoch.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Turn = tuple[Entry, range]  # who trains, and which epochs of a run, counted fro
 
 
 class Contest:
-    """The child processes, and what became of each contender."""
+    """Hold the child processes, the `entries` that train, and the contenders that are `missing`, with the reason."""
 
     def __init__(self, cores: list[int], mnist: str | None, say: Callable[[str], None]) -> None:
         self.cores, self.mnist, self.say = cores, mnist, say

@@ -1,4 +1,4 @@
-"""The engine of the study, as a contender: an epoch is `Run.epoch`."""
+"""Make the engine of the study a contender: an epoch is `Run.epoch`."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
 
 
 def _epochs(run: Any, validates: bool = False) -> Contender:
-    """Train the run's epochs, from the weights that are there."""
+    """Make a contender that trains epochs of `run`; if `validates`, it evaluates the validation images after each."""
 
     def epoch(number: int) -> None:
         run.epoch(number)

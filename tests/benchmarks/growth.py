@@ -1,4 +1,4 @@
-"""How the time of the study's runs grows with depth, width, seeds and workers: whole runs of one epoch, all logged."""
+"""Measure how the time of a run grows with depth, width, seeds and workers: runs of one epoch, all steps logged."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeat
 
 
 def _shared(workers: Sequence[Child], quantity: str, value: int, runs: int, repeat: int) -> Row:
-    """Seconds from the first run's begin to the last one's end; each worker does its share without a pause."""
+    """Return a row with the seconds from the first run's begin to the last run's end, shared equally by `workers`."""
     started = time.perf_counter()
     for seed in range(runs):
         workers[seed % len(workers)].ask(run={**ONE_EPOCH, "seed": seed})

@@ -1,4 +1,4 @@
-"""JAX, one thread: an epoch is one jitted `lax.scan` whose state is donated; bytes are gathered inside the scan."""
+"""Train by JAX in one thread: an epoch is one jitted `lax.scan` whose state is donated, with bytes gathered inside."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.benchmarks.task import (
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """Without and with the norms; loss and accuracy are counted in both, as model.fit does."""
+    """Return two contenders, without and with norms; both count loss and accuracy, as model.fit does."""
     return {"jax": timed(_Training(data, False).epoch), "jax_norms": timed(_Training(data, True).epoch)}
 
 
@@ -38,7 +38,7 @@ class _Training:
         self.run = jax.jit(self._epoch, donate_argnums=0)
 
     def epoch(self, number: int) -> Any:
-        """Total loss, hits, and with norms (480, 2, 4): of the weight gradients, and of delta's root mean square."""
+        """Return total loss, hits, and with norms (480, 2, 4): of weight gradients, and delta's root mean square."""
         steps = (self.orders(), is_logged(number) if self.logs else None)
         self.state, found = self.run(self.state, steps, self.images, self.labels)
         return self.jax.block_until_ready(found)

@@ -1,4 +1,4 @@
-"""The article's script: Keras' `model.fit`, with its defaults, all cores, and nothing printed or logged."""
+"""Train as the article's script: Keras' `model.fit` with its defaults, on all cores; nothing is printed or logged."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.benchmarks.task import BATCH, LEARNING_RATE, SIZES, Contender, traini
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """As published; the same without its validation; and with 120 steps in one call, as Keras advises."""
+    """Return three contenders: as published, without its validation, and with 120 steps in a call, as Keras advises."""
     import keras
 
     def model(**options: object) -> keras.Model:

@@ -1,4 +1,4 @@
-"""The memory of a worker of the study, run after run of different programs, in processes as `make all` starts them."""
+"""Measure a worker's memory after each of several programs, in processes as `make all` starts them."""
 
 import itertools
 import tempfile
@@ -27,7 +27,7 @@ def measure(mnist: str | None) -> list[Row]:
     ]
     jobs = [Job(s, Identity(s.to_dict(), "", fingerprint(REGISTRY[s.activation]), ""), {}) for s in asked]
     data = mnist.load(mnist)
-    with tempfile.TemporaryDirectory() as folder, workers.shared_programs():
+    with tempfile.TemporaryDirectory() as folder, workers.shared_programs(Path(folder) / "programs"):
         records = execution.execute(jobs, data, Store(Path(folder)), label="memory", workers=1, task=_trained)
     return [record["result"]["memory"] for record in records]
 

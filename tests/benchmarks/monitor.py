@@ -1,4 +1,4 @@
-"""Measure what a GradientLogger costs at one probe every 100 steps: time and memory, on three networks.
+"""Measure what a GradientLogger costs at one probe every 100 steps, in time and memory.
 
     python -m tests.benchmarks.monitor
 

@@ -1,4 +1,4 @@
-"""The parent's side of a child process: starts it, asks, waits."""
+"""Start a child process that measures, send it requests, and wait for its answers."""
 
 import json
 import os
@@ -16,11 +16,11 @@ UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "GLIBC_TUNA
 
 
 class Unavailable(Exception):
-    """A contender or its whole framework cannot run here; the message says why in one line."""
+    """Say in one line why a contender or its whole framework cannot run here."""
 
 
 class Child:
-    """One process with one framework on one thread and core, or on all cores with threads as the framework likes."""
+    """Hold a process of one framework: one thread on one `core`, or the framework's threads on all cores if None."""
 
     def __init__(self, python: Path, module: str, core: int | None, mnist: str | None) -> None:
         if not python.exists():

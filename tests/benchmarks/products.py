@@ -1,4 +1,4 @@
-"""The floor: the matrix products of an epoch and nothing else, by numpy's BLAS."""
+"""Time the least that an epoch needs: its matrix products and nothing else, by numpy's BLAS."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ Shape = tuple[int, int]
 
 
 def products() -> Iterator[tuple[str, Shape, Shape, Shape]]:
-    """(which, left, right, result) shapes of each product of one update: forward, weight gradient, input gradient.
+    """Yield the name and the shapes (left, right, result) of each product of one update.
 
-    The images need no gradient, so that layer 1 has no third product.
+    A layer has three: forward, weight gradient, input gradient. Images need no gradient: layer 1 has no third.
     """
     for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(SIZES), start=1):
         yield "forward", (BATCH, fan_in), (fan_in, fan_out), (BATCH, fan_out)
@@ -24,12 +24,12 @@ def products() -> Iterator[tuple[str, Shape, Shape, Shape]]:
 
 
 def multiplications() -> int:
-    """Multiplications (each with its addition) of one update."""
+    """Return the number of multiplications, each with its addition, of one update."""
     return sum(left[0] * left[1] * right[1] for _, left, right, _ in products())
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """Operands as training has them in memory: the transposed ones are views, the results' memory is used again."""
+    """Return a contender whose operands lie in memory as in training: transposed ones are views, results are reused."""
     rng = np.random.default_rng(0)
 
     def operand(shape: Shape, is_transposed: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""PyTorch, one thread: bytes indexed by a permutation, the fused Adam, no DataLoader; eager and compiled."""
+"""Train by PyTorch in one thread, eager and compiled: permuted bytes, the fused Adam, no DataLoader."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.benchmarks.task import (
 
 
 def contenders(data: Dataset) -> dict[str, Contender]:
-    """Eager; eager with the norms; the forward and backward pass compiled by torch.compile."""
+    """Return three contenders: eager, eager with norms, and compiled forward and backward passes."""
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The one task of every contender: the article's network, 48,000 images, a run's epochs of 480 updates; rules of time.
+"""Define the task of every contender: the article's network, 48,000 images, epochs of 480 updates, and what is timed.
 
 An epoch begins with its batches' order (a fresh permutation, whose making is part of the epoch) and ends when the last
 update's result is there. Images lie in memory as bytes (Keras' as float32, as in the article's script) and labels as
@@ -27,7 +27,7 @@ Contender = Callable[[range], float]  # trains these epochs of a run, counted fr
 
 
 def training_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images (48,000, 784) and labels: the first of the published, as Keras' validation_split=0.2 takes them."""
+    """Return the first 48,000 images (48,000, 784) and labels, as Keras' validation_split=0.2 takes them."""
     return data.training_images[:TRAINING].copy(), data.training_labels[:TRAINING].copy()
 
 
@@ -37,7 +37,7 @@ def validation_part(data: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
 
 
 def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
-    """Glorot-uniform kernel (fan_in, fan_out) and zero bias (fan_out,) of every layer."""
+    """Draw every layer's Glorot-uniform kernel (fan_in, fan_out), and return it with a zero bias (fan_out,)."""
     rng = np.random.default_rng(seed)
     layers = []
     for fan_in, fan_out in itertools.pairwise(SIZES):
@@ -60,7 +60,7 @@ def timed(epoch: Callable[[int], object]) -> Contender:
 
 
 class Orders:
-    """Indices (480, 100) int32 of an epoch's batches, a fresh permutation at every call."""
+    """Draw, at every call, a fresh permutation of the images: indices (480, 100) int32 of an epoch's batches."""
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ class Orders:
 
 
 def is_logged(epoch: int) -> NDArray[np.bool_]:
-    """(480,) which steps of a run's epoch are measured: its first, and steps 1, 2, 5, 10, 20, 50, ... of the run."""
+    """Tell which of an epoch's 480 steps are measured: its first, and steps 1, 2, 5, 10, 20, 50, ... of the run."""
     series = [digit * 10**zeros for zeros in range(6) for digit in (1, 2, 5)]
     steps = np.arange((epoch - 1) * STEPS, epoch * STEPS)
     return np.isin(steps, [steps[0], *series])

@@ -6,6 +6,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scientific import scientific_content
 
 from study.activations import REGISTRY, fingerprint
 from study.data.mnist import Dataset
+from study.engine import training
 from study.engine.run import Run
 from study.networks import weights
 from study.records import files
@@ -91,13 +93,16 @@ def accuracy(network: Path, data: Dataset) -> float:
     return float(np.mean(np.argmax(hidden @ last_kernel + last_bias, 1) == data.test_labels))
 
 
-def test_only_plain_networks_trained_on_distorted_images_are_kept(tmp_path: Path, tiny_data: Dataset) -> None:
-    """The network of a run on images as they are is not written."""
-    plain = replace(SETTINGS, rotation=0.0)
-    store = Store(tmp_path / "runs")
-    store.folder.mkdir()
-    execution.train_job(plain, fingerprint(REGISTRY["relu"]), tiny_data, 60.0, store)
-    assert not (tmp_path / "networks").exists()
-    assert [
-        checkpoints.keeps_network(replace(SETTINGS, **changes)) for changes in ({}, {"normalization": "batch"})
-    ] == [1, 0]
+@pytest.mark.parametrize(
+    ("changes", "is_kept"), [({}, True), ({"rotation": 0.0}, False), ({"residual": "plain"}, False)]
+)
+def test_only_plain_networks_trained_on_distorted_images_are_kept(
+    tmp_path: Path, tiny_data: Dataset, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], is_kept: int
+) -> None:
+    """The network of a run on images as they are is not written, nor one with normalisation or residuals."""
+    wrapped: list[Path] = []
+    monkeypatch.setattr(training, "train", lambda *asked, **how: {})
+    monkeypatch.setattr(execution, "with_network", lambda train, settings, path: wrapped.append(path) or train)
+    store = Store(tmp_path)
+    execution.train_job(replace(SETTINGS, **changes), fingerprint(REGISTRY["relu"]), tiny_data, 60.0, store)
+    assert len(wrapped) == is_kept

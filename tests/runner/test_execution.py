@@ -115,19 +115,6 @@ def test_in_this_process_too_a_failure_is_its_own(tmp_path: Path, monkeypatch: p
     assert [record["result"]["status"] for record in found] == ["failed", "timeout", "done"]
 
 
-def test_interruption_is_not_a_failed_run(tmp_path: Path) -> None:
-    """Ctrl-C during a run is not recorded as that run's failure; runs finished before are kept."""
-
-    def interrupted(settings, fingerprint, data, seconds):
-        if settings.seed == 1:
-            raise KeyboardInterrupt
-        return synthetic.result(settings)
-
-    with pytest.raises(KeyboardInterrupt):
-        execute([job(seed) for seed in range(3)], None, Store(tmp_path), task=interrupted)
-    assert list(results(Store(tmp_path))) == [0]
-
-
 def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker keeps freed memory for itself, and nothing samples its threads. The variables that the C library reads
     when a process starts are set by then.
@@ -169,7 +156,7 @@ def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monke
 
     for now in ("1", "2"):
         monkeypatch.setenv("NOW", now)
-        with shared_programs():
+        with shared_programs(tmp_path / "programs"):
             (record,) = execute([job(int(now))], None, Store(tmp_path), workers=1, task=told_by_the_worker)
             assert record["result"]["folder"] == os.environ["TF_XLA_FLAGS"]
         assert (record["result"]["has_engine"], record["result"]["threads"]) == (True, 1)

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fake_records import result
@@ -193,10 +192,11 @@ class Patch:
 
 
 def install(monkeypatch) -> None:
-    """Put the fake engine into this process until the test ends."""
+    """Put the fake engine into this process until the test ends; the baseline asks for compared activations alone."""
+    from study import constants
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import estimate, surroundings, testing, timing, workers
+    from study.runner import estimate, testing, timing, workers
 
     here = sys.modules[__name__]
     replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
@@ -211,21 +211,10 @@ def install(monkeypatch) -> None:
     for name in ("test_networks", "count_preactivations"):  # fake runs leave no network
         monkeypatch.setattr(testing, name, lambda store, runs, data: [])
     monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
-    if __name__ == "__main__":  # experiments import matplotlib, for which the study prepares first
-        study_prepares = surroundings.prepare
-
-        def prepare_and_compare() -> None:
-            study_prepares()
-            compare_no_leaky_relu(monkeypatch)
-
-        monkeypatch.setattr(surroundings, "prepare", prepare_and_compare)
+    if __name__ == "__main__":  # no experiment is imported yet
+        monkeypatch.setattr(constants, "WITHOUT_ZEROS", "relu")
     elif __name__ != "__mp_main__":  # workers ask for nothing
-        compare_no_leaky_relu(monkeypatch)
-
-
-def compare_no_leaky_relu(monkeypatch: Any) -> None:
-    """Let the baseline ask for the compared activations alone."""
-    monkeypatch.setattr(importlib.import_module("experiments.baseline"), "WITHOUT_ZEROS", "relu")
+        monkeypatch.setattr(importlib.import_module("experiments.baseline"), "WITHOUT_ZEROS", "relu")
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second: in the processes of Dask's workers

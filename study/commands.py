@@ -1,0 +1,232 @@
+"""Carry out each command of `study`: take its options, call the packages, print, and return an exit code."""
+
+import argparse
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from study.engine import environment
+from study.errors import BAD_USAGE, DAMAGED, DONE, SOME_FAILED
+from study.runner.cores import usual_workers
+from study.runner.progress import say
+
+CONTRADICTION = 1  # of `study compare`
+
+
+def complain(message: str, code: int) -> int:
+    """Write the message to standard error and return `code`."""
+    say(f"study: {message}")
+    return code
+
+
+def make_all(options: argparse.Namespace) -> int:
+    """Do the runs that are missing and write the report; if nothing has changed since the last time, say so."""
+    from study.report import currency
+
+    command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
+    before = currency.last_line(options.results, currency.inputs(options.results, command, options.mnist))
+    if before is not None:
+        say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
+        say(before, sys.stdout)
+        return DONE
+    code = run(options)
+    found = currency.inputs(options.results, command, options.mnist)
+    code = max(code, report(options))
+    line = _beside_committed(options)
+    say(line, sys.stdout)
+    if code == DONE:
+        currency.note_finished(options.results, found, line)
+    return code
+
+
+def _beside_committed(options: argparse.Namespace) -> str:
+    """Say in one line how the results compare with the committed edition, which is of the usual plan."""
+    from study.report import editions
+
+    if options.quick or options.seeds is not None or options.activations is not None:
+        return f"not compared with {editions.COMMITTED}: a quick look, or other seeds or activations, was asked for"
+    return editions.in_one_line(options.results)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do the missing runs of the experiments: first the runs of `make all`, then the long protocols."""
+    from experiments import askable
+    from study.records.store import stores
+    from study.runner.request import read_plan
+    from study.runner.session import run_experiments
+
+    targets, code = askable(), DONE
+    asked, names = read_plan(options, _registry(), targets)
+    workers, why = _workers(options)
+    if options.workers is None and options.scheduler is None:
+        say(f"worker processes: {workers}, {why}")
+    for store in stores(options.results):
+        if here := [name for name in names if store.holds(targets[name])]:
+            for failure in run_experiments(asked, _modules(here), store, _data(options), workers, options.scheduler):
+                code = complain(failure, SOME_FAILED)
+    return code
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report from the records, and say what is missing in it."""
+    from experiments import by_name
+    from study.report.assembly import write_report
+
+    started = time.monotonic()
+    missing = write_report(options.results, by_name())
+    say(f"{options.results / 'README.md'} is written ({time.monotonic() - started:.0f} s)", sys.stdout)
+    for line in missing:
+        complain(line, SOME_FAILED)
+    return SOME_FAILED if missing else DONE
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Print how many runs each experiment needs, how many are to do, and how long they take."""
+    from experiments import askable
+    from study.runner.estimate import preview
+    from study.runner.request import read_plan
+
+    asked, names = read_plan(options, _registry(), askable())
+    for line in preview(asked, _modules(names), options.results, _data(options), _workers(options)[0]):
+        print(line)
+    return DONE
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Print a line for every damaged record, and the counts."""
+    from study.records.store import stores
+
+    places = stores(options.results)
+    problems = [problem for store in places for problem in store.problems()]
+    for problem in problems:
+        print(problem)
+    count = sum(len(store.runs()) + len(store.document_names()) for store in places)
+    print(f"{count} records, {len(problems)} damaged")
+    return DAMAGED if problems else DONE
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict."""
+    from study.analysis.editions import CONTRADICTS
+    from study.analysis.editions import compare as compared
+    from study.report import editions
+
+    first = editions.read(options.first)
+    if options.second is None:
+        commit, second = editions.committed()
+        name = f"{editions.COMMITTED}, {commit}"
+    else:
+        name, second = str(options.second), editions.read(options.second)
+    if options.keep:
+        editions.keep(first, options.keep, options.about or "", options.results / "records")
+    found = compared(first, second)
+    for line in editions.listed(found, (str(options.first), name), options.all):
+        print(line)
+    return CONTRADICTION if (found["outcome"] == CONTRADICTS).any() else DONE
+
+
+def train(options: argparse.Namespace) -> int:
+    """Do one run and print its scores as JSON."""
+    from study.records.store import stores
+    from study.runner.request import check_activations, read_settings
+    from study.runner.session import train_one
+
+    settings = read_settings(options.settings)
+    check_activations([settings.activation], _registry())
+    result = train_one(settings, stores(options.results)[0], _data(options))
+    print(json.dumps({key: result[key] for key in ("status", "epochs", "last", "best") if key in result}, indent=2))
+    return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print the digit that each picture shows, with the share of every digit; report unreadable pictures."""
+    from study.records.store import NETWORK
+
+    environment.start_tensorflow()
+    from study.networks.prediction import predict
+
+    found, problems = predict(options.images, options.results / NETWORK)
+    if found:
+        width = max(len(str(path)) for path in found)
+        print(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))
+    for path, shares in found.items():
+        print(f"{path!s:{width}}  {shares.argmax():5d} " + "".join(f"{share:7.1%}" for share in shares))
+    for problem in problems:
+        complain(problem, BAD_USAGE)
+    return BAD_USAGE if problems else DONE
+
+
+def list_activations(options: argparse.Namespace) -> int:
+    """Print a line for each entry of the registry, and report those that would be refused."""
+    registry = _registry()
+    for name, entry in registry.items():
+        mark = "*" if entry.studied else " "
+        print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
+    print("* studied unless ACTIVATIONS says otherwise")
+    return _each_accepted(registry, registry, lambda name: None)
+
+
+def _each_accepted(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
+    """Call `show` for each activation that passes the study's checks, and report every other one.
+
+    Return DONE, or SOME_FAILED if any was reported.
+    """
+    from study.activations import ActivationError
+    from study.fitness import check
+
+    code = DONE
+    for name in names:
+        try:
+            check(registry[name])
+            show(name)
+        except ActivationError as error:
+            code = complain(f"activation {name!r} would be refused: it {error}", SOME_FAILED)
+    return code
+
+
+def theory(options: argparse.Namespace) -> int:
+    """Print what theory predicts for each activation that was named, or for all studied ones."""
+    from study.runner.request import check_activations
+
+    registry = _registry()
+    names = options.names or [name for name, entry in registry.items() if entry.studied]
+    check_activations(names, registry)
+    from study.theory.summary import describe
+
+    return _each_accepted(names, registry, lambda name: print(describe(name)))
+
+
+def show_data(options: argparse.Namespace) -> int:
+    """Get MNIST, and print its size, source and checksum."""
+    data = _data(options)()
+    print(f"{len(data.training_labels)} training and {len(data.test_labels)} test images from {data.source}")
+    print(f"SHA-256 of the arrays: {data.checksum}")
+    return DONE
+
+
+def _registry() -> dict[str, Any]:
+    environment.start_tensorflow()
+    from study.activations import REGISTRY
+
+    return REGISTRY
+
+
+def _modules(names: Sequence[str]) -> dict[str, Any]:
+    """Return the experiments of these names, in the order of the report."""
+    from experiments import by_name
+
+    return {name: module for name, module in by_name().items() if name in names}
+
+
+def _data(options: argparse.Namespace) -> Callable[[], Any]:
+    from study.data.mnist import load
+
+    return functools.partial(load, options.mnist, any_data=options.any_data)
+
+
+def _workers(options: argparse.Namespace) -> tuple[int, str]:
+    """Return how many processes to start, and why."""
+    return usual_workers() if options.workers is None else (options.workers, "as asked for")
