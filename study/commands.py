@@ -110,8 +110,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict."""
-    from study.analysis.editions import CONTRADICTS
-    from study.analysis.editions import compare as compared
+    from study.analysis import editions as rules
     from study.report import editions
 
     first = editions.read(options.first)
@@ -122,10 +121,10 @@ def compare(options: argparse.Namespace) -> int:
         name, second = str(options.second), editions.read(options.second)
     if options.keep:
         editions.keep(first, options.keep, options.about or "", options.results / "records")
-    found = compared(first, second)
+    found = rules.compare(first, second)
     for line in editions.listed(found, (str(options.first), name), options.all):
         print(line)
-    return CONTRADICTION if (found["outcome"] == CONTRADICTS).any() else DONE
+    return CONTRADICTION if (found["outcome"] == rules.CONTRADICTS).any() else DONE
 
 
 def train(options: argparse.Namespace) -> int:
@@ -146,9 +145,9 @@ def predict(options: argparse.Namespace) -> int:
     from study.records.store import NETWORK
 
     environment.start_tensorflow()
-    from study.networks.prediction import predict
+    from study.networks import prediction
 
-    found, problems = predict(options.images, options.results / NETWORK)
+    found, problems = prediction.predict(options.images, options.results / NETWORK)
     if found:
         width = max(len(str(path)) for path in found)
         print(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))

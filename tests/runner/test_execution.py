@@ -19,7 +19,7 @@ from study.constants import WORKER_DEATHS
 from study.engine.environment import VARIABLES
 from study.errors import ClusterError
 from study.records.identity import Identity
-from study.records.store import Store
+from study.records.store import Record, Store
 from study.runner.execution import execute, train_job
 from study.runner.order import Job, alternate, batches
 from study.runner.workers import IS_FORKED, shared_programs
@@ -35,10 +35,14 @@ def job(seed: int, activation: str = "relu", **more: int) -> Job:
     return Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {"label": "ReLU"})
 
 
+def records(store: Store) -> dict[int, Record]:
+    """Return the records by seed."""
+    return {record["identity"]["settings"]["seed"]: record for record in store.find(store.runs()).values()}
+
+
 def contents(store: Store) -> dict[int, bytes]:
-    """Scientific content by seed."""
-    found = store.find(store.runs()).values()
-    return {record["identity"]["settings"]["seed"]: scientific_content(record) for record in found}
+    """Return the scientific contents by seed."""
+    return {seed: scientific_content(record) for seed, record in records(store).items()}
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +65,9 @@ def unruly(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def results(store: Store) -> dict[int, dict]:
-    found = store.find(store.runs()).values()
-    return {record["identity"]["settings"]["seed"]: record["result"] for record in found}
-
-
 def test_every_run_is_recorded_with_how_it_ended(unruly: Store) -> None:
     """Killed and segfaulted: crashed; raised: failed; hung and late: timeout; the others: as if nothing happened."""
-    statuses = {seed: result["status"] for seed, result in results(unruly).items()}
+    statuses = {seed: record["result"]["status"] for seed, record in records(unruly).items()}
     bad = {4: "crashed", 5: "crashed", 6: "failed", 7: "timeout", 8: "timeout", 9: "diverged"}
     assert statuses == {**bad, **dict.fromkeys(GOOD, "done")}
 
@@ -83,13 +82,14 @@ def test_a_run_that_kills_its_process_is_tried_three_times(tmp_path: Path, monke
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     execute([job(4), job(5), job(0)], {"some": "data"}, store, workers=1, task=synthetic.task)
     assert started(log) == {"relu 4": WORKER_DEATHS, "relu 5": WORKER_DEATHS, "relu 0": 1}
-    assert results(store)[0]["status"] == "done"
-    assert all("died 3 times" in results(store)[seed]["cause"] for seed in (4, 5))
+    found = records(store)
+    assert found[0]["result"]["status"] == "done"
+    assert all("died 3 times" in found[seed]["result"]["cause"] for seed in (4, 5))
 
 
 def test_a_failed_run_says_why_in_one_printable_line(unruly: Store) -> None:
     """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
-    found = results(unruly)
+    found = {seed: record["result"] for seed, record in records(unruly).items()}
     assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
     assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 1 s"
     assert found[8]["cause"] == "the run took more than it was allowed"
@@ -163,6 +163,20 @@ def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monke
         assert record["result"]["now"] == now
     (record,) = execute([job(3)], None, Store(tmp_path), workers=1, task=told_by_the_worker)
     assert record["result"]["folder"] == os.environ.get("TF_XLA_FLAGS")
+
+
+def test_shared_programs_are_not_left_behind(tmp_path: Path) -> None:
+    """The folder is removed at the end, and at the beginning if a killed process has left it; workers are told of it.
+
+    Its path may hold a blank and a quote."""
+    folder = tmp_path / "it's a" / "folder"
+    folder.mkdir(parents=True)
+    with shared_programs(folder):
+        assert not folder.exists()
+        assert f'"{folder}" ' in os.environ["TF_XLA_FLAGS"]
+        folder.mkdir()
+    assert not folder.exists()
+    assert "TF_XLA_FLAGS" not in os.environ
 
 
 def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
