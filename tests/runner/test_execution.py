@@ -108,13 +108,6 @@ def test_order_does_not_matter(tmp_path: Path, undisturbed: dict[int, bytes]) ->
     assert contents(store) == undisturbed
 
 
-def test_in_this_process_too_a_failure_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without processes, what raises and what is late is recorded and the rest goes on, in the order asked for."""
-    monkeypatch.setenv(VARIABLE, told(how=HOW))
-    found = execute([job(seed) for seed in (6, 8, 0)], None, Store(tmp_path), task=synthetic.task)
-    assert [record["result"]["status"] for record in found] == ["failed", "timeout", "done"]
-
-
 def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker keeps freed memory for itself, and nothing samples its threads. The variables that the C library reads
     when a process starts are set by then.
