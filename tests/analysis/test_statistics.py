@@ -199,6 +199,16 @@ def test_family_wise_error_is_at_most_five_percent(kind: str) -> None:
 # Equivalence
 
 
+@pytest.mark.parametrize("mean", [-0.9, -0.3, 0.3, 0.9])
+def test_equivalence_is_two_one_sided_t_tests(mean: float) -> None:
+    """The p is the larger of scipy's two one-sided ones, and is below 0.05 exactly where the 90% interval is inside."""
+    differences = np.random.default_rng(5).normal(mean, 0.5, 8)
+    p, interval = statistics.equivalence_test(differences, 1.0), statistics.mean_interval(differences, 0.9)
+    sides = ((-1.0, "greater"), (1.0, "less"))
+    assert p == pytest.approx(max(stats.ttest_1samp(differences, end, alternative=side).pvalue for end, side in sides))
+    assert (interval.low > -1 and interval.high < 1) == (p < 0.05)
+
+
 def test_equivalence_of_degenerate_differences() -> None:
     """Fewer than two pairs show nothing; equal differences are inside or outside; a margin of 0 or NaN is refused."""
     assert all(math.isnan(statistics.equivalence_test(differences, 1.0)) for differences in ([], [0.0]))
