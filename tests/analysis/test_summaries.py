@@ -57,26 +57,23 @@ def measured(measure: str, values: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"value": values, "layer": 1, "epoch": 0.0, "step": 0, "measure": measure, **keys})
 
 
-def test_norms_are_averaged_as_logarithms_and_zeros_apart() -> None:
-    """1, 100 and an exact zero: geometric mean 10 of n = 2, and one zero."""
-    row = gradient_norms(measured("error", [1.0, 100.0, 0.0]), "x").iloc[0]
-    assert row["mean"] == pytest.approx(10)
-    assert (row["n"], row["n_zero"]) == (2, 1)
-    assert row["ci_low"] < 10 < row["ci_high"]
-
-
-def test_only_zeros_have_no_mean() -> None:
-    """Every seed at exactly zero: no mean, no infinity, and all of them counted."""
-    row = gradient_norms(measured("error", [0.0, 0.0]), "x").iloc[0]
-    assert row[["mean", "ci_low", "ci_high"]].isna().all()
-    assert (row["n"], row["n_zero"]) == (0, 2)
-
-
-def test_shares_are_averaged_as_they_are() -> None:
-    """Half of the units dead in one run and none in another: a quarter."""
-    row = gradient_norms(measured("dead_units", [0.0, 0.5]), "x").iloc[0]
-    assert row["mean"] == pytest.approx(0.25)
-    assert (row["n"], row["n_zero"]) == (2, 0)
+@pytest.mark.parametrize(
+    ("measure", "values", "mean", "counts"),
+    [
+        ("error", [1.0, 100.0, 0.0], 10, (2, 1)),
+        ("error", [0.0, 0.0], math.nan, (0, 2)),
+        ("dead_units", [0.0, 0.5], 0.25, (2, 0)),
+    ],
+)
+def test_norms_are_averaged_as_logarithms(
+    measure: str, values: list[float], mean: float, counts: tuple[int, int]
+) -> None:
+    """Exact zeros of norms are counted apart; only zeros have no mean. Shares are averaged as they are."""
+    row = gradient_norms(measured(measure, values), "x").iloc[0]
+    assert row["mean"] == pytest.approx(mean, nan_ok=True)
+    assert (row["n"], row["n_zero"]) == counts
+    assert math.isnan(mean) == row[["ci_low", "ci_high"]].isna().all()
+    assert math.isnan(mean) or row["ci_low"] < mean < row["ci_high"]
 
 
 def test_final_shares_are_of_each_runs_own_last_step() -> None:
