@@ -18,7 +18,10 @@ Parameters = tuple[Tensors, ...]
 
 
 class Layers(NamedTuple):
-    """Hold the operations of each of the `count` layers of a group; see Architecture."""
+    """Describe the `count` layers of a group, which are all alike; see Architecture.
+
+    `branch_scale` multiplies a layer's own output where `residual` is "scaled", and is None elsewhere.
+    """
 
     count: Any
     is_looped: bool

@@ -12,8 +12,9 @@ from study.engine.forward import outputs
 from study.engine.measures import Measures, unpacked
 from study.engine.program_kind import ProgramKind
 
-# One entry a layer group: its parameters, the optimiser's slots of each parameter, the moving mean and variance of
-# batch normalisation or (), and the moving averages of the parameters or (); tensors (rows, ...).
+# One entry a layer group, of four nests of tensors (rows, ...): its parameters, the optimiser's slots of each, the
+# moving mean and variance, and the moving averages of the parameters. Without batch normalisation the third is ();
+# without averaging the fourth is ().
 State = tuple[Any, ...]
 
 

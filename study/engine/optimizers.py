@@ -20,8 +20,8 @@ class Hyperparameters:
     """Hold the scalars of one update, which may change without compiling again.
 
     `rate` is the optimiser's rate at this step. `mean_rate` and `square_rate` are Adam's 1 - beta_1 and 1 - beta_2.
-    `step` counts updates from 1. `decay` is the share of a kernel that weight decay takes off, and `newest` the weight
-    of the new parameters in their moving average; no optimiser uses these two.
+    `step` counts updates from 1. No optimiser uses the last two: `decay` is the share of a kernel that weight decay
+    takes off, and `newest` is the weight of the new parameters in their moving average.
     """
 
     rate: tf.Tensor

@@ -24,7 +24,7 @@ def cast(nest: Any, dtype: tf.DType) -> Any:
 
 
 def opened(nest: Any) -> Any:
-    """Replace every tensor (rows, ...) by an array whose rows a loop can read and write."""
+    """Replace every tensor (rows, ...) by a TensorArray, whose rows a loop can read and write."""
 
     def of(tensor: tf.Tensor) -> tf.TensorArray:
         rows, *shape = tensor.shape

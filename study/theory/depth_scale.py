@@ -36,10 +36,11 @@ class DepthScale:
 def correlation_map(
     function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float, correlation: float
 ) -> tuple[float, float]:
-    """Return the next layer's correlation of two inputs of equal q, and the factor of their error covariance.
+    """Return the next layer's correlation c' of two inputs, and the factor chi_c of their error covariance.
 
-    u and v have mean square q and correlation c: c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q' and
-    chi_c = sigma_w^2 E[phi'(u) phi'(v)]. The source is Poole et al. 2016 and Schoenholz et al. 2017.
+    The pre-activations u and v of both inputs have mean square `q` and this `correlation`. The next layer's is q':
+    c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q' and chi_c = sigma_w^2 E[phi'(u) phi'(v)]. The sources are Poole
+    et al. 2016 and Schoenholz et al. 2017.
     """
     product, slopes = correlated_moments(function, q, correlation)
     following = float(forward_map(function, q, sigma_w2, sigma_b2))

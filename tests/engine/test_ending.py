@@ -125,10 +125,10 @@ def test_patience_is_that_of_early_stopping(losses, patience):
 
 
 def test_a_diverged_run_keeps_what_it_found_before(stubbed):
-    """Divergence in the third epoch: the best of the two before stand, and patience plays no part."""
-    result = stubbed(Stub([3.0, 2.0, math.nan], diverged=2 * STEPS + 4), epochs=9, patience=1)
+    """Divergence in the third epoch: the first, which was better than the second, stays the best."""
+    result = stubbed(Stub([2.0, 3.0, math.nan], diverged=2 * STEPS + 4), epochs=9, patience=2)
     assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", 54, 3)
-    assert (result["best"]["epoch"], result["best"]["validation_loss"]) == (2, 2.0)
+    assert (result["best"]["epoch"], result["best"]["validation_loss"]) == (1, 2.0)
 
 
 def test_a_run_whose_last_update_ruins_it_has_diverged(stubbed):

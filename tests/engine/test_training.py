@@ -291,7 +291,7 @@ def test_dropout_and_distortions_are_the_same_draws_each_time(normalization, tin
 
     Layer by layer, as long runs are, the draws are the loop's.
     """
-    drawn = {"normalization": normalization, "depth": 2, "width": 6, "epochs": 1, "dropout": 0.3, "rotation": 9}
+    drawn = {"normalization": normalization, "depth": 3, "width": 6, "epochs": 1, "dropout": 0.3, "rotation": 9}
 
     def loss(**changes):
         return float(start(settings(**{**drawn, **changes}), tiny_data).call_epoch(1, updates=2)[1][0])

@@ -15,8 +15,7 @@ WIDTHS = (30, 600, 1300, 800, 10)
 def simulate(function, scale, x, rng, draws):
     """Mean squares over `draws` random networks, by multiplying matrices: z, errors, example weight gradients.
 
-    The errors at the output are those of softmax cross-entropy for label 0. Each result is (L+1,), the examples' mean
-    taken.
+    The errors at the output come from softmax cross-entropy for label 0. Each result (L+1,) is a mean over examples.
     """
     totals = np.zeros((3, len(scale.widths) - 1))
     for _ in range(draws):
@@ -48,7 +47,7 @@ def test_predictions_agree_with_wide_networks(name):
     scale = Scales(WIDTHS, np.array([0.8, 1.5, 1.1, 1.0]) / WIDTHS[:-1], np.array([0.05, 0.0, 0.1, 0.0]))
     squares, errors, examples = simulate(function_of(name), scale, x, rng, draws=5)
     predicted = quantities(propagate(function_of(name), scale, np.sum(x**2, axis=1)))
-    # relative; what is left at these widths. z^2 has heavy tails: its errors come within 7% at width 3000
+    # The relative error left at these widths. z^2 has heavy tails: its errors come within 7% at width 3000.
     close = 0.4 if name == "squared_relu" else 0.1
     assert predicted["preactivation_square"][:-1] == pytest.approx(squares[:-1], rel=close)  # the last are 10 units
     assert predicted["error_norm_ratio"] == pytest.approx(np.sqrt(errors / errors[-1]), rel=close)
