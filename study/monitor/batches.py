@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def as_batch(probe: tuple[Any, ...]) -> Any:
-    """Return (x, y) or (x, y, sample_weight) as tensors; as in fit, float64 becomes Keras' float type."""
+    """Convert the arrays of `probe`, (x, y) or (x, y, sample_weight), to tensors; float64 to Keras' float type."""
 
     def tensor(leaf: Any) -> Any:
         array = tf.convert_to_tensor(leaf)
@@ -34,33 +34,60 @@ def count(share: float | None, batches: int | None) -> int:
 def take_first(model: Any, number: int, use: Callable[[Any], None]) -> None:
     """Call `use` with the first `number` batches of training, as one batch, before `model` trains on them.
 
-    The model's compiled train function is wrapped until these batches are used up. It trains on the same batches in the
-    same order, from an iterator of the same signature.
+    Replace the model's compiled train function until these batches are used up. Several callers share one replacement.
     """
-    original = model.train_function
-    calls = math.ceil(number / model.steps_per_execution)
-    stand_in: list[Any] = []
+    current = model.train_function
+    if isinstance(current, _First) and current.source is not None:
+        current.restore()  # an earlier fit was interrupted
+    if not isinstance(model.train_function, _First):
+        model.train_function = _First(model)
+    model.train_function.users.append((number, use))
 
-    @functools.wraps(original)
-    def first(iterator: Any) -> Any:
-        nonlocal calls
-        if not stand_in:
-            batches = _taken(iterator, calls * model.steps_per_execution)
-            if not batches:
-                return original(iterator)
-            use(_joined(batches[:number]))
-            stand_in.append(_served(batches, iterator.element_spec))
-            calls = math.ceil(len(batches) / model.steps_per_execution)
-        calls -= 1
-        if calls <= 0 and model.train_function is first:
-            model.train_function = original
-        return original(stand_in[0] if calls >= 0 else iterator)
 
-    model.train_function = first
+class _First:
+    """Replace the train function of `model`; train on the same batches, from an iterator of the same signature.
+
+    `users` are pairs: a number of batches, and the function to call with them. `source` is the iterator of the first
+    call. A call with another iterator belongs to a later fit, and does not train on the batches of the first.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.__wrapped__ = model, model.train_function
+        self.users: list[tuple[int, Callable[[Any], None]]] = []
+        self.source: Any = None
+        self._stand_in: Any = None
+        self._calls = 0  # of the train function until the stand-in is used up
+
+    def __call__(self, iterator: Any) -> Any:
+        if self.source is None:
+            self.source = iterator
+            self._take()
+        if iterator is self.source and self._calls:
+            self._calls -= 1
+            iterator = self._stand_in
+        else:
+            self._calls = 0
+        if not self._calls:
+            self.restore()
+        return self.__wrapped__(iterator)
+
+    def restore(self) -> None:
+        """Give the model its own train function back."""
+        self.model.train_function = self.__wrapped__
+
+    def _take(self) -> None:
+        executed = self.model.steps_per_execution
+        calls = max(math.ceil(number / executed) for number, _ in self.users)
+        batches = _taken(self.source, calls * executed)
+        if batches:
+            for number, use in self.users:
+                use(_joined(batches[:number]))
+            self._stand_in = _served(batches, self.source.element_spec)
+            self._calls = math.ceil(len(batches) / executed)
 
 
 def _taken(iterator: Any, number: int) -> list[Any]:
-    """Return the next `number` batches, or those that there are."""
+    """Return the next `number` batches of `iterator`, or all that are left if there are fewer."""
     batches: list[Any] = []
     while len(batches) < number and (following := iterator.get_next_as_optional()).has_value():
         batches.append(following.get_value())
