@@ -86,7 +86,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Keep the weights if the state after this batch will be logged, for the size of the update."""
+        """Copy the weights if the state after this batch is to be logged; the size of the update needs them."""
         executed = self.model.steps_per_execution
         ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):

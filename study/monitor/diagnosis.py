@@ -95,7 +95,7 @@ def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.Dat
 
 
 def in_words(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Describe each finding in a line, for the end of training."""
+    """Return the text that `verbose` prints at the end of training: one line for each kind of finding."""
     steps, layers = frame["step"].nunique(), frame["layer"].nunique()
     head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
     wrong = findings[findings["finding"] != "zero by design"]

@@ -39,11 +39,11 @@ def of_call(call: Call) -> Values:
     if call.z is None:
         return values
     z, output = _at_least_float32(call.z), _at_least_float32(call.output)
-    mean_square = square_norm(output, _axes(output)) / tf.cast(tf.size(output), tf.float64)
+    mean_square = _mean_square(output)
     values |= {
         "activation_mean": tf.reduce_mean(output),
         "activation_rms": tf.sqrt(mean_square),
-        "preactivation_square": square_norm(z, _axes(z)) / tf.cast(tf.size(z), tf.float64),
+        "preactivation_square": mean_square if call.z is call.output else _mean_square(z),
         "sparsity": tf.reduce_mean(tf.cast(output == 0, tf.float32)),
     }
     if z.shape.rank > 1 and z.shape[0] is not None:
@@ -54,14 +54,19 @@ def of_call(call: Call) -> Values:
     return {name: tf.cast(value, tf.float64) for name, value in (values | _of_errors(call)).items()}
 
 
-def of_gradients(gradients: Iterable[tuple[Any, Any]]) -> Any:
-    """Return the norm of several weights' gradients together, given as pairs of gradient times scale and scale."""
-    squares = [_square_of(gradient) / tf.square(tf.cast(scale, tf.float64)) for gradient, scale in gradients]
-    return tf.sqrt(tf.add_n(squares)) if squares else tf.constant(float("nan"), tf.float64)
+def square_of_gradient(gradient: Any, scale: Any) -> Any:
+    """Return the sum of squares of a weight's gradient, given as gradient times `scale`.
+
+    The rows of one word of an embedding are added up first.
+    """
+    if isinstance(gradient, tf.IndexedSlices):
+        words, places = tf.unique(gradient.indices)
+        gradient = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(words))
+    return square_norm(gradient, _axes(gradient)) / tf.square(tf.cast(scale, tf.float64))
 
 
 def weight_rms(kernels: Iterable[Any]) -> Any:
-    """Return the root mean square of all weights of a layer's kernels."""
+    """Return the root mean square of the entries of all `kernels` of a layer; NaN if it has none."""
     tensors = [tf.convert_to_tensor(kernel) for kernel in kernels]
     if not tensors:
         return tf.constant(float("nan"), tf.float64)
@@ -69,7 +74,7 @@ def weight_rms(kernels: Iterable[Any]) -> Any:
 
 
 def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
-    """Return norm(after - before) / norm(before) of a layer's kernels."""
+    """Return norm(after - before) / norm(before), over all kernels of a layer together; NaN if it has none."""
     tensors = [tf.cast(tensor, tf.float64) for tensor in before]
     if not tensors:
         return tf.constant(float("nan"), tf.float64)
@@ -98,16 +103,12 @@ def _of_units(watched: Any, slope: Slope, z: Any) -> Values:
     return {name: found[name] for name in ("dead_units", "saturation")}
 
 
-def _square_of(gradient: Any) -> Any:
-    """Return the sum of squares of a gradient; the rows of one word of an embedding are added up first."""
-    if isinstance(gradient, tf.IndexedSlices):
-        words, places = tf.unique(gradient.indices)
-        gradient = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(words))
-    return square_norm(gradient, _axes(gradient))
-
-
 def _sum_of_squares(tensors: list[Any]) -> Any:
     return tf.add_n([square_norm(tensor, _axes(tensor)) for tensor in tensors])
+
+
+def _mean_square(tensor: Any) -> Any:
+    return square_norm(tensor, _axes(tensor)) / tf.cast(tf.size(tensor), tf.float64)
 
 
 def _axes(tensor: Any) -> list[int]:

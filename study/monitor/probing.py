@@ -15,7 +15,7 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from numpy.typing import NDArray
 
 from study.monitor import measures
-from study.monitor.measures import MEASURES
+from study.monitor.measures import MEASURES, WEIGHT_MEASURES
 from study.monitor.tapping import Call, Taps, key
 from study.monitor.watching import Choice, Watched, all_layers, watched_layers
 
@@ -98,23 +98,30 @@ class Probe:
                 self.model.train_step(data)
         called = {id(call.watched) for call in taps.calls}
         self.calls = [*taps.calls, *(Call(each, 1) for each in self.watched if id(each) not in called)]
-        rows = [self._of_layer(call.watched, taps, call.number) | measures.of_call(call) for call in self.calls]
+        squares = {name: measures.square_of_gradient(*pair) for name, pair in taps.gradients.items()}
+        rows = [_of_layer(call, squares) | measures.of_call(call) for call in self.calls]
         values = tf.stack([tf.stack([row[name] for name in MEASURES[:-1]]) for row in rows])
-        finite = [measures.of_gradients([pair]) for pair in taps.gradients.values()]
         for call in self.calls:  # the tensors are needed no more, and would keep memory
             call.inputs = call.z = call.output = call.delta = call.scale = None
-        return values, tf.reduce_all(tf.math.is_finite(tf.stack(finite))) if finite else tf.constant(True)
+        return values, tf.reduce_all(tf.math.is_finite(tf.stack([*squares.values(), tf.zeros((), tf.float64)])))
 
-    def _of_layer(self, watched: Watched, taps: Taps, number: int) -> dict[str, Any]:
-        """Return the measures of a layer's weights; NaN in the rows of its second and later calls."""
 
-        def norm(weights: tuple[Any, ...]) -> Any:
-            known = [taps.gradients[key(weight)] for weight in weights if key(weight) in taps.gradients]
-            return measures.of_gradients(known if number == 1 else [])
+def _of_layer(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
+    """Return the measures of a layer's weights; NaN unless this is its first call.
 
-        kernels = watched.kernels if number == 1 else ()
-        rms = measures.weight_rms(kernel.value for kernel in kernels)
-        return {"weight_gradient": norm(watched.kernels), "bias_gradient": norm(watched.biases), "weight_rms": rms}
+    `squares` are the gradients' sums of squares, by the keys of their variables.
+    """
+
+    def norm(weights: tuple[Any, ...]) -> Any:
+        known = [squares[key(weight)] for weight in weights if key(weight) in squares]
+        return tf.sqrt(tf.add_n(known)) if known else undefined
+
+    undefined = tf.constant(float("nan"), tf.float64)
+    if call.number > 1:
+        return dict.fromkeys(WEIGHT_MEASURES, undefined)
+    watched = call.watched
+    rms = measures.weight_rms(kernel.value for kernel in watched.kernels)
+    return {"weight_gradient": norm(watched.kernels), "bias_gradient": norm(watched.biases), "weight_rms": rms}
 
 
 def refuse(model: Any) -> None:

@@ -120,7 +120,7 @@ class Taps:
         return output
 
     def _tap(self, tensor: Any, found: Call) -> Any:
-        """Return the same tensor, whose gradient is kept as `found.delta` when a tape computes it.
+        """Return a copy of `tensor`; when a tape computes its gradient, `found.delta` becomes that gradient.
 
         TensorFlow's custom_gradient does the same, but never frees a traced graph.
         """

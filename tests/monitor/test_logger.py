@@ -1,5 +1,7 @@
 """What people type and what they get: arguments, files, figures, words, refusals."""
 
+import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -53,32 +55,44 @@ def test_steps_are_the_optimizers(frequency, options, steps):
 
 
 def test_layers_are_chosen_by_name_expression_or_function():
-    """Each way chooses, in the model's order; a name that the model lacks is refused with those it has."""
-    for choice in (["out", "first"], "^(first|out)$", lambda layer: layer.name in ("first", "out")):
-        logger = GradientLogger(layers=choice, verbose=0)
-        fit(logger)
-        assert logger.to_frame()["layer"].unique().tolist() == ["first", "out"]
+    """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
+
+    The fit after a refused one is not disturbed by it.
+    """
+    trained = model()
     for choice in (["thrid"], "^none$"):
         with pytest.raises(ValueError, match=r"layers .* the model has .*'second'"):
-            fit(GradientLogger(layers=choice, verbose=0))
+            fit(GradientLogger(layers=choice, verbose=0), trained)
+    for choice in (["out", "first"], "^(first|out)$", lambda layer: layer.name in ("first", "out")):
+        logger = GradientLogger(layers=choice, verbose=0)
+        fit(logger, trained)
+        assert logger.to_frame()["layer"].unique().tolist() == ["first", "out"]
 
 
-def test_a_killed_fit_keeps_its_rows(tmp_path):
-    """The file has each logged step's rows before training goes on; read again it is the frame."""
-    path = tmp_path / "new" / "log.csv"
-    logger, rows = GradientLogger("batch", filename=path, verbose=0), []
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """Log each of four steps everywhere; return the logger, what it said, and the file's rows after each step."""
+    folder, rows, said = tmp_path_factory.mktemp("log"), [], io.StringIO()
+    path = folder / "new" / "log.csv"
     count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: rows.append(len(pd.read_csv(path))))
-    model().fit(DIGITS, LABELS, batch_size=8, verbose=0, callbacks=[logger, count])
+    logger = GradientLogger("batch", filename=path, log_dir=folder / "events")
+    with contextlib.redirect_stdout(said):
+        model().fit(DIGITS, LABELS, batch_size=8, verbose=0, callbacks=[logger, count])
+    return logger, said.getvalue(), rows
+
+
+def test_a_killed_fit_keeps_its_rows(logged):
+    """The file has each logged step's rows before training goes on; read again it is the frame."""
+    logger, _, rows = logged
     assert rows == [6, 9, 12, 15]
-    pd.testing.assert_frame_equal(pd.read_csv(path), logger.to_frame(), check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_csv(logger.filename), logger.to_frame(), check_dtype=False)
 
 
-def test_tensorboard_gets_a_scalar_for_each_measure(tmp_path, capsys):
+def test_tensorboard_gets_a_scalar_for_each_measure(logged):
     """The events hold tag, step and value; a sentence says what to install to look at them."""
-    logger = GradientLogger(4, log_dir=tmp_path, verbose=1)
-    fit(logger)
+    logger, said, _ = logged
     found = {}
-    for path in tmp_path.iterdir():
+    for path in logger.log_dir.iterdir():
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
@@ -87,15 +101,13 @@ def test_tensorboard_gets_a_scalar_for_each_measure(tmp_path, capsys):
     for row in logger.to_frame().to_dict("records"):
         assert found[f"{row['layer']}/error", row["step"]] == pytest.approx(row["error"])
     assert ("first/weight_gradient", 4) in found
-    assert "install the package tensorboard" in capsys.readouterr().out
+    assert "install the package tensorboard" in said
 
 
 @pytest.mark.parametrize("kind", ["layers", "training", "heat", "units"])
-def test_figures_bear_the_layers_names(kind):
+def test_figures_bear_the_layers_names(kind, logged):
     """Each kind is a figure that a notebook shows by itself, with the model's own names."""
-    logger = GradientLogger(1, verbose=0)
-    fit(logger)
-    figure = logger.plot(kind)
+    figure = logged[0].plot(kind)
     assert figure._repr_png_().startswith(b"\x89PNG")
     texts = {text.get_text() for panel in figure.axes for text in (*panel.get_xticklabels(), *panel.get_yticklabels())}
     assert {"first", "second"} <= texts | {panel.get_ylabel() for panel in figure.axes}
@@ -103,15 +115,15 @@ def test_figures_bear_the_layers_names(kind):
 
 def test_it_says_what_it_found(capsys):
     """verbose=1 has a line at the end, and one on clipping; 2 has a line a step; 0 has none."""
-    clipped = keras.optimizers.Adam(clipnorm=1.0)
-    for verbose in (0, 1, 2):
-        fit(GradientLogger(2, verbose=verbose), model(optimizer=clipped))
+    logger, trained = GradientLogger(2, verbose=0), model(optimizer=keras.optimizers.Adam(clipnorm=1.0))
+    for verbose, count in ((0, 0), (1, 2), (2, 5)):
+        logger.verbose = verbose
+        fit(logger, trained)
         lines = capsys.readouterr().out.splitlines()
-        assert len(lines) == {0: 0, 1: 2, 2: 5}[verbose]
+        assert len(lines) == count
         if lines:
             assert re.search(r"measured before the optimizer clips them \(clipnorm\)", lines[0])
             assert lines[-1] == "GradientLogger: logged 3 steps of 3 layers, nothing found"
-        clipped = keras.optimizers.Adam(clipnorm=1.0)
 
 
 def test_skipped_steps_are_marked():

@@ -10,6 +10,9 @@ from study import GradientLogger
 
 L = keras.layers
 RATE = 1e-2
+ZEROS = {  # by design: a bias before batch normalisation, and the bias of attention's keys
+    "unet": ["conv2d", "separable_conv2d", "conv2d_transpose"], "transformer": ["key"],
+}  # fmt: skip
 
 
 class Weights(keras.callbacks.Callback):
@@ -38,7 +41,9 @@ def test_classic_models(name, capsys):
 
     Each layer has an error and a mean activation in a call of its own, and training ends as without the logger. The
     gradients of a GAN's generator are those before the discriminator's update: they differ a little, and it is said.
+    Nothing is found but biases whose gradient is of rounding alone.
     """
+    keras.backend.clear_session()  # so that layers are named from the start
     logger, weights = GradientLogger("batch"), Weights()
     model, without = trained(name, [logger, weights]), trained(name, [])
     for ours, theirs in zip(model.get_weights(), without.get_weights(), strict=True):
@@ -51,18 +56,16 @@ def test_classic_models(name, capsys):
     assert (frame.groupby(["layer", "step"])[["error", "activation_mean"]].count() > 0).all(axis=None)
     assert frame["step"].unique().tolist() == [0, 1, 2, 3, 4]
     assert frame["is_finite"].all()
-    assert set(logger.diagnose()["finding"]) <= {"zero by design"}
+    found = logger.diagnose()
+    assert found["layer"].tolist() == ZEROS.get(name, [])
+    assert (found["finding"] == "zero by design").all()
+    assert (found["number"] < 2e-5).all()
     assert ("of every optimizer" in capsys.readouterr().out) == (name == "gan")
-
-
-def test_a_shared_layer_has_a_row_a_call_and_one_weight_gradient():
-    """The layer of three calls has three errors, three activations, and the gradient of its weights once."""
-    logger = GradientLogger(verbose=0, layers="shared")
-    trained("two_heads", [logger])
-    first = logger.to_frame().query("step == 0")
-    assert first["call"].tolist() == [1, 2, 3]
-    assert first["error"].nunique() == first["activation_mean"].nunique() == 3
-    assert first["weight_gradient"].notna().tolist() == [True, False, False]
+    if name == "two_heads":
+        shared = first[first["layer"] == "shared"]
+        assert shared["call"].tolist() == [1, 2, 3]
+        assert shared["error"].nunique() == shared["activation_mean"].nunique() == 3
+        assert shared["weight_gradient"].notna().tolist() == [True, False, False]
 
 
 def test_frozen_layers_are_measured_as_they_train():
@@ -152,33 +155,21 @@ def test_a_layer_without_a_path_to_the_loss_is_named():
     assert found[["layer", "finding"]].values.tolist() == [["lost", "not learning"]]
 
 
-def test_zeros_by_design_are_named_as_such():
-    """A bias before batch normalisation and the bias of attention's keys have gradients of rounding alone."""
-    unet, transformer = GradientLogger(1, verbose=0), GradientLogger(1, verbose=0)
-    trained("unet", [unet])
-    model, x, y, loss = CLASSICS["transformer"]()
-    model.compile("adam", loss)
-    model.fit(x, y, batch_size=16, epochs=2, verbose=0, callbacks=[transformer])
-    assert unet.diagnose().groupby("finding")["layer"].count().to_dict() == {"zero by design": 3}
-    assert transformer.diagnose()["layer"].tolist() == ["key"]
-    assert (transformer.diagnose()["number"] < 1e-5).all()
-
-
 def test_a_healthy_model_raises_no_alarm():
     """Ten seeds of a model that learns, each trained by Adam and by SGD, have no finding."""
     keras.utils.set_random_seed(0)
-    model, *_ = CLASSICS["convolutional"]()
+    model, x, y, _ = CLASSICS["convolutional"]()
+    x, y = np.tile(x, (10, 1, 1, 1)), np.tile(y, 10)  # one long epoch takes Keras less time than ten short ones
     for optimizer in (keras.optimizers.Adam(0.003), keras.optimizers.SGD(0.1)):
         model.compile(optimizer, "sparse_categorical_crossentropy")
         logger = GradientLogger(10, verbose=0)
         for seed in range(10):
             keras.utils.set_random_seed(seed)
-            fresh, x, y, _ = CLASSICS["convolutional"]()
-            model.set_weights(fresh.get_weights())
+            model.set_weights(CLASSICS["convolutional"]()[0].get_weights())
             for variable in model.optimizer.variables:
                 if variable.name != "learning_rate":
                     variable.assign(ops.zeros_like(variable))
-            history = model.fit(x, y, batch_size=8, epochs=20, verbose=0, callbacks=[logger]).history["loss"]
-            assert history[-1] < 0.7 * history[0]
+            model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[logger])
+            assert model.evaluate(x[:32], y[:32], verbose=0) < 0.7 * np.log(10)  # that is what guessing costs
             assert logger.diagnose().empty, (seed, logger.diagnose())
     assert logger.to_frame()["fit"].max() == 10

@@ -1,5 +1,7 @@
 """The GradientLogger measures rightly: by finite differences, by numpy, and by the study's own engine."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -32,12 +34,12 @@ def data(batch=12, seed=1):
     return rng.random((batch, SHAPE[0])), rng.integers(0, SHAPE[-1], batch)
 
 
-def measured(model, x, y, *, step=None, **options):
-    """Fit for one epoch and return the rows of the first step, or of `step`."""
-    logger = GradientLogger("batch", verbose=0, **options)
+def measured(model, x, y):
+    """Fit for one epoch and return the rows of the first step."""
+    logger = GradientLogger("batch", verbose=0)
     model.fit(x, y, batch_size=len(x), shuffle=False, verbose=0, callbacks=[logger])
     frame = logger.to_frame()
-    return frame[frame["step"] == (frame["step"].min() if step is None else step)].reset_index(drop=True)
+    return frame[frame["step"] == frame["step"].min()].reset_index(drop=True)
 
 
 def test_norms_are_those_of_finite_differences(float64_keras):
@@ -56,11 +58,11 @@ def test_norms_are_those_of_finite_differences(float64_keras):
         assert row["error"] == pytest.approx(np.sqrt((delta**2).sum(1).mean()), rel=1e-7)
 
 
-@pytest.mark.parametrize(("name", "normalization"), [("relu", "none"), ("swish", "none"), ("sigmoid", "batch")])
+@pytest.mark.parametrize(("name", "normalization"), [("relu", "none"), ("sigmoid", "batch")])
 def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny_data, float64_keras):
-    """The engine trains 25 updates and logs; Keras' fit trains the same with five loggers, on the same data.
+    """The engine trains 25 updates and logs; Keras' fit trains the same with three loggers, on the same data.
 
-    The probe of a logger is the next update's batch, for the measures of a batch, or the engine's own probe.
+    For the measures of a batch, a logger's probe is the batch of the next update; for the others, the engine's probe.
     The engine leaves out blank pixels, so that the norm of its first kernel is smaller.
     """
     settings = Settings(
@@ -73,13 +75,12 @@ def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny
     engine = run.log.to_lists()
     x, y = tiny_data.training_images / 255, tiny_data.training_labels.astype(np.int64)
     order = epoch_order(settings.seed, 1, run.training, settings.batch)
-    batches = {step: GradientLogger(1, probe=(x[order[step]], y[order[step]]), verbose=0) for step in (0, 5, 10)}
-    images = run.validation[:1000]
-    first, shown = GradientLogger(1, verbose=0), GradientLogger(1, probe=(x[images], y[images]), verbose=0)
-    model.fit(
-        x[order.ravel()], y[order.ravel()], batch_size=8, shuffle=False, verbose=0,
-        callbacks=[first, *batches.values(), shown],
-    )  # fmt: skip
+    first = GradientLogger(1, verbose=0)
+    later, shown = (
+        GradientLogger(5, probe=(x[images], y[images]), verbose=0) for images in (order[10], run.validation[:1000])
+    )
+    ordered = order.ravel()
+    model.fit(x[ordered], y[ordered], batch_size=8, shuffle=False, verbose=0, callbacks=[first, later, shown])
 
     def compare(logger, step, measures, layers=slice(None)):
         frame = logger.to_frame()
@@ -98,13 +99,20 @@ def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny
                 ours[known][layers], expected[known][layers], rtol=1e-6, atol=1e-12, err_msg=measure
             )
 
-    for step, logger in batches.items():
-        compare(logger, step, BATCH_MEASURES)
     compare(first, 0, BATCH_MEASURES)
-    for step in (0, 1, 5, 10, 20):
+    compare(later, 10, BATCH_MEASURES)
+    for step in (0, 5, 10, 20):
         compare(shown, step, PROBE_MEASURES)
         if step:
             compare(first, step, ("update_ratio",), slice(1, None))
+
+
+@functools.cache
+def in_float64():
+    """Return the weights of a GELU network, and its measures in float64."""
+    (x, y), model = data(), dense_model(GELU)
+    weights = model.get_weights()
+    return weights, measured(model, x, y)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +120,7 @@ def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny
     [
         ("float32", 1e-5, {"jit_compile": True}),
         ("float32", 1e-5, {"run_eagerly": True}),
-        ("float32", 1e-5, {"steps_per_execution": 2}),
-        ("float32", 1e-5, {"optimizer": keras.optimizers.SGD(0.1, clipnorm=1e-3)}),
+        ("float32", 1e-5, {"steps_per_execution": 2, "optimizer": keras.optimizers.SGD(0.1, clipnorm=1e-3)}),
         ("float32", 1e-5, {"optimizer": keras.optimizers.SGD(0.1, loss_scale_factor=1024.0)}),
         ("float32", 1e-5, {"optimizer": keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)}),
         ("mixed_float16", 1e-2, {}),
@@ -123,23 +130,12 @@ def test_measures_are_the_studys_on_the_studys_network(name, normalization, tiny
 def test_precision_and_compilation_change_no_measure(dtype, tolerance, options, float64_keras):
     """Against float64, in that precision: clipping comes later, and the scale of the loss is taken out again."""
     (x, y), names = data(), ["weight_gradient", "bias_gradient", "error", "example_weight_gradient", "activation_rms"]
-    expected = measured(dense_model(GELU), x, y)[names]
+    weights, expected = in_float64()
     model = dense_model(GELU, dtype=dtype, **options)
-    model.set_weights(dense_model(GELU).get_weights())
+    model.set_weights(weights)
     found = measured(model, x.astype(np.float32), y)
-    np.testing.assert_allclose(found[names], expected, rtol=tolerance, err_msg=str(options))
+    np.testing.assert_allclose(found[names], expected[names], rtol=tolerance, err_msg=str(options))
     assert found["is_finite"].all()
-
-
-def test_the_weight_gradient_is_what_plain_descent_moves_a_layer_by(float64_keras):
-    """SGD moves the weights by the rate times the gradient; the ratio to the norm before it is the update ratio."""
-    (x, y), model = data(), dense_model()
-    before = [layer.kernel.numpy() for layer in model.layers]
-    first = measured(model, x, y)
-    ways = [np.linalg.norm(layer.kernel.numpy() - old) for layer, old in zip(model.layers, before, strict=True)]
-    np.testing.assert_allclose(0.1 * first["weight_gradient"], ways, rtol=1e-12)
-    again = measured(dense_model(), x, y, step=1)
-    np.testing.assert_allclose(again["update_ratio"], np.divide(ways, [*map(np.linalg.norm, before)]), rtol=1e-12)
 
 
 def test_weights_of_examples_and_classes_count_as_in_training(float64_keras):

@@ -24,11 +24,11 @@ def convolutional():
 
 
 def lstm():
-    """Words, two bidirectional LSTMs, sigmoid (bidirectional_lstm_imdb), with padding masked."""
+    """Words, a bidirectional LSTM and another, sigmoid (bidirectional_lstm_imdb), with padding masked."""
     inputs = keras.Input((None,), dtype="int32")
     h = L.Embedding(20, 8, mask_zero=True)(inputs)
     h = L.Bidirectional(L.LSTM(4, return_sequences=True))(h)
-    outputs = L.Dense(1, activation="sigmoid")(L.Bidirectional(L.LSTM(4))(h))
+    outputs = L.Dense(1, activation="sigmoid")(L.LSTM(4)(h))
     return keras.Model(inputs, outputs), TEXTS, LABELS[:, None], "binary_crossentropy"
 
 
