@@ -26,7 +26,10 @@ from study import figures as deferred
 from study.figures import style
 from study.figures.drawing import encode
 
-USER = {"font.size": 22, "axes.grid": False, "lines.linewidth": 9, "image.cmap": "jet"}  # rcParams
+USER = {  # rcParams
+    "font.size": 22, "axes.grid": False, "lines.linewidth": 9, "image.cmap": "jet", "axes.facecolor": "pink",
+    "xtick.major.size": 12,
+}  # fmt: skip
 LEAST, MOST = 8, 10  # points, of any text
 ONE_EACH = ("error_heat_map", "errors_beside_theory", "remedies")  # a panel an activation
 GROUPS = {

@@ -36,6 +36,8 @@ def test_every_run_is_a_point() -> None:
     finished = sorted(100 - 100 * value for values in accuracies.values() for value in values if not math.isnan(value))
     assert sorted(data.offsets(panel)[:, 0]) == pytest.approx(finished)
     assert len(set(data.offsets(panel)[:, 1])) == len(finished)
+    rows = [data.markers(panel, STYLE.color(name))[:, 1].round(6).tolist() for name in NAMES[:3]]
+    assert rows == [[0.2], [1.2], []]
     labels = [label.get_text() for label in panel.get_yticklabels()]
     assert labels == ["Label 0\nn = 3", "Label 1\nn = 2, 1 diverged", "Label 2\nn = 0, 3 diverged"]
     assert {"no run finished", "article"} <= set(texts(figure))
@@ -65,6 +67,8 @@ def test_both_arms_have_all_their_points() -> None:
     runs, tuned = data.arms(NAMES[:2])
     (panel,) = figures.tuned_beside_untuned(runs, tuned, STYLE, 0.01).axes
     assert sorted(data.offsets(panel)[:, 0]) == pytest.approx(sorted(100 - 100 * runs["accuracy"]))
+    first = data.offsets(panel, STYLE.color(NAMES[0]))
+    assert sorted(first[first[:, 1] < -0.1, 0]) == pytest.approx([2.7, 2.8, 2.9, 3.0])
     means = data.marked_lines(panel)
     is_open = [to_hex(line.get_markerfacecolor()) == "#ffffff" for line in means]
     assert is_open == [False, False, True, True]
@@ -81,6 +85,8 @@ def test_outputs_say_how_many_runs_diverged_beside_the_points() -> None:
     figure = figures.accuracy_by_output(runs, found)
     assert {"one", "two", "1 of 4 diverged", "4 of 4 diverged"} <= set(texts(figure))
     assert [len(data.offsets(panel)) for panel in figure.axes] == [8, 3]
+    sides = {text.get_text(): text.get_ha() for text in figure.axes[1].texts}
+    assert sides == {"1 of 4 diverged": "left", "4 of 4 diverged": "right"}
     renderer = FigureCanvasAgg(figure).get_renderer()
     for panel in figure.axes:
         drawn = [

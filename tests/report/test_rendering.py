@@ -56,6 +56,7 @@ def page(
         ('{{ tables.accuracy.one(activation="relu").mean | percent }}', "97.12%"),
         ('{{ tables.accuracy.one(activation="relu") | interval(scale=100) }}', r"97.12 \[97.01, 97.23\]"),
         ('{{ tables.accuracy.one(activation="swish").mean | percent }}', "–"),
+        ('{{ tables.accuracy.one(activation="relu").mean | points }}', "+97.12"),
         ('{{ "mish" | label }}', r"M\*sh\*"),
         ("{{ tables.accuracy | names }}", "ReLU, GELU &lt;b&gt;, Swish"),
         ('{{ tables.accuracy | names(" or ", 2) }}', "ReLU or 2 others"),
