@@ -27,6 +27,7 @@ from study.constants import (
 from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
+from study.records import selection
 from study.records.frames import history_frame, measures_frame, runs_frame
 from study.records.store import Record
 from study.report.section import Section
@@ -58,6 +59,16 @@ def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
         for name in names
         for seed in plan.block(seeds, FIRST_FRESH_SEED)
     ]
+
+
+def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
+    """Return the runs whose pre-activations are measured: those of the first seed, each with all its logged steps."""
+    first = plan.block(1, FIRST_FRESH_SEED)[0]
+    return {
+        Settings(**selection.asked(record)): tuple(record["result"]["measures"]["step"])
+        for record in records
+        if selection.asked(record)["seed"] == first and record["result"]["status"] == "done"
+    }
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

@@ -3,8 +3,9 @@
 Width 100, Keras' defaults, 480 updates. More seeds are measured at initialisation and not trained.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +27,7 @@ from study.engine.program_kind import INITIAL_ERRORS
 from study.figures.drawing import Drawing
 from study.figures.style import Style
 from study.plan import Plan
+from study.records import frames, selection
 from study.records.frames import measures_frame, runs_frame
 from study.records.store import Record
 from study.report.section import Section
@@ -37,9 +39,6 @@ QUICK_DEPTHS = (1, 20)
 DEPTH_SEEDS = 3
 SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper networks would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
-FOLLOWED_DEPTHS = (3, 5, 10, 20)  # hidden layers of the networks that the page shows while Adam trains them
-FOLLOWED_STEPS = (1, 10, 50, 100, 200)  # between the first and the last one
-FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
 ALIKE = 0.99  # mean cosine from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
@@ -86,10 +85,19 @@ def initial(plan: Plan) -> list[Settings]:
     ]
 
 
-def preactivations(plan: Plan) -> list[Settings]:
-    """Return the runs whose pre-activations are measured: Adam's, of the first seed, at a few depths."""
-    runs = (run for run in trained(plan) if run.optimizer == "adam" and run.seed == plan.first_seed)
-    return [run for run in runs if run.depth in FOLLOWED_DEPTHS]
+def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
+    """Return the runs whose pre-activations are measured: trained ones of the first seed, each with the steps shown."""
+    done = [(record["result"], selection.asked(record)) for record in records if record["result"]["status"] == "done"]
+    return {
+        Settings(**has): tuple(step for step in result["measures"]["step"] if step in _shown_steps(has))
+        for result, has in done
+        if has["seed"] == plan.first_seed and has["epochs"] and has["precision"] == "float32"
+    }
+
+
+def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    is_followed = settings["depth"] in trainability.FOLLOWED_DEPTHS and frames.variant(settings) == "plain"
+    return (0, *(trainability.FOLLOWED_STEPS if is_followed else ()), DEPTH_UPDATES)
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -145,12 +153,9 @@ def _similarity_depths(plan: Plan) -> list[int]:
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Select few steps of the norms for the table, all for the heat map's errors, and some for the page's networks."""
+    """Select few steps of the norms for the table, and all for the heat map's errors."""
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
-    is_followed = norms["depth"].isin(FOLLOWED_DEPTHS) & norms["measure"].isin(FOLLOWED_MEASURES)
-    is_followed &= (norms["optimiser"] == "adam") & norms["step"].isin((0, *FOLLOWED_STEPS, DEPTH_UPDATES))
-    is_followed &= norms["precision"] != INITIAL_ERRORS
-    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile | is_followed]]).drop_duplicates()
+    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 
 
 def _figures(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.depth import preactivations as preactivations  # of its own runs, chosen in the same way
 from experiments.depth import seeds, trained
 from study import figures
 from study.analysis import summaries, trainability

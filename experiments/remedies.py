@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.depth import preactivations as preactivations  # of its own runs, chosen in the same way
 from study import figures
 from study.analysis import summaries, trainability
 from study.analysis.statistics import geometric_summary

@@ -11,6 +11,7 @@ import pandas as pd
 from study import figures
 from study.figures.style import Style
 from study.plan import Plan
+from study.records import frames
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -19,6 +20,7 @@ PAIR = ("relu", "sigmoid")
 ARTICLE_DEPTH = 3
 NEEDED = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
 OPTIMIZER = "adam"
+NETWORK = ("activation", "init", "variant", "optimiser", "learning_rate", "depth")
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
@@ -50,10 +52,15 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
     """Return the quantiles of z in a row for each network, step and layer, in columns such as q0.5 and q95."""
-    table = pd.DataFrame(content["rows"]).rename(columns={"optimizer": "optimiser"})
-    names = [f"q{percent:g}" for percent in content["percent"]]
-    quantiles = pd.DataFrame(table.pop("quantiles").tolist(), columns=names, index=table.index)
-    return pd.concat([table, quantiles], axis=1)
+    rows = []
+    for network in content["networks"].values():
+        names = [f"q{percent:g}" for percent in network["percent"]]
+        keys = frames.keys(network["settings"])
+        of_network = {key: keys[key] for key in (*NETWORK, "seed")}
+        for row in network["rows"]:
+            quantiles = dict(zip(names, row["quantiles"], strict=True))
+            rows.append({**of_network, "step": row["step"], "layer": row["layer"], **quantiles})
+    return pd.DataFrame(rows)
 
 
 def _of_article(norms: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,9 @@ from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, WIDTH
 SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
 NETWORK = ["activation", "init", "depth", "width"]
+FOLLOWED_DEPTHS = (3, 5, 10, 20)  # hidden layers of the networks that the page follows while they train
+FOLLOWED_STEPS = (1, 10, 50, 200)  # between the first and the last one
+FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
 DEEP = 5  # hidden layers from which a factor per layer is given
 
 
@@ -136,12 +139,16 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 
 
 def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Keep only the first step and the step `last` of gradient norms; the records hold the others.
+    """Keep only some steps of gradient norms; the records hold the others.
 
-    Networks of PROFILE_DEPTH or more keep fewer measures. These are the norms that figures show side by side at the
-    first step, and the two that vanish at the last.
+    The first step and the step `last` are kept of all networks. Those of PROFILE_DEPTH or more keep fewer measures:
+    the norms that figures show side by side at the first step, and the two that vanish at the last. The networks that
+    the page follows keep FOLLOWED_MEASURES at FOLLOWED_STEPS too.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))
     at_last = (norms["step"] == last) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE[:2]))
-    return norms[at_first | at_last]
+    is_shown = norms["step"].isin([0, *FOLLOWED_STEPS, last]) & norms["measure"].isin(FOLLOWED_MEASURES)
+    is_shown &= norms["depth"].isin(FOLLOWED_DEPTHS) & (norms["variant"] == "plain")
+    is_shown &= norms["precision"] == "float32"
+    return norms[at_first | at_last | is_shown]

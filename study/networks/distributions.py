@@ -1,6 +1,6 @@
-"""Measure where the pre-activations of a network lie, layer by layer, before and after it is trained."""
+"""Measure where the pre-activations of a network lie, layer by layer, at chosen steps of its training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,34 +8,43 @@ import tensorflow as tf
 
 from study.activations import Activation
 from study.data.mnist import Dataset
-from study.engine.run import PROBE_IMAGES, Run
-from study.networks.weights import arrays
+from study.engine.forward import forward
+from study.engine.network import State, parameters_of
+from study.engine.program_kind import groups_of
+from study.engine.run import Run
 from study.settings import Settings
 
-PERCENT = (0.5, *range(5, 100, 5), 99.5)  # of the entries that lie below a quantile
+PERCENT = (0.5, 5, *range(10, 100, 10), 95, 99.5)  # of the entries that lie below a quantile
+DIGITS = 4  # significant
 
 
-def quantiles(settings: Settings, data: Dataset, activation: Activation) -> list[dict[str, Any]]:
-    """Return a row per step (0, and the last of `settings.epochs`) and hidden layer: step, layer, `quantiles`.
+def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: Iterable[int]) -> list[dict[str, Any]]:
+    """Return a row per step and hidden layer: step, layer and `quantiles`, as a list.
 
-    The quantiles are of all entries of z on the probe images, at PERCENT. The run is trained here and leaves no record.
+    The quantiles are of all entries of z on the probe images, at PERCENT. `steps` are numbers of updates, 0 for the
+    initial network, in any order. The run is trained here, as far as the last of them, and leaves no record.
     """
     run = Run(settings, data, activation)
-    images = data.training_images[run.validation[:PROBE_IMAGES]].astype(np.float32) / 255
-    rows = []
-    for epoch in range(settings.epochs + 1):
-        if epoch:
+    rows, trained = [], 0
+    for step in sorted(steps):
+        epochs, updates = divmod(step, run.steps)
+        for epoch in range(trained + 1, epochs + 1):
             run.epoch(epoch)
-        if epoch in (0, settings.epochs):
-            found = _preactivations(arrays(settings, run.parameters_of_all_pixels(run.state)), images, activation)
-            at = [np.percentile(z, PERCENT).tolist() for z in found]
-            rows += [{"step": epoch * run.steps, "layer": 1 + i, "quantiles": values} for i, values in enumerate(at)]
+        trained = epochs
+        state = run.call_epoch(epochs + 1, updates)[0] if updates else run.state
+        for layer, z in enumerate(_preactivations(run, state), start=1):
+            found = [float(f"{value:.{DIGITS}g}") for value in np.percentile(z, PERCENT)]
+            rows.append({"step": step, "layer": layer, "quantiles": found})
     return rows
 
 
-def _preactivations(weights: list[np.ndarray], h: np.ndarray, activation: Activation) -> Iterator[np.ndarray]:
-    """Yield z (images, units) of each hidden layer."""
-    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        z = h @ kernel + bias
-        yield z
-        h = activation.function(tf.constant(z)).numpy()
+def _preactivations(run: Run, state: State) -> list[np.ndarray]:
+    """Return z (images, units) of every hidden layer; batch normalisation uses the images' moments, as in training."""
+    network = run.programs.network
+    x = network.inputs(tf.gather(run.data.images, run.data.probe))
+    _, signals = forward(network.architecture(run.counts), parameters_of(state), x)
+    found = []
+    for of_group, group in zip(signals[:-1], groups_of(run.settings)[:-1], strict=True):
+        z = of_group.preactivations.numpy()
+        found += list(z[: group.count]) if group.shape.is_looped else [z]
+    return found

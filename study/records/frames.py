@@ -12,9 +12,8 @@ from study.records.store import FAILED, Record
 from study.settings import DISTORTIONS
 
 
-def _keys(record: Record) -> dict[str, Any]:
-    """Return the columns that every frame has, to identify the run of `record`, as {column: value}."""
-    settings = asked(record)
+def keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that every frame has, to identify a run by all its `settings`, as {column: value}."""
     width = settings["width"]
     return {
         "activation": settings["activation"],
@@ -31,7 +30,7 @@ def _keys(record: Record) -> dict[str, Any]:
     }
 
 
-def variant(settings: dict[str, Any]) -> str:
+def variant(settings: Mapping[str, Any]) -> str:
     """Describe how the network differs from the plain one, for people; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
@@ -44,7 +43,7 @@ def variant(settings: dict[str, Any]) -> str:
     return ", ".join(parts) or "plain"
 
 
-# Settings whose column has another name; `_keys` holds `precision`.
+# Settings whose column has another name; `keys` holds `precision`.
 _SPELLED = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
 _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
 
@@ -53,7 +52,7 @@ def _settings(record: Record) -> dict[str, Any]:
     """Return the columns of all settings of a run; the numbers of a list are joined by spaces."""
     found = {_SPELLED.get(name, name): value for name, value in asked(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
-    return {**spelled, **_keys(record)}
+    return {**spelled, **keys(asked(record))}
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -65,7 +64,7 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
         row = {
             "run": record["id"],
-            **_keys(record),
+            **keys(asked(record)),
             **_settings(record),
             "epochs": result.get("epochs"),
             "status": result["status"],
@@ -130,7 +129,7 @@ def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool 
 
     Lists become numbers, null NaN. One frame of all runs takes a fifth of the time of a frame for each run.
     """
-    runs = pd.DataFrame([({"run": record["id"]} if has_run else {}) | _keys(record) for record, _ in of_runs])
+    runs = pd.DataFrame([({"run": record["id"]} if has_run else {}) | keys(asked(record)) for record, _ in of_runs])
     columns = [{name: _numbers(values) for name, values in found.items()} for _, found in of_runs]
     rows = {name: np.concatenate([found[name] for found in columns]) for name in columns[0]}
     of_row = np.repeat(np.arange(len(runs)), [len(next(iter(found.values()))) for found in columns])

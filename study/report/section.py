@@ -11,8 +11,9 @@ A module may have `expected(plan)`. It returns the runs that all rounds together
 uses it to estimate a study's time; without it, the estimate counts the runs of the first round.
 
 A module may have `networks(plan, records)`. It returns the records whose trained networks the command then tests,
-alone and together; the document `networks` holds what was found. With `preactivations(plan)` it returns runs, which the
-command trains once more to measure where their pre-activations lie; the document `preactivations` holds quantiles.
+alone and together; the document `networks` holds what was found. With `preactivations(plan, records)` it returns runs
+and steps. The command trains these runs once more to measure where their pre-activations lie at the steps; the document
+`preactivations` holds quantiles.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Measure once, in a process of its own, what runs do not measure, and keep it as a document beside the records."""
+"""Measure once what runs do not measure, and keep it as a document beside the records."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,11 @@ from study.errors import RecordError
 from study.records.provenance import describe
 from study.records.store import Store
 from study.runner.progress import say
-from study.runner.workers import in_each_worker, reason
+from study.runner.workers import reason
 
 
-def measure_once(
-    store: Store, name: str, basis: Any, what: str, function: Callable[..., dict[str, Any]], *arguments: Any
-) -> list[str]:
-    """Write what `function(*arguments)` returns as the document `name`, unless it is there and has the same `basis`.
+def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]]) -> list[str]:
+    """Write what `measure()` returns as the document `name`, unless it is there and has the same `basis`.
 
     `what` is said before. Return a sentence if the measurement fails; the runs are done and kept all the same.
     """
@@ -22,7 +20,7 @@ def measure_once(
         return []
     say(what)
     try:
-        (found,) = in_each_worker(1, function, *arguments)
+        found = measure()
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the report
         return [f"{what} failed: {reason(error)}"]
     provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -32,7 +30,13 @@ def measure_once(
 
 def is_measured(store: Store, name: str, basis: Any) -> bool:
     """Tell whether the document `name` is there and has this `basis`; a damaged one is measured again."""
+    return bool(read_document(store, name).get("basis") == basis)
+
+
+def read_document(store: Store, name: str) -> dict[str, Any]:
+    """Return the content of the document `name`; an empty dict if there is none or it is damaged."""
     try:
-        return bool(store.read(name)["content"].get("basis") == basis)
+        content: dict[str, Any] = store.read(name)["content"]
     except (FileNotFoundError, RecordError):
-        return False
+        return {}
+    return content

@@ -1,7 +1,7 @@
 """Do what one command asks for in one results folder: the experiments' runs, round by round, or a single run."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,11 @@ def run_experiments(
                 done = execute(list(jobs.values()), data, store, workers=workers, scheduler=scheduler)
                 trained += len(done)
                 rounds.known |= {record["id"]: record for record in done}
-        failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
-        store.save(ledger)
-        if not store.is_committed:
-            keep_digits(store.folder.parent, data)
-        failures += _measure_networks(rounds, store, data)
+            failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
+            store.save(ledger)
+            if not store.is_committed:
+                keep_digits(store.folder.parent, data)
+            failures += _measure_networks(rounds, store, data, workers)
         if rounds.times(rounds.plan):
             failures += timing.time_activations(store, catalogue.of(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
@@ -55,17 +55,19 @@ def run_experiments(
     return failures
 
 
-def _measure_networks(rounds: Rounds, store: Store, data: Dataset) -> list[str]:
+def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
     """Do what experiments ask for besides runs and timings; return one sentence for each failure."""
     failures = []
+    followed: dict[str, tuple[Settings, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
+        records = rounds.records(name)
         if hasattr(module, "networks"):
-            failures += testing.test_networks(store, module.networks(rounds.plan, rounds.records(name)), data)
+            failures += testing.test_networks(store, module.networks(rounds.plan, records), data)
         if hasattr(module, "preactivations"):
-            described = rounds.catalogue.of(rounds.plan.activations)
-            runs = [job_of(settings, data.checksum, described) for settings in module.preactivations(rounds.plan)]
-            failures += testing.count_preactivations(store, runs, data)
-    return failures
+            steps = module.preactivations(rounds.plan, records)
+            jobs = rounds.jobs.get(name, {})
+            followed |= {run: (job.settings, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
+    return failures + testing.measure_preactivations(store, followed, data, max(workers, 1))
 
 
 def keep_digits(results: Path, data: Dataset) -> None:

@@ -1,6 +1,8 @@
-"""Measure networks as a whole: test those that runs have left, and count where pre-activations lie."""
+"""Measure networks as a whole: test those that runs have left, and find where pre-activations lie."""
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ from study.engine import environment
 from study.records.files import prepare_folder
 from study.records.identity import STUDY, source_fingerprint
 from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, Record, Store
-from study.runner.documents import is_measured, measure_once
-from study.runner.order import Job
+from study.runner.documents import is_measured, measure_once, read_document
+from study.runner.workers import in_each_worker, in_new_workers
 from study.settings import Settings
 
 
@@ -34,7 +36,12 @@ def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[st
     saved = store.folder.parent / NETWORK
     prepare_folder(saved.parent)
     kept = [_kept(store, record) for record in records]
-    return measure_once(store, NETWORKS, runs, f"testing {len(runs)} networks", test_kept, kept, data, saved)
+
+    def measure() -> dict[str, Any]:
+        (found,) = in_each_worker(1, test_kept, kept, data, saved)
+        return dict(found)
+
+    return measure_once(store, NETWORKS, runs, f"testing {len(runs)} networks", measure)
 
 
 def _kept(store: Store, record: Record) -> tuple[Any, ...]:
@@ -43,24 +50,41 @@ def _kept(store: Store, record: Record) -> tuple[Any, ...]:
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
 
 
-def count(runs: Sequence[Settings], data: Any) -> dict[str, Any]:
-    """Return `rows`: for each run, the quantiles of its pre-activations by step and layer, with what tells it apart."""
+def measure_shares(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
+    """Return by run its settings, and its pre-activations' quantiles at `percent`, in `rows` by step and layer."""
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.networks.distributions import PERCENT, quantiles
 
-    rows = []
-    for settings in runs:
-        about = {key: getattr(settings, key) for key in ("activation", "depth", "optimizer", "learning_rate", "seed")}
-        about["init"] = settings.initialization
-        rows += [{**about, **row} for row in quantiles(settings, data, REGISTRY[settings.activation])]
-    return {"percent": list(PERCENT), "rows": rows}
+    return {
+        run: {
+            "settings": dataclasses.asdict(settings),
+            "percent": list(PERCENT),
+            "rows": quantiles(settings, data, REGISTRY[settings.activation], steps),
+        }
+        for run, (settings, steps) in share.items()
+    }
 
 
-def count_preactivations(store: Store, jobs: Sequence[Job], data: Any) -> list[str]:
-    """Measure where the pre-activations of these runs lie, unless it is known; return a sentence if that fails."""
-    if not jobs:
+def measure_preactivations(
+    store: Store, wanted: Mapping[str, tuple[Settings, Sequence[int]]], data: Any, workers: int
+) -> list[str]:
+    """Measure where the pre-activations of these runs lie, at these steps, unless the store's document knows it.
+
+    `wanted` has the ids of the runs. Return a sentence if the measurement fails.
+    """
+    if not wanted:
         return []
-    basis = [source_fingerprint(STUDY / "networks"), *(job.identity.id for job in jobs)]
-    what = f"measuring the pre-activations of {len(jobs)} networks"
-    return measure_once(store, PREACTIVATIONS, basis, what, count, [job.settings for job in jobs], data)
+    source = source_fingerprint(STUDY / "networks")
+    basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
+    kept = read_document(store, PREACTIVATIONS)
+    known = {run: found for run, found in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
+    todo = [run for run in wanted if run not in known]
+
+    def measure() -> dict[str, Any]:
+        shares = [{run: wanted[run] for run in todo[first::workers]} for first in range(min(workers, len(todo)))]
+        found = in_new_workers(measure_shares, [(share, data) for share in shares]) if shares else []
+        networks = dict(itertools.chain(known.items(), *(of_share.items() for of_share in found)))
+        return {"networks": {run: networks[run] for run in wanted}}
+
+    return measure_once(store, PREACTIVATIONS, basis, f"measuring the pre-activations of {len(todo)} networks", measure)

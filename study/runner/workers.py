@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
@@ -52,9 +52,17 @@ DASK = {
 
 def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Call `function` once in each of so many new processes of this machine, at the same time; return its results."""
-    with connected(workers, None) as client:
-        client.wait_for_workers(workers)  # or one process could get two calls
-        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for _ in range(workers)])
+    return in_new_workers(function, [arguments] * workers)
+
+
+def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Do each of the `calls`, given by its arguments, in a new process of its own, all at the same time.
+
+    Return the results in the order of the calls.
+    """
+    with connected(len(calls), None) as client:
+        client.wait_for_workers(len(calls))  # or one process could get two calls
+        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
         return found
 
 

@@ -123,15 +123,21 @@ def test_an_error_of_exactly_zero_is_counted_apart() -> None:
 
 
 def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
-    """Every measure of shallow networks at the first and last step; of deep ones the norms, and what vanishes last."""
-    shallow, deep = PROFILE_DEPTH - 1, PROFILE_DEPTH
+    """Every measure of shallow networks at the first and last step; of deep ones the norms, and what vanishes last.
+
+    Plain networks of depths that the page follows keep the page's measures between these steps too.
+    """
+    shallow, deep, followed = PROFILE_DEPTH - 1, PROFILE_DEPTH + 1, trainability.FOLLOWED_DEPTHS[0]
     rows = [
-        {"depth": depth, "step": step, "measure": measure}
-        for depth in (shallow, deep)
+        {"depth": depth, "variant": variant, "precision": "float32", "step": step, "measure": measure}
+        for depth, variant in ((shallow, "plain"), (deep, "plain"), (followed, "plain"), (followed, "residual"))
         for step in (0, 10, 480)
         for measure in ("error", "example_weight_gradient", "sparsity")
     ]
-    kept = trainability.thinned(pd.DataFrame(rows), 480)
+    every = trainability.thinned(pd.DataFrame(rows), 480)
+    between = every[every["step"] == 10]
+    assert between[["depth", "variant", "measure"]].to_numpy().tolist() == [[followed, "plain", "error"]]
+    kept = every[every["variant"] == "plain"]
     assert kept[kept["depth"] == shallow]["step"].tolist() == [0, 0, 0, 480, 480, 480]
     of_deep = kept[kept["depth"] == deep]
     assert of_deep[["step", "measure"]].to_numpy().tolist() == [

@@ -6,7 +6,7 @@ import drawn_digits
 import numpy as np
 import pytest
 from PIL import Image
-from repository import ROOT
+from repository import unpack_committed
 from scipy import ndimage
 from synthetic import Said
 
@@ -102,23 +102,24 @@ def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
         pictures.read(tmp_path)
 
 
-@pytest.mark.skipif(not (ROOT / "results" / NETWORK).is_file(), reason="make past_99 has not made the network yet")
 def test_the_network_reads_other_styles(
     usual: dict[str, np.ndarray], command_line: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of twenty digits in fonts and along a mouse's path it reads most, and says no with a code."""
+    """Of twenty digits in fonts and along a mouse's path the committed network reads most, and says no with a code."""
+    unpack_committed(tmp_path, "results/networks")
+    assert (tmp_path / "results" / NETWORK).is_file()
     of_file = pictures.read
     monkeypatch.setattr(
         pictures, "read", lambda path: usual[path.stem].ravel() if path.stem in usual else of_file(path)
     )
     files = [tmp_path / f"{name}.png" for name in DRAWN]
-    code, said, _ = command_line("predict", *files, "--results", ROOT / "results")
+    code, said, _ = command_line("predict", *files, "--results", tmp_path / "results")
     assert code == 0
     digits = [int(line.split()[1]) for line in said.splitlines()[1:]]
     right = [digit == wanted for digit, (wanted, _) in zip(digits, DRAWN.values(), strict=True)]
     assert sum(right) >= 16, dict(zip(DRAWN, digits, strict=True))
     Image.new("L", (60, 60), 200).save(tmp_path / "blank.png")
-    code, said, complaint = command_line("predict", tmp_path / "blank.png", files[0], "--results", ROOT / "results")
+    code, said, complaint = command_line("predict", tmp_path / "blank.png", files[0], "--results", tmp_path / "results")
     assert code == 2
     assert "blank.png holds no digit" in complaint
     assert len(said.splitlines()) == 2

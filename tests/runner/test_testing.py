@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from fake_records import record
 
-from study.records.store import NETWORK, NETWORKS, stores
-from study.runner import documents, testing
+from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, stores
+from study.runner import testing
 from study.settings import Settings
 
 
@@ -24,7 +24,7 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
             raise OSError("the disk is gone")
         return [{"alone": []}]
 
-    monkeypatch.setattr(documents, "in_each_worker", measured)
+    monkeypatch.setattr(testing, "in_each_worker", measured)
     store = stores(tmp_path)[1]
     store.folder.mkdir()
     runs = [record(Settings(activation="relu", seed=seed, rotation=5.0), 0.9) for seed in (0, 1)]
@@ -48,3 +48,25 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
         store.network(run["id"]).unlink()
     assert testing.test_networks(store, runs, None) == testing.test_networks(store, [], None) == []
     assert len(testing.test_networks(store, runs[:1], None)) == 1
+
+
+def test_pre_activations_are_measured_once_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes share the runs. A run whose steps stay the same is kept; others are measured, or dropped."""
+    shares: list[list[dict[str, Any]]] = []
+
+    def measured(function: Any, calls: Any) -> list[dict[str, Any]]:
+        shares.append([share for share, _ in calls])
+        return [{run: {"rows": [run, *steps]} for run, (_, steps) in share.items()} for share, _ in calls]
+
+    monkeypatch.setattr(testing, "in_new_workers", measured)
+    store, settings = stores(tmp_path)[0], Settings(activation="relu", seed=0)
+    store.folder.mkdir()
+    assert testing.measure_preactivations(store, {}, None, 2) == []
+    wanted = {name: (settings, [0, 480]) for name in "abc"}
+    for _ in range(2):
+        assert testing.measure_preactivations(store, wanted, None, 2) == []
+    changed = {"d": wanted["a"], "b": wanted["b"], "c": (settings, [0])}
+    assert testing.measure_preactivations(store, changed, None, 2) == []
+    assert [[list(share) for share in call] for call in shares] == [[["a", "c"], ["b"]], [["d"], ["c"]]]
+    found = store.read(PREACTIVATIONS)["content"]["networks"]
+    assert found == {"d": {"rows": ["d", 0, 480]}, "b": {"rows": ["b", 0, 480]}, "c": {"rows": ["c", 0]}}

@@ -31,7 +31,7 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     curves = tables["activations"]
     lying = tables.get("preactivations", pd.DataFrame())
     for setting in settings:
-        setting["lying"] = _lying(lying, setting) if setting["variant"] == "plain" else {}
+        setting["lying"] = _lying(lying, setting)
     return {
         "settings": settings,
         "percent": [float(name[1:]) for name in lying if QUANTILE.fullmatch(name)],
@@ -63,8 +63,7 @@ def _lying(table: pd.DataFrame, setting: Json) -> Json:
     """Return by activation, step and layer the quantiles of z in this setting, as far as they were measured."""
     if table.empty:
         return {}
-    keys = [key for key in SETTING if key != "variant"]
-    rows = table[(table[keys] == pd.Series({key: setting[key] for key in keys})).all(axis=1)].sort_values("layer")
+    rows = table[(table[SETTING] == pd.Series({key: setting[key] for key in SETTING})).all(axis=1)].sort_values("layer")
     names = [name for name in table if QUANTILE.fullmatch(name)]
     found: Json = {}
     for (name, step), part in rows.groupby(["activation", "step"], sort=False):

@@ -225,7 +225,8 @@ def test_where_the_pre_activations_lie_is_what_was_measured(visit: Visit, write:
     They are shown at their own step and layer alone.
     """
     percent = [0.5, *range(5, 100, 5), 99.5]
-    row = {"activation": "relu", "init": "glorot_uniform", "optimiser": "adam", "learning_rate": 0.001, "depth": 10}
+    row = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "adam"}
+    row |= {"learning_rate": 0.001, "depth": 10}
     quantiles = {f"q{at:g}": -1 + 4 * at / 100 for at in percent}
     lying = pd.DataFrame([{**row, "seed": 2000, "step": step, "layer": 1} | quantiles for step in (0,)])
     page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": lying}))
