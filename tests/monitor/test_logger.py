@@ -60,13 +60,13 @@ def test_layers_are_chosen_by_name_expression_or_function():
     The fit after a refused one is not disturbed by it.
     """
     trained = model()
-    for choice in (["thrid"], "^none$"):
+    for refused in (["thrid"], "^none$"):
         with pytest.raises(ValueError, match=r"layers .* the model has .*'second'"):
-            fit(GradientLogger(layers=choice, verbose=0), trained)
-    for choice in (["out", "first"], "^(first|out)$", lambda layer: layer.name in ("first", "out")):
-        logger = GradientLogger(layers=choice, verbose=0)
-        fit(logger, trained)
-        assert logger.to_frame()["layer"].unique().tolist() == ["first", "out"]
+            fit(GradientLogger(layers=refused, verbose=0), trained)
+        for choice in (["out", "first"], "^(first|out)$", lambda layer: layer.name in ("first", "out")):
+            logger = GradientLogger(layers=choice, verbose=0)
+            fit(logger, trained)
+            assert logger.to_frame()["layer"].unique().tolist() == ["first", "out"]
 
 
 @pytest.fixture(scope="module")
