@@ -1,5 +1,7 @@
 """Training is the same to the bit with a GradientLogger as without."""
 
+import random
+
 import keras
 import numpy as np
 import pandas as pd
@@ -16,6 +18,13 @@ class Noise(keras.layers.Layer):
 
     def call(self, x, training=False):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
+
+
+class OwnNoise(keras.layers.Layer):
+    """Draws from Python's generator and numpy's, in every call, or once if the call is traced."""
+
+    def call(self, x, training=False):
+        return x * (1 + 0.1 * random.random() + 0.1 * np.random.rand()) if training else x  # noqa: NPY002
 
 
 class Subclassed(keras.Model):
@@ -45,6 +54,11 @@ def sequential():
     )
 
 
+def drawing():
+    """Has its variables before its first step; a model that has none yet draws in one call more with a logger."""
+    return keras.Sequential([L.Input((5,)), L.Dense(8, "relu"), OwnNoise(), L.Dense(3)])
+
+
 def adam(**options):
     return keras.optimizers.Adam(0.01, **options)
 
@@ -67,6 +81,8 @@ def generator():
 CASES = {
     "plain": (sequential, {}, {}, arrays),
     "compiled": (sequential, {"jit_compile": True}, {}, lambda: tuple(array[:16] for array in arrays())),
+    "drawing": (drawing, {}, {}, arrays),
+    "drawing, eager": (drawing, {"run_eagerly": True}, {}, arrays),
     "eager": (Subclassed, {"run_eagerly": True}, {}, arrays),
     "several steps, weighted classes": (
         sequential, {"steps_per_execution": 4}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "validation_split": 0.2},
