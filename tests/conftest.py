@@ -17,10 +17,10 @@ surroundings.prepare()  # before any test imports TensorFlow or matplotlib, whic
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOWEST = (  # files, by the seconds they take
-    "engine/test_training", "monitor/test_models", "monitor/test_untouched", "figures/test_every_figure",
-    "test_end_to_end", "report/explorer/test_page", "report/test_report", "test_faults", "monitor/test_right",
-    "experiments/test_long_protocols", "monitor/test_logger", "experiments/test_every_page", "networks/test_pictures",
-    "test_cli", "networks/test_keras_models", "runner/test_checkpoints", "experiments/test_experiments",
+    "test_end_to_end", "monitor/test_untouched", "monitor/test_models", "report/explorer/test_page",
+    "engine/test_training", "test_faults", "monitor/test_logger", "figures/test_every_figure", "monitor/test_right",
+    "experiments/test_every_page", "report/test_report", "experiments/test_experiments", "experiments/test_cost",
+    "networks/test_distributions", "runner/test_checkpoints", "test_cli",
 )  # fmt: skip
 
 
