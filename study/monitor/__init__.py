@@ -1,7 +1,9 @@
 """Measure the gradients of any Keras 3 model on TensorFlow while it trains.
 
-In: a model that `fit` trains. Out: a DataFrame, a CSV file, TensorBoard's events, figures, findings. It may import
-`study.engine.measures`, `study.theory` and, when a figure is asked for, `study.figures`.
+`GradientLogger` is a callback for `model.fit`. It returns its measures, theory's predictions and its findings as
+DataFrames. It draws figures, and it writes a CSV file and TensorBoard's event files on request.
+
+This package may import `study.activations`, `study.engine.measures` and `study.theory`, and, to draw, `study.figures`.
 """
 
 from study.monitor.callback import GradientLogger

@@ -1,4 +1,4 @@
-"""Get the data to measure on: the user's, or the first batches that training takes, without taking them away."""
+"""Get the data to measure on: the user's arrays, or the first batches of training, which the model still trains on."""
 
 import functools
 import math
@@ -10,7 +10,10 @@ import tensorflow as tf
 
 
 def as_batch(probe: tuple[Any, ...]) -> Any:
-    """Convert the arrays of `probe`, (x, y) or (x, y, sample_weight), to tensors; float64 to Keras' float type."""
+    """Convert the arrays of `probe`, a tuple (x, y) or (x, y, sample_weight), to tensors in the same structure.
+
+    Tensors of float64 are cast to Keras' default float type. None stays None.
+    """
 
     def tensor(leaf: Any) -> Any:
         array = tf.convert_to_tensor(leaf)
@@ -20,7 +23,10 @@ def as_batch(probe: tuple[Any, ...]) -> Any:
 
 
 def count(share: float | None, batches: int | None) -> int:
-    """Return how many of an epoch's `batches` are the `share` of the training data, one if no share is given."""
+    """Return the number of batches to measure on: `share` (in (0, 1]) of the `batches` of an epoch, at least 1.
+
+    Return 1 if `share` is None. Raise ValueError if a share is given but `batches` is None, that is, unknown.
+    """
     if share is None:
         return 1
     if batches is None:
@@ -32,9 +38,11 @@ def count(share: float | None, batches: int | None) -> int:
 
 
 def take_first(model: Any, number: int, use: Callable[[Any], None]) -> None:
-    """Call `use` with the first `number` batches of training, as one batch, before `model` trains on them.
+    """Call `use` with the first `number` batches that `model` is about to train on, joined into one batch.
 
-    Replace the model's compiled train function until these batches are used up. Several callers share one replacement.
+    `use` is called before the first update, and the model then trains on the same batches. If fewer batches are left,
+    `use` gets all of these; if none are left, it is not called. For this, `model.train_function` is replaced until the
+    batches are used up. Several callers, such as two loggers, share one replacement.
     """
     current = model.train_function
     if isinstance(current, _First) and current.source is not None:
@@ -45,10 +53,11 @@ def take_first(model: Any, number: int, use: Callable[[Any], None]) -> None:
 
 
 class _First:
-    """Replace the train function of `model`; train on the same batches, from an iterator of the same signature.
+    """Stand in for the train function of `model`: take the first batches, then train on these same batches.
 
-    `users` are pairs: a number of batches, and the function to call with them. `source` is the iterator of the first
-    call. A call with another iterator belongs to a later fit, and does not train on the batches of the first.
+    `users` are pairs of a number of batches and the function to call with them. `source` is the iterator of the first
+    call, and None before. The batches taken from it are served again by `_stand_in`, an iterator with the same types
+    and shapes. A call with another iterator belongs to a later fit, and gets none of the batches of the first fit.
     """
 
     def __init__(self, model: Any) -> None:
@@ -56,7 +65,7 @@ class _First:
         self.users: list[tuple[int, Callable[[Any], None]]] = []
         self.source: Any = None
         self._stand_in: Any = None
-        self._calls = 0  # of the train function until the stand-in is used up
+        self._calls = 0  # calls of the train function that `_stand_in` still has batches for
 
     def __call__(self, iterator: Any) -> Any:
         if self.source is None:
@@ -72,10 +81,11 @@ class _First:
         return self.__wrapped__(iterator)
 
     def restore(self) -> None:
-        """Give the model its own train function back."""
+        """Give the model back the train function that this object replaced."""
         self.model.train_function = self.__wrapped__
 
     def _take(self) -> None:
+        # Take as many whole calls' batches as the largest number asked for, and pass each user its own first batches.
         executed = self.model.steps_per_execution
         calls = max(math.ceil(number / executed) for number, _ in self.users)
         batches = _taken(self.source, calls * executed)
@@ -95,7 +105,10 @@ def _taken(iterator: Any, number: int) -> list[Any]:
 
 
 def _joined(batches: list[Any]) -> Any:
-    """Join batches along their first axis; None, which Keras replaces by an Optional, is None again."""
+    """Join `batches` of one structure into one batch, along the first axis of each tensor.
+
+    Inside a dataset, Keras replaces None (no sample weights, say) by a TensorFlow Optional, which becomes None again.
+    """
     batches = [
         keras.tree.map_structure(lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch)
         for batch in batches
@@ -106,7 +119,10 @@ def _joined(batches: list[Any]) -> Any:
 
 
 def _served(batches: list[Any], spec: Any) -> Any:
-    """Return an iterator over `batches` whose tensors have the static shapes of `spec`, so that nothing is retraced."""
+    """Return an iterator over `batches` whose tensors have the static shapes of `spec`, the training data's types.
+
+    The compiled train function is traced for these shapes; others would make TensorFlow trace it again.
+    """
 
     def relaxed(*batch: Any) -> Any:
         batch = batch if isinstance(spec, tuple) else batch[0]
@@ -117,6 +133,7 @@ def _served(batches: list[Any], spec: Any) -> Any:
 
 
 def _with_shape(tensor: Any, spec: Any) -> Any:
+    # A placeholder with a default value may have a less specific static shape than its value.
     if not isinstance(spec, tf.TensorSpec):
         return tensor
     return tf.compat.v1.placeholder_with_default(tensor, spec.shape)

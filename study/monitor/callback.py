@@ -1,4 +1,4 @@
-"""Log the gradients of every layer of a Keras model while `fit` trains it."""
+"""Provide `GradientLogger`, a Keras callback that measures every layer of a model while `fit` trains it."""
 
 import importlib.util
 import inspect
@@ -28,15 +28,24 @@ CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types
     """Measure the layers of a model on fixed data every `update_freq` updates: model.fit(..., callbacks=[logger]).
 
-    The measures come from the model's own training step on that data (dropout, losses, weights and all), without an
-    update. Training is the same to the bit as without. Gradients are taken before clipping, of the unscaled loss.
+    The measures come from the model's own `train_step` on that data, with its dropout, losses and weights of examples,
+    but without an update. Gradients are those before clipping, of the loss before mixed precision scales it. Training
+    is the same to the bit as without the logger; README.md in this folder names the one exception, and the limits.
 
-    - update_freq: a number of updates, "batch", or "epoch". The first and the last state are always logged.
+    - update_freq: the number of updates between two logged states; "batch" is 1, and "epoch" logs after each epoch.
+      The first and the last state of a fit are always logged.
     - probe: the data to measure on: (x, y) or (x, y, sample_weight); a share of the training data in (0, 1], taken from
-      the first batches; None, the first batch.
-    - layers: names, a regular expression, or a function of a layer. None: layers with weights, and activation layers.
-    - filename: a CSV file to write as training goes on. log_dir: a folder for TensorBoard's events.
-    - verbose: 0 is silent, 1 prints notes and the findings at the end, 2 prints a line for each logged step too.
+      the first batches of each fit; None, the first batch.
+    - layers: a list of names, a regular expression that is searched for in the names, or a function that takes a layer
+      and returns whether to measure it. None: the layers with weights of their own, and activation layers.
+    - filename: a CSV file with the rows of `to_frame`, written as training goes on; a file of that name is overwritten.
+    - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
+    - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
+
+    Raise ValueError for another `update_freq` or `probe`. `fit` raises RuntimeError if the model cannot be measured,
+    because of its backend or a distribution strategy. `fit` raises ValueError if `layers` chooses no layer or names an
+    unknown one, and if a share of data is asked for whose size is unknown. It also raises ValueError for a `train_step`
+    that changes variables which Keras does not manage, or that is decorated with tf.function.
     """
 
     def __init__(
@@ -61,11 +70,15 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._fit = self._epoch = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Check that the model can be measured, and log its first state."""
+        """Check that the model can be measured, and prepare to log its first state before the first update.
+
+        With probe=(x, y), log the first state now if the model has its variables. Else log it once the first batches
+        of training are known. Raise what the class names.
+        """
         refuse(self.model)
         self._fit, self._epoch = self._fit + 1, 0
-        self._step, self._batches = -1, 0  # the last logged step, and the batches since
-        self._due = 0.0  # updates to the next logged step
+        self._step, self._batches = -1, 0  # the last logged step of this fit (-1: none), and the batches since
+        self._due = 0.0  # updates until the next logged step
         self._data: Any = None
         self._before: list[list[Any]] | None = None
         if self._fit == 1:
@@ -82,18 +95,24 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             batches.take_first(self.model, number, self._begin)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Keep the number of the epoch."""
+        """Keep the number of the epoch, counted from 0, for the rows to log."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Copy the weights if the state after this batch is to be logged; the size of the update needs them."""
+        """Copy the kernels if the state after this batch is to be logged, because `update_ratio` needs both states.
+
+        `batch` is the number of the next batch in its epoch, from 0. `steps_per_execution` batches run at once.
+        """
         executed = self.model.steps_per_execution
         ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
             self._before = self._probe.snapshot()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Log if `update_freq` updates have been made; a batch makes one at most."""
+        """Log if `update_freq` updates have been made since the last logged state.
+
+        A batch makes one update at most. So the optimiser's count is read only when enough batches have been trained.
+        """
         self._batches += self.model.steps_per_execution
         self._due -= self.model.steps_per_execution
         if self._due <= 0 and self._data is not None:
@@ -103,12 +122,12 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
                 self._log(step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Log if each epoch is logged."""
+        """Log the state after the epoch if `update_freq` is "epoch"."""
         if self.update_freq == math.inf:
             self._log(self._updates())
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Log the last state, and say what was found."""
+        """Log the last state, unless it is logged already, and print the findings unless `verbose` is 0."""
         step = self._updates()
         if step != self._step:
             self._log(step)
@@ -116,24 +135,38 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._say(diagnosis.in_words(self.diagnose(), self._of_last_fit()))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return what was logged: one row per fit, step, layer and call of the layer.
+        """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
 
-        `step` is the optimiser's count of updates. A layer's weights are measured in the row of its first call.
-        study/monitor/README.md defines the measures; one that does not apply is NaN. `skipped` counts the steps that
-        mixed precision skipped since the last row; `is_skipped` says that a step with this row's gradients would be.
+        `fit` counts the calls of fit from 1, `epoch` the epochs from 0, `step` the optimiser's updates, and `call` the
+        calls of the layer in one training step from 1. `kind` is the layer's class. The layer's weights are measured in
+        the row of its first call.
+
+        README.md in this folder defines the measures; one that does not apply is NaN. `skipped` is the number of steps
+        that mixed precision skipped since the row before. `is_skipped` tells that it would skip this row's step too,
+        because a gradient is infinite or NaN; `is_finite` tells that no gradient is. Without rows, the frame has its
+        columns.
         """
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
 
     def theory(self) -> pd.DataFrame:
-        """Return mean-field theory's factor of the error from layer to layer, beside what the first step measured."""
+        """Return by what factor the error changes between layers: as mean-field theory predicts, and as measured.
+
+        A row is a pair of layers of the last fit: `layer`, at its call number `call`, and `next`, the only layer that
+        takes its output. `predicted` and `measured` are the error of `layer` divided by the error of `next` at step 0.
+        Pairs to which theory does not apply have no row (see study/monitor/theory.py). A fit that began after step 0
+        has no rows. Raise ValueError if nothing is logged yet.
+        """
         frame = self._of_last_fit()
         return theory.table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
 
     def diagnose(self) -> pd.DataFrame:
-        """Return one row per problem found in the last fit; no rows if none.
+        """Return the problems found in the last fit, one row per problem and call of a layer; no rows if none.
 
-        `number` is the measured value that passed `threshold`. `theory` is the mean-field prediction or NaN. `call`
-        numbers the layer's calls.
+        `layer` and `call` (the number of the layer's call) say where, `finding` what, such as "vanishing", and `help`
+        what rescued such networks in the study. `number` is the measured value that passed `threshold`: the median over
+        the logged steps from `step` on, or infinity for gradients that were not finite. `theory` is the value that
+        mean-field theory predicts for `number` from the initial weights, or NaN. README.md in this folder lists the
+        findings; study/monitor/diagnosis.py explains the thresholds. Raise ValueError if nothing is logged yet.
         """
         frame = self._of_last_fit()
         assert self._probe is not None
@@ -142,20 +175,30 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return diagnosis.diagnose(frame, diagnosis.facts(self._probe, predicted), is_plain)
 
     def plot(self, kind: str = "layers") -> "Figure":
-        """Draw the last fit: "layers" (norms by layer), "training" (norms over steps), "heat" (error), or "units"."""
+        """Draw the last fit and return the matplotlib figure, which a notebook shows inline.
+
+        - "layers": norms of the weights' gradient, the error and the output by layer, at the first, a middle and the
+          last logged step.
+        - "training": norms of the gradients and the error over the steps, in the first, a middle and the last layer.
+        - "heat": the error of every layer (rows) at every logged step (columns), as a colour.
+        - "units": shares of dead units, saturated entries and exact zeros over the steps, in three layers.
+
+        Raise ValueError for another `kind`, if nothing is logged yet, and for "units" if no layer has an elementwise
+        activation.
+        """
         from study.monitor import plotting
 
         return plotting.draw(kind, self._of_last_fit(), self.model.name)
 
     def _begin(self, data: Any) -> None:
-        """Take the data to measure on; log the first state if the model has its variables already."""
+        """Keep `data`, the batch to measure on, and log the first state if the model has its variables already."""
         self._data = data
         if built(self.model, data):
             self._log(self._updates())
             self.on_train_batch_begin(0)  # for the batch that has begun if these data are its own
 
     def _log(self, step: int) -> None:
-        """Measure the model, keep the rows and write them."""
+        """Measure the model's state after `step` updates, keep a row per call of a layer, and write the rows."""
         probe = self._current()
         values, is_finite = probe.measure(self._data, self._before)
         is_scaled = any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in probe.optimizers)
@@ -178,7 +221,10 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._say(f"step {step}: norms of weight gradients {span}{', skipped' * end['is_skipped']}")
 
     def _current(self) -> Probe:
-        """Return the compiled probe; a new one if the model was compiled again or its loss scale exists only now."""
+        """Return the probe, which is kept as long as the compiled model and the types of the data stay the same.
+
+        Make a new probe if the model was compiled again, the data have other types, or a loss scale exists only now.
+        """
         made_for = (
             inspect.unwrap(self.model.train_function),
             tf.nest.map_structure(lambda leaf: leaf is not None and tf.type_spec_from_value(leaf), self._data),
@@ -195,11 +241,11 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return frame[frame["fit"] == frame["fit"].max()]
 
     def _next(self, step: int) -> float:
-        """Return the step to log after `step`: the next multiple of update_freq."""
+        """Return the next step to log after `step`: a multiple of update_freq, or infinity if epochs are logged."""
         return math.inf if self.update_freq == math.inf else (step // self.update_freq + 1) * self.update_freq
 
     def _updates(self) -> int:
-        """Return the optimiser's count of updates; the largest if the model has several optimisers."""
+        """Return the optimiser's count of updates: the largest count of several optimisers, and 0 without one."""
         return max((int(each.iterations) for each in optimizers_of(self.model)), default=0)
 
     def _open(self) -> None:

@@ -1,10 +1,13 @@
-"""Say what is wrong in a model's layers, from what was logged.
+"""Find problems in a model's layers, such as vanishing gradients, from the measures that were logged.
 
-A number is the median over the later half of the logged steps, LEAST_STEPS at least. Thresholds are ratios between
-layers of one model. The two about depth are theory's: over a depth scale xi, the squared error and 1 - cosine of two
-examples shrink by e (Schoenholz et al. 2017). Under adaptive optimisers the study's networks trained to about 24 such
-scales (20 to 28), under SGD to 3 to 5 in 480 updates. The threshold for SGD is 12, twice the paper's 6: layers such as
-pooling shrink the error too, and longer training reaches deeper.
+A finding compares a number with a threshold. The number is the median over the later half of the logged steps, at least
+LEAST_STEPS of them. Thresholds are ratios between layers of one model, or shares of a layer's units or entries.
+
+The thresholds of "vanishing" and "examples alike" are numbers of depth scales. Over a depth scale xi, in layers, the
+squared error and 1 - cosine of two examples shrink by a factor e (Schoenholz et al. 2017). With adaptive optimisers,
+the study's networks trained to a depth of about 24 such scales (20 to 28); with SGD, to 3 to 5 in 480 updates. The
+threshold for SGD is 12, twice the paper's 6: layers such as pooling shrink the error too, and longer training allows
+deeper networks.
 """
 
 import math
@@ -18,13 +21,13 @@ import pandas as pd
 from study.monitor.probing import Probe
 from study.monitor.tapping import Call
 
-LEAST_STEPS = 3  # logged steps, before anything is said
-DEPTH_SCALES = {True: 12.0, False: 24.0}  # plain optimiser or not
-EXPLODING = 1e3  # times the last layer's error, or the other layers' largest gradient per weight
+LEAST_STEPS = 3  # logged steps that findings need
+DEPTH_SCALES = {True: 12.0, False: 24.0}  # by whether all optimisers are SGD
+EXPLODING = 1e3  # times the last layer's error, or the largest gradient per weight of the other layers
 DEAD, SATURATED = 0.75, 0.9  # shares; networks of the study that learnt had up to 0.69 and 0.87
 NOT_LEARNING = 1e-5  # times the median layer's update ratio
-LEAST_UNITS = 8  # fewer units have cosines near 1 by chance
-ROUNDED = 100  # times the precision's epsilon: a gradient that is 0 but for rounding
+LEAST_UNITS = 8  # pre-activations of fewer units have cosines near 1 by chance
+ROUNDED = 100  # times the number type's epsilon: a smaller ratio of gradients is 0 but for rounding
 
 HELP = {
     "vanishing": "batch normalisation and scaled residual connections rescued every deep network of the study; "
@@ -43,7 +46,18 @@ COLUMNS = ["layer", "call", "finding", "number", "threshold", "theory", "step", 
 
 
 def facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
-    """Describe the layer of each call of the probe in a row; `predicted` are theory's ratios of the error."""
+    """Describe the layers of `probe` in a frame with one row per call, in the order of `probe.calls`.
+
+    `predicted` are the results of `theory.ratios_to_last` for these calls. The columns are:
+
+    - layer, call: the layer's name, and the number of its call from 1.
+    - has_kernel: whether a weight has two axes or more. units: the size of the first weight's last axis, or 0.
+    - norm_factor: the square root of the number of the layer's weights without its biases.
+    - is_hidden: whether another layer takes the output, and no model returns it.
+    - is_embedding, is_trainable; saturates: whether the activation is flat at both ends, as a sigmoid.
+    - has_zero_bias: whether the gradient of the bias is 0 by design.
+    - epsilon: the relative precision of the layer's number type. theory: the layer's entry in `predicted`.
+    """
     ends = {id(operation) for model in probe.layers for operation in _ends(model)}
     keys = {id(layer._key_dense) for layer in probe.layers if hasattr(layer, "_key_dense")}
     rows = []
@@ -70,10 +84,12 @@ def facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
 
 
 def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.DataFrame:
-    """Return one row per problem found in a fit; no rows if none.
+    """Return the problems found in one fit: a frame of COLUMNS with a row per problem and call; no rows if none.
 
-    `frame`: the rows of one fit as the logger keeps them. `known`: what `facts` returned, in the order of the calls.
-    `step` is the first of the logged steps that the number is the median of.
+    `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `known` is the result of `facts`.
+    `is_plain` tells that every optimiser is SGD, which sets the thresholds about depth. The numbers are medians over
+    the logged steps from `step` on. Steps that mixed precision would skip are left out. No rows if fewer than
+    LEAST_STEPS remain.
     """
     steps = np.sort(frame.loc[~frame["is_skipped"], "step"].unique())
     if len(steps) < LEAST_STEPS:
@@ -95,7 +111,11 @@ def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.Dat
 
 
 def in_words(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Return the text that `verbose` prints at the end of training: one line for each kind of finding."""
+    """Return the text that the logger prints after training: a heading, then one line for each kind of finding.
+
+    `findings` is the result of `diagnose`, `frame` the rows it was given. "zero by design" is left out, because it is
+    not a problem. A line names the layers, the number and threshold of the first one, and the help.
+    """
     steps, layers = frame["step"].nunique(), frame["layer"].nunique()
     head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
     wrong = findings[findings["finding"] != "zero by design"]
@@ -115,7 +135,11 @@ def _finding(row: Any, finding: str, number: float, threshold: float, theory: fl
 
 
 def _not_finite(rows: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find gradients that are not finite; name the layer whose gradient was largest for its weights before."""
+    """Find gradients that are not finite, and blame the layer with the largest median gradient relative to its weights.
+
+    `rows` are the logged rows that `diagnose` uses. `layers`, here and below, has the columns of `facts` and the medians
+    of the measures, with one row per call.
+    """
     if rows["is_finite"].all():
         return []
     gradients = (layers["weight_gradient"] / layers["weight_rms"]).where(layers["has_kernel"])
@@ -124,9 +148,11 @@ def _not_finite(rows: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[Any, ...
 
 
 def _depth(layers: pd.DataFrame, vanishing: float) -> list[tuple[Any, ...]]:
-    """Compare errors with the last layer's, and the gradient per weight with the other layers' largest.
+    """Find "vanishing" and "exploding" layers by their error relative to the last layer's error.
 
-    Only the first layers, up to the first one with a usual error, count: behind it, a small error is a side branch's.
+    The threshold for "vanishing" is `vanishing`. Only the first layers, up to the first one whose error is within the
+    threshold, count. A small error further on belongs to a side branch. A layer is also "exploding" if its gradient,
+    relative to the norm of its weights, is EXPLODING times the largest among the other layers.
     """
     errors = layers[layers["has_kernel"] & layers["error"].notna()]
     found: list[tuple[Any, ...]] = []
@@ -147,7 +173,7 @@ def _depth(layers: pd.DataFrame, vanishing: float) -> list[tuple[Any, ...]]:
 
 
 def _alike(layers: pd.DataFrame, alike: float) -> list[tuple[Any, ...]]:
-    """Compare 1 minus the cosine of two examples' pre-activations with the first layer's."""
+    """Find hidden layers where 1 - cosine of two examples' pre-activations is below `alike` times the first layer's."""
     known = layers[layers["has_kernel"] & ~layers["is_embedding"] & layers["similarity"].notna()]
     apart = 1 - known["similarity"]
     if known.empty or not apart.iloc[0] > 0:
@@ -161,7 +187,7 @@ def _alike(layers: pd.DataFrame, alike: float) -> list[tuple[Any, ...]]:
 
 
 def _units(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find hidden layers with dead units, and those with a bounded activation whose entries are saturated."""
+    """Find hidden layers with too many dead units, and those with saturated entries of a bounded activation."""
     dead = layers[(layers["dead_units"] > DEAD) & layers["is_hidden"]]
     saturated = layers[(layers["saturation"] > SATURATED) & layers["saturates"] & layers["is_hidden"]]
     return [
@@ -171,7 +197,7 @@ def _units(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def _updates(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find trainable layers without a gradient, and those whose updates are rounded away or far below the others'."""
+    """Find trainable layers without a gradient, and those with updates too small for float32 or next to the median."""
     trainable = layers[layers["is_trainable"] & (layers["call"] == 1)]
     median = trainable.loc[trainable["has_kernel"], "update_ratio"].median()
     found = []
@@ -185,7 +211,7 @@ def _updates(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def _zero_biases(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Name biases whose gradient is 0 because the next layer takes them out again."""
+    """Find biases whose gradient is 0 but for rounding, because a later operation cancels what the bias adds."""
     ratios = layers["bias_gradient"] / layers["weight_gradient"]
     is_zero = layers["has_zero_bias"] & (ratios < ROUNDED * layers["epsilon"])
     return [
@@ -195,14 +221,14 @@ def _zero_biases(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def _is_normalised(call: Call) -> bool:
-    """Tell whether batch normalisation, in training, is all that takes the call's output."""
+    """Tell whether every layer that takes the call's output is a trainable batch normalisation, and there is one."""
     consumers = call.consumers
     is_batch = [isinstance(each, keras.layers.BatchNormalization) and each.trainable for each in consumers]
     return bool(is_batch) and all(is_batch)
 
 
 def _ends(model: Any) -> list[Any]:
-    """Return the layers whose outputs a functional model returns."""
+    """Return the layers whose outputs a functional `model` returns; an empty list for anything else."""
     if not isinstance(model, keras.Model) or not hasattr(model, "outputs"):
         return []
     return [tensor._keras_history.operation for tensor in model.outputs]
