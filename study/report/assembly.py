@@ -1,4 +1,4 @@
-"""Turn the records of both folders into the report's sections, in one style, with how they were made."""
+"""Make the report from the ledgers, records and documents of a results folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,17 +19,18 @@ from study.report.page import claims_section, compose, joined
 from study.report.rendering import PAGES
 from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
-
+LAST = "what was compared"  # key of the section that lists the activations; it follows the other sections
 LAST = "what was compared"  # the section after every experiment's
 
 
 @dataclass
 class _Draft:
-    """Hold the unfinished report.
+    """Hold what `write_report` has collected so far.
 
-    `order` names the modules in the report's order. `sections` and `records` are by experiment, `read` by folder and
-    run, because experiments share runs. `used` holds the records of `make all` by run. `missing` has a sentence for
-    each missing run.
+    `order` holds the names of the modules in the report's order. `sections` holds each module's section by the module's
+    name, and the list of activations under LAST. `records` holds each experiment's records, failed ones included.
+    `read` holds all records read so far, by folder and run id, because experiments share runs. `used` holds the
+    successful records of `make all` by run id. `missing` is what `write_report` returns.
     """
 
     order: list[str]
@@ -44,10 +45,12 @@ class _Draft:
 
 
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
-    """Write the report from the records and documents in `results`; return one sentence for every missing run.
+    """Write the report from the ledgers, records and documents in `results`, and return what is missing in it.
 
-    First every experiment interprets its records. Then the modules that conclude run, the last of the report first,
-    each with all tables made before. Raise FolderError if `results` has no plan, RecordError for a damaged document.
+    The result has one sentence for each refused activation, missing record and failed run. `modules` holds the modules
+    of experiments/ by name, in the report's order. First, every experiment interprets its records. Then the modules
+    with `conclude` run in reverse order, each with all tables made so far. Raise FolderError if no runs were made in
+    `results` or the report cannot be written, and RecordError if a ledger or a document is damaged.
     """
     places = stores(results)
     ledgers = [store.ledger() for store in places]
@@ -80,7 +83,10 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 
 
 def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
-    """Add the section of the experiment `name` to `draft`, if it has records in `store`, and note missing runs."""
+    """Add the section of the experiment `name` to `draft` if `store` holds successful records of it.
+
+    Add a sentence to `draft.missing` for each missing record and each failed run. `ledger` is the ledger of `store`.
+    """
     runs = ledger.runs[name]
     read = draft.read.setdefault(store.folder, {})
     read |= store.find(run for run in runs if run not in read)
@@ -102,14 +108,21 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, l
 
 
 def _common_plan(ledger: Ledger) -> Plan:
-    """Return one plan for all experiments of the ledger together."""
+    """Return the plan for the modules that conclude: the activations that any plan of `ledger` compares.
+
+    It has no number of seeds, and it is a quick look if any plan of `ledger` is.
+    """
     names = tuple(ledger.compared())
     theory = {name: ledger.activations[name]["theory"] for name in names}
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
 
 
 def _what_was_compared(ledger: Ledger, style: Style) -> Section:
-    """Make the section that lists the activations, with a figure of their curves."""
+    """Return the section that lists the compared activations, with a figure of their curves.
+
+    Its table `activations` has the columns x, value, derivative and activation, with a row for each point of a curve.
+    Its table `what_was_compared` has a row for each activation: activation, label, formula and source.
+    """
     curves = ledger.curves()
     names = ledger.compared()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
@@ -122,10 +135,10 @@ def _what_was_compared(ledger: Ledger, style: Style) -> Section:
 
 
 def joint_style(ledgers: Sequence[Ledger]) -> Style:
-    """Return one style for the activations of all ledgers, so that all figures have the same labels and colours.
+    """Return one style for the activations of all `ledgers`, so that all figures have the same labels and colours.
 
     An activation's label and position come from the first ledger that has it. If another activation has that position,
-    it gets the next free one.
+    it gets the next free position.
     """
     labels: dict[str, str] = {}
     positions: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Explain the columns of all tables and their units for results/tables/COLUMNS.md, with the words of columns.toml."""
+"""Explain the columns of all tables and their units, in results/tables/COLUMNS.md, by the texts of columns.toml."""
 
 import re
 import tomllib
@@ -12,7 +12,11 @@ QUANTILE = re.compile(r"q\d+(\.\d)?")
 
 
 def meaning(column: str) -> str | None:
-    """Return the meaning of `column`, followed by the meanings of its suffixes; None if it is unknown."""
+    """Return what `column` holds, as in columns.toml; None if neither the file nor this function knows it.
+
+    A name such as q95 is a quantile. A name such as loss_mean is a column with the suffix of a statistic: the meaning
+    of the column comes first, then the meaning of each suffix.
+    """
     if QUANTILE.fullmatch(column):
         return f"the value below which {column[1:]}% of the entries lie"
     if column in SUFFIXES:
@@ -28,7 +32,10 @@ def meaning(column: str) -> str | None:
 
 
 def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """Return a Markdown page on the columns of `tables`, each a name and its columns, with their meanings."""
+    """Return the Markdown of COLUMNS.md: a heading for each table, and under it its columns with their meanings.
+
+    `tables` yields the name and the column names of each table. A column without a known meaning refers to the code.
+    """
     parts = ["# What the columns hold", WORDS["about"]]
     for name, columns in tables:
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]

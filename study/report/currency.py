@@ -1,8 +1,9 @@
-"""Tell whether a results folder is as a finished command left it, so that the same command has nothing to do.
+"""Tell whether a results folder is as a finished `study all` left it, so that the same command has nothing to do.
 
-A hidden note in the folder holds fingerprints of the command, the code, the packages and every file of the folder.
-Files are compared by size and times, because reading two thousand records would take too long. Editing, truncating or
-replacing a file changes its times. A damaged disk changes bits without changing times; `study verify` reads every file.
+The hidden file NOTE in the folder holds a hash of all inputs of the command, and a hash of the files that it made.
+Records, MNIST and the files made are compared by size and times, because reading two thousand records would take too
+long. Editing, truncating or replacing a file changes its times. A damaged disk changes bits without changing times;
+`study verify` reads every record.
 """
 
 import hashlib
@@ -23,9 +24,11 @@ CODE = (STUDY, STUDY.parent / "experiments")
 
 
 def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
-    """Return a hash of the command, source files, package versions, processor, run records and MNIST files.
+    """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
-    Records and MNIST files count by size and times, not content. `data` is the user's file or folder of MNIST.
+    These are the `command` (its options by name), the source files, the versions of all packages, the processor, the
+    records in `results` and MNIST. Records and MNIST count by name, size and times, not by content. `data` is the
+    user's file or folder of MNIST, None if the user named none.
     """
     about = {
         "command": command,
@@ -39,9 +42,10 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
 
 
 def last_line(results: Path, found: str) -> str | None:
-    """Return the last line of the finished command whose inputs have the hash `found`.
+    """Return the line that the finished command printed last, if its inputs had the hash `found`, as by `inputs`.
 
-    Return None if no such command finished in `results`, or if a file there has changed since.
+    Return None if no such command finished in `results`, if a file that it made has changed since, or if the note
+    cannot be read.
     """
     try:
         note = json.loads((results / NOTE).read_bytes())
@@ -52,20 +56,26 @@ def last_line(results: Path, found: str) -> str | None:
 
 
 def note_finished(results: Path, found: str, line: str) -> None:
-    """Write the note that a command whose inputs have the hash `found` made the files in `results` and said `line`."""
-    (results / NOTE).parent.mkdir(exist_ok=True)  # long protocols alone make no runs/
+    """Write the note that a command whose inputs have the hash `found` has finished, and printed `line` last.
+
+    `found` is from `inputs`. The note also holds a hash of the files in `results` as they are now.
+    """
+    (results / NOTE).parent.mkdir(exist_ok=True)  # the report's folder, which exists by now
     about = {"inputs": found, "outputs": _outputs(results), "line": line}
     write_atomically(results / NOTE, canonical_json(about))
 
 
 def _outputs(results: Path) -> str:
-    """Return a hash of the sizes and times of all files in `results` that commands make."""
+    """Return a SHA-256 of the names, sizes and times of all files in `results` outside the folders RECORDED."""
     made = [_looks(path) for path in _files(results) if path.relative_to(results).parts[0] not in RECORDED]
     return hashlib.sha256(canonical_json(made)).hexdigest()
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    """List the folder's files, also in its subfolders, without hidden ones such as locks and temporary files."""
+    """Return the paths of all files and subfolders below `folder`, sorted; an empty list if it is not a folder.
+
+    Leave out hidden ones, such as locks and temporary files, and what is in hidden subfolders.
+    """
     found = folder.rglob("*") if folder.is_dir() else []
     return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
 
@@ -75,14 +85,14 @@ def _is_source(path: Path) -> bool:
 
 
 def _content(path: Path) -> tuple[str, str]:
-    """Return the path below the project's folder, and a hash of the file's content."""
+    """Return the path of a source file relative to the repository, and the SHA-256 of its content."""
     return str(path.relative_to(STUDY.parent)), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _looks(path: Path) -> tuple[str, int, int, int]:
-    """Return the file's name, its size in bytes, and the times in nanoseconds of its last two kinds of change.
+    """Return a file's name, its size in bytes, and two times in nanoseconds; zeros if it cannot be read.
 
-    The first is the time of its content's change, the second of any change.
+    The first time is when its content last changed, the second when its content or its attributes last changed.
     """
     try:
         about = path.stat()

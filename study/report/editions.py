@@ -1,4 +1,7 @@
-"""Read editions of the study from results folders or from git, and say in lines of text how two of them compare."""
+"""Read editions of the study from results folders or from git, and list as text how two editions compare.
+
+An edition is one set of results. Here it is its tables of conclusions: those named in analysis.editions.TABLES.
+"""
 
 import io
 import subprocess
@@ -16,12 +19,15 @@ from study.report.formatting import interval
 
 ROOT = STUDY.parent
 COMMITTED = "the committed edition"
-KEPT = "edition_"  # begins the names of the documents that hold editions
-Edition = dict[str, pd.DataFrame]  # tables, by name
+KEPT = "edition_"  # the prefix of the names of documents that hold an edition's conclusions
+Edition = dict[str, pd.DataFrame]  # the tables of conclusions by name
 
 
 def read(folder: Path) -> Edition:
-    """Return the tables of conclusions in a results folder; raise FolderError if it has none."""
+    """Return the tables of conclusions in a results folder, by name; leave out those that do not exist.
+
+    Raise FolderError if none exists, or if one is not a CSV file with the columns that TABLES requires.
+    """
 
     def content(path: str) -> bytes | None:
         return (folder / path).read_bytes() if (folder / path).is_file() else None
@@ -30,7 +36,10 @@ def read(folder: Path) -> Edition:
 
 
 def committed() -> tuple[str, Edition]:
-    """Return the name of the last commit and the tables in its results/; raise FolderError without git or tables."""
+    """Return the abbreviated hash of the last commit, and the tables of conclusions in its results/ by name.
+
+    Raise FolderError if git is missing, if there is no commit, and in the cases in which `read` does.
+    """
     commit = _git("rev-parse", "--short", "HEAD")
     if commit is None:
         raise FolderError(f"{ROOT} is not a git checkout with a commit; name two results folders")
@@ -39,9 +48,10 @@ def committed() -> tuple[str, Edition]:
 
 
 def keep(edition: Edition, name: str, about: str, records: Path) -> None:
-    """Write the conclusions of an edition as a document in the folder `records`; the report compares itself with it.
+    """Write the conclusions of `edition` as a document in the folder `records`, for the report to compare with its own.
 
-    `name` is a word; `about` says in a few words what is different there, such as its seeds or its processor.
+    `edition` is from `read`. The document is called edition_`name`. `about` says in a few words how that edition
+    differs, such as by its seeds or its processor.
     """
     rows = conclusions(edition)
     content = {"about": about, "conclusions": rows.astype(object).where(rows.notna(), None).to_dict("list")}
@@ -49,7 +59,11 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
 
 
 def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the name of each kept edition among the `documents`, what is different there, and its conclusions."""
+    """Yield the name, the text `about` and the conclusions of each edition that `keep` has written.
+
+    `documents` holds all documents of a results folder by name. The conclusions have the columns of
+    analysis.editions.conclusions, one conclusion per row.
+    """
     for name, document in documents.items():
         if name.startswith(KEPT):
             content = document["content"]
@@ -57,7 +71,7 @@ def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str,
 
 
 def _git(*words: str) -> bytes | None:
-    """Return what a git command in the project's folder prints; None if git fails or is missing."""
+    """Return the output of the git command `words`, run in the repository; None if git fails or is missing."""
     try:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -65,9 +79,10 @@ def _git(*words: str) -> bytes | None:
 
 
 def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
-    """Read the tables of conclusions, and raise FolderError if all are missing or one lacks a column.
+    """Return the tables of conclusions by name; leave out those that do not exist.
 
-    `content` returns the bytes of a file by its path in the results folder, or None. `where` names that folder.
+    `content` returns the bytes of a file by its path in the results folder, or None if there is no such file. `where`
+    names that folder in messages. Raise FolderError as `read` does.
     """
     paths = {name: f"tables/{name}.csv" for name in TABLES}
     files = {name: found for name, path in paths.items() if (found := content(path)) is not None}
@@ -81,7 +96,7 @@ def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
 
 
 def _table(file: bytes, what: str) -> pd.DataFrame:
-    """Read a CSV; raise FolderError, which names it `what`, if it is not a table."""
+    """Return the CSV file with the bytes `file` as a table; raise FolderError, calling it `what`, if it is not one."""
     try:
         return pd.read_csv(io.BytesIO(file))
     except ValueError as error:  # also pandas' and UnicodeDecodeError
@@ -89,7 +104,10 @@ def _table(file: bytes, what: str) -> pd.DataFrame:
 
 
 def summary(compared: pd.DataFrame) -> str:
-    """Count the conclusions that both editions have, by outcome, and those that one alone has."""
+    """Return the counts of conclusions by outcome, as "9 conclusions: 8 agree, 1 compatible, 0 contradict".
+
+    `compared` is the result of analysis.editions.compare. Conclusions that one edition alone has are counted apart.
+    """
     counts = compared["outcome"].value_counts()
     agree, compatible, contradict = (counts.get(outcome, 0) for outcome in (AGREES, COMPATIBLE, CONTRADICTS))
     both = agree + compatible + contradict
@@ -98,7 +116,12 @@ def summary(compared: pd.DataFrame) -> str:
 
 
 def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
-    """Yield a line per conclusion, in aligned columns, then the summary; skip agreement unless `everything`."""
+    """Yield a heading, a line for each conclusion in aligned columns, and last the line of `summary`.
+
+    `compared` is the result of analysis.editions.compare, and `names` are the names of its editions A and B. The columns
+    are the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is
+    wanted. Leave out the heading if no conclusion is listed.
+    """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
     lines = [head, *((row["outcome"], subject(row), said(row, "a"), said(row, "b")) for row in rows.to_dict("records"))]
@@ -109,12 +132,19 @@ def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> 
 
 
 def subject(row: Mapping[str, Any]) -> str:
-    """Name the conclusion in `row` by its question and its subject, such as an activation."""
+    """Return what the conclusion in `row` is about: its question and its subject, such as "baseline gelu".
+
+    `row` is a row of analysis.editions.compare.
+    """
     return f"{row['question']} {row['subject']}".strip()
 
 
 def said(row: Mapping[str, Any], edition: str) -> str:
-    """Show the conclusion of `edition`, "a" or "b", with its numbers: accuracies in percent, differences in points."""
+    """Return what `edition`, "a" or "b", concludes in `row`, as "better +0.25 [+0.17, +0.34], n = 40".
+
+    `row` is a row of analysis.editions.compare. Accuracies are in percent, their differences in points. For a depth,
+    the brackets are round and hold the range over seeds. The text is empty if the edition lacks the conclusion.
+    """
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:
         return ""
@@ -126,7 +156,10 @@ def said(row: Mapping[str, Any], edition: str) -> str:
 
 
 def in_one_line(results: Path) -> str:
-    """Say in one line how a results folder compares with the committed edition."""
+    """Return a line that says how the conclusions in `results` compare with the committed edition, by counts.
+
+    If one of the two cannot be read, the line says why they were not compared.
+    """
     try:
         commit, of_commit = committed()
         found = compare(read(results), of_commit)
