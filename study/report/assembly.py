@@ -19,8 +19,8 @@ from study.report.page import claims_section, compose, joined
 from study.report.rendering import PAGES
 from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
+
 LAST = "what was compared"  # key of the section that lists the activations; it follows the other sections
-LAST = "what was compared"  # the section after every experiment's
 
 
 @dataclass

@@ -118,7 +118,7 @@ def summary(compared: pd.DataFrame) -> str:
 def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `summary`.
 
-    `compared` is the result of analysis.editions.compare, and `names` are the names of its editions A and B. The columns
+    `compared` is the result of analysis.editions.compare, and `names` are the names of its A and B. The columns
     are the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is
     wanted. Leave out the heading if no conclusion is listed.
     """

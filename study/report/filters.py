@@ -1,4 +1,4 @@
-"""Format the numbers of a page: each filter takes quantities of tables, and nothing else."""
+"""Define the filters by which a page's template shows numbers and lists; a number must be a quantity of a table."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,10 @@ from study.report.quantities import Quantity, Row
 
 
 def checked(value: object) -> Quantity:
-    """Return `value` if it is a quantity; raise TypeError if it is not from a table or the protocol."""
+    """Return `value` if it is a quantity, that is a number of a table, of the protocol or of the constants.
+
+    Raise TypeError if it is anything else, and jinja2.UndefinedError if the template uses an undefined name.
+    """
     if isinstance(value, Undefined):
         str(value)  # raises, and names what is undefined
     if not isinstance(value, Quantity):
@@ -20,7 +23,7 @@ def checked(value: object) -> Quantity:
 
 
 def _of_quantities(show: Callable[..., str]) -> Callable[..., str]:
-    """Return the function `show` of study/report/formatting.py as a filter, which takes quantities alone."""
+    """Return the function `show` of study/report/formatting.py as a filter, which accepts quantities alone."""
 
     @functools.wraps(show)
     def shown(value: object, *args: Any, **options: Any) -> str:
@@ -35,18 +38,18 @@ significant = _of_quantities(formatting.significant)
 
 
 def points(value: object) -> str:
-    """Show a difference of fractions in percentage points, with its sign."""
+    """Show a difference of two fractions in percentage points with its sign, such as 0.0012 as +0.12."""
     return number(value, 2, 100, signed=True)
 
 
 def unit(value: object, name: str, digits: int = 2) -> str:
-    """Show a number with `digits` decimals and the `name` of its unit, or a dash if it is not finite."""
+    """Show a number with `digits` decimals and the `name` of its unit, such as "0.56 ms", or a dash if not finite."""
     shown = formatting.number(checked(value), digits)
     return shown if shown == formatting.DASH else f"{shown} {name}"
 
 
 def whole(value: object) -> str:
-    """Show a count, with commas between thousands from 10,000 on."""
+    """Show a number rounded to an integer, with commas between thousands from 10,000 on."""
     rounded = round(checked(value))
     return f"{rounded:,}" if abs(rounded) >= 10_000 else str(rounded)
 
@@ -54,7 +57,11 @@ def whole(value: object) -> str:
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
-    """Show the estimate in a column of `row` with its interval; a `scale` of 100 shows percent or points."""
+    """Show an estimate and its interval as "97.41 [97.36, 97.46]".
+
+    `column`, `low` and `high` name the columns of `row` that hold the estimate and the ends of its interval. All three
+    numbers are multiplied by `scale`; 100 shows fractions in percent or points. If `signed`, positive ones have a plus.
+    """
     estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
     return formatting.interval(estimate, lower, upper, scale, signed)
 
@@ -66,7 +73,10 @@ FRACTIONS = {  # by language and power of ten; a page's test reads them too
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share from 0.001 on in percent, and a smaller one to one digit, as "about 2 millionths" or 2e-12."""
+    """Show a share from 0.001 on in percent, and a smaller one to one digit, as "about 2 millionths" or 2e-12.
+
+    `language` is a key of FRACTIONS.
+    """
     share = checked(value)
     if share >= 1e-3 or share <= 0:
         return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
@@ -79,12 +89,12 @@ def in_words(value: object, language: str = "en") -> str:
 
 
 def count(rows: Iterable[object]) -> str:
-    """Show how many rows there are."""
+    """Show the number of `rows`, or of the elements of any other list."""
     return str(len(list(rows)))
 
 
 def span(values: Iterable[Any], to: str = " to ") -> str:
-    """Show whole numbers as "least to most", or as one number if all are equal."""
+    """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal."""
     found = sorted({round(checked(value)) for value in values})
     return str(found[0]) if len(found) == 1 else f"{found[0]}{to}{found[-1]}"
 
@@ -108,23 +118,23 @@ def reached(row: Row, prefix: str = "") -> str:
 
 
 def deepest(row: Row, prefix: str = "") -> str:
-    """Show the median depth alone, as `reached` does."""
+    """Show the median depth alone, as the first number that `reached` shows, such as 20 or "≥ 50"."""
     median = checked(row[prefix or "median"])
     return _depth(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
 
 
 def _depth(layers: float, end: float) -> str:
-    """Show a number of layers, after "≥" if it is the deepest tried, `end`."""
+    """Show a number of `layers`, after "≥" if it is at least `end`, the depth of the deepest network tried."""
     return f"{'≥ ' * (layers >= end)}{layers:g}"
 
 
 def relative(value: object) -> str:
-    """Show a ratio as a change in percent, such as 1.07 as +7%."""
+    """Show a ratio as a change in whole percent, such as 1.07 as +7%."""
     return f"{formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)}%"
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
-    """Join texts by `comma`, the last two by `last`."""
+    """Join `texts` by `comma`, but the last two by `last`, as "a, b and c"."""
     found = list(texts)
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
@@ -134,14 +144,15 @@ ALL: tuple[Callable[..., str], ...] = (
     listed,
 )  # fmt: skip
 FILTERS = {shown.__name__: shown for shown in ALL}
-LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language: the comma, and the rest of a list
+LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language ("" is English): comma, and end
 
 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
-    """Return the filters `label`, for an activation's name, and `names`, which lists names or rows in the `language`.
+    """Return the filters `label` and `names`, by these names.
 
-    An activation that was not run has no label, and is called by its name. `names` shows at most `most` entries: the
-    last one then counts the others.
+    `label` turns an activation's name into its label in `labels`; an activation that was not run keeps its name.
+    `names` lists the labels of activations, given as names or as rows with a column `activation`, without repeats. It
+    shows at most `most` entries, of which the last then counts the others. `language` is a key of LISTS.
     """
     comma, others = LISTS[language]
 

@@ -1,4 +1,4 @@
-"""Format numbers and tables for people: text, Markdown, LaTeX, CSV."""
+"""Format numbers and tables for people: as plain text, Markdown, LaTeX and CSV."""
 
 import math
 import re
@@ -27,7 +27,10 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
 
 
 def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show `value` times `scale` with at most `digits` significant digits, rounded as `number` does."""
+    """Show `value` times `scale` with at most `digits` significant digits, or a dash if it is not finite.
+
+    `toward` is as in `number`.
+    """
     if not math.isfinite(value):
         return DASH
     exact = Decimal(repr(float(value))) * Decimal(repr(scale))
@@ -35,16 +38,16 @@ def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward 
 
 
 def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str:
-    """Show `fraction` in percent, or a dash if it is not finite."""
+    """Show `fraction` in percent with `digits` decimals, or a dash if it is not finite; `toward` is as in `number`."""
     return number(fraction, digits, 100, toward=toward) + ("%" if math.isfinite(fraction) else "")
 
 
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
-    """Show `estimate [low, high]`, with as many decimals as the half width needs for two digits.
+    """Show `estimate [low, high]`, all times `scale`, with as many decimals as the half width needs for two digits.
 
-    A `scale` of 100 shows percent or points, with two decimals at most. The bounds are rounded outward, so that the
-    interval shown contains the one computed. Without a known width above 0, show the estimate alone. Show a dash if
-    the estimate is not finite.
+    There are at most two decimals with a `scale` of 100, which shows percent or points, and six otherwise. The bounds
+    are rounded outward, so that the interval shown contains the one computed. Without a known width above 0, show the
+    estimate alone. Show a dash if the estimate is not finite. If `signed`, positive numbers have a plus.
     """
     if not math.isfinite(estimate):
         return DASH
@@ -57,16 +60,19 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
 
 
 class Formula(str):
-    """Hold LaTeX mathematics, without dollar signs, to be shown as a formula instead of literally."""
+    """Mark a text as LaTeX mathematics, without dollar signs, which tables show as a formula instead of literally."""
 
 
 def is_numeric(cells: Sequence[object]) -> bool:
-    """Tell whether all texts of a column, `cells`, begin as numbers do, so that the column is aligned right."""
+    """Tell whether each of a column's `cells` is a dash or begins with a number, after a sign or one of <, ≥, ≤, ~."""
     return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """Return a table of texts as Markdown, escaped, with columns of numbers aligned right, except the first."""
+    """Return the table `frame` in Markdown, with its column names as the header and without its index.
+
+    Its cells are texts, which are escaped, or Formulas. Columns of numbers are aligned right, except the first column.
+    """
     header = [escape_markdown(str(column)) for column in frame.columns]
     rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
     rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
@@ -78,13 +84,13 @@ def _cell(cell: object) -> str:
 
 
 def markdown_formula(text: str) -> str:
-    """Return LaTeX mathematics in the Markdown of code hosts, on one line."""
+    """Return the LaTeX mathematics `text` on one line in the Markdown of code hosts, between $` and `$."""
     one_line = " ".join(text.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
     return f"$`{one_line}`$"
 
 
 def escape_markdown(text: str) -> str:
-    """Escape `text` so that Markdown and HTML show it literally, on one line."""
+    """Return `text` on one line, escaped so that Markdown and HTML show it literally."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
 
@@ -104,7 +110,11 @@ _WIDE = 30  # characters; a column with a longer cell breaks its lines
 
 
 def latex(frame: pd.DataFrame, about: str) -> str:
-    """Return a table of texts as an escaped LaTeX tabular (booktabs), after `about` as a comment."""
+    """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `about` as a comment.
+
+    Its cells are texts, which are escaped, or Formulas. A column with a long cell breaks its lines. Columns of numbers
+    are aligned right, except the first column.
+    """
     columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
     wide = sum(_is_wide(cells) for cells in columns)
     kinds = [
@@ -122,7 +132,7 @@ def _is_wide(cells: Sequence[str]) -> bool:
 
 
 def _latex_cell(cell: object) -> str:
-    """Return a cell in LaTeX: a Formula of known commands as mathematics, anything else as escaped text."""
+    """Return a cell in LaTeX: a Formula as mathematics if it has known commands alone, any other as escaped text."""
     if not isinstance(cell, Formula):
         return escape_latex(str(cell))
     one_line = " ".join(cell.split())
@@ -138,16 +148,19 @@ def _is_balanced(formula: str) -> bool:
 
 
 def escape_latex(text: str) -> str:
-    """Escape `text` so that LaTeX shows it literally, on one line; make a hyphen before a digit a minus sign."""
+    """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign.
+
+    A character that cannot be printed becomes a question mark.
+    """
     one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
     printable = "".join(character if character.isprintable() else "?" for character in one_line)
     return "".join(_LATEX.get(character, character) for character in printable).replace("\N{MINUS SIGN}", "$-$")
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """Return `frame` as CSV in UTF-8, with seven significant digits.
+    """Return `frame` as a CSV file in UTF-8 without its index, its numbers with seven significant digits.
 
-    A text that a spreadsheet would take for a formula gets a leading quote.
+    A text that a spreadsheet would take for a formula gets a leading apostrophe.
     """
 
     def safe(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Say how the report was made, from the provenance of its records."""
+"""Summarise how the report's runs were made, from the provenance that each record holds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,13 @@ from study.records.store import Record
 
 
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
-    """Return the `protocol` of pages/making.md: command, packages, processors, counts, minutes and checksums."""
+    """Return the values that pages/making.md shows, by name, from the successful `records` of `make all`.
+
+    `command` and `wall_minutes`, from start to end of the runs, are from `ledger`. `environments` lists each different
+    machine with its packages' versions as a text. `runs` is the number of records. `compute_minutes` and
+    `compile_minutes` are minutes of one core. `last_run` is the date of the last run, empty without runs.
+    `data_checksums` lists the SHA-256 of each different data set.
+    """
     provenances = [record["provenance"] for record in records]
     environments = {", ".join(f"{name} {found}" for name, found in p["environment"].items()) for p in provenances}
     return {
@@ -27,12 +33,17 @@ def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def minutes(records: Sequence[Record], of: str = "seconds") -> float:
-    """Return the sum over `records` of the timing `of` (a name), in minutes."""
+    """Return the sum over `records` of one of their timings, "seconds" or "compile_seconds", in minutes."""
     return float(sum(record["provenance"]["timings"].get(of, 0.0) for record in records)) / 60
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the row of the table `long_protocols` for one experiment: its runs, days, processors and minutes."""
+    """Return one row of the table `long_protocols`, on the runs of one experiment.
+
+    The columns are `experiment`, `make_target`, the number of `runs`, and the dates of the `first` and the
+    `last` run (YYYY-MM-DD). `cpu` lists the processors, and `core_minutes` are minutes of one core. `is_of_this_engine`
+    tells whether the present code of the engine made all `records`.
+    """
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
     row = {

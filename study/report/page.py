@@ -1,4 +1,4 @@
-"""Join rendered pages into the report: README.md, which opens it, and a page for each question."""
+"""Join rendered sections into the report's Markdown files: README.md, which opens it, and a page for each question."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,11 @@ LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japa
 
 @dataclass(frozen=True)
 class Report:
-    """Hold the report: its `files` in Markdown by path, the `pages` they were made of, and every table by name.
+    """Hold the report before it is written to a results folder.
 
-    `opening` is the Markdown with which report.html opens: the leading pages, without their folded parts.
+    `files` holds Markdown texts by path in that folder. `pages` holds all rendered sections in the report's order.
+    `tables` holds every table by name. `opening` is the Markdown with which report.html opens: the leading pages,
+    without their folded parts.
     """
 
     files: Mapping[str, str]
@@ -32,10 +34,11 @@ class Report:
 def compose(
     sections: Sequence[Section], making: Mapping[str, object], missing: Sequence[str], labels: Mapping[str, str]
 ) -> Report:
-    """Render every section: the leading ones into README.md, each other one into a page of its own.
+    """Render every section into the report: the leading ones into README.md, each other one into a page of its own.
 
-    `making` is the protocol of pages/making.md. `missing` holds a sentence for each failed run. `labels` maps names of
-    activations to their labels.
+    Sections on the claims, the words, the editions and the making follow `sections`. README.ja.md holds the answers of
+    the pages that are translated. `making` is from the function `making`. `missing` is what `write_report` returns.
+    `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.leads)
@@ -56,7 +59,10 @@ def compose(
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
-    """Return the sections that no experiment makes."""
+    """Return the sections at the report's end, on words, editions and making, which no module of experiments/ makes.
+
+    `making` is from the function `making`.
+    """
     return [
         Section(PAGES / "words.md", is_appendix=True),
         Section(PAGES / "editions.md", is_appendix=True),
@@ -71,7 +77,10 @@ def _joined(
     made: Sequence[tuple[Section, Page]],
     missing: Sequence[str],
 ) -> str:
-    """Render `template`, which shows the leading pages of `made` whole, and the others by their answers."""
+    """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
+
+    It shows the leading pages of `made` whole. The template "report" also lists the other pages by their answers.
+    """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
         kind = "leading" if section.leads else "appendices" if section.is_appendix else "following"
@@ -81,7 +90,7 @@ def _joined(
 
 
 def _question(page: Page, labels: Mapping[str, str]) -> str:
-    """Return the file of a question's page in Markdown."""
+    """Return the Markdown file of a page under questions/: a link to README.md, its title, answer and body."""
     template = environment(PAGES, labels, Place(QUESTIONS)).get_template("question.md")
     return unwrapped(template.render(page=_marked_up(page))) + "\n"
 
@@ -91,7 +100,7 @@ def _marked_up(page: Page) -> dict[str, str]:
 
 
 def claims_section(sections: Sequence[Section]) -> Section:
-    """Make the section on the published claims: each verdict, then the measurement of each part."""
+    """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements."""
     table = claims.table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)
     seen = {
@@ -112,7 +121,7 @@ def claims_section(sections: Sequence[Section]) -> Section:
 
 
 def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
-    """Return the report's tables by name; tables of one name are concatenated."""
+    """Return the tables of all `sections` by name; tables of the same name are concatenated in the sections' order."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for section in sections:
         for name, table in section.tables.items():
