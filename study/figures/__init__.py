@@ -1,7 +1,8 @@
 """Draw DataFrames as matplotlib Figures.
 
-Each function below takes tables and a Style, and returns a Drawing, which draws its figure only when its files are
-wanted. `drawing.encode` turns a figure into the bytes of a file. The package reads and writes no files. It imports
+Each function below takes tables, and most take a `style.Style`. It returns a `drawing.Drawing`, which holds the
+arguments and makes the Figure only when its `draw` is called. The docstrings are in the modules that define the
+functions. `drawing.encode` turns a Figure into the bytes of a file. The package reads and writes no files. It imports
 `study.analysis` and `study.constants`, and nothing that runs or reads records.
 """
 

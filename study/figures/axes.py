@@ -1,4 +1,7 @@
-"""Set limits, scales and ticks of a panel's axes."""
+"""Set limits, scales and ticks of a panel's axes.
+
+A panel is one matplotlib Axes of a figure. The functions that set an axis return nothing.
+"""
 
 import math
 from typing import Any
@@ -11,12 +14,13 @@ from matplotlib.axis import Axis, XAxis
 
 from study.figures.style import GREY, FloatArray
 
-ZERO_BAND = 0.13  # of a logarithmic panel's height, kept for exact zeros where there are any
-FAR = 30  # decades; an activation whose least mean is further below the usual one leaves the panel
-LEAST_ERROR = 0.01  # percent: one image of 10,000; smaller errors are drawn here
-GUESSING = 10  # percent of images, right by guessing among ten digits
-ERROR_SCALE = "(log error scale)"  # in the label of an axis that `error_axis` made
+ZERO_BAND = 0.13  # share of a logarithmic panel's height for the band that shows exact zeros, if there are any
+FAR = 30  # decades below the median activation; an activation further below is not on the panel (see log_limits)
+LEAST_ERROR = 0.01  # percent: one image of 10,000; smaller errors are drawn at this value
+GUESSING = 10  # percent of images that guessing among ten digits gets right
+ERROR_SCALE = "(log error scale)"  # for the label of an axis that `error_axis` set
 LOG_SCALE = "(log scale)"
+# The label of the x axis, by the column that is drawn along it.
 X_LABELS = {
     "layer": "layer (1 is nearest the input)",
     "step": f"training step {LOG_SCALE}",
@@ -30,7 +34,11 @@ X_LABELS = {
 
 
 def log_ticks(low: float, high: float) -> FloatArray:
-    """Return three or more round ticks of a logarithmic axis from `low` to `high`."""
+    """Return the ticks (n,) of a logarithmic axis from `low` to `high`, ascending and within these limits.
+
+    Use powers of ten if three of them lie within the limits, else also their multiples by 3, or by 2 and 5. If all
+    these are too few, use evenly spaced round numbers.
+    """
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
         ticks = np.asarray(
@@ -44,12 +52,16 @@ def log_ticks(low: float, high: float) -> FloatArray:
 
 
 def in_short(value: float) -> str:
-    """Write `value` with one significant digit, such as 4e-13."""
+    """Return `value` as text in scientific notation with one significant digit, such as "4e-13"."""
     return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
 
 
 def log_axis(axis: Axis, low: float, high: float, first: float | None = None) -> None:
-    """Make `axis` logarithmic from `low` to `high`, with ticks from `first` on, as `log_ticks` places them."""
+    """Make `axis` logarithmic from `low` to `high`, both above 0, with the ticks of `log_ticks` alone.
+
+    No tick is below `first`, by default `low`. Labels are plain numbers if all ticks are between 0.001 and 10,000.
+    Otherwise they are in scientific notation.
+    """
     name = "x" if isinstance(axis, XAxis) else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
     ticks = log_ticks(first or low, high)
@@ -59,10 +71,11 @@ def log_axis(axis: Axis, low: float, high: float, first: float | None = None) ->
 
 
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
-    """Make the y axis of `panel` logarithmic so that it holds the means of `rows`, above a band for exact zeros.
+    """Make the y axis of `panel` logarithmic, so that it holds the means of `rows` above a band for exact zeros.
 
-    `rows`: activation, mean (above zero, or NaN), ci_low, ci_high, n_zero (seeds at exactly zero). The band is there
-    only where some `n_zero` is above 0.
+    `rows` has the columns of `statistics.geometric_summary` by activation: activation, mean (above 0, or NaN), ci_low,
+    ci_high, and n_zero, the number of seeds at exactly 0. The band is grey, has the label "exactly 0", and exists only
+    if some `n_zero` is above 0. `log_limits` chooses the limits. Raise ValueError for a mean of 0 or less.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -78,11 +91,13 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the limits of a logarithmic axis, as exponents of ten, for the means of `rows` (columns: `norm_axis`).
+    """Return the lower and upper limit of a logarithmic axis for the means of `rows`, as exponents of ten.
 
-    An activation whose least mean lies FAR decades below the usual one is left out, because it would flatten the
-    others. An interval widens the limits by one decade, or by half the span of the means, at most: the interval of
-    three seeds can span thirty decades.
+    `rows` is as in `norm_axis`. Disregard an activation whose least mean is more than FAR decades below the median
+    activation's, because it would flatten the others. If the larger means span over FAR / 2 decades, the distance is
+    twice their span instead. Intervals widen the limits by at most one decade, or by half the span of the means if that
+    is more: the interval of three seeds can span thirty decades. Return -1 and 0 if all means are NaN. Raise ValueError
+    for a mean of 0 or less.
     """
     if (rows["mean"] <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
@@ -104,16 +119,20 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def errors(accuracy: Any) -> FloatArray:
-    """Return the percentage of wrong images of each `accuracy` in [0, 1], at least LEAST_ERROR for a log axis."""
+    """Return the percentage of wrong images for each `accuracy` in [0, 1], an array or a number, in the same shape.
+
+    Errors below LEAST_ERROR become LEAST_ERROR, because a logarithmic axis has no place for 0. NaN remains.
+    """
     found: FloatArray = np.clip(100 - 100 * np.asarray(accuracy, float), LEAST_ERROR, 100.0)
     return found
 
 
 def error_axis(axis: Axis, wrong: Any) -> None:
-    """Make `axis` show accuracies on a scale on which their errors are logarithmic.
+    """Make `axis` logarithmic in the error, but with labels that are accuracies, which increase along the axis.
 
-    `wrong` holds all errors that the axis must show, in percent; NaN is ignored. Draw errors on this axis: its labels
-    say 100 minus the error. Halving the error is the same distance everywhere: from 96% to 98% as from 98% to 99%.
+    `wrong` holds all errors that the axis must show, in percent, as `errors` returns them; NaN is ignored. Draw errors
+    on this axis, not accuracies: the label of an error is 100 minus the error. Halving the error is the same distance
+    everywhere: from 96% to 98% as from 98% to 99%.
     """
     wrong = np.asarray(wrong, float)
     seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
@@ -129,10 +148,14 @@ def error_axis(axis: Axis, wrong: Any) -> None:
 
 
 def x_axis(panel: Axes, x: str, values: Any) -> None:
-    """Set the scale, limits and ticks of `panel`'s x axis for `values` of the column `x`.
+    """Set the scale, limits and ticks of `panel`'s x axis for `values` (n,) of the column `x`, a key of X_LABELS.
 
-    The output layer's tick reads "out". The step axis is logarithmic, but linear below 1 to show 0. Depths and rates
-    are on a logarithmic axis. Values that begin with 1, 2 or 5 have labels, or all values if fewer than three do.
+    - "layer": `values` must contain the output layer's number. Its tick reads "out".
+    - "step": logarithmic, but linear below 1 to show 0.
+    - "depth", "learning_rate": logarithmic, with a tick at each value. Only values that begin with 1, 2 or 5 have
+      labels, or all values if fewer than three begin so.
+    - "width": linear, with a labelled tick at each value.
+    - any other column: linear, with ticks at round whole numbers.
     """
     known, axis = np.unique(np.asarray(values, float)), panel.xaxis
     if x == "layer":
@@ -158,7 +181,11 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
 
 
 def layer_ticks(depth: int) -> list[int]:
-    """Return the layers to name: all of a shallow network, else the first, the middle and the output layer."""
+    """Return the layers to label on an axis, for a network of `depth` hidden layers and an output layer.
+
+    They are all layers, 1 to depth + 1, of a network with fewer than 6 hidden layers. Deeper networks have the first,
+    the middle and the output layer.
+    """
     return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
 
 
@@ -170,25 +197,31 @@ def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
 
 
 def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
-    """Put three to about `most` ticks at round numbers."""
+    """Put three to about `most` ticks on `axis` at round numbers, which are whole numbers if `integer`."""
     axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
 
 
 def percent_axis(panel: Axes) -> None:
-    """Make the y axis go from 0 to 100%."""
+    """Make the y axis of `panel` go from 0 to 100, with a tick every 25 and labels in percent."""
     panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
     panel.yaxis.set_major_formatter(ticker.PercentFormatter())
 
 
 def rows_axis(panel: Axes, labels: list[str]) -> None:
-    """Make the y axis name a row for each of `labels`, the first on top, without a grid across the rows."""
+    """Make the y axis of `panel` name one row for each of `labels`, the first on top, without horizontal grid lines.
+
+    Row i, counted from 0, is centred at y = i.
+    """
     panel.set_yticks(range(len(labels)), labels)
     panel.set_ylim(len(labels) - 0.5, -0.5)
     panel.grid(visible=False, axis="y")
 
 
 def level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
-    """Draw a dotted grey line at `value` across `panel`; a `label` stands beside a horizontal one, on its right."""
+    """Draw a dotted grey line across `panel` at y = `value`, or at x = `value` if `vertical`.
+
+    A `label` is written beside the right end of a horizontal line, outside the panel. Give none for a vertical line.
+    """
     (panel.axvline if vertical else panel.axhline)(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
     if label:
         panel.text(1.02, value, label, transform=panel.get_yaxis_transform(), va="center", color=GREY, fontsize=9)

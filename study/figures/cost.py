@@ -1,6 +1,7 @@
-"""Draw what activations cost, and how fast the engine is beside its peers.
+"""Draw what activations cost, and how fast the study's engine is beside its peers.
 
-A small point is one repeat. The engine's own timings are blue, and its peers' are grey.
+A peer is another library that trains the same network. A small point is one repeat of a timing. In `bench` the engine
+is blue, its peers are grey, and matrix products alone are black.
 """
 
 from collections.abc import Mapping
@@ -16,14 +17,16 @@ from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axi
 from study.figures.marks import middle, run_points, unlabelled
 from study.figures.style import COLORS, GREY, Style, literal, panels
 
+# By the quantity of a timing: the title of its panel, the factor from seconds to its unit, and the column of its median.
 TIMED = {
     "forward": ("forward, ns / element", 1e9, "forward_ns"),
     "forward_backward": ("forward + backward, ns / element", 1e9, "forward_backward_ns"),
     "step": ("training step, ms", 1e3, "step_ms"),
 }
-MARGIN = 1.25  # times the largest upper quartile is the axis's end; an arrowhead there marks slower repeats
-ENGINE, COMPILING = COLORS[:2]
-FLOOR = "products"  # the contender that only multiplies matrices; its name is longer on all cores
+MARGIN = 1.25  # times the largest upper quartile is the end of the axis, where an arrowhead marks slower repeats
+ENGINE, COMPILING = COLORS[:2]  # colours of the engine, and of the time that it takes to compile
+FLOOR = "products"  # the contender that only multiplies matrices, on one thread; on all cores its name begins so
+# The label of the x axis in each panel of `growth`, by the quantity that was varied.
 AXES = {
     "depth": "hidden layers of 100 units",
     "width": "units in each of 3 layers",
@@ -33,12 +36,14 @@ AXES = {
 
 
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
-    """Draw the time per element, the time per training step, and the bytes kept; a row for each activation.
+    """Draw three times and the bytes kept for the backward pass in four panels, with a row for each activation.
 
-    `timings`: activation, quantity (a key of TIMED), repeat, seconds; one tensor size. `cost`: activation,
-    output_bytes, other_bytes, and the columns of TIMED: medians, with quartiles in <column>_q1 and <column>_q3. `floor`
-    is the activation of the `timings` that only copy: a dotted line marks their median. Every repeat is a point above
-    the median and quartiles.
+    `timings` holds the timings of `stopwatch.measure` for one tensor size: activation, quantity (a key of TIMED),
+    repeat, and seconds (per element, or per step). Each repeat is a small point.
+
+    `cost` is the result of `study.analysis.cost.wide`: activation, output_bytes and other_bytes (per element), and the
+    columns that TIMED names. These are medians, with quartiles in <column>_q1 and <column>_q3. `floor` is the activation
+    of `timings` that only copies: a dotted line marks its median.
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
@@ -62,9 +67,10 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
 def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     """Draw each contender's speed in thousand training images a second: every repeat (small) and the median (large).
 
-    `table`: contender, threads, processes. `rows`: contender, images, seconds; one row per repeat. `labels` holds the
-    text for each contender. Contenders on all cores stand above contenders on one thread. A dashed line marks the
-    median of the matrix products on one thread.
+    A contender is a program that trains the network, or that only multiplies its matrices. `table` is the result of
+    `benchmark.contenders`: contender, threads, processes. `rows` has one row per contender and repeat: contender,
+    images (trained on), seconds. `labels` maps each contender of `table` to its text. Contenders on all cores stand
+    above contenders on one thread. A dashed line marks the median of the matrix products on one thread.
     """
     is_alone = table["threads"] * table["processes"] == 1
     order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
@@ -93,10 +99,11 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
 
 
 def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
-    """Draw every measurement of seconds against the varied quantity, with the fitted power law, a panel for each.
+    """Draw every measured time against the quantity that was varied, with its fitted power law: a panel per quantity.
 
-    `rows`: quantity (one of AXES), value, measure ("run" or "compile"), seconds. `fitted`: quantity, measure, factor,
-    exponent, ci_low, ci_high; seconds = factor * value ** exponent.
+    `rows` has one row per measurement: quantity (a key of AXES), value, measure ("run", or "compile" for the time to
+    compile the engine's program) and seconds. `fitted` is the result of `benchmark.exponents`: quantity, measure,
+    factor, exponent, ci_low, ci_high. Its law is seconds = factor * value ** exponent, a line on logarithmic axes.
     """
     figure, shown = panels([""] * 4, 2.45, 2)
     for panel, (quantity, label) in zip(shown, AXES.items(), strict=True):
@@ -116,7 +123,11 @@ def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
 
 def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, names: list[str], style: Style) -> None:
-    """Draw the repeats `rows` above the median and quartiles in `column` of `table`, on an axis that begins at 0."""
+    """Draw the repeats `rows` above the median and quartiles in `column` of `table`, on an axis that begins at 0.
+
+    `rows` has the columns activation and value, in the unit of `column`. `table` is `cost` of `costs`, indexed by
+    activation. Row i belongs to activation i of `names`. A repeat beyond the axis's end is drawn as an arrowhead.
+    """
     end = MARGIN * np.nanmax([*table[f"{column}_q3"], *table[column], 0.0])
     places = rows["activation"].map(names.index) + 0.08
     is_slow = rows["value"] > end
@@ -131,7 +142,10 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
 
 
 def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> None:
-    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of its output (open)."""
+    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of the activation's output (open).
+
+    `table` has the columns other_bytes and output_bytes, indexed by activation.
+    """
     for place, name in enumerate(names):
         other, own = table.loc[name, ["other_bytes", "output_bytes"]].to_numpy(float)
         bar: dict[str, Any] = {"height": 0.5, "edgecolor": style.color(name), "linewidth": 1.2}
@@ -149,9 +163,10 @@ def _color(contender: str) -> str:
 
 
 def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, is_open: bool) -> None:
-    """Draw the measurements `found` and their power `law`, and write its exponent above the panel.
+    """Draw the measurements `found` and their power `law`, and write its exponent with its interval above the panel.
 
-    Markers are open if `is_open`. `found`: value, seconds. `law`: factor, exponent, ci_low, ci_high.
+    `found` has the columns value and seconds. `law` is a row of `fitted` in `growth`; without a finite exponent it is
+    not drawn. Markers are open if `is_open`, which is for compile times.
     """
     face = {"facecolor": "none", "edgecolor": color} if is_open else {"color": color}
     with unlabelled(panel):
@@ -160,7 +175,7 @@ def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, 
         return
     ends = np.array([found["value"].min(), found["value"].max()], float)
     panel.plot(ends, law["factor"] * ends ** law["exponent"], color=color, linewidth=1.1)
-    low, high = np.floor(100 * law["ci_low"]) / 100, np.ceil(100 * law["ci_high"]) / 100  # outward
+    low, high = np.floor(100 * law["ci_low"]) / 100, np.ceil(100 * law["ci_high"]) / 100  # rounded outward
     bounds = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
     text = f"{'compiling' if is_open else 'runs'}: {law['exponent']:z.2f}{bounds}"
     panel.text(0, 1.12 if is_open else 1.02, text, transform=panel.transAxes, va="bottom", color=color)

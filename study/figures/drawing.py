@@ -1,4 +1,4 @@
-"""Defer drawing a figure until its files are wanted, tell whether it has changed, and encode it as a file."""
+"""Keep a figure's function and arguments until its files are wanted, hash them, and encode the figure as a file."""
 
 import functools
 import hashlib
@@ -21,8 +21,12 @@ from study.figures.style import DPI, RC
 
 P = ParamSpec("P")
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in a font
-TEXTS = {"svg.hashsalt": "activation study", "svg.fonttype": "none", "pdf.fonttype": 42}  # texts stay text
-VECTORS = {  # by extension, with the metadata that would change every time
+TEXTS = {
+    "svg.hashsalt": "activation study",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}  # letters stay text in vector files
+VECTORS = {  # by extension: the canvas, and metadata left out because it holds a date or a version
     "svg": (FigureCanvasSVG, ("Date", "Creator")),
     "pdf": (FigureCanvasPdf, ("CreationDate", "Creator", "Producer")),
 }
@@ -30,14 +34,17 @@ VECTORS = {  # by extension, with the metadata that would change every time
 
 @dataclass(frozen=True)
 class Drawing:
-    """Hold a function that draws a figure, with its arguments."""
+    """Hold a `function` that draws a Figure, with the positional `arguments` and the keyword `options` of its call."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def draw(self) -> Figure:
-        """Draw the figure in the study's look, whatever the user's rcParams are, and lay it out once and for all."""
+        """Call the function and return its Figure, with the rcParams RC, whatever the user's rcParams are.
+
+        The layout is computed once and then fixed.
+        """
         with matplotlib.style.context(["default", RC]):
             figure: Figure = self.function(*self.arguments, **self.options)
             if engine := figure.get_layout_engine():
@@ -47,7 +54,7 @@ class Drawing:
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of the function's name and its arguments, but not of its code."""
+        """Return a SHA-256 hash, in hexadecimal, of the function's name and its arguments, but not of its code."""
         digest = hashlib.sha256(self.function.__qualname__.encode())
         for part in (*self.arguments, *sorted(self.options.items())):
             digest.update(_spelled(part))
@@ -55,7 +62,7 @@ class Drawing:
 
 
 def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
-    """Make `function`, which draws, return a Drawing that draws later."""
+    """Return a function that takes the arguments of `function`, and returns the call as a Drawing instead of drawing."""
 
     @functools.wraps(function)
     def made(*args: P.args, **kwargs: P.kwargs) -> Drawing:
@@ -65,10 +72,11 @@ def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
 
 
 def encode(figure: Figure, extension: str) -> bytes:
-    """Return the bytes of `figure` as a file with this `extension`, "svg", "png" or "pdf"; ValueError for others.
+    """Return the bytes of `figure` as a file with this `extension`: "svg", "png" or "pdf".
 
-    The file has no date and version, so that equal figures have equal bytes. A PNG has at most 256 colours, which makes
-    it less than half as large. `Figure.savefig` is not used because it would draw everything twice.
+    Raise ValueError for another extension. The file has no date and version, so that equal figures have equal bytes. A
+    PNG has at most 256 colours, which makes it less than half as large. `Figure.savefig` is not used because it would
+    draw everything twice.
     """
     if extension not in ("png", *VECTORS):
         raise ValueError(f"extension must be one of {', '.join(['png', *VECTORS])}, got {extension!r}")
@@ -87,7 +95,11 @@ def encode(figure: Figure, extension: str) -> bytes:
 
 
 def _spelled(part: Any) -> bytes:
-    """Return bytes that differ if `part` differs: in a table its columns, types or values, else the array or repr."""
+    """Return bytes that differ if `part`, an argument of a drawing, differs.
+
+    They cover the index, columns, types and values of a DataFrame, or the type, shape and values of an array. For
+    anything else they are its repr.
+    """
     if isinstance(part, pd.DataFrame):
         names = repr([(str(name), str(kind)) for name, kind in part.dtypes.items()])
         return names.encode() + np.asarray(pd.util.hash_pandas_object(part)).tobytes()
