@@ -1,5 +1,6 @@
-"""Predict by mean-field theory what a network does at initialisation, from its activation's function alone.
+"""Predict by mean-field theory what a network does at initialisation, from its activation function alone.
 
-In: an entry of the registry. Out: critical points, depth scales, and norms in every layer. It may import
-`study.activations` and `study.constants`.
+The input is an entry of `study.activations.REGISTRY`. The results are critical initialisations, depth scales, and the
+norms of signals and gradients in every layer. fixed_points.py defines the symbols q, chi, sigma_w and sigma_b. This
+package may import `study.activations` and `study.constants`.
 """

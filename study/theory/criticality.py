@@ -1,4 +1,7 @@
-"""Find initialisations that keep a network's errors at every depth: chi = 1 at the fixed point of the forward map."""
+"""Find critical initialisations: those with chi = 1 at the fixed point q* of the forward map.
+
+There, the expected squared norm of the errors is the same in every layer. fixed_points.py defines the symbols.
+"""
 
 import functools
 import math
@@ -13,10 +16,10 @@ from study.theory.nonlinearity import Array, Nonlinearity
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """Hold an initialisation with chi = 1 at its fixed point.
+    """Hold a critical initialisation: Var(W) = sigma_w^2 / fan_in and Var(b) = sigma_b^2 give chi = 1 at q*.
 
-    `q_star` is None if any q is a fixed point (positively homogeneous phi), and 0 for the limit q -> 0. `slope` is
-    dq'/dq at q*.
+    `q_star` is None if every q is a fixed point (positively homogeneous phi), and 0 for the limit q -> 0. `slope` is
+    dq'/dq at q*. `stability` tells whether the forward map moves values near q* towards it.
     """
 
     sigma_w: float
@@ -28,7 +31,10 @@ class CriticalPoint:
 
 @dataclass(frozen=True)
 class CriticalCurve:
-    """Hold the initialisations with chi = 1 at the fixed point q, all of q's shape; sigma_b2 < 0 allows none."""
+    """Hold for each q the initialisation that makes q a fixed point with chi = 1; all arrays have the shape of q.
+
+    `sigma_w2` and `sigma_b2` are sigma_w^2 and sigma_b^2. Where `sigma_b2` is negative, no such initialisation exists.
+    """
 
     q: Array
     sigma_w2: Array
@@ -37,9 +43,10 @@ class CriticalCurve:
 
 
 def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
-    """Solve chi = 1 and q' = q for sigma_w^2 = 1 / E[phi'^2] and sigma_b^2 = q - sigma_w^2 E[phi^2].
+    """Return the initialisation with chi = 1 and q' = q at each `q`, an array of any shape or a number.
 
-    The source is Poole et al. 2016.
+    It has sigma_w^2 = 1 / E[phi'(u)^2] and sigma_b^2 = q - sigma_w^2 E[phi(u)^2], where u ~ N(0, q) (Poole et al.
+    2016). `sigma_w2` is infinite where E[phi'(u)^2] is 0.
     """
     q = np.asarray(q, float)
     at = moments_at(function, q)
@@ -50,9 +57,10 @@ def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
 
 @functools.cache
 def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
-    """Find the smallest q* >= 0 on the critical curve with sigma_b^2 >= 0 and dq'/dq <= 1; None if there is none.
+    """Return the critical initialisation with the smallest q* that is possible and not unstable, or None without one.
 
-    A limit q* -> 0 counts when the conditions hold all along the way to it. For smooth non-monotone activations the
+    It is sought on the critical curve at QS, where it needs sigma_b^2 >= 0 and dq'/dq <= 1. If the smallest of QS meets
+    both conditions, q* is the limit 0, or None if every q is a fixed point. For smooth non-monotone activations the
     smallest q* is where dq'/dq = 1 as well, the half-stable point of Roberts, Yaida & Hanin 2022, section 5.3.4.
     """
     curve = critical_curve(function, QS)
@@ -68,10 +76,10 @@ def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
 
 
 def _bisect(function: Callable[[float], Array], low: float, high: float) -> float:
-    """Find a sign change of `function` between low and high; `high` if there is none.
+    """Return the place between `low` and `high` where `function` changes its sign, or `high` if it never does.
 
-    scipy's root finders differ from this one in the last bit. Runs at a critical point are identified by its sigma_w,
-    bit for bit, so another method would train them again.
+    scipy's root finders differ from this bisection in the last bit. A run at a critical point is identified by the
+    exact bits of its sigma_w, so with another method all these runs would be trained again.
     """
     sign = math.copysign(1, function(low))
     for _ in range(60):
@@ -81,15 +89,18 @@ def _bisect(function: Callable[[float], Array], low: float, high: float) -> floa
 
 
 def _margin(curve: CriticalCurve) -> Array:
-    """Measure how far inside the conditions sigma_b^2 >= 0 and dq'/dq <= 1 the curve is; negative if outside."""
+    """Return the smaller of sigma_b^2 / q and 1 - dq'/dq, in the shape of q.
+
+    It is negative where sigma_b^2 >= 0 or dq'/dq <= 1 fails, and -inf where it cannot be computed.
+    """
     return np.asarray(np.nan_to_num(np.minimum(curve.sigma_b2 / curve.q, 1 - curve.slope), nan=-np.inf))
 
 
 def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoint:
-    """Return the critical initialisation of this q*."""
+    """Return the critical initialisation at this `q_star`, which may be None or 0 as in `CriticalPoint`."""
     curve = critical_curve(function, 1.0 if q_star is None else max(q_star, LIMIT_Q))
     sigma_w2 = float(curve.sigma_w2)
-    if not q_star:  # any q, or the limit 0: the bias is 0, and q' = q leaves dq'/dq = chi = 1
+    if not q_star:  # every q, or the limit 0: then sigma_b = 0 and dq'/dq = chi = 1
         how = stability(function, math.nan if q_star is None else 0.0, sigma_w2, 0.0)
         return CriticalPoint(math.sqrt(sigma_w2), 0.0, q_star, 1.0, how)
     sigma_b2 = float(curve.sigma_b2) if curve.sigma_b2 > ROUNDING * q_star else 0.0
@@ -98,7 +109,10 @@ def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoi
 
 
 def why_not_critical(function: Nonlinearity) -> str:
-    """Return the reason why `critical_initialization` returned None, as a clause for people."""
+    """Return the reason why `critical_initialization` returned None, as part of a sentence.
+
+    The reason is meaningless if it returned a `CriticalPoint`; this function does not check that.
+    """
     curve = critical_curve(function, QS)
     if not np.any(curve.sigma_b2 >= -ROUNDING * QS):
         return "chi = 1 would need a negative bias variance at every q*"

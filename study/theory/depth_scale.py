@@ -1,6 +1,6 @@
-"""Compute how far a signal travels: the correlation map of two inputs, and the depth scale xi.
+"""Compute the depth scale xi, in layers, and how the correlation of two inputs changes from layer to layer.
 
-The source is Schoenholz et al. 2017.
+The source is Schoenholz et al. 2017. fixed_points.py defines the symbols q, chi, sigma_w and sigma_b.
 """
 
 import functools
@@ -14,16 +14,18 @@ from study.theory.fixed_points import LIMIT_Q, ROUNDING, backward_factor, forwar
 from study.theory.nonlinearity import Nonlinearity
 from study.theory.quadrature import correlated_moments
 
-EQUAL = 1e-8  # chi counts as 1 within this distance: limits at LIMIT_Q are not more exact
+EQUAL = 1e-8  # chi counts as 1 within this distance, because chi at LIMIT_Q is not more exact
 NEARLY_ONE = 1 - 1e-9  # the largest correlation tried; 1 itself is always a fixed point of the correlation map
 
 
 @dataclass(frozen=True)
 class DepthScale:
-    """Say how errors and correlations fade with depth; `xi` is in layers, inf at criticality.
+    """Hold how fast errors and correlations change with depth: the factor `chi` per layer, and the depth scale `xi`.
 
-    `c_star` is the correlation two inputs tend to. `chi` is the factor that makes xi = 1 / abs(ln chi): chi_1 where
-    c* = 1 (ordered), chi_c where c* < 1 (chaotic). At q* = 0 two inputs may keep the correlation they had.
+    xi = 1 / abs(ln chi), in layers, is infinite at criticality. If the value of `backward_factor` is below 1, the phase
+    is "ordered". It is "critical" at 1 and "chaotic" above 1. `c_star` is the correlation that any two inputs tend to:
+    1 unless the phase is chaotic. In that phase `chi` is chi_c at c*, see `correlation_map`, and otherwise the backward
+    factor. At q* = 0 two inputs may keep the correlation they had.
     """
 
     phase: Literal["ordered", "critical", "chaotic"]
@@ -36,11 +38,11 @@ class DepthScale:
 def correlation_map(
     function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float, correlation: float
 ) -> tuple[float, float]:
-    """Return the next layer's correlation c' of two inputs, and the factor chi_c of their error covariance.
+    """Return the correlation c' of two inputs in the next layer, and the factor chi_c of their error covariance.
 
-    The pre-activations u and v of both inputs have mean square `q` and this `correlation`. The next layer's is q':
-    c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q' and chi_c = sigma_w^2 E[phi'(u) phi'(v)]. The sources are Poole
-    et al. 2016 and Schoenholz et al. 2017.
+    The pre-activations u and v of the two inputs have mean square `q` and this `correlation` in the layer before. With
+    the mean square q' of the next layer, c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q'. The factor is chi_c =
+    sigma_w^2 E[phi'(u) phi'(v)]. The sources are Poole et al. 2016 and Schoenholz et al. 2017.
     """
     product, slopes = correlated_moments(function, q, correlation)
     following = float(forward_map(function, q, sigma_w2, sigma_b2))
@@ -48,10 +50,10 @@ def correlation_map(
 
 
 def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> DepthScale:
-    """Return xi = 1 / abs(ln chi) at the fixed point q of the forward map (Schoenholz et al. 2017).
+    """Return the depth scale at the fixed point `q` of the forward map with these variances (Schoenholz et al. 2017).
 
-    The chaotic phase takes chi at c* < 1, the attracting fixed point of the correlation map. q = nan stands for any q,
-    as in `FixedPoint`.
+    In the chaotic phase, chi is taken at c* < 1, the attracting fixed point of the correlation map. `q` is nan if every
+    q is a fixed point, as in `FixedPoint`; then it is computed at q = 1. For `q` = 0 it is the limit q -> 0.
     """
     q = 1.0 if math.isnan(q) else max(q, LIMIT_Q)
     chi = float(backward_factor(function, q, sigma_w2))
@@ -65,14 +67,14 @@ def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: flo
 
 
 def _layers(chi: float) -> float:
-    """Return the depth scale xi = 1 / abs(ln chi), in layers."""
+    """Return the depth scale xi = 1 / abs(ln chi), in layers; 0 if chi is not positive."""
     return 0.0 if chi <= 0 else 1 / abs(math.log(chi))
 
 
 def _attracting_correlation(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> float:
-    """Find the only c* in [0, 1) when chi > 1.
+    """Return c*, the only fixed point of the correlation map in [0, 1) where the backward factor is above 1.
 
-    It is the only one because the map is a power series with coefficients >= 0: it is convex, and c' >= c at c = 0.
+    It is the only one because c' is a power series in c with coefficients >= 0: it is convex, and c' >= c at c = 0.
     """
 
     def excess(correlation: float) -> float:

@@ -1,7 +1,10 @@
-"""Apply one wide layer again and again: the forward map q -> q', its fixed points, and the backward factor chi.
+"""Find the fixed points of the forward map q -> q' of a wide layer, and compute the backward factor chi.
 
-Notation of Poole et al. 2016 and Schoenholz et al. 2017: sigma_w2 = fan_in * Var(W), sigma_b2 = Var(b), q is the mean
-square pre-activation, phi the activation.
+The notation is that of Poole et al. 2016 and Schoenholz et al. 2017. phi is the activation, and z ~ N(0, 1).
+- sigma_w2 = sigma_w^2 = fan_in * Var(W) and sigma_b2 = sigma_b^2 = Var(b), for weights W and biases b.
+- q is the mean square pre-activation of a layer, q' that of the next layer, and q* a fixed point: q' = q.
+- delta_l, the error of layer l, is the gradient of the loss in the layer's pre-activations.
+- chi is E||delta_l||^2 / E||delta_{l+1}||^2, the factor of the squared errors from one layer back to the layer before.
 """
 
 import functools
@@ -20,13 +23,16 @@ Stability = Literal["stable", "half-stable", "unstable", "neutral"]
 
 QS = np.geomspace(1e-4, 1e6, 2401)  # where fixed points and the critical curve are sought, 240 to a decade
 LIMIT_Q = 1e-18  # stands for q -> 0 in a limit: nearer 0, phi' of some activations (SELU in TensorFlow) is rounded away
-ROUNDING = 1e-10  # relative: signs of smaller differences are not trusted
-LAST_BITS = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps}  # of scipy's root finders: as near as floats allow
+ROUNDING = 1e-10  # of relative differences: smaller ones may be rounding, so their signs are not used
+LAST_BITS = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps}  # for scipy's root finders: as fine as floats allow
 
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """Hold q* with q' = q, and the slope dq'/dq and chi there. q* is nan if every q is a fixed point."""
+    """Hold a fixed point `q` of the forward map, and the slope dq'/dq and chi there.
+
+    `q` is nan if every q is a fixed point. `stability` is the result of the function of that name.
+    """
 
     q: float
     slope: float
@@ -35,7 +41,7 @@ class FixedPoint:
 
 
 def moments_at(function: Nonlinearity, q: Array | float) -> Moments:
-    """Return the moments at q; at QS they are integrated once a function, because every search begins there."""
+    """Return `moments(function, q)`; if `q` is QS itself, from a cache, because every search begins there."""
     return _moments_at_qs(function) if q is QS else moments(function, q)
 
 
@@ -45,23 +51,31 @@ def _moments_at_qs(function: Nonlinearity) -> Moments:
 
 
 def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | float, sigma_b2: Array | float) -> Array:
-    """Return q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2] (Poole et al. 2016); the shape of q."""
+    """Return q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2], the next layer's mean square (Poole et al. 2016).
+
+    It has the shape of `q` if the variances are numbers; arrays broadcast.
+    """
     return np.asarray(sigma_b2 + sigma_w2 * moments(function, q).square)
 
 
 def backward_factor(function: Nonlinearity, q: Array | float, sigma_w2: Array | float) -> Array:
     """Return chi = sigma_w^2 E[phi'(sqrt(q) z)^2] = E||delta_l||^2 / E||delta_{l+1}||^2 (Schoenholz et al. 2017).
 
-    `sigma_w2` belongs to W_{l+1}, `q` to layer l.
+    `sigma_w2` belongs to the weights W_{l+1}, and `q` to layer l. The result has the shape of `q` if `sigma_w2` is a
+    number; arrays broadcast.
     """
     return np.asarray(sigma_w2 * moments(function, q).derivative_square)
 
 
 def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> list[FixedPoint]:
-    """Find all q* of the forward map in [0, 1e6], ascending: where q' - q changes sign, and where it only touches 0."""
+    """Return the fixed points of the forward map at 0 and in [1e-4, 1e6], in ascending order.
+
+    They are where q' - q changes its sign, and where it only touches 0. If every q is a fixed point, the list has one
+    entry, with q = nan.
+    """
 
     def relative(q: Array | float) -> tuple[Array, Array]:
-        """Return q' / q - 1, and q times its derivative."""
+        """Return q' / q - 1, and q times the derivative of q' / q - 1, both in the shape of `q`."""
         at = moments_at(function, q)
         excess = np.asarray((sigma_b2 + sigma_w2 * at.square) / q - 1)
         return excess, np.asarray(sigma_w2 * at.square_slope - 1 - excess)
@@ -79,19 +93,22 @@ def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> li
 
 
 def attracting_point(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> FixedPoint | None:
-    """Return the first fixed point that is not unstable; None if there is none."""
+    """Return the smallest fixed point that is not unstable, or None if there is none."""
     points = fixed_points(function, sigma_w2, sigma_b2)
     return next((point for point in points if point.stability != "unstable"), None)
 
 
 def _sign_changes(values: Array, least: float) -> list[tuple[float, float]]:
-    """Return between which of QS the values (QS,) change sign; values smaller than `least` have no sign to trust."""
+    """Return pairs (low, high) of QS between which `values` (QS,) change their sign, in ascending order.
+
+    Values of at most `least` in size are skipped, because their sign may be rounding.
+    """
     sure = np.flatnonzero(np.abs(values) > least)
     return [(QS[i], QS[j]) for i, j in itertools.pairwise(sure) if values[i] * values[j] < 0]
 
 
 def _fixed_point(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> FixedPoint:
-    """Add slope, chi and stability to the fixed point q."""
+    """Return the fixed point `q`, nan if every q is one, with its slope, chi and stability."""
     at = moments(function, 1.0 if math.isnan(q) else max(q, LIMIT_Q))
     chi = sigma_w2 * float(at.derivative_square)
     slope = chi if q == 0 else sigma_w2 * float(at.square_slope)  # both tend to sigma_w^2 mean phi'(0)^2: phi(0) = 0
@@ -99,7 +116,11 @@ def _fixed_point(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: fl
 
 
 def stability(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> Stability:
-    """Say whether values a little off the fixed point q come nearer: from both sides, from one, or from none."""
+    """Tell whether the forward map moves values a little off its fixed point `q` towards `q`.
+
+    It does from both sides if "stable", from one side if "half-stable", and from none if "unstable". "neutral" says
+    that the values stay where they are, as they do for `q` = nan. At `q` = 0 only larger values are tried.
+    """
     if math.isnan(q):
         return "neutral"
     off = np.array([1e-3]) if q == 0 else q * np.array([0.99, 1.01])

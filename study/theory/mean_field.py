@@ -1,7 +1,8 @@
 """Predict the norms in every layer of a wide network at initialisation.
 
-The conventions are the measurements' (engine/architecture.py): z_l = h_{l-1} W_l + b_l, h_l = phi(z_l), h_0 = x.
-Hidden layers are 1..L, the output layer is L+1. delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at 1.
+The conventions are the measurements', in study/engine/architecture.py: z_l = h_{l-1} W_l + b_l, h_l = phi(z_l) and
+h_0 = x. Layers 1..L are hidden, and layer L+1 is the output layer. The error of example i in a batch of B examples is
+delta_{l,i} = B * d loss / d z_{l,i}. Arrays over layers start at layer 1. fixed_points.py defines q, chi and sigma_w.
 """
 
 import itertools
@@ -18,12 +19,16 @@ from study.theory.quadrature import moments
 
 INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")  # those with a prediction
 INPUTS, CLASSES = 784, 10
-NEAR = 1e-6  # 1 minus a cosine, below which the map's slope gives the next one: a difference from 1 would round
+NEAR = 1e-6  # of 1 - cosine: below it, the next one is the map's slope times this one, to avoid rounding
 
 
 @dataclass(frozen=True)
 class Scales:
-    """Hold the widths (L+2,), inputs and outputs included, and each layer's variances of weights and biases (L+1,)."""
+    """Hold the widths of a network's layers, and the variances of its initial parameters.
+
+    `widths` (L+2,) includes inputs and outputs. `weight_variance` and `bias_variance` (L+1,) are Var(W_l) and Var(b_l)
+    of layers 1..L+1.
+    """
 
     widths: tuple[int, ...]
     weight_variance: Array
@@ -31,25 +36,26 @@ class Scales:
 
     @property
     def sigma_w2(self) -> Array:
-        """Return fan_in * Var(W_l); (L+1,)."""
+        """Return sigma_w^2 = fan_in * Var(W_l) of layers l = 1..L+1; (L+1,)."""
         return np.asarray(self.widths[:-1] * self.weight_variance)
 
 
 @dataclass(frozen=True)
 class Propagation:
-    """Hold mean squares through the network, one column an example."""
+    """Hold mean squares in every layer (rows), for examples that each have their own ||x||^2 (columns)."""
 
-    q: Array  # (L+1, examples) mean square pre-activation
+    q: Array  # (L+1, examples) mean square pre-activation of layer l
     chi: Array  # (L, examples) E||delta_l||^2 / E||delta_{l+1}||^2
-    input_square: Array  # (L+1, examples) E||h_{l-1}||^2, what layer l receives
+    input_square: Array  # (L+1, examples) E||h_{l-1}||^2 of the inputs of layer l
 
 
 def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, square_norm: float) -> Scales | None:
-    """Return the variances an initialisation gives each layer; None if it needs a critical point and none exists.
+    """Return the variances that `initialization` gives each layer; None if it needs a critical point and none exists.
 
-    Var(W) is 2 / (fan_in + fan_out) for glorot_uniform, and 2 / fan_in for he_normal. It is sigma_w^2 / fan_in for
-    critical, with biases of variance sigma_b^2. If q* > 0, the first layer is scaled so that q_1 = q* for inputs whose
-    mean ||x||^2 is `square_norm`. The output layer is always glorot_uniform without bias, as in the engine.
+    `widths` (L+2,) includes inputs and outputs. Var(W) is 2 / (fan_in + fan_out) for glorot_uniform, and 2 / fan_in for
+    he_normal. It is sigma_w^2 / fan_in for critical, with biases of variance sigma_b^2. If q* > 0, its first layer is
+    scaled so that q_1 = q* for inputs whose mean ||x||^2 is `square_norm`. The output layer is always glorot_uniform
+    without bias, as in the engine. Raise ValueError unless `initialization` is one of INITIALIZATIONS.
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"initialization is {initialization!r}; allowed: {', '.join(INITIALIZATIONS)}")
@@ -68,11 +74,11 @@ def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, s
 
 
 def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Propagation:
-    """Return q_l, chi_l and E||h_{l-1}||^2 of every layer for inputs of these ||x||^2 (examples,).
+    """Return q_l, chi_l and E||h_{l-1}||^2 of every layer, for inputs whose ||x||^2 are `square_norms` (examples,).
 
-    q_1 = Var(W_1) ||x||^2 + sigma_b^2, then the forward map (Poole et al. 2016). chi_l holds for unequal widths too.
-    E||delta_l||^2 sums E[(W_{l+1} delta_{l+1})_k^2] E[phi'^2] = Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2] over the n_l
-    units k, and n_l is the fan-in of W_{l+1}.
+    Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and the forward map gives the next layers (Poole et al. 2016).
+    chi_l holds for unequal widths too, because the number of units of layer l, n_l, is the fan-in of W_{l+1}:
+    E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2].
     """
     sigma_w2 = scale.sigma_w2
     inputs, chi = [np.asarray(square_norms, float)], []
@@ -86,12 +92,13 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
 
 
 def quantities(through: Propagation) -> dict[str, Array]:
-    """Return the quantities that the study measures, by name, as means over the examples; each (L+1,).
+    """Return each predicted quantity by its name in the study's tables; an array (L+1,) over layers.
 
-    preactivation_square is the mean z_l^2. The two others are root mean squares over examples, relative to the output
-    layer's. They belong to ||delta_l|| and ||delta_l|| ||h_{l-1}||.
+    - preactivation_square: the mean of z_l^2 over the examples.
+    - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by the output layer's.
+    - example_weight_gradient_norm_ratio: the same of ||delta_l|| ||h_{l-1}||; NaN if the output layer's is 0.
     """
-    error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi between the two layers
+    error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi_l, ..., chi_L
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]
     gradient = (error * through.input_square).mean(axis=1)
     with np.errstate(invalid="ignore"):  # signals that are exactly 0 have no ratio: NaN
@@ -104,10 +111,11 @@ def quantities(through: Propagation) -> dict[str, Array]:
 
 
 def similarities(function: Nonlinearity, scale: Scales, q: Array, cosine: float) -> Array:
-    """Return the cosine of two inputs' pre-activations in every layer (L+1,), from the `cosine` of the inputs.
+    """Return the cosine of two inputs' pre-activations in every layer (L+1,), predicted from the inputs' `cosine`.
 
-    `q` (L+1,) are the mean squares that both have. The source is the correlation map of Poole et al. 2016. Where a
-    mean square is 0 the inputs have become equal. Where it is not finite, theory predicts nothing.
+    `q` (L+1,) is the mean square pre-activation of both inputs. The cosine changes from layer to layer by the
+    correlation map of Poole et al. 2016. It is 1 where a mean square is 0, because the inputs have become equal, and
+    NaN where a mean square is not finite.
     """
     weights, biases = scale.sigma_w2, scale.bias_variance
     if not q[0]:
@@ -131,11 +139,16 @@ def predicted_rows(
     square_norms: Array,
     cosine: float,
 ) -> pd.DataFrame:
-    """Predict every quantity of the activation `name` in long rows: network, layer, quantity, predicted values.
+    """Return the predictions for the activation `name` as a table of one row per network, layer and quantity.
 
-    `predicted` is for inputs that all have the mean of `square_norms` (examples,), `predicted_spread` for inputs of
-    just these. The quantity similarity, from inputs of this mean `cosine`, has only the first. An activation without a
-    critical point has no rows for the initialisation `critical`.
+    - activation, init, depth, width: the network; each of `initializations` is combined with each of `depths`.
+    - sigma_w, sigma_b: the layer's sqrt(fan_in Var(W_l)) and sqrt(Var(b_l)).
+    - layer: from 1 to depth + 1.
+    - quantity: one of `quantities`, or "similarity", the cosine of two inputs; see `similarities`.
+    - predicted: for inputs that all have the mean of `square_norms` (examples,), any two of them with this `cosine`.
+    - predicted_spread: for inputs whose ||x||^2 are `square_norms`; NaN for "similarity".
+
+    An activation without a critical point has no rows for the initialisation "critical".
     """
     tables = []
     mean = np.mean(square_norms)

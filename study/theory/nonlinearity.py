@@ -1,6 +1,7 @@
-"""Prepare an activation for integration: find the panels on which it is smooth, and its kinks, by bisection.
+"""Prepare an activation phi for integration: find the panels on which it is smooth, and its kinks, by bisection.
 
-An activation is known only as a function x (n,) -> (phi(x), phi'(x)), each (n,), in float64.
+A panel is the interval between two neighbouring edges, and a kink is a point where phi' jumps. An activation is known
+only as a function that maps x (n,) to phi(x) and phi'(x), each (n,), in float64.
 """
 
 import functools
@@ -18,7 +19,7 @@ Evaluate = Callable[[Array], tuple[Array, Array]]
 ORDER = 16  # Gauss-Legendre nodes per panel
 REACH = 2.0**14  # |x| up to which panels are sought: 12 standard deviations at q = 1.8e6
 SMOOTH = 1e-10  # largest error of a panel's interpolant, relative to the panel's largest value
-ROUNDING = 1e-13  # the same, absolute, per unit of max(1, |x|): cancellation in phi is not roughness
+ROUNDING = 1e-13  # an absolute error of max(1, |x|) times this is rounding in phi, not roughness
 KINK_WIDTH = 1e-13  # a panel this narrow (relative to max(1, |x|)) and still not smooth holds a kink
 KINK_SIDE, JUMP = 1e-9, 1e-6  # phi' differs by more than JUMP between the points KINK_SIDE before and after a kink
 MOST_PANELS = 20_000
@@ -30,7 +31,8 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
 class Nonlinearity:
     """Hold an activation that is ready to be integrated. It equals only itself, so its integrals can be cached.
 
-    `edges` (n,), ascending: phi and phi' are smooth between neighbours. `kinks` (k,): the edges where phi' jumps.
+    `evaluate` maps x (n,) to phi(x) and phi'(x), each (n,). `edges` (m,) ascend, and phi and phi' are smooth between
+    neighbouring edges. `kinks` (k,) are the edges where phi' jumps.
     """
 
     evaluate: Evaluate
@@ -45,12 +47,20 @@ class Nonlinearity:
 
 @functools.cache
 def from_tensorflow(function: Callable[..., Any]) -> Nonlinearity:
-    """Prepare an activation of the registry; theory uses nothing of it but its values and derivatives in float64."""
+    """Return the TensorFlow `function` of a registry entry, prepared for integration; the result is cached.
+
+    Theory uses nothing of it but its values and derivatives in float64. Raise ActivationError if it has no gradient, or
+    as `nonlinearity` does.
+    """
     return nonlinearity(lambda x: value_and_derivative(function, x))
 
 
 def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
-    """Find where phi is smooth: once to locate the kinks, once more with the kinks as panel edges."""
+    """Return the activation that `evaluate` computes, with its edges and kinks in [-REACH, REACH].
+
+    A first search locates the kinks, and a second search has them among its edges. Raise ActivationError if a search
+    comes to more than MOST_PANELS panels that may be rough.
+    """
     powers = 2.0 ** np.arange(-4, np.log2(REACH) + 1)
     start = np.concatenate([-powers[::-1], [0.0], powers])
     _, kinks = _refine(evaluate, start)
@@ -63,9 +73,10 @@ def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
 
 
 def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
-    """Bisect the panels until each is smooth or too narrow.
+    """Bisect the panels between `edges` until each is smooth or too narrow.
 
-    Return all edges (n,) and the midpoints of the panels that are too narrow (k,).
+    Return all edges (m,), ascending, and the midpoints (k,) of the panels that are too narrow. Raise ActivationError if
+    more than MOST_PANELS panels are left to test at once.
     """
     left, right = edges[:-1], edges[1:]
     found, kinks = [edges], []
@@ -84,9 +95,10 @@ def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
 
 
 def _is_smooth(evaluate: Evaluate, left: Array, right: Array) -> Array:
-    """Test whether polynomials through each panel's Gauss nodes predict phi and phi' at its other points; (panels,).
+    """Tell which of the panels from `left` to `right`, each (panels,), are smooth; (panels,) bool.
 
-    A panel where phi overflows counts as smooth: the integrals that reach there are infinite anyway.
+    On a smooth panel, polynomials through its Gauss nodes predict phi and phi' at other points. A panel where phi
+    overflows counts as smooth: the integrals that reach there are infinite anyway.
     """
     others = np.linspace(-0.99, 0.99, ORDER + 1)
     legendre = np.polynomial.legendre.legvander

@@ -1,7 +1,7 @@
-"""Integrate an activation over Gaussian inputs: its one- and two-dimensional moments.
+"""Integrate an activation phi over Gaussian inputs: its one- and two-dimensional moments.
 
-Both are composite Gauss-Legendre over panels on which the integrand is smooth. Gauss-Hermite nodes would do for tanh,
-but converge too slowly for ReLU and other functions with kinks.
+All integrals use composite Gauss-Legendre quadrature over panels on which the integrand is smooth. Gauss-Hermite nodes
+would do for tanh, but they converge too slowly for ReLU and other functions with kinks.
 """
 
 import functools
@@ -12,22 +12,22 @@ import numpy as np
 from study.theory.nonlinearity import NODES, ORDER, WEIGHTS, Array, Nonlinearity
 
 SPAN = 12.0  # standard deviations integrated over, each side; exp(-72) of the mass lies beyond
-SMALLEST_Q = 1e-200  # stands for q = 0: one-sided limits at a kink in 0 are averaged
-SMALLEST_ANGLE = 1e-15  # stands for 0: nearer 1, a correlation is 1
+SMALLEST_Q = 1e-200  # replaces q = 0, so that the one-sided limits at a kink in 0 are averaged
+SMALLEST_ANGLE = 1e-15  # the least sine of half the angle between u and v, instead of 0 for equal ones
 ROWS = 64  # values of q integrated at once; bounds the memory
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Hold moments of phi for z ~ N(0, 1) and u = sqrt(q) z; every field has the shape of q."""
+    """Hold moments of phi(u) and phi'(u) for u = sqrt(q) z, z ~ N(0, 1); every field has the shape of q."""
 
     square: Array  # E[phi(u)^2]
-    square_slope: Array  # d E[phi(u)^2] / dq = E[phi(u) phi'(u) z] / sqrt(q), by Stein's lemma
+    square_slope: Array  # d E[phi(u)^2] / dq = E[phi(u) phi'(u) z] / sqrt(q)
     derivative_square: Array  # E[phi'(u)^2]
 
 
 def moments(function: Nonlinearity, q: Array | float) -> Moments:
-    """Integrate the three fields of `Moments` at the mean squares q (any shape, finite, >= 0), to a relative 1e-8."""
+    """Return the moments of phi at the mean squares `q` (any shape, finite, >= 0), to a relative error of 1e-8."""
     q = np.asarray(q, float)
     variances = np.maximum(q.ravel(), SMALLEST_Q)
     parts = np.array_split(variances, max(1, variances.size // ROWS))
@@ -38,7 +38,7 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
 
 @functools.lru_cache(maxsize=1024)  # networks of several depths share their first layers
 def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
-    """Integrate, for u ~ N(0, q), E[phi(u)^2], its derivative in q, and E[phi'(u)^2]: n values of q -> (3, n)."""
+    """Return E[phi(u)^2], its derivative in q, and E[phi'(u)^2], for u ~ N(0, q): (3, n) at n values of `q`."""
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -48,14 +48,15 @@ def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
 
 
 def _edges_within_reach(function: Nonlinearity, sigma: Array) -> Array:
-    """Return the edges (k,) of `function` that lie within the range of the largest `sigma`."""
+    """Return the edges (k,) of `function` that lie within SPAN times the largest `sigma` of 0."""
     return np.asarray(function.edges[np.abs(function.edges) < SPAN * sigma.max(initial=0)])
 
 
 def _nodes(edges: Array, width: float) -> tuple[Array, Array]:
-    """Return nodes z (rows, nodes) and weights w with sum(w f(z)) = E[f(z)], row by row.
+    """Return nodes z and weights w, each (rows, nodes), with sum(w f(z)) = E[f(z)], z ~ N(0, 1), in each row.
 
-    The panels are `width` wide and are split, in each row, at that row's `edges` (rows, k).
+    The panels from -SPAN to SPAN are `width` wide and are split, in each row, at that row's `edges` (rows, k). The sum
+    is accurate if f is smooth on each panel.
     """
     regular = np.arange(-SPAN, SPAN + width / 2, width)
     regular = np.broadcast_to(regular, (len(edges), regular.size))
@@ -68,11 +69,12 @@ def _nodes(edges: Array, width: float) -> tuple[Array, Array]:
 
 
 def correlated_moments(function: Nonlinearity, q: float, correlation: float) -> tuple[float, float]:
-    """Integrate E[phi(u) phi(v)] and E[phi'(u) phi'(v)] for u and v of mean square q and this correlation.
+    """Return E[phi(u) phi(v)] and E[phi'(u) phi'(v)] for Gaussian u and v of mean square `q` and this `correlation`.
 
-    Write u, v = sqrt(q) (cos(angle / 2) s +- sin(angle / 2) d) with s and d independent standard normals and
-    c = cos(angle). For c < 0, v changes its sign. For a given d, the integrand has phi's edges in s, moved by d both
-    ways. The result is smooth in d except where two kinks meet. Near d = 0, where u = v, it may change as fast as phi.
+    For c = `correlation` = cos(angle), u and v are sqrt(q) (cos(angle / 2) s +- sin(angle / 2) d), where s and d are
+    independent standard normals. For c < 0, take -c and -v. For a given d, the integrand has phi's edges in s, moved by
+    d both ways. The integral over s is smooth in d except where two kinks meet. Near d = 0, where u = v, it may change
+    as fast as phi.
     """
     sign = 1.0 if correlation >= 0 else -1.0
     half_angle = np.arccos(min(abs(correlation), 1.0)) / 2
@@ -81,7 +83,7 @@ def correlated_moments(function: Nonlinearity, q: float, correlation: float) -> 
     edges, kinks = _edges_within_reach(function, sigma), function.kinks
     meet = np.unique(np.round((kinks[:, None] - sign * kinks) / sigma, 9)) * sigma / 2
     d, weights_d = _nodes(np.append(meet, edges)[None, :] / across, width=4.0)
-    shift = across * d.T  # (d's, 1)
+    shift = across * d.T  # (values of d, 1)
     s, weights_s = _nodes(np.concatenate([edges - shift, sign * edges + shift], axis=1) / along, width=3.0)
     first, second = function.at(along * s + shift), function.at(sign * (along * s - shift))
     product, slopes = (weights_d[0] @ np.sum(weights_s * f * g, axis=1) for f, g in zip(first, second, strict=True))

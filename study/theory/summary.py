@@ -1,4 +1,4 @@
-"""Write the predictions for one activation as plain text, for `study theory NAME`; the text is summary.txt."""
+"""Write the predictions for one activation as plain text, for `study theory NAME`; the template is summary.txt."""
 
 import math
 from pathlib import Path
@@ -16,11 +16,15 @@ from study.theory.nonlinearity import Nonlinearity, from_tensorflow
 
 PAGE = Path(__file__).with_suffix(".txt")
 MNIST_SQUARE_NORM = 87.81  # mean ||x||^2 of the 60,000 training images, pixels in [0, 1]; scatters by 32
-TRAINABLE_DEPTH = 6  # depth scales to which networks train, Schoenholz et al. 2017
+TRAINABLE_DEPTH = 6  # networks train to about this many depth scales (Schoenholz et al. 2017)
 
 
 def describe(name: str, depth: int = 20, width: int = 100) -> str:
-    """Describe the activation `name` in text, and its networks of `depth` layers and `width` units."""
+    """Return a text about the activation `name`: its critical initialisation, fixed points, depth scales and norms.
+
+    `name` is a key of REGISTRY. The norms are given per layer, for networks of `depth` hidden layers of `width` units
+    under each of INITIALIZATIONS that the activation has.
+    """
     function = from_tensorflow(REGISTRY[name].function)
     networks = {each: _network(each, function, depth, width) for each in INITIALIZATIONS}
     surroundings = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
@@ -37,7 +41,7 @@ def describe(name: str, depth: int = 20, width: int = 100) -> str:
 
 
 def _infinite(function: Nonlinearity) -> str:
-    """Return a table of the fixed points and depth scales under Glorot and He."""
+    """Return a text table of the fixed points that are not unstable, with their depth scales, under Glorot and He."""
     rows = []
     for sigma_w2, label in ((1.0, "1 (Glorot)"), (2.0, "2 (He)")):
         points = [point for point in fixed_points(function, sigma_w2, 0.0) if point.stability != "unstable"]
@@ -52,7 +56,10 @@ def _infinite(function: Nonlinearity) -> str:
 
 
 def _network(initialization: str, function: Nonlinearity, depth: int, width: int) -> tuple[float, str] | None:
-    """Return the error's factor per layer and a table of all layers; None without the critical point it needs."""
+    """Return the mean factor per layer of the error's norm, going backward, and a text table of one row per layer.
+
+    Return None if `initialization` is "critical" and the activation has no critical point.
+    """
     scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, MNIST_SQUARE_NORM)
     if scale is None:
         return None
@@ -64,5 +71,5 @@ def _network(initialization: str, function: Nonlinearity, depth: int, width: int
 
 
 def _table(frame: pd.DataFrame) -> str:
-    """Write the rows of `frame` as aligned text."""
+    """Return the rows of `frame` as aligned text: numbers with four significant digits, and "-" for missing ones."""
     return str(frame.to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
