@@ -137,9 +137,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def to_frame(self) -> pd.DataFrame:
         """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
 
-        `fit` counts the calls of fit from 1, `epoch` the epochs from 0, `step` the optimiser's updates, and `call` the
-        calls of the layer in one training step from 1. `kind` is the layer's class. The layer's weights are measured in
-        the row of its first call.
+        `fit` counts the calls of fit from 1, `epoch` the epochs of a fit from 0, and `step` the optimiser's updates.
+        `call` counts the calls of the layer in one training step, from 1, and `kind` is the layer's class. The layer's
+        weights are measured in the row of its first call.
 
         README.md in this folder defines the measures; one that does not apply is NaN. `skipped` is the number of steps
         that mixed precision skipped since the row before. `is_skipped` tells that it would skip this row's step too,

@@ -137,8 +137,8 @@ def _finding(row: Any, finding: str, number: float, threshold: float, theory: fl
 def _not_finite(rows: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Find gradients that are not finite, and blame the layer with the largest median gradient relative to its weights.
 
-    `rows` are the logged rows that `diagnose` uses. `layers`, here and below, has the columns of `facts` and the medians
-    of the measures, with one row per call.
+    `rows` are the logged rows that `diagnose` uses. `layers`, here and below, has the columns of `facts` and medians of
+    the measures, with one row per call.
     """
     if rows["is_finite"].all():
         return []

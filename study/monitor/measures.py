@@ -1,7 +1,7 @@
-"""Compute the study's measures for one call of a layer of any kind. The definitions are study/engine/measures.py's.
+"""Compute the study's measures for one call of a layer of any kind, as study/engine/measures.py defines them.
 
-A layer's tensors (batch, ..., units) have any number of axes. The norm of an example goes over all axes but the first.
-A unit of a convolution is a channel, so that it is dead only if it is so at every place of every example.
+A layer's tensors have the shape (batch, ..., units), with any number of axes. The norm of an example goes over all axes
+but the first. A unit of a convolution is a channel: it is dead only if it is dead at every position of every example.
 """
 
 from collections.abc import Iterable
@@ -19,21 +19,24 @@ CALL_MEASURES = (
     "error", "example_weight_gradient", "activation_mean", "activation_rms", "preactivation_square", *UNIT_MEASURES,
     "similarity",
 )  # fmt: skip
-WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # in the row of a layer's first call
+WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # NaN but in the row of a layer's first call
 MEASURES = (*WEIGHT_MEASURES, *CALL_MEASURES, "update_ratio")
 
 Values = dict[str, Any]
 
 
 def of_call(call: Call) -> Values:
-    """Return CALL_MEASURES of one call, NaN where a measure does not apply.
+    """Return CALL_MEASURES of one call: {name: float64 scalar tensor}, NaN where a measure does not apply.
 
-    - error: root mean square over examples of norm(B * d loss / d z_i), where B is the length of the first axis.
-    - example_weight_gradient: root mean square over examples of B * norm(d loss / d z_i) * norm(inputs_i), for dense
-      layers whose inputs have two axes.
-    - activation_mean, activation_rms: mean and root mean square of the output. sparsity: its share of exact zeros.
+    L is the loss. z_i is the pre-activation of example i, or the output of a layer without an activation.
+
+    - error: root mean square over examples of norm(B * dL / dz_i), where B is the size of the first axis.
+    - example_weight_gradient: root mean square over examples of B * norm(dL / dz_i) * norm(inputs_i), for dense layers
+      whose inputs have two axes.
+    - activation_mean, activation_rms: mean and root mean square of the output. sparsity: the output's share of exact
+      zeros.
     - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`.
-    - similarity: mean cosine of the z of two different examples.
+    - similarity: mean cosine of z_i and z_j, over all pairs of different examples.
     """
     values: Values = dict.fromkeys(CALL_MEASURES, tf.constant(float("nan"), tf.float64))
     if call.z is None:
@@ -55,9 +58,9 @@ def of_call(call: Call) -> Values:
 
 
 def square_of_gradient(gradient: Any, scale: Any) -> Any:
-    """Return the sum of squares of a weight's gradient, given as gradient times `scale`.
+    """Return the sum of squares of a weight's gradient, where `gradient` is that gradient times `scale`.
 
-    The rows of one word of an embedding are added up first.
+    The gradient of an embedding may come as IndexedSlices. Slices of the same word are added up before squaring.
     """
     if isinstance(gradient, tf.IndexedSlices):
         words, places = tf.unique(gradient.indices)
@@ -66,7 +69,7 @@ def square_of_gradient(gradient: Any, scale: Any) -> Any:
 
 
 def weight_rms(kernels: Iterable[Any]) -> Any:
-    """Return the root mean square of the entries of all `kernels` of a layer; NaN if it has none."""
+    """Return the root mean square over all entries of all `kernels` of a layer together; NaN if it has none."""
     tensors = [tf.convert_to_tensor(kernel) for kernel in kernels]
     if not tensors:
         return tf.constant(float("nan"), tf.float64)
@@ -83,7 +86,10 @@ def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
 
 
 def _of_errors(call: Call) -> Values:
-    """Return the measures that need the gradient in z, which a tape may not compute below frozen layers."""
+    """Return `error` and `example_weight_gradient` where they apply; none if no tape computed the gradient in z.
+
+    A tape computes no gradient in z for frozen layers that have nothing to train before them.
+    """
     if call.delta is None:
         return {}
     batch = tf.cast(tf.shape(call.z)[0], tf.float64) / tf.cast(1.0 if call.scale is None else call.scale, tf.float64)

@@ -1,4 +1,4 @@
-"""Draw what was logged as the study draws its own networks, with the names of the model's layers."""
+"""Draw the measures of one fit with the study's own figures, with the names of the model's layers."""
 
 import math
 from collections.abc import Callable
@@ -14,14 +14,16 @@ from study.figures.marks import multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 
-MOST_TICKS = 12  # names of layers that fit below a panel
+MOST_TICKS = 12  # how many names of layers fit below a panel
 MOST_CHARACTERS = 18  # of a layer's name
 
 
 def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
-    """Draw the rows of one fit as `kind`: "layers", "training", "heat" or "units".
+    """Draw one fit as `kind`: "layers", "training", "heat" or "units", which `GradientLogger.plot` explains.
 
-    A model counts as one activation of the study's figures; by layer, three of the logged steps do.
+    `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. The study's
+    figures compare activations. Here the model takes the place of an activation; in "layers", each of three logged
+    steps does. Raise ValueError for another `kind`, and for "units" if no layer has an elementwise activation.
     """
     kinds: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
         "layers": _layers, "training": _training, "heat": _heat, "units": _units,
@@ -63,7 +65,10 @@ def _units(frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], kind: str) -> Figure:
-    """Draw panels of the first, a middle and the last layer (rows) by measures (columns)."""
+    """Draw panels of the first, a middle and the last layer (rows) by measures (columns), over the steps.
+
+    `measures` maps the name of a measure to its heading. `kind` is the scale of the y axes: "log" or "percent".
+    """
     rows, names = _long(frame, model)
     known = sorted(rows.loc[rows["measure"].isin(list(measures)), "layer"].unique())
     chosen = {layer: names[layer - 1] for layer in (known[0], known[(len(known) - 1) // 2], known[-1])}
@@ -82,7 +87,7 @@ def _heat(frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _weighted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the calls of layers with weights, but normalisations, whose error is known; all calls if there is none."""
+    """Return the rows of calls that have weights and a known error and are not normalisations; all rows if none do."""
     has_error = frame.groupby(["layer", "call"])["error"].transform("count") > 0
     has_weights = frame.groupby("layer")["weight_rms"].transform("count") > 0
     is_shown = has_error & has_weights & ~frame["kind"].str.endswith("Normalization")
@@ -90,7 +95,12 @@ def _weighted(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return one row per call, step and measure as the study's figures take them, and the names of the calls."""
+    """Return the measures in the form that the study's figures take, and the names of the calls, in their order.
+
+    The form has one row per call, step and finite measure: activation (the `model`), depth, layer (the call's number in
+    `frame`, from 1), step, measure, mean, ci_low, ci_high, n, n_zero. `mean` is the value, the interval is NaN, and n
+    is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero = 1 instead.
+    """
     calls = list(dict.fromkeys(zip(frame["layer"], frame["call"], strict=True)))
     measures = [*layers.SIGNALS, "example_weight_gradient", *layers.UNIT_MEASURES]
     numbers = [calls.index(call) + 1 for call in zip(frame["layer"], frame["call"], strict=True)]
@@ -98,7 +108,7 @@ def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
         ["activation", "depth", "layer", "step"], measures, "measure", "mean"
     )
     long = long[np.isfinite(long["mean"])].assign(ci_low=math.nan, ci_high=math.nan, n=1, n_zero=0)
-    is_zero = ~long["measure"].isin(list(layers.UNIT_MEASURES)) & (long["mean"] == 0)  # zero has no logarithm
+    is_zero = ~long["measure"].isin(list(layers.UNIT_MEASURES)) & (long["mean"] == 0)  # 0 has no logarithm
     long.loc[is_zero, ["mean", "n", "n_zero"]] = math.nan, 0, 1
     several = frame.groupby("layer")["call"].max()
     names = [name if several[name] == 1 else f"{name}, call {call}" for name, call in calls]

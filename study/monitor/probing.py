@@ -1,4 +1,4 @@
-"""Run a model's training step on fixed data without training: every state stays as it is, and measures come out."""
+"""Measure a model on fixed data: run its training step without an update, and leave every state as it is."""
 
 import random
 import re
@@ -23,9 +23,14 @@ WRITES = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssig
 
 
 class Probe:
-    """Measure the watched layers of a `model` on batches as `train_step` takes them, of the shapes of `data`.
+    """Measure the watched layers of `model` on batches that have the structure and shapes of `data`.
 
-    `calls` are the rows of the measures: each call of a layer, then the layers that were not called.
+    `data` is a batch as `train_step` takes it. `layers` chooses the watched layers, as in `GradientLogger`. `calls`
+    tells what each row of the measures stands for: first the calls of watched layers, in the order of the step, then
+    the watched layers that the step did not call.
+
+    Raise ValueError if `layers` chooses no layer or names an unknown one. Raise ValueError, for an eager model only in
+    `measure`, if the step is decorated with tf.function or writes to variables that Keras does not manage.
     """
 
     def __init__(self, model: Any, data: Any, layers: Choice) -> None:
@@ -40,13 +45,14 @@ class Probe:
         self._ratios = tf.function(self._update_ratios, autograph=False, reduce_retracing=True)
 
     def is_trainable(self, watched: Watched) -> bool:
-        """Tell whether the optimiser may change the layer's kernels."""
+        """Tell whether the model trains at least one of the layer's kernels."""
         return any(key(kernel) in self._trainable for kernel in watched.kernels)
 
     def measure(self, data: Any, before: list[list[Any]] | None) -> tuple[NDArray[np.float64], bool]:
-        """Return MEASURES on `data` as (calls, measures), and whether all gradients are finite.
+        """Return the measures on the batch `data`, and whether all gradients of the weights are finite.
 
-        `before` holds the watched layers' kernels before the last update, as `snapshot` returned them.
+        The measures are an array (calls, MEASURES): a row for each of `calls`. `before` is the result of `snapshot`
+        before the last update, from which update_ratio is computed. Without it (None), that column is NaN.
         """
         with _random_states_kept():
             values, is_finite = self._measure(data)
@@ -57,7 +63,7 @@ class Probe:
         return np.column_stack([found, first]), bool(is_finite)
 
     def snapshot(self) -> list[list[Any]]:
-        """Copy the kernels of all watched layers that train."""
+        """Return copies of the trainable kernels of each watched layer: a list of tensors per layer."""
         return [[tf.identity(kernel.value) for kernel in self._training(each)] for each in self.watched]
 
     def _training(self, watched: Watched) -> list[Any]:
@@ -68,7 +74,10 @@ class Probe:
         return tf.stack([measures.update_ratio(old, [k.value for k in self._training(each)]) for old, each in pairs])
 
     def _compiled(self, data: Any) -> Any:
-        """Trace the measures into a program, and refuse one that writes to any variable."""
+        """Trace `_measured` for batches like `data`, and return the compiled function.
+
+        Raise ValueError if the traced step writes to any variable.
+        """
         with _random_states_kept():
             traced = tf.function(self._measured, autograph=False).get_concrete_function(data)
         definition = traced.graph.as_graph_def()
@@ -78,7 +87,10 @@ class Probe:
         return traced
 
     def _unchanging(self, data: Any) -> Any:
-        """Measure without a graph, and refuse a step that changes a variable of the model or of its optimisers."""
+        """Return `_measured` of `data`, run eagerly; refuse a step that changes a variable of the model or optimisers.
+
+        Then raise ValueError, after the first variable that changed has its value back.
+        """
         states = [*self.model.variables, *(each for optimizer in self.optimizers for each in optimizer.variables)]
         before = [state.numpy() for state in states]
         measured = self._measured(data)
@@ -107,9 +119,9 @@ class Probe:
 
 
 def _of_layer(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
-    """Return the measures of a layer's weights; NaN unless this is its first call.
+    """Return WEIGHT_MEASURES of the layer that `call` belongs to; NaN unless this is the layer's first call.
 
-    `squares` are the gradients' sums of squares, by the keys of their variables.
+    `squares` maps the `key` of a variable to the sum of squares of its gradient.
     """
 
     def norm(weights: tuple[Any, ...]) -> Any:
@@ -125,7 +137,7 @@ def _of_layer(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
 
 
 def refuse(model: Any) -> None:
-    """Refuse, in one sentence, what cannot be measured."""
+    """Raise RuntimeError if the backend is not TensorFlow, or if the model or Keras uses a distribution strategy."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             f"GradientLogger needs Keras on the TensorFlow backend, not {keras.backend.backend()}; "
@@ -139,7 +151,7 @@ def refuse(model: Any) -> None:
 
 
 def optimizers_of(model: Any) -> list[Any]:
-    """Return the optimisers that the model's attributes hold, also those in lists and dicts."""
+    """Return the distinct optimisers among the model's attributes, and in the lists, tuples and dicts among these."""
     held: list[Any] = []
     for value in vars(model).values():
         held += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
@@ -147,12 +159,16 @@ def optimizers_of(model: Any) -> list[Any]:
 
 
 def inner(optimizer: Any) -> Any:
-    """Return the optimiser itself, without the wrapper that scales the loss of mixed precision."""
+    """Return the optimiser without the LossScaleOptimizer that mixed precision may put around it."""
     return optimizer.inner_optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else optimizer
 
 
 def built(model: Any, data: Any) -> bool:
-    """Create the variables of a model that has none yet, as its first training step would; tell whether all exist."""
+    """Tell whether all layers of `model` have their variables, after an attempt to create those that are missing.
+
+    The attempt calls the model on the inputs of the batch `data`, as its first training step would. There is none for
+    a model without a `call` of its own.
+    """
     if not _is_built(model) and type(model).call is not keras.Model.call:
         x, *_ = keras.utils.unpack_x_y_sample_weight(data)
         with keras.StatelessScope():
@@ -173,7 +189,7 @@ def _refusal(model: Any, what: str) -> str:
 
 @contextmanager
 def _random_states_kept() -> Iterator[None]:
-    """Undo what a step draws from the random generators of Python, numpy and Keras."""
+    """Restore the states of the random generators of Python, numpy and Keras when the context ends."""
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     try:

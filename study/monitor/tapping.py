@@ -1,7 +1,8 @@
-"""Record what the layers of a model compute, and the gradients that pass them, while one training step is traced.
+"""Record what the layers of a model compute, and the gradients in their pre-activations, during one training step.
 
 The model's own `train_step` runs, so that losses, weights of examples and classes, and custom steps are the model's.
-For its duration the layers' `call` and the optimizers' `apply` are replaced, on these objects alone. No update is made.
+While it runs, the `call` of each layer and the `apply` of each optimizer are replaced, on these objects alone. The
+optimizers then make no update.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +21,13 @@ RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)
 
 @dataclass
 class Call:
-    """Hold one call of a layer: tensors (batch, ...), the gradient in `z`, and which layers take the output.
+    """Hold one call of a layer, with tensors (batch, ...); None where nothing is known.
 
-    `z` is the pre-activation, or the output of a layer without an activation. `source` is the call whose output is
-    this call's input. `delta` / `scale` is d loss / d z.
+    `number` counts the calls of this layer, from 1. `inputs` is its first input. `z` is the pre-activation, or the
+    output of a layer without an activation. `delta` / `scale` is the gradient of the loss in `z`: mixed precision
+    multiplies the loss by `scale`. `scale` is None from the backward pass until an optimizer gets the gradients.
+    `source` is the watched call whose output is the one input of this call. `consumers` are the layers that take
+    `output`.
     """
 
     watched: Watched
@@ -38,19 +42,26 @@ class Call:
 
 
 class Taps:
-    """Collect the calls of the watched layers and the gradients of their weights."""
+    """Collect the calls of the watched layers, in order, and the gradients of all weights.
+
+    Enter `placed`, run `train_step` in it, then read `calls` and `gradients`. `gradients` maps the `key` of a variable
+    to a pair: the gradient of the scaled loss, and the scale. A weight without a gradient is missing.
+    """
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self.watched = {id(each.layer): each for each in watched}
         self.calls: list[Call] = []
-        self.gradients: dict[int, tuple[Any, Any]] = {}  # by id of the variable: gradient times scale, and scale
+        self.gradients: dict[int, tuple[Any, Any]] = {}  # by `key` of the variable
         self._by_output: dict[int, Call] = {}
-        self._kept: list[Any] = []  # tensors whose ids are in use
+        self._kept: list[Any] = []  # tensors that `_by_output` knows by id, so that no new tensor gets the same id
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     @contextmanager
     def placed(self, layers: Sequence[Any], optimizers: Sequence[Any]) -> Iterator[None]:
-        """Tap the `layers` and stop the `optimizers` until the context ends."""
+        """Record every call of the `layers` and keep the `optimizers` from updating until the context ends.
+
+        Within it, `train_step` raises ValueError if it is decorated with tf.function.
+        """
         with ExitStack() as stack:
             for layer in layers:
                 stack.enter_context(_replaced(layer, "call", self._tapped(layer)))
@@ -85,7 +96,10 @@ class Taps:
         return call
 
     def _called(self, found: Call, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Return what the layer returns, with a tap before its activation if that is its last operation."""
+        """Call the layer by `original`, fill in `found`, and return the layer's output.
+
+        The tap is the pre-activation if the activation is the layer's last operation, and the output if not.
+        """
         if found.watched.is_activation:
             found.z = self._tap(args[0], found)
             output = found.output = original(found.z, *args[1:], **kwargs)
@@ -108,7 +122,7 @@ class Taps:
         return self._output_tapped(found, output)
 
     def _output_tapped(self, found: Call, output: Any) -> Any:
-        """Tap the first float tensor of the layer's output, which may be a structure of tensors."""
+        """Tap the first float tensor in the layer's output, and return the output, which may be a nest of tensors."""
         leaves = keras.tree.flatten(output)
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating and leaf.shape.rank:
@@ -120,9 +134,9 @@ class Taps:
         return output
 
     def _tap(self, tensor: Any, found: Call) -> Any:
-        """Return a copy of `tensor`; when a tape computes its gradient, `found.delta` becomes that gradient.
+        """Return a copy of `tensor` that stores its gradient in `found.delta` when a gradient tape computes it.
 
-        TensorFlow's custom_gradient does the same, but never frees a traced graph.
+        TensorFlow's custom_gradient could do the same, but it never frees a traced graph.
         """
         with record.stop_recording():
             tapped = tf.identity(tensor)
@@ -153,18 +167,18 @@ class Taps:
         return apply
 
     def _is_here(self) -> bool:
-        """Tell whether the code runs where the taps were placed: not in the graph of a loop or of a nested function."""
+        """Tell whether the code runs in the graph of these taps, or eagerly like them, and not in a nested function."""
         return tf.executing_eagerly() if self._graph is None else tf.compat.v1.get_default_graph() is self._graph
 
 
 def key(variable: Any) -> int:
-    """Return what identifies a variable, be it Keras' or TensorFlow's."""
+    """Return the id of the TensorFlow variable, given that variable or the Keras variable that holds it."""
     return id(variable._value if isinstance(variable, keras.Variable) else variable)
 
 
 @contextmanager
 def _replaced(thing: Any, name: str, value: Any) -> Iterator[None]:
-    """Set an attribute of this one object past Keras' tracking, and undo that in the end."""
+    """Set the attribute `name` of this one object to `value`, unseen by Keras, and restore it when the context ends."""
     own, missing = vars(thing), object()
     before = own.get(name, missing)
     own[name] = value

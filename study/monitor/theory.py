@@ -1,7 +1,8 @@
-"""Put mean-field theory beside what is measured: by what factor the error changes from one layer to the next.
+"""Compare with mean-field theory by what factor the error changes from one layer to the next.
 
-Theory holds at initialisation, for an activation whose output goes to one dense or convolutional layer alone. The
-factor is sqrt(fan_in Var(W) E[phi'(z)^2]), where W is that layer's kernel and z has the mean square that was measured
+The error of a layer is the root mean square over examples of the gradient in its pre-activations z. Theory holds at
+initialisation, for an activation phi whose output goes to one dense or convolutional layer alone. The factor is
+sqrt(fan_in Var(W) E[phi'(z)^2]). W is that layer's kernel, and z is normal with the mean square that was measured
 (Schoenholz et al. 2017; see study/theory/mean_field.py).
 """
 
@@ -21,13 +22,15 @@ WEIGHTED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.
 
 
 def table(calls: Sequence[Call], first: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each pair of layers to which theory applies: its factor of the error, and the measured one.
+    """Return a row for each pair of layers to which theory applies: layer, call, next, predicted, measured.
 
-    `first` are the rows of `calls` in the initial state, in the same order, or none.
+    `next` takes the output of `layer` at its call number `call`. `predicted` and `measured` are the error of `layer`
+    divided by the error of `next`. `first` has the logged rows of `calls` in the initial state (step 0), in the same
+    order. If `first` is empty, so is the result.
     """
     rows = []
     for place, (following, predicted) in factors(calls, first).items():
-        if not calls[following].watched.is_activation:  # its error is the gradient in the same tensor
+        if not calls[following].watched.is_activation:  # else both errors are of one tensor
             layers = {"layer": calls[place].watched.name, "call": calls[place].number}
             measured = first["error"].iloc[place] / first["error"].iloc[following]
             rows.append({**layers, "next": calls[following].watched.name, "predicted": predicted, "measured": measured})
@@ -35,7 +38,10 @@ def table(calls: Sequence[Call], first: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
-    """Return the predicted ratio of each call's error to the last layer's, NaN where theory does not reach that far."""
+    """Return, for each call, the predicted ratio of its error to the error of the last layer with weights.
+
+    The arguments are as for `table`. The ratio is NaN where theory does not apply all the way to the last layer.
+    """
     links = factors(calls, first)
     ratios = [math.nan] * len(calls)
     last = max((place for place, call in enumerate(calls) if call.watched.kernels), default=-1)
@@ -47,7 +53,11 @@ def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
 
 
 def factors(calls: Sequence[Call], first: pd.DataFrame) -> dict[int, tuple[int, float]]:
-    """Return, by a call's place, the place of the call that takes its output, and theory's factor between the two."""
+    """Return {place of a call: (place of the call that takes its output, theory's factor between the two)}.
+
+    The arguments are as for `table`, and a place is an index of `calls`. The factor is the error of the first call
+    divided by the error of the second. Calls to which theory does not apply are missing.
+    """
     if first.empty:
         return {}
     places = {id(call): place for place, call in enumerate(calls)}
@@ -62,7 +72,11 @@ def factors(calls: Sequence[Call], first: pd.DataFrame) -> dict[int, tuple[int, 
 
 
 def _factor(call: Call, measured: Any, following: Call, of_following: Any) -> float:
-    """Return the factor of the error from `following` to `call`, which it takes as its input; NaN if none applies."""
+    """Return the predicted error of `call` divided by the error of `following`, which takes its output.
+
+    `measured` and `of_following` are the logged rows of the two calls. Return NaN if theory does not apply. The factor
+    is 1 between a layer without an activation and the activation layer after it, which share the tensor z.
+    """
     if following.watched.is_activation and call.watched.slope is None and not call.watched.is_activation:
         return 1.0
     if not isinstance(following.watched.layer, WEIGHTED) or following.number > 1:

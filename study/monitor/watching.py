@@ -15,14 +15,17 @@ from study.engine.measures import SATURATED_SHARE, derivative_supremum
 ACTIVATION_LAYERS = (
     keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU,
 )  # fmt: skip
-BIASES = ("bias", "beta")  # Keras' names of weights that are added
+BIASES = ("bias", "beta")  # names that Keras gives to weights that are added, not multiplied
 
 Choice = Iterable[str] | str | Callable[[Any], bool] | None
 
 
 @dataclass(frozen=True)
 class Slope:
-    """Hold an elementwise activation, the supremum of |phi'|, and whether phi is flat at both ends, as a sigmoid."""
+    """Hold an elementwise activation phi: `function`, the supremum of |phi'|, and whether phi saturates.
+
+    It saturates if its slope is nearly 0 at both ends, as the slope of a sigmoid is.
+    """
 
     function: Callable[[Any], Any]
     supremum: float
@@ -31,9 +34,11 @@ class Slope:
 
 @dataclass(frozen=True)
 class Watched:
-    """Hold a layer to measure: its name in the tables, its own weights, and its activation (None: none or linear).
+    """Hold a layer to measure, its `name` in the tables, its own weights, and its activation.
 
-    `is_activation` tells that the layer is nothing but an activation, so that its input is the pre-activation.
+    `kernels` are all weights that are not biases, also a normalisation's scale. `slope` is None without an elementwise
+    activation, or if the activation is linear. `is_activation` tells that the layer is nothing but an activation, so
+    that its input is the pre-activation.
     """
 
     layer: Any
@@ -45,14 +50,19 @@ class Watched:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Return the model and all layers in it, without those inside recurrent layers, which run in loops."""
+    """Return the model and all layers in it, except layers inside recurrent layers, which run in loops."""
     layers = model._flatten_layers()
     inside = {id(part) for rnn in layers if isinstance(rnn, keras.layers.RNN) for part in _parts(rnn)}
     return [layer for layer in layers if id(layer) not in inside]
 
 
 def watched_layers(model: Any, choice: Choice) -> list[Watched]:
-    """Return the layers of `model` that `choice` names; None chooses those with weights, and activation layers."""
+    """Return the layers of `model` that `choice` selects, in the model's order, as `Watched`.
+
+    `choice` is a list of names, a regular expression that is searched for in the names, or a function that takes a
+    layer and returns a bool. None selects layers with weights of their own, and activation layers. Raise ValueError for
+    an unknown name, and if no layer is selected.
+    """
     layers = all_layers(model)
     names = dict(zip(map(id, layers), _names(layers), strict=True))
     if choice is None:
@@ -64,7 +74,10 @@ def watched_layers(model: Any, choice: Choice) -> list[Watched]:
 
 
 def _chosen(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
-    """Return the layers for which `choice` holds: a list of names, a regular expression, or a function of a layer."""
+    """Return the layers that `choice`, which is not None, selects among `layers`; see `watched_layers`.
+
+    `names` maps the id of a layer to its name.
+    """
     if callable(choice):
         found = [layer for layer in layers if choice(layer)]
     elif isinstance(choice, str):
@@ -80,7 +93,10 @@ def _chosen(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
 
 
 def _names(layers: list[Any]) -> list[str]:
-    """Name each layer by its name, by its path where several have one name, and by a number where they share a path."""
+    """Return a distinct name for each layer: its own name, or its path if other layers have the same name.
+
+    Layers that also share a path get a number from the second on: "path #2".
+    """
     counts, seen, names = Counter(layer.name for layer in layers), Counter[str](), []
     for layer in layers:
         name = layer.name if counts[layer.name] == 1 else layer.path or layer.name
@@ -103,7 +119,10 @@ def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
 
 
 def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the kernels and the biases that the layer itself owns; a recurrent layer owns its cell's weights."""
+    """Return the kernels and the biases that `layer` owns, without the weights of layers inside it.
+
+    A recurrent layer counts as the owner of its cell's weights. Moving averages of batch normalisation are left out.
+    """
     others = set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _parts(layer) for w in part.weights}
     own = [weight for weight in layer.weights if id(weight) not in others]
     if isinstance(layer, keras.layers.BatchNormalization):
@@ -118,7 +137,7 @@ def _parts(layer: Any) -> list[Any]:
 
 
 def _slope(function: Callable[[Any], Any]) -> Slope | None:
-    """Return the slope of `function`, or None if it is not elementwise and differentiable, such as a softmax."""
+    """Return the `Slope` of `function`, or None if it is not elementwise (a softmax) or cannot be differentiated."""
     points = np.linspace(-8, 8, 64, dtype=np.float32)
     try:
         rows, columns = (np.asarray(function(keras.ops.reshape(points, shape))) for shape in ((2, 32), (32, 2)))
@@ -126,6 +145,6 @@ def _slope(function: Callable[[Any], Any]) -> Slope | None:
             return None
         supremum = derivative_supremum(Activation(function, label="", formula="", source=""))
         _, ends = value_and_derivative(function, np.array([-50.0, 50.0]))
-    except Exception:  # noqa: BLE001 - any function may stand here, and those that cannot be measured are left out
+    except Exception:  # noqa: BLE001 - users' functions may raise anything; one that cannot be measured is left out
         return None
     return Slope(function, supremum, bool((np.abs(ends) < SATURATED_SHARE * supremum).all()))

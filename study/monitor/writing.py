@@ -1,4 +1,4 @@
-"""Write logged rows while training goes on: to a CSV file and to TensorBoard's event files."""
+"""Write the logged rows while training goes on, to a CSV file and to TensorBoard's event files."""
 
 import csv
 import math
@@ -16,7 +16,10 @@ SCALAR = tf.compat.v1.SummaryMetadata(
 
 
 class CsvFile:
-    """Replace the file at `path` with a header, then add rows that are on the disk when `write` returns."""
+    """Append rows to a CSV file, which starts anew with a header; the file is closed after each row.
+
+    `columns` are the header, and the keys of a row to write. The folder of `path` is made if it is missing.
+    """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, columns
@@ -24,7 +27,7 @@ class CsvFile:
         self._add(list(columns), "w")
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Add the `rows`; NaN is an empty cell."""
+        """Append the `rows`, dicts as `GradientLogger.to_frame` has them; NaN becomes an empty cell."""
         for row in rows:
             self._add(["" if _is_missing(row[name]) else row[name] for name in self.columns], "a")
 
@@ -34,14 +37,18 @@ class CsvFile:
 
 
 class Events:
-    """Write each measure as a scalar named layer/measure to the folder `log_dir`, over the optimiser's steps."""
+    """Write measures to TensorBoard's event files in the folder `log_dir`, over the optimiser's steps.
+
+    `measures` are the keys of a row to write. A scalar is named "layer/measure", or "layer, call 2/measure" for a
+    layer's second call.
+    """
 
     def __init__(self, log_dir: str, measures: Sequence[str]) -> None:
         self.measures = measures
         self._writer = tf.summary.create_file_writer(log_dir)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write the measures of the `rows` that are known."""
+        """Write the `rows`, dicts as `GradientLogger.to_frame` has them, without measures that are NaN, and flush."""
         with self._writer.as_default(), tf.summary.record_if(True):
             for row in rows:
                 layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"
