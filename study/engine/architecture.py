@@ -1,7 +1,7 @@
-"""Describe a network, and name what the forward and the backward pass find in a layer.
+"""Define types that describe a network, and types that hold the forward and backward results of a layer.
 
-The inputs are h_0 = x. Layer l computes z_l = h_{l-1} W_l + b_l and h_l = phi(z_l). Its delta_l is d loss / d z_l,
-where the loss is the mean over the batch of B examples.
+The input of layer 1 is the image, h_0 = x. Layer l computes z_l = h_{l-1} W_l + b_l and h_l = phi(z_l), where phi is
+the activation. Its error is delta_l = d loss / d z_l, where the loss is the mean over the batch of B examples.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,11 @@ Parameters = tuple[Tensors, ...]
 
 
 class Layers(NamedTuple):
-    """Describe the `count` layers of a group, which are all alike; see Architecture.
+    """Describe the layers of one group, which all have the same shape and the same settings.
 
-    `branch_scale` multiplies a layer's own output where `residual` is "scaled", and is None elsewhere.
+    `count` is the number of layers, and `function` is their activation. `is_looped` tells whether the group has more
+    than one row. `is_residual` tells whether each layer adds its input to its output. `branch_scale` multiplies the
+    output before that if `residual` is "scaled", and is None otherwise. `Architecture` explains the other fields.
     """
 
     count: Any
@@ -32,17 +34,18 @@ class Layers(NamedTuple):
     dropout: float
 
     def branch(self, values: tf.Tensor) -> tf.Tensor:
-        """Scale a layer's own output, or the gradient in it, as a residual branch."""
+        """Multiply `values`, a layer's output or the gradient in it, by `branch_scale`, if there is one."""
         return values if self.branch_scale is None else values * tf.cast(self.branch_scale, values.dtype)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Describe a hidden layer on its input h: output = mask * phi(normalised(h W + b)).
+    """Describe the hidden layers: from its input h, a layer computes output = mask * phi(normalised(h W + b)).
 
-    A residual layer returns h + output if `residual` is "plain", h + output / sqrt(2 L) in L hidden layers if "scaled".
-    `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
-    `counts` are the layers of every group, scalar tensors in a compiled program. None stands for one layer a row.
+    `function` is phi, and `normalization` is "none", "batch" or "layer". A residual layer returns h + output if
+    `residual` is "plain", and h + output / sqrt(2 L) if "scaled", where L is the number of hidden layers. `dropout` is
+    the share of outputs that the mask sets to 0 in training; the mask divides the others by 1 - dropout. `counts` holds
+    the number of layers of each group, as scalar tensors in a compiled program. None means that each row is a layer.
     """
 
     function: Function
@@ -52,9 +55,10 @@ class Architecture:
     counts: Sequence[Any] | None = None
 
     def layers(self, group: int, parameters: Parameters) -> Layers:
-        """Describe the layers of the group of that index.
+        """Describe the layers of the group with index `group`, given the parameters of all groups.
 
-        The output layer is affine only. Layer 1 has no residual connection, even if it has as many units as pixels.
+        The output layer is affine only. If `residual` asks for it, a hidden layer with as many units as inputs is
+        residual. Layer 1 never is, even if it has as many units as pixels.
         """
         rows, fan_out, fan_in = parameters[group][0].shape
         count = rows if self.counts is None else self.counts[group]
@@ -65,16 +69,16 @@ class Architecture:
         return Layers(count, rows > 1, self.function, self.normalization, is_residual, scale, self.dropout)
 
     def _branch_scale(self, parameters: Parameters) -> tf.Tensor:
-        """Return 1 / sqrt(2 L), where L counts the layers of all groups but the output layer's."""
+        """Return the scalar 1 / sqrt(2 L) in float64, where L is the number of hidden layers."""
         counts = [kernel.shape[0] for kernel, *_ in parameters] if self.counts is None else self.counts
         return tf.math.rsqrt(2 * tf.cast(tf.add_n([tf.constant(0), *counts[:-1]]), tf.float64))
 
 
 class Signals(NamedTuple):
-    """Hold the forward signals of a layer: inputs (B, fan_in) and pre-activations z (B, fan_out).
+    """Hold the forward signals of one layer: its `inputs` (B, fan_in) and its `preactivations` z (B, fan_out).
 
-    `affine` holds h W + b (B, fan_out) if normalisation makes z of it, `mask` dropout's mask (B, fan_out); else they
-    are (). The signals of a looped group have a first axis of rows.
+    `affine` holds one tensor, h W + b (B, fan_out), if z is its normalised value. `mask` holds dropout's mask
+    (B, fan_out) if outputs are dropped. Otherwise each is (). The tensors of a looped group have a first axis of rows.
     """
 
     inputs: tf.Tensor
@@ -84,8 +88,9 @@ class Signals(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Hold the loss gradients of a layer: in its parameters (kernel first, of their shapes) and its signals.
+    """Hold the gradients of the mean batch loss for one layer.
 
+    `parameters` holds the gradient in each parameter, in its shape: kernel, bias and, if normalised, gamma and beta.
     `delta` (B, fan_out) is d loss / d z, and `inputs` (B, fan_in) is d loss / d the layer's inputs.
     """
 
@@ -100,7 +105,10 @@ def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tenso
 
 
 def with_product(function: Function, z: tf.Tensor) -> tuple[tf.Tensor, Function]:
-    """Return function(z), and its vector-Jacobian product as a function of `upstream` that can be called once."""
+    """Return function(z), and a function that maps `upstream` to upstream * function'(z), elementwise.
+
+    The returned function can be called only once.
+    """
     with tf.GradientTape() as tape:
         tape.watch(z)
         value = function(z)

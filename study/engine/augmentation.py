@@ -1,7 +1,8 @@
-"""Distort training images at random inside the compiled step, by one bilinear sampling from a coarse random grid.
+"""Distort training images at random inside the compiled training step.
 
-Every node of the grid has a place in the image; bilinear interpolation places the pixels between the nodes. It is
-exact for affine maps. A random displacement of every node bends the image (Simard, Steinkraus & Platt 2003).
+A coarse grid of 6 x 6 nodes says where an image is sampled. An affine map moves the whole grid, and every node has a
+displacement of its own, which bends the image (Simard, Steinkraus & Platt 2003). The place of each pixel is
+interpolated bilinearly between the nodes, which is exact for affine maps. Its value is interpolated between the pixels.
 """
 
 import math
@@ -16,7 +17,11 @@ NODES = 6  # of a side of the coarse grid; the outer ones lie on the outer pixel
 
 
 def strengths(settings: Settings, epoch: int) -> list[float]:
-    """Return the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels) of an epoch from 1."""
+    """Return the five strengths of the distortions in an epoch, counted from 1.
+
+    The strengths are the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels), in this order.
+    In the last `weaker_epochs` epochs, each is multiplied by `weaker_share`.
+    """
     is_weaker = settings.weaker_epochs > 0 and epoch > settings.epochs - settings.weaker_epochs
     share = settings.weaker_share if is_weaker else 1.0
     most = (settings.shift, math.radians(settings.rotation), settings.scaling, settings.shear, settings.elastic)
@@ -24,17 +29,19 @@ def strengths(settings: Settings, epoch: int) -> list[float]:
 
 
 def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Distort each of `images` (B, 784) uint8 at random, and return it as float32 (B, 784), from 0 to 255.
+    """Distort each of `images` (B, 784) uint8 at random, and return them as float32 (B, 784), from 0 to 255.
 
-    `most` (5,) are the strengths. `seed` (2,) int32 decides the draws, so that they are the same for every activation.
+    `most` (5,) holds the strengths, as `strengths` returns them. `seed` (2,) int32 alone decides the random numbers, so
+    that they are the same for every activation.
     """
     return sampled(images, places(images.shape[0], most, seed))
 
 
 def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draw where `count` images are sampled: (2, count, 28, 28), the row and column of each pixel, in pixels.
+    """Draw the places at which `count` images are sampled; see `distorted` for `most` and `seed`.
 
-    A pixel at (y, x) from the centre is scaled along each axis, sheared, turned, and shifted along each axis.
+    Return (2, count, 28, 28): for each pixel of the result, the row and the column in the image that its value comes
+    from, in pixels. Relative to the centre, a place is scaled along each axis, sheared, rotated, shifted and bent.
     """
     shift, rotation, scaling, shear, elastic = tf.unstack(tf.cast(most, tf.float32))
     shape = [6 + 2 * NODES**2, count, 1, 1]
@@ -52,16 +59,16 @@ def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _interpolation() -> np.ndarray:
-    """Return (28, NODES) float32: the weight of every node in the linear interpolation at every pixel of a side."""
+    """Return (28, NODES) float32: the weight of each node in the linear interpolation at each pixel along one side."""
     at = np.arange(SIDE) * (NODES - 1) / (SIDE - 1)
     weights: np.ndarray = np.maximum(0, 1 - np.abs(at[:, np.newaxis] - np.arange(NODES)))
     return weights.astype(np.float32)
 
 
 def sampled(images: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-    """Return bilinear samples (B, 784) float32 of `images` (B, 784) at the places `at` (2, B, 28, 28).
+    """Return the values of `images` (B, 784) at the places `at` (2, B, 28, 28), as float32 (B, 784).
 
-    Outside of an image all is black.
+    A value is interpolated bilinearly between the four pixels around its place. Outside of the image, pixels are 0.
     """
     count, width = images.shape[0], SIDE + 2
     padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [1, 1], [1, 1]])

@@ -29,17 +29,19 @@ def backward(
     visit: Visitor,
     buffers: Sequence[Any],
 ) -> tuple[list[Any], list[Any]]:
-    """Return the groups with every layer replaced, and what the visitor measured in every group.
+    """Carry out the backward pass; return the new groups and their measures, two lists with one entry per group.
 
-    A group is a tuple of nests of tensors (rows, ...), and its first entry are its parameters. `output_delta` (B, 10)
-    is the delta of the output layer; everything is computed in its precision.
+    A group is a tuple of nests of tensors (rows, ...), and its first entry holds the parameters. `signals` has one
+    entry per group, made by the forward pass. `output_delta` (B, 10) is d loss / d logits; everything is computed in
+    its precision.
 
-    `visit` gets the index of the group, the rows of one layer, its signals and its gradients. In a group of one layer,
-    the rows keep their first axis of 1. The visitor returns three things:
+    `visit` gets the index of the group, one of its layers, and the signals and gradients of the layer. The layer is the
+    group's tuple, cut to the layer's row. In a group of one layer, the tensors keep their first axis of 1. The visitor
+    returns three things:
 
     - the gradient in the layer's inputs (B, fan_in), so that a program can order its reads of a layer before its
       writes (in layer 1 it is not used);
-    - the rows that replace the layer's, or None if the layer stays as it is;
+    - the tuple that replaces the layer, or None if the layer stays as it is;
     - its measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite `buffers[group]`.
     """
     parameters = tuple(group[0] for group in groups)
@@ -57,13 +59,16 @@ def backward(
 
 
 class _Backward(NamedTuple):
-    """Carry out the backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output."""
+    """Carry out the backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output.
+
+    `visit` is the visitor of `backward`, to which the index of the group is already given.
+    """
 
     layers: Layers
     visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]
 
     def gradients(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> Gradients:
-        """Return the gradients of one layer."""
+        """Compute the gradients of one layer from its parameters, without an axis of rows, and its signals."""
         parameters = rows.cast(parameters, upstream.dtype)
         passed = self.layers.branch(upstream)
         passed = passed * signals.mask[0] if signals.mask else passed
@@ -79,14 +84,17 @@ class _Backward(NamedTuple):
         return Gradients((of_kernel, column_sums(of_affine)[0], *of_scales), delta, of_inputs)
 
     def alone(self, upstream: tf.Tensor, group: Any, signals: Signals) -> tuple[tf.Tensor, Any, Any]:
-        """Pass through a group of one layer."""
+        """Pass through a group of one layer; return the gradient in its inputs, the new group and its measures."""
         signals = rows.cast(signals, upstream.dtype)
         gradients = self.gradients(upstream, rows.row_of(group[0], 0), signals)
         below, replaced, measured = self.visit(group, signals, gradients)
         return below, group if replaced is None else replaced, measured
 
     def looped(self, upstream: tf.Tensor, group: Any, signals: Signals, buffers: Any) -> tuple[tf.Tensor, Any, Any]:
-        """Pass through a group of several layers, the last one first."""
+        """Pass through a group of several layers, the last one first; return the same as `alone`.
+
+        The gradient is that in the inputs of the group's first layer. The measures (rows, ...) overwrite `buffers`.
+        """
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any, found: Any) -> Any:
             layer = rows.read(arrays, row)

@@ -1,4 +1,4 @@
-"""Hold how far a run has come, so that another process can go on from there with the same result to the byte."""
+"""Save how far a run has come, so that another process can go on from there with the same result to the byte."""
 
 import io
 import json
@@ -13,11 +13,11 @@ from study.engine.run_log import RunLog
 
 
 class CheckpointError(ValueError):
-    """Say that a checkpoint is damaged, and how."""
+    """Report that the bytes of a checkpoint cannot be read; the message says why."""
 
 
 class Snapshot(NamedTuple):
-    """Hold a run's state after some epochs (`epoch`), and its scores on the validation images (None before any)."""
+    """Hold a run's state after `epoch` epochs, and its mean scores on the validation images (None before training)."""
 
     epoch: int
     state: State
@@ -26,7 +26,11 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class Checkpoint:
-    """Hold a run after an epoch: the last snapshot, the best so far, and what was logged."""
+    """Hold what a run needs to go on after an epoch.
+
+    `last` is the snapshot after that epoch, and `best` is the snapshot with the lowest validation loss so far. `log`
+    holds the run's measures. `history` maps each name of training.HISTORY to a list with one entry per epoch.
+    """
 
     last: Snapshot
     best: Snapshot
@@ -34,7 +38,7 @@ class Checkpoint:
     history: dict[str, list[Any]]
 
     def to_bytes(self) -> bytes:
-        """Return everything as an npz file."""
+        """Return the checkpoint as the bytes of an npz file: JSON text as the first array, then the states' tensors."""
         kept = (self.last,) if self.best is self.last else (self.last, self.best)
         rows = [{name: values.tolist() for name, values in row.items()} for row in self.log.rows]
         logged = self.log.steps, self.log.epochs, rows
@@ -46,7 +50,10 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, content: bytes, like: State) -> "Checkpoint":
-        """Read what `to_bytes` wrote; the states are nested as `like`. Raise CheckpointError if it is damaged."""
+        """Return the checkpoint that `to_bytes` wrote to `content`; `like` is a state of the same network.
+
+        Raise CheckpointError if the content cannot be read.
+        """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 text, *arrays = (file[name] for name in file.files)  # in the order written; checked by CRC-32

@@ -1,4 +1,4 @@
-"""Compile programs under names that every process finds them by, and in a thread of their own."""
+"""Compile programs in a thread of their own, under names by which every process finds them in XLA's cache."""
 
 import contextlib
 import ctypes
@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 from tensorflow.python.framework import ops  # has no public counterpart; its numbers only enter names
 
-_NUMBERS: dict[str, Iterator[int]] = {}  # by program; they go on, so that no name is given twice in a process
+_NUMBERS: dict[str, Iterator[int]] = {}  # by program, the numbers not yet given; no name is given twice in a process
 
 
 def compile_apart(call: Callable[[], object], program: str) -> None:
-    """Call `call`, which compiles `program`, in a thread of its own; raise what it raises.
+    """Run `call`, which compiles the program named `program`, in a thread of its own; raise what it raises.
 
     Linux' C library keeps the memory of threads apart where it can. Compiling leaves memory full of gaps. In the thread
     that trains, the library would search these gaps in every step, which takes 3% of an epoch. Free memory, about 0.1
@@ -34,11 +34,11 @@ def _numbered_call(call: Callable[[], object], program: str) -> None:
 
 @contextlib.contextmanager
 def numbered_by(program: str) -> Iterator[None]:
-    """Number the functions that TensorFlow traces in this block by the name `program`, alike in every process.
+    """Number the functions that TensorFlow traces in this block from a start that only the name `program` decides.
 
     By default, TensorFlow numbers functions in the order in which a process traces them, and XLA's cache finds a
-    compiled program by these names. Without this, two processes that traced other programs before would both compile
-    the same network.
+    compiled program by these names. Two processes that traced different programs before would then both compile the
+    same network. The next block with the same name goes on where this one ended.
     """
     tf.compat.v1.get_default_graph()  # takes a number when a thread first asks for it
     if program not in _NUMBERS:

@@ -31,10 +31,11 @@ VARIABLES = {
 
 
 def prepare() -> None:
-    """Set the variables that decide a measurement's bits and speed; child processes inherit them.
+    """Set the environment variables that decide the bits and the speed of a measurement; child processes inherit them.
 
-    Of the user's XLA flags those about CPUs are kept, such as `--xla_cpu_max_isa=AVX2`, which rounds as an older CPU
-    does. The others are dropped: XLA ends a process at a flag it does not know. XLA takes the last of equal flags.
+    The flags about CPUs in the user's XLA_FLAGS are kept. One of them is `--xla_cpu_max_isa=AVX2`, which rounds as an
+    older CPU does. The other flags are dropped, because XLA ends a process at a flag that it does not know. The study's
+    flags come last, because XLA takes the last of equal flags.
     """
     theirs = os.environ.get("XLA_FLAGS", "").split()
     kept = [flag for flag in theirs if flag.startswith("--xla_cpu_") and flag not in XLA_FLAGS]
@@ -43,7 +44,10 @@ def prepare() -> None:
 
 
 def start_tensorflow() -> None:
-    """Set the environment by `prepare`, import TensorFlow, and hide its notes on GPUs (file descriptor 2)."""
+    """Set the environment by `prepare`, and import TensorFlow unless it is imported already.
+
+    During the import, file descriptor 2 (standard error) leads nowhere, because TensorFlow writes notes on GPUs to it.
+    """
     prepare()
     if "tensorflow" in sys.modules:
         return

@@ -18,16 +18,16 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 
 class Epoch(NamedTuple):
-    """Hold the inputs that decide an epoch, besides network and data.
+    """Hold the arguments that decide an epoch, besides the network and the data.
 
-    - rates (steps + 1,): the learning rate of the update before the epoch, and of each of its updates.
+    - rates (steps + 1,): the learning rate of the last update before the epoch, and of each of the epoch's updates.
     - hyperparameters (6,): momentum, epsilon, 1 - beta_1, 1 - beta_2, weight decay, decay rate of averages.
-    - draws: a number of the run that seeds dropout and distortions.
-    - distortion (5,): the strengths of the distortions.
-    - first_step: updates done before the epoch.
-    - updates: updates to do now.
-    - order (steps, B): indices of the images of each step.
-    - log_rows (steps + 1,): the row of the log that each step is written to, or -1.
+    - draws (): a whole number that seeds the run's dropout and distortions.
+    - distortion (5,): the strengths of the distortions; see augmentation.strengths.
+    - first_step (): the number of updates done before the epoch.
+    - updates (): the number of updates to do now.
+    - order (steps, B): the indices of the images of each step.
+    - log_rows (steps + 1,): the row of the log that each step's measures are written to, or -1 for none.
     """
 
     rates: tf.Tensor
@@ -43,10 +43,11 @@ class Epoch(NamedTuple):
 def train_epoch(
     network: Network, state: State, counts: tf.Tensor, epoch: Epoch, data: Data
 ) -> tuple[State, tuple[tf.Tensor, ...], Measures]:
-    """Carry out the updates of an epoch, and measure the network before those that are logged.
+    """Carry out the updates of an epoch, and measure the network just before each logged step's update.
 
-    Return the new state, the totals and the log, {name: (MOST_LOGGED, rows of all groups)}. The totals are the sum of
-    batch losses, the number of images classified right, and the first step whose loss was not finite, or -1.
+    `counts` (groups,) int32 holds the number of layers of each group. Return the new state, the totals and the log. The
+    totals are the sum of batch losses, the number of images classified right, and the first step whose loss was not
+    finite, or -1. The log is {name of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))
@@ -60,7 +61,7 @@ def train_epoch(
 
 @dataclass(frozen=True)
 class _Steps:
-    """Carry out the steps of an epoch; `_Update` explains `one`."""
+    """Carry out the steps of an epoch; `one` is the scalar that `_Update` explains."""
 
     network: Network
     architecture: Architecture
@@ -69,7 +70,11 @@ class _Steps:
     one: tf.Tensor
 
     def step(self, index: tf.Tensor, state: State, buffers: Any, totals: Any, log: tf.Tensor) -> Any:
-        """Measure and train one step, number `index` of the epoch; return the arguments of the next step."""
+        """Measure the network if the step is logged, and train it on batch `index` of the epoch, counted from 0.
+
+        Return the five arguments of the next step: `index` + 1, and the new values of the other four. `buffers` store
+        the signals of looped groups. `train_epoch` returns `totals` and `log`; here, the log is one tensor.
+        """
         network, epoch, data = self.network, self.epoch, self.data
         kind, row = network.kind, epoch.log_rows[index]
         is_logged, number = row >= 0, epoch.first_step + index
@@ -91,12 +96,13 @@ class _Steps:
         return index + 1, tuple(groups), buffers, totals, tf.cond(is_logged, write, lambda: log)
 
     def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
-        """Return the packed measures of the weights, if the step is logged, and its images (B, columns) uint8.
+        """Return the packed measures (rows of all groups, measures) of the weights, and the step's images.
 
-        The images pass through the branch, so that the update, which depends on them, comes after the measurement.
-        If the two were unordered, the compiler would copy parameters and slots in every step: a fifth of its time.
-        The images pass as bytes. A loop that fetched and converted them would be too long for the processor to look
-        ahead, and images would be fetched too late.
+        The measures are 0 unless the step is logged. The images (B, columns) are uint8. They pass through the branch,
+        so that the update, which depends on them, comes after the measurement. If the two were unordered, the compiler
+        would copy parameters and slots in every step, which takes a fifth of its time. The images pass as bytes. A loop
+        that fetched and converted them would be too long for the processor to look ahead, and images would be fetched
+        too late.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])
@@ -111,7 +117,10 @@ class _Steps:
         return found
 
     def hyperparameters(self, update: tf.Tensor) -> Hyperparameters:
-        """Return the hyperparameters of an update of the epoch, counted from 1; 0 is the update before."""
+        """Return the hyperparameters of the update numbered `update` in the epoch; 0 is the last one before it.
+
+        The epoch's own updates are counted from 1.
+        """
         momentum, epsilon, mean_rate, square_rate, weight_decay, averaging = tf.unstack(self.epoch.hyperparameters)
         number = tf.cast(self.epoch.first_step + update, self.network.kind.precision)
         learning_rate = self.epoch.rates[update]
@@ -124,9 +133,9 @@ class _Steps:
 
 @dataclass(frozen=True)
 class _Update:
-    """Measure a layer if the step `is_logged`, and then update it, in the backward pass.
+    """Measure a layer if the step `is_logged`, and then update it; `of_layer` is the visitor of the backward pass.
 
-    `one` is 1, but the compiler cannot know it.
+    `one` is a scalar that is 1, but the compiler cannot know it.
     """
 
     network: Network
@@ -135,7 +144,11 @@ class _Update:
     one: tf.Tensor
 
     def of_layer(self, group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
-        """Return the gradient in the layer's inputs, the new layer (a group of State), and its measures."""
+        """Return the gradient in the layer's inputs, the new layer, and its packed measures (measures,).
+
+        `layer` and the new layer are tuples like a group of `State`: parameters, slots, moving moments and averages.
+        The measures are BATCH_MEASURES, or 1 if the step is not logged.
+        """
         kind, h = self.network.kind, self.hyperparameters
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[group].is_looped
 
@@ -170,7 +183,7 @@ class _Update:
 
 
 def _counted(totals: Any, loss: tf.Tensor, hits: tf.Tensor, step: tf.Tensor) -> Any:
-    """Add one step to an epoch's `totals`: its loss, its `hits` (B,) bool, and its number `step` in the run."""
+    """Return the `totals` of an epoch with one more step: its loss, its `hits` (B,) bool, and its number in the run."""
     total, count, diverged = totals
     count += tf.reduce_sum(tf.cast(hits, tf.int32))
     is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))

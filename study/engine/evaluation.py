@@ -18,10 +18,12 @@ def evaluate(
     chunks: tf.Tensor,
     used: tf.Tensor,
 ) -> Scores:
-    """Return the sums of the scores over the images of `chunks` (n, CHUNK); hits are counted as int32.
+    """Sum the scores of a network over the images whose indices are in `chunks` (n, CHUNK).
 
-    Only the first `used` rows of `chunks` are read; an index of -1 is not an image. `weights` are the parameters and
-    the moving moments of the groups.
+    `weights` holds the parameters and the moving moments of the groups; see network.weights_of. `counts` (groups,)
+    holds the number of layers of each group. `images` and `labels` are those of `Data`. Only the first `used` rows of
+    `chunks` are read; an index of -1 is skipped. Return the three sums as scalars, of which `accuracy` is an int32
+    count of hits.
     """
 
     def chunk(index: tf.Tensor, totals: Scores) -> Any:

@@ -15,7 +15,7 @@ from study.engine.normalization import normalise
 
 
 def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
-    """Return zeros to store the signals of every looped group, and () for a group of one layer.
+    """Return zeros to store the signals of each looped group, as `Signals` (rows, ...), and () for other groups.
 
     `batch` is the number of examples. `drops` tells whether outputs are dropped, as in training.
     """
@@ -36,19 +36,19 @@ def signal_buffers(architecture: Architecture, parameters: Parameters, batch: in
 def forward(
     architecture: Architecture, parameters: Parameters, x: tf.Tensor, seed: Any = None, buffers: Any = None
 ) -> tuple[tf.Tensor, list[Signals]]:
-    """Return the logits (B, 10) for inputs x (B, 784), and the signals of every group, as in training.
+    """Carry out the forward pass as in training, for inputs x (B, columns).
 
-    `seed` (2,) int32 draws the masks of dropout; without it nothing is dropped. The pass overwrites `buffers`,
-    which `signal_buffers` or an earlier step returned.
+    Return the logits (B, 10), and a list with the signals of each group. `seed` (2,) int32 decides the masks of
+    dropout; without it nothing is dropped. The pass overwrites `buffers`, made by `signal_buffers` or an earlier pass.
     """
     buffers = buffers or signal_buffers(architecture, parameters, x.shape[0], seed is not None)
     return visit_forward(architecture, parameters, x, lambda group, row, signals: signals, buffers, seed=seed)
 
 
 def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
-    """Return the logits (B, 10) for inputs x (B, columns), as outside training.
+    """Return the logits (B, 10) for inputs x (B, columns), as outside of training: nothing is dropped.
 
-    `moving` holds, for every group, the means and variances (rows, units) of batch normalisation, or (). Where there
+    `moving` holds, for each group, the means and variances (rows, units) of batch normalisation, or (). Where there
     are none, the moments of the batch are used.
     """
     return visit_forward(architecture, parameters, x, lambda *_: (), [()] * len(parameters), moving=moving)[0]
@@ -64,10 +64,12 @@ def visit_forward(
     moving: Any = None,
     seed: Any = None,
 ) -> tuple[tf.Tensor, list[Any]]:
-    """Return the logits (B, 10), and for every group what visit(group, row, signals) returns for its layers.
+    """Carry out the forward pass for inputs x (B, columns), and call visit(group, row, signals) for each layer.
 
-    A visitor returns a nest of tensors. The nest of a looped group gets a first axis of rows and overwrites
-    `buffers[group]`. The nest of a layer alone gets none, because a compiled program would compute the signals twice.
+    Return the logits (B, 10), and a list with the visitor's results for each group. A visitor returns a nest of
+    tensors. In a looped group, the nest gets a first axis of rows and overwrites `buffers[group]`. In a group of one
+    layer it does not, because a compiled program would compute the signals twice. `outputs` explains `moving`, and
+    `forward` explains `seed`.
     """
     h, first_layer, found = x, 1, []
     for group, of_group in enumerate(parameters):
@@ -82,7 +84,11 @@ def visit_forward(
 
 
 class _Forward(NamedTuple):
-    """Carry out the forward pass through one group."""
+    """Carry out the forward pass through one group.
+
+    `parameters` and `moving` are tensors (rows, ...). `seed` (2,) int32 decides the masks of the group, or is None.
+    `visit` is the visitor of `visit_forward`, to which the index of the group is already given.
+    """
 
     layers: Layers
     parameters: Tensors
@@ -91,7 +97,7 @@ class _Forward(NamedTuple):
     visit: Callable[[Any, Signals], Any]
 
     def layer(self, row: Any, h: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        """Return the output (B, fan_out) of the layer `row` for its input `h`, and the visitor's result."""
+        """Return the output (B, fan_out) of the layer `row` for its input `h` (B, fan_in), and the visitor's result."""
         layers, parameters = self.layers, rows.row_of(self.parameters, row)
         affine = tf.matmul(h, parameters[0], transpose_b=True) + parameters[1]
         z = normalise(layers.normalization, affine, parameters, rows.row_of(self.moving, row))
@@ -104,7 +110,7 @@ class _Forward(NamedTuple):
         return layers.branch(output) + h if layers.is_residual else output, found
 
     def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
-        """Draw a mask of the shape of z: each entry is 0 or 1 / (1 - dropout)."""
+        """Draw the mask of the layer `row`, in the shape of z: each entry is 0 or 1 / (1 - dropout)."""
         seed = self.seed + tf.stack([row, 0])
         units = z.shape.num_elements()
         # Philox draws 128 bits at a time, and afresh for every number, so two units share one number of 64 bits.
@@ -115,7 +121,10 @@ class _Forward(NamedTuple):
         return tf.cast(is_kept, z.dtype) / (1 - self.layers.dropout)
 
     def looped(self, h: tf.Tensor, buffers: Any) -> tuple[tf.Tensor, Any]:
-        """Return the output of the last layer, and what the visitor returns for all layers (rows, ...)."""
+        """Return the output (B, fan_out) of the last layer for the group's input h, and the visitor's results.
+
+        The results are a nest of tensors (rows, ...), which overwrite `buffers`.
+        """
 
         def body(row: tf.Tensor, h: tf.Tensor, arrays: Any) -> Any:
             h, found = self.layer(row, h)

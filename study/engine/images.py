@@ -1,9 +1,9 @@
-"""Make tensors of the data set, without the pixels that are blank in every image.
+"""Convert the data set to tensors, without the pixels that are blank (0) in every image.
 
 In MNIST these are 65 of the 784 pixels, a twelfth of layer 1's work. The weight of such a pixel adds 0 to every sum and
-has gradient 0, so that no optimiser here moves it; it counts in norm(W_1) alone. The engine therefore trains the other
-columns of W_1. To keep the norm right, it adds one column of 0 to the images, whose weights are the root sums of
-squares of the weights left out.
+has gradient 0, so that no optimiser here moves it. It counts only in the norm of the kernel W_1. The engine therefore
+trains the other columns of W_1. To keep the norm right, it adds columns of 0 to the images. The first of them has as
+its weights the root sums of squares of the weights left out.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ ALIGNED = 16  # numbers in a vector register; the images' columns are a multiple
 
 @dataclass(frozen=True)
 class Images:
-    """Hold training and then test images in one tensor (n, columns) uint8, with their labels (n,) uint8.
+    """Hold the training images and then the test images as one tensor (n, columns) uint8, with `labels` (n,) uint8.
 
-    The first columns are the pixels `inked` (k,), in ascending order; any others are 0. `training` counts the training
-    images, and `square_norm` is their mean ||x||^2 for x in [0, 1].
+    The first k columns are the pixels whose indices are in `inked` (k,), in ascending order; any others are 0.
+    `training` is the number of training images, and `square_norm` is their mean ||x||^2 for x in [0, 1]^784.
     """
 
     images: tf.Tensor
@@ -34,11 +34,14 @@ class Images:
 
     @property
     def test_indices(self) -> np.ndarray:
-        """Return the indices (m,) of the test images."""
+        """Return the indices (m,) of the m test images in `images`."""
         return np.arange(self.training, self.images.shape[0])
 
     def narrowed(self, kernel: np.ndarray) -> np.ndarray:
-        """Convert layer 1's kernel (..., 784) to one of the same norm for these images (..., columns)."""
+        """Convert layer 1's kernel (..., 784) to one for these images (..., columns), whose rows have the same norms.
+
+        The column after those of the inked pixels holds the norms of the weights left out.
+        """
         columns = self.images.shape[1]
         if columns == PIXELS:
             return kernel
@@ -49,17 +52,23 @@ class Images:
         return found
 
     def widened(self, narrow: np.ndarray, blank: np.ndarray) -> np.ndarray:
-        """Return (..., 784): the values of `narrow` (..., columns) at inked pixels, of `blank` (..., 784) elsewhere."""
+        """Return (..., 784): at inked pixels the values of `narrow` (..., columns), elsewhere those of `blank`.
+
+        The last axis of `narrow` is that of these images, as in `narrowed`. `blank` is (..., 784).
+        """
         found = np.array(blank)
         found[..., self.inked] = narrow[..., : len(self.inked)]
         return found
 
 
-_LATEST: dict[tuple[str, bool], Images] = {}  # one entry: the data set of this process, by checksum
+_LATEST: dict[tuple[str, bool], Images] = {}  # one entry, the latest result of images_of, by its arguments
 
 
 def images_of(data: Dataset, is_whole: bool = False) -> Images:
-    """Return the data set as tensors, made once a process; `is_whole` keeps the blank pixels."""
+    """Return the data set as tensors; `is_whole` keeps the pixels that are blank in every image.
+
+    The latest result is stored, so that the runs of a process share it.
+    """
     key = data.checksum, is_whole
     if key not in _LATEST:
         _LATEST.clear()
@@ -67,6 +76,7 @@ def images_of(data: Dataset, is_whole: bool = False) -> Images:
     return _LATEST[key]
 
 
+# Make the tensors for `images_of`. If few pixels are blank, all are kept.
 def _tensors(data: Dataset, is_whole: bool) -> Images:
     parts = data.training_images, data.test_images
     inked = np.flatnonzero(np.any([part.max(axis=0, initial=0) > 0 for part in parts], axis=0))

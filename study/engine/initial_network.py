@@ -23,10 +23,11 @@ def measure_initial(
     batch: tf.Tensor,
     data: Data,
 ) -> Measures:
-    """Return what an epoch measures before its first update, on its first `batch` (B,), as {name: (1, rows)}.
+    """Return what an epoch measures before its first update, as {name: (1, rows of all groups)} in INITIAL_ERRORS.
 
-    The forward pass is the same as in training, where the number `draws` seeds dropout and distortions, and
-    `distortion` (5,) are their strengths. The backward pass runs in INITIAL_ERRORS.
+    `batch` (B,) holds the indices of the epoch's first images, and `counts` (groups,) the number of layers of each
+    group. The forward pass is the same as in training. The number `draws` seeds dropout and distortions, and
+    `distortion` (5,) holds the strengths of the distortions. The backward pass runs in INITIAL_ERRORS, a precision.
     """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])

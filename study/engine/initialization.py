@@ -11,10 +11,11 @@ from study.settings import SCALED, Settings
 
 
 def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
-    """Return kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if normalised, gamma and beta of every group.
+    """Draw the initial parameters of every group: a tuple of tensors per group, in the order of the layers.
 
-    `square_norm` is the mean ||x||^2 of the training images. The kernel is Keras' transposed: all three matrix products
-    of a layer are faster that way, the gradient's by a third. Spare rows are 0.
+    The tensors are kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if the group is normalised, gamma and beta
+    (rows, fan_out). `square_norm` is the mean ||x||^2 of the training images. The kernel is the transpose of Keras'.
+    All three matrix products of a layer are faster that way, that for the gradient by a third. Spare rows are 0.
     """
     first_layer, parameters, groups = 1, [], groups_of(settings)
     for group in groups:
@@ -34,10 +35,11 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
 def initial_layer(
     settings: Settings, layer: int, fan_in: int, fan_out: int, square_norm: float
 ) -> tuple[np.ndarray, ...]:
-    """Return kernel (fan_in, fan_out) and bias (fan_out,) of one layer, and gamma = 1 and beta = 0 if normalised.
+    """Draw kernel (fan_in, fan_out) and bias (fan_out,) of one layer; add gamma = 1 and beta = 0 if it is normalised.
 
-    Keras' initialisers draw them. Every layer has an initialiser with its own seed: one initialiser returns equal
-    values at every call, which would make equal layers identical.
+    `layer` is counted from 1, and `square_norm` is the mean ||x||^2 of the training images. Keras' initialisers draw
+    the numbers. Every layer has an initialiser with its own seed: one initialiser returns equal values at every call,
+    which would make equal layers identical.
     """
     shape, dtype = (fan_in, fan_out), settings.precision
     kernel = np.asarray(_kernel_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
@@ -60,10 +62,11 @@ def initial_layer(
 def _kernel_initializer(
     settings: Settings, layer: int, fan_in: int, square_norm: float
 ) -> keras.initializers.Initializer:
-    """Return the initialiser of a layer's kernel.
+    """Return the initialiser that draws the kernel of the layer with number `layer`.
 
-    `unit_norm` and `torch_default` draw the output layer like the others. The other initialisations leave it at
-    glorot_uniform, except `centred`, which leaves layer 1 there: its inputs are not outputs of a sigmoid.
+    `unit_norm` and `torch_default` draw the output layer like the others. The other initialisations draw it by
+    glorot_uniform, except for `centred`. That one draws layer 1 by glorot_uniform instead, because the inputs of layer
+    1 are not outputs of a sigmoid.
     """
     seed, name = number_for(settings.seed, "kernel", layer), settings.initialization
     if name == "unit_norm":
@@ -83,6 +86,9 @@ def _kernel_initializer(
 
 
 def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
-    """Return Unif[-1, 1] / sqrt(fan_in), from which PyTorch's Linear layer draws kernels and biases."""
+    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
+
+    `role` is "kernel" or "bias", and gives each its own seed.
+    """
     bound = fan_in**-0.5
     return keras.initializers.RandomUniform(-bound, bound, seed=number_for(settings.seed, role, layer))

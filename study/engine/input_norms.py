@@ -1,4 +1,4 @@
-"""Compute the squared norms of the training images x, in [0, 1]^784, and their mean cosine: what enters layer 1."""
+"""Compute statistics of the training images x, in [0, 1]^784: their squared norms, and the mean cosine of two."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,16 @@ def square_norm(data: Dataset) -> float:
 
 
 def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
-    """Return ||x||^2 of the training images in ascending order, as means of at most `groups` groups of similar size."""
+    """Return a sample of the ||x||^2 of the training images, in ascending order.
+
+    The sorted values are cut into at most `groups` parts of similar size. The result holds the mean of each part.
+    """
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])
 
 
 def mean_cosine(data: Dataset) -> float:
-    """Return the mean cosine of two different training images, over all pairs."""
+    """Return the mean cosine of two different training images, over all pairs; a blank image has cosine 0 with all."""
     images, lengths = data.training_images, np.sqrt(_square_sums(data))
     parts = zip(np.array_split(images, 60), np.array_split(lengths, 60), strict=True)
     total = np.sum([(part / np.maximum(length, 1)[:, None]).sum(axis=0) for part, length in parts], axis=0)

@@ -1,8 +1,9 @@
 """Group consecutive layers, so that a compiled program can loop over equal ones.
 
-Layers are numbered from 1, nearest the input; L hidden layers are followed by the output layer, L + 1. A group is one
+Layers are numbered from 1, nearest the input. L hidden layers are followed by the output layer, L + 1. A group is one
 layer, or consecutive layers of equal shape whose parameters are stacked as the rows of one tensor. The program loops
-over as many rows as the run has layers. Spare rows let networks of different depths share one program.
+over as many rows as the run has layers. Spare rows, which hold no layer, let networks of different depths share one
+program.
 """
 
 from dataclasses import dataclass
@@ -27,28 +28,30 @@ class Shape(NamedTuple):
 
     @property
     def is_looped(self) -> bool:
-        """Tell whether the group's number of layers may differ from one."""
+        """Tell whether the group has more than one row, so that the program loops over its layers."""
         return self.rows > 1
 
 
 @dataclass(frozen=True)
 class LayerGroup:
-    """Describe a group of `count` consecutive layers, in the first rows of `shape`."""
+    """Describe a group of `count` consecutive layers, which are the first rows of `shape`; other rows are spare."""
 
     count: int
     shape: Shape
 
 
 def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return (fan_in, fan_out) of layers 1 .. L + 1 for hidden layers of `widths` units."""
+    """Return the pair (fan_in, fan_out) of each layer from 1 to L + 1, given the units of the L hidden layers."""
     return list(pairwise((PIXELS, *widths, CLASSES)))
 
 
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
-    """Group the layers of a run of `epochs` epochs and `batch` images a batch, in order.
+    """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
 
-    Layer 1 and the output layer are alone in their groups. In a brief run, the hidden layers between them form one
-    group if all have one width and spare rows are allowed. In other runs, more than UNROLLED equal layers form one.
+    `widths` holds the units of each hidden layer. Layer 1 and the output layer are alone in their groups. A run of at
+    most BRIEF_EPOCHS epochs has one more group, for hidden layers 2 to L, if all widths are equal and neither they nor
+    `batch` exceed SPARE_UNITS. In any other run, more than UNROLLED consecutive equal layers form one group, and the
+    rest are alone.
     """
     first, *between, output = layer_shapes(widths)
     equal = [(len(list(layers)), shape) for shape, layers in groupby(between)]
@@ -66,6 +69,7 @@ def _alone(fan_in: int, fan_out: int) -> LayerGroup:
     return LayerGroup(1, Shape(1, fan_in, fan_out))
 
 
+# Add spare rows up to a multiple of ROWS, unless the layers or the batch are too large.
 def _looped(count: int, fan_in: int, fan_out: int, batch: int) -> LayerGroup:
     with_spare_rows = max(-(-count // ROWS), 1) * ROWS
     return LayerGroup(count, Shape(with_spare_rows if max(fan_out, batch) <= SPARE_UNITS else count, fan_in, fan_out))

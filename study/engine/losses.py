@@ -1,7 +1,7 @@
-"""Turn logits into outputs, losses, the gradient of the loss, and hits.
+"""Turn logits into outputs, losses, the gradient of the loss, and hits: whether examples are classified right.
 
-Logits are (B, 10), labels (B,) int32. Softmax with cross-entropy is the standard. Keras' own losses compute every other
-pair, so that a user of Keras gets what is measured here.
+Logits are (B, 10), labels (B,) int32. `output` and `loss` are keys of OUTPUTS and LOSSES. Softmax with cross-entropy is
+the standard pair. Keras' own losses compute every other pair, so that a user of Keras gets what is measured here.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def is_standard(output: str, loss: str) -> bool:
 
 
 def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the loss of every example (B,); see `_target` for `smoothing`."""
+    """Return the loss of every example (B,); `smoothing` is the share of each label spread evenly over the classes."""
     if not is_standard(output, loss):
         return LOSSES[loss](_target(logits, labels, smoothing), OUTPUTS[output](logits))
     if smoothing:
@@ -35,14 +35,17 @@ def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor,
 
 
 def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the mean over the classes of |output - label as one-hot| for every example (B,)."""
+    """Return, for every example (B,), the mean over the classes of |output - one-hot label|."""
     return tf.reduce_mean(tf.abs(OUTPUTS[output](logits) - _target(logits, labels)), 1)
 
 
 def loss_and_delta(
     output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the mean loss over the batch, and its gradient in the logits (B, 10)."""
+    """Return the mean loss over the batch, a scalar, and its gradient in the logits (B, 10).
+
+    `smoothing` is the share of each label that is spread evenly over the classes.
+    """
     if is_standard(output, loss):
         mean = tf.reduce_mean(example_losses(output, loss, logits, labels, smoothing))
         return mean, (tf.nn.softmax(logits) - _target(logits, labels, smoothing)) / logits.shape[0]
@@ -53,13 +56,13 @@ def loss_and_delta(
 
 
 def hits(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Tell which examples have their largest output at their label (B,) bool; of equal outputs the first counts."""
+    """Tell for each example (B,) whether its largest output is at its label; of equal outputs the first counts."""
     # Softmax keeps the order of the logits; the other outputs may make different logits equal.
     scores = logits if output == "softmax" else OUTPUTS[output](logits)
     return tf.argmax(scores, 1, tf.int32) == labels
 
 
 def _target(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return labels as one-hot, of which the share `smoothing` is spread evenly over the classes (B, 10)."""
+    """Return one-hot labels (B, 10), of which the share `smoothing` is spread evenly over the classes."""
     classes = logits.shape[-1]
     return tf.one_hot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes, dtype=logits.dtype)
