@@ -1,6 +1,6 @@
-"""Wrap tables for pages: their numbers become quantities, the only numbers that a page's filters accept.
+"""Wrap tables for pages, so that their numbers become quantities, the only numbers that a page's filters accept.
 
-A page can therefore show only numbers that are in a table or in the protocol.
+A page can therefore show only numbers that are in a table, in its section's protocol or in study/constants.py.
 """
 
 from collections import UserDict
@@ -12,11 +12,14 @@ import pandas as pd
 
 
 class Quantity(float):
-    """Hold a number of a table, or a setting that was asked for."""
+    """Mark a number as one of a table, of a section's protocol or of study/constants.py, which a page may show."""
 
 
 class Row:
-    """Hold one row of a table: `row.column`, with numbers as quantities."""
+    """Hold one row of a table: `row.column` or `row["column"]` is its value there, with numbers as quantities.
+
+    If the table lacks the column, raise AttributeError, which lists the columns that exist.
+    """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -31,7 +34,7 @@ class Row:
 
 
 class Rows(Sequence[Row]):
-    """Hold the rows of a table, in the table's order."""
+    """Hold the rows of a table in the table's order; a slice of Rows is Rows too."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = list(rows)
@@ -43,11 +46,11 @@ class Rows(Sequence[Row]):
         return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]
 
     def where(self, **wanted: object) -> "Rows":
-        """Return the rows whose columns have these values; a list of values accepts each of them."""
+        """Return the rows that have the `wanted` values, given by column; a list of values accepts each of them."""
         return Rows([row for row in self if all(_matches(row[column], value) for column, value in wanted.items())])
 
     def one(self, **wanted: object) -> Row:
-        """Return the only row whose columns have these values; raise LookupError if there is not exactly one."""
+        """Return the only row that `where` finds for these values; raise LookupError unless it finds exactly one."""
         found = self.where(**wanted)
         if len(found) != 1:
             raise LookupError(f"{len(found)} rows have {wanted}; one is needed")
@@ -55,43 +58,43 @@ class Rows(Sequence[Row]):
         return row
 
     def known(self, column: str) -> "Rows":
-        """Return the rows that have a number in this column."""
+        """Return the rows whose value in `column` is not NaN; a text counts as known."""
         return Rows([row for row in self if row[column] == row[column]])
 
     def unknown(self, column: str) -> "Rows":
-        """Return the rows that have no number in this column."""
+        """Return the rows whose value in `column` is NaN."""
         return Rows([row for row in self if row[column] != row[column]])
 
     def by(self, column: str, descending: bool = False) -> "Rows":
-        """Return the rows sorted by a column; equal ones keep their order."""
+        """Return the rows sorted by `column`, the least first unless `descending`; equal ones keep their order."""
         return Rows(sorted(self, key=lambda row: row[column], reverse=descending))
 
     def values(self, column: str) -> list[Any]:
-        """Return the distinct values of a column, in the table's order."""
+        """Return the distinct values of `column`, in the order in which they first occur."""
         return list(dict.fromkeys(row[column] for row in self))
 
     def whole(self, column: str) -> list[Any]:
-        """Return the distinct whole numbers of a column, in order of size."""
+        """Return the distinct whole numbers of `column`, the least first; leave out fractions and NaN."""
         return sorted(value for value in self.values(column) if value == value and value.is_integer())
 
     def first(self, **wanted: object) -> Row | None:
-        """Return the first row whose columns have these values; None if there is none."""
+        """Return the first row that `where` finds for these values; None if it finds none."""
         return next(iter(self.where(**wanted)), None)
 
     def range(self, column: str) -> Quantity:
-        """Return the largest minus the least number of a column, NaN if it has none."""
+        """Return the largest minus the least number of `column`; NaN if it has no number."""
         return Quantity(self.max(column) - self.min(column))
 
     def sum(self, column: str) -> Quantity:
-        """Return the sum of a column."""
+        """Return the sum of `column`; NaN if it contains NaN."""
         return Quantity(sum(row[column] for row in self))
 
     def min(self, column: str) -> Quantity:
-        """Return the least number of a column, NaN if it has none."""
+        """Return the least number of `column`; NaN if it has no number."""
         return Quantity(min((row[column] for row in self.known(column)), default=float("nan")))
 
     def max(self, column: str) -> Quantity:
-        """Return the largest number of a column, NaN if it has none."""
+        """Return the largest number of `column`; NaN if it has no number."""
         return Quantity(max((row[column] for row in self.known(column)), default=float("nan")))
 
 
@@ -100,7 +103,7 @@ def _matches(found: object, wanted: object) -> bool:
 
 
 class Tables(UserDict[str, Any]):
-    """Hold tables by name, and wrap the rows of a table when a page first uses it."""
+    """Hold tables by name, and turn each into Rows when a page first uses it."""
 
     def __getitem__(self, name: str) -> Rows:
         if isinstance(self.data[name], pd.DataFrame):
@@ -110,14 +113,17 @@ class Tables(UserDict[str, Any]):
 
 
 def rows_of(frame: pd.DataFrame) -> Rows:
-    """Wrap the rows of a table."""
+    """Return the rows of the table `frame`, with its numbers as quantities."""
     return Rows(
         [Row({str(name): quantified(value) for name, value in row.items()}) for row in frame.to_dict("records")]
     )
 
 
 def quantified(value: Any) -> Any:
-    """Wrap numbers as quantities, in lists and mappings too; leave texts, booleans and None as they are."""
+    """Return `value` with its numbers as quantities, also inside lists, tuples and mappings; tuples become lists.
+
+    Texts, booleans, None and all other values stay as they are.
+    """
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, (int, float, np.integer, np.floating)):

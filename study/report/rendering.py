@@ -1,16 +1,17 @@
 """Render sections to Markdown through their templates.
 
-A page is a Jinja2 Markdown file that extends `page.md` with three blocks: `title`, `answer` (the short answer, one
-paragraph) and `body`. It may use
+The template of a page is a Jinja2 Markdown file. It extends `page.md` with three blocks: `title`, `answer` (the short
+answer, one paragraph) and `body`. It may use
 
 - `tables.NAME`: the rows of a table (study/report/quantities.py); `"NAME" in tables` tells whether it exists;
 - `judged`: the rows of claims.csv for the parts of claims that the section judges;
 - `protocol.NAME`: the settings that were asked for; `constants.NAME`: the constants of the study;
 - filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
-- `{% call table("NAME") %}`: the table's rows in Markdown, then its caption, `{% endcall %}`; the file tables/NAME.tex
+- `{% call table("NAME") %}rows in Markdown, then the caption{% endcall %}`: a table; the file tables/NAME.tex
   gets the same cells;
-- `{% call figure("NAME") %}caption{% endcall %}`, `{% call details("Summary") %}what is folded{% endcall %}`;
-- `link("NAME", "text")`: a link to the page of another question, or the text alone where there is no such page.
+- `{% call figure("NAME") %}caption{% endcall %}`: a figure of the section;
+- `{% call details("Summary") %}text{% endcall %}`: a text that readers unfold by its summary;
+- `link("NAME", "text")`: a link to the page of another question, or the text alone if the report has no such page.
 
 An undefined name is an error, and so is a number that no filter has formatted. Texts are escaped.
 
@@ -37,13 +38,13 @@ from study.report.quantities import Rows, Tables, quantified, rows_of
 from study.report.section import Section
 
 PAGES = Path(__file__).with_name("pages")
-JAPANESE = r"\u3000-\u9fff\uff00-\uffef"  # in a regular expression: characters that no blanks stand between
+JAPANESE = r"\u3000-\u9fff\uff00-\uffef"  # ranges in a regular expression: characters beside which no blank stands
 SEPARATOR = "\f"  # between the blocks of page.md
 
 
 @dataclass(frozen=True)
 class Display:
-    """Hold a table as the report shows it: its name, caption (Markdown), and texts as they are read, unescaped."""
+    """Hold a table as a page shows it: its name, its caption in Markdown, and its cells as plain texts or Formulas."""
 
     name: str
     caption: str
@@ -52,7 +53,7 @@ class Display:
 
 @dataclass(frozen=True)
 class Picture:
-    """Hold a figure as the report shows it: its name, caption (Markdown), and the drawing."""
+    """Hold a figure as a page shows it: its name, its caption in Markdown, and its drawing."""
 
     name: str
     caption: str
@@ -61,7 +62,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a section in Markdown, with the tables and figures that it shows, in order; `name` is its file's."""
+    """Hold a rendered section: `title`, `answer` and `body` are Markdown, and `name` is its template's without `.md`.
+
+    `displays` and `pictures` hold the tables and figures that the body shows, in order.
+    """
 
     name: str
     title: str
@@ -73,9 +77,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Place:
-    """Say where a page stands: in which `folder` below results/ ("" for none), in which `language`.
+    """Say where a rendered page belongs.
 
-    `questions` are the names of the pages that it may link to.
+    `folder` is its folder below results/, "" for results/ itself. `questions` holds the names of the pages under
+    questions/, to which it may link. `language` is "" for English, or "ja".
     """
 
     folder: str = ""
@@ -83,22 +88,26 @@ class Place:
     language: str = ""
 
     def to(self, path: str) -> str:
-        """Return the address of a file of results/."""
+        """Return the link from this place to a file, given by its path in results/."""
         return path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.up + path
 
     @property
     def ending(self) -> str:
-        """Return how the names of templates and pages in this language end."""
+        """Return how the file names of templates and pages in this language end: ".md" or ".ja.md"."""
         return f".{self.language}.md" if self.language else ".md"
 
     @property
     def up(self) -> str:
-        """Return the way back to results/."""
+        """Return the beginning of a link from this place to results/: "../" or nothing."""
         return "../" if self.folder else ""
 
 
 def render(section: Section, labels: Mapping[str, str], place: Place | None = None) -> Page:
-    """Render the page of `section` as it stands in `place`; `labels` maps names of activations to their labels."""
+    """Return the page of `section` as it reads in `place`, by default in English in results/ itself.
+
+    `labels` maps names of activations to their labels. Raise TypeError if the template shows a number without a filter,
+    and jinja2.UndefinedError if it uses an undefined name.
+    """
     where = place or Place()
     displays: list[Display] = []
     pictures: list[Picture] = []
@@ -130,13 +139,16 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
 
 
 def _judged(section: Section) -> Rows:
-    """Return the rows of claims.csv for the parts of claims that the section judges."""
+    """Return the rows of claims.csv, as analysis.claims.table makes them, for the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
     return Rows([row for row in rows_of(claims.table(section.judgements)) if (row.claim, row.part) in found])
 
 
 def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
-    """Return the Jinja2 environment of templates in `folder` or PAGES, with all filters and globals of a page."""
+    """Return the Jinja2 environment in which pages are rendered, with all their filters and globals.
+
+    Templates are looked up in `folder`, then in PAGES. `labels` and `place` are as in `render`.
+    """
     return _environment(folder, tuple(labels.items()), place)
 
 
@@ -166,7 +178,10 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
 
 
 def escaped(value: object) -> Markup:
-    """Escape a text for Markdown; raise TypeError for a number that no filter has formatted."""
+    """Return a text escaped for Markdown; Markup stays as it is.
+
+    Raise TypeError for anything else, such as a number that no filter has formatted.
+    """
     if isinstance(value, Markup):
         return value
     if isinstance(value, jinja2.Undefined):  # strict ones raise here; `x if y` without else is empty
@@ -177,26 +192,32 @@ def escaped(value: object) -> Markup:
 
 
 def code(text: str) -> Markup:
-    """Show a text as code, where Markdown knows no escapes: a backtick in it becomes an apostrophe."""
+    """Return `text` as Markdown inline code.
+
+    Backticks become apostrophes, because code spans have no escapes; runs of whitespace become single spaces. Raise
+    TypeError if it is not text.
+    """
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not text: a page shows numbers through filters")
     return Markup("`{}`").format(Markup(" ".join(text.replace("`", "'").split())))
 
 
 def formula(text: str) -> Markup:
-    """Show LaTeX mathematics, without dollar signs, as a formula."""
+    """Return the LaTeX mathematics `text`, without dollar signs, as a formula in Markdown."""
     return Markup(formatting.markdown_formula(text))
 
 
 def details(summary: str, caller: Callable[[], str]) -> Markup:
-    """Fold a part of a page under its summary."""
+    """Return a part of a page that readers unfold by its `summary`; `caller` returns the part's Markdown."""
     return Markup(f"\n\n<details>\n<summary>{escaped(summary)}</summary>\n\n{caller()}\n\n</details>\n\n")
 
 
 def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
-    """Split the inside of a table's call into the caption and the cells, as plain texts.
+    """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
-    The first row heads the columns. Raise ValueError for a row with another number of cells.
+    `text` is what a template writes between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, of which
+    the first holds the column names, and the caption. Raise ValueError, which names the table `name`, for a row with
+    another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]
     header, *rows = [_cells(line) for line in lines if line.startswith("|")]
@@ -208,35 +229,38 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
 
 
 def _cells(line: str) -> list[str]:
-    """Return the cells of a row in Markdown as plain texts, or as a Formula between $` and `$."""
+    """Return the cells of a row in Markdown: a Formula for a cell between $` and `$, a plain text for any other."""
     found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
     return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain(cell) for cell in found]
 
 
 def plain(cell: str) -> str:
-    """Return the text that a cell in Markdown shows; this undoes formatting.escape_markdown."""
+    """Return the plain text that a `cell` in Markdown shows; this undoes formatting.escape_markdown."""
     return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
 
 
 def shown_table(display: Display, place: Place) -> str:
-    """Return a table in Markdown, and below it the caption with a link to the LaTeX file."""
+    """Return a table in Markdown, and below it the caption with a link from `place` to the table's LaTeX file."""
     address = place.to(f"tables/{display.name}.tex")
     return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a paragraph by blanks, without those beside a Japanese character."""
+    """Return `text` on one line, with single spaces between words and none beside a Japanese character."""
     return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=[^\s-]) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
 
 def unwrapped(text: str) -> str:
-    """Join the lines of each paragraph and list item; leave tables alone, and one empty line between blocks."""
+    """Return the Markdown `text` with each paragraph and each list item on one line.
+
+    Rows of tables, headings and HTML still begin their own lines. One empty line separates blocks.
+    """
     blocks = (_unwrapped_block(block) for block in re.split(r"\n\s*\n", text.strip()))
     return "\n\n".join(block for block in blocks if block)
 
 
 def _unwrapped_block(block: str) -> str:
-    """Join the lines of a block, except lines that begin a table's row, a list item, a heading or HTML."""
+    """Join the lines of a block, except before a line that begins a table's row, a list item, a heading or HTML."""
     lines: list[str] = []
     for line in block.splitlines():
         starts = line.lstrip().startswith(("|", "- ", "#", "<"))

@@ -1,19 +1,19 @@
-"""Define the interface of experiments: each declares the runs that a question needs, and interprets their records.
+"""Define what a module of experiments/ must offer the study, and what it returns to the report.
 
-A module of experiments/ has `rounds` and `interpret`. `rounds` returns one round of runs after another. Each round sees
-the records so far, and an empty round ends it. `interpret` turns the records into a Section. A module with `conclude`
-instead asks for no runs. It makes its Section from the other sections' tables and from measured documents.
+A module with `rounds` asks for runs. `rounds` is called repeatedly, each time with the records so far, and returns the
+settings of the runs it wants next. An empty list ends it. `interpret` then turns the records into a Section. A module
+with `conclude` asks for no runs. It makes its Section from the other sections' tables and from measured documents.
 
 `TARGET` names the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs
 to `make all`.
 
-A module may have `expected(plan)`. It returns the runs that all rounds together are expected to ask for. The command
-uses it to estimate a study's time; without it, the estimate counts the runs of the first round.
+A module may have `expected(plan)`. It returns the settings of the runs that all rounds together are expected to want.
+The study's time is estimated from them; without `expected`, from the runs of the first round.
 
-A module may have `networks(plan, records)`. It returns the records whose trained networks the command then tests,
-alone and together; the document `networks` holds what was found. With `preactivations(plan, records)` it returns runs
-and steps. The command trains these runs once more to measure where their pre-activations lie at the steps; the document
-`preactivations` holds quantiles.
+A module may have `networks(plan, records)`. It returns the records whose trained networks are then tested, alone and
+together; the document `networks` holds the results. A module may have `preactivations(plan, records)`. It returns
+numbers of updates (steps) by the settings of a run. These runs are trained once more to measure the distribution of
+their pre-activations at these steps; the document `preactivations` holds its quantiles.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ from study.settings import Settings
 class Section:
     """Hold the findings of one question.
 
-    `page` is the template of the text (study/report/rendering.py says what it may use). `tables` are written as CSV,
-    joined with other sections' tables of the same name. `figures` are pictures by the name of their file. `protocol`
-    holds settings, never a measurement. `judgements` say what the records mean for published claims. A section that
-    `leads` opens the report. One that `is_appendix` is listed after all questions.
+    `page` is the path of the text's template (study/report/rendering.py says what it may use). `tables` are written as
+    CSV, joined with other sections' tables of the same name. `figures` holds drawings by the name of their file,
+    without extension. `protocol` holds settings, never a measurement. `judgements` say what the records mean for
+    published claims. A section that `leads` opens the report. One that `is_appendix` is listed after all questions.
     """
 
     page: Path
@@ -52,7 +52,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Hold the input of a module that concludes: all sections' tables, measured documents, and judgements."""
+    """Hold what a module that concludes may use: tables, documents, and the judgements of all other sections.
+
+    `tables` holds the tables of the sections made so far by name, and the table `runs` of all runs. `documents` holds
+    the measured documents of the results folder by name.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     documents: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,18 +67,18 @@ class Experiment(Protocol):
     """Define the interface of a module under experiments/ that asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-        """Return the runs still wanted, given the records `so_far`; an empty list ends the experiment."""
+        """Return the settings of the runs wanted next, given the records `so_far`; an empty list ends the rounds."""
 
     def interpret(self, plan: Plan, records: Sequence[Record], style: Style) -> Section:
-        """Return the findings of these records."""
+        """Return the section on `records`, the successful ones of this experiment, with figures in this `style`."""
 
 
 class Conclusion(Protocol):
     """Define the interface of a module under experiments/ that asks for no runs.
 
-    It concludes from the tables of the others. If it sets `TIMES_ACTIVATIONS = True`, the machine is timed once all
-    runs are done, and the document `cost` holds the timings.
+    It concludes from the tables of the other modules. If it sets `TIMES_ACTIVATIONS = True`, the activations are timed
+    once all runs are done, and the document `cost` holds the timings.
     """
 
     def conclude(self, plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-        """Return the findings of the evidence; None if something it needs is missing."""
+        """Return the section on `evidence`, with figures in this `style`; None if something it needs is missing."""

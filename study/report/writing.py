@@ -1,4 +1,4 @@
-"""Write the report to the files of a results folder; the old report stays whole until the new one is."""
+"""Write the report to the files of a results folder; the old report stays until all new files are written."""
 
 import shutil
 from pathlib import Path
@@ -9,13 +9,14 @@ from study.records.files import prepare_folder, write_atomically
 from study.report import columns, explorer, formatting, pictures
 from study.report.page import Report
 
-WHOLE = ("tables", "figures", "questions")  # folders that a report replaces
+WHOLE = ("tables", "figures", "questions")  # subfolders of which a report replaces all files
 
 
 def write(folder: Path, report: Report, style: Style) -> None:
-    """Write the report's pages, tables/ and figures/ to `folder`, in place of an earlier report.
+    """Write the report to the results folder `folder`, in place of an earlier report.
 
-    All files are first written to a subfolder, then renamed into place. Raise FolderError if writing fails.
+    All files are first written to the subfolder .fresh: Markdown pages, report.html, tables/ and figures/. Then they
+    are renamed into place. `style` gives report.html its colours and labels. Raise FolderError if writing fails.
     """
     prepare_folder(folder)
     try:
@@ -45,7 +46,11 @@ def _write_beside(folder: Path, report: Report, style: Style) -> None:
 
 
 def _tables(report: Report) -> dict[str, bytes]:
-    """Return the files of tables/ by name: every table as CSV, COLUMNS.md, and each table shown as .md and .tex."""
+    """Return the content of the files in tables/ by name.
+
+    Each table is there as CSV, and COLUMNS.md explains all columns. Each table that a page shows is there as .md and
+    .tex too.
+    """
     listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
     files = {f"{name}.csv": formatting.csv(frame) for name, frame in report.tables.items()}
     files["COLUMNS.md"] = listed.encode()
