@@ -1,5 +1,6 @@
 """Keep records of runs on disk: identify a run, write and verify its record, read records as DataFrames.
 
-In: settings and results of runs. Out: verified records, documents and ledgers, read back. It may import the engine
-(for what identifies a run) and theory (for what is recorded of an activation).
+In: settings and results of runs. Out: verified records, documents and ledgers, read back. A record is the file of one
+run, a document that of any other measurement, and the ledger lists a folder's runs. This package may import the
+engine, whose code is part of a run's identity, and theory, whose predictions are recorded for each activation.
 """

@@ -1,4 +1,4 @@
-"""Write equal contents as equal JSON bytes, and seal them with a checksum."""
+"""Write equal contents as equal JSON bytes, and seal them: add a checksum that reveals damage."""
 
 import hashlib
 import json
@@ -6,31 +6,37 @@ from typing import Any
 
 from study.errors import RecordError
 
-SCHEMA = 1
+SCHEMA = 1  # version of the structure of records and documents; no other is read
 
 
 def valid(content: Any) -> Any:
-    """Convert `content` to values that JSON can hold: tuples become lists, NaN and infinities become None."""
+    """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None.
+
+    Raise TypeError for a value that JSON cannot hold.
+    """
     return json.loads(json.dumps(content), parse_constant=lambda _: None)
 
 
 def canonical_json(content: Any) -> bytes:
-    """Write `valid(content)` as JSON with sorted keys and no spaces."""
+    """Return `valid(content)` as JSON bytes in ASCII, with sorted keys and no spaces."""
     return json.dumps(valid(content), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(content: Any) -> str:
-    """Return the SHA-256 of the canonical JSON of `content`."""
+    """Return the SHA-256 of the canonical JSON of `content`, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Convert `content` to valid JSON values with sorted keys, and add its checksum."""
+    """Return `valid(content)` with sorted keys, and its digest under the additional key `checksum`."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 
 def unseal(spelled: bytes) -> dict[str, Any]:
-    """Read canonical JSON bytes, checksum included; raise RecordError if they are damaged or of another schema."""
+    """Return the sealed dict that the bytes `spelled` hold as canonical JSON, with its `checksum`.
+
+    Raise RecordError if the bytes are no such JSON, do not match the checksum, or have another schema than SCHEMA.
+    """
     try:
         found: dict[str, Any] = json.loads(spelled)
         checksum, schema = found["checksum"], found["schema"]

@@ -1,7 +1,7 @@
 """Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The report quotes this description, not the registry of today. It is kept with the runs, so that only a new or changed
-activation is computed again.
+The ledger keeps the descriptions. The report quotes them, not the registry of today, and a later command computes only
+those of new or changed activations.
 """
 
 import json
@@ -18,20 +18,22 @@ from study.engine.input_norms import mean_cosine, square_norms
 from study.plan import DepthScaleGrid
 from study.records.identity import STUDY, source_fingerprint
 
-Entries = dict[str, dict[str, Any]]
+Entries = dict[str, dict[str, Any]]  # by activation: its place in the registry, and what `_description` returns
 Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation
 
-THEORY = STUDY / "theory"
+THEORY = STUDY / "theory"  # the folder of its code
+# Networks whose signals theory predicts: initialisations, depths and width. Other widths have only the first of them.
 NETWORKS = [
     (INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], INITIAL_DEPTHS, width) for width in INITIAL_WIDTHS
 ]
 
 
 class Catalogue:
-    """Describe activations of the registry, each when it is first asked for.
+    """Describe activations of the registry, each when `of` is first asked for it.
 
-    `kept` holds the descriptions recorded before, `grids` the depth scales that the experiments ask for. The attribute
-    `refused` says which activations are not good, and why.
+    `kept` holds the descriptions in the ledger, by activation. `grids` holds the depth scales that the experiments ask
+    for. The attribute `described` holds the descriptions so far, by activation. The attribute `refused` holds the
+    reason why an activation was refused, by activation.
     """
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
@@ -41,7 +43,10 @@ class Catalogue:
         self.refused: dict[str, str] = {}
 
     def of(self, names: Iterable[str]) -> Entries:
-        """Return the descriptions of the good activations among `names`, in the registry's order."""
+        """Return the descriptions of these activations by name, in the registry's order, without refused ones.
+
+        Add to `described` and `refused` the activations that are new there.
+        """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
             described, refused = describe(new, self.square_norms, self.cosine, self.kept, self.grids)
@@ -51,7 +56,11 @@ class Catalogue:
         return dict(sorted(found.items(), key=lambda item: item[1]["position"]))
 
     def beside(self, others: Entries) -> Entries:
-        """Return all descriptions and the `others`, in the order of today's registry; those it has lost come last."""
+        """Return `others`, the descriptions in a ledger, and all of `described`, which replace those of the same name.
+
+        The order is that of today's registry; activations that it no longer has come last. Each `position` is set to
+        the place in this order.
+        """
         environment.start_tensorflow()
         from study.activations import REGISTRY
 
@@ -63,11 +72,12 @@ class Catalogue:
 def describe(
     names: Collection[str], square_norms: Sequence[float], cosine: float, kept: Mapping[str, Any], grids: Grids
 ) -> tuple[Entries, dict[str, str]]:
-    """Describe each good activation among `names`, in the registry's order, and say why the others are refused.
+    """Return the descriptions of `names` by activation, in the registry's order, and the reasons of those refused.
 
-    `square_norms` are the ||x||^2 of the training images, or a sample of them, and `cosine` is the mean cosine of two
-    images; `kept` is what was recorded before. An activation is refused if it is not fit for the study, or if its curve
-    or its theory cannot be computed. The critical initialisation of networks that are trained comes from theory.
+    `square_norms` are the mean ||x||^2 of groups of training images x, as `input_norms.square_norms` returns them.
+    `cosine` is the mean cosine of two of the images. `kept` holds earlier descriptions by activation. An activation is
+    refused if it is not in the registry or not fit for the study, or if its curve or theory cannot be computed. Theory
+    is needed because it gives the critical initialisation of networks that are trained.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError
@@ -91,9 +101,12 @@ def describe(
 def _description(
     name: str, square_norms: Sequence[float], cosine: float, old: Mapping[str, Any], grids: Grids
 ) -> dict[str, Any]:
-    """Describe one activation. The curve and theory of the `old` description stay if its `basis` has not changed.
+    """Return the description of one activation, apart from its `position`, as the dict that the ledger keeps.
 
-    The basis is the activation, theory's code, the networks and the images.
+    It holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and `curve`, which has
+    the lists x, value and derivative. `theory` is what `_theory` returns, with the `depth_scales` of `_scales`. The
+    `basis` decides curve and theory: the activation, theory's code, NETWORKS, `square_norms` and `cosine`. Both stay
+    as in the `old` description (empty if there is none) if the basis has not changed.
     """
     from study.activations import REGISTRY, curve, fingerprint
 
@@ -114,9 +127,10 @@ def _description(
 
 
 def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
-    """Return the activation's depth scales by experiment: the grid, `xi`, and the `code` that computed them.
+    """Return the depth scales by experiment, each a dict of the grid's `sigma_w` and `sigma_b`, `code` and `xi`.
 
-    Those that are `kept` stay if neither grid nor code has changed, or if their experiment does not ask now.
+    `code` holds the fingerprints of the activation and of theory's code. The `kept` depth scales of an experiment stay
+    if neither its grid nor the code has changed, or if it does not ask for any now.
     """
     found = dict(kept)
     for experiment, wanted in grids.items():
@@ -128,7 +142,10 @@ def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -
 
 
 def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
-    """Compute xi, in layers, at each sigma_w: infinite at criticality, nan without an attracting fixed point."""
+    """Return the depth scale xi, in layers, at each sigma_w of the grid, as `depth_scale` defines it.
+
+    It is infinite at criticality, and NaN where the forward map has no attracting fixed point.
+    """
     from study.activations import REGISTRY
     from study.theory.depth_scale import depth_scale
     from study.theory.fixed_points import attracting_point
@@ -142,9 +159,12 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 
 
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
-    """Compute the critical initialisation's settings, or why there is none, the critical line, and theory's table.
+    """Return what theory predicts for the activation `name`, as a dict.
 
-    The table `rows` has a list per column; see `predicted_rows`.
+    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
+    `why_none` is the reason for None, else empty text. `line` holds the lists sigma_w and sigma_b of the critical
+    line. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms` and `cosine` are as
+    in `describe`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

@@ -1,4 +1,4 @@
-"""Write files all or nothing, and lock a folder so that two commands never write to it at once."""
+"""Write each file whole or not at all, and lock a folder so that two commands never write to it at once."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from study.errors import FolderError, FolderHeld
 
 @contextlib.contextmanager
 def doing(what: str, advice: str = "") -> Iterator[None]:
-    """Turn an error of the system in the block into a FolderError: that one cannot do `what`, why, and the `advice`."""
+    """Turn an OSError in the block into a FolderError with the message "cannot `what`: reason`advice`"."""
     try:
         yield
     except OSError as error:
@@ -23,7 +23,11 @@ def doing(what: str, advice: str = "") -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside `path`, sync and rename it: `path` has the old content or the new one, never a part."""
+    """Write `content` to `path` so that the file always has the old content or the new one, never a part.
+
+    The content is written to a temporary file in the same folder, which is then renamed. Raise FolderError if that
+    fails.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with doing(f"write {path}"):
         try:
@@ -39,7 +43,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Create the folder and prove that a file can be written there, before any work is done."""
+    """Create the folder, and its parents, and test that a file can be written there; raise FolderError if not."""
     with doing(f"create the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
@@ -49,9 +53,10 @@ def prepare_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Create the folder and hold it for this process; the system releases it when the process ends, however it ends.
+    """Create the folder, and lock it for this process in the block; delete temporary files that a killed process left.
 
-    A file system without locks is refused: a lock that only is a file would outlast a process that is killed.
+    The system ends the lock with the process, even if the process is killed. Raise FolderHeld if another process has
+    the lock. Raise FolderError if the file system has no locks: a mere lock file would outlast a killed process.
     """
     prepare_folder(folder)
     note = folder / ".holder.json"
@@ -73,7 +78,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def _holder(note: Path) -> str:
-    """Return what the lock file `note` says of the process that holds the folder."""
+    """Return which process has locked the folder, and since when, as `hold` wrote it in the file `note`."""
     try:
         about = json.loads(note.read_text())
         return f"process {about['pid']} on {about['host']} since {about['since']}"

@@ -1,4 +1,4 @@
-"""Turn records into DataFrames: one row per observation, with columns that identify its run."""
+"""Turn records into DataFrames: one row per observation, with the columns of `keys`, which identify its run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,12 @@ from study.settings import DISTORTIONS
 
 
 def keys(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns that every frame has, to identify a run by all its `settings`, as {column: value}."""
+    """Return the columns that identify a run in every frame, as {column: value}.
+
+    `settings` holds all settings of the run, as `selection.asked` returns them. The columns are activation, depth,
+    width (hyphens join the widths of layers that differ), init, variant, optimiser, learning_rate, batch, dropout,
+    seed and precision. The precision of an untrained network is that of its errors.
+    """
     width = settings["width"]
     return {
         "activation": settings["activation"],
@@ -31,7 +36,11 @@ def keys(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def variant(settings: Mapping[str, Any]) -> str:
-    """Describe how the network differs from the plain one, for people; "plain" if it does not."""
+    """Return in words how a run differs from the defaults, such as "batch normalisation"; "plain" if it does not.
+
+    It names these settings alone: normalisation, residual, output, loss, schedule, momentum, weight decay, averaging,
+    label smoothing, distortions and epsilon.
+    """
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
@@ -43,20 +52,26 @@ def variant(settings: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "plain"
 
 
-# Settings whose column has another name; `keys` holds `precision`.
+# Column names of settings, where the setting's own name differs from the column's.
 _SPELLED = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
 _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    """Return the columns of all settings of a run; the numbers of a list are joined by spaces."""
+    """Return {column: value} of all settings of a run; those of `keys` as there, other lists joined by spaces."""
     found = {_SPELLED.get(name, name): value for name, value in asked(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     return {**spelled, **keys(asked(record))}
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run: its settings, status, seconds and scores (NaN unless it is done)."""
+    """Return one row per run: its id `run`, settings, number of `epochs`, status, scores and seconds.
+
+    The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images:
+    `test_accuracy` of the last weights, `best_test_accuracy` of those with the lowest validation loss, after
+    `best_epoch`, and so on. They are NaN unless the run is done and trained its network. `diverged_step` is the step
+    whose loss was not finite, else NaN. `most_epochs` is the setting.
+    """
     rows = []
     for record in records:
         result, timings = record["result"], record["provenance"]["timings"]
@@ -86,9 +101,9 @@ _SCORES = tuple(f"{part}_{score}" for part in ("validation", "test") for score i
 
 
 def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
-    """Return `runs_frame` of the records of all experiments, each run once.
+    """Return `runs_frame` of all records in `by_experiment`, {experiment: records}, each run once.
 
-    The column `experiments` holds the names of those that use the run, joined by spaces.
+    The first column, `experiments`, holds the names of the experiments that use the run, joined by spaces.
     """
     records: dict[str, Record] = {}
     users: dict[str, list[str]] = {}
@@ -101,33 +116,46 @@ def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
 
 
 def used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return the rows of `all_runs` whose measurements this experiment uses."""
+    """Return the rows of `runs`, the result of `all_runs`, that this experiment uses, without those of failed runs."""
     is_its = runs["experiments"].str.split().map(lambda names: experiment in names)
     return runs[is_its & ~runs["status"].isin(FAILED)]
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and epoch: training and validation loss and accuracy."""
+    """Return one row per run and epoch: the columns of `keys`, epoch, and loss and accuracy in training and validation.
+
+    The last four are training_loss, training_accuracy, validation_loss and validation_accuracy. Records without a
+    history are left out; at least one must have it.
+    """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
     return _stacked(found).astype({"epoch": int})
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and amplitude of input noise: test_loss and test_accuracy of the last weights."""
+    """Return one row per run and amplitude of noise on the test images: run, `keys`, amplitude and two scores.
+
+    The scores are test_loss and test_accuracy of the last weights. The frame is empty if no record has them.
+    """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
     return _stacked(found, has_run=True) if found else pd.DataFrame()
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run, logged step, layer (1 = nearest the input) and measure; value is NaN where undefined."""
+    """Return one row per run, logged step, layer and measure: `keys`, layer, step, epoch, measure (its name) and value.
+
+    Layer 1 is nearest the input. `epoch` is the step's time in epochs. `value` is NaN where the measure is undefined.
+    At least one record must have measures.
+    """
     measured = [(record, record["result"].get("measures")) for record in records]
     return _stacked([(record, _measured_rows(found)) for record, found in measured if found is not None])
 
 
 def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool = False) -> pd.DataFrame:
-    """Stack the columns of all runs, each with its record, and add the keys of its run to every row.
+    """Return one frame of the columns of all runs, one below the other, with the `keys` of its run in every row.
 
-    Lists become numbers, null NaN. One frame of all runs takes a fifth of the time of a frame for each run.
+    `of_runs`, which must not be empty, has a pair for each run: its record, and {column: values} with the same columns
+    for all. None becomes NaN. `has_run` adds the column `run`, its id. One frame of all runs takes a fifth of the time
+    of a frame for each run.
     """
     runs = pd.DataFrame([({"run": record["id"]} if has_run else {}) | keys(asked(record)) for record, _ in of_runs])
     columns = [{name: _numbers(values) for name, values in found.items()} for _, found in of_runs]
@@ -141,7 +169,11 @@ def _numbers(values: Any) -> np.ndarray:
 
 
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the columns of a run's measures."""
+    """Return the columns layer, step, epoch, measure and value of a run, each of shape (rows,).
+
+    `measured` is the part `measures` of its result: lists over logged steps, which hold lists over layers except in
+    `step` and `epoch`.
+    """
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN
     measure, step, layer = np.indices(values.shape).reshape(3, -1)

@@ -15,7 +15,11 @@ STUDY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Identity:
-    """Hold the four parts that identify a run: settings, and the fingerprints of data, activation and engine."""
+    """Hold the four parts that identify a run: its settings, and a hash of data, of activation and of engine.
+
+    `settings` are all fields of Settings. `data` is the checksum of the Dataset, `activation` the fingerprint of the
+    entry in the registry, and `engine` what `engine_fingerprint` returns.
+    """
 
     settings: dict[str, Any]
     data: str
@@ -24,12 +28,12 @@ class Identity:
 
     @property
     def id(self) -> str:
-        """Return the name of the run's record."""
+        """Return the run's id, which also names its record; see `identifier`."""
         return identifier(self.__dict__)
 
 
 def identifier(identity: dict[str, Any]) -> str:
-    """Return the record name of a run: the first 20 hexadecimal digits of the SHA-256 of its `identity`.
+    """Return the id of a run: the first 20 hexadecimal digits of the SHA-256 of its `identity`.
 
     `identity` holds the fields of `Identity`.
     """
@@ -37,25 +41,31 @@ def identifier(identity: dict[str, Any]) -> str:
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
-    """Identify a run on data of this checksum with an activation of this fingerprint."""
+    """Return the identity of a run on data of this checksum, with an activation of this fingerprint."""
     return Identity(settings.to_dict(), data, activation, engine_fingerprint())
 
 
 def engine_fingerprint() -> str:
-    """Return what identifies the engine; comments, layout and docstrings never retrain."""
+    """Return the hash of the engine's code; changes of comments, layout or docstrings leave it as it is."""
     return source_fingerprint(STUDY / "engine")
 
 
 @functools.cache
 def source_fingerprint(*paths: Path) -> str:
-    """Hash the syntax trees, without docstrings, of modules and of all modules in folders."""
+    """Return the SHA-256 of the file names and syntax trees, without docstrings, of Python modules.
+
+    `paths` are modules, and folders of which all modules count. The result has 64 hexadecimal digits.
+    """
     modules = [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     spelled = [f"{module.name} {_spell(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
     return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
 
 
 def _spell(node: Any) -> str:
-    """Write the syntax tree the same for every Python version: without empty fields and docstrings."""
+    """Return a syntax tree as text, without empty fields and docstrings, so that all Python versions give the same.
+
+    `node` is a node of the tree, a list of nodes, or a plain value.
+    """
     if isinstance(node, list):
         return "[" + ",".join(_spell(item) for item in node if not _is_docstring(item)) + "]"
     if not isinstance(node, ast.AST):
@@ -65,5 +75,5 @@ def _spell(node: Any) -> str:
 
 
 def _is_docstring(node: Any) -> bool:
-    """Return whether the statement is text alone."""
+    """Tell whether a statement of a syntax tree is a text alone, as docstrings are."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

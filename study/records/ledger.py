@@ -1,6 +1,6 @@
 """List a folder's activations, and the runs that belong to each experiment, in a file called the ledger.
 
-The ledger lets `study report` make the tables without TensorFlow and without today's registry.
+With the ledger, `study report` makes the tables without TensorFlow and without today's registry.
 """
 
 import json
@@ -19,7 +19,12 @@ from study.records.files import write_atomically
 
 @dataclass
 class Ledger:
-    """Hold `plans` and `runs` by experiment, and `activations` by name, each as the catalogue described it."""
+    """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
+
+    `plans` and `runs` (ids) are by experiment; see `note`. `activations` holds the descriptions of the catalogue, by
+    activation. `refused` holds the reasons of the last command by activation. `wall_seconds` sums the time of all
+    commands that trained. `command` is "make quick" or "make all", whichever the last command was like.
+    """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, list[str]] = field(default_factory=dict)
@@ -30,7 +35,7 @@ class Ledger:
 
     @classmethod
     def load(cls, path: Path) -> "Ledger":
-        """Return the ledger at `path`; an empty one if there is none. RecordError if it cannot be read as one."""
+        """Return the ledger in the file `path`, empty if there is no file; raise RecordError if it is damaged."""
         try:
             return cls(**json.loads(path.read_bytes()))
         except FileNotFoundError:
@@ -39,11 +44,14 @@ class Ledger:
             raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
-        """Write the ledger, whole or not at all."""
+        """Write the ledger to the file `path` as JSON, whole or not at all; NaN and infinities become null."""
         write_atomically(path, json.dumps(valid(asdict(self))).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
-        """Record that `experiment` was asked for with this plan, needs these runs, and uses the activations `used`."""
+        """Set the plan and the run ids of `experiment`, in place of earlier ones.
+
+        `used` names the activations of these runs. Those that the plan does not compare are kept as its `others`.
+        """
         kept = {key: getattr(plan, key) for key in ("activations", "seeds", "is_quick", "first_seed")}
         others = [name for name in used if name not in plan.activations]
         self.plans[experiment], self.runs[experiment] = {**kept, "others": others}, list(runs)
@@ -51,7 +59,8 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
 
-        These may include activations that the plan does not compare, because a published claim names them.
+        These may include activations that the plan does not compare, because a published claim names them. Raise
+        KeyError if the ledger has no such experiment.
         """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])
@@ -64,12 +73,15 @@ class Ledger:
         return [name for name in self.activations if name in asked]
 
     def keep_only_used(self) -> None:
-        """Remove the activations that no plan uses any more."""
+        """Remove the descriptions of activations that no plan uses any more, to compare or for a claim."""
         used = {name for plan in self.plans.values() for name in (*plan["activations"], *plan.get("others", ()))}
         self.activations = {name: about for name, about in self.activations.items() if name in used}
 
     def curves(self) -> pd.DataFrame:
-        """Return the curves of the compared activations, one row per point: activation, x, value, derivative."""
+        """Return phi and phi' of each activation phi that a plan compares, one row per point x.
+
+        The columns are x, value (phi), derivative (phi') and activation.
+        """
         return pd.concat(
             [pd.DataFrame(self.activations[name]["curve"]).assign(activation=name) for name in self.compared()],
             ignore_index=True,

@@ -7,21 +7,23 @@ import platform
 from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "distributed")
-INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # the user's variable; matrix products round as on a CPU without newer instructions
+INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # a variable that users may set; products then round as on an older CPU
 
 
 @functools.cache
 def describe() -> dict[str, str]:
-    """Return the versions of Python and the packages, the CPU's name, and the user's limit to its instructions if any.
+    """Return what this process works with, as {name: text}: versions of Python and PACKAGES, CPU and operating system.
 
-    They are looked up once, because that takes as long as training a small network."""
+    A user's limit to the CPU's instructions is added under the variable's name. The dict is made once per process,
+    because that takes as long as training a small network.
+    """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     limits = {INSTRUCTIONS: os.environ[INSTRUCTIONS]} if INSTRUCTIONS in os.environ else {}
     return {"python": platform.python_version(), **versions, "cpu": cpu_name(), **limits, "system": platform.system()}
 
 
 def cpu_name() -> str:
-    """Return the processor's model name where the system tells it, else its architecture."""
+    """Return the processor's model name if Linux tells it, else what Python's `platform` calls it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Read and select records by the settings of their runs."""
+"""Read the settings of runs from their records, and select runs by them."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ DEFAULTS = {
 
 
 def asked(record: Record) -> dict[str, Any]:
-    """Return all settings of a record's run.
+    """Return all settings of a record's run by name, as JSON holds them: with lists for tuples.
 
-    Settings that an earlier edition did not have are at their defaults. Its `residual`, False or True, is "none" or
-    "plain".
+    Settings that an earlier edition of the study did not have are at their defaults. Its `residual`, False or True,
+    becomes "none" or "plain".
     """
     found: dict[str, Any] = DEFAULTS | record["identity"]["settings"]
     is_earlier = isinstance(found["residual"], bool)
@@ -24,12 +24,12 @@ def asked(record: Record) -> dict[str, Any]:
 
 
 def shared(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the settings that all these runs have in common, by name."""
+    """Return {name: value} of the settings that are the same in all these runs, of which there must be one at least."""
     every = [asked(record) for record in records]
     return {name: value for name, value in every[0].items() if all(each[name] == value for each in every)}
 
 
 def missing(wanted: Iterable[Settings], so_far: Sequence[Record]) -> list[Settings]:
-    """Return the wanted runs that have no record, each once; a record of a failed run counts."""
+    """Return the wanted runs that have no record in `so_far`, each once and in order; a failed run's record counts."""
     done = {Settings(**asked(record)) for record in so_far}
     return [settings for settings in dict.fromkeys(wanted) if settings not in done]

@@ -1,7 +1,7 @@
-"""Keep a folder of records, documents and a ledger: JSON files with a checksum, verified at every reading.
+"""Keep a folder of records and documents, JSON files whose checksum is verified at every reading, and its ledger.
 
-A record is of one run, and its file is named by the run's identity. A document is of a measurement that is not a run,
-such as the machine's timings.
+A record is of one run, and its file is named by the run's id. A document is of a measurement that is not a run, such
+as the machine's timings.
 """
 
 import fnmatch
@@ -17,12 +17,12 @@ from study.records.files import doing, prepare_folder, write_atomically
 from study.records.identity import Identity, identifier
 from study.records.ledger import Ledger
 
-RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records
-LEDGER = "plan.json"
+RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records, as a pattern
+LEDGER = "plan.json"  # the file of the ledger
 DIGITS = "digits"  # the document of test images that the report shows under noise, in the committed folder
 NETWORKS = "networks"  # the document of the trained networks tested, in the committed folder
 NETWORK = "networks/digits.keras"  # the best of them as a Keras model, in the results folder
-PREACTIVATIONS = "preactivations"  # the document of where they lie, beside the runs of `make all`
+PREACTIVATIONS = "preactivations"  # the document of pre-activations' quantiles, beside the runs of `make all`
 TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
 
@@ -30,7 +30,11 @@ Record = dict[str, Any]
 
 
 def make(identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]) -> Record:
-    """Return a record that is ready to be written. The `timings` in `result` move to the provenance."""
+    """Return a sealed record: schema, id, identity, activation, result and provenance.
+
+    `activation` holds the label, formula and source of the run's activation. `result` is what training returned, or
+    the status and cause of a failure. Its `timings` move to the provenance.
+    """
     content = {
         "schema": SCHEMA,
         "id": identity.id,
@@ -43,7 +47,10 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
 
 
 def compact(record: Record) -> Record:
-    """Return the record with the measures of the first and the last logged step alone, small enough to be committed."""
+    """Return the record with the measures of only the first and the last logged step, small enough to be committed.
+
+    A record without any other step is returned as it is; else the checksum is made anew.
+    """
     measures = record["result"].get("measures")
     if measures is None or len(measures["step"]) <= 2:
         return record
@@ -53,12 +60,12 @@ def compact(record: Record) -> Record:
 
 
 def has_failed(record: Record) -> bool:
-    """Tell whether the run gave no measurement."""
+    """Tell whether the run gave no measurement, because it crashed, raised an error or took too long."""
     return record["result"]["status"] in FAILED
 
 
 def sentence(record: Record) -> str:
-    """Say which run failed, and why."""
+    """Return a clause that says which run failed, how and why, for the record of a failed run."""
     settings, result = record["identity"]["settings"], record["result"]
     return (
         f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']}) "
@@ -67,7 +74,11 @@ def sentence(record: Record) -> str:
 
 
 def verified(content: bytes, name: str) -> dict[str, Any]:
-    """Return the record or document in these bytes; RecordError unless it is whole and its own name is `name`."""
+    """Return the record or document in the bytes `content`, which must be of the id or document `name`.
+
+    Raise RecordError if it is damaged, has another schema, or is of another name. A record's id must follow from its
+    identity, too.
+    """
     found = unseal(content)
     names = [found.get("id"), identifier(found["identity"])] if "identity" in found else [found.get("name")]
     if wrong := [str(own) for own in names if own != name]:
@@ -77,25 +88,28 @@ def verified(content: bytes, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep records, documents and their ledger in `folder`. If it `is_committed`, all are kept compact."""
+    """Keep records, documents and their ledger in `folder`; with `is_committed` it is in git, and kept compact."""
 
     folder: Path
     is_committed: bool = False
 
     def path(self, name: str) -> Path:
-        """Return the file of the run with this id, or of the document with this name."""
+        """Return the path of the record of the run with this id, or of the document with this name."""
         return self.folder / f"{name}.json"
 
     def checkpoint(self, run: str) -> Path:
-        """Return the file of the checkpoint of the run with this id, which exists while a long run is unfinished."""
+        """Return the path of the checkpoint of the run with this id; the file exists while a long run is unfinished."""
         return self.folder / f".{run}.checkpoint"
 
     def network(self, run: str) -> Path:
-        """Return the file of the trained network of the run with this id, if its network is kept."""
+        """Return the path of the trained network (npz) of the run with this id; few networks are kept."""
         return self.folder.parent / "networks" / f"{run}.npz"
 
     def write(self, record: Record) -> Record:
-        """Write the record under its id, over an older one, and return it as it is kept."""
+        """Write the record under its id, in place of an older one, and return it as it was written.
+
+        In a committed folder that is `compact(record)`. Delete the run's checkpoint unless the run failed.
+        """
         kept = compact(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
         if not has_failed(kept):
@@ -103,16 +117,22 @@ class Store:
         return kept
 
     def write_document(self, name: str, content: dict[str, Any], provenance: dict[str, Any]) -> None:
-        """Write the content as the document `name`."""
+        """Write `content` and its `provenance` as the document `name`, in place of an older one."""
         document = {"schema": SCHEMA, "name": name, "content": content, "provenance": provenance}
         write_atomically(self.path(name), canonical_json(seal(document)))
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the verified record or document; RecordError if it is damaged, FileNotFoundError if there is none."""
+        """Return the verified record of the run with this id, or the verified document of this name.
+
+        Raise RecordError if it is damaged, FileNotFoundError if there is none.
+        """
         return verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return the existing records of these runs, by id; move damaged ones aside: their runs are repeated."""
+        """Return {id: record} of those of these runs, given by id, that have a record; failed runs' records count.
+
+        Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated.
+        """
         found = {}
         for run in runs:
             try:
@@ -127,18 +147,24 @@ class Store:
         return found
 
     def runs(self) -> list[str]:
-        """Return the ids of all records, damaged ones included; ignore other files."""
+        """Return the sorted ids of all records in the folder, damaged ones included."""
         return sorted(path.stem for path in self.folder.glob(RECORD))
 
     def document_names(self) -> list[str]:
-        """Return the names of all documents, damaged ones included; of `make all`'s folder only its two."""
+        """Return the sorted names of all documents in the folder, damaged ones included.
+
+        In the folder of `make all` only TIMINGS and PREACTIVATIONS count as documents.
+        """
         beside_runs = (self.path(name) for name in (TIMINGS, PREACTIVATIONS))
         paths = self.folder.glob("[!.]*.json") if self.is_committed else beside_runs
         others = (p for p in paths if p.is_file() and p.name != LEDGER and not fnmatch.fnmatchcase(p.name, RECORD))
         return sorted(path.stem for path in others)
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """Return the documents by name; RecordError with its path if one is damaged."""
+        """Return {name: document}; each has schema, name, content, provenance and checksum.
+
+        Raise RecordError, with the path, if a document is damaged.
+        """
         found = {}
         for name in self.document_names():
             try:
@@ -148,7 +174,10 @@ class Store:
         return found
 
     def problems(self) -> list[str]:
-        """Return a sentence for every damaged record and document, and for every one set aside and not done again."""
+        """Return a sentence for every damaged record or document in the folder.
+
+        Damaged records that `find` has moved aside count until their runs are done again.
+        """
         found = []
         for name in [*self.runs(), *self.document_names()]:
             try:
@@ -159,21 +188,28 @@ class Store:
         return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in aside]
 
     def ledger(self) -> Ledger:
-        """Read the folder's ledger; see `Ledger.load`."""
+        """Return the folder's ledger, empty if there is none; raise RecordError if it is damaged."""
         return Ledger.load(self.folder / LEDGER)
 
     def save(self, ledger: Ledger) -> None:
-        """Write the ledger; a committed one leaves out theory's table, a megabyte that nothing reads."""
+        """Write the ledger to the folder.
+
+        For a committed folder, first empty theory's table `rows` in `ledger` itself: it takes a megabyte, and nothing
+        reads it.
+        """
         if self.is_committed:
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
         ledger.save(self.folder / LEDGER)
 
     def holds(self, target: str) -> bool:
-        """Tell whether the runs of this make target belong in this folder."""
+        """Tell whether the runs of this make target are kept in this folder.
+
+        The committed folder is for all targets but "all".
+        """
         return self.is_committed == (target != EVERYTHING)
 
 
 def stores(results: Path) -> tuple[Store, Store]:
-    """Return the store for the runs of `make all`, and the committed store for the long protocols."""
+    """Return the stores in a results folder: for the runs of `make all`, and, committed, for the long protocols."""
     return Store(results / "runs"), Store(results / "records", is_committed=True)
