@@ -17,7 +17,7 @@ from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axi
 from study.figures.marks import middle, run_points, unlabelled
 from study.figures.style import COLORS, GREY, Style, literal, panels
 
-# By the quantity of a timing: the title of its panel, the factor from seconds to its unit, and the column of its median.
+# By the quantity of a timing: the title of its panel, the factor from seconds to its unit, the column of its median.
 TIMED = {
     "forward": ("forward, ns / element", 1e9, "forward_ns"),
     "forward_backward": ("forward + backward, ns / element", 1e9, "forward_backward_ns"),
@@ -42,8 +42,8 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     repeat, and seconds (per element, or per step). Each repeat is a small point.
 
     `cost` is the result of `study.analysis.cost.wide`: activation, output_bytes and other_bytes (per element), and the
-    columns that TIMED names. These are medians, with quartiles in <column>_q1 and <column>_q3. `floor` is the activation
-    of `timings` that only copies: a dotted line marks its median.
+    columns that TIMED names. These are medians, with quartiles in <column>_q1 and <column>_q3. `floor` is the
+    activation of `timings` that only copies: a dotted line marks its median.
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
@@ -142,7 +142,7 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
 
 
 def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> None:
-    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of the activation's output (open).
+    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of its own output (open).
 
     `table` has the columns other_bytes and output_bytes, indexed by activation.
     """

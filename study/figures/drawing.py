@@ -21,11 +21,7 @@ from study.figures.style import DPI, RC
 
 P = ParamSpec("P")
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in a font
-TEXTS = {
-    "svg.hashsalt": "activation study",
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-}  # letters stay text in vector files
+TEXTS = {"svg.hashsalt": "activation study", "svg.fonttype": "none", "pdf.fonttype": 42}  # letters stay text
 VECTORS = {  # by extension: the canvas, and metadata left out because it holds a date or a version
     "svg": (FigureCanvasSVG, ("Date", "Creator")),
     "pdf": (FigureCanvasPdf, ("CreationDate", "Creator", "Producer")),
@@ -62,7 +58,7 @@ class Drawing:
 
 
 def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
-    """Return a function that takes the arguments of `function`, and returns the call as a Drawing instead of drawing."""
+    """Return a function with the parameters of `function`, which returns the call as a Drawing and draws nothing."""
 
     @functools.wraps(function)
     def made(*args: P.args, **kwargs: P.kwargs) -> Drawing:

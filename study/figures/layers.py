@@ -1,7 +1,11 @@
 """Draw norms and the states of units by layer, over training, and both as a heat map.
 
-Lines are means over seeds; bands are their 95% intervals. On a logarithmic axis an exact zero is an open marker in a
-band labelled "exactly 0"; the line is the mean of the other seeds.
+Lines are means over seeds, and bands are their 95% intervals. On a logarithmic axis an exact zero is an open marker in
+a band labelled "exactly 0"; the line is the mean of the other seeds.
+
+In titles, L is the loss and rms a root mean square. Layer l has the weights W_l, the activations h_l, and the error
+signal delta_l, the gradient of one example's loss by the layer's pre-activations. study/engine/measures.py defines the
+measures.
 """
 
 import math
@@ -21,6 +25,7 @@ from study.figures.marks import absent, multiples, say_if_empty, unique
 from study.figures.naming import name_lines
 from study.figures.style import Style, panels
 
+# The title of each measure's panels, by its name in study/engine/measures.py.
 NORMS = {
     "weight_gradient": "weight gradient\n" r"$\|\partial\mathcal{L}/\partial W_l\|$",
     "example_weight_gradient": "per-example gradient\n" r"rms $\|\delta_l\|\,\|h_{l-1}\|$",
@@ -29,33 +34,36 @@ NORMS = {
 SIGNALS = {key: NORMS[key] for key in ("weight_gradient", "error")} | {"activation_rms": "forward signal\nrms $h_l$"}
 UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
 COLORMAP = "viridis"  # perceptually uniform, and monotonic in lightness for every eye
-ALL_ZERO: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////"}
-NUMBERED_LAYERS, NUMBERED_STEPS = 5, 3  # whose norms are written in a heat map
+ALL_ZERO: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////"}  # every seed at 0
+NUMBERED_LAYERS, NUMBERED_STEPS = 5, 3  # layers and steps whose norms are written in a heat map
 
 
 def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the three NORMS of every layer at initialisation, in a panel each.
+    """Draw the three NORMS by layer at initialisation (step 0): a panel for each norm, a line for each activation.
 
-    `gradient_norms`: activation, depth (hidden layers), layer (1 = nearest the input, depth + 1 = "out"), step,
-    measure, mean, ci_low, ci_high, n, n_zero; one row per activation, layer, step and measure, and one depth. The mean
-    and interval are geometric, over the n seeds above zero. `n_zero` counts the seeds at exactly 0.
+    `gradient_norms` is a part of the table of `summaries.gradient_norms`, with one row per activation, layer, step and
+    measure. Its columns are activation, depth (hidden layers), layer, step, measure, mean, ci_low, ci_high, n, n_zero.
+    Layer 1 is nearest the input, and layer depth + 1 is the output. The mean and interval of a norm are geometric, over
+    the n seeds above 0. `n_zero` counts the seeds at exactly 0. Raise ValueError for two depths, or for two rows of the
+    same activation, layer and measure.
     """
     return _by_layer(gradient_norms, NORMS, style)
 
 
 def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw, by layer at initialisation, the weight gradient, the error that it hides, and the forward signal.
+    """Draw the norms SIGNALS by layer at initialisation: of the weight gradient, error signal and forward signal.
 
-    `gradient_norms` is as in `gradient_norms_by_layer`.
+    `gradient_norms`, the panels and the errors raised are as in `gradient_norms_by_layer`.
     """
     return _by_layer(gradient_norms, SIGNALS, style)
 
 
 def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the three norms (columns) over the training steps in the first, a middle and the last layer (rows).
+    """Draw the three NORMS (columns) over the training steps in the first, a middle and the output layer (rows).
 
-    `gradient_norms` is as in `gradient_norms_by_layer`. Step 0 is the initialisation. A column of panels has one scale,
-    so that its layers can be compared. A line ends where its first seed stops, that is, where n + n_zero falls.
+    `gradient_norms` is as in `gradient_norms_by_layer`. Step 0 is the initialisation. All panels of a column have the
+    same scale, so that layers can be compared. A line ends where its first seed stops, that is, where n + n_zero falls.
+    Raise ValueError for two depths, or for two rows of the same activation, layer, step and measure.
     """
     rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
     figure = _over_training(_complete(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
@@ -66,9 +74,10 @@ def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> 
 def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, in three hidden layers.
 
-    `gradient_norms`: activation, depth, layer, step, measure, mean, ci_low, ci_high (arithmetic, in [0, 1]), n (all
-    seeds), n_zero; of one depth. A missing mean counts as 0 where n_zero is above 0. A line ends where its first seed
-    stops.
+    `gradient_norms` is as in `gradient_norms_by_layer`, but the rows of UNIT_MEASURES are used. Their means are
+    arithmetic, in [0, 1], and `n` counts all seeds. A missing mean counts as 0 where n_zero is above 0. A line ends
+    where its first seed stops. Raise ValueError for two depths, or for two rows of the same activation, layer, step and
+    measure.
     """
     shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
     rows = _complete(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
@@ -77,11 +86,12 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 
 
 def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the error's norm in every layer (the output layer on top) at every logged training step, as a colour.
+    """Draw the error signal's norm as a colour, by layer (rows, output on top) and logged training step (columns).
 
-    `gradient_norms` is as in `gradient_norms_by_layer`; only the measure "error" is used. Each activation has a panel.
-    All share one logarithmic colour scale, and some norms are written as numbers. A cell is grey and hatched where
-    every seed is at exactly 0, has a white dot where some seeds are, and is blank where nothing was measured.
+    `gradient_norms` is as in `gradient_norms_by_layer`; only the measure "error" is used. Each activation has a panel,
+    and all panels share one logarithmic colour scale. Some norms are also written as numbers. A cell is grey and
+    hatched where every seed is at exactly 0. It has a white dot where some seeds are, and is blank where nothing was
+    measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
     """
     rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
@@ -108,9 +118,10 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 
 
 def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
-    """Draw the norms `mean` (layers, steps) as colours of `scale`, and mark cells with seeds at zero.
+    """Draw one activation's norms `mean` as colours of `scale` on `panel`, and mark the cells with seeds at exactly 0.
 
-    `n_zero` (layers, steps) counts seeds at exactly zero. Cells without a mean are hatched there, others have a dot.
+    `mean` and `n_zero` have a row for each layer, from 1, and a column for each step. `n_zero` counts the seeds at
+    exactly 0. Where it is above 0, cells without a mean are hatched, and other cells have a dot.
     """
     steps, depth = mean.columns, len(mean) - 1
     bare: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False, "ax": panel}
@@ -137,7 +148,10 @@ def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMa
 
 
 def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> Figure:
-    """Draw a panel for each of `measures` (their titles by name) over the layers at step 0."""
+    """Draw a panel for each of `measures` over the layers at step 0, and return the figure.
+
+    `rows` is `gradient_norms` in `gradient_norms_by_layer`. `measures` maps the names of measures to titles.
+    """
     rows = rows[(rows["step"] == 0) & rows["measure"].isin(list(measures))]
     rows = unique(rows, ["activation", "layer", "measure"])
     figure, shown = multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
@@ -147,7 +161,10 @@ def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> 
 
 
 def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
-    """Draw `measures` (columns of panels) of the first, a middle and the last layer (rows), on axes of this `kind`."""
+    """Draw `measures` (columns of panels) over the steps in the first, a middle and the last layer of `rows` (rows).
+
+    `measures` maps names of measures to titles. `kind` is the kind of the y axes, as in `marks.line_panel`.
+    """
     unique(rows, ["activation", "layer", "step", "measure"])
     known, output = sorted(rows["layer"].unique()) or [1], set(rows["depth"] + 1)
     chosen = dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]])
@@ -164,8 +181,8 @@ def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, s
 
 
 def _complete(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
-    """Keep the `rows` of steps that all seeds reached; `counts` holds the number of seeds of each row.
+    """Return the `rows` of steps that all seeds reached; `counts` holds the number of seeds of each row.
 
-    A mean over fewer seeds would move only because the others stopped.
+    A mean over fewer seeds would change only because the other seeds stopped.
     """
     return rows[counts == counts.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]

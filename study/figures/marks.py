@@ -1,4 +1,8 @@
-"""Draw the lines, points, intervals and notes that several figures share, in one panel or in small multiples."""
+"""Draw the lines, points, intervals and notes that several figures share, in one panel or in small multiples.
+
+A panel is one matplotlib Axes of a figure. Functions that take a panel draw on it and return nothing, if nothing else
+is said. No interval is computed here: the columns ci_low and ci_high of the tables hold the bounds.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,23 +29,28 @@ from study.figures.axes import (
 from study.figures.style import GREY, Style, panels
 
 INTERVAL = ["mean", "ci_low", "ci_high"]
-ABOUT = 6  # markers on a line, roughly
-FEW = 10  # runs; if there are more, only their mean is drawn
+ABOUT = 6  # markers on a line, about
+FEW = 10  # runs at one place; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
 GOLDEN = 0.618  # multiples of it, modulo 1, are spread evenly over [0, 1]
+# The look of lines that show a theory's prediction.
 THEORY: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
-Choice = tuple[str, Mapping[Any, str]]  # a column, and the title of each of its values that is shown
+Choice = tuple[str, Mapping[Any, str]]  # a column, and {value: title} of the values that are shown
 
 
 def multiples(
     rows: pd.DataFrame, x: str, kind: str, style: Style, across: Choice, down: Choice | None = None, *,
     height: float = 2.1, columns: int = 3, shared: str = "", points: pd.DataFrame | None = None, **options: Any,
 ) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:  # fmt: skip
-    """Draw a grid of panels, each as `line_panel` does, and return the figure and its panels by (down, across).
+    """Draw a panel for each value of a column, or each pair of values of two; return the figure and {pair: panel}.
 
-    Each value of `across` has a panel. With `down`, panels are in a row for each of its values, of this `height` in
-    inches. Without it, at most `columns` panels stand side by side. A logarithmic scale is `shared` by all panels
-    ("all"), by the panels above each other ("column"), or by none ("").
+    `across` and `down` name the columns of `rows` and give the values titles. A pair is (value of `down`, value of
+    `across`), and without `down` its first entry is None. `line_panel` draws the rows of each pair; `x`, `kind`,
+    `points` and `options` are its arguments. `points` are selected by `across` alone.
+
+    With `down`, each of its values has a row of panels, of this `height` in inches. Without it, at most `columns`
+    panels stand side by side. A logarithmic scale is `shared` by all panels ("all"), by the panels of a column
+    ("column"), or by none ("").
     """
     (column, titles), (line, headings) = across, down or ("", {None: ""})
     keys, wide = [(below, beside) for below in headings for beside in titles], len(titles) if down else columns
@@ -66,12 +75,17 @@ def line_panel(
     panel: Axes, rows: pd.DataFrame, x: str, kind: str, style: Style, *, scale: pd.DataFrame | None = None,
     points: pd.DataFrame | None = None, band: bool = True, apart: bool = False,
 ) -> None:  # fmt: skip
-    """Draw the means of `rows` along column `x`, with their intervals, and set both axes.
+    """Draw the means of `rows` along column `x`, with their intervals, and set the axes of `panel`.
 
-    `rows`: activation, `x`, mean, ci_low, ci_high, n, n_zero (seeds at exactly 0; optional), and depth if `x` is
-    "layer". The `kind` of the y axis is "log", "linear", "percent" or "error" (both for values in [0, 1]). The axis
-    holds the rows of `scale`, by default `rows`. `points`: activation, `x`, value; one row per run, drawn if there are
-    at most FEW. If `apart`, activations stand side by side. `band` is as in `lines`.
+    `rows` has one row per activation and value of `x`: activation, `x`, mean, ci_low, ci_high; depth (hidden layers) if
+    `x` is "layer"; and perhaps n and n_zero, the numbers of seeds above 0 and at exactly 0. `x` is as in `axes.x_axis`.
+
+    `kind` is the kind of the y axis: "log", "linear", "percent" or "error". Means for "percent" and "error" are in
+    [0, 1]. For "error" the percentage of errors is drawn, and the caller must call `axes.error_axis` afterwards. The
+    axes hold the rows of `scale`, by default `rows`.
+
+    `points` has one row per run: activation, `x`, value. Runs are dashes, drawn if no place has more than FEW. If
+    `apart`, activations stand side by side at each x. `band` is as in `lines`.
     """
     rows, scale = (
         scaled(frame.assign(n_zero=frame.get("n_zero", 0)), kind) for frame in (rows, rows if scale is None else scale)
@@ -97,21 +111,28 @@ def line_panel(
 
 
 def scaled(rows: pd.DataFrame, kind: str, columns: Iterable[str] = INTERVAL) -> pd.DataFrame:
-    """Return `rows` with `columns`, fractions, in percent or as errors if the `kind` of the axis asks for it."""
+    """Return `rows` with the values of `columns` as an axis of this `kind` shows them.
+
+    For "percent" and "error" the values are fractions in [0, 1], and become percentages or, by `axes.errors`, errors
+    in percent. For other kinds `rows` is returned unchanged.
+    """
     if kind == "percent":
         return rows.assign(**{name: 100 * rows[name].astype(float).clip(0, 1) for name in columns})
     return rows.assign(**{name: errors(rows[name]) for name in columns}) if kind == "error" else rows
 
 
 def side_by_side(rows: pd.DataFrame, x: str, style: Style) -> dict[str, float]:
-    """Return, by activation, a factor for column `x` that keeps its points apart from others on a logarithmic axis."""
+    """Return {activation: factor}; the column `x` times the factor keeps activations apart on a logarithmic x axis.
+
+    The factors are near 1: points of the same `x` stay nearer to each other than to the next value of `x` in `rows`.
+    """
     names, grid = style.order(rows["activation"]), np.log10(np.unique(rows[x].to_numpy(float)))
     gap = min(0.36 * np.diff(grid).min(initial=0.5), 0.18) / max(len(names) - 1, 1)
     return {name: 10 ** (gap * (place - (len(names) - 1) / 2)) for place, name in enumerate(names)}
 
 
 def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, **options: Any) -> None:
-    """Draw a line for each activation of `rows` with seaborn's lineplot and its `options`, in the activation's look.
+    """Draw `y` along `x` for each activation of `rows`, by seaborn's lineplot with `options`, in the activation's look.
 
     The label of a line is the name of its activation. Markers and dashes are set afterwards, because seaborn would
     otherwise try all pairs of a colour and a marker.
@@ -127,17 +148,21 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Keep seaborn from labelling the axes of `panel` with column names, which is slow; both labels are empty after."""
+    """Return a context in which seaborn does not label the axes of `panel` with column names, because that is slow.
+
+    Both axis labels are empty afterwards.
+    """
     panel.set(xlabel=" ", ylabel=" ")
     yield
     panel.set(xlabel="", ylabel="")
 
 
 def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool = True) -> None:
-    """Draw the mean of each activation along column `x`, with its interval as a band, or else as bars.
+    """Draw the mean of each activation along column `x`, with its interval as a band, or as bars without `band`.
 
-    `rows`: activation, `x`, mean, ci_low, ci_high. A line breaks where its mean is NaN. A point without neighbours has
-    a bar instead of a band. Without `band`, every point has a bar and a marker.
+    `rows`: activation, `x`, mean, ci_low, ci_high. A line breaks where its mean is NaN. With `band`, a line has about
+    ABOUT markers, and a point without neighbours has a bar instead of a band. Without it, every point has a bar and a
+    marker.
     """
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()
@@ -156,22 +181,22 @@ def lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool =
 
 
 def thin_markers(lines: Iterable[Line2D]) -> None:
-    """Keep about ABOUT markers on each of `lines`, at different points, so that equal lines hide no marker."""
+    """Keep about ABOUT markers on each of `lines`, at different points, so that coinciding lines hide no marker."""
     for place, line in enumerate(lines):
         stride = max(1, math.ceil(np.size(line.get_xdata()) / ABOUT))
         line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
 
 
 def bars(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw the interval of each of `rows` as a vertical bar at column `x`, in the activation's colour."""
+    """Draw a vertical bar from ci_low to ci_high at column `x` for each of `rows`, in the activation's colour."""
     colors = [style.color(name) for name in rows["activation"]]
     panel.vlines(rows[x], rows["ci_low"], np.minimum(rows["ci_high"], 1e300), colors=colors, linewidth=1, alpha=0.7)
 
 
 def run_ticks(panel: Axes, points: pd.DataFrame, style: Style) -> None:
-    """Draw each run as a dash, wider than the marker of the mean, if no place has more than FEW runs.
+    """Draw each run as a dash, wider than the marker of the mean, if no activation has more than FEW runs at one place.
 
-    `points`: activation, at (the place), value; one row per run.
+    `points` has one row per run: activation, at (its x coordinate), value (its y coordinate; NaN is not drawn).
     """
     points = points.dropna(subset=["value"])
     if 0 < points.groupby(["activation", "at"]).size().max() <= FEW:
@@ -184,9 +209,10 @@ def run_ticks(panel: Axes, points: pd.DataFrame, style: Style) -> None:
 
 
 def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw an open marker in the bottom band for each of `rows` with seeds at exactly zero.
+    """Draw an open marker in the band of exact zeros, at the panel's bottom, for each of `rows` with n_zero above 0.
 
-    Its area grows with the share n_zero / (n + n_zero) of the seeds.
+    `rows`: activation, `x`, n (seeds above 0), n_zero (seeds at exactly 0). The marker's area grows with the share
+    n_zero / (n + n_zero) of the seeds.
     """
     rows = rows[rows["n_zero"] > 0]
     names = style.order(rows["activation"])
@@ -205,9 +231,9 @@ def zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Mark each activation that has a mean below the panel by a triangle near the panel's lower edge.
+    """Mark each activation that has a mean below the panel's y limits by a triangle near the panel's lower edge.
 
-    The triangle stands at the lowest mean, and its label says that mean. `rows`: activation, `x`, mean.
+    The triangle stands at the `x` of the lowest mean, and its label states that mean. `rows`: activation, `x`, mean.
     """
     bottom, has_band = panel.get_ylim()[0], any(panel.yaxis.get_minorticklocs())
     far = rows[rows["mean"] < bottom].sort_values("mean").drop_duplicates("activation")
@@ -224,7 +250,11 @@ def below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 
 
 def run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **colors: Any) -> None:
-    """Draw a point for each of `values` (n,), at heights spread over `height` above its row, `places` (n,)."""
+    """Draw a point for each of `values` (n,), x coordinates, a little above its row, at y = `places` (n,).
+
+    The points of one row are spread over `height`, in rows, so that equal values do not hide each other. `colors` are
+    keywords of seaborn's scatterplot: `color`, or `hue` with `palette`.
+    """
     if not len(values):
         return  # seaborn would warn of a palette without a colour
     at = np.asarray(places, float)
@@ -235,9 +265,10 @@ def run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **co
 
 
 def middle(panel: Axes, place: float, bounds: Any, line: dict[str, Any], *, is_open: bool = False) -> None:
-    """Draw a marker on a horizontal bar in the row `place`.
+    """Draw an estimate as a marker, and its interval as a horizontal bar through the marker, at y = `place`.
 
-    `bounds` (3,) are the estimate, and the low and high end of its interval; NaN is not drawn. `line` holds the look.
+    `bounds` (3,) are the estimate, and the low and high end of its interval; NaN is not drawn. `line` holds keywords of
+    a matplotlib line, as `Style.line` returns them. The marker is white inside if `is_open`.
     """
     at, low, high = bounds
     panel.hlines(place, low, high, color=line["color"], linewidth=1.9)
@@ -250,25 +281,34 @@ def middle(panel: Axes, place: float, bounds: Any, line: dict[str, Any], *, is_o
 
 
 def say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
-    """Write "not measured" where `rows` hold neither a mean nor a zero."""
+    """Write "not measured" on `panel` if no row of `rows` has a mean or an n_zero (seeds at exactly 0) above 0."""
     if not (rows["mean"].notna() | (rows["n_zero"] > 0)).any():
         panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=GREY)
 
 
 def absent(rows: pd.DataFrame) -> dict[str, str]:
-    """Return the note " (no data)" by activation, for each activation of `rows` without a mean or a zero."""
+    """Return {activation: " (no data)"} for each activation of `rows` that has no mean and no seed at exactly 0.
+
+    `rows`: activation, mean, and perhaps n_zero. `naming.name_lines` takes the result as its `notes`.
+    """
     drawn = rows["mean"].notna() | (rows.get("n_zero", pd.Series(0, rows.index)) > 0)
     return dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")
 
 
 def seeds(counts: "pd.Series[Any]") -> str:
-    """Write `counts` of seeds for an axis label: "n = 5", "n = 3 to 5" if they differ, or "n = 0" if unknown."""
+    """Return the text for an axis label about `counts` of seeds: "n = 5", or "n = 3 to 5" if they differ.
+
+    Return "n = 0" if `counts` is empty or all NaN.
+    """
     low, high = counts.min(), counts.max()
     return "n = 0" if math.isnan(low) else f"n = {low:g}" if low == high else f"n = {low:g} to {high:g}"
 
 
 def unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `rows`; raise ValueError if two rows have the same `keys`, or if depths differ and are not in `keys`."""
+    """Return `rows` unchanged, after a check that no two rows have the same values in the columns `keys`.
+
+    Raise ValueError if two rows do, or if a column "depth" that is not among `keys` has several values.
+    """
     depths = sorted(set(rows["depth"])) if "depth" in rows and "depth" not in keys else []
     if len(depths) > 1:
         raise ValueError(f"one depth a figure, got {depths}: one row per {', '.join(keys)} is needed")
