@@ -35,7 +35,8 @@ from study.plan import target, times_activations
 from study.report.section import Experiment
 
 MODULES: tuple[ModuleType, ...] = (
-    other_editions,  # concludes last, because the last of the report conclude first; the verdict leads all the same
+    # `conclude` is called from the last module to the first, so `other_editions` sees the results of all others.
+    other_editions,  # the report still opens with `verdict`, because that section `leads`
     verdict,
     why_relu,
     baseline,
@@ -62,16 +63,19 @@ MODULES: tuple[ModuleType, ...] = (
 
 
 def by_name() -> dict[str, ModuleType]:
-    """Return every module by its name, in the order of the report."""
+    """Return {name: module} for all of MODULES, in their order. The name is the file's, without ".py"."""
     return {module.__name__.removeprefix("experiments."): module for module in MODULES}
 
 
 def experiments() -> dict[str, Experiment]:
-    """Return the modules that ask for runs, by name, in the order of the report."""
+    """Return {name: module} for the modules that ask for runs (those with `rounds`), in the order of MODULES."""
     return {name: cast(Experiment, module) for name, module in by_name().items() if hasattr(module, "rounds")}
 
 
 def askable() -> dict[str, str]:
-    """Return the make target of each module that something can be done for: runs, or timing."""
+    """Return {name: make target} for the modules that ask for runs or for timings, in the order of MODULES.
+
+    The target is the one that makes these runs or timings, such as "all" or "claims".
+    """
     found = by_name().items()
     return {name: target(module) for name, module in found if hasattr(module, "rounds") or times_activations(module)}

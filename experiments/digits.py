@@ -1,4 +1,7 @@
-"""Show test images under the noise of `robustness`. It asks for no runs: the images are a document of `study all`."""
+"""Show a few test images, as they are and under the noise of `robustness`.
+
+The module asks for no runs. Any command that does the runs of `make all` keeps the images in the document `digits`.
+"""
 
 from pathlib import Path
 
@@ -16,7 +19,11 @@ COLUMNS = ["label", "row", "column", "brightness"]
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Make the table of pixels and its picture; None if `study all` left no images."""
+    """Return the images as a table and as a figure; None if the document `digits` does not exist.
+
+    The table `digits` has a row per image and pixel: `label` (the digit, as text), `row` and `column` (0 to 27, from
+    the top left), and `brightness` (0 is the background, 1 is ink).
+    """
     document = evidence.documents.get(NAME)
     if document is None:
         return None

@@ -1,6 +1,7 @@
 """What would three seeds have said? And do the two smooth gates, Swish and GELU, differ?
 
-The question draws the tuned comparison's runs three at a time, so it asks for no runs of its own.
+The module asks for no runs of its own. It takes the runs of `learning_rate` at each activation's chosen rates. It draws
+three of them per activation, many times, as if a study had only these. It judges both parts of claim P8.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,11 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of t
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Count how often a few seeds show a winner that all seeds do not support, and judge P8."""
+    """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
+
+    `records` are the records of `learning_rate`. The table `few_seeds` is the one of `small_samples`; it is left out if
+    `_drawn` returns None. Without runs on fresh seeds, the section has only its page.
+    """
     tuned = learning_rate.tuned(plan, records)
     if not tuned:
         return Section(PAGE)
@@ -40,7 +45,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
-    """Draw small samples; None unless the reference and another activation share more than P8_N finished seeds."""
+    """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `small_samples`).
+
+    `runs` comes from `runs_frame` and has one run per activation and seed. An activation that never finished is left
+    out. Of the others, only seeds on which all of them finished count. Return None without the reference, without
+    another activation, or with at most P8_N such seeds.
+    """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
     wide = comparisons.by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
     if compared is None or REFERENCE_ACTIVATION not in wide or wide.shape[1] < 2 or len(wide) <= P8_N:
@@ -51,7 +61,10 @@ def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
 
 
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
-    """Judge P8; leave out parts whose activations have no runs."""
+    """Judge the parts of P8, `gates` (Swish's accuracy minus GELU's) and `small_n` (excess of false winners).
+
+    `small` is the result of `_drawn`. Leave out `gates` if Swish or GELU has no run, and `small_n` if `small` is None.
+    """
     found = []
     wide = comparisons.by_seed(runs, METRIC)
     if set(GATES_CLAIM) <= set(wide):

@@ -1,7 +1,8 @@
-"""Is ReLU a poor output activation? The article's network with softmax, sigmoid and ReLU outputs, under two losses.
+"""Is ReLU a poor output activation? The article's network is trained with three output activations and two losses.
 
-Keras' categorical cross-entropy takes the outputs as probabilities; the mean squared error compares them with the
-classes. A row of zeros has no logarithm: such a run diverges, which is an outcome with a rate of its own.
+The output activations are softmax, sigmoid and ReLU. The losses are Keras' categorical cross-entropy, which takes the
+outputs as probabilities, and the mean squared error from the one-hot labels. Cross-entropy divides the ten outputs of
+an image by their sum. If all are 0, the loss is NaN and the run diverges. The share of runs that diverge is reported.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ RATES = (Settings.learning_rate, 0.001)  # the article's, at which A4 is judged,
 OUTPUT_EPOCHS = 5
 BY = ["learning_rate", "loss", "output"]
 LOSS_NAMES = {"crossentropy": "cross-entropy", "squared_error": "squared error"}
-USUAL, POOR = "softmax", "relu"  # outputs, not hidden activations: the claim's two
+USUAL, POOR = "softmax", "relu"  # the two output activations that A4 compares
 
 
 def hidden(plan: Plan) -> str:
@@ -36,7 +37,10 @@ def hidden(plan: Plan) -> str:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return one round: every output with every loss, rate and seed; nothing in a quick look."""
+    """Return the settings of one round: every rate of RATES with every loss, output activation and seed.
+
+    Return nothing after that round, in a quick look, or if the plan has no activations.
+    """
     if so_far or plan.is_quick or not plan.activations:
         return []
     return [
@@ -52,7 +56,11 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the runs that diverged or stayed at chance, and the accuracy of the others; judge A4 at RATES[0]."""
+    """Compare how many runs diverged or stayed at chance, and the accuracy of the finished ones.
+
+    The table `output_layer` is that of `_table`. `output_verdicts` has a row per rate and loss with the measurement and
+    verdict of A4. The figure and the section's judgements are of the article's rate, RATES[0], alone.
+    """
     runs = runs_frame(records)
     table = _table(runs)
     judgements = {rate: _judgements(runs[runs["learning_rate"] == rate]) for rate in RATES}
@@ -74,9 +82,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per group of BY: runs that diverged or stayed at chance, and the accuracy of the n that finished.
+    """Return a row per learning rate, loss and output activation, with outcomes and test accuracy over seeds.
 
-    Both shares have exact binomial intervals.
+    `runs` counts all runs. `diverged` and `at_chance` count those with that outcome, and the columns that begin with
+    these names hold the share with its exact binomial interval. A run `at_chance` finished with a validation accuracy
+    below CHANCE_LEVEL. `n` counts the finished runs, and `test_accuracy_mean` has the t interval `ci_low` to `ci_high`.
     """
     events = {
         "diverged": runs["status"] == "diverged",
@@ -90,15 +100,21 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rates(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the share of runs with the `event`, in columns that begin with `name`."""
+    """Return a row per group of BY with the number and share of the runs whose column `event` (bool) is true.
+
+    The columns after BY are `runs` (all of the group), `name` (those with the event), `name`_share, and the exact
+    binomial interval from `name`_low to `name`_high.
+    """
     renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
     return share_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
-    """Judge A4 at one rate, by seed.
+    """Judge A4 by the `runs` of one rate, and return at most one judgement per loss.
 
-    Under cross-entropy a diverged run counts as worse. Squared error compares finished runs.
+    ReLU and softmax outputs are compared on the same seeds. Under cross-entropy, the measurement is the share of seeds
+    on which ReLU's run diverged or has the lower test accuracy. Under the squared error, it is the mean of ReLU's minus
+    softmax's accuracy, where both runs finished. A loss for which one of the two outputs was not run is left out.
     """
     remark = f"{OUTPUT_EPOCHS} epochs; the hidden layers' activation is {runs['activation'].iloc[0]}"
     parts = []
