@@ -1,7 +1,8 @@
 """P4: do mean outputs near zero speed up learning (Clevert, Unterthiner & Hochreiter 2015, section 4.1)?
 
-The network is 784-8x128-10 with He initialisation, trained by SGD at 0.01 in batches of 64. The module measures how
-near zero the mean outputs are, and how fast the network learns.
+ELU and ReLU are compared. The network has 8 hidden layers of 128 units with He initialisation. It is trained by SGD at
+0.01 in batches of 64. The module measures how near zero the mean outputs of the hidden layers are, and how fast the
+network learns.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "elu_paper"
 TARGET = "claims"
-LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # by the part of claim P4
+LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # training losses to reach, by the part of claim P4
 ACTIVATIONS = ("elu", "relu")
 RATE = 0.01
 BATCH = 64
@@ -33,7 +34,7 @@ EPOCHS = 300  # as published
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for all runs in one round."""
+    """Return the settings of all runs that have no record: both activations on every seed."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
     return selection.missing(wanted, so_far)
 
@@ -47,7 +48,11 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare ELU with ReLU, seed by seed: mean outputs after training, epochs to given losses, and the final loss."""
+    """Compare ELU with ReLU on the same seeds, and judge P4.
+
+    The tables are `history` (a row per run and epoch), `elu_paper` (see `_per_run`), and `elu_paper_summary`: the
+    geometric mean of `value` over seeds, by activation and quantity.
+    """
     history = history_frame(records)
     per_run = _per_run(records, history)
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
@@ -59,7 +64,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run and part of claim P4 (`quantity`), with its `value`; NaN where a loss is not reached."""
+    """Return one row per run and part of claim P4: activation, seed, quantity (the part's name) and value.
+
+    The value of `mean` is the absolute mean output of a hidden layer after training, averaged over the layers. That of
+    each part of LOSSES is the first epoch whose training loss is at most this loss; NaN if there is none. That of
+    `final_loss` is the training loss of the last epoch.
+    """
     by_run = ["activation", "seed"]
     losses = history.sort_values("epoch", kind="stable").set_index(by_run)
     values = {"mean": _absolute_means(records).groupby(by_run, sort=False)["value"].mean()}
@@ -71,7 +81,7 @@ def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
-    """Return abs(mean h_l) as `value`, of each run's hidden layers at the last logged step."""
+    """Return one row per run and hidden layer: `value` is the absolute mean output at the run's last logged step."""
     measures = measures_frame(records)
     rows = measures[(measures["measure"] == "activation_mean") & measures["value"].notna()]
     last = rows[rows["step"] == rows.groupby(["activation", "seed"])["step"].transform("max")]
@@ -79,7 +89,11 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge every part of P4; `shorter` tells if the runs had fewer epochs than published."""
+    """Judge every part of P4 by the ratio of ELU's value to ReLU's over the seeds that have both.
+
+    `per_run` is the result of `_per_run`, `shorter` that of `claims.fewer_epochs`. A part is left out if an activation
+    has no run. The remark tells how many runs did not reach a loss.
+    """
     found = []
     for part, rows in per_run.groupby("quantity", sort=False):
         first, second = (paired_arms.arm(rows, "value", activation=name) for name in ACTIVATIONS)

@@ -1,7 +1,8 @@
-"""The largest network of the study: five layers on distorted images, as Ciresan et al. 2010 trained (99.65%).
+"""How accurate is the largest network of the study, with the five layers of Ciresan et al. 2010 (99.65%)?
 
-It has their layers, 12 million weights, and everything of past_99's configuration, with more epochs. The last weights,
-averaged, are tested on fresh seeds. One network at a time is tested: no images are shifted, no networks are averaged.
+It has 12 million weights. Its settings are those of `past_99.CONFIGURATION`, such as distorted images, but for its
+layers, learning rate and epochs. It is trained on fresh seeds. After the last epoch, the moving average of its weights
+is tested. Each network is tested alone, on the images as they are.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ TARGET = "flagship"
 ACTIVATION = "gelu"
 WIDTHS = (2500, 2000, 1500, 1000, 500)
 LEARNING_RATE, EPOCHS, SEEDS = 5e-4, 100, 5
-GOAL, CIRESAN, LADDER_NETWORK = 0.996, 0.9965, 0.9943  # test accuracies; the last is of Rasmus et al. 2015, undistorted
+GOAL, CIRESAN, LADDER_NETWORK = 0.996, 0.9965, 0.9943  # test accuracies; Rasmus et al. 2015: 0.9943, no distortion
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for the network on every fresh seed, in one round."""
+    """Return the settings of the network on every fresh seed, as far as these runs have no record."""
     changes = {"depth": len(WIDTHS), "width": WIDTHS, "learning_rate": LEARNING_RATE, "epochs": EPOCHS}
     wanted = [
         Settings(activation=ACTIVATION, seed=seed, **{**past_99.BASE, **past_99.CONFIGURATION, **changes})
@@ -41,7 +42,11 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Return the test accuracy over seeds beside the published ones."""
+    """Return the mean test accuracy over seeds; the section's protocol holds the published accuracies.
+
+    The table `flagship` has one row: n, estimate, ci_low, ci_high (in [0, 1]). The table `history` has a row per run
+    and epoch.
+    """
     accuracy = mean_interval(runs_frame(records)[past_99.METRIC].dropna(), is_share=True)
     history = history_frame(records)
     published = {"goal": GOAL, "with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}

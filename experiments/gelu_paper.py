@@ -1,8 +1,9 @@
-"""P1, P2: the GELU paper's MNIST protocol (Hendrycks & Gimpel 2016, section 3.1): GELU's tanh form, ELU and ReLU.
+"""P1, P2: does GELU beat ReLU and ELU in the GELU paper's protocol (Hendrycks & Gimpel 2016, section 3.1, on MNIST)?
 
-The network is 784-8x128-10 with unit-norm incoming weights, trained by Adam in batches of 128. The learning rate is
-chosen on 5,000 validation images for each activation and dropout. The training losses are then compared, and the test
-accuracies under noise of the networks without dropout.
+GELU is in its tanh form, as in the paper. The network has 8 hidden layers of 128 units, whose incoming weights have
+norm 1. It is trained by Adam in batches of 128. For each activation and dropout rate, the learning rate is chosen on
+5,000 validation images. P1 compares the training losses. P2 compares the test accuracies under input noise of the
+networks without dropout.
 """
 
 from collections.abc import Sequence
@@ -30,14 +31,18 @@ OTHERS = ("relu", "elu")
 NOISE_OTHER = OTHERS[0]  # what P2 compares with
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
-DROPOUTS = {"": 0.0, "_dropout": 0.5}  # by the ending of the names of claim P1's parts
+DROPOUTS = {"": 0.0, "_dropout": 0.5}  # dropout rate by how the names of P1's parts end, as in relu_dropout
 EPOCHS = 50  # as published
 Arm = tuple[str, float]  # activation and dropout
 ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in (ACTIVATION, *OTHERS)]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for every rate with the first seed; then each activation and dropout at its best rate with the others."""
+    """Return the settings of the next round.
+
+    Round 1 has each activation and dropout rate at all RATES, on the first seed. Round 2 has each of these pairs at its
+    chosen rate on every seed, as far as these runs have no record.
+    """
     if not so_far:
         return [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
@@ -55,7 +60,10 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
 
 
 def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
-    """Return the rate at which the first seed has the lowest validation loss, by activation and dropout."""
+    """Return {(activation, dropout): learning rate}, the rate at which the first seed has the lowest validation loss.
+
+    A pair is left out if all its runs on the first seed diverged. The order is that of ARMS.
+    """
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
     best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
@@ -64,7 +72,12 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the final training losses of the chosen rates, and the accuracies under noise, seed by seed."""
+    """Compare final training losses and accuracies under noise at the chosen rates, and judge P1 and P2.
+
+    The tables are `history` (a row per run and epoch), `final_losses` (a row per run, see `paired_arms.final_losses`),
+    `gelu_paper` (see `_summary`) and `paper_noise` (see `_under_noise`). If no rate was chosen, the section has only
+    its page.
+    """
     rates = _chosen(plan, records)
     asked = [(record, selection.asked(record)) for record in records]
     final = [record for record, has in asked if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
@@ -98,9 +111,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
-    """Return one row per activation and dropout rate: its learning rate, the number of seeds, and training losses.
+    """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
 
-    The losses are the median, lowest and highest of the last epoch.
+    `losses` comes from `paired_arms.final_losses`, `rates` from `_chosen`. The columns are activation, arm_dropout, n
+    (seeds), median, low and high (the lowest and highest loss), and learning_rate.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
@@ -109,7 +123,11 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
 
 
 def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
-    """Return the test accuracy of each run without dropout, averaged over the amplitudes above 0."""
+    """Return one row per run without dropout: activation, seed and noise_accuracy.
+
+    The accuracy (in [0, 1]) is that on the noisy test images, averaged over the amplitudes above 0. The frame is empty
+    if no such run was measured under noise.
+    """
     noisy = noise_frame([record for record in records if not selection.asked(record)["dropout"]])
     if noisy.empty:
         return pd.DataFrame(columns=["activation", "seed", "noise_accuracy"])
@@ -118,7 +136,12 @@ def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P1 and P2 whose two activations ran; `shorter` tells if epochs were fewer than published."""
+    """Judge the parts of P1 and P2 for which both activations have a run.
+
+    P1 takes the ratio of GELU's final training loss to the other's, on the same seeds. P2 takes the difference of the
+    accuracies under noise. `losses` comes from `paired_arms.final_losses`, `noisy` from `_under_noise`, and `shorter`
+    from `claims.fewer_epochs`.
+    """
 
     def arms(frame: pd.DataFrame, column: str, other: str, **which: float) -> tuple[pd.Series, pd.Series]:
         first, second = (paired_arms.arm(frame, column, activation=name, **which) for name in (ACTIVATION, other))

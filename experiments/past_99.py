@@ -1,12 +1,13 @@
-"""A5, second half: how far past 99% does a fully connected network come, and does the activation still matter there?
+"""A5, part 2: how far past 99% does a fully connected network come, and does the activation still matter there?
 
-A ladder of steps leads from the article's network to `CONFIGURATION`. Every step is judged on validation images. The
-configuration stands here, committed, before the test set is used. Then each activation trains it on fresh seeds, at the
-rate of its own that validation chooses. The last weights are evaluated: no epoch is chosen.
+The steps of `STEPS` (the "ladder") lead from the article's network to `CONFIGURATION`. Each step is measured on
+validation images. The configuration was committed here before the test set was used. Then it is trained with each
+activation on fresh seeds, at the learning rate that validation chose for the activation. The last weights are
+evaluated: no epoch is chosen.
 
 Other configurations were tried before, on the validation images of one seed of GELU with 12 epochs. They had these
-distortions or 0.7 to 0.8 times as strong ones, batches of 128, and no dropout. They reached 99.16% to 99.24%, which
-5,000 images cannot tell apart.
+distortions, or distortions 0.7 to 0.8 times as strong, batches of 128, and no dropout. They reached 99.16% to 99.24%,
+accuracies that 5,000 images cannot tell apart.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +39,7 @@ DISTORTION = {
     "shift": 2.0, "rotation": 12.0, "scaling": 0.13, "shear": 0.15, "elastic": 1.0, "weaker_epochs": 5,
     "weaker_share": 0.4,
 }  # fmt: skip
-STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those before
+STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # (name, changed settings); the earlier changes stay
     ("the article's network, tuned", {}),
     ("800 units, batches of 256", {"width": 800, "batch": 256}),
     ("dropout", {"dropout": 0.1}),
@@ -48,17 +49,21 @@ STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # each adds to those befor
     ("distorted images", DISTORTION),
 )
 CONFIGURATION = {name: value for _, changes in STEPS for name, value in changes.items()}
-RATES = (3e-4, 1e-3, 3e-3)  # of which each activation's first seed chooses, in shorter runs
+RATES = (3e-4, 1e-3, 3e-3)  # each activation has one of these, chosen with one seed by runs of RATE_EPOCHS
 RATE_EPOCHS = 10
 LADDER_SEEDS, FINAL_SEEDS = 3, 5
 METRIC = "test_accuracy"
 TEST_IMAGES = 10_000
-GOALS = {"sigmoid": 0.992}  # set before any run, for single activations
-GOAL = 0.994  # for all others
+GOALS = {"sigmoid": 0.992}  # test accuracies, set before any run, of activations with a goal of their own
+GOAL = 0.994  # of all other activations
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for the ladder and every activation's rates, then for its best rate on fresh seeds."""
+    """Return the settings of the next round.
+
+    Round 1 has the runs of the ladder, and each activation at all RATES. Round 2 has each activation at its chosen rate
+    on fresh seeds, as far as these runs have no record.
+    """
     if so_far:
         return selection.missing(_final(plan, so_far), so_far)
     ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder(plan, steps)]
@@ -66,13 +71,13 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the runs of both rounds, the second at the ladder's rate."""
+    """Return the settings of both rounds. The rates of round 2 are not known yet, so LEARNING_RATE stands for them."""
     final = [_settings(name, seed) for name in _names(plan) for seed in _fresh(plan)]
     return [*rounds(plan, []), *final]
 
 
 def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the runs on fresh seeds, whose networks are tested alone and together."""
+    """Return the records of the finished runs on fresh seeds: their networks are to be tested, alone and together."""
     done = (record for record in records if record["result"]["status"] == "done")
     return [record for record in done if plan.is_fresh(selection.asked(record)["seed"])]
 
@@ -83,18 +88,18 @@ def _names(plan: Plan) -> list[str]:
 
 
 def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: int = len(STEPS)) -> Settings:
-    """Return a run with the first `steps` of STEPS."""
+    """Return the settings of a run at the learning rate `rate`, with the changes of the first `steps` of STEPS."""
     changes = {name: value for _, changes in STEPS[:steps] for name, value in changes.items()}
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
 def _ladder(plan: Plan, steps: int) -> list[Settings]:
-    """Return the ladder's runs with the first `steps` of STEPS."""
+    """Return the settings of the reference's runs with the first `steps` of STEPS, one per seed of the ladder."""
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
 
 def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the runs that choose the rates of these activations."""
+    """Return the settings of the runs that choose a rate: each of `names` at all RATES, on the first seed."""
     runs = (_settings(name, plan.first_seed, rate) for name in names for rate in RATES)
     return [replace(settings, epochs=RATE_EPOCHS) for settings in runs]
 
@@ -110,13 +115,17 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 
 def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
-    """Return the records of the wanted runs, in the order wanted."""
+    """Return the records of the runs with the settings `wanted`, in that order; skip runs without a record."""
     known = {Settings(**selection.asked(record)): record for record in records}
     return [known[settings] for settings in wanted if settings in known]
 
 
 def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per activation and rate: the first seed's validation accuracy, and which rate `is_chosen`."""
+    """Return one row per activation and rate of round 1: activation, learning_rate, validation_accuracy, is_chosen.
+
+    The accuracy is in [0, 1], of the first seed's last weights; NaN if the run diverged. The rate with the highest
+    accuracy `is_chosen`; none if all runs of the activation diverged.
+    """
     names = dict.fromkeys(selection.asked(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
     found = runs_frame(_of(records, _tried(plan, names))).reindex(columns=columns)
@@ -125,7 +134,10 @@ def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run of the ladder, in its order; `added` is the name of the last step."""
+    """Return one row per run of the ladder, in the order of STEPS: seed, validation_accuracy and added.
+
+    `added` is the name of the last step whose changes the run has.
+    """
     steps = [(name, _of(records, _ladder(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
@@ -133,7 +145,11 @@ def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _steps(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return each step's mean validation accuracy, and its gain over the step before, by seed, with intervals."""
+    """Return one row per step of the ladder, given the result of `_climbed`: validation accuracy and what it gained.
+
+    `added` names the step. The columns of `summarise` hold the accuracy over seeds. `brought` is the mean over seeds of
+    the accuracy minus the same seed's accuracy one step before, with its t interval; NaN at the first step.
+    """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
     gains = pd.DataFrame([mean_interval(by_seed[name].dropna()).columns() for name in table["added"]])
@@ -141,7 +157,12 @@ def _steps(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Return what each step of the ladder gained, and compare the activations at its top."""
+    """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
+
+    The tables are `past_99_rates` (of `_rates`), `past_99_ladder` (of `_steps`), `past_99` (of `_reached`),
+    `comparisons` with the reference, and `compared_accuracies`, a row per run. Before there are runs on fresh seeds,
+    only the first two exist, and no claim is judged.
+    """
     ladder, rates = _climbed(plan, records), _rates(plan, records)
     final = [record for record in records if plan.is_fresh(selection.asked(record)["seed"])]
     tables, drawn = {"past_99_rates": rates}, {}
@@ -164,7 +185,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _reached(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return each activation's test accuracy, its goal, and the standard error that the number of images leaves."""
+    """Return one row per activation: test accuracy over seeds (columns of `summarise`), learning_rate and goal.
+
+    `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
+    does not contain it, because all runs are tested on the same images.
+    """
     table = summarise(runs, METRIC, "activation", is_share=True)
     rates = runs.groupby("activation")["learning_rate"].first()
     return table.assign(
@@ -175,7 +200,10 @@ def _reached(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
-    """Judge that the article's activation can be tuned to 99%."""
+    """Judge the part `ninety_nine` of A5, that the article's activation can be tuned to 99%.
+
+    The measurement is the reference's mean test accuracy over seeds. Return an empty list if none of its runs finished.
+    """
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     remark = "three layers of 800 units, on images distorted at random; another search may find more"
     return [judge("A5", "ninety_nine", mean_interval(accuracies, is_share=True), remark)] if len(accuracies) else []

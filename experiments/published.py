@@ -1,6 +1,7 @@
-"""Do A3, P5 and P9 hold, claims that a network shows before any training? Gradients are measured in float64.
+"""Do the claims A3, P5 and P9 hold, which need no training? The gradients of networks are measured at initialisation.
 
-The claims name the activations, whatever the study compares.
+The measurements are in float64. The claims decide which activations are measured, whatever the study compares. The
+error of a layer is the norm of the loss gradient with respect to its pre-activations.
 """
 
 from collections.abc import Sequence
@@ -22,19 +23,24 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 KEYS = ["activation", "init", "depth", "width"]
-FIRST_LAYER = {"weight_gradient": 2, "error": 1}  # whose norm is compared; layer 1 has weights of another shape
+# Number of the layer whose norm is compared with the last hidden layer's. The weights of layer 1 have another shape.
+FIRST_LAYER = {"weight_gradient": 2, "error": 1}
 A3_DEPTH = 50
-A3_CLAIM = ("sigmoid", "relu")  # the activation of each part
+A3_CLAIM = ("sigmoid", "relu")  # activations; the names of A3's parts begin with them
 P5_DEPTH = 30
 P5_CLAIM = ("relu", {"glorot": "glorot_uniform", "he": "he_normal"})  # the activation; each part's initialisation
 P9_CLAIM = ("relu", "he_normal")
-P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts are of the first and the last
+P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts `narrow` and `wide` of P9 are of the first and last width
 P9_DEPTH = 10
 P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return one round of untrained networks, none in a quick look; A3's are shared with `depth`."""
+    """Return the settings of one round of networks that are not trained; nothing after it, or in a quick look.
+
+    There are deep networks for A3 and P5, and narrow ones for P9. Those of A3 are runs of `depth` too, if it compares
+    their activations.
+    """
     if so_far or plan.is_quick:
         return []
     deep = [_initial(name, A3_DEPTH, WIDTH, INITIALIZATIONS[0], seed) for name in A3_CLAIM for seed in _seeds(plan)]
@@ -54,7 +60,10 @@ def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Setting
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Follow the gradients through deep networks, and count the narrow networks that are born dead."""
+    """Compare gradients at both ends of deep networks, and count the narrow networks that are born dead.
+
+    The table `initial_ratios` is that of `_summary`, `born_dead` that of `_born_dead`. A3, P5 and P9 are judged.
+    """
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
     per_run = _first_over_last(deep)
@@ -71,9 +80,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return, per run and measure, the norm at FIRST_LAYER, as `first`, and its `ratio` to the last hidden layer's.
+    """Return one row per run and measure of FIRST_LAYER: the columns KEYS, seed, measure, first, ratio and factor.
 
-    `factor` is the factor per layer that makes this ratio.
+    `measures` comes from `measures_frame`. `first` is the norm at the layer that FIRST_LAYER names, and `ratio` is
+    `first` over the norm at the last hidden layer. `factor` is the change of the norm per layer that makes this ratio.
     """
     keys, parts = [*KEYS, "seed"], []
     for measure, layer in FIRST_LAYER.items():
@@ -87,7 +97,11 @@ def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
-    """Return the geometric mean of `ratio` over seeds with its interval, and the `factor` per layer that they make."""
+    """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
+
+    `per_run` is the result of `_first_over_last`. `n` counts seeds, and `n_zero` the ratios of exactly 0, which are
+    left out. `factor`, `factor_low` and `factor_high` are the ratio and its interval per layer.
+    """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))
     factors = {"mean": "factor", "ci_low": "factor_low", "ci_high": "factor_high"}
@@ -95,14 +109,22 @@ def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
 
 
 def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
-    """Count by width the networks with a hidden layer whose units are all dead; `share` has an exact interval."""
+    """Count the networks born dead: those with a hidden layer whose units are all dead on the probe images.
+
+    Return one row per network (KEYS, of which the width varies): n (seeds), count (born dead), and share with its exact
+    binomial interval, ci_low to ci_high.
+    """
     shares = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
     most = shares.groupby([*KEYS, "seed"], sort=False)["value"].max().reset_index()
     return share_summary(most.assign(is_dead=most["value"] == 1), "is_dead", KEYS)
 
 
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
-    """Judge every part whose networks were measured."""
+    """Judge every part of A3, P5 and P9 whose networks were measured.
+
+    `per_run` is the result of `_first_over_last`, `born` that of `_born_dead`. A3 takes the factor per layer, P5 the
+    ratio of both ends (its part `size`: the first layer's norm, Glorot over He), and P9 the share born dead.
+    """
     found = []
     for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():
         rows = per_run[per_run["measure"] == measure]

@@ -1,6 +1,7 @@
 """How fast is the engine, compared with its peers and with what the processor can do, and how does its time grow?
 
-The module asks for no runs: `make bench` measures, and keeps its measurements in results/records/bench.json.
+The module asks for no runs: `make bench` measures, and keeps its measurements in the document `bench`. A contender is a
+program that trains the article's network, or only does its matrix products, and is timed.
 """
 
 import math
@@ -35,21 +36,26 @@ CONTENDERS = {
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
 }
-FORMAT = 4  # of the document; another one has other contenders or columns
-FLOOR = "products"
-ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # by whether it validates
+FORMAT = 4  # version of the document that is read here; other versions have other contenders or columns
+FLOOR = "products"  # the contender that only multiplies the matrices; times are given as multiples of its time
+ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # the article's way to train, by whether it validates
 RUNS, WORKERS = 10_000, 100  # of the study whose time is forecast
-PROGRAMS = 4  # compiled by each of its workers: one an activation
-SPEED_OVER_FIT = 10.0  # whole machine over the article's model.fit
-TIME_OVER_PRODUCTS = 1.25  # one thread, over the matrix products alone
-TIME_OVER_JAX = 1.0
-TIME_OF_MEASURES = 1.05  # with all measures over without
-WORKER_SHARE = 0.95  # of a core, added by each further worker
-WORKER_GIGABYTES = 1.0
+PROGRAMS = 4  # compiled by each worker of that study: one per activation
+SPEED_OVER_FIT = 10.0  # at least: speed of the whole machine over the article's model.fit
+TIME_OVER_PRODUCTS = 1.25  # at most: time on one thread over the matrix products alone
+TIME_OVER_JAX = 1.0  # at most
+TIME_OF_MEASURES = 1.05  # at most: time with all measures over time without
+WORKER_SHARE = 0.95  # at least: speed of a worker on each core, over one worker, divided by the number of cores
+WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Make the section; None if `make bench` has not measured."""
+    """Return the section on speed; None if the document `bench` does not exist.
+
+    The tables are `bench` (see `contest`), `bench_targets` (see `judgement`), `growth` and `growth_exponents` (how the
+    seconds grow, see `summary` and `exponents`), and `forecast`. A document of another FORMAT gives a section without
+    tables, which says that it `is_outdated`.
+    """
     document = evidence.documents.get("bench")
     if document is None:
         return None
@@ -73,7 +79,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def protocol(document: dict[str, Any]) -> dict[str, Any]:
-    """Return when, where and with which packages the bench of `document` ran, and why contenders are missing."""
+    """Return when, where and with which packages the benchmark of `document` ran, as {name in the page: value}.
+
+    `packages` and `missing` are lists of text: package with version, and contender with the reason why it was not
+    measured. `first_target` is the text of the first speed target.
+    """
     content, made = document["content"], document["provenance"]
     peers = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
     peers |= {name[5:]: name for name in made if name.startswith("peer_")}
@@ -90,7 +100,11 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def targets(cores: int) -> list[Target]:
-    """Return the engine's speed targets on a machine with `cores` cores."""
+    """Return the engine's speed targets on a machine with `cores` cores, in the order of the report.
+
+    A Target bounds a ratio of speeds. A ratio of times, such as the engine's over JAX's, is the inverse ratio of
+    speeds, so `above` is then the contender that is divided by. The last target has no bound and is only shown.
+    """
     validation, training = "engine_validation", "engine_machine"
     rows: list[tuple[str, str, str, str, float]] = [
         ("all cores: speed over model.fit, validation in both", validation, "keras_fit", "≥", SPEED_OVER_FIT),
@@ -108,7 +122,11 @@ def targets(cores: int) -> list[Target]:
 
 
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
-    """Compare the measurements in `content` with the speed targets, and a worker's memory with its limit."""
+    """Return one row per speed target, and two on a worker's memory: the measured ratio, the target, and if it is met.
+
+    `content` is that of the document `bench`. The columns are those of `comparisons`. In the rows on memory, `ratio`
+    holds gigabytes, the most of any program, and `target_ratio` the limit.
+    """
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])
     rows = [
@@ -122,17 +140,19 @@ def judgement(content: dict[str, Any]) -> pd.DataFrame:
 
 
 def contest(content: dict[str, Any]) -> pd.DataFrame:
-    """Return one row per contender, in the order of CONTENDERS, from `content`, the document of `make bench`."""
+    """Return the table of `contenders` from `content` of the document `bench`, in the order of CONTENDERS."""
     table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
     return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
 
 
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
-    """Forecast the hours that RUNS runs of the article's network take on WORKERS workers.
+    """Forecast the hours that RUNS runs of the article's network take on WORKERS workers, a row per case.
 
-    One case has runs of one epoch, the other as many epochs as `baseline` ran on average. Each worker does an equal
-    share of the runs, and compiles each of its programs in `compile_seconds`. The first epoch takes as long as a run of
-    one epoch while all cores are busy. Every further epoch takes `epoch_seconds`.
+    In the first case a run has one epoch. In the second it has as many `epochs` as the runs of `baseline` on average;
+    this row is left out if there are none. Each worker does an equal share of the runs, and compiles each of its
+    programs in `compile_seconds`. A run takes `run_seconds`: `first_seconds` for its first epoch, which is a run of one
+    epoch while all cores are busy, and `epoch_seconds` for each further epoch. These are medians of `content`, that of
+    the document `bench`. Further columns are `case`, `runs`, `workers`, `hours`, and the same time in `minutes`.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

@@ -1,7 +1,8 @@
 """P7: does a network train to a depth of about 6 xi (Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017)?
 
-Here xi is theory's depth scale. tanh networks with Gaussian weights and biases are trained by SGD over a grid of depth
-and sigma_w.
+Here xi is mean field theory's depth scale, in layers: correlations of two inputs approach their limit as exp(-l / xi)
+at layer l. tanh networks with Gaussian weights and biases are trained by SGD over a grid of depth and sigma_w, where
+sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,17 +31,17 @@ TARGET = "claims"
 ACTIVATION = "tanh"
 SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
 SIGMA_B = 0.05**0.5
-LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more values of sigma_w at which the figure shows theory's depth scale
+LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # values of sigma_w without runs, at which the figure shows xi too
 DEPTH_SCALES = {ACTIVATION: DepthScaleGrid(sigma_w=tuple(sorted((*SIGMA_W, *LINE))), sigma_b=SIGMA_B)}
 DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
 RATE = 0.01
-FACTOR = 6.0  # depth scales to which a network trains
-_, MOST = CLAIMS["P7"].parts["depth"].region  # times FACTOR xi: the end of the region of the claim
+FACTOR = 6.0  # the claim: a network trains to FACTOR * xi layers
+_, MOST = CLAIMS["P7"].parts["depth"].region  # the claim's region ends at MOST * FACTOR * xi layers
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for all runs in one round."""
+    """Return the settings of all runs that have no record: every depth, sigma_w and seed."""
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
     return selection.missing(wanted, so_far)
@@ -54,7 +55,11 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compute the share of networks that train over the grid, and compare the deepest with 6 xi."""
+    """Compute which share of the networks trains at each sigma_w and depth, and compare the deepest with 6 xi.
+
+    The table `sigma_w_success` is that of `trainability.success`, a row per sigma_w and depth. `depth_scales` has xi
+    by sigma_w, and `depth_over_scale` is the table of `_reached`. P7 is judged.
+    """
     runs, common = runs_frame(records), selection.shared(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
@@ -70,10 +75,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """Return, per sigma_w and seed, how deep networks train and bounds of that depth over FACTOR xi.
+    """Return, per sigma_w and seed, how deep networks train, and that depth divided by FACTOR * xi.
 
-    `trained_depth` is the deepest of the grid that trained together with all shallower ones. `failed_depth` is the next
-    of the grid, infinite where the grid ends. `is_judged` tells whether the grid goes as far as the claim's region.
+    `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which this
+    network and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of the grid,
+    infinite if there is none. The true limit lies between the two. `least_ratio` and `most_ratio` are these depths over
+    FACTOR * xi. `is_judged` tells whether the deepest network of the grid reaches MOST * FACTOR * xi layers.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
@@ -87,9 +94,12 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
-    """Judge P7 over seeds, by ratios averaged over sigma_w.
+    """Judge P7 by the rows of `_reached` that are judged; return an empty list if there are none.
 
-    The interval begins at the low bound of the least ratio, and ends at the high bound of the most.
+    On each seed, both ratios are averaged over sigma_w (geometric means). Over seeds, each has a geometric mean with
+    its t interval. The estimate is that of `least_ratio`. The judged interval goes from the lower bound of
+    `least_ratio` to the upper bound of `most_ratio`. It begins at 0 if a seed's least ratio is 0, and is open above if
+    a seed's most ratio is infinite. `protocol` has the runs' `width` and `epochs`, for the remark.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:

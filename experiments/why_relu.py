@@ -1,6 +1,7 @@
-"""Why did ReLU replace the sigmoid? From cause to effect: slope, the error that reaches layer 1, accuracy.
+"""Why did ReLU replace the sigmoid? The slope, the error that reaches layer 1 and the accuracy, side by side.
 
-It asks for no runs: `baseline` and `depth` have measured the numbers.
+The error of a layer is the norm of the loss gradient with respect to its pre-activations z, the root mean square over
+the examples of a batch. The module asks for no runs: `baseline` and `depth` have measured the numbers.
 """
 
 from pathlib import Path
@@ -24,7 +25,13 @@ NETWORK = ("activation", "init", "variant", "optimiser", "learning_rate", "depth
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Set the share of the error that reaches layer 1 beside the accuracy; None if something was not measured."""
+    """Set the share of the error that reaches layer 1 beside the accuracy, by activation and depth.
+
+    The table `why_relu` has a row per activation and depth (hidden layers, at least 2): share_of_error, and the mean
+    validation accuracy of `depth` with Adam. `why_tuned` has the tuned accuracies, `why_factors` the factors per layer
+    at the largest depth, and `preactivations`, if measured, the rows of `_preactivations`. Return None without ReLU,
+    the sigmoid or a table of NEEDED, or if no depth has both numbers.
+    """
     tables = evidence.tables
     if not set(PAIR) <= set(plan.activations) or not set(NEEDED) <= tables.keys():
         return None
@@ -51,7 +58,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
-    """Return the quantiles of z in a row for each network, step and layer, in columns such as q0.5 and q95."""
+    """Return one row per network, step and hidden layer with the quantiles of its pre-activations z.
+
+    `content` is that of the document `preactivations` (study/runner/testing.py). The columns are NETWORK, seed, step
+    (updates done), layer (1 is nearest the input), and a column per quantile, named by its percentage: q0.5, q5, ...
+    """
     rows = []
     for network in content["networks"].values():
         names = [f"q{percent:g}" for percent in network["percent"]]
@@ -64,13 +75,21 @@ def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
 
 
 def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of the last hidden layer's error that reaches layer 1 of the article's network, at the start."""
+    """Return, per activation, the share of the last hidden layer's error that reaches layer 1 before training.
+
+    `norms` is the table `gradient_norms`; its rows of `baseline` are of the article's network. The columns are
+    activation, depth and share_of_error.
+    """
     first = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
     return _share(first.rename(columns={"mean": "norm"}).assign(depth=ARTICLE_DEPTH), ARTICLE_DEPTH)
 
 
 def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return the same share for each other depth, under Keras' initialisation, at the least width of `theory`."""
+    """Return the share of the error as `_of_article` does, per activation and for every depth but the article's.
+
+    `theory` is the table of this name, of which the `measured` norms are used, not the predictions: those under Keras'
+    default initialisation, at the smallest width.
+    """
     rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
     rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
     parts = [_share(part, int(depth)) for depth, part in rows.groupby("depth") if depth != ARTICLE_DEPTH]
@@ -78,7 +97,11 @@ def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
 
 
 def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
-    """Divide the norm at layer 1 by the norm at the last hidden layer, `depth`; return one row per activation."""
+    """Divide the error at layer 1 by the error at the last hidden layer, whose number is `depth`.
+
+    `rows`: activation, layer, norm. Return one row per activation: activation, depth, share_of_error (no unit; above 1
+    if the error grows toward the input).
+    """
     wide = rows[rows["layer"].isin([1, depth])].drop_duplicates(["activation", "layer"])
     norms = wide.set_index(["activation", "layer"])["norm"].unstack()  # noqa: PD010 - one value a cell
     share = (norms[1] / norms[depth]).rename("share_of_error").reset_index()
