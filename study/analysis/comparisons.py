@@ -1,7 +1,9 @@
 """Compare each activation with the reference by the size of the difference: better, worse, a tie, or undecided.
 
-The intervals of a family hold together (Bonferroni), and a difference below the margin does not matter. P-values stand
-in the table and decide nothing: of a true difference near the margin, a second study would often find another p.
+The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): all of them
+together hold the true differences with the stated confidence. A difference below the margin does not matter to the
+choice. P-values stand in the table and decide nothing. If a true difference is near the margin, a second study would
+often find another p-value.
 """
 
 from typing import Any
@@ -15,10 +17,10 @@ from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 
 def three_way(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
-    """Decide by size, elementwise: "better", "worse", "tie" or "undecided" (NaN).
+    """Return "better", "worse", "tie" or "undecided" for a `difference` with the interval [low, high], elementwise.
 
-    Better and worse: the interval [low, high] excludes 0 and `difference` itself is at least `margin`. Tie: the
-    interval lies inside the margin, even if it excludes 0.
+    Better and worse: the interval excludes 0, and `difference` itself is at least `margin` in size. Tie: the interval
+    lies inside +-`margin`, even if it excludes 0. Undecided: all else, NaN included.
     """
     is_better, is_worse = (low > 0) & (difference >= margin), (high < 0) & (difference <= -margin)
     is_tie = (-margin < low) & (high < margin)
@@ -26,9 +28,10 @@ def three_way(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArra
 
 
 def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Arrange the finite values of `metric`: a row per seed and a column per activation, NaN where a run has none.
+    """Return a table of the column `metric` of `runs`, with a row per seed and a column per activation.
 
-    Raise ValueError if an activation has two runs of a seed, or a key is missing.
+    Seeds ascend; activations keep their order of appearance. A cell is NaN if its run or value is missing, or the value
+    is infinite. Raise ValueError if an activation has two runs of a seed, or if a seed or activation is missing.
     """
     keys = runs[["seed", "activation"]]
     if keys.isna().any(axis=None) or keys.duplicated().any():
@@ -42,12 +45,14 @@ def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 def against_reference(
     runs: pd.DataFrame, experiment: str, metric: str, margin: float = EQUIVALENCE_MARGIN
 ) -> pd.DataFrame | None:
-    """Compare each activation with the reference by seed; return one row per activation.
+    """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
-    `runs`: activation, seed, `metric`; one row per run. All numbers are in the metric's unit. A pair with a run that
-    did not finish is left out and counted in `dropped`: what remains flatters an arm that diverges. The intervals hold
-    together for the family, at 95% (ci_low, ci_high) and, for equivalence, at 90%. Return None without the reference
-    or without another activation.
+    `runs` has one row per run: activation, seed, and the column `metric`, in whose unit `margin`, differences and
+    bounds are. `n` counts the seeds at which both runs finished, `dropped` the other seeds: what remains flatters an
+    activation that diverges. Intervals are simultaneous for the family: ci_low and ci_high at 95%, equivalence_low and
+    equivalence_high at 90%. The p-values are of `sign_flip_test` and `equivalence_test`, and in `p_holm` and
+    `p_equivalence_holm` adjusted by `holm`. `half_width` is half of ci_high - ci_low, and `finding` the result of
+    `three_way`. Return None if `runs` lacks the reference or holds no other activation.
     """
     names = list(runs["activation"].unique()) if len(runs) else []
     others = [name for name in names if name != REFERENCE_ACTIVATION]
@@ -67,13 +72,19 @@ def against_reference(
 
 
 def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
-    """Return one row per run, with its `metric` as `accuracy`; NaN unless the run is done."""
+    """Return one row per run of `runs`, with the columns experiment, metric, activation, seed and accuracy.
+
+    `accuracy` is the value of the column `metric`, which is NaN unless the run is done.
+    """
     found = runs[["activation", "seed"]].assign(accuracy=runs[metric], metric=metric, experiment=experiment)
     return found[["experiment", "metric", "activation", "seed", "accuracy"]]
 
 
 def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
-    """Compare two columns of `wide` in one row; the `family` of intervals holds together (Bonferroni; Dunn 1961)."""
+    """Return a row of `against_reference`: the column `name` of `wide`, the result of `by_seed`, minus the reference's.
+
+    `family` is the number of comparisons whose intervals are simultaneous (Bonferroni; Dunn 1961).
+    """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family
     interval, narrow = mean_interval(differences, 1 - alpha), mean_interval(differences, 1 - 2 * alpha)
@@ -94,5 +105,8 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict
 
 
 def half_width(found: pd.DataFrame | None) -> float:
-    """Return half the width of the widest interval of a family; NaN if one is unknown or nothing was compared."""
+    """Return half the width of the widest interval in `found`, the result of `against_reference`, in the metric's unit.
+
+    Return NaN if an interval is NaN or if `found` is None.
+    """
     return np.nan if found is None else float(found["half_width"].max(skipna=False))

@@ -1,4 +1,4 @@
-"""Compare two arms (activations) of a claim, seed by seed."""
+"""Compare two arms of a claim, seed by seed: runs that differ in one setting, such as the activation."""
 
 import numpy as np
 import pandas as pd
@@ -7,29 +7,37 @@ from study.analysis.statistics import Interval, log_mean_interval, mean_interval
 
 
 def final_losses(history: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run: its activation, dropout, seed, and mean training loss over the last epoch."""
+    """Return the last epoch of each run: activation, arm_dropout (its dropout rate), seed, epoch and training_loss.
+
+    `history` is the result of `history_frame` (study/records/frames.py), with a row per run and epoch. `training_loss`
+    is the mean over the epoch.
+    """
     arms = history.rename(columns={"dropout": "arm_dropout"}).sort_values("epoch", kind="stable")
     last = arms.drop_duplicates(["activation", "arm_dropout", "seed"], keep="last")
     return last[["activation", "arm_dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
 
 
 def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
-    """Return `value` by seed, of the rows whose columns equal `where`."""
+    """Return the column `value` of those `rows` whose columns equal all values in `where`, indexed by seed."""
     chosen = np.logical_and.reduce([rows[column] == wanted for column, wanted in where.items()])
     return rows[chosen].set_index("seed")[value]
 
 
 def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Return the geometric mean of first over second, seed by seed, with the t interval of the logarithms.
+    """Return the geometric mean over seeds of `first` / `second`, both results of `arm`, with its 95% interval.
 
-    Only seeds count at which both are finite and above zero: a run that diverged has no loss to compare.
+    The interval is the t interval of the logarithms, transformed back. Only seeds at which both values are finite and
+    above 0 count: a run that diverged has no loss to compare.
     """
     pairs = _pairs(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]
 
 
 def difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Return the mean of first minus second with its t interval, over the seeds at which both are finite."""
+    """Return the mean of `first` minus `second`, both results of `arm`, with its 95% t interval.
+
+    Only seeds at which both values are finite count.
+    """
     pairs = _pairs(first, second)
     return mean_interval(pairs["first"] - pairs["second"])
 

@@ -1,4 +1,4 @@
-"""Resample seeds: find the results that a study of fewer seeds would have had, and the uncertainty over seeds."""
+"""Resample seeds, to find what studies of fewer seeds would have concluded, and how uncertain a statistic is."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,11 +17,12 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class SmallSamples:
-    """Hold one row per activation, and shares of draws with their intervals over seeds.
+    """Hold how often small studies, drawn from all runs, find differences from the reference: see `small_samples`.
 
-    `false_winners`: the draws in which an activation wins or loses that all seeds together cannot tell from the
-    reference. `excess`: that share minus its value if these activations had exactly the reference's mean. Both are NaN
-    if all seeds together tell every activation from the reference.
+    `table` has one row per activation except the reference. The other two are shares of draws with their intervals over
+    seeds. `false_winners`: the draws in which some activation wins or loses whose difference from the reference all
+    seeds together do not support. `excess`: that share minus its value once each activation's accuracies are shifted to
+    the reference's mean. Both are NaN if all seeds together support a difference for every activation.
     """
 
     table: pd.DataFrame
@@ -32,11 +33,17 @@ class SmallSamples:
 def small_samples(
     wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int, alpha: float = 0.05
 ) -> SmallSamples:
-    """Count how often `n` runs per activation, drawn without replacement, have a winner: Welch p < alpha.
+    """Draw `n` runs of each activation `draws` times, and count the draws in which it differs from the `reference`.
 
-    `wide` has a row per seed, more than `n`, and an activation's accuracies in each column. `supported` holds the sign
-    of the difference that all seeds support, 0 for none. Each activation is drawn separately, because small studies do
-    not pair seeds. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over subsets.
+    `wide` has a row per seed, more than `n`, and a column of accuracies per activation, without NaN. `supported` maps
+    each activation but the reference to the sign of the difference that all seeds support, 0 for none. Runs are drawn
+    without replacement, for each activation separately, because small studies do not pair seeds. Two means differ if
+    Welch's test has p < `alpha`. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over
+    subsets. Raise ValueError if `wide` has at most `n` rows.
+
+    The table has activation, reference, n, draws and four shares of the draws. In `share_better` and `share_worse`, the
+    activation differs from the reference in that direction. In `share_unsupported` it differs with another sign than
+    `supported`. In `share_by_noise` it differs after its accuracies are shifted to the reference's mean over all seeds.
     """
     if len(wide) <= n:
         raise ValueError(f"to draw {n} runs takes more than {n}, got {len(wide)}")
@@ -67,7 +74,11 @@ def small_samples(
 
 
 def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: float = 0.95) -> Interval:
-    """Return the mean of `of_draw` (draws,) with its t interval over the seeds, each left out in turn."""
+    """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
+
+    `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
+    that is, all draws that use it.
+    """
     without = np.array([of_draw[~used].mean() for used in is_used])
     n = len(without)
     half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.sqrt((n - 1) * without.var()))
@@ -78,12 +89,12 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
 def over_seeds(
     statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
 ) -> tuple[Interval, float]:
-    """Estimate `statistic` over n >= 2 seeds with its t interval, and test whether it is above 0 (one-sided p).
+    """Return an estimate of `statistic` over n >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
 
-    `statistic` must be smooth. It takes the indices of the seeds to use, so that the values of one seed stay together.
-    The jackknife removes its bias of order 1 / n (Quenouille 1956); for a squared mean, that is the variance of the
-    mean. The standard error is the bootstrap's (Efron 1979), because the jackknife's is near 0 for a squared mean near
-    0.
+    `statistic` must be smooth. It takes an array of the indices of the seeds to use, some left out or repeated, so that
+    the values of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956);
+    for a squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws`
+    resamples (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]
@@ -96,7 +107,10 @@ def over_seeds(
 
 
 def _winner(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:
-    """Return the sign (draws,) of the mean difference of arms (draws, n) where Welch's test rejects, else 0."""
+    """Return the sign of mean(a) - mean(b) for each draw if Welch's test has p < `alpha`, else 0; shape (draws,).
+
+    `a` and `b` (draws, n) hold the runs drawn for two activations.
+    """
     n = a.shape[1]
     means, deviations = [x.mean(axis=1) for x in (a, b)], [x.std(axis=1, ddof=1) for x in (a, b)]
     with np.errstate(divide="ignore", invalid="ignore"):  # where neither arm has a spread

@@ -1,8 +1,10 @@
-"""Compute intervals, paired tests, equivalence and rates of samples and of long frames.
+"""Compute intervals, paired tests, equivalence tests and shares, from samples and from DataFrames.
 
-A sample has shape (n,), one finite number a run. Arms are paired by seed. A run that diverged (NaN, infinite) is never
-averaged: functions on frames count it, and functions on a sample refuse it. The t intervals assume that values are
-about normal, the sign-flip test that differences are symmetric where nothing differs.
+A sample has shape (n,), one finite number per run. A DataFrame has one row per run or measurement. Paired differences
+are differences between two activations at the same seeds. The value of a run that diverged is NaN or infinite, and is
+never averaged: functions on samples raise ValueError, and `summarise` and `geometric_summary` count it as `missing`.
+The t intervals assume that values are about normal. The sign-flip test assumes that differences are symmetric about 0
+if nothing differs.
 """
 
 import math
@@ -19,14 +21,17 @@ from statsmodels.stats.weightstats import DescrStatsW
 FloatArray = npt.NDArray[np.float64]
 Keys = str | Sequence[str]  # columns that name a group
 
-EXACT_UP_TO = 20  # pairs; all 2^20 sign patterns take milliseconds, beyond that they are drawn
+EXACT_UP_TO = 20  # pairs; all 2^20 sign patterns take milliseconds; with more pairs, patterns are drawn at random
 SIGN_DRAWS = 99_999  # random sign patterns, so the smallest p they give is 1e-5
-ROUNDING = 1e-9  # relative; 0.98 - 0.97 and 0.99 - 0.98 differ by 1e-14 of themselves, and are a tie
+ROUNDING = 1e-9  # relative; 0.98 - 0.97 and 0.99 - 0.98 differ by 1e-14 of themselves, and count as equal
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold an estimate from n values and its interval, in their unit; bounds are NaN at n=1, all is NaN at n=0."""
+    """Hold an estimate from `n` values (or runs, or seeds) and its confidence interval, all in the values' unit.
+
+    The bounds of a t interval are NaN at n=1. At n=0 the estimate and the bounds are NaN.
+    """
 
     estimate: float
     low: float
@@ -34,17 +39,19 @@ class Interval:
     n: int
 
     def columns(self) -> dict[str, float]:
-        """Return the columns of a table row: n, estimate, ci_low, ci_high."""
+        """Return the interval as columns of a table row, {column: number}: n, estimate, ci_low, ci_high."""
         return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
 
 
-NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)  # without any value
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
-    If every value `is_share`, so that its mean is in [0, 1], the interval ends there, and covers that mean as often.
+    Here s is the sample's standard deviation, and t_{n-1} is the two-sided quantile at `confidence`. If every value
+    `is_share`, a number in [0, 1], the bounds are clipped to [0, 1]. This loses no coverage, because the true mean lies
+    there. Raise ValueError for NaN or infinite values.
     """
     sample = _sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
@@ -53,7 +60,11 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: boo
 
 
 def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
-    """Return the geometric mean of the positive `values` with the t interval of their logarithms, and count zeros."""
+    """Return the geometric mean of the positive `values` with its interval, and the number of zeros.
+
+    The interval is the t interval of the logarithms, transformed back. Its `n` counts the positive values. Raise
+    ValueError for negative, NaN or infinite values.
+    """
     sample = _sample(values)
     logs = mean_interval(_logarithms(sample)[sample > 0], confidence)
     with np.errstate(over="ignore"):  # the upper bound is infinite for values hundreds of powers apart
@@ -62,7 +73,10 @@ def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[
 
 
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934)."""
+    """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934).
+
+    Without runs (n=0), return NOTHING.
+    """
     if n == 0 == successes:
         return NOTHING
     bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
@@ -70,11 +84,13 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Int
 
 
 def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
-    """Return the two-sided p-value of the mean of paired `differences` (n,) (Fisher 1935; Pitman 1937).
+    """Return the two-sided p-value of the mean of paired `differences` (n,); the null hypothesis is symmetry about 0.
 
-    p is the share of sign patterns whose mean is at least as large in size; NaN at n=0. Up to n=20 all 2^n patterns
-    are counted. Above, p is (b + 1) / (m + 1) over m patterns drawn with `seed` (Phipson & Smyth 2010).
-    `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, where this function takes 10 ms.
+    A sign pattern gives each difference the sign + or -. The p-value p is the share of patterns whose mean is at least
+    as far from 0 as the observed mean (Fisher 1935; Pitman 1937); NaN at n=0. Up to n = EXACT_UP_TO, all 2^n patterns
+    are counted. Above, `seed` draws m = SIGN_DRAWS patterns, b of which are as far from 0. Then p is (b + 1) / (m + 1)
+    (Phipson & Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, where this function takes
+    10 ms.
     """
     sample = _sample(differences)
     if sample.size == 0:
@@ -89,7 +105,7 @@ def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Adjust the `p_values` (k,) of a family for multiple tests (Holm 1979).
+    """Return the p-values of a family of k tests, adjusted for multiple testing (Holm 1979); (k,), in the given order.
 
     A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family.
     `multipletests` of statsmodels agrees, but collects garbage at every call, which takes 0.1 s in a report.
@@ -101,10 +117,11 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
 
 
 def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
-    """Return the p-value of two one-sided t tests: does the mean of `differences` (n,) lie within +-`margin`?
+    """Return the p-value of two one-sided t tests that the mean of `differences` (n,) lies within +-`margin`.
 
-    The margin is set before looking (Schuirmann 1987). p < alpha where the 1 - 2 alpha interval lies inside the margin.
-    It is NaN below n=2.
+    A small p-value shows equivalence: p < alpha exactly if the 1 - 2 alpha interval lies inside the margin. The margin
+    must be set before the data are seen (Schuirmann 1987). p is NaN below n=2. If all differences are equal, p is 0
+    inside the margin and 1 elsewhere. Raise ValueError unless `margin` is positive and finite.
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin must be positive and finite, got {margin}")
@@ -119,9 +136,11 @@ def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
 def summarise(
     frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95, is_share: bool = False
 ) -> pd.DataFrame:
-    """Return `mean_interval` of `value` per group of `by`: n, mean, std, min, max, ci_low, ci_high, in its unit.
+    """Return one row per group of the columns `by`: the mean of the column `value`, its spread and its t interval.
 
-    `missing` counts the values that are NaN or infinite. Groups keep their order of appearance; their keys may be null.
+    The columns are `by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite
+    values, and `missing` those that are NaN or infinite. The interval is the one of `mean_interval`. Groups keep their
+    order of appearance; their keys may be null.
     """
     values = _finite(frame[value])
     of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
@@ -134,9 +153,11 @@ def summarise(
 
 
 def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """Return `log_mean_interval` of `value` per group of `by`: n, mean, ci_low, ci_high, missing, n_zero.
+    """Return one row per group of the columns `by`: the geometric mean of the column `value`, and its interval.
 
-    Groups and `missing` are as in `summarise`.
+    The columns are `by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of
+    `log_mean_interval`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in
+    `summarise`. Raise ValueError for a negative value.
     """
     values = _finite(frame[value])
     table = summarise(frame.assign(**{value: _logarithms(values)}), value, by, confidence)
@@ -149,9 +170,10 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
 
 
 def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """Return `proportion_interval` of a boolean `event`, such as "diverged", per group of `by`.
+    """Return one row per group of the columns `by`: in how many rows the boolean column `event` is true.
 
-    The columns are n, count, share, ci_low, ci_high.
+    The columns are `by`, n (rows), count (rows with the event), share (count / n), and the bounds ci_low
+    and ci_high of `proportion_interval`. Raise ValueError unless the column is boolean, without missing values.
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
@@ -162,13 +184,20 @@ def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float =
 
 
 def _grouped(frame: pd.DataFrame, by: Keys, **values: npt.NDArray[Any]) -> Any:
-    """Group `values` (rows,) by the columns `by`: groups in order of appearance, null keys among them."""
+    """Return a pandas groupby of the arrays `values`, each of shape (rows,), by the columns `by` of `frame`.
+
+    The groups are in order of appearance, and null keys form groups too.
+    """
     keys = [frame[name] for name in ([by] if isinstance(by, str) else by)]
     return pd.DataFrame(values, index=frame.index).groupby(keys, sort=False, dropna=False, observed=True)
 
 
 def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> tuple[Any, Any]:
-    """Return both ends of Student's t interval, elementwise; NaN, without a warning, below n=2."""
+    """Return the lower and the upper bounds of Student's t interval, elementwise; NaN, without a warning, below n=2.
+
+    `mean`, `std` and `n` are numbers, or columns of one length. With `is_share`, the bounds are clipped to [0, 1].
+    Raise ValueError unless `confidence` lies strictly between 0 and 1.
+    """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * std / np.sqrt(np.maximum(n, 1))

@@ -1,4 +1,4 @@
-"""Summarise measurements by run in the study's tables: accuracy, gradient norms and final shares, over seeds."""
+"""Summarise runs and their measures over seeds: accuracy, measures by layer and step, and measures after training."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,20 @@ import pandas as pd
 
 from study.analysis.statistics import geometric_summary, summarise
 
-SHARES = ("dead_units", "saturation", "sparsity")  # in [0, 1]
-SIGNED = ("similarity", "activation_mean")  # averaged as they are, like shares; all other measures as logarithms
-NORM_DIGITS = 5  # significant
+SHARES = ("dead_units", "saturation", "sparsity")  # measures in [0, 1]
+SIGNED = ("similarity", "activation_mean")  # of either sign; averaged arithmetically like SHARES, unlike all others
+NORM_DIGITS = 5  # significant digits of the numbers in the table gradient_norms
+# The columns that name a network and its training.
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
 
 
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """Return one row per group of `by`: n, diverged runs, and the test accuracy's mean, spread and t interval.
+    """Return one row per group of the columns `by`: how many runs finished and diverged, and their mean scores.
 
-    `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss.
-    Accuracies are in [0, 1]. Diverged runs are counted, never averaged.
+    `runs` is the result of `runs_frame` (study/records/frames.py). The first columns are experiment, `by`, n (finished
+    runs), diverged (their number), test_accuracy_mean and its 95% t interval ci_low, ci_high. `test_accuracy` is of the
+    last weights, `best_test_accuracy` of the weights with the lowest validation loss. Accuracies are in [0, 1]. Runs
+    that diverged have no scores, but count in the means of epochs and of seconds.
     """
     keys = list(by)
     table = summarise(runs, "test_accuracy", keys, is_share=True).drop(columns="missing")
@@ -38,10 +41,12 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 
 
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row per group, layer, step and measure: mean over seeds with its t interval, n and n_zero.
+    """Return one row per network, layer, step and measure, of all measures: the mean of `value` over seeds.
 
-    Norms are averaged as logarithms without exact zeros, which n_zero counts. Shares, cosines and mean
-    activations are averaged as they are. All are rounded to NORM_DIGITS: the table is the largest of the report.
+    `measures` is the result of `measures_frame` (study/records/frames.py). The columns are experiment, RUN_KEYS, layer
+    (1 is nearest the input), epoch, step, measure, mean, ci_low, ci_high (the 95% t interval), n and n_zero. SHARES and
+    SIGNED have arithmetic means. The other measures have geometric means without exact zeros, which `n_zero` counts.
+    NaN values are left out. Numbers are rounded to NORM_DIGITS digits: the table is the largest of the report.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
@@ -55,10 +60,12 @@ def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFrame]:
-    """Return two tables of dead units, saturation, sparsity, similarity and mean activation at the last logged step.
+    """Return two tables, by name, of the measures SHARES and SIGNED at each run's last logged step.
 
-    `measures` holds finished runs only. `final_units_runs` averages each run over its hidden layers. `final_units`
-    gives each activation's mean over runs and its t interval.
+    `measures` is the result of `measures_frame`, of finished runs only. The table `final_units_runs` has a row per run
+    and measure, with the mean over the run's hidden layers as `layers_mean`. The table `final_units` has a row per
+    activation and measure: the mean of `layers_mean` over runs, its 95% t interval ci_low and ci_high, and the number n
+    of runs.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
@@ -72,7 +79,10 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
 
 def _as_they_are(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Average the shares, whose intervals end at 0 and 1, and the signed measures; none of them counts zeros."""
+    """Return `summarise` of the column `value` by `keys`, for the measures SHARES and SIGNED alone, with `n_zero` 0.
+
+    The intervals of shares are clipped to [0, 1].
+    """
     parts = [(SHARES, True), (SIGNED, False)]
     found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]
     return pd.concat(found, ignore_index=True).assign(n_zero=0)
