@@ -21,7 +21,7 @@ def evaluate(
     """Sum the scores of a network over the images whose indices are in `chunks` (n, CHUNK).
 
     `weights` holds the parameters and the moving moments of the groups; see network.weights_of. `counts` (groups,)
-    holds the number of layers of each group. `images` and `labels` are those of `Data`. Only the first `used` rows of
+    holds the number of layers of each group. `Data` describes `images` and `labels`. Only the first `used` rows of
     `chunks` are read; an index of -1 is skipped. Return the three sums as scalars, of which `accuracy` is an int32
     count of hits.
     """

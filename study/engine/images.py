@@ -40,7 +40,7 @@ class Images:
     def narrowed(self, kernel: np.ndarray) -> np.ndarray:
         """Convert layer 1's kernel (..., 784) to one for these images (..., columns), whose rows have the same norms.
 
-        The column after those of the inked pixels holds the norms of the weights left out.
+        Each row of weights left out becomes one weight, its norm, in the column after the inked pixels.
         """
         columns = self.images.shape[1]
         if columns == PIXELS:
@@ -52,9 +52,9 @@ class Images:
         return found
 
     def widened(self, narrow: np.ndarray, blank: np.ndarray) -> np.ndarray:
-        """Return (..., 784): at inked pixels the values of `narrow` (..., columns), elsewhere those of `blank`.
+        """Return (..., 784): the values of `narrow` at the inked pixels, and of `blank` at the others.
 
-        The last axis of `narrow` is that of these images, as in `narrowed`. `blank` is (..., 784).
+        `narrow` (..., columns) has the columns of these images, and `blank` (..., 784) has all pixels.
         """
         found = np.array(blank)
         found[..., self.inked] = narrow[..., : len(self.inked)]

@@ -48,9 +48,9 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
     """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
 
-    `widths` holds the units of each hidden layer. Layer 1 and the output layer are alone in their groups. A run of at
-    most BRIEF_EPOCHS epochs has one more group, for hidden layers 2 to L, if all widths are equal and neither they nor
-    `batch` exceed SPARE_UNITS. In any other run, more than UNROLLED consecutive equal layers form one group, and the
+    `widths` holds the units of each hidden layer. Layer 1 and the output layer are alone in their groups. In a run of
+    at most BRIEF_EPOCHS epochs, hidden layers 2 to L form one group if all widths are equal. The width and `batch` must
+    then be at most SPARE_UNITS. In any other run, more than UNROLLED consecutive equal layers form one group, and the
     rest are alone.
     """
     first, *between, output = layer_shapes(widths)

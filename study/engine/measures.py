@@ -1,11 +1,11 @@
-"""Define what is measured in a layer, by name: norms of its gradients and signals, units that are off, its last update.
+"""Define what is measured in a layer: norms of gradients and signals, inactive units, and the size of the last update.
 
 To add a measure, change this file alone. Add its name to the tuple of its kind, and its value to the dict that the
 function of that kind returns. Everything else takes the measures by these names: the passes through the network
 (epoch.py, probe.py, initial_network.py), the log of a run (run_log.py), the records and the tables.
 
-Every function here takes one layer and returns {name: scalar tensor}. The output layer has no activation (None), so
-the measures that need one are NaN there.
+The functions of_batch, of_probe and of_update take one layer and return {name: scalar tensor}. The output layer has no
+activation (None), so the measures that need one are NaN there.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ Measures = dict[str, tf.Tensor]
 
 
 def of_batch(function: Function | None, signals: Signals, gradients: Gradients) -> Measures:
-    """Return BATCH_MEASURES of a layer, from the signals and gradients of one training batch.
+    """Return the BATCH_MEASURES of layer l, from its signals and gradients on one training batch of B examples.
 
     - weight_gradient: Frobenius norm of d loss / d W_l.
     - error: root mean square over examples of norm(delta_{l,i}), where delta_{l,i} = B * d loss / d z_{l,i}.
@@ -38,7 +38,8 @@ def of_batch(function: Function | None, signals: Signals, gradients: Gradients) 
     - activation_rms, activation_mean: root mean square and mean of h_l.
     - preactivation_square: mean of z_l^2.
 
-    h_l is phi(z_l), times its mask under dropout, without what a residual connection adds.
+    i is an example. h_l is phi(z_l), times its mask under dropout, without the input that a residual connection adds.
+    `function` is phi; None makes the measures of h_l NaN.
     """
     delta, z = gradients.delta, signals.preactivations
     errors = square_norm(delta, [-1]) * delta.shape[0] ** 2  # (B,)
@@ -58,7 +59,9 @@ def of_batch(function: Function | None, signals: Signals, gradients: Gradients) 
 
 
 def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measures:
-    """Return PROBE_MEASURES of a layer, from pre-activations z (P, units) and the supremum of |phi'|.
+    """Return the PROBE_MEASURES of a layer, from its pre-activations z (P, units) for P probe examples.
+
+    `function` is phi, and `supremum` is the largest |phi'|. If `function` is None, UNIT_MEASURES are NaN.
 
     - dead_units: share of units whose |phi'(z)| is below DEAD_SHARE of the supremum for every example.
     - saturation: share of entries whose |phi'(z)| is below SATURATED_SHARE of the supremum.
@@ -79,10 +82,10 @@ def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measur
 
 
 def _similarity(z: tf.Tensor) -> tf.Tensor:
-    """Compute the mean cosine of two different rows of z (P, units), from the sum of the P unit vectors.
+    """Compute the mean cosine of two different rows of z (P, units), from the sum of the P rows scaled to length 1.
 
-    The squared norm of that sum is the sum of the cosines over all P^2 pairs. P of these pair a row with itself. Rows
-    of zeros are alike (cosine 1), and orthogonal to the others.
+    The squared norm of that sum is the sum of the cosines over all P^2 pairs. P of these pair a row with itself. A row
+    of zeros has cosine 1 with another such row, and 0 with every other row.
     """
     lengths, rows = tf.sqrt(square_norm(z, [1])), z.shape[0]
     is_zero = tf.cast(lengths == 0, tf.float64)
@@ -92,30 +95,31 @@ def _similarity(z: tf.Tensor) -> tf.Tensor:
 
 
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
-    """Return UPDATE_MEASURES of a layer from the last `update` of its `kernel` (fan_out, fan_in).
+    """Return the UPDATE_MEASURES of layer l, from the last `update` of its kernel W_l, both (fan_out, fan_in).
 
-    `kernel` is the kernel after the update. update_ratio is norm(update of W_l) / norm(W_l before the update), both
-    without what weight decay took off.
+    `kernel` is the kernel after the update. update_ratio is norm(update) / norm(kernel - update), where the difference
+    is the kernel before the update, but after weight decay.
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}
 
 
 def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
-    """Return NaN for each of the named measures."""
+    """Return {name: NaN}, scalar tensors, for the named measures."""
     return dict.fromkeys(names, tf.constant(float("nan"), dtype))
 
 
 def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
     """Stack the named measures along a new last axis, to pass them through a compiled loop or branch as one tensor.
 
-    Each tensor that is passed costs a microsecond or two a step. Ten of them would take a tenth of the time.
+    `measures` has tensors of equal shape; the names decide their order. Each tensor that is passed costs a microsecond
+    or two a step. Ten of them would take a tenth of the time.
     """
     return tf.stack([measures[name] for name in names], -1)
 
 
 def unpacked(names: tuple[str, ...], values: tf.Tensor) -> Measures:
-    """Return the measures that `packed` stacked: values (..., measures) -> {name: (...)}."""
+    """Return {name: tensor (...)} from the tensor (..., measures) that `packed` made of the same names."""
     return dict(zip(names, tf.unstack(values, axis=-1), strict=True))
 
 
@@ -128,12 +132,15 @@ def square_norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
 
 
 def _roots(squares: Measures, dtype: tf.DType) -> Measures:
-    """Return the root of each value, computed by one operation: each root that TensorFlow compiles costs 5 ms."""
+    """Return {name: square root as `dtype`}, by one operation: each root operation takes 5 ms to compile."""
     roots = tf.cast(tf.sqrt(tf.stack(list(squares.values()))), dtype)
     return dict(zip(squares, tf.unstack(roots), strict=True))
 
 
 def derivative_supremum(activation: Activation) -> float:
-    """Return the largest |phi'| on a grid of step 0.001 over [-100, 100]."""
+    """Return the largest |phi'| on a grid of step 0.001 over [-100, 100].
+
+    Raise ActivationError if TensorFlow cannot differentiate the activation.
+    """
     _, derivatives = value_and_derivative(activation.function, np.linspace(-100, 100, 200_001))
     return float(np.abs(derivatives).max())

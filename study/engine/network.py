@@ -12,14 +12,14 @@ from study.engine.forward import outputs
 from study.engine.measures import Measures, unpacked
 from study.engine.program_kind import ProgramKind
 
-# One entry a layer group, of four nests of tensors (rows, ...): its parameters, the optimiser's slots of each, the
-# moving mean and variance, and the moving averages of the parameters. Without batch normalisation the third is ();
-# without averaging the fourth is ().
+# One entry a layer group, of four nests of tensors (rows, ...). The first holds the parameters, and the second the
+# optimiser's slots of each parameter. The third holds the moving mean and variance, or () without batch normalisation.
+# The fourth holds the moving averages of the parameters, or () without averaging.
 State = tuple[Any, ...]
 
 
 class Data(NamedTuple):
-    """Hold images (n, columns) uint8, their labels (n,) uint8, and the indices of the probe images (P,) int32."""
+    """Hold images (n, columns) uint8, labels (n,) uint8, and `probe` (P,) int32, the indices of the probe images."""
 
     images: tf.Tensor
     labels: tf.Tensor
@@ -27,7 +27,10 @@ class Data(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Hold loss, accuracy and mean absolute error (over the classes, of the outputs from the one-hot label)."""
+    """Hold loss, accuracy and mean absolute error, of each example, as sums, or as means over examples.
+
+    The absolute error is the mean over the classes of |output - one-hot label|.
+    """
 
     loss: Any
     accuracy: Any
@@ -36,7 +39,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """Describe a network to compile: the activation's `function`, the `supremum` of its |phi'|, and its kind."""
+    """Describe a network to compile: its activation `function` phi, the `supremum` of |phi'|, and its program `kind`."""
 
     function: Function
     supremum: float
@@ -49,27 +52,29 @@ class Network:
         return Architecture(self.function, kind.normalization, kind.residual, kind.dropout, unstacked)
 
     def function_of(self, group: int) -> Function | None:
-        """Return the activation of the group of that index: None for the output layer."""
+        """Return the activation of the layer group with index `group`; the output layer, the last group, has None."""
         return None if group == len(self.kind.shapes) - 1 else self.function
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
-        """Convert images (B, columns) from 0 to 255 to inputs in [0, 1]."""
+        """Convert images (B, columns) from 0 to 255 to inputs in [0, 1], in the program's precision."""
         return tf.cast(images, self.kind.precision) / 255
 
     def batch(
         self, seed: tf.Tensor, most: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the inputs (B, columns) and labels (B,) int32 of a training batch.
+        """Return the inputs (B, columns) and labels (B,) int32 of a batch, with images distorted if the kind says so.
 
-        `seed` (2,) draws the distortions, and `most` (5,) are their strengths.
+        `images` (B, columns) and `labels` (B,) are uint8. `seed` (2,) int32 decides the random numbers, and `most` (5,)
+        holds the strengths of the distortions.
         """
         images = augmentation.distorted(images, most, seed) if self.kind.distorts else images
         return self.inputs(images), tf.cast(labels, tf.int32)
 
     def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
-        """Return the scores (B,) of every example, as outside training: its accuracy is bool.
+        """Return the scores (B,) of every example as outside of training; the accuracies are bool.
 
-        `weights` are the parameters and the moving moments of the groups; see `weights_of`.
+        `counts` (groups,) holds the number of layers of each group, and x (B, columns) the inputs. `weights` holds the
+        parameters and the moving moments of the groups; see `weights_of`.
         """
         parameters, moving = weights
         logits = outputs(self.architecture(counts), parameters, x, moving)
@@ -81,27 +86,30 @@ class Network:
         )
 
     def measure_buffers(self, names: tuple[str, ...], precision: str) -> list[Any]:
-        """Return zeros (rows, measures) for every looped group, and () for a layer alone."""
+        """Return zeros (rows, measures) for each looped group, and () for each other group, to store named measures."""
         shapes = self.kind.shapes
         return [tf.zeros([shape.rows, len(names)], precision) if shape.is_looped else () for shape in shapes]
 
     @property
     def rows(self) -> int:
-        """Count the rows of all groups."""
+        """Return the number of rows of all groups, spare rows included."""
         return sum(shape.rows for shape in self.kind.shapes)
 
 
 def joined(names: tuple[str, ...], measured: Sequence[tf.Tensor]) -> Measures:
-    """Join the packed measures of the groups to {name: (rows of all groups,)}."""
+    """Join the groups' packed measures, each (rows, measures) or (measures,), to {name: (rows of all groups,)}."""
     return unpacked(names, tf.concat([tf.reshape(of_group, [-1, len(names)]) for of_group in measured], 0))
 
 
 def parameters_of(state: State) -> Parameters:
-    """Return the parameters of the groups."""
+    """Return the parameters of each group, without slots, moments and averages."""
     return tuple(group[0] for group in state)
 
 
 def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
-    """Return what outputs depend on outside training: the averaged parameters, if any, and the moving moments."""
+    """Return the parameters of each group and its moving moments, which decide the outputs outside of training.
+
+    If the state has moving averages of the parameters, they replace the parameters.
+    """
     averaged = tuple(averages or parameters for parameters, _, _, averages in state)
     return averaged, tuple(moving for _, _, moving, _ in state)

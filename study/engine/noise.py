@@ -12,10 +12,11 @@ IMAGES_AT_ONCE = 1000
 
 
 def evaluate_with_noise(run: Run) -> dict[str, list[float]]:
-    """Return the loss and accuracy of a run's last weights on the test images + a U, for every amplitude a.
+    """Return the mean loss and accuracy of a trained run's last weights on noisy test images.
 
-    U is one draw of Unif[-1, 1] for each image and pixel. The run's seed decides it, so that it is the same for every
-    activation and, scaled, for every amplitude. The result has the lists `amplitude`, `test_loss` and `test_accuracy`.
+    The inputs are x + a U, where x in [0, 1]^784 is the image and `settings.noise` holds the amplitudes a. U is one
+    draw of Unif[-1, 1] for each image and pixel. The run's seed decides it, so that it is the same for every activation
+    and, scaled, for every amplitude. The lists `amplitude`, `test_loss` and `test_accuracy` have one entry for each a.
     """
     settings, images, network = run.settings, run.images, run.programs.network
     weights = run.parameters_of_all_pixels(run.state), weights_of(run.state)[1]

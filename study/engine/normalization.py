@@ -9,7 +9,10 @@ MOMENTUM, EPSILON = 0.99, 1e-3  # Keras' defaults, for batch and for layer norma
 
 
 def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the mean and variance that normalise a layer: over the batch (axis -2) or over its units (axis -1)."""
+    """Return the mean and the variance that normalise a layer's `affine` (..., B, units).
+
+    With "batch" they are moments over the batch, (..., 1, units), otherwise moments over the units, (..., B, 1).
+    """
     if normalization == "batch":
         mean = column_sums(affine) / affine.shape[-2]
         return mean, column_sums(tf.square(affine - mean)) / affine.shape[-2]
@@ -18,21 +21,24 @@ def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def column_sums(x: tf.Tensor) -> tf.Tensor:
-    """Sum over the batch, (..., B, units) -> (..., 1, units), by a matrix product: compiled, it is twice as fast."""
+    """Sum x (..., B, units) over the batch to (..., 1, units), by a matrix product: compiled, it is twice as fast."""
     return tf.ones([*x.shape[:-2], 1, x.shape[-2]], x.dtype) @ x
 
 
 def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
-    """Return a layer's moving mean and variance after one more training batch: (units,) or (1, units), as given."""
+    """Return a layer's moving mean and variance, updated with the moments of one more training batch.
+
+    `moving` holds both, (units,) or (1, units), and the result has the same shape. `affine` is (B, units).
+    """
     found = (tf.squeeze(moment, -2) for moment in moments("batch", affine))
     return tuple(old * MOMENTUM + new * (1 - MOMENTUM) for old, new in zip(moving, found, strict=True))
 
 
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
-    """Return gamma (a - mean) / sqrt(variance + epsilon) + beta, where a is `affine`.
+    """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`, or a alone without gamma.
 
-    `layer` holds the layer's parameters. If `moving` holds moments (units,), they replace the batch moments; () keeps
-    these.
+    `layer` holds the layer's kernel and bias and, if it is normalised, gamma and beta. `moving` holds a mean and a
+    variance (units,) to use. If it is (), `moments` computes them from a.
     """
     if len(layer) == PLAIN:
         return affine
@@ -42,7 +48,11 @@ def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Ten
 
 
 def backward(normalization: str, affine: tf.Tensor, layer: Tensors, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-    """Return d loss / d a (B, units) and the gradients of gamma and beta; `upstream` is d loss / d the output."""
+    """Return the gradient of the loss in a, `affine` (B, units), and the pair of its gradients in gamma and beta.
+
+    `layer` holds the parameters, gamma and beta last. `upstream` (B, units) is the gradient in the normalised values,
+    which are computed with the moments of a.
+    """
     trained = layer[PLAIN:]
     with tf.GradientTape() as tape:
         tape.watch([affine, *trained])

@@ -1,8 +1,9 @@
 """Turn gradients into updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
 
-Each optimiser keeps `slots`, tensors of the parameter's shape. A step first advances the slots with the gradient, then
-computes the update from them. The update depends on the slots alone, so the last one can be measured without storing
-it. The arithmetic is Keras', operation by operation; a test compares every entry with Keras.
+Each optimiser keeps `slots` for each parameter: tensors of its shape, such as running means of its gradient. A step
+first advances the slots with the gradient, then computes the update from them. The update depends only on the slots and
+the hyperparameters, so the last one can be measured without storing it. The arithmetic is Keras', operation by
+operation; a test compares every entry with Keras.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,9 @@ Slots = tuple[tf.Tensor, ...]
 class Hyperparameters:
     """Hold the scalars of one update, which may change without compiling again.
 
-    `rate` is the optimiser's rate at this step. `mean_rate` and `square_rate` are Adam's 1 - beta_1 and 1 - beta_2.
-    `step` counts updates from 1. No optimiser uses the last two: `decay` is the share of a kernel that weight decay
-    takes off, and `newest` is the weight of the new parameters in their moving average.
+    `rate` is what the optimiser's `rate` function returns for the update. `mean_rate` and `square_rate` are Adam's
+    1 - beta_1 and 1 - beta_2. `step` counts the run's updates from 1. No optimiser uses `decay` and `newest`. `decay`
+    is the share of a kernel that weight decay subtracts. `newest` is the weight of the new parameters in their average.
     """
 
     rate: tf.Tensor
@@ -36,9 +37,11 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Describe an optimiser with `slots` slots, all zero at first; `advance` and `update` are elementwise.
+    """Describe an optimiser by the number of its `slots` for each parameter, all 0 at first, and three functions.
 
-    `rate` computes the rate of a step, for all parameters, from the learning rate and the number of the step.
+    `rate` computes the rate of an update from the learning rate and the number of the update in the run. `advance`
+    returns a parameter's new slots from the old ones and the gradient. `update` returns what to add to the parameter,
+    from its new slots. The latter two are elementwise.
     """
 
     slots: int
@@ -48,18 +51,22 @@ class Optimizer:
 
 
 def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """Return the learning rate with both bias corrections of Kingma & Ba 2015."""
+    """Return the learning rate with both bias corrections of Kingma & Ba 2015, for the update counted from 1."""
     one = tf.ones((), learning_rate.dtype)
     return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 
 
+# Adam's slots are the moving means of the gradient and of its square.
 def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
     mean, square = slots
     return mean + (gradient - mean) * h.mean_rate, square + (tf.square(gradient) - square) * h.square_rate
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Add epsilon outside the bias correction, as Keras does (Kingma and Ba's "epsilon hat")."""
+    """Return -rate * mean / (sqrt(square) + epsilon).
+
+    Epsilon is added outside of the bias correction, as in Keras (Kingma and Ba's "epsilon hat").
+    """
     mean, square = slots
     return -mean * h.rate / (tf.sqrt(square) + h.epsilon)
 
@@ -68,6 +75,7 @@ def _sgd_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
     return learning_rate
 
 
+# The slot of SGD with momentum is the velocity, which is the update itself.
 def _sgd_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
     (velocity,) = slots
     return (velocity * h.momentum - gradient * h.rate,)

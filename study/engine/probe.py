@@ -1,4 +1,4 @@
-"""Measure the weights of a network, using the probe images and the optimiser's last update."""
+"""Measure the weights of a network with the probe images, and the optimiser's last update of them."""
 
 from typing import Any
 
@@ -16,10 +16,11 @@ from study.engine.rows import row_of
 def measure_weights(
     network: Network, architecture: Architecture, state: Any, x: tf.Tensor, last: Hyperparameters | None
 ) -> Measures:
-    """Return WEIGHT_MEASURES as {name: (rows of all groups,)}, from the probe inputs x (P, columns).
+    """Return the WEIGHT_MEASURES of all layers as {name: (rows of all groups,)}.
 
-    `last` are the hyperparameters of the update before; before the first update, its measures are NaN. Batch
-    normalisation uses the moments of the probe inputs, as in training.
+    `state` holds the groups; the slots are not read if `last` is None. x (P, columns) are the probe inputs. Batch
+    normalisation uses their moments, as in training. `last` holds the hyperparameters of the last update. If it is None
+    or its step is 0, no update has been done, and UPDATE_MEASURES are NaN.
     """
     kind = network.kind
     rule = OPTIMIZERS[kind.optimizer]

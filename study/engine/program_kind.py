@@ -1,4 +1,4 @@
-"""Name the settings that decide a compiled program: runs that agree in them share the program."""
+"""Choose the settings that decide a compiled program: runs that agree in all of them can share the program."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ INITIAL_ERRORS = "float64"
 class ProgramKind:
     """Hold the settings that decide a compiled program, and the shapes of its layer groups.
 
-    The program `distorts` images, `decays` kernels and `averages` parameters if the settings ask for it. How much
-    enters the program as numbers.
+    The flags tell whether the program distorts images, lets kernels decay and averages parameters. By how much is not
+    compiled into it: the program takes these numbers as arguments.
     """
 
     shapes: tuple[Shape, ...]
@@ -33,12 +33,12 @@ class ProgramKind:
 
 
 def groups_of(settings: Settings) -> tuple[LayerGroup, ...]:
-    """Group the layers of a run as its compiled program does."""
+    """Return the layer groups of a run's compiled program, nearest the input first."""
     return layer_groups(settings.widths, settings.epochs, settings.batch)
 
 
 def program_kind(settings: Settings) -> ProgramKind:
-    """Return what decides the compiled program of a run."""
+    """Return the kind of program that a run with these settings needs."""
     shapes = tuple(group.shape for group in groups_of(settings))
     distorts = any(getattr(settings, name) > 0 for name in DISTORTIONS)
     flags = distorts, settings.weight_decay > 0, settings.averaging > 0

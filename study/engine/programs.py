@@ -21,9 +21,10 @@ from study.engine.program_kind import ProgramKind
 
 @dataclass(frozen=True)
 class Programs:
-    """Hold the compiled functions of a network; TensorFlow compiles each at its first call.
+    """Hold a network and its compiled functions: `epoch`, `evaluate` and `initial`; each compiles at its first call.
 
-    `compiled` collects the sizes of data that the caller has compiled them for.
+    They are train_epoch, evaluate and measure_initial, to which the network is already given. `compiled` is for the
+    caller, to collect the sizes of data that they are compiled for.
     """
 
     network: Network
@@ -35,7 +36,7 @@ class Programs:
 
 @functools.lru_cache(maxsize=8)
 def compiled_programs(activation: Activation, kind: ProgramKind) -> Programs:
-    """Return the programs of this kind of network."""
+    """Return the programs of an activation and a kind; the latest eight results are stored."""
     network = Network(activation.function, derivative_supremum(activation), kind)
     # Autograph has nothing to convert here, and takes six times as long as tracing.
     compiled = functools.partial(tf.function, jit_compile=True, autograph=False)

@@ -1,6 +1,6 @@
-"""Read and write the rows of stacked tensors: a group of layers keeps one row per layer in each of its tensors.
+"""Read and write the rows of stacked tensors: a group of layers has one row per layer in each of its tensors.
 
-A nest is a tensor, or any structure of tuples and dicts of tensors.
+A nest is a tensor, or any structure of tuples and dicts of tensors. An opened nest has arrays in place of the tensors.
 """
 
 from typing import Any
@@ -9,7 +9,10 @@ import tensorflow as tf
 
 
 def row_of(nest: Any, row: Any) -> Any:
-    """Return one row of every tensor (rows, ...) of the nest."""
+    """Return the nest with each tensor (rows, ...) replaced by its row (...) of index `row`.
+
+    A tensor with one row gives that row, whatever the index.
+    """
 
     def of(tensor: tf.Tensor) -> tf.Tensor:
         # A slice is five operations to trace, and squeezing an axis of 1 is one.
@@ -19,12 +22,12 @@ def row_of(nest: Any, row: Any) -> Any:
 
 
 def cast(nest: Any, dtype: tf.DType) -> Any:
-    """Convert every tensor of the nest to `dtype`."""
+    """Return the nest with every tensor converted to `dtype`."""
     return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), nest)
 
 
 def opened(nest: Any) -> Any:
-    """Replace every tensor (rows, ...) by a TensorArray, whose rows a loop can read and write."""
+    """Return the nest with each tensor (rows, ...) replaced by a TensorArray, whose rows a loop can read and write."""
 
     def of(tensor: tf.Tensor) -> tf.TensorArray:
         rows, *shape = tensor.shape
@@ -34,15 +37,18 @@ def opened(nest: Any) -> Any:
 
 
 def read(arrays: Any, row: Any) -> Any:
-    """Return one row of every opened array."""
+    """Return the opened nest `arrays` with each array replaced by its row (...) of index `row`."""
     return tf.nest.map_structure(lambda array: array.read(row), arrays)
 
 
 def written(arrays: Any, row: Any, values: Any) -> Any:
-    """Write `values`, a nest of the same structure, to one row of the opened arrays."""
+    """Return the opened nest `arrays` with `values`, a nest of the same structure, written to the row of index `row`.
+
+    Use the result: the argument `arrays` must not be used again.
+    """
     return tf.nest.map_structure(lambda array, value: array.write(row, value), arrays, values)
 
 
 def closed(arrays: Any) -> Any:
-    """Replace every opened array by its tensor (rows, ...)."""
+    """Return the opened nest `arrays` with each array replaced by its tensor (rows, ...); it undoes `opened`."""
     return tf.nest.map_structure(lambda array: array.stack(), arrays)

@@ -30,9 +30,10 @@ PROBE_IMAGES = 1000  # the first of the validation images
 
 
 class Run:
-    """Hold a run: `state` is what its updates change, `log` holds its measurements.
+    """Hold a run and carry it out: `state` is what its updates change, and `log` holds its measurements.
 
-    `training` and `validation` are indices of images, and `steps` is the number of updates of an epoch.
+    `training` and `validation` are the indices of the images to train and to validate on, and `steps` is the number of
+    updates of an epoch. Making a run raises ValueError if there are too few images for a batch or for the validation.
     """
 
     def __init__(self, settings: Settings, data: Dataset, activation: Activation) -> None:
@@ -57,7 +58,7 @@ class Run:
     def warm_up(self) -> float:
         """Compile the programs that train and evaluate, unless they are compiled; return the seconds this took.
 
-        Calling a program compiles it. Here the calls carry out none of its steps.
+        Calling a program compiles it. Here, the programs carry out no steps.
         """
 
         def compile_both() -> None:
@@ -67,7 +68,10 @@ class Run:
         return self._compiling(compile_both, ("trains", self.steps, self.chunks))
 
     def _compiling(self, call: Callable[[], Any], size: tuple[Any, ...]) -> float:
-        """Call a program for the first time on data of this `size`, unless that was done; return its seconds."""
+        """Compile a program by `call`, unless it is compiled for data of this `size`; return the seconds this took.
+
+        `size` holds a name of what is compiled, and the sizes that the program depends on.
+        """
         if size in self.programs.compiled:
             return 0.0
         started = time.perf_counter()
@@ -77,19 +81,23 @@ class Run:
         return time.perf_counter() - started
 
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
-        """Train one epoch; return its mean loss, its accuracy, and the first step whose loss was not finite, if any."""
+        """Train one epoch, counted from 1; return its mean loss, its accuracy, and the step at which it diverged.
+
+        Each batch is scored before its update. The run diverged at the first step whose loss was not finite. Steps are
+        counted from the start of the run; without divergence, the result is None. The epoch goes on after that step.
+        """
         self.state, (loss, hits, diverged), measured = self.call_epoch(epoch, updates=self.steps)
         self._record(epoch, measured, self.steps)
         seen = self.steps * self.settings.batch
         return float(loss) / self.steps, float(hits) / seen, int(diverged) if int(diverged) >= 0 else None
 
     def measure_end(self, last_epoch: int) -> None:
-        """Log the measures of the last weights, on the next batch; leave the weights as they are."""
+        """Log the measures of the last weights, on the first batch of the next epoch; leave the weights as they are."""
         _, _, measured = self.call_epoch(last_epoch + 1, updates=1)
         self._record(last_epoch + 1, measured, 1)
 
     def measure_initial(self) -> float:
-        """Log the measures of the initial network; return the seconds that compiling took."""
+        """Log the measures of the untrained network on the first batch; return the seconds that compiling took."""
         parameters, _ = weights_of(self.state)
         batch = epoch_order(self.settings.seed, 1, self.training, self.settings.batch)[0]
         distortion = tf.constant(strengths(self.settings, 1), tf.float32)
@@ -100,7 +108,11 @@ class Run:
         return seconds
 
     def evaluate(self, state: State, indices: np.ndarray) -> Scores:
-        """Return the mean scores of a state on the images of `indices` (n,)."""
+        """Return the mean scores of a state, as floats, on the images whose indices are `indices` (n,).
+
+        Without images, the scores are 0. The program is compiled for the number of validation or of test
+        images, whichever is larger, and n must not exceed that number.
+        """
         padded = np.full(self.chunks * CHUNK, -1, np.int32)
         padded[: len(indices)] = indices
         used = tf.constant(-(-len(indices) // CHUNK), tf.int32)
@@ -110,20 +122,24 @@ class Run:
         return Scores(*(float(total) / max(len(indices), 1) for total in totals))
 
     def parameters_of_all_pixels(self, state: State) -> Parameters:
-        """Return a state's parameters with weights of all 784 pixels; blank pixels keep their initial weights."""
+        """Return the parameters of a state that decide outputs; layer 1 has a kernel (1, units, 784) of all pixels.
+
+        Blank pixels, which are not trained, have their initial weights. Moving averages of the parameters, if any, take
+        the place of the parameters.
+        """
         (first, *others), _ = weights_of(state)
         drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
         kernel = tf.constant(self.images.widened(first[0].numpy(), drawn.numpy()))
         return ((kernel, *first[1:]), *others)
 
     def logged(self, epoch: int) -> np.ndarray:
-        """Return (steps + 1,) bool: which steps of the epoch are measured; see run_log.logged_steps."""
+        """Return (steps + 1,) bool: which steps of epoch `epoch` are measured; see run_log.logged_steps."""
         return run_log.logged_steps(epoch, self.steps)
 
     def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
-        """Call the program that trains an epoch, but do only its first `updates` updates; see `train_epoch`.
+        """Call the program that trains an epoch, for its first `updates` updates; leave the run itself unchanged.
 
-        The run itself does not change.
+        Return the new state, the totals and the measures, as `train_epoch` does.
         """
         settings, logged = self.settings, self.logged(epoch)
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
@@ -142,7 +158,11 @@ class Run:
         return found
 
     def _record(self, epoch: int, measured: Measures, updates: int) -> None:
-        """Log the measures of an epoch's first `updates` steps, given as {name: (logged steps, rows of all groups)}."""
+        """Log the measures of the logged steps among an epoch's first `updates` steps.
+
+        `measured` is {name: (n, rows of all groups)}, with one row for each of these steps, in order; more rows are
+        ignored. Spare rows, which hold no layer, are left out of the log.
+        """
         of_group = [np.arange(group.shape.rows) < group.count for group in groups_of(self.settings)]
         is_layer = np.concatenate(of_group)
         arrays = {name: values.numpy()[:, is_layer] for name, values in measured.items()}
@@ -151,6 +171,7 @@ class Run:
             self.log.add(number, number / self.steps, {name: values[row] for name, values in arrays.items()})
 
 
+# Return the state before training. Moving means begin at 0, moving variances at 1, and averages at the parameters.
 def _initial_state(settings: Settings, images: Images) -> State:
     slots = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0
     first, *between, output = initial_parameters(settings, images.square_norm)
@@ -163,5 +184,6 @@ def _initial_state(settings: Settings, images: Images) -> State:
     return tuple((*group, group[0] if settings.averaging else ()) for group in groups)
 
 
+# Return `slots` tensors of zeros for each parameter of a group.
 def _zeros(group: tuple[tf.Tensor, ...], slots: int) -> tuple[tuple[tf.Tensor, ...], ...]:
     return tuple(tuple(tf.zeros_like(role) for _ in range(slots)) for role in group)

@@ -8,12 +8,16 @@ from study.engine.measures import MEASURES
 
 
 def is_log_spaced(step: int) -> bool:
-    """Tell whether the step is one of 0, 1, 2, 5, 10, 20, 50, ..."""
+    """Tell whether the step is one of 0, 1, 2, 5, 10, 20, 50, ..., the 1-2-5 series."""
     return str(step).rstrip("0") in ("", "1", "2", "5")
 
 
 def logged_steps(epoch: int, steps: int) -> np.ndarray:
-    """Return (steps + 1,) bool: which steps of an epoch of `steps` updates are measured; the last begins the next."""
+    """Return which steps of an epoch, counted from 1, are measured, as (steps + 1,) bool.
+
+    `steps` is the number of updates of an epoch. Entry i tells of the epoch's step i; entry `steps` is the first step
+    of the next epoch. The first and the last entry are true, and the others if the run's step is in the 1-2-5 series.
+    """
     first = (epoch - 1) * steps
     logged = np.array([is_log_spaced(first + step) for step in range(steps + 1)])
     logged[[0, -1]] = True
@@ -21,7 +25,7 @@ def logged_steps(epoch: int, steps: int) -> np.ndarray:
 
 
 class RunLog:
-    """Hold the measures of a run, by logged step."""
+    """Hold the measures of a run: for each logged step its number, its time in epochs, and its measures by name."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
@@ -29,12 +33,12 @@ class RunLog:
         self.rows: list[dict[str, np.ndarray]] = []
 
     def add(self, step: int, epoch: float, measured: dict[str, np.ndarray]) -> None:
-        """Add the measures {name: (L + 1,)} of one step; `epoch` is its time in epochs."""
+        """Add the measures {name: (L + 1,)} of layers 1 to L + 1 at one step; `epoch` is its time in epochs."""
         self.steps.append(step)
         self.epochs.append(epoch)
         self.rows.append(measured)
 
     def to_lists(self) -> dict[str, Any]:
-        """Return {"step", "epoch": lists; name of a measure: a list over steps of lists over layers}."""
+        """Return the lists "step" and "epoch", and for each measure a list over steps of lists over layers."""
         columns = {name: [row[name].tolist() for row in self.rows] for name in MEASURES}
         return {"step": self.steps, "epoch": self.epochs, **columns}

@@ -5,17 +5,21 @@ from numpy.typing import NDArray
 
 
 def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
-    """Return an independent stream of a run's seed: the same for every activation, different for every role."""
+    """Return numpy's seed for one use of random numbers in a run, independent of those for all other uses.
+
+    `seed` is the run's, `role` names the use, and `index` distinguishes several uses of one role, such as layers. The
+    activation has no part in it.
+    """
     return np.random.SeedSequence([seed, *role.encode(), *index])
 
 
 def number_for(seed: int, role: str, *index: int) -> int:
-    """Return a whole number from 0 to 2**31 - 1, the first of the stream of `seed_for`."""
+    """Return a whole number from 0 to 2**31 - 1, drawn from the `seed_for` of the same arguments."""
     return int(seed_for(seed, role, *index).generate_state(1)[0]) & 0x7FFFFFFF
 
 
 def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return indices (n - validation,) to train on and (validation,) to validate on, in random order.
+    """Return the indices (n - validation,) to train on and (validation,) to validate on, of n images in random order.
 
     The two do not overlap. The same seed gives the same split, from a stream that no other use of the seed shares.
     Raise ValueError unless 0 <= validation < n and seed >= 0.
@@ -30,6 +34,9 @@ def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def epoch_order(seed: int, epoch: int, training: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
-    """Return the indices (steps, batch) of an epoch's batches: a fresh permutation of the training images."""
+    """Return the image indices (steps, batch) of an epoch's batches: a fresh permutation of the indices `training`.
+
+    Images that do not fill a batch are left out.
+    """
     shuffled = np.random.default_rng(seed_for(seed, "order", epoch)).permutation(training)
     return shuffled[: len(training) // batch * batch].reshape(-1, batch)

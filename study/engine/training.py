@@ -21,7 +21,7 @@ HISTORY = ("epoch", "training_loss", "training_accuracy", "validation_loss", "va
 
 
 class TimeLimit(Exception):
-    """Say that a run took longer than allowed: the limit, and how many epochs it did."""
+    """Report that a run took longer than allowed; the message tells the limit and how many epochs were finished."""
 
 
 def train(
@@ -33,19 +33,24 @@ def train(
     saved: bytes | None = None,
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> dict[str, Any]:
-    """Train and measure one run; raise TimeLimit between two epochs once `seconds` have passed.
+    """Train and measure one run, and return its results as a dict ready for JSON.
 
-    After each epoch `keep` may store its checkpoint's bytes. With these as `saved`, the run goes on from there.
+    `keep` gets the Checkpoint after each epoch without divergence. The run changes that object later, so `keep` must
+    store its `to_bytes()` at once. With these bytes as `saved`, the run goes on from there. Raise TimeLimit between two
+    epochs once `seconds` have passed, CheckpointError if `saved` cannot be read, and ValueError if `data` has too few
+    images. The dict has these entries:
 
-    Return a dict ready for JSON:
-
-    - `status` ("done" or "diverged"), `diverged_step`, `epochs`, `steps`;
-    - `history`: lists with one entry per epoch;
-    - `last`, `best`: losses, accuracies (in [0, 1]) and mean absolute errors of the last weights, and of those with
-      the lowest validation loss;
-    - `noise`: see `evaluate_with_noise`; only if the settings ask for it and the run is done;
-    - `measures`: for each measure, a list over logged steps of lists over layers 1 .. L + 1; NaN where undefined;
-    - `timings` in seconds.
+    - `status`: "done", or "diverged" if a loss was not finite;
+    - `diverged_step`: the first step with such a loss, the number of updates done if it was a validation loss, or None;
+    - `epochs`, `steps`: the numbers of epochs and of updates done;
+    - `history`: for each name of HISTORY, a list with one entry per epoch;
+    - `last`, `best`: dicts for the last weights, and for those with the lowest validation loss: their `epoch`, and
+      {validation, test}_{loss, accuracy, mae}, where accuracies are in [0, 1] and `mae` is the mean absolute error.
+      Both are {} if the settings ask for 0 epochs;
+    - `noise`: the result of `evaluate_with_noise`, only if the settings ask for it and a trained run is done;
+    - `measures`: the lists `step` and `epoch` of the logged steps, and for each measure a list over these steps of
+      lists over layers 1 to L + 1, NaN where undefined;
+    - `timings`: in seconds, `seconds` for the whole run and `compile_seconds` for compiling.
     """
     started = time.perf_counter()
     run = Run(settings, data, activation)
@@ -61,7 +66,10 @@ def train(
 def _trained(
     run: Run, started: float, seconds: float, saved: bytes | None, keep: Callable[[Checkpoint], None]
 ) -> dict[str, Any]:
-    """Train the run until it diverges, stops early or has done its epochs; return its result without timings."""
+    """Train the run until it diverges, stops early or has done its epochs; return its results without `timings`.
+
+    `started` is the time.perf_counter() from which `seconds` are counted. `train` explains the other arguments.
+    """
     start = Snapshot(0, run.state)
     now = Checkpoint(start, start, run.log, {name: [] for name in HISTORY})
     stopping, diverged = EarlyStopping(run.settings.patience), None
@@ -91,6 +99,7 @@ def _trained(
     return _result(run, diverged, now.last.epoch, now.history, last, best)
 
 
+# Return what `train` returns, without `timings`.
 def _result(
     run: Run, diverged: int | None, epochs: int, history: dict[str, Any], last: dict[str, Any], best: dict[str, Any]
 ) -> dict[str, Any]:
@@ -109,7 +118,7 @@ def _result(
 
 
 def _assessed(run: Run, snapshot: Snapshot) -> dict[str, float]:
-    """Return the snapshot's epoch, and its scores on the validation and the test images."""
+    """Return the snapshot's epoch and its mean scores on the validation and the test images, as `last` of `train`."""
     epoch, state, scores = snapshot
     scores = scores or run.evaluate(state, run.validation)  # if no epoch was finite, the initial weights are the best
     parts = {"validation": scores, "test": run.evaluate(state, run.images.test_indices)}
@@ -118,7 +127,10 @@ def _assessed(run: Run, snapshot: Snapshot) -> dict[str, float]:
 
 
 class EarlyStopping:
-    """Stop as Keras' EarlyStopping on the validation loss with min_delta 0, after `patience` epochs; None: never."""
+    """Decide when to stop, as Keras' EarlyStopping on the validation loss with min_delta 0.
+
+    Training is over once `patience` epochs in a row were without a new lowest loss. None stands for no limit.
+    """
 
     def __init__(self, patience: int | None) -> None:
         self.patience = math.inf if patience is None else patience
@@ -126,12 +138,12 @@ class EarlyStopping:
         self.waited = 0
 
     def improved(self, loss: float) -> bool:
-        """Take the `loss` of one more epoch; tell whether it is the lowest so far."""
+        """Register the validation `loss` of one more epoch; tell whether it is the lowest so far."""
         self.waited = 0 if loss < self.best else self.waited + 1
         self.best = min(self.best, loss)
         return self.waited == 0
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the loss has not improved for `patience` epochs."""
+        """Tell whether the last `patience` epochs all failed to lower the loss."""
         return self.waited >= self.patience
