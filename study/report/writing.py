@@ -9,7 +9,7 @@ from study.records.files import prepare_folder, write_atomically
 from study.report import columns, explorer, formatting, pictures
 from study.report.page import Report
 
-WHOLE = ("tables", "figures", "questions")  # subfolders of which a report replaces all files
+WHOLE = ("tables", "figures", "questions")  # subfolders that a report replaces as a whole
 
 
 def write(folder: Path, report: Report, style: Style) -> None:

@@ -1,10 +1,11 @@
-"""Build results/report.html: one page to explore, with every number of its views from the report's tables.
+"""Build results/report.html: one page to explore, on which every number is from the report's tables.
 
-Tables and the report's opening come in, one HTML text goes out: `build.page`. `data` shapes the tables for the views;
-explorer.html, explorer.js and explorer.css are the page. The page makes no request and runs under a strict policy.
+`build.page` takes the tables and the report's opening, and returns the HTML text. `data` and `layers` turn the tables
+into the JSON of the views. explorer.html, explorer.js and explorer.css are the page's own template, script and style.
+The page loads nothing from elsewhere: its Content-Security-Policy forbids that.
 
-Vega draws the charts. Its bundle comes out of a Python package (no code of others in this repository), is 0.9 MB,
-and runs without unsafe-eval through its own interpreter. CONTRIBUTING.md says what was measured beside it.
+Vega draws the charts. Its bundle of 0.9 MB is taken from a Python package, so that this repository holds no code of
+others. It runs without `unsafe-eval`, through its own interpreter. CONTRIBUTING.md says what it was compared with.
 """
 
 from study.report.explorer.build import page

@@ -1,4 +1,4 @@
-"""Write the page: the opening in HTML, the tables as JSON, Vega's bundle, and a policy that allows these alone."""
+"""Put report.html together: the opening as HTML, the tables as JSON, scripts, and a policy that allows these alone."""
 
 import base64
 import functools
@@ -24,17 +24,18 @@ from study.report import rendering
 from study.report.explorer import data
 
 FOLDER = Path(__file__).parent
-VEGA = "window.vegaEmbed = vegaEmbed;"  # the one name that the bundle defines for the page's own script
-KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
+VEGA = "window.vegaEmbed = vegaEmbed;"  # the JavaScript that gives the page's own script access to Vega-Embed
+KINDS = {".svg": "image/svg+xml", ".png": "image/png"}  # MIME types, the preferred one first
 
 
 def page(
     opening: str, tables: Mapping[str, pd.DataFrame], style: Style, pictures: Mapping[str, bytes] | None = None
 ) -> str:
-    """Return the page as one text of HTML.
+    """Return report.html as one text.
 
-    `opening` is Markdown without HTML, shown first. `pictures` holds the files of its images by their address, such as
-    "figures/x.png"; if x.svg is there too, it is used. A picture that is missing is replaced by its text.
+    `opening` is Markdown without HTML, shown first; its first line is the title. `tables` holds the report's tables by
+    name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png"; if x.svg
+    is there too, it is used. A picture whose file is missing is replaced by its alternative text.
     """
     files = {name: (FOLDER / f"explorer{name}").read_text() for name in (".css", ".js")}
     shown = data.views(tables, style)
@@ -55,29 +56,29 @@ def page(
 
 
 def anchor(heading: str) -> str:
-    """Return the address that code hosts give a heading."""
+    """Return the id that GitHub and similar sites give a heading: the part of its address after the #."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @functools.cache
 def _vega() -> str:
-    """Return the JavaScript of Vega-Embed with all it needs (0.9 MB)."""
+    """Return the JavaScript of Vega-Embed with all packages that it needs (0.9 MB)."""
     bundle: str = vl_convert.javascript_bundle(VEGA)
     return bundle
 
 
 def _safe(script: str) -> str:
-    """Return `script` so that no text in it can end its element."""
+    """Return the JavaScript `script`, changed so that no string in it can end the HTML element around it."""
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _json(value: object) -> str:
-    """Return `value` as JSON that can stand in HTML; a number that is not finite becomes null."""
+    """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
     return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` in the types of JSON, with None for a number that is not finite."""
+    """Return `value` with all its parts in types of JSON: text as keys, lists, None for a number that is not finite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -87,7 +88,11 @@ def _plain(value: Any) -> Any:
 
 
 def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
-    """Define the activations' colours as the variables --c0, --c1, ...: explorer.css mixes them for a dark page."""
+    """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered in their order.
+
+    The variables --light0, --light1 and so on are the colours of the figures. The charts use --c0, --c1 and so on,
+    which are lighter on a dark page. Texts use --t0, --t1 and so on, which are mixed with the colour of the page's text.
+    """
     names = "\n".join(f"--light{place}: {about['color']};" for place, about in enumerate(activations))
     mixed = "\n".join(
         f"--c{place}: color-mix(in oklab, var(--light{place}), white var(--lighten)); "
@@ -98,7 +103,10 @@ def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Return the page's policy: these scripts and styles by their hash, pictures in the page, and nothing else."""
+    """Return the Content-Security-Policy that allows these `styles` and `scripts`, by hash, and pictures in the page.
+
+    It allows nothing else.
+    """
     sources = {"style-src": map(_hash, styles), "script-src": map(_hash, scripts), "img-src": ["data:"]}
     lines = [f"{name} {' '.join(allowed)}" for name, allowed in sources.items()]
     return "; ".join(["default-src 'none'", *lines, "base-uri 'none'", "form-action 'none'"])
@@ -109,14 +117,17 @@ def _hash(text: str) -> str:
 
 
 def _html(markdown: str, pictures: Mapping[str, bytes]) -> str:
-    """Return Markdown as HTML; `pictures` is as in `page`."""
+    """Return the HTML of `markdown`, whose own HTML is shown as text; `pictures` is as in `page`."""
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
     html: str = parser.render(markdown, {"pictures": pictures})
     return html
 
 
 class _Renderer(RendererHTML):
-    """Render as markdown-it does, but give headings an id, let tables scroll, and put pictures into the page."""
+    """Render Markdown as markdown-it does, with four differences.
+
+    Headings have an id, paragraphs that begin with emphasis are captions, tables scroll, and pictures are in the page.
+    """
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         parts = tokens[place + 1].children or ()
@@ -151,5 +162,5 @@ class _Renderer(RendererHTML):
 
 
 def _kind(cell: Token) -> str:
-    """Return the class attribute of a table's cell: `number` if its column is aligned right."""
+    """Return the class attribute of a table's cell: `number` if its column is aligned right, otherwise nothing."""
     return ' class="number"' if "right" in str(cell.attrs.get("style", "")) else ""

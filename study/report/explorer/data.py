@@ -1,4 +1,4 @@
-"""Shape the report's tables for the views of the page: small dicts of numbers and ready-made texts, for JSON."""
+"""Turn the report's tables into the data of the page's views: numbers and ready-made texts, for JSON."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,10 +16,10 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def views(tables: Tables, style: Style) -> Json:
-    """Return the data of each view by its name, or None if one of its tables is missing or empty.
+    """Return the data of each view by the view's name, None if a table that it needs is missing or empty.
 
-    The keys `activations`, `missing` and `width` hold the activations' style, the missing tables by view, and the units
-    of a layer.
+    `tables` holds the report's tables by name. Three more keys are `activations` (see `_activations`), `missing` (the
+    names of missing tables, by view) and `width` (the units of a hidden layer).
     """
     known = {
         name: table[table["activation"].isin(style.labels)] if "activation" in table else table
@@ -33,7 +33,10 @@ def views(tables: Tables, style: Style) -> Json:
 
 
 def _activations(tables: Tables, style: Style) -> list[Json]:
-    """Return name, label, colour, marker and dashes of the activations that the views draw, in the registry's order."""
+    """Return a dict for each activation in the tables of the views, in the registry's order.
+
+    It holds the activation's name and label, and its colour (#RRGGBB), marker and line style in matplotlib's notation.
+    """
     drawn = {name for needed, _ in VIEWS.values() for name in needed} & tables.keys()
     columns = [tables[name]["activation"] for name in drawn if "activation" in tables[name]]
     return [
@@ -49,7 +52,11 @@ def _activations(tables: Tables, style: Style) -> list[Json]:
 
 
 def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str = "ci_high") -> list[Json]:
-    """Return a dict for each of `rows`: x, y and its interval, as numbers and as text in percent, and n."""
+    """Return a dict for each of `rows`, a point with its interval; the other arguments are names of columns.
+
+    It holds the activation, x, y, low, high, n, and as `text` y with its interval in percent. The numbers y, low and
+    high have six significant digits; None stands for one that is not finite.
+    """
     return [
         {"activation": row["activation"], "x": row[x], "n": row["n"], "text": _text(row[y], row[low], row[high])}
         | dict(zip(("y", "low", "high"), short((row[y], row[low], row[high]), 6), strict=True))
@@ -58,12 +65,17 @@ def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str =
 
 
 def _text(estimate: float, low: float, high: float, *, scale: float = 100, signed: bool = False) -> str:
-    """Show an estimate with its interval, by default in percent, with minus signs."""
+    """Return an estimate with its interval as text, times `scale` (percent or points by default), with minus signs."""
     return formatting.interval(estimate, low, high, scale, signed).replace("-", "\N{MINUS SIGN}")
 
 
 def _depth(tables: Tables, style: Style) -> Json:
-    """Return for each setting the accuracy and the seeds that trained by depth, and the deepest network that trains."""
+    """Return the accuracy by depth for each setting, and the `level` from which a network counts as trained.
+
+    Each dict in `settings` holds the keys of SETTING except the depth. Its `points` are as by `_points`: x is the depth
+    in hidden layers and y the mean validation accuracy. `trained` says how many seeds trained, as "2 of 3", and
+    `learns` tells whether all did. `deepest` holds the text of `filters.reached` by activation, empty if unknown.
+    """
     keys = [key for key in SETTING if key != "depth"]
     deepest: dict[object, str] = {}
     if "trainable_depth" in tables:
@@ -82,7 +94,12 @@ def _depth(tables: Tables, style: Style) -> Json:
 
 
 def _rate(tables: Tables, style: Style) -> Json:
-    """Return validation accuracy and dead units by learning rate, the best rate, and the rates that seeds chose."""
+    """Return validation accuracy and dead units by learning rate, and the rates that the seeds chose.
+
+    `points` and `dead` are as by `_points`: x is the rate, and y the validation accuracy or the share of dead units.
+    A point of `points` also has its `rate` as text, and `best`: whether it is the activation's best rate. `chosen` has
+    a text by activation, such as "0.001 on 29, 0.00316 on 11" (rate on seeds).
+    """
     grid = tables["learning_rate_grid"]
     points = _points(grid, "learning_rate", "validation_accuracy_mean")
     for point, is_best in zip(points, grid["is_best"], strict=True):
@@ -99,7 +116,10 @@ def _rate(tables: Tables, style: Style) -> Json:
 
 
 def _noise(tables: Tables, style: Style) -> Json:
-    """Return accuracy by amplitude, with the difference from the reference."""
+    """Return `points` as by `_points`: x is the amplitude of the noise and y the mean test accuracy.
+
+    The text `difference` of a point is its difference from the reference activation in points, with the interval.
+    """
     rows = tables["robustness"]
     points = _points(rows, "amplitude", "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
     bounds = ["difference", "difference_ci_low", "difference_ci_high"]
@@ -109,7 +129,7 @@ def _noise(tables: Tables, style: Style) -> Json:
 
 
 def _digits(tables: Tables, style: Style) -> list[Json]:
-    """Return each image with its label and its 784 pixels, row by row, from 0 to 255."""
+    """Return a dict for each image, sorted by label: its `label`, and its 784 `pixels` row by row, from 0 to 255."""
     images = tables["digits"].sort_values(["row", "column"]).groupby("label", sort=False)["brightness"]
     return sorted(
         ({"label": str(label), "pixels": [round(255 * value) for value in image]} for label, image in images),
@@ -118,7 +138,10 @@ def _digits(tables: Tables, style: Style) -> list[Json]:
 
 
 def _verdict(tables: Tables, style: Style) -> Json:
-    """Return the headings and rows of the verdict's table, without columns that were not measured."""
+    """Return the `headings` and the `rows` of the page's table of the verdict; each row is a list of `_cell` dicts.
+
+    There is one row for each activation in the table `verdict`. Columns that this table lacks are left out.
+    """
     table, reference = tables["verdict"], style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
     rate = "own rate" if accuracy == "tuned" else "one rate for all"
@@ -141,9 +164,9 @@ def _verdict(tables: Tables, style: Style) -> Json:
 
 
 def _cell(row: Json, column: str, text: Callable[[Json], str]) -> Json:
-    """Return a cell of the verdict: its text, a note with the part in brackets, and the `value` it is sorted by.
+    """Return a cell of the verdict: `text`, its part in brackets as `note`, and the `value` by which rows are sorted.
 
-    `text` makes the whole text from `row`, and `column` holds the value.
+    The function `text` makes the whole text from `row`, and `column` holds the value. A NaN is shown as a dash.
     """
     if row[column] != row[column]:
         return {"text": formatting.DASH, "note": "", "value": None}
@@ -164,13 +187,16 @@ def _reached(row: Json, column: str = "") -> str:
 
 
 def _claims(tables: Tables, style: Style) -> list[Json]:
-    """Return every claim with its verdict, and a row of evidence for each of its parts."""
+    """Return a dict as by `_claim` for each claim of the table `claims`, in the table's order."""
     table = tables["claims"].astype(object)
     return [_claim(str(name), rows) for name, rows in table.where(table.notna(), "").groupby("claim", sort=False)]
 
 
 def _claim(name: str, rows: pd.DataFrame) -> Json:
-    """Return one claim: its `rows` of claims.csv, one for each part, as evidence below the verdict."""
+    """Return the claim `name`: its statement, source and verdict, and as `evidence` a dict for each of its parts.
+
+    `rows` are its rows of claims.csv, one for each part, with "" instead of NaN.
+    """
     first, aspects = rows.iloc[0], rows[rows["aspect"] != ""].drop_duplicates("aspect")
     told = "; ".join(f"{part.aspect}: {part.aspect_verdict}" for part in aspects.itertuples())
     return {
@@ -183,7 +209,7 @@ def _claim(name: str, rows: pd.DataFrame) -> Json:
 
 
 def _evidence(row: Json) -> Json:
-    """Return the texts of one part of a claim, with its measurement and n."""
+    """Return the texts that the page shows of one part of a claim, by column; `row` is its row of claims.csv."""
     measured, low, high = (math.nan if row[name] == "" else row[name] for name in ("measured", "ci_low", "ci_high"))
     texts = {name: str(row[name]) for name in ("quantity", "protocol", "expected", "verdict", "remark")}
     n = formatting.DASH if row["n"] == "" else f"{row['n']:g}"

@@ -1,4 +1,4 @@
-"""Turn gradient norms and theory's predictions into JSON for the page's view of the layers."""
+"""Turn the tables on gradients, pre-activations and theory into JSON for the page's view of the layers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,12 @@ EVERY = 2  # of the rows of `activations`, one in so many is kept
 
 
 def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
-    """Return the measures by setting, activation, step and layer; theory by activation, initialisation and depth."""
+    """Return the data of the view: `settings`, `percent`, `theory` and `curves`; `tables` holds tables by name.
+
+    `settings` has a dict for each combination of SETTING in `gradient_norms`, at the study's width: these keys, what
+    `_profile` returns, and as `lying` what `_lying` returns. `percent` lists the percentages of the quantiles in
+    `lying`. `theory` is what `_theory` returns. `curves` holds x, value and derivative of each activation as lists.
+    """
     norms = tables["gradient_norms"]
     kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
     norms = norms[kept & norms["activation"].isin(style.labels)]
@@ -44,7 +49,11 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 
 
 def _profile(rows: pd.DataFrame) -> Json:
-    """Return the steps of one setting, and by activation its seeds and its measures: bounds by step and layer."""
+    """Return the logged `steps` of one setting in order, and the `values` by activation; `rows` are its gradient norms.
+
+    The values of an activation are its number of `seeds`, and by measure a list over steps, then layers, of
+    [mean, low, high]. A step without this measure has an empty list.
+    """
     steps = sorted(rows["step"].unique().tolist())
     in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
     found: Json = {}
@@ -60,7 +69,10 @@ def _profile(rows: pd.DataFrame) -> Json:
 
 
 def _lying(table: pd.DataFrame, setting: Json) -> Json:
-    """Return by activation, step and layer the quantiles of z in this setting, as far as they were measured."""
+    """Return the quantiles of the pre-activations z in one setting: by activation and step, a list over layers.
+
+    `table` is the table `preactivations`. The result is empty if nothing was measured in this setting.
+    """
     if table.empty:
         return {}
     rows = table[(table[SETTING] == pd.Series({key: setting[key] for key in SETTING})).all(axis=1)].sort_values("layer")
@@ -72,9 +84,11 @@ def _lying(table: pd.DataFrame, setting: Json) -> Json:
 
 
 def _theory(table: pd.DataFrame) -> Json:
-    """Return by "activation|init|depth" and quantity the predictions, layer by layer.
+    """Return theory's predictions of the table `theory`, by network, named "activation|init|depth".
 
-    `measured` are those networks' mean squares of z, with intervals: deep networks record none when they train.
+    A network has a list over layers for each predicted quantity. Where the mean square of the pre-activations z is
+    predicted, it also has the number of `seeds`, and as `measured` a list over layers of [mean square, low, high]
+    before training. The page shows these at step 0 where the trained networks did not log this mean square.
     """
     ours = table[table["width"] == WIDTH].sort_values("layer")
     found: Json = {}
@@ -88,5 +102,5 @@ def _theory(table: pd.DataFrame) -> Json:
 
 
 def short(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
-    """Return `values` with so many significant digits, and None for what is not finite."""
+    """Return `values` rounded to `digits` significant digits, with None for each that is not finite."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]
