@@ -44,7 +44,7 @@ class Architecture:
 
     `function` is phi, and `normalization` is "none", "batch" or "layer". A residual layer returns h + output if
     `residual` is "plain", and h + output / sqrt(2 L) if "scaled", where L is the number of hidden layers. `dropout` is
-    the share of outputs that the mask sets to 0 in training; the mask divides the others by 1 - dropout. `counts` holds
+    the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout. `counts` holds
     the number of layers of each group, as scalar tensors in a compiled program. None means that each row is a layer.
     """
 

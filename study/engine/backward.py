@@ -93,7 +93,7 @@ class _Backward(NamedTuple):
     def looped(self, upstream: tf.Tensor, group: Any, signals: Signals, buffers: Any) -> tuple[tf.Tensor, Any, Any]:
         """Pass through a group of several layers, the last one first; return the same as `alone`.
 
-        The gradient is that in the inputs of the group's first layer. The measures (rows, ...) overwrite `buffers`.
+        The first layer of the group has these inputs. The measures (rows, ...) overwrite `buffers`.
         """
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any, found: Any) -> Any:

@@ -18,7 +18,7 @@ MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entri
 
 
 class Epoch(NamedTuple):
-    """Hold the arguments that decide an epoch, besides the network and the data.
+    """Hold the arguments that decide an epoch of `steps` updates, besides the network and the data.
 
     - rates (steps + 1,): the learning rate of the last update before the epoch, and of each of the epoch's updates.
     - hyperparameters (6,): momentum, epsilon, 1 - beta_1, 1 - beta_2, weight decay, decay rate of averages.

@@ -1,9 +1,9 @@
 """Convert the data set to tensors, without the pixels that are blank (0) in every image.
 
 In MNIST these are 65 of the 784 pixels, a twelfth of layer 1's work. The weight of such a pixel adds 0 to every sum and
-has gradient 0, so that no optimiser here moves it. It counts only in the norm of the kernel W_1. The engine therefore
-trains the other columns of W_1. To keep the norm right, it adds columns of 0 to the images. The first of them has as
-its weights the root sums of squares of the weights left out.
+has gradient 0, so that no optimiser here changes it. It counts only in the norm of the kernel W_1. The engine therefore
+trains the other columns of W_1. To keep the norm right, it adds columns of 0 to the images. The weights of the first
+such column are the root sums of squares of the weights left out.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
 
     The tensors are kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if the group is normalised, gamma and beta
     (rows, fan_out). `square_norm` is the mean ||x||^2 of the training images. The kernel is the transpose of Keras'.
-    All three matrix products of a layer are faster that way, that for the gradient by a third. Spare rows are 0.
+    All three matrix products of a layer are faster that way, the product for its gradient by a third. Spare rows are 0.
     """
     first_layer, parameters, groups = 1, [], groups_of(settings)
     for group in groups:

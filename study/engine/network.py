@@ -39,7 +39,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Network:
-    """Describe a network to compile: its activation `function` phi, the `supremum` of |phi'|, and its program `kind`."""
+    """Describe a network: its activation `function` phi, the `supremum` of |phi'|, and the `kind` of its program."""
 
     function: Function
     supremum: float

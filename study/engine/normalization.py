@@ -35,10 +35,10 @@ def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
 
 
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
-    """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`, or a alone without gamma.
+    """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`.
 
     `layer` holds the layer's kernel and bias and, if it is normalised, gamma and beta. `moving` holds a mean and a
-    variance (units,) to use. If it is (), `moments` computes them from a.
+    variance (units,) to use. If it is (), `moments` computes them from a. A layer without gamma and beta returns a.
     """
     if len(layer) == PLAIN:
         return affine

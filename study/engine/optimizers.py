@@ -2,7 +2,7 @@
 
 Each optimiser keeps `slots` for each parameter: tensors of its shape, such as running means of its gradient. A step
 first advances the slots with the gradient, then computes the update from them. The update depends only on the slots and
-the hyperparameters, so the last one can be measured without storing it. The arithmetic is Keras', operation by
+the hyperparameters, so the last update can be measured without storing it. The arithmetic is Keras', operation by
 operation; a test compares every entry with Keras.
 """
 
@@ -51,7 +51,7 @@ class Optimizer:
 
 
 def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """Return the learning rate with both bias corrections of Kingma & Ba 2015, for the update counted from 1."""
+    """Return the learning rate with both bias corrections of Kingma & Ba 2015; `step` counts updates from 1."""
     one = tf.ones((), learning_rate.dtype)
     return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 

@@ -23,8 +23,8 @@ from study.engine.program_kind import ProgramKind
 class Programs:
     """Hold a network and its compiled functions: `epoch`, `evaluate` and `initial`; each compiles at its first call.
 
-    They are train_epoch, evaluate and measure_initial, to which the network is already given. `compiled` is for the
-    caller, to collect the sizes of data that they are compiled for.
+    The functions are train_epoch, evaluate and measure_initial, to which the network is already given. The caller may
+    collect in `compiled` the sizes of data for which it has compiled them.
     """
 
     network: Network

@@ -110,8 +110,8 @@ class Run:
     def evaluate(self, state: State, indices: np.ndarray) -> Scores:
         """Return the mean scores of a state, as floats, on the images whose indices are `indices` (n,).
 
-        Without images, the scores are 0. The program is compiled for the number of validation or of test
-        images, whichever is larger, and n must not exceed that number.
+        Without images, the scores are 0. The program is compiled for the number of validation or of test images,
+        whichever is larger, and n must not exceed that number.
         """
         padded = np.full(self.chunks * CHUNK, -1, np.int32)
         padded[: len(indices)] = indices

@@ -17,6 +17,7 @@ from study.engine.noise import evaluate_with_noise
 from study.engine.run import Run
 from study.settings import Settings
 
+# The training loss and accuracy are means over the batches of an epoch, each computed before its update.
 HISTORY = ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 
 
