@@ -91,7 +91,7 @@ def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
     """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered in their order.
 
     The variables --light0, --light1 and so on are the colours of the figures. The charts use --c0, --c1 and so on,
-    which are lighter on a dark page. Texts use --t0, --t1 and so on, which are mixed with the colour of the page's text.
+    which are lighter on a dark page. Texts use --t0, --t1 and so on, mixed with the colour of the page's text.
     """
     names = "\n".join(f"--light{place}: {about['color']};" for place, about in enumerate(activations))
     mixed = "\n".join(

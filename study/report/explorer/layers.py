@@ -87,7 +87,7 @@ def _theory(table: pd.DataFrame) -> Json:
     """Return theory's predictions of the table `theory`, by network, named "activation|init|depth".
 
     A network has a list over layers for each predicted quantity. Where the mean square of the pre-activations z is
-    predicted, it also has the number of `seeds`, and as `measured` a list over layers of [mean square, low, high]
+    predicted, the network also has the number of `seeds` and `measured`: by layer, [mean square, low, high]
     before training. The page shows these at step 0 where the trained networks did not log this mean square.
     """
     ours = table[table["width"] == WIDTH].sort_values("layer")
