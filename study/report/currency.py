@@ -66,7 +66,7 @@ def note_finished(results: Path, found: str, line: str) -> None:
 
 
 def _outputs(results: Path) -> str:
-    """Return a SHA-256 of the names, sizes and times of all files in `results` outside the folders RECORDED."""
+    """Return a SHA-256 of the names, sizes and times of all that `_files` finds in `results` outside RECORDED."""
     made = [_looks(path) for path in _files(results) if path.relative_to(results).parts[0] not in RECORDED]
     return hashlib.sha256(canonical_json(made)).hexdigest()
 

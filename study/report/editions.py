@@ -38,7 +38,7 @@ def read(folder: Path) -> Edition:
 def committed() -> tuple[str, Edition]:
     """Return the abbreviated hash of the last commit, and the tables of conclusions in its results/ by name.
 
-    Raise FolderError if git is missing, if there is no commit, and in the cases in which `read` does.
+    Raise FolderError if git is missing or has no commit, or if the tables are not as `read` requires.
     """
     commit = _git("rev-parse", "--short", "HEAD")
     if commit is None:
@@ -48,7 +48,7 @@ def committed() -> tuple[str, Edition]:
 
 
 def keep(edition: Edition, name: str, about: str, records: Path) -> None:
-    """Write the conclusions of `edition` as a document in the folder `records`, for the report to compare with its own.
+    """Write the conclusions of `edition` as a document in the folder `records`; the report compares it with its own.
 
     `edition` is from `read`. The document is called edition_`name`. `about` says in a few words how that edition
     differs, such as by its seeds or its processor.
@@ -118,7 +118,7 @@ def summary(compared: pd.DataFrame) -> str:
 def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `summary`.
 
-    `compared` is the result of analysis.editions.compare, and `names` are the names of its A and B. The columns
+    `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns
     are the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is
     wanted. Leave out the heading if no conclusion is listed.
     """

@@ -73,7 +73,7 @@ FRACTIONS = {  # by language and power of ten; a page's test reads them too
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share from 0.001 on in percent, and a smaller one to one digit, as "about 2 millionths" or 2e-12.
+    """Show a share from 0.001 on in percent, and a smaller one to one significant digit, as "about 2 millionths".
 
     `language` is a key of FRACTIONS.
     """
@@ -100,11 +100,12 @@ def span(values: Iterable[Any], to: str = " to ") -> str:
 
 
 def reached(row: Row, prefix: str = "") -> str:
-    """Show how deep networks train: median (least to most over seeds), as "20 but not 28 (14 to ≥ 50)".
+    """Show the depth to which networks train, as "20 but not 28 (14 to ≥ 50)".
 
-    Here they train at 20 layers but not at 28, the next depth that was tried. "≥" marks the deepest network tried. The
-    numbers are in the columns median, low, high, deepest and next_depth of `row`. With a `prefix`, they are in
-    `prefix`, `prefix`_low, `prefix`_high, `prefix`_deepest and `prefix`_next_depth.
+    In this example, the median network trains at 20 hidden layers, but not at 28, the next depth tried. Over the seeds,
+    the deepest network that trains has 14 to 50 layers; "≥" marks the deepest network tried. The numbers are in the
+    columns median, low, high, deepest and next_depth of `row`. With a `prefix`, the columns are `prefix`, `prefix`_low,
+    `prefix`_high, `prefix`_deepest and `prefix`_next_depth. An unknown median is shown as a dash.
     """
     median, low, high, following = (
         checked(row[column])

@@ -37,7 +37,7 @@ def compose(
     """Render every section into the report: the leading ones into README.md, each other one into a page of its own.
 
     Sections on the claims, the words, the editions and the making follow `sections`. README.ja.md holds the answers of
-    the pages that are translated. `making` is from the function `making`. `missing` is what `write_report` returns.
+    the translated pages in Japanese. `making` is from the function `making`. `missing` is what `write_report` returns.
     `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]

@@ -62,7 +62,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a rendered section: `title`, `answer` and `body` are Markdown, and `name` is its template's without `.md`.
+    """Hold a rendered section: `title`, `answer` and `body` are Markdown, and `name` its template without .md.
 
     `displays` and `pictures` hold the tables and figures that the body shows, in order.
     """
@@ -152,13 +152,13 @@ def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2
     return _environment(folder, tuple(labels.items()), place)
 
 
-@functools.lru_cache(maxsize=16)  # one report: pages share macros, which take a tenth of its time to compile anew
+@functools.lru_cache(maxsize=16)  # pages share macros; to compile these for each page takes a tenth of the time
 def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
         autoescape=True,
-        finalize=jinja2.pass_context(lambda context, value: escaped(value)),  # with a context: never at compile time,
-        # when Jinja2 would escape a constant such as `"relu" | label` for HTML alone
+        finalize=jinja2.pass_context(lambda context, value: escaped(value)),  # with a context, so that it runs when a
+        # page is rendered: at compile time, Jinja2 would escape a constant such as `"relu" | label` for HTML alone
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -103,9 +103,9 @@ def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Return the Content-Security-Policy that allows these `styles` and `scripts`, by hash, and pictures in the page.
+    """Return the Content-Security-Policy that allows these `styles` and `scripts`, by hash, and `data:` pictures.
 
-    It allows nothing else.
+    It allows nothing else, so the page can load nothing from elsewhere.
     """
     sources = {"style-src": map(_hash, styles), "script-src": map(_hash, scripts), "img-src": ["data:"]}
     lines = [f"{name} {' '.join(allowed)}" for name, allowed in sources.items()]

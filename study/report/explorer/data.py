@@ -35,7 +35,7 @@ def views(tables: Tables, style: Style) -> Json:
 def _activations(tables: Tables, style: Style) -> list[Json]:
     """Return a dict for each activation in the tables of the views, in the registry's order.
 
-    It holds the activation's name and label, and its colour (#RRGGBB), marker and line style in matplotlib's notation.
+    The keys are `name`, `label`, `color` (#RRGGBB), and matplotlib's names of the `marker` and the line style (`dash`).
     """
     drawn = {name for needed, _ in VIEWS.values() for name in needed} & tables.keys()
     columns = [tables[name]["activation"] for name in drawn if "activation" in tables[name]]
@@ -52,9 +52,9 @@ def _activations(tables: Tables, style: Style) -> list[Json]:
 
 
 def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str = "ci_high") -> list[Json]:
-    """Return a dict for each of `rows`, a point with its interval; the other arguments are names of columns.
+    """Return a dict for each of `rows`, a point with its interval; the other arguments name the columns to use.
 
-    It holds the activation, x, y, low, high, n, and as `text` y with its interval in percent. The numbers y, low and
+    The keys are activation, x, y, low, high, n, and `text`: y with its interval in percent. The numbers y, low and
     high have six significant digits; None stands for one that is not finite.
     """
     return [
@@ -70,7 +70,7 @@ def _text(estimate: float, low: float, high: float, *, scale: float = 100, signe
 
 
 def _depth(tables: Tables, style: Style) -> Json:
-    """Return the accuracy by depth for each setting, and the `level` from which a network counts as trained.
+    """Return the data of the tables depth_success and trainable_depth, and the accuracy `level` that counts as trained.
 
     Each dict in `settings` holds the keys of SETTING except the depth. Its `points` are as by `_points`: x is the depth
     in hidden layers and y the mean validation accuracy. `trained` says how many seeds trained, as "2 of 3", and
@@ -82,7 +82,7 @@ def _depth(tables: Tables, style: Style) -> Json:
         for row in tables["trainable_depth"].to_dict("records"):
             deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), _reached(row))
     settings = []
-    success = tables["depth_success"].drop_duplicates(["activation", *SETTING])  # arms share runs
+    success = tables["depth_success"].drop_duplicates(["activation", *SETTING])  # experiments share runs
     for setting, rows in success.groupby(keys, sort=False):
         points = [
             {**point, "trained": f"{trained:g} of {point['n']:g}", "learns": bool(trained == point["n"])}
@@ -94,11 +94,12 @@ def _depth(tables: Tables, style: Style) -> Json:
 
 
 def _rate(tables: Tables, style: Style) -> Json:
-    """Return validation accuracy and dead units by learning rate, and the rates that the seeds chose.
+    """Return the data of the tables learning_rate_grid, dead_by_rate and rates_chosen.
 
     `points` and `dead` are as by `_points`: x is the rate, and y the validation accuracy or the share of dead units.
     A point of `points` also has its `rate` as text, and `best`: whether it is the activation's best rate. `chosen` has
-    a text by activation, such as "0.001 on 29, 0.00316 on 11" (rate on seeds).
+    a text by activation, such as "0.001 on 29, 0.00316 on 11": learning rates, and on how many seeds each was chosen.
+    Without their tables, `dead` and `chosen` are empty.
     """
     grid = tables["learning_rate_grid"]
     points = _points(grid, "learning_rate", "validation_accuracy_mean")
@@ -116,9 +117,9 @@ def _rate(tables: Tables, style: Style) -> Json:
 
 
 def _noise(tables: Tables, style: Style) -> Json:
-    """Return `points` as by `_points`: x is the amplitude of the noise and y the mean test accuracy.
+    """Return the data of the table robustness: `points`, where x is the noise's amplitude and y the mean test accuracy.
 
-    The text `difference` of a point is its difference from the reference activation in points, with the interval.
+    They are as by `_points`, with the text `difference`: the accuracy minus the reference's in points, with interval.
     """
     rows = tables["robustness"]
     points = _points(rows, "amplitude", "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
@@ -129,7 +130,7 @@ def _noise(tables: Tables, style: Style) -> Json:
 
 
 def _digits(tables: Tables, style: Style) -> list[Json]:
-    """Return a dict for each image, sorted by label: its `label`, and its 784 `pixels` row by row, from 0 to 255."""
+    """Return a dict for each image of the table digits, by label: `label` and 784 `pixels` (0 to 255), row by row."""
     images = tables["digits"].sort_values(["row", "column"]).groupby("label", sort=False)["brightness"]
     return sorted(
         ({"label": str(label), "pixels": [round(255 * value) for value in image]} for label, image in images),
@@ -140,7 +141,8 @@ def _digits(tables: Tables, style: Style) -> list[Json]:
 def _verdict(tables: Tables, style: Style) -> Json:
     """Return the `headings` and the `rows` of the page's table of the verdict; each row is a list of `_cell` dicts.
 
-    There is one row for each activation in the table `verdict`. Columns that this table lacks are left out.
+    There is one row for each activation in the table verdict. Columns that this table lacks are left out. The accuracy
+    is at each activation's own learning rate if that was measured, otherwise at one rate for all.
     """
     table, reference = tables["verdict"], style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
@@ -195,7 +197,8 @@ def _claims(tables: Tables, style: Style) -> list[Json]:
 def _claim(name: str, rows: pd.DataFrame) -> Json:
     """Return the claim `name`: its statement, source and verdict, and as `evidence` a dict for each of its parts.
 
-    `rows` are its rows of claims.csv, one for each part, with "" instead of NaN.
+    `rows` are its rows of claims.csv, one for each part, with "" instead of NaN. If aspects have different verdicts,
+    the verdict lists each of them.
     """
     first, aspects = rows.iloc[0], rows[rows["aspect"] != ""].drop_duplicates("aspect")
     told = "; ".join(f"{part.aspect}: {part.aspect_verdict}" for part in aspects.itertuples())
@@ -209,7 +212,7 @@ def _claim(name: str, rows: pd.DataFrame) -> Json:
 
 
 def _evidence(row: Json) -> Json:
-    """Return the texts that the page shows of one part of a claim, by column; `row` is its row of claims.csv."""
+    """Return the texts that the page shows of one part of a claim, by column of claims.csv, from its `row` there."""
     measured, low, high = (math.nan if row[name] == "" else row[name] for name in ("measured", "ci_low", "ci_high"))
     texts = {name: str(row[name]) for name in ("quantity", "protocol", "expected", "verdict", "remark")}
     n = formatting.DASH if row["n"] == "" else f"{row['n']:g}"

@@ -14,8 +14,8 @@ Json = dict[str, Any]
 
 SETTING = ["init", "variant", "optimiser", "learning_rate", "depth"]  # what tells the networks of gradient_norms apart
 MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
-DIGITS = 3  # significant, of the measures by layer: a point of a chart is no wider
-EVERY = 2  # of the rows of `activations`, one in so many is kept
+DIGITS = 3  # significant digits of the measures by layer: a chart cannot show more
+EVERY = 2  # every second row of the table `activations` is kept
 
 
 def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
@@ -28,7 +28,7 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     norms = tables["gradient_norms"]
     kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
     norms = norms[kept & norms["activation"].isin(style.labels)]
-    norms = norms.drop_duplicates([*SETTING, "activation", "measure", "step", "layer"])  # arms share runs
+    norms = norms.drop_duplicates([*SETTING, "activation", "measure", "step", "layer"])  # experiments share runs
     settings = [
         {**dict(zip(SETTING, setting, strict=True)), **_profile(rows)}
         for setting, rows in norms.groupby(SETTING, sort=False)
