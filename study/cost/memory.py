@@ -1,4 +1,4 @@
-"""Count the bytes of the forward pass that an activation's gradient keeps, from the graph, without timing."""
+"""Count the bytes that an activation's gradient keeps from the forward pass, from the graph, without timing."""
 
 from typing import Any
 
@@ -13,8 +13,9 @@ SHAPES_ONLY = ("Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike")  # op
 def kept_bytes(function: Function) -> dict[str, float]:
     """Return the bytes per element, in float32, that TensorFlow's gradient of `function` reads from the forward pass.
 
-    `output_bytes` counts phi's own output, which the next layer keeps anyway. `other_bytes` counts all other tensors as
-    large as z, z included. Constants and tensors of which only the shape is read do not count.
+    The dict has two entries. `output_bytes` counts the output of `function`, which the next layer keeps anyway.
+    `other_bytes` counts all other tensors as large as the input, and the input itself. Constants and tensors of which
+    only the shape is read do not count.
     """
     with tf.Graph().as_default() as graph:
         z = tf.compat.v1.placeholder(tf.float32, [COUNTED])

@@ -1,6 +1,6 @@
-"""Time an activation: seconds per element, forward and backward, and seconds a training step.
+"""Time activations: seconds per element of a tensor, forward and backward, and seconds per training step.
 
-The activations take turns, each once a repeat, so that a machine that slows down slows all of them. Timings mean
+The activations take turns, each once per repeat, so that a machine that slows down slows all of them. Timings mean
 something only if nothing else runs.
 """
 
@@ -31,19 +31,19 @@ from study.settings import Settings
 IMAGES = (60_000, 10_000)  # of MNIST, to train on and to test
 INKED = 719  # pixels of MNIST that are not blank in every image; the engine leaves the others out
 BANK = 8  # small tensors taken in turn; together they stay in a core's cache
-LATE_EPOCH = 3  # its first updates hold two logged steps in several hundred, like most epochs
+LATE_EPOCH = 3  # two of its first few hundred updates are measured, as in most epochs
 COPY = "copy"  # stands for an activation that computes nothing: it reads the tensor and writes it
 
-Timing = Callable[[], float]
-Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it is timed on
+Timing = Callable[[], float]  # does the work once and returns its seconds, per element or per training step
+Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it is timed on: None for a training step
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Hold the sizes of the timings, each taken `repeats` times.
+    """Hold how much work a timing does; each timing is taken `repeats` times.
 
-    They are `passes` over small tensors of `shape`, `large_passes` over tensors of `large` elements, and `updates` of
-    a network.
+    It makes `passes` passes over small tensors of `shape`, or `large_passes` passes over tensors of `large` elements,
+    or `updates` updates of a network.
     """
 
     shape: tuple[int, int] = TIMING_SHAPE
@@ -55,11 +55,15 @@ class Sizes:
 
 
 def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | None = None) -> dict[str, Any]:
-    """Time the named registry entries and count their memory.
+    """Time the activations `names` of the registry, count their memory, and return a dict ready for JSON.
 
-    Return a dict ready for JSON: `timings` and `memory`, lists of flat rows, and `about`, the sizes. A timing has
-    activation, quantity ("forward", "forward_backward", "step"), elements (of the tensor; None for a step), repeat and
-    seconds (an element, or a step). No activation can be faster than the activation COPY.
+    - `timings`: a list of rows with activation, quantity, elements, repeat (from 0) and seconds. The quantity "forward"
+      or "forward_backward" is in seconds per element of a tensor of so many `elements`. These quantities also have rows
+      for COPY, which no activation can beat. "step" is in seconds per training step, and its `elements` are None.
+    - `memory`: a list of rows with activation, output_bytes and other_bytes; see `kept_bytes`.
+    - `about`: the fields of `Sizes`, and `updates_an_epoch`, the updates in an epoch of the article's protocol.
+
+    `sizes`, if given, takes the place of the standard sizes and of `repeats`.
     """
     sizes = sizes or Sizes(repeats=repeats)
     entries = {name: REGISTRY[name] for name in names}
@@ -79,13 +83,16 @@ def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | 
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Rotate `names` by `by`: the first in a repeat finds caches filled by something else."""
+    """Return `names` rotated by `by` places, so that each is first in some repeat.
+
+    The first timing of a repeat finds caches filled by something else.
+    """
     start = by % max(len(names), 1)
     return names[start:] + names[:start]
 
 
 def _elementwise(entries: Mapping[str, Activation], sizes: Sizes) -> dict[Kind, dict[str, Timing]]:
-    """Return, for each direction and size, a timing of every activation and of COPY."""
+    """Return the elementwise timings, by quantity and size of tensor, and then by name: each activation, and COPY."""
     functions: dict[str, Function] = {COPY: tf.identity} | {name: entry.function for name, entry in entries.items()}
     rng = np.random.default_rng(0)
     banks = {
@@ -109,14 +116,18 @@ def _forward(function: Function, z: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_of(forward: Timing, backward: Timing) -> Timing:
-    """Time each pass in a loop of its own: in training, the backward pass comes too late to share anything."""
+    """Return the timing of both passes, each in a loop of its own.
+
+    In training, the backward pass comes too late to share intermediate results with the forward pass.
+    """
     return lambda: forward() + backward()
 
 
 def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor, passes: int) -> Timing:
-    """Time `passes` passes over the tensors of `bank` (n, ...), compiled as the engine compiles: seconds per element.
+    """Return a timing of `passes` passes of `step` over the tensors of `bank` (n, ...), in seconds per element.
 
-    Each pass writes its result to the loop's state, so that the compiler cannot leave it out.
+    `step` takes `function` and two tensors of the bank. The passes are compiled by XLA, as the engine compiles. Each
+    pass writes its result to the loop's state, so that the compiler cannot leave it out.
     """
     count, size = bank.shape[0], bank.shape[1:].num_elements()
 
@@ -132,7 +143,7 @@ def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor,
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    """Time a call until its results are there."""
+    """Return the seconds from a call of `call` until its results are there."""
     started = time.perf_counter()
     call()
     tf.test.experimental.sync_devices()
@@ -140,7 +151,7 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]:
-    """Return a timing of a training step of the article's network, with its measurements, for every activation.
+    """Return for every activation a timing of the article's network, measurements included, in seconds per step.
 
     The images are noise: as many as MNIST has, with ink in as many pixels. A step's time depends on shapes alone.
     """

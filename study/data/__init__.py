@@ -1,1 +1,1 @@
-"""Obtain MNIST, verify it and read it, from a path or the network, as a `Dataset` of numpy arrays."""
+"""Obtain MNIST from a file or the network, verify it, and read it as a `Dataset` of numpy arrays."""

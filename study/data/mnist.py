@@ -22,7 +22,8 @@ CHECKSUM = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"  #
 class Dataset:
     """Hold images and labels, read-only, in the published order: n for training and validation, m for the test.
 
-    `checksum` (64 hex digits) is a SHA-256 of the four arrays' values and shapes. It is the same for every file format.
+    `checksum` (64 hex digits) is a SHA-256 that depends on the four arrays' values and shapes alone. It is the same for
+    every file format.
     """
 
     training_images: Bytes  # (n, 784), row by row from the top left, 0 = background, 255 = ink
@@ -30,15 +31,15 @@ class Dataset:
     test_images: Bytes  # (m, 784)
     test_labels: Bytes  # (m,)
     checksum: str
-    source: str  # for people; never a path of this machine
+    source: str  # where the data came from, in words; never a path of this machine
 
 
 def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path | None = None) -> Dataset:
     """Return MNIST from `path` if given, else from the `cache` folder, else from the first source that delivers it.
 
-    `path` is an .npz, the .tgz of npm, or a folder with the four idx files. `any_data` accepts other data there, in the
-    same format (n and m may differ). `cache` defaults to the user's cache folder. Raise DataError if a given or cached
-    file is refused (no other file replaces it), or if all sources fail.
+    `path` is an .npz, the .tgz of npm, or a folder with the four idx files. With `any_data`, `path` may hold other data
+    in the same format, of other sizes n and m. `cache` defaults to the user's cache folder. Raise DataError if a given
+    or cached file is refused (no other file replaces it), if the cache cannot be used, or if all sources fail.
     """
     if path is not None:
         return _read(Path(path), any_data, f"the given {Path(path).name}")
@@ -56,7 +57,10 @@ def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path 
 
 
 def _download(folder: Path) -> Dataset:
-    """Return MNIST from the first source that delivers it to `folder`. Raise DataError if none does."""
+    """Download MNIST into `folder` from the first source that delivers it, and return it.
+
+    Raise DataError if no source does, or if the delivered file is refused.
+    """
     failures = ""
     for source in SOURCES:
         try:
@@ -77,7 +81,10 @@ def _download(folder: Path) -> Dataset:
 
 
 def _read(path: Path, any_data: bool, source: str, advice: str = "") -> Dataset:
-    """Return the data in `path`, verified unless `any_data`. Raise DataError, with `advice`, if anything is wrong."""
+    """Return the data in the file or folder `path`, which must be MNIST unless `any_data` is true.
+
+    `source` says in words where the data came from. Raise DataError, with `advice` at its end, if anything is wrong.
+    """
     try:
         path = path.expanduser()
         arrays = read(path)
@@ -90,7 +97,7 @@ def _read(path: Path, any_data: bool, source: str, advice: str = "") -> Dataset:
 
 
 def _idx_sha256(array: Bytes) -> str:
-    """Return the SHA-256 of the idx file that would hold images (n, 784) or labels (n,)."""
+    """Return the SHA-256 (64 hex digits) of the idx file that would hold images (n, 784) or labels (n,)."""
     shape = (len(array), 28, 28) if array.ndim == 2 else array.shape
     digest = hashlib.sha256(bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes())
     digest.update(array.data)

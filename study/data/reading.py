@@ -17,7 +17,7 @@ Bytes = NDArray[np.uint8]
 NAMES = ("training images", "training labels", "test images", "test labels")
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")  # the names of Keras
 IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-LARGEST = 64 * 2**20  # bytes, packed and unpacked; MNIST unpacked has 55 MB
+LARGEST = 64 * 2**20  # bytes that a file may have, before and after gzip unpacks it; MNIST unpacked has 55 MB
 KINDS = {  # the first bytes of a file, and what it is
     b"\0\0\x08\x01": "a single idx file of labels",
     b"\0\0\x08\x03": "a single idx file of images",
@@ -30,7 +30,8 @@ KINDS = {  # the first bytes of a file, and what it is
 def read(path: Path) -> list[Bytes]:
     """Return the arrays in `path`: images (n, 784), labels (n,), test images (m, 784), test labels (m,).
 
-    Recognise every file by its first bytes, not by its name. Raise an Exception of any type if that fails.
+    They are read-only uint8. `path` is a file, which is recognised by its first bytes and not by its name, or a folder
+    with the four idx files. Raise an exception, of any type, if `path` does not hold arrays in the format of MNIST.
     """
     if path.is_dir():
         arrays = _from_idx({file.name: partial(file.open, "rb") for file in path.iterdir() if file.is_file()})
@@ -46,7 +47,11 @@ def read(path: Path) -> list[Bytes]:
 
 
 def _from_bytes(raw: bytes) -> list[NDArray[Any]]:
-    """Return the arrays in the bytes `raw` of an .npz, or of a tar archive with the four idx files in any folder."""
+    """Return the four arrays in `raw`, the bytes of an .npz, or of a tar archive with the four idx files.
+
+    They are in the order of NAMES and not yet checked. The idx files may be in any folder of the archive. Raise
+    ValueError if `raw` is anything else, or if the archive is unsafe, too large or incomplete.
+    """
     if raw.startswith(b"PK"):
         with warnings.catch_warnings(action="ignore"), np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             _refuse_ways_out(archive.zip.namelist())
@@ -61,7 +66,11 @@ def _from_bytes(raw: bytes) -> list[NDArray[Any]]:
 
 
 def _from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any]]:
-    """Open and read the four idx files among `files`. A name may have a dot for its second hyphen, and end in .gz."""
+    """Return the arrays of the four idx files among `files`: images with three axes, labels with one.
+
+    `files` maps the name of a file to a function that opens it. The names are IDX_NAMES. They may have a dot for the
+    second hyphen, and end in .gz. Raise ValueError if a file is missing, too large or not an idx file of its kind.
+    """
     arrays = []
     for idx in IDX_NAMES:
         name = _found(files, [form + end for form in (idx, idx.replace("-idx", ".idx")) for end in ("", ".gz")])
@@ -74,7 +83,10 @@ def _from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any]]:
 
 
 def _checked(array: NDArray[Any], name: str) -> Bytes:
-    """Return `array` as read-only bytes, images as (n, 784). Raise ValueError unless it has the format of MNIST."""
+    """Return `array` as read-only uint8: images as (n, 784), labels as (n,). `name` is one of NAMES.
+
+    Raise ValueError unless it holds whole numbers in the shape and the range of MNIST's.
+    """
     is_images = "images" in name
     shapes, highest = ([(28, 28), (784,)], 255) if is_images else ([()], 9)
     if array.dtype.kind not in "iu" or array.size == 0 or array.shape[1:] not in shapes:
@@ -90,7 +102,7 @@ def _checked(array: NDArray[Any], name: str) -> Bytes:
 def _refuse_ways_out(names: Collection[str]) -> None:
     """Raise ValueError if one of an archive's `names` points outside the folder where it would be unpacked."""
     for name in names:
-        path = PureWindowsPath(name)  # it knows slashes, backslashes and drives
+        path = PureWindowsPath(name)  # understands slashes, backslashes and drives
         if path.anchor or ".." in path.parts:
             raise ValueError(f"its member {name[:80]!r} points outside the archive")
 
@@ -104,7 +116,10 @@ def _found(names: Collection[str], forms: list[str]) -> str:
 
 
 def _bounded(stream: Any, name: str) -> bytes:
-    """Return the bytes of `stream`, unpacked if gzip packed them. Raise ValueError for more than LARGEST in `name`."""
+    """Return all bytes of `stream`, unpacked if gzip packed them, and close it.
+
+    Raise ValueError, with `name` in its message, if there are more than LARGEST bytes.
+    """
     with stream:
         raw: bytes = stream.read(LARGEST + 1)
     if raw.startswith(b"\x1f\x8b"):

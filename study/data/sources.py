@@ -21,9 +21,10 @@ LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
 
 @dataclass(frozen=True)
 class Source:
-    """Describe a publisher of MNIST.
+    """Describe a publisher of MNIST: where its file is, and the SHA-256 (64 hex digits) of the file.
 
-    `download(url, file, None)` writes to `file`; pooch then keeps it as `filename`.
+    `url` is an address or a command of npm. pooch calls `download(url, file, None)`, which writes to `file`. After the
+    hash is checked, pooch keeps the file as `filename`.
     """
 
     url: str
@@ -33,16 +34,20 @@ class Source:
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download `source` into `folder` and verify its hash. Return the file's path or raise any Exception."""
+    """Download `source` into `folder`, unless it is there, verify its hash, and return the file's path.
+
+    Raise an exception, of any type, if that fails.
+    """
     pooch.get_logger().setLevel(logging.ERROR)  # otherwise pooch prints what it downloads
     return Path(pooch.retrieve(source.url, source.sha256, source.filename, folder, downloader=source.download))
 
 
 def over_http(url: str, output_file: str, _: Any = None) -> None:
-    """Download `url` to `output_file`. Raise OSError if it stalls, is too large or takes too long.
+    """Download the address `url` to `output_file`; the third argument is pooch's and is not used.
 
-    A thread downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is given up
-    ends at its next write, because the file is closed.
+    Raise OSError if the download stalls, is too large or takes too long, or the error with which it fails. A thread
+    downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is given up ends at
+    its next write, because the file is closed.
     """
     finished: Future[None] = Future()
     with Path(output_file).open("wb") as file:
@@ -66,7 +71,8 @@ def over_http(url: str, output_file: str, _: Any = None) -> None:
 def with_npm(command: str, output_file: str, _: Any = None) -> None:
     """Run `command`, "npm pack name@version", and move the archive to `output_file`. Run no script of the package.
 
-    npm uses the registry, proxy and certificates of its own configuration. Raise OSError if npm fails.
+    npm uses the registry, proxy and certificates of its own configuration. The third argument is pooch's and is not
+    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL seconds.
     """
     npm = shutil.which("npm")
     if npm is None:

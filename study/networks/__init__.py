@@ -1,5 +1,6 @@
-"""Use trained networks: keep their weights, and turn them into Keras models.
+"""Use trained networks: keep their weights, test them as Keras models, and classify pictures with them.
 
-In: the engine's state of a network that was trained on distorted images, or a file of its weights. Out: weights as
-arrays, a Keras model. May import the engine, settings and files; it knows no experiment and no figure.
+The weights come from the engine's state of a network that was trained on distorted images, or from a file. One module,
+distributions.py, measures pre-activations during a training of its own. This package may import the engine, settings
+and data; it knows no experiment and no figure.
 """

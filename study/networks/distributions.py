@@ -14,15 +14,16 @@ from study.engine.program_kind import groups_of
 from study.engine.run import Run
 from study.settings import Settings
 
-PERCENT = (0.5, 5, *range(10, 100, 10), 95, 99.5)  # of the entries that lie below a quantile
-DIGITS = 4  # significant
+PERCENT = (0.5, 5, *range(10, 100, 10), 95, 99.5)  # percent of the entries of z that lie below each quantile
+DIGITS = 4  # significant digits of a quantile
 
 
 def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: Iterable[int]) -> list[dict[str, Any]]:
-    """Return a row per step and hidden layer: step, layer and `quantiles`, as a list.
+    """Train a run as far as the last of `steps`, and return quantiles of its pre-activations z at each of the steps.
 
-    The quantiles are of all entries of z on the probe images, at PERCENT. `steps` are numbers of updates, 0 for the
-    initial network, in any order. The run is trained here, as far as the last of them, and leaves no record.
+    Each row is a dict: step, layer (hidden layers from 1), and `quantiles`, a list at PERCENT over all entries of z on
+    the probe images. Rows ascend by step and layer. `steps` are numbers of updates, 0 for the initial network, in any
+    order. The run leaves no record.
     """
     run = Run(settings, data, activation)
     rows, trained = [], 0
@@ -39,7 +40,10 @@ def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: 
 
 
 def _preactivations(run: Run, state: State) -> list[np.ndarray]:
-    """Return z (images, units) of every hidden layer; batch normalisation uses the images' moments, as in training."""
+    """Return z (images, units) of every hidden layer of the network `state` on the run's probe images.
+
+    Batch normalisation uses the moments of these images, as in training.
+    """
     network = run.programs.network
     x = network.inputs(tf.gather(run.data.images, run.data.probe))
     _, signals = forward(network.architecture(run.counts), parameters_of(state), x)

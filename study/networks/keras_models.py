@@ -16,7 +16,7 @@ CHUNK = 1000  # images at a time
 
 
 def standard_name(activation: Activation) -> str | None:
-    """Return the name of Keras' activation with the same values and derivatives on GRID; None if Keras has none."""
+    """Return the name of the Keras activation with the same values and derivatives on GRID; None if there is none."""
     wanted = value_and_derivative(activation.function, GRID)
     for name in [name for name in dir(keras.activations) if not name.startswith("_")]:
         try:
@@ -29,9 +29,10 @@ def standard_name(activation: Activation) -> str | None:
 
 
 def keras_model(arrays: Sequence[np.ndarray], activation: str | Callable[..., Any]) -> Any:
-    """Build a model from images (n, 784) in [0, 1] to probabilities (n, 10).
+    """Return a Keras model that maps images (n, 784) in [0, 1] to probabilities (n, 10).
 
-    `arrays` are [kernel, bias] of every layer in turn, `activation` is the hidden one, or Keras' name of it.
+    `arrays` are the kernel (inputs, units) and bias (units,) of every layer in turn. `activation` is the function of
+    the hidden layers, or Keras' name of it. The output layer has softmax.
     """
     kernels = arrays[::2]
     model = keras.Sequential([keras.Input((kernels[0].shape[0],))])
@@ -43,7 +44,10 @@ def keras_model(arrays: Sequence[np.ndarray], activation: str | Callable[..., An
 
 
 def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, int]] = ((0, 0),)) -> np.ndarray:
-    """Return (n, 10): the mean over `shifts` (down, across; pixels) of images (n, 784) in [0, 255]."""
+    """Return the probabilities (n, 10) that `model` gives `images` (n, 784) in [0, 255], averaged over `shifts`.
+
+    A shift moves the images by (down, across) pixels; see `shifted`.
+    """
     call = tf.function(model, autograph=False, reduce_retracing=True)
     total = np.zeros((len(images), 10))
     for down, across in shifts:
@@ -54,7 +58,7 @@ def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, in
 
 
 def shifted(images: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Move images (n, 784) by whole pixels; what comes in from outside is black."""
+    """Return `images` (n, 784) moved by `down` and `across` pixels, each -1, 0 or 1; what comes in is 0, black."""
     padded = np.pad(images.reshape(-1, SIDE, SIDE), [(0, 0), (1, 1), (1, 1)])
     moved = padded[:, 1 - down : 1 - down + SIDE, 1 - across : 1 - across + SIDE]
     return moved.reshape(images.shape)

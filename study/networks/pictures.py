@@ -18,17 +18,17 @@ from study.errors import UsageError
 SIDE, BOX = 28, 20  # pixels of MNIST's images, and of the box that a digit fills
 WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduced
 LEAST_SIDE = 8  # pixels
-LEAST_CONTRAST = 0.12  # of ink, where paper is 0 and full range 1
-MOST_INK = 0.6  # share of a picture; a digit covers less
+LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
+MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
 SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
-APART = 0.6  # of the taller one's height that two things side by side must have to be two digits
-FAINT, BRIGHT = 0.2, 0.7  # of the brightest pixel; quantile of the others that becomes white
-FITS = 8  # repetitions of the fit of the paper, each without what the one before took for ink
+APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
+FAINT, BRIGHT = 0.2, 0.7  # pixels below FAINT of the brightest are left out; the others' BRIGHT quantile becomes white
+FITS = 8  # times that the paper is fitted, each time without the pixels that seemed ink the time before
 FloatArray = NDArray[np.float64]
 
 
 def read(path: Path) -> FloatArray:
-    """Return the digit in a picture file as MNIST would hold it: (784,), 0 to 255, ink bright.
+    """Return the digit in a picture file as MNIST would hold it: (784,), row by row, 0 = background, 255 = ink.
 
     Raise UsageError if the file is not a picture, or holds no digit or more than one.
     """
@@ -38,7 +38,10 @@ def read(path: Path) -> FloatArray:
 
 
 def _grey(path: Path) -> FloatArray:
-    """Return the picture's brightness in [0, 1], (rows, columns), upright; transparent parts are white."""
+    """Return the picture's brightness in [0, 1], (rows, columns), upright; transparent parts are white.
+
+    A large picture is reduced to WORKED_ON pixels. Raise UsageError if the file cannot be read or is too small.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -58,10 +61,10 @@ def _grey(path: Path) -> FloatArray:
 
 
 def _ink(grey: FloatArray, path: Path) -> FloatArray:
-    """Return how much each pixel differs from the paper, in [0, 1]; 0 where the paper is.
+    """Return how much each pixel differs from the paper, in [0, 1], in the shape of `grey`; 0 where the paper is.
 
-    The paper's brightness is a quadratic surface, fitted to all pixels but those that differ much from it. Ink lies on
-    the side of the paper on which the largest differences are.
+    Ink lies on the side of the paper, darker or brighter, on which the largest differences are. Raise UsageError if the
+    differences are too small for a digit.
     """
     paper = _paper(grey)
     difference = paper - grey
@@ -74,11 +77,14 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 
 
 def _paper(grey: FloatArray) -> FloatArray:
-    """Return the brightness of the paper below the ink, (rows, columns)."""
+    """Return the brightness of the paper, below the ink too, in the shape of `grey`.
+
+    It is a quadratic surface, fitted to all pixels but those that differ much from it.
+    """
     y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)
     values, border = grey.ravel(), np.maximum(np.abs(x), np.abs(y)).ravel() > 0.9
-    near = np.abs(values - np.median(values[border])) < 0.25  # of the border's brightness
+    near = np.abs(values - np.median(values[border])) < 0.25  # near the median brightness of the border
     for _ in range(FITS):
         fitted, *_ = np.linalg.lstsq(terms[near], values[near], rcond=None)
         error = np.abs(values - terms @ fitted)
@@ -88,7 +94,11 @@ def _paper(grey: FloatArray) -> FloatArray:
 
 
 def _alone(ink: FloatArray, path: Path) -> FloatArray:
-    """Return the ink of the digit alone, cut out; without dirt, and without what reaches in from the edge."""
+    """Return the part of `ink` that holds the digit, without dirt and without what reaches in from the edge.
+
+    What reaches in from the edge stays if there is nothing else. Raise UsageError if there is no digit, or more than
+    one.
+    """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))
     if count == 0 or np.mean(ink > level) > MOST_INK:
@@ -106,7 +116,7 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
 
 
 def _threshold(ink: FloatArray) -> float:
-    """Return the level that best divides paper from ink (Otsu 1979)."""
+    """Return the level of `ink`, in [0, 1], that best divides paper from ink (Otsu 1979)."""
     counts, edges = np.histogram(ink, 64, (0, 1))
     middles = (edges[1:] + edges[:-1]) / 2
     below, total = np.cumsum(counts), np.cumsum(counts * middles)
@@ -121,7 +131,7 @@ def _touches(place: tuple[slice, ...], shape: Sequence[int]) -> bool:
 
 
 def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
-    """Tell whether two of the boxes (rows, columns) are about as tall and share no column."""
+    """Tell whether two of the boxes, pairs of slices (rows, columns), are about as tall and share no column."""
     heights = [rows.stop - rows.start for rows, _ in boxes]
     tall = [columns for (_, columns), height in zip(boxes, heights, strict=True) if height >= APART * max(heights)]
     tall.sort(key=lambda columns: columns.start)
@@ -129,7 +139,10 @@ def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
 
 
 def _centred(ink: FloatArray) -> FloatArray:
-    """Scale the digit to BOX along its longer side, and put its centre of mass into the middle of SIDE x SIDE."""
+    """Return the digit in `ink` as an image (28, 28) from 0 to 255.
+
+    Its longer side is scaled to BOX pixels, and its centre of mass is in the middle of the image.
+    """
     scale = BOX / max(ink.shape)
     rows, columns = (max(1, round(size * scale)) for size in ink.shape)
     image = Image.fromarray((255 * ink).astype(np.uint8)).resize(

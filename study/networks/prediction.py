@@ -12,9 +12,11 @@ from study.networks.keras_models import SHIFTS, probabilities
 
 
 def predict(paths: Sequence[Path], network: Path) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """Return the probabilities (10,) of each picture that holds a digit, and one sentence for each that does not.
+    """Classify the picture files `paths` with the Keras model in the file `network`.
 
-    The probabilities are averaged over nine positions of the digit. `network` is a Keras file.
+    Return by path the probabilities (10,) of each picture that holds a digit, and a list of one sentence for each
+    picture that is refused. The probabilities are averaged over nine positions of the digit. Raise FolderError if
+    `network` does not exist.
     """
     if not network.is_file():
         raise FolderError(f"there is no network in {network}; make past_99 trains it, and the repository holds one")

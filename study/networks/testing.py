@@ -1,4 +1,4 @@
-"""Test kept networks on the test images: alone, with shifted images, and all networks of an activation together."""
+"""Test kept networks on the test images: alone, with shifted images, and the networks of an activation together."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,10 @@ from study.networks.weights import from_bytes
 
 
 class Kept(NamedTuple):
-    """Name a kept network: its run, where its weights are, and what its record says of it."""
+    """Describe a kept network: the id of its run, the file of its weights, and what the run's record says of it.
+
+    `activation` is a key of REGISTRY, and `validation_accuracy`, in [0, 1], belongs to the last epoch.
+    """
 
     run: str
     path: Path
@@ -23,15 +26,18 @@ class Kept(NamedTuple):
 
 
 def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str, Any]:
-    """Return how well the networks classify the test images, and write the best one as a Keras model to `saved`.
+    """Test the networks on the test images, write the best one as a Keras model to `saved`, and return the findings.
 
-    The best one has the highest accuracy on validation images, among those whose activation is one of Keras' own.
+    The best one has the highest validation accuracy among those whose activation Keras has. The dict is ready for JSON:
 
-    - `alone`: for each network its activation, seed, and accuracies on images as they are (`accuracy`) and averaged
-      over nine positions (`shifted_accuracy`);
-    - `together`: for each activation the same of its networks' mean probabilities, and their number `n_networks`;
-    - `best`: activation, seed and accuracies of the best network;
-    - `wrong`: each test image it gets wrong: place (from 0), label, said, probability, and image (784 bytes).
+    - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
+      `shifted_accuracy` of the probabilities averaged over nine positions of each image.
+    - `together`: a row per activation with `n_networks`, and both accuracies of the mean probabilities of its networks.
+    - `best`: the best network's row of `alone`, and its `validation_accuracy`.
+    - `wrong`: a row per image, as it is, that the best network gets wrong: `place` (from 0), `label`, `said` (its
+      answer), `probability` (of the answer) and `image` (784 pixels).
+
+    Raise ValueError if Keras has none of the activations.
     """
     labels = data.test_labels
     standard = {name: standard_name(REGISTRY[name]) for name in {each.activation for each in kept}}
@@ -57,7 +63,10 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
 
 
 def _accuracies(found: Any, labels: np.ndarray) -> dict[str, float]:
-    """Return the shares of `labels` (n,) that the plain and the shifted probabilities `found` (2, n, 10) hit."""
+    """Return the `accuracy` of the plain and the `shifted_accuracy` of the shifted probabilities, in [0, 1].
+
+    `found` (2, n, 10) holds the plain probabilities and then the shifted ones; `labels` are (n,).
+    """
     plain, shifted = np.mean(np.argmax(found, axis=2) == labels, axis=1).tolist()
     return {"accuracy": plain, "shifted_accuracy": shifted}
 
