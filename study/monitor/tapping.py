@@ -1,8 +1,8 @@
 """Record what the layers of a model compute, and the gradients in their pre-activations, during one training step.
 
 The model's own `train_step` runs, so that losses, weights of examples and classes, and custom steps are the model's.
-While it runs, the `call` of each layer and the `apply` of each optimizer are replaced, on these objects alone. The
-optimizers then make no update.
+While it runs, the `call` of each layer and the `apply` of each optimizer are replaced, on these objects alone. Layers
+then pass a tensor through a tap, an identity operation that stores the gradient in it. Optimizers make no update.
 """
 
 from collections.abc import Callable, Iterator, Sequence

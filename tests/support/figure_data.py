@@ -1,4 +1,8 @@
-"""Build small tables for each figure, draw them, and read back what was drawn."""
+"""Build a small made-up table for each figure of the study, draw it, and read back what was drawn.
+
+The frames have the columns that the functions of study.figures ask for. In most, `mean` comes with the interval ci_low
+and ci_high and the number of runs `n`. `names` are names of activations, from NAMES.
+"""
 
 import inspect
 import itertools
@@ -25,7 +29,11 @@ DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found,
 
 
 def contents(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Return `function`, which draws, without the search for places of names, which takes most of the time."""
+    """Return `function` without its search for free places beside lines, which takes most of the time of a drawing.
+
+    The legend then names the lines. `function` draws a figure; it is called with matplotlib's default style and the
+    study's settings.
+    """
 
     def drawn(*args: Any, **options: Any) -> Figure:
         with matplotlib.style.context(["default", style.RC]), mock.patch.object(naming, "MOST_NAMED", 0):
@@ -34,12 +42,12 @@ def contents(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-# The functions of study.figures by name: those that draw whole figures, and those that draw what panels hold.
+# The functions of study.figures by name: `whole` draws figures as the study does, `figures` as `contents` does.
 whole = types.SimpleNamespace(
     **{name: lambda *args, make=made, **options: make(*args, **options).draw() for name, made in DRAWN.items()}
 )
 figures = types.SimpleNamespace(**{name: contents(made.__wrapped__) for name, made in DRAWN.items()})
-MANY = 13  # one more than there are looks
+MANY = 13  # activations: one more than the style has looks
 NAMES = [*style.OWNERS, *(f"activation_{place}" for place in range(4, MANY))]
 PLACES = {name: place for place, name in enumerate(NAMES)}
 STYLE = style.Style({name: f"Label {place}" for name, place in PLACES.items()}, PLACES)
@@ -62,17 +70,24 @@ Frames = tuple[pd.DataFrame, ...]
 
 
 def table(*levels: Any, columns: str) -> pd.DataFrame:
-    """Return a row for each combination of `levels`."""
+    """Return a row for each combination of the values in `levels`; the last level changes fastest.
+
+    `columns` names the columns, one per level, separated by spaces.
+    """
     return pd.DataFrame(list(itertools.product(*levels)), columns=columns.split())
 
 
 def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mean") -> pd.DataFrame:
-    """Add `mean` and an interval of 10% around it."""
+    """Return `frame` with the column `middle` set to `mean`, ci_low 10% below it, ci_high 10% above it, and `n`."""
     return frame.assign(**{middle: mean, "ci_low": mean * 0.9, "ci_high": mean * 1.1, "n": n})
 
 
 def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
-    """Return norms that halve from layer to layer towards the input; `columns` overwrite them."""
+    """Return norms that halve from layer to layer towards the input: a row per activation, layer, step and measure.
+
+    Columns: activation, depth, layer (1 to depth + 1), step (STEPS), measure (MEASURES), mean, ci_low, ci_high, n,
+    n_zero. UNIT_MEASURES are NaN in the output layer. `columns` overwrites columns.
+    """
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
     frame = with_interval(frame.assign(depth=depth, n_zero=0), mean)
@@ -81,7 +96,10 @@ def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataF
 
 
 def at_zero(frame: pd.DataFrame, where: Any = slice(None)) -> pd.DataFrame:
-    """Return `frame` with every seed at exactly zero `where` asked."""
+    """Return a copy of `frame`, where in the rows `where` all five seeds are at exactly 0.
+
+    These rows have n = 0, n_zero = 5, and NaN as mean and interval. `where` is a boolean mask; all rows by default.
+    """
     frame = frame.astype({"mean": float, "n": int})
     frame.loc[where, INTERVAL] = math.nan
     frame.loc[where, ["n", "n_zero"]] = [0, 5]
@@ -89,7 +107,11 @@ def at_zero(frame: pd.DataFrame, where: Any = slice(None)) -> pd.DataFrame:
 
 
 def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.DataFrame:
-    """Return for each activation one seed a length, whose loss is 1 / epoch; the accuracy follows the seed."""
+    """Return the training histories of len(lengths) seeds per activation: seed k has lengths[k] epochs.
+
+    Columns: activation, seed, epoch (from 1), training_loss (1 / epoch), validation_loss (1.5 / epoch),
+    validation_accuracy (constant within a seed).
+    """
     rows = [(name, seed, epoch) for name in names for seed, n in enumerate(lengths) for epoch in range(1, n + 1)]
     frame = pd.DataFrame(rows, columns=["activation", "seed", "epoch"])
     frame = frame.assign(training_loss=1 / frame["epoch"], validation_loss=1.5 / frame["epoch"])
@@ -97,7 +119,12 @@ def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.Data
 
 
 def outcomes(accuracies: dict[str, list[float]]) -> Frames:
-    """Return runs, where NaN has diverged, and their summary."""
+    """Return the runs with these test accuracies, and their summary; `accuracies` maps activations to lists.
+
+    A run is activation, test_accuracy, status: "diverged" where the accuracy is NaN, else "done". The summary has a row
+    per activation: n (runs that are done), diverged, test_accuracy_mean, ci_low, ci_high (the mean -+ one standard
+    deviation).
+    """
     rows = [
         (name, value, "done" if value == value else "diverged") for name in accuracies for value in accuracies[name]
     ]
@@ -110,19 +137,26 @@ def outcomes(accuracies: dict[str, list[float]]) -> Frames:
 
 
 def scattered(names: list[str]) -> dict[str, list[float]]:
-    """Return five test accuracies near 97% for each activation."""
+    """Return {activation: five test accuracies near 97%}, which grow with the seed and the place in `names`."""
     return {name: [0.97 + 0.001 * seed + 0.0002 * place for seed in range(5)] for place, name in enumerate(names)}
 
 
 def curves(names: list[str]) -> pd.DataFrame:
-    """Return straight lines; the activation at place k has slope k."""
+    """Return straight lines on 101 points x in [-5, 5]: activation, x, value, derivative.
+
+    The activation at place k of `names` is k * x.
+    """
     x = np.linspace(-5, 5, 101)
     each = [pd.DataFrame({"activation": name, "x": x, "value": k * x, "derivative": k}) for k, name in enumerate(names)]
     return pd.concat(each, ignore_index=True)
 
 
 def rates(names: list[str]) -> Frames:
-    """Return means of four runs at each rate: the best rate is 1e-3 for all; at the largest rate a seed diverged."""
+    """Return the mean accuracy at each of RATES, and the four runs behind each mean; 1e-3 is the best rate for all.
+
+    The means: activation, learning_rate, validation_accuracy_mean, ci_low, ci_high, n (always 4), diverged, is_best.
+    The runs: activation, learning_rate, seed, best_validation_accuracy. At the largest rate seed 0 diverged (NaN).
+    """
     runs = table(names, RATES, range(4), columns="activation learning_rate seed")
     away = np.abs(np.log10(runs["learning_rate"]) + 3)
     runs["best_validation_accuracy"] = 0.98 - 0.02 * away + 0.001 * runs["seed"]
@@ -135,7 +169,11 @@ def rates(names: list[str]) -> Frames:
 
 
 def arms(names: list[str]) -> Frames:
-    """Return four runs of each arm near 97% and their summary; the untuned arm is a point worse."""
+    """Return four runs near 97% with a tuned and an untuned learning rate, and their summary; untuned is 1% less.
+
+    The runs: activation, arm ("tuned" or "untuned"), seed, accuracy. The summary has a row per activation, and per arm
+    the columns <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high, <arm>_n and <arm>_diverged.
+    """
     runs = table(names, ("tuned", "untuned"), range(4), columns="activation arm seed")
     runs["accuracy"] = 0.97 - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
     tuned = pd.DataFrame({"activation": names})
@@ -147,7 +185,12 @@ def arms(names: list[str]) -> Frames:
 
 
 def noisy(names: list[str]) -> Frames:
-    """Return accuracies that fall and losses that grow with the noise, and four runs of each."""
+    """Return mean accuracies that fall and losses that grow with the noise, and the four runs behind each mean.
+
+    The means: activation, amplitude, test_accuracy_mean, test_loss_mean, and their intervals, accuracy_ci_low to
+    loss_ci_high; difference, difference_ci_low and difference_ci_high, the same everywhere. The runs: activation,
+    amplitude, seed, test_accuracy, test_loss.
+    """
     runs = table(names, (0.0, 0.5, 1.0, 3.0), range(4), columns="activation amplitude seed")
     runs["test_accuracy"] = 0.97 / (1 + runs["amplitude"]) + 0.001 * runs["seed"]
     runs["test_loss"] = 0.1 + runs["amplitude"]
@@ -160,7 +203,11 @@ def noisy(names: list[str]) -> Frames:
 
 
 def outputs() -> Frames:
-    """Return runs and their summary: the output "b" under the second loss diverged in every run, "a" in one."""
+    """Return four runs for each output ("a", "b") and loss ("one", "two"), and their summary.
+
+    The runs: output, loss, seed, test_accuracy. Under loss "two", all runs of output "b" and one of "a" diverged (NaN).
+    The summary: output, loss, n (runs that did not diverge), test_accuracy_mean, runs, diverged, ci_low, ci_high.
+    """
     runs = table(("a", "b"), ("one", "two"), range(4), columns="output loss seed")
     is_lost = (runs["loss"] == "two") & ((runs["output"] == "b") | (runs["seed"] == 0))
     runs["test_accuracy"] = (0.95 + 0.01 * runs["seed"]).mask(is_lost)
@@ -170,7 +217,10 @@ def outputs() -> Frames:
 
 
 def ladder() -> Frames:
-    """Return three runs of each of six steps, the errors of which fall from 3% to 1%, and their summary."""
+    """Return three runs of each of six steps of improvement, with errors that fall from 3% to 1%, and the means.
+
+    The runs: added (what the step adds, in words), validation_accuracy. The means: added, mean, ci_low, ci_high.
+    """
     steps = pd.DataFrame({"added": [f"one thing more, the {place}th" for place in range(6)]})
     steps = steps.assign(mean=1 - np.geomspace(0.03, 0.01, 6))
     steps = steps.assign(ci_low=steps["mean"] - 1e-3, ci_high=steps["mean"] + 1e-3)
@@ -179,7 +229,11 @@ def ladder() -> Frames:
 
 
 def timed(names: list[str], slow: float = 1.0) -> Frames:
-    """Return five repeats near 2 ns or ms, the last of which takes `slow` times as long, and a summary."""
+    """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
+
+    The timings: activation, quantity (a key of cost.TIMED), repeat, seconds: about 2 ns, or 2 ms for a step. The
+    summary: activation, output_bytes, other_bytes, medians that TIMED names, and quartiles <median>_q1 and <median>_q3.
+    """
     timings = table([*names, "copy"], cost.TIMED, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
@@ -190,14 +244,21 @@ def timed(names: list[str], slow: float = 1.0) -> Frames:
 
 
 def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
-    """Return errors that halve from layer to layer, measured a tenth below."""
+    """Return predicted errors that halve from layer to layer towards the input, and measured ones 10% lower.
+
+    Columns: activation, layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n.
+    """
     frame = table(names, range(1, depth + 2), columns="activation layer").assign(depth=depth)
     predicted = 0.5 ** (depth + 1 - frame["layer"])
     return with_interval(frame.assign(predicted=predicted), 0.9 * predicted, middle="measured")
 
 
 def similarity(names: list[str]) -> pd.DataFrame:
-    """Return images that become a tenth as different from layer to layer, until float32 cannot tell; with theory."""
+    """Return the mean cosine of two images by layer, where 1 - cosine falls to a tenth with each layer.
+
+    Columns: activation, depth (3 or 9), when ("initial" or "end" of training), layer (1 to depth + 1), predicted (the
+    same as the mean; NaN at the end), mean, ci_low, ci_high, n. From layer 7 on, 1 - cosine is below float32's limit.
+    """
     frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
     frame = frame[frame["layer"] <= frame["depth"] + 1]
     cosine = 1 - 0.1 ** frame["layer"].astype(float)
@@ -206,65 +267,92 @@ def similarity(names: list[str]) -> pd.DataFrame:
 
 
 def trained(names: list[str], titles: tuple[str, ...] = ("Adam", "SGD")) -> pd.DataFrame:
-    """Return accuracies that fall with depth, in panels of these titles."""
+    """Return accuracies 0.9 / depth, in panels of these titles: activation, panel, depth, mean, ci_low, ci_high, n."""
     frame = table(names, titles, (1, 2, 5, 20), columns="activation panel depth")
     return with_interval(frame, 0.9 / frame["depth"])
 
 
 def runs_of(means: pd.DataFrame) -> pd.DataFrame:
-    """Return three runs for each of `means`: a tenth below, at, and a tenth above it."""
+    """Return three rows for each row of `means`, with a new column `value`: 90%, 100% and 110% of `mean`."""
     return pd.concat([means.assign(value=share * means["mean"]) for share in (0.9, 1.0, 1.1)])
 
 
 def remedies(names: list[str]) -> Frames:
-    """Return 70% before, 90% with each remedy, and three runs of each."""
+    """Return an accuracy of 70% before a remedy and 90% with each remedy, and three runs of each.
+
+    The means: activation, remedy (of REMEDIES), baseline (whether it is "before"), mean, ci_low, ci_high, n. The runs
+    have the same columns, and `value`.
+    """
     frame = table(names, REMEDIES, columns="activation remedy")
     means = with_interval(frame.assign(baseline=frame["remedy"] == "before"), 0.9 - 0.2 * (frame["remedy"] == "before"))
     return means, runs_of(means)
 
 
 def plane(names: list[str]) -> Frames:
-    """Return critical points, and curves from them upwards."""
+    """Return critical lines of two points each, which start at the critical points, and these points.
+
+    Both frames: activation, sigma_w, sigma_b (standard deviations of the initial weights and biases).
+    """
     points = pd.DataFrame({"activation": names, "sigma_w": 1 + np.arange(len(names)), "sigma_b": 0.25})
     lines = pd.concat([points.assign(sigma_b=0.25 + height, sigma_w=points["sigma_w"] + height) for height in (0, 1)])
     return lines, points
 
 
 def grid(**columns: Any) -> Frames:
-    """Return the share of networks that train, of twelve cells, and depth scales, one of them infinite."""
+    """Return the share of networks that train in twelve cells, and theory's depth scales, one of which is infinite.
+
+    The cells: sigma_w, depth, share_trained (0.4); `columns` overwrites columns. The scales: sigma_w, xi (in layers).
+    """
     cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(share_trained=0.4)
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
 def cause(names: list[str]) -> Frames:
-    """Return curves, shares of the error that fall to a tenth with each layer, and accuracies that fall with depth."""
+    """Return three frames: `curves`, the first layer's share of the error by depth, and the accuracy by depth.
+
+    The shares: activation, depth, share_of_error (0.1 ** depth). The accuracies have also mean (1 / depth), ci_low,
+    ci_high and n.
+    """
     shares = table(names, (2, 10, 50), columns="activation depth")
     shares = shares.assign(share_of_error=0.1 ** shares["depth"])
     return curves(names), shares, with_interval(shares, 1 / shares["depth"], 3)
 
 
 def decided(names: list[str]) -> Frames:
-    """Return differences of 0.1, 0.2, ... points from the first activation, and accuracies that fall with depth."""
+    """Return differences of accuracy from the first activation, 0.1, 0.2, ... points, and the result of `trained`.
+
+    The differences: activation, reference (the first of `names`), margin, difference, ci_low, ci_high (as shares),
+    finding. With one name, "sigmoid" is compared with it.
+    """
     frame = pd.DataFrame({"activation": names[1:] or ["sigmoid"], "reference": names[0], "margin": 0.002})
     points = 0.001 * (1 + np.arange(len(frame)))
     return frame.assign(difference=points, ci_low=points - 1e-4, ci_high=points + 1e-4, finding="tie"), trained(names)
 
 
 def pixels() -> pd.DataFrame:
-    """Return two images of 28 x 28 pixels: one white, and one of half ink."""
+    """Return two images of 28 x 28 pixels, a row per pixel: label, row, column, brightness.
+
+    The brightness is 0 (no ink) everywhere in the image labelled 3, and 0.5 everywhere in the one labelled 8.
+    """
     frame = table((3, 8), range(28), range(28), columns="label row column")
     return frame.assign(brightness=0.5 * (frame["label"] == 8))
 
 
 def dead(names: list[str]) -> Frames:
-    """Return shares of dead units at each learning rate, and three runs of each."""
+    """Return the share of dead units at each of RATES, and three runs of each.
+
+    The means: activation, learning_rate, mean (0.1 + rate), ci_low, ci_high, n. The runs have also `value`.
+    """
     frame = table(names, RATES, columns="activation learning_rate")
     means = with_interval(frame, 0.1 + frame["learning_rate"])
     return means, runs_of(means)
 
 
 def born(names: list[str]) -> pd.DataFrame:
-    """Return the share of networks born dead at three widths."""
+    """Return the share of networks born dead, that is, with a hidden layer of dead units at initialisation.
+
+    Columns: activation, width, share, ci_low, ci_high, n (60).
+    """
     frame = table(names, (2, 4, 10), columns="activation width")
     return with_interval(frame, 1 / frame["width"], 60, "share")
 
@@ -272,11 +360,14 @@ def born(names: list[str]) -> pd.DataFrame:
 def accuracy_figure(
     accuracies: dict[str, list[float]], looks: style.Style = STYLE, label: str = "article", among: Any = figures
 ) -> Figure:
-    """Draw test accuracies beside a reference of 96.96%, by the functions of `among`."""
+    """Draw test accuracies beside a reference of 96.96% named `label`, by `figures` or `whole` (`among`).
+
+    `accuracies` maps activations to the accuracies of their runs.
+    """
     return among.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
 
 
-# By figure: what builds its tables for some activations, and its other arguments.
+# By the figure's name: the function that builds its tables for some activations, and other arguments of the figure.
 TABLES: dict[str, Callable[[list[str]], Any]] = {
     "answer": decided,
     "activation_curves": curves,
@@ -309,26 +400,29 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def frames(figure: str, names: list[str]) -> Frames:
-    """Return the tables of a figure of TABLES."""
+    """Return the tables of a figure of TABLES for these activations, always as a tuple."""
     found = TABLES[figure](names)
     return found if isinstance(found, tuple) else (found,)
 
 
 def draw(figure: str, tables: Frames, looks: style.Style = STYLE) -> Figure:
-    """Draw a whole figure of TABLES."""
+    """Draw a whole figure of TABLES from the result of `frames`, with its OPTIONS."""
     arguments: list[Any] = list(tables)
     arguments.insert(list(inspect.signature(DRAWN[figure]).parameters).index("style"), looks)
     return DRAWN[figure](*arguments, **OPTIONS.get(figure, {})).draw()
 
 
 def texts(figure: Figure) -> list[str]:
-    """Return every visible text that says anything."""
+    """Return the content of every visible text in the figure that is not empty."""
     found = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible()]
     return [text.get_text() for text in found if text.get_text()]
 
 
 def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = None) -> np.ndarray:
-    """Return the (n, 2) positions of scattered points: of this colour, or open (white inside) or not, if asked."""
+    """Return the (n, 2) finite positions of the points scattered in `panel`.
+
+    `color` ("#RRGGBB") and `open_markers` (white inside, or not) select among the points; None selects all.
+    """
     found = np.empty((0, 2))
     for item in panel.collections:
         if isinstance(item, PathCollection):
@@ -341,26 +435,26 @@ def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = N
 
 
 def line_of(panel: Axes, name: str) -> Line2D:
-    """Return the one line of this activation."""
+    """Return the one line whose label is `name`."""
     (line,) = [line for line in panel.lines if line.get_label() == name]
     return line
 
 
 def marked_lines(panel: Axes, color: str | None = None) -> list[Line2D]:
-    """Return the lines with an activation's marker, of this colour if asked."""
+    """Return the lines drawn with a marker of the study's style, of any colour or of `color` ("#RRGGBB")."""
     lines = [line for line in panel.lines if line.get_marker() in style.MARKERS]
     return [line for line in lines if color in (None, to_hex(line.get_color()).upper())]
 
 
 def markers(panel: Axes, color: str) -> np.ndarray:
-    """Return the (n, 2) points of the marked lines of this colour."""
+    """Return the finite points (n, 2) of the lines that `marked_lines` returns for `color`."""
     points = [np.asarray(line.get_xydata(), float) for line in marked_lines(panel, color)]
     found = np.concatenate([np.empty((0, 2)), *points])
     return found[np.isfinite(found).all(axis=1)]
 
 
 def bars(panel: Axes) -> np.ndarray:
-    """Return the ends of all intervals drawn as bars: (n, 2 ends, 2 coordinates)."""
+    """Return the two ends of every interval drawn as a bar: an array (n, 2 ends, 2 coordinates) without NaN."""
     found = [item.get_segments() for item in panel.collections if isinstance(item, LineCollection)]
     segments = np.array([segment for of_item in found for segment in of_item if len(segment)]).reshape(-1, 2, 2)
     return segments[np.isfinite(segments).all(axis=(1, 2))]
@@ -373,5 +467,5 @@ def band_corners(panel: Axes) -> np.ndarray:
 
 
 def titled(figure: Figure) -> dict[str, Axes]:
-    """Return the panels by their titles."""
+    """Return {title: panel} for the panels of `figure` that have a title."""
     return {panel.get_title(): panel for panel in figure.axes if panel.get_title()}
