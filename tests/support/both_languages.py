@@ -1,4 +1,4 @@
-"""Render a section in English and in Japanese, and hold that both say the same."""
+"""Render a section in English and in Japanese, and check that both pages say the same."""
 
 import re
 from collections import Counter
@@ -14,10 +14,11 @@ NUMBER = r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?%?"
 
 
 def render(section: Section, labels: Mapping[str, str]) -> Page:
-    """Return a section's page in English, after a comparison with the Japanese one if there is one.
+    """Return the section's page in English; fail if the Japanese page, if there is one, says anything else.
 
-    What README.ja.md shows of the page has the same numbers and labels: the answer, and all that is not folded of a
-    section that leads. No English sentence stays in it.
+    `labels` maps activations to their labels. What README.ja.md shows of a page is compared: the answer, and, if the
+    section leads, its body without the folded parts. It must have the same numbers and labels as the English page, and
+    no English sentence.
     """
     english, *japanese = [
         rendering.render(section, labels, place)
@@ -33,7 +34,10 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
 
 
 def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[str], set[str]]:
-    """Return how often each number stands in a text, and which labels, without what is folded or an address."""
+    """Return how often each number stands in `text`, as a Counter, and the labels that stand in it.
+
+    Folded parts and the addresses of links do not count. A fraction in words, such as "2 millionths", counts as 2e-6.
+    """
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
     for fractions in FRACTIONS.values():
         for power, words in fractions.items():

@@ -1,4 +1,8 @@
-"""The models of keras.io's classic examples, small, each with made data: name -> build() -> model, x, y, loss."""
+"""Build small versions of the models in keras.io's classic examples, with made-up data to train them on.
+
+CLASSICS maps a name to a function, which returns (model, x, y, loss); the model is not compiled. The first line of its
+docstring names the example in brackets. Only `gan` has no y and no loss: its `train_step` needs none.
+"""
 
 import keras
 import numpy as np
@@ -13,7 +17,7 @@ DIGITS = RNG.normal(size=(10, 12, 12, 1))[LABELS] + 0.3 * RNG.normal(size=(32, 1
 
 
 def convolutional():
-    """Two convolutions, pooling, dropout, softmax (mnist_convnet)."""
+    """Build two convolutions with pooling, dropout and softmax (mnist_convnet)."""
     model = keras.Sequential([keras.Input((12, 12, 1))])
     for filters in (4, 8):
         model.add(L.Conv2D(filters, 3, activation="relu"))
@@ -24,7 +28,7 @@ def convolutional():
 
 
 def lstm():
-    """Words, a bidirectional LSTM and another, sigmoid (bidirectional_lstm_imdb), with padding masked."""
+    """Build a bidirectional LSTM, a second LSTM and a sigmoid; padding is masked (bidirectional_lstm_imdb)."""
     inputs = keras.Input((None,), dtype="int32")
     h = L.Embedding(20, 8, mask_zero=True)(inputs)
     h = L.Bidirectional(L.LSTM(4, return_sequences=True))(h)
@@ -33,7 +37,7 @@ def lstm():
 
 
 class Block(L.Layer):
-    """A transformer's block."""
+    """Compute a transformer's block: self-attention and two dense layers, each with a residual connection."""
 
     def __init__(self, width, heads):
         super().__init__()
@@ -48,7 +52,7 @@ class Block(L.Layer):
 
 
 class Places(L.Layer):
-    """Embeds words and their places."""
+    """Embed words and their positions in the text, and add the two embeddings."""
 
     def __init__(self, length, words, width):
         super().__init__()
@@ -59,7 +63,7 @@ class Places(L.Layer):
 
 
 def transformer():
-    """Words and places, a block of attention, pooling (text_classification_with_transformer)."""
+    """Build embeddings, a transformer's block and pooling (text_classification_with_transformer)."""
     inputs = keras.Input((10,), dtype="int32")
     h = L.GlobalAveragePooling1D()(Block(8, 2)(Places(10, 20, 8)(inputs)))
     outputs = L.Dense(2, activation="softmax")(L.Dropout(0.1)(L.Dense(8, activation="relu")(h)))
@@ -67,7 +71,7 @@ def transformer():
 
 
 def unet():
-    """Down, up, and residual connections between (oxford_pets_image_segmentation): a class for each pixel."""
+    """Build a U-Net, with a class for each pixel (oxford_pets_image_segmentation)."""
     inputs = keras.Input((12, 12, 1))
     h = across = L.Activation("relu")(L.BatchNormalization()(L.Conv2D(8, 3, strides=2, padding="same")(inputs)))
     h = L.BatchNormalization()(L.SeparableConv2D(8, 3, padding="same")(L.Activation("relu")(h)))
@@ -80,7 +84,7 @@ def unet():
 
 
 class Gan(keras.Model):
-    """A GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step)."""
+    """Train a GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step)."""
 
     def __init__(self, discriminator, generator, latent):
         super().__init__()
@@ -119,7 +123,7 @@ class Gan(keras.Model):
 
 
 def gan():
-    """Convolutional discriminator and generator."""
+    """Build a `Gan` with a convolutional discriminator and generator (dcgan_overriding_train_step)."""
     discriminator = keras.Sequential(
         [keras.Input((12, 12, 1)), L.Conv2D(4, 4, strides=2), L.LeakyReLU(0.2), L.Flatten(), L.Dense(1)],
         name="discriminator",
@@ -136,7 +140,7 @@ def gan():
 
 
 def siamese():
-    """Build one embedding for both images, their distance, a contrastive loss of its own (siamese_contrastive)."""
+    """Build one embedding for two images, their distance, and a contrastive loss (siamese_contrastive)."""
     embedding = keras.Sequential(
         [keras.Input((12, 12, 1)), L.Conv2D(4, 3, activation="tanh"), L.AveragePooling2D(2), L.Flatten(),
          L.Dense(6, activation="tanh")], name="embedding",
@@ -153,7 +157,7 @@ def siamese():
 
 
 def two_heads():
-    """Two named inputs and outputs, a nested model, one kernel used by two layers' calls, a prelu."""
+    """Build a model with two named inputs and outputs, a nested model, and a layer that is called three times."""
     inner = keras.Sequential([keras.Input((6,)), L.Dense(6), L.PReLU(), L.LayerNormalization()], name="inner")
     shared, a, b = L.Dense(6, activation="elu", name="shared"), keras.Input((6,), name="a"), keras.Input((6,), name="b")
     h = inner(L.Add()([shared(a), shared(shared(b))]))

@@ -1,4 +1,4 @@
-"""A disk that is full, or whose process is killed, from any step on."""
+"""Simulate a disk that gets full, or a process that is killed, after a given number of changes to the disk."""
 
 import errno
 import math
@@ -8,14 +8,15 @@ from pathlib import Path
 
 
 class Killed(BaseException):
-    """What stands in for SIGKILL inside a test: nothing catches it, and nothing reaches the disk any more."""
+    """Stand in for SIGKILL inside a test; no `except Exception` catches it."""
 
 
 class Disk:
-    """Counts what would change the disk through pathlib, os.fsync and shutil.rmtree, and stops it when it is time.
+    """Count the changes to the disk by pathlib, os.fsync and shutil.rmtree, and fail from the `last`-th change on.
 
-    At the `last`-th time half of a write is done, and from then on nothing. The disk is full (OSError, though files
-    can be removed), or, if `is_kill`, it is as if the process had been killed there.
+    `count` is the number of changes so far. If the `last`-th is a write, half of the content is written first. By
+    default a change then fails as on a full disk: it raises OSError, and files can still be removed. With `is_kill` it
+    raises Killed, removals too, as if the process had been killed there. `monkeypatch` is pytest's.
     """
 
     def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:
@@ -57,7 +58,7 @@ class Disk:
 
 
 class _Written:
-    """A file open for writing whose `write` is another."""
+    """Hold a file that is open for writing, and write to it by the function `write`."""
 
     def __init__(self, file, write) -> None:
         self.file, self.write = file, write

@@ -1,6 +1,6 @@
-"""Twenty pictures of digits in other styles than MNIST's: ten in fonts that matplotlib ships, ten along a mouse's path.
+"""Draw twenty pictures of digits in other styles than MNIST's: ten in matplotlib's fonts, ten along a mouse's path.
 
-They differ in size, colours, light and place, as pictures that people hand in do.
+They differ in size, colours, light and position, as pictures from users do.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FONTS = (
     "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "STIXGeneral", "cmr10", "cmss10", "cmtt10", "DejaVu Sans",
     "DejaVu Serif", "STIXGeneral",
 )  # fmt: skip
-PATHS = {  # strokes of points (right, down) in a square of 100 x 100
+PATHS = {  # for each digit its strokes: lists of points (right, down) in a square of 100 x 100
     0: [[(50, 10), (25, 25), (20, 55), (35, 88), (60, 88), (78, 60), (72, 25), (50, 10)]],
     1: [[(35, 28), (52, 10), (52, 90)]],
     2: [[(25, 28), (40, 12), (62, 14), (70, 32), (55, 55), (25, 88), (78, 86)]],
@@ -28,7 +28,7 @@ PATHS = {  # strokes of points (right, down) in a square of 100 x 100
 
 
 def pictures() -> Iterator[tuple[str, int, Image.Image]]:
-    """Yield a name, the digit, and the picture of each."""
+    """Yield (name, digit, picture) for each of the twenty: "font-0" to "font-9", then "mouse-0" to "mouse-9"."""
     rng = np.random.default_rng(3)
     for digit, font in enumerate(FONTS):
         yield f"font-{digit}", digit, _typed(digit, font, rng)
@@ -37,7 +37,7 @@ def pictures() -> Iterator[tuple[str, int, Image.Image]]:
 
 
 def _typed(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
-    """Print the digit: dark on light, or light on dark for every third."""
+    """Print the digit at a random size and position: light on dark for every third digit, else dark on light."""
     size = int(rng.integers(40, 300))
     paper, ink = ((20, 30, 60), (250, 250, 240)) if digit % 3 == 2 else ((245, 240, 230), (40, 40, 90))
     image = Image.new("RGB", (2 * size, 2 * size), paper)
@@ -48,7 +48,7 @@ def _typed(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
 
 
 def _along(strokes: list[list[tuple[int, int]]], rng: np.random.Generator) -> Image.Image:
-    """Draw strokes with a round pen on paper that is photographed: unevenly lit, with noise."""
+    """Draw strokes with a round pen, on paper that is photographed in uneven light and with noise, in grey."""
     scale, width = rng.uniform(2, 5), rng.uniform(4, 10)
     side = round(140 * scale)
     image = Image.new("L", (side, side), 255)

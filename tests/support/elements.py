@@ -1,10 +1,14 @@
-"""Find in a page what a browser would find."""
+"""Read the elements and the text of an HTML page."""
 
 from html.parser import HTMLParser
 
 
 class Elements(HTMLParser):
-    """A page's elements with their attributes, its headings' ids, and its visible text."""
+    """Parse a page: its elements, the ids among them, and its text.
+
+    `found` lists (tag, attributes) of each element in the page's order, `tags` the tags alone, and `ids` (id, tag) of
+    each element with an id. `text` is the text between the tags, joined.
+    """
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What runs that never ran measured, and their records."""
+"""Make up results of runs that were never trained, and records of such runs."""
 
 import math
 import time
@@ -22,9 +22,10 @@ STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three ste
 
 
 def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
-    """Return a result like study.engine.training's, drawn from the settings.
+    """Return a result in the form of study.engine.training.train, of three epochs of three steps each.
 
-    `how`: "diverged" in its second epoch, "diverged at once", or "zero" (every gradient).
+    The numbers are random, and except for the timings the same for the same activation and seed. `how` may be
+    "diverged" (in the second epoch), "diverged at once" (in the first), or "zero" (gradients of hidden layers are 0).
     """
     rng = np.random.default_rng(zlib.crc32(f"{settings.activation} {settings.seed}".encode()))
     has_diverged = how in ("diverged", "diverged at once")
@@ -51,7 +52,10 @@ def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
 
 
 def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str, list[Any]]:
-    """Draw, per measure, a list over steps of lists over layers; the output layer has no activation and no shares."""
+    """Draw {measure: values}, a list over STEPS of lists over layers; shares of units are NaN in the last layer.
+
+    Two more keys, "step" and "epoch", hold a number per step. `is_zero` sets the gradients of hidden layers to 0.
+    """
     measures: dict[str, list[Any]] = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
     for measure in MEASURES:
         values = np.exp(rng.normal(size=(len(STEPS), layers)))
@@ -65,7 +69,10 @@ def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str,
 
 
 def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
-    """Under noise of amplitude a, if any is asked for, the accuracy falls as 1 / (1 + a), and the loss rises."""
+    """Return how the network does at each amplitude of noise in the settings; None if they ask for no noise.
+
+    The lists are amplitude, test_accuracy (`accuracy` / (1 + amplitude)) and test_loss, which rises.
+    """
     if not settings.noise:
         return None
     fallen = accuracy / (1 + np.array(settings.noise))
@@ -77,9 +84,9 @@ def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
 
 
 def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
-    """Return the record of a run without measures that always had this accuracy, on all images; NaN: it diverged.
+    """Return the record of a run without measures, which had this `accuracy` on all images after every epoch.
 
-    `changes` overwrite its result.
+    With NaN the run diverged. `changes` overwrite entries of its result.
     """
     has_diverged = math.isnan(accuracy)
     loss = math.nan if has_diverged else 1 - accuracy
@@ -104,7 +111,7 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
 
 
 def unsealed(settings: Settings, found: dict[str, Any]) -> Record:
-    """Return the record of a run with the result `found`, without a checksum: nothing that is read in memory needs one.
+    """Return the record of a run with the result `found`, but without a checksum, which only files need.
 
     Computing the checksums would take most of the time of a made-up study.
     """
@@ -120,7 +127,12 @@ def all_rounds(
     accuracy: Callable[[Settings], float],
     made: Callable[[Settings, float], Record] = record,
 ) -> list[Record]:
-    """Return the records of every round, made by `made` of the settings and the `accuracy` of each run."""
+    """Return the records of an experiment's runs, round by round until it asks for no more.
+
+    `rounds` is the function `rounds` of the experiment's module, and `plan` its first argument. `accuracy` tells the
+    accuracy of a run, and `made` makes its record from the settings and that accuracy. Raise AssertionError if the
+    experiment still asks for runs after 20 rounds.
+    """
     records: dict[str, Record] = {}
     for _ in range(20):
         wanted = rounds(plan, list(records.values()))

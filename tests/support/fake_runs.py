@@ -1,4 +1,4 @@
-"""Records as a run of the fake engine leaves them, for tests of what is on disk."""
+"""Make up records as the fake engine (synthetic.py) leaves them on disk, complete and with a checksum."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ WHERE = {"environment": {"python": "3"}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(how: str | None = None, **settings: Any) -> Record:
-    """Return the record of a ReLU run with these settings; see `fake_records.result` for `how` it may go."""
+    """Return the record of a run of ReLU, seed 0, with `settings` changed; `how` is as in `fake_records.result`."""
     asked = Settings(**{"activation": "relu", "seed": 0, **settings})
     return make(identity(asked, "data", "function"), ABOUT, result(asked, how), WHERE)

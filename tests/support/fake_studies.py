@@ -1,4 +1,4 @@
-"""Made-up studies of several questions: theory, records with measures, and the section of every question."""
+"""Make up whole studies: theory, records with measures, and the section of every question."""
 
 import functools
 from collections.abc import Callable
@@ -29,7 +29,10 @@ SIGMA_W = experiments.trainable_depth_6xi.SIGMA_W
 
 
 def theory(*names: str) -> dict[str, dict[str, Any]]:
-    """Make theory that predicts 1 everywhere; ReLU alone has a critical point."""
+    """Return {name: theory} in the form of study.records.catalogue, where theory predicts 1 for every quantity.
+
+    Only ReLU has a critical point. The depth scale is 2 layers everywhere.
+    """
     networks = [
         (init, layers, width, layer, quantity, 1.0, 1.0)
         for init, layers, width in product(INITIALIZATIONS, INITIAL_DEPTHS, INITIAL_WIDTHS)
@@ -49,14 +52,18 @@ def theory(*names: str) -> dict[str, dict[str, Any]]:
 
 
 def measured(settings: Settings, accuracy: float) -> Record:
-    """Return a run's record with measures; a network that was not trained is measured at its first step alone."""
+    """Return a run's record with measures at all steps; at the first step alone if the settings ask for no epochs."""
     measures = fake_records.result(settings)["measures"]
     steps = None if settings.epochs else 1
     return fake_records.record(settings, accuracy, measures={name: values[:steps] for name, values in measures.items()})
 
 
 def sections(plan: Plan, accuracy: Accuracy, documents: dict[str, Any]) -> dict[str, Section]:
-    """Return the section of every question that these runs and documents answer, as a report makes them."""
+    """Return {name of an experiment: its section}, made as a report makes the sections, without those that lack input.
+
+    `accuracy` tells the accuracy of each run of the `plan`. `documents` are the measured documents, such as costs, that
+    `Evidence` holds.
+    """
     used, found = {}, {}
     made = functools.cache(measured)  # questions share runs, and some their rounds
     records = functools.cache(lambda rounds: fake_records.all_rounds(rounds, plan, accuracy, made))

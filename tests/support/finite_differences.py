@@ -1,10 +1,13 @@
-"""Derivatives by a second method."""
+"""Compute derivatives by finite differences, as a second method."""
 
 import numpy as np
 
 
 def central_difference(loss, array, step=1e-5):
-    """d loss() / d array, one entry at a time."""
+    """Return d loss / d array, an array of the same shape, by a central difference for each entry.
+
+    `loss` is a function without arguments that reads `array`, whose entries change by `step` and back.
+    """
     slopes = np.zeros_like(array)
     for index in np.ndindex(array.shape):
         kept, ends = array[index], []

@@ -1,4 +1,4 @@
-"""The network of a run as a Keras model: the second method for what the engine trains."""
+"""Build the network of a run as a Keras model, to check what the engine trains by a second method."""
 
 import keras
 import numpy as np
@@ -12,9 +12,9 @@ from study.settings import Settings
 
 
 def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
-    """Build and compile the Keras model of a run, with the run's initial weights and optimiser.
+    """Build and compile the Keras model of a run, with the run's initial weights, loss and optimiser.
 
-    `square_norm` is the mean ||x||^2 of the training images.
+    `square_norm` is the mean of ||x||^2 over the training images x.
     """
     dtype = settings.precision
     inputs = h = keras.Input((PIXELS,), dtype=dtype)

@@ -1,8 +1,9 @@
-"""Kills `study run` at random moments: `killing.py FOLDER DATA KILLS SEED` prints a JSON line an attempt.
+"""Kill `study run` at random moments: `killing.py FOLDER DATA KILLS SEED` prints one JSON line per attempt.
 
 An attempt is a child process, forked when everything is imported, that runs the fake study in a results folder. It is
-killed with SIGKILL after a random part of the time that an undisturbed run takes, and the next attempt takes the same
-folder up. When an attempt ends before it is killed, the next one begins with an empty folder. Kills are counted.
+killed with SIGKILL after a random part of the time that a run without kills takes, and the next attempt continues in
+the same folder. When an attempt ends before it is killed, the next one begins with an empty folder. The script ends
+after KILLS kills, when the last folder is complete.
 """
 
 import hashlib
@@ -22,11 +23,11 @@ from study.records import provenance
 from study.runner import session  # noqa: F401 - imported once and for all children, as the experiments below
 
 SEEDS = 2
-PACE = 0.002  # seconds a run takes
+PACE = 0.002  # seconds that each run takes
 
 
 def start(folder: Path, data: Path) -> int:
-    """Fork a child that runs the study in the folder without Dask; return its process id."""
+    """Fork a child process that runs the study in `folder` without Dask, and return its process id."""
     child = os.fork()
     if child:
         return child
@@ -37,12 +38,16 @@ def start(folder: Path, data: Path) -> int:
 
 
 def look(folder: Path) -> dict[str, str]:
-    """Return a hash of the scientific content of every record, by run id; all must be whole."""
+    """Return {run id: hash of its record's scientific content}; every record must be whole."""
     return {run: hashlib.sha256(found).hexdigest() for run, found in scientific_contents(folder / "r").items()}
 
 
 def attempt(folder: Path, data: Path, delay: float) -> dict:
-    """Run, kill after `delay` seconds, and return the records before and after, and how often each run was started."""
+    """Run the study in `folder`, kill it after `delay` seconds unless it has ended, and return what happened.
+
+    The keys are killed (a bool) and code (of the exit); before and after, the records as `look` returns them; starts,
+    how often each run was started in this attempt; left, the files that are not records, if the study ended.
+    """
     folder.mkdir(exist_ok=True)
     before, log = look(folder), synthetic.started(folder / "log")
     child = start(folder, data)
@@ -66,7 +71,7 @@ def attempt(folder: Path, data: Path, delay: float) -> dict:
 if __name__ == "__main__":
     folder, data, kills, rng = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), random.Random(sys.argv[4])
     synthetic.install(synthetic.Patch())
-    warm = folder / "warm"  # imports what an experiment imports, once and for all children
+    warm = folder / "warm"  # the plan made here imports the experiments before the forks
     warm.mkdir()
     provenance.describe()
     main(["plan", "baseline", "--results", str(warm), "--mnist", str(data), "--any-data"])

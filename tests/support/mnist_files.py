@@ -1,4 +1,7 @@
-"""Build small files in the formats of MNIST: six training and four test images."""
+"""Build small files in all formats that the study reads MNIST from: six training and four test images by default.
+
+`arrays` are the four that `tiny` returns, or variants of these.
+"""
 
 import gzip
 import io
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from study.data.reading import IDX_NAMES, NPZ_NAMES
 
 Arrays = list[NDArray[np.uint8]]
-CHANGES = {  # of the arrays in an .npz
+CHANGES = {  # by the name of a form: how it changes each array of an .npz file
     "npz": lambda array: array,
     "npz, flat": lambda array: array.reshape(len(array), -1).squeeze(),
     "npz, by columns": np.asfortranarray,
@@ -21,26 +24,29 @@ FORMS = [*CHANGES, "tgz", "tar", "idx", "idx, packed", "idx, dots", "idx, gzip"]
 
 
 def tiny(seed: int = 0, training: int = 6, test: int = 4) -> Arrays:
-    """Draw training images (training, 28, 28), labels (training,), test images (test, 28, 28) and labels (test,)."""
+    """Draw noise in uint8: training images (n, 28, 28), labels (n,), test images (m, 28, 28) and labels (m,).
+
+    n is `training` and m is `test`. Pixels are 0 to 255, labels 0 to 9.
+    """
     rng = np.random.default_rng(seed)
     shapes = [((count, *size), below) for count in (training, test) for size, below in (((28, 28), 256), ((), 10))]
     return [rng.integers(0, below, shape, dtype=np.uint8) for shape, below in shapes]
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """Return `array` in LeCun's format."""
+    """Return `array` (uint8) in the IDX format of LeCun's MNIST files: type, number of axes, shape, then the bytes."""
     return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
 def npz(arrays: Arrays, **replaced: object) -> bytes:
-    """Return an .npz of `arrays` under the names of Keras; `replaced` puts other things under some names."""
+    """Return the bytes of an .npz file with `arrays` under Keras' names, such as x_train; `replaced` sets entries."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **{**dict(zip(NPZ_NAMES, arrays, strict=True)), **replaced})  # type: ignore[arg-type]
     return stream.getvalue()
 
 
 def tgz(arrays: Arrays, *extra: tarfile.TarInfo) -> bytes:
-    """Return `arrays` as npm's package holds them, before `extra` empty members."""
+    """Return the bytes of a .tgz package as npm has it, with `arrays` in IDX format, then `extra`, empty members."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, array in zip(IDX_NAMES, arrays, strict=False):  # fewer arrays, fewer members
@@ -53,7 +59,7 @@ def tgz(arrays: Arrays, *extra: tarfile.TarInfo) -> bytes:
 
 
 def write(folder: Path, form: str, arrays: Arrays) -> Path:
-    """Write `arrays` in one of FORMS to a new file or folder in `folder`, and return its path."""
+    """Write `arrays` in one of FORMS to a file or folder of that name in `folder`, and return its path."""
     path = folder / form
     if not form.startswith("idx"):
         raw = npz([CHANGES[form](array) for array in arrays]) if form in CHANGES else tgz(arrays)

@@ -1,13 +1,15 @@
-"""The network of the study in numpy: the second method for gradients and measures."""
+"""Compute the study's network in numpy, as a second method for its gradients and measures."""
 
 import numpy as np
 
 
 class NumpyNetwork:
-    """A network and its measures in numpy and float64, one layer and one example at a time.
+    """Compute a network and its measures in numpy and float64, as directly as the definitions allow.
 
-    `layers` are (W_l, b_l) or, normalised, (W_l, b_l, gamma_l, beta_l). `phi` maps an array to the activation's values
-    and derivatives. The backward pass is for the plain network; finite differences check the others.
+    `layers` is a list of (W_l, b_l), or, with normalisation, (W_l, b_l, gamma_l, beta_l), l = 1 to L + 1. `phi` maps an
+    array to the activation's values and derivatives. `normalization` is "none", "batch" or "layer", and `residual` is
+    "none", "plain" or "scaled". B is the number of examples. `deltas`, `gradients` and `measures` are
+    for the plain network; finite differences check the others.
     """
 
     def __init__(self, layers, phi, normalization="none", residual="none") -> None:
@@ -16,14 +18,17 @@ class NumpyNetwork:
         self._phi, self._known = phi, {}
 
     def phi(self, z):
-        """Return values and derivatives at z, computed once for equal arrays."""
+        """Return the activation's values and derivatives at z; equal arrays are computed once."""
         key = z.shape, z.tobytes()
         if key not in self._known:
             self._known[key] = self._phi(z)
         return self._known[key]
 
     def forward(self, x, nudges=None):
-        """Return inputs h_{l-1} and pre-activations z_l of every layer; `nudges` {l: (B, units)} are added to z_l."""
+        """Return two lists over the layers: inputs h_{l-1} (B, fan_in) and pre-activations z_l (B, units).
+
+        `nudges` maps a layer's number l, from 1, to an array (B, units) that is added to z_l.
+        """
         inputs, preactivations = [], []
         h = np.asarray(x, np.float64)
         for number, (kernel, bias, *scales) in enumerate(self.layers, start=1):
@@ -40,13 +45,13 @@ class NumpyNetwork:
         return inputs, preactivations
 
     def losses(self, x, y, nudges=None):
-        """Return the cross-entropy of every example (B,)."""
+        """Return the cross-entropy of every example (B,), for labels y (B,); `nudges` is as in `forward`."""
         logits = self.forward(x, nudges)[1][-1]
         top = logits.max(1)
         return np.log(np.exp(logits - top[:, None]).sum(1)) + top - logits[np.arange(len(y)), y]
 
     def outputs(self, x):
-        """Return the softmax (B, classes) of the logits."""
+        """Return the softmax of the logits: an array (B, classes)."""
         logits = self.forward(x)[1][-1]
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         return exponentials / exponentials.sum(1, keepdims=True)
@@ -55,7 +60,10 @@ class NumpyNetwork:
         return int((self.forward(x)[1][-1].argmax(1) == y).sum())
 
     def deltas(self, x, y):
-        """Return delta_{l,i} = B * d loss / d z_{l,i}, the gradient of example i's loss: (B, units) of every layer."""
+        """Return a list over the layers of delta_l (B, units): row i is the gradient of example i's loss in z_l.
+
+        delta_l is B * d loss / d z_l, where the loss is the mean over the batch.
+        """
         _, preactivations = self.forward(x)
         delta = self.outputs(x)
         delta[np.arange(len(y)), y] -= 1
@@ -65,14 +73,15 @@ class NumpyNetwork:
         return found
 
     def gradients(self, x, y):
-        """Return d loss / d [W_1, b_1, ...], where the loss is the mean over the batch."""
+        """Return the gradients of the mean loss over the batch, in the order W_1, b_1, W_2, b_2, ..."""
         pairs = zip(self.forward(x)[0], self.deltas(x, y), strict=True)
         return [array for h, delta in pairs for array in (h.T @ delta / len(y), delta.mean(0))]
 
     def measures(self, x, y, probe, supremum):
-        """Return all measures but update_ratio, {name: (L + 1,)}, from the batch x (B, inputs), y (B,) and the probe.
+        """Return {measure: list over the L + 1 layers}, for all of the study's measures but update_ratio.
 
-        NaN where the output layer, having no activation, has none.
+        Gradients and signals are measured on the batch x (B, inputs), y (B,), units and similarity on the inputs
+        `probe`. `supremum` is the largest |phi'|. What needs an activation is NaN in the output layer.
         """
         inputs, preactivations = self.forward(x)
         sizes = [np.array([np.linalg.norm(example) for example in delta]) for delta in self.deltas(x, y)]
@@ -99,7 +108,7 @@ class NumpyNetwork:
 
 
 def mean_cosine(z):
-    """Return the mean cosine of all pairs of different rows of z; two rows of 0 are alike, one is unlike any other."""
+    """Return the mean cosine over all pairs of different rows of z; 1 for two rows of zeros, 0 for one and another."""
     lengths = np.linalg.norm(z, axis=1, keepdims=True)
     directions = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
     cosines = directions @ directions.T + (lengths == 0) @ (lengths == 0).T

@@ -1,4 +1,4 @@
-"""Sections on a plain page, for tests of what becomes of any section."""
+"""Make sections with a plain page, to test what the report does with any section."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,10 @@ def plain(
     shown: Mapping[str, pd.DataFrame] | None = None,
     **parts: Any,
 ) -> Section:
-    """Return a section that shows these texts, then the tables of texts `shown`, and its `figures`."""
+    """Return a section whose page shows `texts`, then a table for each frame of `shown`, then the figures.
+
+    `caption` is the caption of every table. `parts` are other fields of Section, such as `figures`.
+    """
     cells = {name: {"columns": list(frame), "rows": frame.to_numpy().tolist()} for name, frame in (shown or {}).items()}
     protocol = {"title": title, "answer": answer, "texts": texts, "caption": caption, "shown": cells}
     return Section(PAGE, protocol=protocol, **parts)

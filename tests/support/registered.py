@@ -1,4 +1,4 @@
-"""The activations of the registry, as theory integrates them."""
+"""Prepare the activations of the registry for theory's integrals."""
 
 from study.activations import REGISTRY
 from study.theory.nonlinearity import Nonlinearity, from_tensorflow

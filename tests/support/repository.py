@@ -1,4 +1,4 @@
-"""The repository that the tests lie in: its folder, its tools, and its files as they were committed."""
+"""Find the repository that holds these tests: its folder, its tools, and its files as they were committed."""
 
 import importlib.util
 import io
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tool(name: str) -> ModuleType:
-    """Import a module of tools/, which is not a package."""
+    """Import the module `name` of tools/, which is not a package, and return it."""
     specification = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
@@ -21,9 +21,9 @@ def tool(name: str) -> ModuleType:
 
 
 def unpack_committed(folder: Path, *paths: str) -> None:
-    """Write these files and folders to `folder` as they are in the last commit; without git, the test is skipped.
+    """Write the files and folders `paths` of the last commit to `folder`; skip the test if git cannot be used.
 
-    A test of the committed edition must not read results/, because `make all` overwrites it.
+    A test of the committed results must not read results/ itself, because `make all` overwrites it.
     """
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Small runs on `tiny_data`, and runs that `train` has not begun, for tests of what it would do with them."""
+"""Make small runs on the fixture `tiny_data`, before their training begins."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ STEPS, EPOCHS = 25, 4
 
 
 def settings(**changes: object) -> Settings:
-    """Return the settings of a small run. Changes that need another compiled program cost a test some seconds."""
+    """Return the settings of a small run with `changes`; some changes compile another program, which takes seconds."""
     chosen = {
         "activation": "swish", "seed": 3, "depth": 3, "width": (6, 5, 5), "optimizer": "sgd", "learning_rate": 0.1,
         "batch": 8, "validation": 1100, "epochs": EPOCHS, "patience": None, "precision": "float64",
@@ -21,10 +21,10 @@ def settings(**changes: object) -> Settings:
 
 
 def start(chosen: Settings, data: Dataset, activation: Activation | None = None) -> Run:
-    """Return a run before its first update; the activation is the registry's unless given."""
+    """Return a run before its first update, with the registry's activation unless `activation` replaces it."""
     return Run(chosen, data, REGISTRY[chosen.activation] if activation is None else activation)
 
 
 def batch(data: Dataset, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (n, 784) in [0, 1] and labels (n,) of the training images of these indices (n,)."""
+    """Return the inputs (n, 784) in [0, 1] and the labels (n,) of the training images at `indices` (n,)."""
     return data.training_images[indices] / 255, data.training_labels[indices].astype(np.int64)

@@ -1,8 +1,8 @@
-"""A study whose engine is a fake: seconds of the real command line, session, cluster and report without TensorFlow.
+"""Run the real command line, session, cluster and report with a fake engine, in seconds and without TensorFlow.
 
-`python tests/support/synthetic.py run ...` is the `study` command with the registry and the training below in place of
-the real ones, in every process it starts; `install` does the same inside a test. `told(...)`,
-through the environment, says what else the fake runs do besides returning numbers drawn from their settings.
+`python tests/support/synthetic.py run ...` is the `study` command, with the registry and the training below in place of
+the real ones, in every process that it starts. `install` does the same inside a test. The environment variable VARIABLE
+holds the result of `told`, which says what the fake runs do besides returning numbers that their settings determine.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ from repository import ROOT
 from study.plan import DepthScaleGrid
 
 VARIABLE = "STUDY_SYNTHETIC"
-Said = Callable[..., tuple[int, str, str]]  # a command in this process: exit code, standard output, standard error
+Said = Callable[..., tuple[int, str, str]]  # runs a command in this process: exit code, stdout, stderr
 
 
 @dataclass(frozen=True)
 class Activation:
-    """As study.activations.Activation, of a function of numpy arrays."""
+    """Stand in for study.activations.Activation, with a function of numpy arrays."""
 
     function: Callable[[np.ndarray], np.ndarray]
     label: str
@@ -78,7 +78,7 @@ def curve(activation: Activation) -> dict[str, list[float]]:
 
 
 def theory(name: str, *images: object) -> dict:
-    """As study.records.catalogue records it: no critical point, no line, and one predicted number."""
+    """Return theory in the form of study.records.catalogue: no critical point, no line, one predicted number."""
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     rows = {key: [value] for key, value in row.items()}
@@ -86,25 +86,27 @@ def theory(name: str, *images: object) -> dict:
 
 
 def depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
-    """As study.records.catalogue computes them: made-up numbers of layers."""
+    """Return a made-up depth scale, in layers, for each sigma_w of the grid."""
     return [4.0 + place for place, _ in enumerate(grid.sigma_w)]
 
 
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
-    """Return the value of VARIABLE for fake runs that append a line to `log` when they start, and take `pace` seconds.
+    """Return a value for VARIABLE: fake runs append a line to `log` when they start, and take `pace` seconds.
 
-    `how` says what becomes of the runs of an activation ("relu") or of one run ("relu 3"); see `train` for the words.
+    `how` maps an activation ("relu") or one run ("relu 3", with the seed modulo 1000) to how its training ends: "kill",
+    "kill once" (at the first start), "segfault", "hang", "late" (TimeLimit), "raise TEXT" (RuntimeError), "kill the
+    process in FILE" (whose id FILE holds), or a `how` of `fake_records.result`.
     """
     return json.dumps({"log": None if log is None else str(log), "pace": pace, "how": dict(how or {})})
 
 
 def started(log: Path) -> Counter[str]:
-    """Count how often each run ("relu 3") was started."""
+    """Return how often each run ("relu 3") was started, from the `log` that `told` named."""
     return Counter(log.read_text().splitlines()) if log.exists() else Counter()
 
 
 def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None):
-    """Return a result like study.engine.training's, from the settings alone, unless `told` otherwise."""
+    """Return a result in the form of study.engine.training.train, drawn from the settings, or fail as `told` says."""
     orders = json.loads(os.environ.get(VARIABLE) or told())
     name = f"{settings.activation} {settings.seed % 1000}"  # seeds that decide anything start at 2000
     how = orders["how"].get(name, orders["how"].get(settings.activation))
@@ -130,12 +132,12 @@ def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None
 
 
 def task(settings, fingerprint, data, seconds):
-    """`train` as execution.execute's task."""
+    """Return the result of `train`, for the arguments that study.runner.execution gives to a task."""
     return train(settings, data, None, seconds=seconds)
 
 
 def measure(names, repeats: int) -> dict:
-    """As study.cost.stopwatch measures activations: made-up numbers, in its form."""
+    """Return made-up timings and memory in the form of study.cost.stopwatch.measure, and log a line "timing"."""
     log = json.loads(os.environ.get(VARIABLE) or told())["log"]
     if log:
         with Path(log).open("a") as file:
@@ -154,19 +156,19 @@ def measure(names, repeats: int) -> dict:
 
 
 def write_data(path: Path) -> Path:
-    """Write noise in MNIST's format, 12 training and 6 test images, and return the path."""
+    """Write noise in MNIST's .npz format, 12 training and 6 test images, to `path`, and return `path`."""
     path.write_bytes(npz(tiny(0, 12, 6)))
     return path
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment with these variables; `study` and this module can be imported in it."""
+    """Return this process's environment with `variables`, in which `study` and this module can be imported."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
     return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "", **variables}
 
 
 def command(*arguments: object) -> list[str]:
-    """Return the `study` command with the fake engine, ready for subprocess."""
+    """Return the `study` command with the fake engine and these arguments, as a list for subprocess."""
     return [sys.executable, str(ROOT / "tests" / "support" / "synthetic.py"), *map(str, arguments)]
 
 
@@ -182,7 +184,7 @@ def signals_kept() -> Iterator[None]:
 
 
 class Patch:
-    """Set like pytest's monkeypatch, and never undo: importing pytest takes a process a second."""
+    """Set attributes and items as pytest's monkeypatch does, for good; importing pytest would take a second."""
 
     def setattr(self, owner, name, value, raising=True) -> None:
         setattr(owner, name, value)
@@ -192,7 +194,10 @@ class Patch:
 
 
 def install(monkeypatch) -> None:
-    """Put the fake engine into this process until the test ends; the baseline asks for compared activations alone."""
+    """Replace the engine of this process by the fake one, until the test of `monkeypatch` ends.
+
+    The baseline then asks only for the activations it compares.
+    """
     from study import constants
     from study.engine import environment
     from study.records import catalogue

@@ -1,4 +1,4 @@
-"""As study.runner.preloaded, for worker processes of the fake engine: what they import, and no TensorFlow."""
+"""Import what workers of the fake engine need, without TensorFlow, in place of study.runner.preloaded."""
 
 import synthetic  # noqa: F401
 
