@@ -13,12 +13,13 @@ from matplotlib.patheffects import withStroke
 
 from study.figures.style import FIGURE_WIDTH, FloatArray, Style
 
-MOST_NAMED = 6  # lines; more of them are named by a legend
+MOST_NAMED = 6  # activations; a legend names them if there are more
 NAME_SIZE = 9  # points
-PLACES = 30  # tried along each line, on every side of it
+PLACES = 30  # points tried along each line, with all SIDES of each point
 DISTANCES = (7, 20)  # pixels between a name and its line
-ROOM = 60.0  # pixels from a name to other lines; larger distances count the same
-INK = 200  # of 255; a name must not cover darker pixels, while grids and bands are lighter
+ROOM = 60.0  # pixels from a name to other lines; larger distances are no better
+INK = 200  # brightness, of 255; a name must not cover darker pixels, but grids and bands are lighter
+# Directions (x, y) from a point of a line to its name: the eight sides and corners of the point.
 SIDES = np.array([(x, y) for y in (0, -1, 1) for x in (1, -1, 0) if x or y])
 
 
@@ -26,11 +27,14 @@ def name_lines(
     figure: Figure, panels: Iterable[Axes], style: Style, names: Iterable[str],
     notes: Mapping[str, str] | None = None, *, is_named: bool = False,
 ) -> None:  # fmt: skip
-    """Name the activations of `names`: in the first of `panels` where each name fits beside its line, or in a legend.
+    """Write the name of each activation in `names` beside its line, or make a legend above the panels.
 
-    The label of an activation's line must be the activation's name. `notes`, by activation, follow the labels. If the
-    figure `is_named` by other means, make no legend, and write on every panel the names that fit. Call this function
-    last, because it lays the figure out.
+    Names are written on the first of `panels` where all of them find a place. If there is none, or more than MOST_NAMED
+    activations, or any `notes`, make a legend. `notes` maps activations to texts that follow their labels. A line is
+    found by its label in matplotlib, which must be the activation's name.
+
+    If the figure `is_named` by other means, make no legend, and write on every panel the names that find a place. Call
+    this function last, because it lays the figure out.
     """
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}
@@ -46,7 +50,10 @@ def name_lines(
 
 
 def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
-    """Name the activations of `texts` above the panels, and make the figure higher by the lines of the legend."""
+    """Add a legend above the panels of `figure`, and make the figure higher by the lines of the legend.
+
+    `texts` maps each activation to its text in the legend.
+    """
     a_line = max(1, int(FIGURE_WIDTH / (0.65 + 0.085 * max(map(len, texts.values())))))
     count = math.ceil(len(texts) / a_line)
     figure.set_figheight(figure.get_figheight() + 0.22 * count)
@@ -57,10 +64,10 @@ def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
 
 
 def _placed(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, *, some: bool) -> bool:
-    """Write the names `texts` on `panel` beside their lines, where no pixel of `ink` (height, width) is True.
+    """Write the names `texts`, by activation, on `panel` beside their lines; return False if that is impossible.
 
-    If a name has no place, leave it out if `some` names are enough. Otherwise remove all names and return False. Mark
-    the places of the names in `ink`.
+    A name covers no pixel where `ink` (height, width; bottom row first) is True. The pixels that it covers become True.
+    If a name has no place, leave it out if `some` names are enough. Otherwise remove all names and return False.
     """
     drawn, written = {name: _pixels(panel, name) for name in texts}, []
     for name, text in texts.items():
@@ -96,7 +103,8 @@ def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any
     low = (anchors + (SIDES[side] - 1) / 2 * size + SIDES[side] * far[:, None]).round().astype(int)
     alone, room = _room(anchors, anchors, others), _room(low, low + size, others)
     is_free = (low >= frame[:2]).all(axis=1) & (low + size <= frame[2:]).all(axis=1)
-    is_free &= room >= np.where((alone < far) & (far == DISTANCES[0]), 0, far)  # or where lines coincide
+    # Where lines coincide, a name at the smaller distance may be as near to the other line.
+    is_free &= room >= np.where((alone < far) & (far == DISTANCES[0]), 0, far)
     sums = ink.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
     counts, margin = np.pad(sums, ((1, 0), (1, 0))), DISTANCES[0] - 2
     most = np.array([[ink.shape[1]], [ink.shape[0]]])
@@ -106,7 +114,10 @@ def _corner(own: FloatArray, others: FloatArray, ink: Any, size: Any, frame: Any
 
 
 def _room(low: Any, high: Any, points: FloatArray) -> FloatArray:
-    """Return (n,) the distance in pixels from each box (n, 2) to the nearest of `points` (m, 2), at most ROOM."""
+    """Return the distances (n,) in pixels from each box to the nearest of `points` (m, 2), at most ROOM.
+
+    `low` and `high` (n, 2) are the lower left and upper right corners of the boxes.
+    """
     apart = np.clip(points[None], low[:, None], high[:, None]) - points[None]
     return np.asarray(np.hypot(apart[..., 0], apart[..., 1]).min(axis=1, initial=ROOM))
 

@@ -1,6 +1,7 @@
-"""Draw accuracy and loss against what was varied: epochs, learning rate, depth, noise, width.
+"""Draw accuracy, loss and shares of units against what was varied: epochs, learning rate, depth, noise, width.
 
-Lines are means over seeds; bands and bars are their 95% intervals; a dash is a run, where runs are few.
+Lines are means over seeds; bands and bars are their 95% intervals. Single runs are dashes or faint lines, drawn if
+there are at most FEW of them at one place.
 """
 
 from typing import Any
@@ -39,23 +40,27 @@ from study.figures.marks import (
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal, panels
 
-LEVELS = {50: "trained", GUESSING: "guessing"}  # percent of validation images
+LEVELS = {50: "trained", GUESSING: "guessing"}  # labels of dotted lines, by percent of validation images
 LOSSES = ("training_loss", "validation_loss")
+# The look of the ring around the best learning rate.
 RING: dict[str, Any] = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4}
 APART = "(log scale; activations side by side)"
 NOISES = (0.0, 1.0, 2.0, 3.0)  # amplitudes under which digits are shown
 
 SIDE = 28  # pixels of an image
-WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images a row, and pixels above each for its words
+WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images in a row, and pixels above each image for its text
 
 
 def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
 
-    `history`: activation, seed, epoch (from 1), training_loss, validation_loss (nats), validation_accuracy in [0, 1];
-    one row per epoch of a run. Each run is a faint line if there are at most FEW. Losses are averaged as logarithms. A
-    mean ends where its first seed stops, because a mean over fewer seeds would jump. A run with a loss that is not
-    finite has diverged. It enters no mean, a cross shows its last finite epoch, and the legend counts it.
+    `history` is a part of `frames.history_frame`, with one row per run and epoch: activation, seed, epoch (from 1),
+    training_loss, validation_loss (nats), validation_accuracy in [0, 1]. Each run is a faint line if there are at most
+    FEW. Means of losses are geometric. A mean ends where its first seed stops, because a mean over fewer seeds would
+    jump.
+
+    A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its last finite epoch,
+    and the legend counts it.
     """
     runs = _common_epochs(history.assign(error=errors(history["validation_accuracy"])))
     each = runs.drop_duplicates(["activation", "seed"]).groupby("activation")["diverged"].agg(["sum", "size"])
@@ -75,7 +80,7 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
             panel.plot([epoch], [value], "x", color=style.color(name))
         round_axis(panel.xaxis, 4, integer=True)
     axes[1].tick_params(which="both", labelleft=False)
-    error_axis(axes[2].yaxis, finite["error"])  # now, because seaborn averages on the scale it finds
+    error_axis(axes[2].yaxis, finite["error"])  # after the means, because seaborn averages on the scale that it finds
     faint = "; faint: runs" * bool(each["size"].max() <= FEW)
     figure.supxlabel(f"epoch\na mean ends where its first run stops{faint}" + "; ×: diverged" * bool(notes))
     name_lines(figure, axes, style, history["activation"], notes)
@@ -83,12 +88,12 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
 
 
 def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style) -> Figure:
-    """Draw validation accuracy over the learning rate, with a ring at the best rate.
+    """Draw validation accuracy over the learning rate, with a ring at the best rate of each activation.
 
-    `rates`: activation, learning_rate, n, diverged, validation_accuracy_mean, ci_low, ci_high (in [0, 1]), is_best;
-    one row per activation and rate. `runs`: activation, learning_rate, best_validation_accuracy (NaN: no point); one
-    row per run. A cross at the bottom stands at each rate at which a seed of that activation diverged. Activations
-    stand side by side at each rate.
+    `rates` is the result of `tuning.by_rate`, with one row per activation and rate: activation, learning_rate, n,
+    diverged (runs), validation_accuracy_mean, ci_low, ci_high (in [0, 1]), is_best. `runs` is the `frames.runs_frame`
+    from which it was made: activation, learning_rate, best_validation_accuracy (NaN is not drawn). A cross at the
+    bottom marks a rate at which a seed of that activation diverged. Activations stand side by side at each rate.
     """
     figure, (panel,) = panels([""], 3.2)
     points = runs.assign(value=runs["best_validation_accuracy"])
@@ -112,18 +117,21 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
 def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the share of dead units at the end of training over the learning rate.
 
-    `dead`: activation, learning_rate, n, mean, ci_low, ci_high (shares in [0, 1]); one row per activation and rate.
-    `runs`: activation, learning_rate, value; one row per run.
+    `dead` is made by `statistics.summarise`, with one row per activation and rate: activation, learning_rate, n
+    (seeds), mean, ci_low, ci_high (shares in [0, 1]). `runs` has one row per run, drawn as a dash: activation,
+    learning_rate, value (the run's share). Activations stand side by side at each rate.
     """
     return _shares(dead, "learning_rate", f"learning rate {APART}", "dead units", style, points=runs, apart=True)
 
 
 def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
-    """Draw validation accuracy in percent over the number of hidden layers.
+    """Draw validation accuracy in percent over the number of hidden layers, in a panel for each setting.
 
-    `trained`: activation, panel (its title), depth, mean, ci_low, ci_high (validation accuracy in [0, 1]), n (seeds).
-    It has one row per activation, panel and depth, and at most six panels, drawn in order of appearance. `runs`:
-    activation, panel, depth, value; one row per run. Activations stand side by side at each depth.
+    `trained` is the result of `trainability.success` with the column `panel`, the setting as the title of its panel. It
+    has one row per activation, panel and depth: activation, panel, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds).
+    `runs` has one row per run, drawn as a dash: activation, panel, depth, value (in [0, 1]). Panels are in order of
+    appearance; activations stand side by side at each depth. Raise ValueError for more than six panels, or for two rows
+    of the same activation, panel and depth.
     """
     rows = unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
@@ -143,12 +151,15 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFra
 
 
 def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, reference: str | None) -> Figure:
-    """Draw test accuracy (percent), its difference from the reference (points) and the loss, over the noise.
+    """Draw test accuracy (percent), its difference from the reference (points) and test loss, over the noise.
 
-    `robustness`: activation, amplitude, test_accuracy_mean, accuracy_ci_low, accuracy_ci_high, difference,
-    difference_ci_low, difference_ci_high (in [-1, 1]), test_loss_mean, loss_ci_low, loss_ci_high (geometric, nats);
-    one row per activation and amplitude. `runs`: activation, amplitude, test_accuracy, test_loss; one row per run and
-    amplitude. `reference` is the label of the reference activation; None leaves out the panel of differences.
+    `robustness` is the table of that name, with one row per activation and amplitude of the noise. It holds activation,
+    amplitude, test_accuracy_mean, accuracy_ci_low, accuracy_ci_high (in [0, 1]), difference, difference_ci_low,
+    difference_ci_high (in [-1, 1]), and test_loss_mean, loss_ci_low, loss_ci_high (geometric, nats).
+
+    `runs` is the result of `frames.noise_frame`, with one row per run and amplitude: activation, amplitude,
+    test_accuracy, test_loss. `reference` is the label of the activation from which the others differ. None leaves out
+    the panel of differences.
     """
     titles = {"accuracy": "test accuracy", "difference": f"minus {reference}, points", "loss": f"test loss {LOG_SCALE}"}
     kinds = {"accuracy": "percent", "difference": "linear", "loss": "log"}
@@ -170,10 +181,11 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
 
 
 def digits(table: pd.DataFrame) -> Figure:
-    """Draw digits as a network sees them, in a panel for each of NOISES.
+    """Draw digits as a network sees them under noise, in a panel for each amplitude a in NOISES.
 
-    `table`: label, row, column (0-27), brightness in [0, 1]; one row per pixel. The noise is Unif[-a, a] on each pixel,
-    one draw for all amplitudes; grey levels go from the least to the largest value of an image.
+    `table` has one row per pixel: label (the digit), row and column (0-27), brightness in [0, 1]. The digits stand side
+    by side. Each pixel's noise is uniform in [-a, a], and its draw is the same for all amplitudes but for the factor a.
+    Grey levels go from -a, the least possible value, to 1 + a.
     """
     wide = table.pivot_table("brightness", ["label", "row"], "column", sort=False)
     images = np.hstack([part.to_numpy(float) for _, part in wide.groupby("label", sort=False)])
@@ -187,10 +199,10 @@ def digits(table: pd.DataFrame) -> Figure:
 
 
 def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
-    """Draw images that a network gets wrong, WRONG_COLUMNS side by side, each under its label and the network's answer.
+    """Draw images that a network gets wrong, WRONG_COLUMNS side by side, each below its label and the network's answer.
 
-    `wrong`: label, said (the answer); one row per image. `images` has the same rows, and a column for each of the 784
-    pixels, from 0 (white) to 255.
+    `wrong` has one row per image: label (the true digit), said (the network's answer). `images` has the same rows, and
+    a column for each of the 784 pixels, row by row, from 0 (drawn white) to 255.
     """
     count = -(-len(wrong) // WRONG_COLUMNS)
     cell = SIDE + WRONG_STRIP
@@ -207,18 +219,20 @@ def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
 
 
 def born_dead(born: pd.DataFrame, style: Style) -> Figure:
-    """Draw the share of networks that are born dead over the width of their layers, with exact intervals.
+    """Draw the share of networks that are born dead over the width of their layers, with exact binomial intervals.
 
-    `born`: activation, width (units), share, ci_low, ci_high (in [0, 1]), n (networks); one row per activation and
-    width.
+    In such a network a hidden layer has only dead units before training. `born` is made by `statistics.share_summary`,
+    with one row per activation and width: activation, width (units in each layer), share, ci_low, ci_high (in [0, 1]),
+    n (networks).
     """
     return _shares(born.assign(mean=born["share"]), "width", X_LABELS["width"], "born dead", style)
 
 
 def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **options: Any) -> Figure:
-    """Draw the shares of `rows` along column `x` in one panel, with the `options` of `line_panel`.
+    """Draw the shares of `rows` in percent along column `x` in one panel, and return the figure.
 
-    `label` is the text of the x axis, and `what` names the share on the y axis.
+    `rows` and `options` are as in `marks.line_panel`, and `rows` has the column n. `label` is the text of the x axis,
+    and `what` names the share on the y axis.
     """
     figure, (panel,) = panels([""], 2.5)
     line_panel(panel, rows, x, "percent", style, band=False, **options)
@@ -228,10 +242,10 @@ def _shares(rows: pd.DataFrame, x: str, label: str, what: str, style: Style, **o
 
 
 def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns `diverged` and `common` to `history`.
+    """Return `history`, which has one row per run and epoch, with the columns `diverged` and `common` added.
 
     `diverged` (bool) marks runs with a loss that is not finite. `common` is the last epoch that all other runs of the
-    activation reach.
+    activation reach, or 0 if all diverged.
     """
     of_run = [history["activation"], history["seed"]]
     lost = ~np.isfinite(history[list(LOSSES)]).all(axis=1)
@@ -241,14 +255,20 @@ def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_means(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return `column` of `runs` as means of one run each, in the columns that `norm_axis` and `zeros` need."""
+    """Return `column` of `runs` as if each row were a mean over one run, in the columns of `norm_axis` and `zeros`.
+
+    These are activation, epoch, mean (NaN for 0), ci_low and ci_high (NaN), n, and n_zero (1 for 0).
+    """
     value, is_zero = runs[column], (runs[column] == 0).astype(int)
     bare = runs[["activation", "epoch"]].assign(ci_low=np.nan, ci_high=np.nan)
     return bare.assign(mean=value.where(value > 0), n=1 - is_zero, n_zero=is_zero)
 
 
 def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw `column` of each run as a faint line, if no activation has more than FEW runs."""
+    """Draw `column` of each run in `runs` over the epochs as a faint line, if no activation has more than FEW runs.
+
+    `runs` has one row per run and epoch: activation, seed, epoch, `column`. Values of 0 or less are not drawn.
+    """
     found = runs[runs[column] > 0]
     if not 0 < found.groupby("activation")["seed"].nunique().max() <= FEW:
         return
@@ -260,7 +280,10 @@ def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> No
 
 
 def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw the mean of `column` over seeds with its interval; on a logarithmic axis both are of logarithms."""
+    """Draw the mean over seeds of `column` in `runs`, with its 95% t interval, over the epochs.
+
+    Both are computed from logarithms on a logarithmic axis. Values of 0 or less are left out.
+    """
     if (found := runs[runs[column] > 0]).empty:
         return
     is_line = found["epoch"].max() > found["epoch"].min()
@@ -272,6 +295,9 @@ def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style)
 
 
 def _bounds(values: Any) -> tuple[float, float]:
-    """Return the bounds of the mean of `values` (n,), cut to [-300, 300], exponents of ten that can be drawn."""
+    """Return the low and high end of the 95% t interval of the mean of `values` (n,), cut to [-300, 300].
+
+    On a logarithmic axis `values` are exponents of ten, and larger ones cannot be drawn.
+    """
     found = mean_interval(values)
     return max(found.low, -300), min(found.high, 300)

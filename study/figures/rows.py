@@ -1,6 +1,6 @@
 """Draw a row for each activation, output or remedy: every run, and below the runs their mean with its interval.
 
-A small point is a run. The marker below is the mean, and the bar through it is the interval.
+A small point is a run. The larger marker below is the mean, and the bar through it is the 95% interval.
 """
 
 import math
@@ -24,19 +24,22 @@ from study.figures.marks import INTERVAL, line_panel, middle, run_points, seeds,
 from study.figures.naming import name_lines
 from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels
 
-OUTPUT: dict[str, Any] = {"color": "#222222", "marker": "o"}  # an output layer is not an activation
-ARMS = {"tuned": -0.2, "untuned": 0.2}  # the place of each in its activation's row
-BAND = "#E9E9E9"
-SIDES = ((0.98, "right"), (0.02, "left"))  # where a text stands beside points on the left, and on the right
+OUTPUT: dict[str, Any] = {"color": "#222222", "marker": "o"}  # the look of marks that belong to no activation
+ARMS = {"tuned": -0.2, "untuned": 0.2}  # y of each arm, from the centre of its activation's row
+BAND = "#E9E9E9"  # the colour of the margin
+SIDES = ((0.98, "right"), (0.02, "left"))  # x and alignment of a text: for points on the left, and on the right
 
 
 def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
-    """Draw the differences from the reference beside the margin, and accuracy over the depth.
+    """Draw the differences from the reference activation beside the margin, and accuracy over the depth.
 
-    `differences`: activation, reference, difference, ci_low, ci_high, margin (test accuracy, in [-1, 1]), finding (a
-    word); one row per activation. `trained`: activation, panel (text), depth (hidden layers), mean, ci_low, ci_high
-    (validation accuracy in [0, 1]), n; one row per activation, panel and depth. If it is empty, only the differences
-    are drawn. `runs`: activation, panel, depth, value; one row per run, drawn as a dash.
+    `differences` holds the rows of `decision.findings` that decide, one per activation: activation, reference,
+    difference, ci_low, ci_high, margin (test accuracy, in [-1, 1]), finding (a word, written above the marker).
+
+    `trained` has one row per activation, panel and depth: activation, panel (text), depth (hidden layers), mean,
+    ci_low, ci_high (validation accuracy in [0, 1]), n. Each panel is drawn; if `trained` is empty, only the differences
+    are. `runs` has one row per run, drawn as a dash: activation, panel, depth, value. Raise ValueError for two rows of
+    the same activation in `differences`, or of the same activation, panel and depth in `trained`.
     """
     rows, titles = unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
     figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
@@ -60,10 +63,12 @@ def test_accuracy(
 ) -> Figure:
     """Draw every run's test accuracy, above the mean with its interval; a row for each activation.
 
-    `runs`: activation, status, test_accuracy in [0, 1]; one row per run. A run without an accuracy, or with the status
-    "diverged", has no point. `accuracy`: activation, n (runs with a point), diverged, test_accuracy_mean, ci_low,
-    ci_high. Raise ValueError if its n are not the numbers of points. `reference`, in [0, 1] or None, is a vertical line
-    with the label `reference_label`.
+    `runs` is the result of `frames.runs_frame`: activation, status, test_accuracy in [0, 1]. A run without an accuracy,
+    or with the status "diverged", has no point. `accuracy` is the result of `summaries.accuracy` for these runs:
+    activation, n (runs with a point), diverged, test_accuracy_mean, ci_low, ci_high. Raise ValueError if its `n` are
+    not the numbers of points.
+
+    `reference` is an accuracy in [0, 1], drawn as a vertical line with the text `reference_label`, or None.
     """
     names, table = style.order(accuracy["activation"]), unique(accuracy, ["activation"]).set_index("activation")
     points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
@@ -85,11 +90,11 @@ def test_accuracy(
 
 
 def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, rate: float) -> Figure:
-    """Draw the test accuracy of every run: a row for each activation, tuned above untuned.
+    """Draw the test accuracy of every run and the means of both arms: a row for each activation, tuned above untuned.
 
-    `runs`: activation, arm ("tuned", "untuned"), accuracy in [0, 1] (NaN: no point). `tuned`: activation, and for both
-    arms <arm>_n, <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high; one row per activation. The
-    untuned arm has the learning rate `rate`.
+    `runs` has one row per run: activation, arm ("tuned", "untuned"), accuracy in [0, 1] (NaN is not drawn). `tuned` is
+    the result of `tuning.gains`, with one row per activation: activation, and for both arms <arm>_n, <arm>_diverged,
+    <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high. `rate` is the learning rate of the untuned arm.
     """
     names, table = style.order(tuned["activation"]), tuned.set_index("activation")
     figure, (panel,) = panels([""], 0.6 + 0.62 * len(names))
@@ -109,11 +114,11 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
 
 
 def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
-    """Draw the test accuracy of every run: a panel for each loss, a row for each output.
+    """Draw the test accuracy of every run and the means: a panel for each loss, a row for each kind of output layer.
 
-    `runs`: output, loss, test_accuracy in [0, 1] (NaN: no point); one row per run. `outputs`: output, loss, runs,
-    diverged, n (that finished), test_accuracy_mean, ci_low, ci_high; one row per output and loss, in order. A row says
-    how many runs diverged.
+    `runs` has one row per run: output, loss, test_accuracy in [0, 1] (NaN is not drawn). `outputs` has one row per
+    output and loss: output, loss, runs, diverged, n (runs that finished), test_accuracy_mean, ci_low, ci_high. Panels
+    and rows are in the order of `outputs`. A text in the row states how many runs diverged, if any did.
     """
     losses, names = list(dict.fromkeys(outputs["loss"])), list(dict.fromkeys(outputs["output"]))
     figure, axes = panels(map(literal, losses), 0.5 + 0.62 * len(names))
@@ -139,8 +144,8 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
 def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     """Draw the validation accuracy of every run: a row for each step, in order, with its mean and interval.
 
-    `runs`: added (the step's name), validation_accuracy in [0, 1] (NaN: no point); one row per run. `steps`: added,
-    mean, ci_low, ci_high; one row per step.
+    Each step adds a change to the training of all steps before it. `runs` has one row per run: added (the step's name),
+    validation_accuracy in [0, 1] (NaN is not drawn). `steps` has one row per step: added, mean, ci_low, ci_high.
     """
     names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
     figure, (panel,) = panels([""], 0.4 + 0.42 * len(names))
@@ -154,10 +159,11 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
 def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 
-    `table`: activation, remedy (text; rows in order of appearance), baseline, mean, ci_low, ci_high (in [0, 1]), n
-    (seeds). One row per activation and remedy. `baseline` (bool) marks the row "before". It is drawn first, as an open
-    marker, with a dotted line through all other rows. The mean is written beside its row. `runs`: activation, remedy,
-    value (NaN: no point); one row per run.
+    `table` has one row per activation and remedy, as `trainability.success` makes it: activation, remedy (text), mean,
+    ci_low, ci_high (in [0, 1]), n (seeds), and `baseline`. `baseline` (bool) marks the row without a remedy. It is
+    drawn first, as an open marker, with a dotted line through all other rows. The others are in order of appearance.
+    The mean is written beside its row. `runs` has one row per run, drawn as a point: activation, remedy, value (in
+    [0, 1]; NaN is not drawn). Raise ValueError for two rows of the same activation and remedy.
     """
     first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
@@ -186,7 +192,10 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
 
 
 def _differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw a row for the reference and for each of `rows`: its difference in points, and its finding in a word."""
+    """Draw a row for the reference, at 0, and one for each of `rows`, with its difference in points and its finding.
+
+    `rows` is `differences` of `answer`. The margin is a grey band around 0.
+    """
     reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
     found, names = rows.set_index("activation"), style.order([reference, *rows["activation"]])
     panel.axvspan(-margin, margin, color=BAND, linewidth=0, zorder=0)
@@ -210,12 +219,13 @@ def _accuracies(
     panel: Axes, points: pd.DataFrame, means: pd.DataFrame, style: Style | None, more: Any = (), *,
     height: float = 0.27, below: float = 0.2,
 ) -> None:  # fmt: skip
-    """Draw runs above their means on an axis of errors, wide enough for the accuracies `more`.
+    """Draw runs above their means on an x axis of errors that holds all runs, and the accuracies `more`.
 
-    `points`: place (of the row), value (accuracy in [0, 1]), and activation if there is a `style`. `means`: place,
-    mean, ci_low, ci_high (in [0, 1]), and perhaps is_open (bool). With a `style` its index holds the activations;
-    without one, every mark looks like OUTPUT. A run stands above its mean by up to `height` rows, and a mean `below`
-    its place.
+    `points` has one row per run: place (y of its row), value (accuracy in [0, 1]), and activation if there is a
+    `style`. `means` has one row per marker: place, mean, ci_low, ci_high (in [0, 1]), and perhaps is_open (bool). With
+    a `style` its index holds the activations; without one, every mark looks like OUTPUT. Runs are spread over `height`
+    above their place, and a mean lies `below` its place, both in rows. The axis holds the intervals too, unless there
+    is `more` and no `style`.
     """
     colors: dict[str, Any] = {"color": OUTPUT["color"]}
     if style:
@@ -230,19 +240,25 @@ def _accuracies(
 
 
 def _is_right(panel: Axes, values: Any) -> bool:
-    """Tell whether the mean place of `values` lies in the right half of the panel, not counting NaN."""
+    """Tell whether `values`, x coordinates in data units, lie on average in the right half of `panel`.
+
+    Ignore NaN and infinite values. Without any other value, suppose an error of 100%.
+    """
     known = [(value, 0.0) for value in values if math.isfinite(value)]
     at = panel.transAxes.inverted().transform(panel.transData.transform(known or [(100.0, 0.0)]))
     return bool(at[:, 0].mean() > 0.5)
 
 
 def _counts(row: "pd.Series[Any]", arm: str = "") -> str:
-    """Say how many runs of the `arm` finished, and how many diverged."""
+    """Return a text such as "n = 5, 1 diverged" from the columns n and diverged of `row`.
+
+    With an `arm`, a prefix such as "tuned_", these columns begin with it.
+    """
     n, lost = row[f"{arm}n"], row[f"{arm}diverged"]
     return f"n = {0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "")
 
 
 def _counts_of_arms(row: "pd.Series[Any]") -> str:
-    """Say the counts of both arms, tuned first, or once if they are equal."""
+    """Return the counts of both arms as one text, tuned first, or only once if they are equal."""
     texts = [_counts(row, f"{arm}_") for arm in ARMS]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]}; {texts[1].removeprefix('n = ')}"

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
 
-# The study's four always have the first looks. Other activations take the remaining looks in the registry's order.
+# A look is a colour, marker, line style and line width. The study's four activations always have the first looks.
+# Other activations take the remaining looks in the order of the registry.
 # tests/figures/test_style.py says how far apart the colours are for colour-blind eyes and in grey.
 OWNERS = ("relu", "sigmoid", "gelu", "swish")
 COLORS = (
@@ -26,13 +27,14 @@ COLORS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "d", "p", "h")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 GREY = "#6B6B6B"  # of texts and lines that belong to no activation
-WIDEST, NARROWER, NARROWEST = 2.1, 0.25, 1.1  # points: of two lines that coincide, the lower one is wider
+WIDEST, NARROWER, NARROWEST = 2.1, 0.25, 1.1  # points; each look is narrower, so that a line below another shows
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
-MOST_CHARACTERS = 24  # of a label in a figure
+MOST_CHARACTERS = 24  # in a label
 DPI = 200  # pixels an inch
 FIGURE_WIDTH = 6.3  # inches, the width of the text on an A4 page
 
+# The rcParams in which the figures of the study differ from the defaults of matplotlib.
 RC: dict[str, Any] = {
     "figure.dpi": DPI,
     "font.family": FONT,
@@ -59,7 +61,11 @@ RC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Style:
-    """Hold each activation's label, as its author wrote it, and its position in the registry, from 0, both by name."""
+    """Give each activation its label and its look: colour, marker, line style and line width.
+
+    `labels` maps each activation's name to the text that its author wrote. `positions` maps it to its place in the
+    registry, from 0. Raise ValueError if the two name different activations, or if positions repeat or are negative.
+    """
 
     labels: Mapping[str, str]
     positions: Mapping[str, int]
@@ -70,26 +76,36 @@ class Style:
             raise ValueError(f"labels and positions must name the same activations, each at its own place: {self}")
 
     def order(self, names: Iterable[str]) -> list[str]:
-        """Sort the distinct `names` by their place in the registry; refuse a name without a style."""
+        """Return the distinct `names` in the order of the registry; raise ValueError for a name without a position."""
         found = set(names)
         if unknown := found - self.positions.keys():
             raise ValueError(f"activations without a style: {sorted(unknown)}; known: {sorted(self.positions)}")
         return sorted(found, key=self.positions.__getitem__)
 
     def label(self, name: str) -> str:
-        """Return the label of `name`, escaped for matplotlib, or the name itself if the font lacks a character."""
+        """Return the label of the activation `name` as matplotlib text, made by `literal`.
+
+        Return `name` itself if the label is empty, or if the font lacks one of its characters. Log a warning of such
+        characters, once for each label.
+        """
         shown = literal(self.labels[name])
         if lacking := "".join(sorted(set(shown) - _characters())):
             _say_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
         return literal(name) if lacking or not shown else shown
 
     def look(self, name: str) -> int:
-        """Return the number of the look of `name`, from 0: its place in OWNERS, or after them by position."""
+        """Return the number of the look of `name`, from 0, by which colour, marker and line are chosen.
+
+        It is the place of `name` in OWNERS. Other activations follow in the order of their positions.
+        """
         others = [other for other in self.order(self.positions) if other not in OWNERS]
         return OWNERS.index(name) if name in OWNERS else len(OWNERS) + others.index(name)
 
     def color(self, name: str) -> str:
-        """Return the colour of `name` as #RRGGBB; after the last colour, start again behind the colours of OWNERS."""
+        """Return the colour of `name` as "#RRGGBB".
+
+        Looks that exceed the number of COLORS share the colours again, but not the colours of OWNERS.
+        """
         first, look = len(OWNERS), self.look(name)
         return COLORS[look if look < first else first + (look - first) % (len(COLORS) - first)]
 
@@ -98,7 +114,10 @@ class Style:
         return MARKERS[self.look(name) % len(MARKERS)]
 
     def line(self, name: str) -> dict[str, Any]:
-        """Return colour, marker, line style and line width of `name` as keywords of a matplotlib line."""
+        """Return {"color", "marker", "linestyle", "linewidth": value} for `name`, the keywords of a matplotlib line.
+
+        The line style changes each time that the colours start again.
+        """
         look = self.look(name)
         turn = max(look - len(OWNERS), 0) // (len(COLORS) - len(OWNERS))
         width = max(WIDEST - NARROWER * look, NARROWEST)
@@ -106,14 +125,15 @@ class Style:
         return {"color": self.color(name), "marker": self.marker(name), "linestyle": kind, "linewidth": width}
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the colours of `names`, by name."""
+        """Return {name: "#RRGGBB"} for each of `names`, as seaborn takes it."""
         return {name: self.color(name) for name in names}
 
 
 def literal(text: str, most: int = MOST_CHARACTERS) -> str:
     """Return `text` as one line of at most `most` characters, escaped so that matplotlib sees no mathematics.
 
-    White space becomes one blank. A character that cannot be printed, such as a control, becomes U+FFFD.
+    White space becomes one blank. A character that cannot be printed, such as a control, becomes U+FFFD. A longer text
+    ends with an ellipsis. The backslash before a dollar sign is not counted.
     """
     words = " ".join(unicodedata.normalize("NFC", text).split())
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in words)
@@ -124,7 +144,7 @@ def literal(text: str, most: int = MOST_CHARACTERS) -> str:
 
 @functools.cache
 def _characters() -> frozenset[str]:
-    """Return every character that the figures' font can draw."""
+    """Return all characters that the font FONT can draw."""
     return frozenset(map(chr, font_manager.get_font(font_manager.findfont(FONT)).get_charmap()))
 
 
@@ -134,7 +154,11 @@ def _say_once(notice: str) -> None:
 
 
 def panels(titles: Iterable[str], height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """Make a figure of one panel of this `height` in inches for each of `titles`, at most `columns` side by side."""
+    """Return a figure with one panel for each of `titles`, and the list of these panels, row by row.
+
+    At most `columns` panels stand side by side. Each row of panels has this `height` in inches. Without titles, the
+    figure has one panel with an empty title.
+    """
     headings = list(titles) or [""]
     columns = min(len(headings), columns)
     rows = math.ceil(len(headings) / columns)

@@ -1,6 +1,7 @@
 """Draw the activation functions, the effects of their slopes, and mean-field theory beside measurements.
 
-A wide grey line is theory, and measurements are drawn over it in the activation's colour.
+A wide grey line is theory, and measurements are drawn over it in the activation's colour. phi is an activation
+function, phi' its derivative, and z the input of a unit.
 """
 
 import math
@@ -19,20 +20,22 @@ from study.figures.marks import THEORY, absent, line_panel, lines, multiples, se
 from study.figures.naming import name_lines
 from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 
-CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # what lies outside is not shown
-NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}
+CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # the most of the y axis that is shown, by column
+NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}  # the same for the small panels of cause_and_effect
 TIMES = {"initial": "before training", "end": "after training"}
-NESTED = (9, 5.5, 3)  # points; sizes of the markers of activations at one place
+NESTED = (9, 5.5, 3)  # points; sizes of the markers of activations at the same place, one in another
+# The labels of an axis of shares, by the exponent of ten.
 WORDS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
          -12: "a trillionth"}  # fmt: skip
-LEARNERS_DEPTH = 20  # hidden layers; deeper networks are left to the figure of depths
+LEARNERS_DEPTH = 20  # hidden layers; cause_and_effect shows no deeper network
 DEPTHS = (1, 3, 5, 10, 20)  # named on an axis of hidden layers
 
 
 def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
-    """Draw phi and phi' beside each other, with the slopes 1 and 0.25 marked.
+    """Draw phi(z) and phi'(z) of each activation in two panels, with dotted lines at the slopes 1 and 0.25.
 
-    `curves`: activation, x, value, derivative; one row per point. What lies outside CUTS is not shown.
+    `curves` is the result of `Ledger.curves`, with one row per point: activation, x (the input z), value (phi),
+    derivative (phi'). Values outside CUTS are not shown.
     """
     figure, axes = panels([r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"], 2.6)
     for panel, (column, cut) in zip(axes, CUTS.items(), strict=True):
@@ -45,11 +48,13 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
 
 
 def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
-    """Draw the curves and slopes, the share of the error that reaches layer 1, and the accuracy, both over the depth.
+    """Draw the curves and slopes, and over the depth the share of the error that reaches layer 1, and the accuracy.
 
-    `curves`: activation, x, value, derivative. `shares`: activation, depth (hidden layers), share_of_error (no unit; 0
-    and NaN are not drawn). `accuracy`: activation, depth, mean, ci_low, ci_high (in [0, 1]), n (seeds). Leave out
-    networks deeper than LEARNERS_DEPTH.
+    `curves` is as in `activation_curves`. `shares` has one row per activation and depth (hidden layers): activation,
+    depth, share_of_error. This is the norm of the error signal at layer 1 over its norm at the last hidden layer,
+    before training; 0 and NaN are not drawn. `accuracy` is a part of `trainability.success`, with one row per
+    activation and depth: activation, depth, mean, ci_low, ci_high (validation accuracy in [0, 1]), n (seeds). Networks
+    deeper than LEARNERS_DEPTH are left out.
     """
     figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
     axes = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
@@ -78,11 +83,13 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
 
 
 def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
-    """Draw the error's norm by layer, relative to the output layer's, measured and predicted.
+    """Draw the error signal's norm by layer, relative to the output layer's norm, as measured and as predicted.
 
-    `theory`: activation, depth, layer (1 = nearest the input, depth + 1 = output), predicted, measured, ci_low, ci_high
-    (ratios, no unit), n (seeds); one row per activation and layer. Each activation has a panel, all on one logarithmic
-    scale. A measured 0 is in the band of zeros; a predicted 0 is not drawn.
+    `theory` is a part of `trainability.beside_theory` with one row per activation and layer. Its columns are
+    activation, depth, layer (1 is nearest the input, depth + 1 the output), predicted, measured, ci_low, ci_high
+    (ratios), n (seeds). Each activation has a panel, and all panels share one logarithmic scale. A measured 0 is in the
+    band of zeros; a predicted 0 is not drawn. Raise ValueError for two depths, or for two rows of the same activation
+    and layer.
     """
     rows = unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
@@ -105,11 +112,14 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
 
 
 def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
-    """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each `when`.
+    """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each value of `when`.
 
-    `similarity`: activation, depth, layer, when ("initial" or "end" of training), mean, ci_low, ci_high (cosines), n,
-    predicted (a cosine; NaN is not drawn); one row per activation, depth, layer and `when`. Differences that float32,
-    in which networks compute, cannot tell from 0 are in the band of zeros.
+    The cosine is of the pre-activations of two images. `similarity` is the result of `trainability.similarity`, with
+    one row per activation, depth, layer and `when`. Its columns are activation, depth, layer, when ("initial" or "end"
+    of training), mean, ci_low, ci_high (cosines), n (seeds), predicted (a cosine; NaN is not drawn).
+
+    Networks compute in float32. Values of 1 minus the cosine that float32 cannot tell from 0 are in the band of zeros.
+    Raise ValueError for two rows of the same activation, depth, layer and `when`.
     """
     rows = unique(similarity, ["activation", "depth", "layer", "when"])
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
@@ -130,12 +140,15 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
 
 
 def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
-    """Draw the line where chi = 1 for each activation, and the point on it that is the critical initialisation.
+    """Draw for each activation the line of initialisations where chi = 1, and its critical initialisation on this line.
 
-    `curves` and `points`: activation, sigma_w, sigma_b (no unit: sigma_w^2 = fan_in Var(W), sigma_b^2 = Var(b)). A
-    curve goes through its rows in order; sigma_b is NaN where its square would be negative. `points` has at most one
-    row per activation. A curve of a single place is drawn as its point alone. All points are on the panel, but curves
-    may leave it. "Glorot" and "He" are marked too.
+    chi is the factor by which theory expects the squared error to change per layer. An initialisation is sigma_w, with
+    sigma_w^2 = fan_in Var(W), and sigma_b, with sigma_b^2 = Var(b), for weights W and biases b.
+
+    `curves` and `points` have the columns activation, sigma_w, sigma_b. A line joins its rows in order, and breaks at
+    NaN. A line that is a single place is drawn as its point alone. `points` has at most one row per activation, else
+    ValueError is raised. All points are on the panel, but lines may leave it. "Glorot" and "He" initialisation are
+    marked too. Activations without a point are named below the panel.
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
@@ -152,7 +165,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     for label, at in (("Glorot", 1.0), ("He", math.sqrt(2))):  # rings, so that what lies in them is seen
         panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none")
         panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top")
-    right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax: no point at all is NaN
+    right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax ignores NaN, the maximum of no points
     log_axis(panel.xaxis, 0.85, 1.25 * right)
     panel.set(ylim=(-0.22 * top, 1.7 * top))
     round_axis(panel.yaxis, 6)
@@ -164,10 +177,12 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
 
 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
-    """Draw the share of networks that train, by sigma_w and depth, and a line at six times the theory's depth scale.
+    """Draw the share of networks that train, by sigma_w and depth, and a line at six times the theory's depth scale xi.
 
-    `grid`: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank); one row per cell.
-    `xi_line`: sigma_w, xi (the depth scale in layers; infinite at criticality, where the line leaves the panel).
+    sigma_w^2 is the variance of a weight times its fan-in. `grid` is the result of `trainability.success`, with one row
+    per cell: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank). `xi_line` has the
+    columns sigma_w and xi, in layers. xi is infinite at criticality, where the line leaves the panel. Raise ValueError
+    for two rows of the same cell.
     """
     cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
     figure, (panel,) = panels([""], 3.2)
@@ -176,7 +191,8 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     line = xi_line.dropna().sort_values("sigma_w")
     depths, six_xi = np.log(cells.index.to_numpy(float)), np.log(6 * line["xi"].to_numpy(float))
     at = np.interp(line["sigma_w"], cells.columns, np.arange(len(cells.columns)) + 0.5)
-    height = np.interp(six_xi, depths, np.arange(len(cells)) + 0.5, left=-1, right=len(cells) + 1)  # or off the panel
+    # A depth outside the grid lies off the panel.
+    height = np.interp(six_xi, depths, np.arange(len(cells)) + 0.5, left=-1, right=len(cells) + 1)
     for color, width, dashes in (("white", 4, "-"), ("black", 1.8, (0, (3.5, 2)))):
         panel.plot(at, height, color=color, linewidth=width, linestyle=dashes)
     panel.set(ylim=(0, len(cells)), xlabel=r"$\sigma_w$; dashed: $6\,\xi$, theory", ylabel="hidden layers")
@@ -185,7 +201,10 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
 
 
 def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, float], style: Style) -> None:
-    """Draw `column` of `curves` over x. The panel holds 0 and 1, and nothing outside `cut`, (low, high)."""
+    """Draw `column` of `curves` over x on `panel`.
+
+    The y axis holds 0 and 1, and the values of `column` that lie inside `cut`, (low, high).
+    """
     lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
     low, high = min(0, max(cut[0], curves[column].min())), max(1, min(cut[1], curves[column].max()))
     panel.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
@@ -194,7 +213,10 @@ def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, flo
 
 
 def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw the `mean` of `rows` over the depth on a logarithmic axis up to 1, whose ticks are words."""
+    """Draw the column `mean` of `rows` over the depth, on a logarithmic axis up to 1 whose ticks are words.
+
+    `rows` is as in `marks.line_panel`.
+    """
     line_panel(panel, rows, "depth", "log", style, scale=pd.concat([rows, rows.assign(mean=1.0)]), band=False)
     low, high = np.log10(panel.get_ylim())
     step = 1 if low > -3.5 else 3 if low > -16 else 6
@@ -204,6 +226,6 @@ def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
 
 
 def _predicted(panel: Axes, rows: pd.DataFrame) -> None:
-    """Draw the column `predicted` over the layers, a grey line for each activation."""
+    """Draw the column `predicted` of `rows` over the layers as a wide grey line for each activation."""
     for _, part in rows.sort_values("layer").groupby("activation"):
         panel.plot(part["layer"], part["predicted"], **THEORY)
