@@ -1,7 +1,8 @@
-"""Simulate the whole procedure of the tuned comparison, to see how often its rule errs.
+"""Simulate the whole procedure of the tuned comparison, to see how often its rule recommends wrongly.
 
-On each seed, validation chooses one of two rates for each activation. A simulated study adds paired seeds until the
-intervals are narrow, decides, and recommends. Accuracies are in points (percent).
+On each seed, validation chooses one of two learning rates for each activation. A simulated study adds paired seeds
+until all intervals are narrow, at most MOST_SEEDS. Then `three_way` compares each activation with the reference, and
+`recommend` recommends one of them or the reference. Accuracies are in points (percent).
 """
 
 import functools
@@ -17,11 +18,11 @@ from study.analysis.decision import half_widths, recommend
 from study.constants import EQUIVALENCE_MARGIN, FIRST_SEEDS, HALF_WIDTH, MOST_SEEDS, SEED_BLOCK
 
 FloatArray = npt.NDArray[np.float64]
-POINTS = 100
+POINTS = 100  # in an accuracy of 1
 MARGIN = POINTS * EQUIVALENCE_MARGIN
-SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences that the first edition saw
-RATE_GAPS = (0.0, 0.05)  # points by which the second of two rates is behind the first; 0: the choice does not matter
-STUDIES = 4000  # of a scenario and spread; each two in turn are compared with each other
+SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences in the first edition of the study
+RATE_GAPS = (0.0, 0.05)  # points by which a second learning rate is worse than the first; 0: the choice does not matter
+STUDIES = 4000  # simulated for each row of `table`; the 1st and 2nd, 3rd and 4th, ... are a pair
 SCENARIOS = {
     "all equal": (0.0, 0.0, 0.0),
     "one 0.1 better": (0.1, 0.0, 0.0),
@@ -35,7 +36,11 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Studies:
-    """Hold simulated studies: `recommended` (studies,), -1 for the reference; `found` (studies, 3); seeds `n`."""
+    """Hold simulated studies, which each compare three activations with the reference.
+
+    `recommended` (studies,) is the place 0, 1 or 2 of the recommended activation, or -1 for the reference. `found`
+    (studies, 3) holds the results of `three_way`, and `n` (studies,) how many seeds each study used.
+    """
 
     recommended: npt.NDArray[np.intp]
     found: npt.NDArray[np.str_]
@@ -43,7 +48,13 @@ class Studies:
 
 
 def table() -> pd.DataFrame:
-    """Return one row per scenario and spread: shares of wrong headlines and of pairs of studies that contradict."""
+    """Return one row per scenario, spread and rate gap: how often simulated studies recommend wrongly or contradict.
+
+    `spread` and `rate_gap` are shares, not points; `studies` is the number of studies and `seeds_mean` their mean
+    number of seeds. `wrong_headlines` is the share of studies whose recommendation `right` does not allow.
+    `contradictions` is the share of pairs of studies with contradicting findings on some activation. `undecided` is the
+    share of all findings that are undecided.
+    """
     rows = []
     for (scenario, truth), spread, gap in itertools.product(SCENARIOS.items(), SPREADS, RATE_GAPS):
         studies = simulate(np.array(truth), spread, gap, STUDIES, is_skewed="skewed" in scenario)
@@ -63,9 +74,11 @@ def table() -> pd.DataFrame:
 
 
 def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:
-    """Simulate `studies` whose paired differences have these true means (3,) and this standard deviation, in points.
+    """Return simulated studies whose paired differences from the reference have the true means `truth` (3,).
 
-    Each activation's second rate is `gap` points worse than its first. On each seed, validation chooses one.
+    `spread` is the standard deviation of these differences. Each activation's second rate is `gap` worse than its
+    first, and on each seed the higher validation accuracy chooses one. All three are in points. `studies` is the number
+    of studies. With `is_skewed`, the noise of a run is skewed toward low accuracies.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
@@ -87,7 +100,10 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
 
 @functools.lru_cache(maxsize=1)
 def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
-    """Draw noise of variance 1 for validation (studies, seeds, arms, 2 rates) and the test (studies, seeds, arms)."""
+    """Return noise of variance 1 for validation (studies, seeds, arms, 2 rates) and for the test (studies, seeds, arms).
+
+    The arms are the reference and the activations. The noise has mean 0. It is normal, or 1 minus an exponential if `is_skewed`.
+    """
     generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
     if is_skewed:
         return 1 - generator.standard_exponential((*shape, 2)), 1 - generator.standard_exponential(shape)
@@ -95,14 +111,15 @@ def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, F
 
 
 def right(truth: tuple[float, ...]) -> list[int]:
-    """Return the places of the activations that may be recommended: the best by at least the margin, or the reference.
+    """Return the places in `truth` of the activations that may be recommended, with -1 for the reference.
 
-    At the margin itself both may be.
+    `truth` holds the true differences from the reference, in points. The best activation may be recommended if its
+    difference is at least MARGIN, and the reference if this difference is at most MARGIN. At MARGIN itself, both may.
     """
     best = int(np.argmax(truth))
     return [best] * (truth[best] >= MARGIN) + [-1] * (truth[best] <= MARGIN)
 
 
 def contradict(a: npt.NDArray[np.str_], b: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
-    """Tell elementwise whether two findings contradict: both are decided and differ."""
+    """Tell elementwise whether two findings contradict: they differ, and neither is "undecided"."""
     return np.asarray((a != b) & (a != "undecided") & (b != "undecided"))

@@ -1,10 +1,12 @@
 """Measure how far theory and measurement are apart where a signal has crossed the whole network, and why.
 
-The error signal ends in layer 1, the forward signal in the last hidden layer. A gap is ln(measured / predicted).
+`measures` is the result of `measures_frame` (study/records/frames.py), and `predicted` of `trainability.predictions`. A
+setting is an activation, initialisation, depth and width. The error signal ends in layer 1, the forward signal in the
+last hidden layer. A gap is ln(measured / predicted) of a quantity there.
 
-Theory predicts root mean squares at infinite width for inputs of one length. The measured mean logarithm over seeds
-differs for three reasons, the causes. A mean logarithm lies below the logarithm of the root mean square. Networks have
-a finite width. Images have unequal lengths.
+Theory predicts root mean squares at infinite width for inputs of one length ||x||. The measured mean logarithm over
+seeds differs for three reasons, the causes. A mean logarithm lies below the logarithm of the root mean square. Networks
+have a finite width. Images have unequal lengths.
 """
 
 from typing import Any
@@ -18,7 +20,7 @@ from study.analysis.statistics import geometric_summary, holm, summarise
 from study.analysis.trainability import ratios
 from study.constants import CONFIDENCE
 
-KEYS = ["activation", "init", "depth", "width", "quantity"]
+KEYS = ["activation", "init", "depth", "width", "quantity"]  # columns that name a setting, and the quantity
 SQUARES = ("preactivation_square",)  # theory averages squares; the other quantities are norms
 CAUSES = ("width", "logarithm", "lengths")
 SAME = 1e-6  # two gaps that differ by less are equal: theory's own numerical error is of this size
@@ -26,14 +28,16 @@ COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "cha
 
 
 def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per setting and quantity, with the gap of `measures` from `predicted` and its 95% t interval.
+    """Return one row per setting and quantity: the gap of `measures` from `predicted`, with its 95% t interval.
 
-    `gap` is the mean logarithm over seeds. `gap_rms` uses the root mean square over seeds instead (the mean, if the
-    quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths.
+    `gap` is the mean logarithm over the n seeds with a signal, with the interval gap_low and gap_high; `n_zero` counts
+    the seeds without. `gap_rms`, with rms_low and rms_high, uses the root mean square over seeds instead (the mean, if
+    the quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths. `is_outside`: the
+    interval of `gap` excludes 0.
 
-    `relu_offset` is what a finite width adds to `gap` for ReLU: -5L/(4n) for a norm at depth L and width n, and
-    -5L/(2n) for a square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin
-    & Nica 2018, Products of many large random matrices and gradients in deep neural networks.
+    `relu_offset` is what a finite width adds to `gap` for ReLU: -5 depth / (4 width) for a norm, and twice that for a
+    square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin & Nica 2018,
+    Products of many large random matrices and gradients in deep neural networks.
     """
     joined = _relative(measures, predicted)
     power = _power(joined["quantity"])
@@ -58,16 +62,18 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 def relu_offset(depth: Any, width: Any) -> Any:
     """Return what finite width adds to the mean natural log of a ReLU network's gradient norm: -5L/(4n).
 
-    The log of the squared norm is near normal with variance 5L/n. Its mean is minus half of that, so that the mean
-    square is the one at infinite width (Hanin & Nica 2018). The log of the norm then has variance 5L/(4n).
+    L is `depth`, the number of hidden layers, and n is `width`, their units. The log of the squared norm is near normal
+    with variance 5L/n. Its mean is minus half of that, so that the mean square is the one at infinite width (Hanin &
+    Nica 2018). The log of the norm is half of the log of the squared norm, so its mean is -5L/(4n).
     """
     return -5 * depth / (4 * width)
 
 
 def by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Count per quantity and width the gaps of `table`, over activations and depths, and those whose interval has no 0.
+    """Return one row per quantity and width: how many gaps of `table`, the result of `gaps`, there are, and how large.
 
-    `median_gap`, `median_rms` and `median_spread` are medians of absolute values.
+    `settings` counts the gaps over activations, initialisations and depths, and `outside` those whose interval excludes
+    0. `median_gap`, `median_rms` and `median_spread` are medians of the absolute gap, gap_rms and gap_spread.
     """
     sizes = {f"median_{name}": table[f"gap_{name}"].abs() for name in ("rms", "spread")}
     grouped = table.assign(median_gap=table["gap"].abs(), **sizes).groupby(["quantity", "width"], sort=False)
@@ -76,16 +82,16 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and suspected cause of the gap between `measures` and `predicted`.
+    """Return one row per quantity and suspected cause of its gaps: how much smaller gaps are without it.
 
-    A row tests whether removing the cause brings the two nearer. The cause "width" is reduced by taking the widest
-    network instead of the narrowest. The cause "logarithm" is removed by the root mean square over seeds instead of the
-    mean logarithm, and "lengths" by theory for the images' own lengths.
+    The cause "width" is reduced by taking the widest network instead of the narrowest. The cause "logarithm" is removed
+    by the root mean square over seeds instead of the mean logarithm. The cause "lengths" is removed by theory for the
+    images' own lengths.
 
-    `gap_with` and `gap_without` are root mean squares over the `settings` whose gap the cause changes. `change` is the
-    mean-square gap with the cause minus without, corrected for chance. Its interval and `p` (one-sided, null:
-    `change` <= 0) come from resampling seeds. `p_holm` is Holm-adjusted over the table. Causes that change no gap, and
-    quantities with one seed, have no row.
+    `n` counts the seeds, and `settings` the settings whose gap the cause changes. `gap_with` and `gap_without` are root
+    mean squares of their gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
+    interval ci_low and ci_high and `p` (one-sided, null: `change` <= 0) come from `over_seeds`. `p_holm` is adjusted
+    over the table. Causes that change no gap, and quantities with one seed, have no row.
     """
     found = []
     for quantity, rows in _relative(measures, predicted).groupby("quantity", sort=False):
@@ -100,7 +106,7 @@ class _Gaps:
     """Compute the gaps of one quantity in every setting, for any choice of seeds."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        """Take the rows of `_relative` with this quantity."""
+        """Take the `rows` of `_relative` that belong to one quantity; `n` becomes their number of seeds."""
         settings = [key for key in KEYS if key != "quantity"]
         logs = rows.assign(log=np.log(rows["relative"].where(rows["relative"] > 0)))
         table = logs.set_index([*settings, "seed"])["log"].unstack("seed")  # noqa: PD010 - one value a cell
@@ -115,7 +121,11 @@ class _Gaps:
         self._narrow, self._wide = places.iloc[:, 0].tolist(), places.iloc[:, -1].tolist()
 
     def pair(self, cause: str, seeds: Any) -> tuple[Any, Any]:
-        """Return the gaps with `cause` and without it, over `seeds` (indices, with repeats allowed)."""
+        """Return the gaps with `cause` and the gaps without it, two arrays (settings,), over the indices `seeds`.
+
+        An index may be repeated. For the cause "width", the arrays hold the gaps of the narrowest and of the widest
+        networks, in the settings that have every width.
+        """
         gap = self._mean(self._logs, seeds)
         if cause == "width":
             return gap[self._narrow], gap[self._wide]
@@ -124,7 +134,7 @@ class _Gaps:
         return gap, np.log(self._mean(self._powers, seeds)) / self._power
 
     def _mean(self, values: npt.NDArray[np.float64], seeds: Any) -> npt.NDArray[np.float64]:
-        """Average `values` (settings, seeds) over `seeds`, and return (settings,).
+        """Return the mean of `values` (settings, seeds) over the indices `seeds`, of shape (settings,).
 
         Seeds whose measured signal is exactly 0 have no logarithm and are left out. The mean is NaN if none are left.
         """
@@ -134,7 +144,7 @@ class _Gaps:
 
 
 def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
-    """Return the columns of `causes` from `settings` on; nothing if the cause changes no gap."""
+    """Return a list of one tuple, the columns of `causes` from settings to p; an empty list if no gap changes."""
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
     differs = np.abs(having - lacking) > SAME
 
@@ -150,7 +160,10 @@ def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
 
 
 def _relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Compute `relative`, measured over predicted, per run and quantity, after it has crossed the network."""
+    """Return one row per run and quantity, where its signal ends, with the column `relative`: measured over predicted.
+
+    Rows whose prediction is not above 0 are left out.
+    """
     at_end = _ends(ratios(measures)).drop(columns="layer")
     theory = _ends(predicted)[[*KEYS, "predicted", "predicted_spread"]]
     joined = at_end.merge(theory[theory["predicted"] > 0], on=KEYS)
@@ -158,11 +171,11 @@ def _relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _power(quantity: Any) -> Any:
-    """Return the power to which theory raises a quantity before it averages: 1 for a square, 2 for a norm."""
+    """Return the power to which theory raises each `quantity` before it averages: 1 for a square, 2 for a norm."""
     return np.where(np.isin(quantity, SQUARES), 1.0, 2.0)
 
 
 def _ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of the last layer that each quantity reaches."""
+    """Select the rows of the layer where each quantity's signal ends: the last hidden one for SQUARES, else layer 1."""
     end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
     return rows[rows["layer"] == end]

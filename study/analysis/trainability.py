@@ -1,4 +1,10 @@
-"""Summarise how deep networks train and how their errors shrink, and set theory beside measurement."""
+"""Summarise how deep networks train and how their errors shrink, and compare measurements with theory.
+
+`runs` and `measures` are results of `runs_frame` and `measures_frame` (study/records/frames.py), and `predicted` is the
+result of `predictions`. A network has L hidden layers (its `depth`). Layer 1 is nearest the input, and layer L + 1 is
+the output layer. The error at layer l is delta_l, the derivative of an example's loss by the layer's pre-activations
+(study/engine/measures.py).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,19 +15,21 @@ import pandas as pd
 from study.analysis.statistics import geometric_summary, share_summary, summarise
 from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, WIDTH
 
-SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")
-KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]
-NETWORK = ["activation", "init", "depth", "width"]
+SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")  # drawn side by side
+KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]  # columns that name a setting
+NETWORK = ["activation", "init", "depth", "width"]  # columns that name a network
 FOLLOWED_DEPTHS = (3, 5, 10, 20)  # hidden layers of the networks that the page follows while they train
-FOLLOWED_STEPS = (1, 10, 50, 200)  # between the first and the last one
+FOLLOWED_STEPS = (1, 10, 50, 200)  # updates; `thinned` adds step 0 and the last one
 FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
 DEEP = 5  # hidden layers from which a factor per layer is given
 
 
 def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Return per group of `by` the mean `best_validation_accuracy` with its interval, and the share of runs that train.
+    """Return one row per group of the columns `by`: the validation accuracy, and the share of runs that trained.
 
-    A run has trained if this accuracy is at least TRAINED_LEVEL. A run that diverged has not.
+    A run has trained if its `best_validation_accuracy` is at least TRAINED_LEVEL; a run that diverged has not. The
+    columns are `by`, n, mean, ci_low, ci_high and missing (see `summarise`), and runs, n_trained, share_trained,
+    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs, `runs` all.
     """
     keys = list(by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
@@ -31,11 +39,12 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
 
 
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return per setting the median, least and most over seeds of the largest depth that trained with all smaller ones.
+    """Return one row per setting (KEYS): the median, `low` and `high` over seeds of the depth to which networks train.
 
-    The depth is 0 if the smallest network already failed. Only seeds that ran at `deepest`, the largest depth of the
-    setting, count; `n` is their number. The median network trains at `median` layers and no longer at `next_depth`, the
-    next depth of the grid; NaN if the grid ends.
+    This depth is the largest one at which the seed's network trained (see `success`) and so did all smaller ones; 0 if
+    the smallest network failed. `deepest` is the largest depth of the setting. Only seeds that ran at it count; `n` is
+    their number. A smaller depth at which such a seed did not run counts as trained. `next_depth` is the smallest depth
+    of the grid above the median, NaN if there is none. There the median network no longer trains.
     """
     rows = []
     for setting, part in runs.assign(is_trained=_is_trained(runs)).groupby(KEYS, sort=False, dropna=False):
@@ -54,12 +63,12 @@ def _is_trained(runs: pd.DataFrame) -> pd.Series:
 
 
 def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Return the mean cosine of two images by layer, over seeds, with its interval, n and theory's prediction.
+    """Return the mean cosine between two images' pre-activations, before and after training, by network and layer.
 
-    `distance` is 1 minus the mean, which would round to 1.
-
-    `when` is "initial" for networks that are not trained. It is "end" for trained networks after their update `last`.
-    Theory predicts nothing for trained networks.
+    The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean (over seeds), its 95% t interval
+    ci_low and ci_high, n, predicted and distance. `distance` is 1 minus the mean, which would round to 1. `when` is
+    "initial" for untrained networks and "end" for trained networks after their update `last`. `predicted` is NaN for
+    trained networks: theory predicts nothing there. Only networks of WIDTH units per layer count.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"
@@ -74,15 +83,20 @@ def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd
 
 
 def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Join theory's `tables` of several activations, given by columns: one row per network, layer and quantity."""
+    """Join theory's `tables`, one per activation as {column: list}: one row per network, layer and quantity.
+
+    The columns are the ones of `predicted_rows` (study/theory/mean_field.py). A missing prediction becomes NaN.
+    """
     joined = pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
     return joined.astype({"predicted": float, "predicted_spread": float})
 
 
 def ratios(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return the measured counterparts of theory's predictions at initialisation, per run and layer.
+    """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
-    The columns are `quantity` and `value`. The two norm ratios are relative to the output layer's norm of the same run.
+    The columns are KEYS, depth, width, seed, layer, quantity and value. The quantity preactivation_square is the
+    measure of this name. The quantities error_norm_ratio and example_weight_gradient_norm_ratio are the measures error
+    and example_weight_gradient, each divided by its value in the output layer of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -96,11 +110,12 @@ def ratios(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Join `measures` with `predicted`, by network, layer and quantity.
+    """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    `measured` is the geometric mean over seeds with its interval. Theory predicts root mean squares at infinite width,
-    which lie above a geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2,
-    `predicted_spread` for inputs of the images' own.
+    The columns of `predicted` are followed by `measured`, the geometric mean of `ratios` over seeds, with its 95% t
+    interval ci_low and ci_high, n and n_zero. Theory predicts root mean squares at infinite width, which lie above a
+    geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread` for inputs
+    of the images' own. `is_inside` tells whether the interval holds `predicted`; it is null without an interval.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(ratios(measures), "value", keys).rename(columns={"mean": "measured"})
@@ -110,17 +125,22 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
 
 
 def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
-    """Count per quantity and width the layers of `theory`, and the share whose interval excludes the prediction."""
+    """Return one row per quantity and width: in how many layers theory was tested, and in which share it failed.
+
+    `theory` is the result of `beside_theory`. `layers` counts its rows that have an interval. `share_outside` is the
+    share of these rows whose interval excludes the prediction.
+    """
     known = theory[theory["is_inside"].notna()]
     outside = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"]
     return outside.agg(layers="size", share_outside="mean").reset_index()
 
 
 def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return the factor by which the error's norm changes per hidden layer toward the input, at initialisation.
+    """Return one row per network: the factor by which the error's norm changes per hidden layer, before training.
 
-    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)) for L >= DEEP hidden layers. `factor` is its
-    geometric mean over seeds with its interval, and `predicted` is theory's.
+    The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)), for L >= DEEP. `factor` is its geometric mean over
+    seeds; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). `predicted` is theory's factor, NaN
+    without a prediction.
     """
     measured = _factor(ratios(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
@@ -139,11 +159,11 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 
 
 def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Keep only some steps of gradient norms; the records hold the others.
+    """Return the rows of `norms`, the result of `gradient_norms`, that the report keeps; the records hold all.
 
-    The first step and the step `last` are kept of all networks. Those of PROFILE_DEPTH or more keep fewer measures:
-    the norms that figures show side by side at the first step, and the two that vanish at the last. The networks that
-    the page follows keep FOLLOWED_MEASURES at FOLLOWED_STEPS too.
+    Networks of fewer than PROFILE_DEPTH hidden layers keep step 0 and the step `last`. Deeper ones keep SIDE_BY_SIDE at
+    step 0, and of these only the first two, norms that can vanish, at the step `last`. Plain float32 networks of
+    FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and at the step `last`.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))

@@ -1,8 +1,9 @@
 """Choose each activation's learning rate on validation images.
 
-The study's learning_rate experiment runs this in two stages. In the grid, every activation trains a few epochs at the
-same rates. Then its best rate and the next lower one train to the end on every seed, because a longer training favours
-lower rates. The validation images of each seed choose between the two. So no single choice decides for all seeds.
+The study's learning_rate experiment does this in two stages. In the first stage, the grid, every activation trains for
+a few epochs at the same rates. In the second, its best rate and the next lower one train to the end on every seed,
+because a longer training favours lower rates. The validation images of each seed then choose between the two rates. So
+no single choice decides for all seeds.
 """
 
 import math
@@ -15,34 +16,36 @@ from study.analysis.comparisons import by_seed
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import TOLERANCE
 
-HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the rates 10^(k/2): 1e-4 to 1e-1; the grid grows by one k
-MOST_EXTENSIONS = 4  # rates added at either end, for every activation, before the edge is reported as it is
-GRID_SEEDS = 3  # of every rate of the grid
-DIGITS = 9  # after the point; means of the same accuracies in another order differ by less
+HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `extension` adds others
+MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at the end, `is_edge` says so
+GRID_SEEDS = 3  # that train at every rate of the grid
+DIGITS = 9  # decimals of compared means; a sum in another order changes later ones alone
 METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
 
 
 def rate(half_decades: int) -> float:
-    """Return 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
+    """Return the learning rate 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
 
-    It uses square roots, which are rounded correctly; powers need not be.
+    The function takes a square root, which is rounded correctly everywhere; general powers need not be.
     """
     return math.sqrt(float(f"1e{half_decades}"))
 
 
 def half_decades(learning_rate: float) -> int:
-    """Return k for a rate 10^(k/2) of the grid."""
+    """Return the whole number k of the rate 10^(k/2) that is nearest on a log scale: the inverse of `rate`."""
     return round(2 * math.log10(learning_rate))
 
 
 def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
-    """Make one row per activation and rate, rates ascending, with the mean accuracy and its t interval.
+    """Return one row per activation and learning rate, ascending: the mean validation accuracy, and three marks.
 
-    `runs`: activation, learning_rate, seed, status, best_validation_accuracy in [0, 1] (NaN unless the run is done).
-    Further columns are n and diverged. A rate `is_eligible` if all of the `asked` seeds finished. The eligible rate
-    with the highest mean `is_best`; of equal ones the lowest. A rate `is_tolerated` if its mean is at most TOLERANCE
-    below the best, and so is the mean of every rate between the two.
+    `runs` has one row per run: activation, learning_rate, seed, status, and best_validation_accuracy in [0, 1] (NaN
+    unless the run is done). `asked` is the number of seeds at each rate. The columns are activation, learning_rate, n
+    (finished runs), diverged (their number), validation_accuracy_mean, its 95% t interval ci_low and ci_high, and the
+    marks. `is_eligible`: all `asked` seeds finished. `is_best`: the eligible rate with the highest mean, of equal means
+    the lowest rate. `is_tolerated`: an eligible rate whose mean is at most TOLERANCE below the best, as are all rates
+    between the two.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -54,7 +57,7 @@ def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
 
 
 def _marked(part: pd.DataFrame) -> pd.DataFrame:
-    """Mark the best and the tolerated rates in the rows of one activation, whose rates ascend."""
+    """Return `part`, the rows of one activation with ascending rates, with the columns is_best and is_tolerated."""
     means = part["validation_accuracy_mean"].where(part["is_eligible"]).round(DIGITS).to_numpy(float)
     places = np.arange(len(means))
     if np.isnan(means).all():
@@ -67,16 +70,20 @@ def _marked(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def best(table: pd.DataFrame) -> dict[str, float]:
-    """Return the best rate of each activation; activations without an eligible rate are left out."""
+    """Return the learning rate marked best for each activation in `table`, the result of `by_rate`.
+
+    Leave out activations that have none, because no rate finished on every seed.
+    """
     rows = table[table["is_best"]]
     return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
 
 
 def extension(table: pd.DataFrame) -> list[int]:
-    """Return the half decades to add for every activation: one beyond each edge of the grid that holds an optimum.
+    """Return the k of the rates 10^(k/2) by which to extend the grid for every activation: none, one or two numbers.
 
-    Neither edge moves by more than MOST_EXTENSIONS. If all rates of an activation failed, its optimum is taken to lie
-    below the grid, because runs diverge where rates are too large.
+    `table` is the result of `by_rate`. The grid grows by one rate at each end whose rate is an activation's best, at
+    either end by at most MOST_EXTENSIONS rates in all. If an activation has no eligible rate, the lowest rate counts as
+    its best, because runs diverge where rates are too large.
     """
     found = best(table)
     low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
@@ -87,15 +94,20 @@ def extension(table: pd.DataFrame) -> list[int]:
 
 
 def candidates(grid: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return each activation with its two rates to train to the end: its best of the `grid`, and the next lower one."""
+    """Return pairs of an activation and a learning rate, which train to the end: two pairs for each activation.
+
+    The rates are the best one in `grid`, the result of `by_rate`, and the rate half a decade lower. Activations without
+    a best rate have no pair.
+    """
     return [(name, rate(half_decades(top) - below)) for name, top in best(grid).items() for below in (0, 1)]
 
 
 def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep of each activation and seed the run that its own validation images prefer; of equal ones the lower rate.
+    """Return those rows of `runs` that have the highest validation accuracy, one for each activation and seed.
 
-    `runs`: activation, seed, learning_rate, best_validation_accuracy (NaN unless the run is done, and then it is kept
-    only if no other is done).
+    `runs` has the columns activation, seed, learning_rate and best_validation_accuracy (NaN unless the run is done). Of
+    equal accuracies, the run at the lower rate is kept. A run that is not done is kept only if the activation has no
+    finished run of that seed. Rows keep their index and order.
     """
     ranked = runs.assign(rank=runs[METRIC].fillna(-1.0).round(DIGITS)).sort_values(
         ["rank", "learning_rate"], ascending=[False, True], kind="stable"
@@ -105,15 +117,20 @@ def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
-    """Return by activation the rate that most seeds chose; of equal ones the lower. `chosen`: as `chosen_by_seed`."""
+    """Return the learning rate that most seeds chose, indexed by activation; of equally frequent rates the lowest.
+
+    `chosen` is the result of `chosen_by_seed`.
+    """
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
 
 
 def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
-    """Make one row per activation: the best rate of the `grid`, the range within TOLERANCE of it, its width in decades.
+    """Return one row per activation: the range of learning rates whose accuracy is within TOLERANCE of the best.
 
-    `is_open_low` and `is_open_high`: the range ends where the grid does, so it may be wider. `is_edge`: the best rate
-    itself is at an end of the grid. Without an eligible rate, numbers are NaN.
+    `grid` is the result of `by_rate`. `tolerance_low` and `tolerance_high` are the lowest and the highest tolerated
+    rate, and `tolerance_decades` is log10 of their quotient, to half a decade. `is_open_low` and `is_open_high`: the
+    range ends where the grid does, so it may be wider. `is_edge`: the best rate is the lowest or the highest of the
+    grid. Without an eligible rate, numbers are NaN and the three marks False.
     """
     ends = grid["learning_rate"].min(), grid["learning_rate"].max()
     good = grid[grid["is_tolerated"]].groupby("activation")["learning_rate"]
@@ -133,12 +150,14 @@ def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
-    """Make one row per activation of the `grid`: its rate, the accuracy `metric` in both arms, and what tuning gained.
+    """Return one row per activation of `grid`, the result of `by_rate`: what choosing its own learning rate gained.
 
-    `arms` maps "tuned", the runs that `chosen_by_seed` kept, and "untuned", the runs at a rate common to all. The
-    columns of `tolerance` are followed, for each arm, by n, accuracy_mean, ci_low, ci_high, diverged and rank.
-    `learning_rate` is the usual rate. `gain` is the paired difference over the seeds that finished in both arms, with
-    its 95% t interval.
+    `arms` maps "tuned" to the result of `chosen_by_seed`, and "untuned" to the runs at one rate common to all
+    activations. `metric` is the column of runs that holds the accuracy. The first columns are the ones of `tolerance`,
+    with `learning_rate` (see `usual_rates`) after the activation. Each arm adds n, accuracy_mean, ci_low, ci_high,
+    diverged and rank (1 is the highest mean), prefixed with its name: tuned_n, untuned_n and so on. `gain` is the mean
+    of tuned minus untuned over the seeds that finished in both arms. `gain_n` counts these seeds, and gain_ci_low and
+    gain_ci_high are the 95% t interval.
     """
     table = tolerance(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))
