@@ -35,7 +35,7 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 def unseal(spelled: bytes) -> dict[str, Any]:
     """Return the sealed dict that the bytes `spelled` hold as canonical JSON, with its `checksum`.
 
-    Raise RecordError if the bytes are no such JSON, do not match the checksum, or have another schema than SCHEMA.
+    Raise RecordError unless the bytes are sealed JSON, match the checksum, and have the schema SCHEMA.
     """
     try:
         found: dict[str, Any] = json.loads(spelled)

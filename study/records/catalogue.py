@@ -1,7 +1,7 @@
 """Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The ledger keeps the descriptions. The report quotes them, not the registry of today, and a later command computes only
-those of new or changed activations.
+The ledger keeps the descriptions, and the report quotes them instead of today's registry. A later command describes
+only new or changed activations again.
 """
 
 import json
@@ -56,10 +56,10 @@ class Catalogue:
         return dict(sorted(found.items(), key=lambda item: item[1]["position"]))
 
     def beside(self, others: Entries) -> Entries:
-        """Return `others`, the descriptions in a ledger, and all of `described`, which replace those of the same name.
+        """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
-        The order is that of today's registry; activations that it no longer has come last. Each `position` is set to
-        the place in this order.
+        The order is that of today's registry; activations that the registry no longer has come last. Each `position`
+        is set to the place in this order.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY

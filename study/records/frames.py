@@ -17,7 +17,7 @@ def keys(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     `settings` holds all settings of the run, as `selection.asked` returns them. The columns are activation, depth,
     width (hyphens join the widths of layers that differ), init, variant, optimiser, learning_rate, batch, dropout,
-    seed and precision. The precision of an untrained network is that of its errors.
+    seed and precision. For an untrained network, precision is INITIAL_ERRORS.
     """
     width = settings["width"]
     return {
@@ -58,7 +58,7 @@ _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "vali
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    """Return {column: value} of all settings of a run; those of `keys` as there, other lists joined by spaces."""
+    """Return {column: value} of all settings of a run, with the columns of `keys`; other lists are joined by spaces."""
     found = {_SPELLED.get(name, name): value for name, value in asked(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     return {**spelled, **keys(asked(record))}
@@ -67,10 +67,10 @@ def _settings(record: Record) -> dict[str, Any]:
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run: its id `run`, settings, number of `epochs`, status, scores and seconds.
 
-    The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images:
-    `test_accuracy` of the last weights, `best_test_accuracy` of those with the lowest validation loss, after
-    `best_epoch`, and so on. They are NaN unless the run is done and trained its network. `diverged_step` is the step
-    whose loss was not finite, else NaN. `most_epochs` is the setting.
+    The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images.
+    `test_accuracy` and its like are of the last weights, `best_test_accuracy` and its like of the weights with the
+    lowest validation loss, after `best_epoch`. They are NaN unless the run is done and trained its network.
+    `diverged_step` is the step whose loss was not finite, else NaN. `most_epochs` is the setting `epochs`.
     """
     rows = []
     for record in records:
@@ -116,7 +116,7 @@ def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
 
 
 def used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return the rows of `runs`, the result of `all_runs`, that this experiment uses, without those of failed runs."""
+    """Return the rows of `runs`, the result of `all_runs`, that this experiment uses; leave out failed runs."""
     is_its = runs["experiments"].str.split().map(lambda names: experiment in names)
     return runs[is_its & ~runs["status"].isin(FAILED)]
 

@@ -35,7 +35,7 @@ class Ledger:
 
     @classmethod
     def load(cls, path: Path) -> "Ledger":
-        """Return the ledger in the file `path`, empty if there is no file; raise RecordError if it is damaged."""
+        """Return the ledger in the file `path`, empty if the file is missing; raise RecordError if it is damaged."""
         try:
             return cls(**json.loads(path.read_bytes()))
         except FileNotFoundError:

@@ -65,7 +65,7 @@ def has_failed(record: Record) -> bool:
 
 
 def sentence(record: Record) -> str:
-    """Return a clause that says which run failed, how and why, for the record of a failed run."""
+    """Return a clause for people, from the record of a failed run: which run failed, how and why."""
     settings, result = record["identity"]["settings"], record["result"]
     return (
         f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']}) "
@@ -129,7 +129,7 @@ class Store:
         return verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return {id: record} of those of these runs, given by id, that have a record; failed runs' records count.
+        """Return {id: record} of the runs, given by id, that have a record in the folder, even of a failure.
 
         Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated.
         """
@@ -211,5 +211,5 @@ class Store:
 
 
 def stores(results: Path) -> tuple[Store, Store]:
-    """Return the stores in a results folder: for the runs of `make all`, and, committed, for the long protocols."""
+    """Return two stores in a results folder: of the runs of `make all`, and, committed, of the long protocols."""
     return Store(results / "runs"), Store(results / "records", is_committed=True)

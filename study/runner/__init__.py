@@ -1,4 +1,4 @@
 """Carry out many runs and record them: on this machine or a Dask cluster, with progress and resumption.
 
-It may import the engine, the records and the analysis. A session does what one command asks for.
+The module `session` does what one command asks for. This package may import the engine, the records and the analysis.
 """

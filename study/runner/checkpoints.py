@@ -14,10 +14,11 @@ SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
 
 
 def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
-    """Call `train` with what is `saved` at `path` and a function that will `keep` checkpoints there.
+    """Return the result of `train`, which goes on from the checkpoint in the file `path` and keeps new ones there.
 
-    A damaged checkpoint is deleted, and the run begins again. On another machine the folder may not exist: then nothing
-    is kept.
+    `train` takes `saved`, the checkpoint's bytes or None, and `keep`, which writes a Checkpoint at most every SECONDS.
+    A damaged checkpoint is deleted, and the run begins again. On another machine the folder may not exist: then
+    nothing is kept.
     """
     latest = time.monotonic()
 
@@ -40,7 +41,7 @@ def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any
 
 
 def keeps_network(settings: Settings) -> bool:
-    """Tell whether a run's network is kept: plain layers that were trained on distorted images, to be used later."""
+    """Tell whether a run's network is kept for later use: plain layers, trained on distorted images."""
     is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
     return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
 
@@ -53,9 +54,11 @@ def with_network(
     saved: bytes | None = None,
     keep: Any = None,
 ) -> dict[str, Any]:
-    """Call `train`, and write the network of its last epoch to `path`, before the checkpoint of that epoch.
+    """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
 
-    On another machine the results folder may not exist: then no network is kept.
+    `train`, `saved` and `keep` are as in `resumable`. The network is written before that epoch's checkpoint, and only
+    if the run reaches the epochs of its `settings`. On another machine the results folder may not exist: then no
+    network is kept.
     """
 
     def keep_both(checkpoint: Any) -> None:

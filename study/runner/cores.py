@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
-    """Return how many processes to start, and the reason; `root` holds proc/ and sys/ and is "/" but in tests."""
+    """Return how many worker processes to start, at least 1, and the reason in words.
+
+    It is one for each core that this process may use, or fewer if `cpu_quota` allows fewer CPUs. `root` is the folder
+    of proc/ and sys/; only tests pass another.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(root)
     if quota < cores:
@@ -16,7 +20,10 @@ def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
 
 
 def cpu_quota(root: Path = Path("/")) -> float:
-    """Return the least number of CPUs that a control group of this process (version 1 or 2) allows; inf if none."""
+    """Return how many CPUs Linux allows this process: the least quota of its control groups (version 1 or 2), else inf.
+
+    `root` is the folder of proc/ and sys/.
+    """
     quotas = [math.inf]
     try:
         lines = (root / "proc" / "self" / "cgroup").read_text().splitlines()
@@ -34,7 +41,7 @@ def cpu_quota(root: Path = Path("/")) -> float:
 
 
 def _quota(group: Path) -> float:
-    """Return the CPUs that this control group allows: microseconds in each period, divided by the period."""
+    """Return how many CPUs the control group in this folder allows: its quota divided by its period, or inf."""
     for files in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((group / file).read_text() for file in files).split())

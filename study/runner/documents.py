@@ -1,4 +1,4 @@
-"""Measure once what runs do not measure, and keep it as a document beside the records."""
+"""Take measurements that are not runs, each once, and keep each as a document beside the records."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,11 @@ from study.runner.workers import reason
 
 
 def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]]) -> list[str]:
-    """Write what `measure()` returns as the document `name`, unless it is there and has the same `basis`.
+    """Write what `measure()` returns as the document `name`, unless that document is there and has the same `basis`.
 
-    `what` is said before. Return a sentence if the measurement fails; the runs are done and kept all the same.
+    `basis` is a JSON value that decides the measurement, such as the ids of the runs measured; the document keeps it.
+    `what` says in words what is measured, and is printed first. Return a list: one sentence if `measure` raises an
+    exception, else nothing.
     """
     if is_measured(store, name, basis):
         return []
@@ -29,12 +31,12 @@ def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callab
 
 
 def is_measured(store: Store, name: str, basis: Any) -> bool:
-    """Tell whether the document `name` is there and has this `basis`; a damaged one is measured again."""
+    """Tell whether the document `name` is there, is not damaged, and was measured on this `basis`."""
     return bool(read_document(store, name).get("basis") == basis)
 
 
 def read_document(store: Store, name: str) -> dict[str, Any]:
-    """Return the content of the document `name`; an empty dict if there is none or it is damaged."""
+    """Return the content of the document `name`; an empty dict if the document is missing or damaged."""
     try:
         content: dict[str, Any] = store.read(name)["content"]
     except (FileNotFoundError, RecordError):

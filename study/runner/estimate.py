@@ -1,4 +1,4 @@
-"""Estimate how long a command takes: its work, times a pace measured on this machine."""
+"""Estimate how long a command takes: its work, in units of `order.cost`, times the seconds of a unit here."""
 
 import statistics
 import time
@@ -19,17 +19,22 @@ from study.runner.rounds import Jobs, Modules, Rounds
 from study.runner.workers import in_each_worker
 from study.settings import Settings
 
-USUAL_PACE = 2.2e-6  # seconds of a unit of work in a process, on a core of 2023 with AVX-512
-LEAST_SECONDS = 60.0  # of work at the usual pace; for less, the machine is not measured
+USUAL_PACE = 2.2e-6  # seconds that a process takes for a unit of work, on a core of 2023 with AVX-512
+LEAST_SECONDS = 60.0  # at the usual pace; the machine is not measured for work that takes less
 PROBE_SECONDS = 1.0  # of training in a measurement, after compiling
-REPORT = 1e7  # work of writing the report
-TIMING = 4e6  # work of timing an activation
+REPORT = 1e7  # writing the report, in units of work
+TIMING = 4e6  # timing an activation, in units of work
 SMALLER_SEEDS = 5
-SMALLER = 0.8  # share of the work below which a smaller study is named
+SMALLER = 0.8  # a smaller study is named if it has less than this share of the work
 
 
 def in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
-    """Say how long the `missing` jobs take on this machine with all that follows, and how long smaller studies take."""
+    """Return in words how long the `missing` jobs and what follows them take, and how long smaller studies take.
+
+    `missing` is the result of `rounds.missing()`. Later rounds, the timing of activations and the report follow these
+    jobs. `workers` processes train; 0 stands for this process. The time of a smaller study counts all its runs,
+    recorded or not.
+    """
     plan, amount = rounds.plan, rounds.work(missing)
     of_unit = pace(amount, workers, rounds.catalogue.data)
 
@@ -49,7 +54,11 @@ def in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
 
 
 def pace(amount: float, workers: int, data: Any) -> float:
-    """Return the seconds that a process takes for a unit of work; measure it if this `amount` of work is worth it."""
+    """Return the seconds that a process takes for a unit of work; measure it if this `amount` of work is worth it.
+
+    The measurement trains on `data`, a Dataset, in `workers` processes at once. Without it, or if it fails, return
+    USUAL_PACE.
+    """
     if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
         return USUAL_PACE
     say("measuring this machine for some seconds")
@@ -61,12 +70,15 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 
 def _measured_pace(workers: int, data: Any) -> float:
-    """Measure the pace in as many processes at once as will train; 0: in this one."""
+    """Return the mean of `probe(data)` in so many worker processes at once; with 0 workers, in this process."""
     return statistics.fmean(in_each_worker(workers, probe, data)) if workers else probe(data)
 
 
 def probe(data: Any) -> float:
-    """Train the article's network for PROBE_SECONDS in this process; return the seconds of a unit of work."""
+    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds of a unit of work.
+
+    Compiling does not count.
+    """
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.engine.run import Run
@@ -83,7 +95,11 @@ def probe(data: Any) -> float:
 
 
 def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any], workers: int) -> Iterator[str]:
-    """Yield lines: the runs of each experiment, whether its seeds are too few, and how long all takes."""
+    """Yield lines that say what `plan` would do: refused activations, each experiment's runs, and the time they take.
+
+    An experiment's runs are counted round by round, up to the first round that lacks records. `load` returns the
+    Dataset. A last line for each folder says whether the activations are to be timed.
+    """
     places = stores(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})
     catalogue.of(plan.activations)

@@ -1,7 +1,8 @@
 """Carry out many runs, one at a time in each process, and record each as soon as it is finished.
 
-A run that raises is recorded as failed, one that outlives its time limit as a timeout. A run whose process dies is
-tried again in another process, and recorded as crashed after the third death. The other runs go on.
+A run that raises an exception is recorded as failed; one that exceeds its time limit is recorded as a timeout. A run
+whose process dies is tried again in another process, and recorded as crashed after the third death. The other runs go
+on.
 """
 
 import contextlib
@@ -33,19 +34,21 @@ from study.runner.workers import connected, reason
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
-LONG = 2e7  # the cost of a run, as of order.py, from which on it keeps checkpoints: about a minute
-HOUR = 1e8  # the cost of a run that may take the whole time limit; of a longer one the limit grows
-EXIT_SECONDS = 2.0  # after a run was abandoned, its process delivers the result and then ends
+LONG = 2e7  # runs of at least this cost (order.py), about a minute, keep checkpoints
+HOUR = 1e8  # a costlier run has a longer time limit, in proportion to its cost
+EXIT_SECONDS = 2.0  # from abandoning a run to ending its process, which delivers the result meanwhile
 
-Result = dict[str, Any]
-Task = Callable[[Settings, str, Any, float], Result]
+Result = dict[str, Any]  # what `training.train` returns, or the `status` and `cause` of a failure
+Task = Callable[[Settings, str, Any, float], Result]  # of settings, fingerprint, data and seconds, as `train_job`
 Results = Generator[tuple[Job, Result], None, None]
 
 
 def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None) -> Result:
-    """Train one run in this process; the registry's activation must have the `fingerprint` that the job was made of.
+    """Train one run on the Dataset `data` in this process; return what `training.train` returns, and the `environment`.
 
-    A long run keeps checkpoints in `store`, and goes on from one. A network to be used later is kept there too.
+    Raise ValueError if the registry's activation does not have this `fingerprint`, which the job was made of. Raise
+    TimeLimit once `seconds` have passed. A long run keeps checkpoints in `store`, and goes on from the last. The
+    networks that `keeps_network` names are kept there too.
     """
     environment.start_tensorflow()
     from study import activations
@@ -67,7 +70,7 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, s
 
 @functools.cache
 def _fingerprint(activation: Any) -> str:
-    """Compute an activation's fingerprint once per process: it takes longer than a network that is not trained."""
+    """Return an activation's fingerprint, computed once per process: that takes longer than an untrained network."""
     from study.activations import fingerprint
 
     return fingerprint(activation)
@@ -88,9 +91,10 @@ def execute(
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
     `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
-    `scheduler` is the address of a Dask scheduler to use instead. `data` is sent to each worker once. A run has
-    `seconds` to end by itself, a long one more; `grace` seconds later its process is abandoned, unless it is this
-    process. `task` replaces `train_job`.
+    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A
+    run has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned
+    with its process, unless it runs in this process. `task` replaces `train_job`; `label` names the progress bar.
+    Raise ClusterError if the scheduler cannot be reached.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()))
     if workers == 0 and scheduler is None:
@@ -109,10 +113,11 @@ def execute(
 
 
 def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None = None) -> Result:
-    """Return the measurements of a run, or how it failed; an exception fails this run alone.
+    """Do one run by calling `task`, and return its result, or the status and cause of its failure.
 
-    With `grace` the run works in a thread. A run that has not ended `grace` seconds after its limit is abandoned, and
-    so is its process: Dask starts another.
+    An exception fails this run alone. The time limit is `seconds`, or more for a run that costs more than HOUR. With
+    `grace` the run works in a thread. A run that has not ended `grace` seconds after its limit is abandoned as a
+    timeout. Its process then ends, and Dask starts another.
     """
     future: Future[Result] = Future()
     seconds *= max(1.0, cost(job.settings) / HOUR)
@@ -145,9 +150,10 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
 def _in_processes(
     jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any, *limits: float
 ) -> Results:
-    """Yield each job with the result of its `attempt` within these limits, as soon as it is finished.
+    """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes.
 
-    Each batch of jobs has new processes of this machine; a scheduler gets all jobs at once.
+    `limits` are the `seconds` and `grace` of `attempt`. Each batch of jobs has new processes of this machine; a
+    scheduler gets all jobs at once.
     """
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
@@ -172,10 +178,11 @@ def _identity(value: Any) -> Any:
 
 
 def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
-    """Submit tasks that do nothing: more than two per thread, to be kept until all runs are finished.
+    """Submit tasks that do nothing, and return their futures, to be kept until all runs are finished.
 
-    Dask queues runs on the scheduler only if there are more than two similar tasks per thread, and kept finished tasks
-    count too. Otherwise it sends several runs to one worker, and blames all of them when the worker dies.
+    There are more than two per thread, because Dask queues runs on the scheduler only if there are more than two
+    similar tasks per thread. Kept finished tasks count, too. Without a queue, Dask sends several runs to one worker,
+    and blames all of them when the worker dies. Raise ClusterError if the scheduler is gone.
     """
     try:
         threads = sum(client.nthreads().values())
@@ -185,7 +192,11 @@ def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
 
 
 def _outcome(future: "distributed.Future[Result]") -> Result:
-    """Return the result of a run, or how its process ended; raise ClusterError if the scheduler is gone."""
+    """Return the result of a finished run, or, if Dask cannot deliver it, a failure.
+
+    The failure is "crashed" if the run's process died each time, else "failed". Raise ClusterError if the scheduler is
+    gone.
+    """
     try:
         return future.result()
     except (FutureCancelledError, CommClosedError) as lost:

@@ -1,4 +1,7 @@
-"""Order runs so that each compiled program is compiled few times, and estimate what a run costs."""
+"""Order runs so that each compiled program is compiled few times, and estimate what a run costs.
+
+A program is what XLA compiles to train or measure a network; runs of the same kind share it.
+"""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,17 +13,17 @@ from study.settings import Settings
 
 PROGRAMS = 2  # compiled by one worker process: XLA never frees a program, and each holds about 50 MB
 
-# What a run costs, in multiplications per training image of an epoch. Fitted to the seconds of 2,260 runs.
-LAYER = 16_000  # of a layer besides its matrix products: activation, measures and update
-SLOWER = 1.4  # with normalisation or dropout
-OVERHEAD = 2e4  # of a run: drawing weights, writing the record
-PROGRAM = 1.4e6  # of compiling a program
-EXPECTED_EPOCHS = 22  # of a run that stops early
+# Costs, in units of one multiplication for each of 48,000 training images. Fitted to the seconds of 2,260 runs.
+LAYER = 16_000  # per layer and epoch, besides matrix products: activation, measures and update
+SLOWER = 1.4  # factor with normalisation or dropout
+OVERHEAD = 2e4  # per run: drawing weights, writing the record
+PROGRAM = 1.4e6  # per program: compiling it
+EXPECTED_EPOCHS = 22  # assumed for a run that may stop early
 
 
 @dataclass(frozen=True)
 class Job:
-    """Hold a run to be done: its settings, its identity, and its record's description of the activation."""
+    """Hold a run to be done: its settings, its identity, and the label, formula and source of its activation."""
 
     settings: Settings
     identity: Identity
@@ -28,7 +31,10 @@ class Job:
 
 
 def cost(settings: Settings) -> float:
-    """Estimate what a run costs, without compiling; a run's end is not foreseen."""
+    """Return the estimated cost of a run, without compiling, in the unit of the constants above.
+
+    A run that may stop early is assumed to take EXPECTED_EPOCHS at most.
+    """
     of_image: float = sum(a * b for a, b in pairwise((784, *settings.widths, 10))) + LAYER * settings.depth
     of_image *= SLOWER if settings.normalization != "none" or settings.dropout else 1
     of_image *= 2 if settings.precision == "float64" else 1
@@ -38,7 +44,7 @@ def cost(settings: Settings) -> float:
 
 
 def work(runs: Iterable[Settings]) -> float:
-    """Estimate what these runs cost together, with compiling their programs; a run named twice counts once."""
+    """Return the estimated cost of these runs together, with compiling their programs; a repeated run counts once."""
     distinct = set(runs)
     return sum(map(cost, distinct)) + PROGRAM * len(set(map(program_of, distinct)))
 
@@ -46,7 +52,8 @@ def work(runs: Iterable[Settings]) -> float:
 def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[list[Job]]:
     """Split the jobs into batches of at most `most` programs, or of one program per worker if that is more.
 
-    Each batch is done by new processes, so that no process compiles more programs than its batch has.
+    Each batch is done by new processes, so that no process compiles more programs than its batch has. Within a batch,
+    as many programs as there are workers take turns.
     """
     workers = max(workers, 1)
     programs, size = _by_program(jobs), max(most // workers, 1) * workers
@@ -54,7 +61,7 @@ def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[lis
 
 
 def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
-    """Order the jobs so that `count` programs take turns; the next programs follow when these are done.
+    """Return the jobs ordered so that `count` programs take turns; the next programs follow when these are done.
 
     Each of `count` workers then compiles a different program first, and finds the others compiled.
     """
@@ -68,7 +75,7 @@ def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
 
 
 def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Group the jobs by the compiled program they share; runs that are not trained have programs of their own."""
+    """Return lists of the jobs that share a compiled program; untrained networks have programs of their own."""
     groups: dict[Hashable, list[Job]] = {}
     for job in jobs:
         groups.setdefault(program_of(job.settings), []).append(job)
@@ -76,5 +83,5 @@ def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def program_of(settings: Settings) -> Hashable:
-    """Return what decides which compiled program a run needs."""
+    """Return what decides which compiled program a run needs: runs with equal values share a program."""
     return settings.activation, program_kind(settings), settings.validation, settings.epochs > 0

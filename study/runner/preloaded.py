@@ -1,6 +1,6 @@
 """Import TensorFlow, the engine and Dask into the process that Linux worker processes are forked from.
 
-TensorFlow must not be used here: it would start threads, which a fork leaves behind.
+This module must not compute anything with TensorFlow: that would start threads, which a forked process lacks.
 """
 
 import os

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from rich import progress
 
 PLAIN_EVERY = 15.0  # seconds between plain lines
-MEMORY_SECONDS = 3600.0  # of the speed that the time left on a terminal is computed from
+MEMORY_SECONDS = 3600.0  # a terminal shows the time left at the speed of this last stretch
 NARROW = 60  # columns; a narrower terminal shows the count alone
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Write a line to `stream`, standard error if None. A reader that has left (`| head`) stops nothing."""
+    """Write `text` as a line to `stream`, standard error if None.
+
+    If nobody reads the stream any more (as after `| head`), drop the text, and let later output go nowhere.
+    """
     stream = sys.stderr if stream is None else stream
     try:
         stream.write(text + "\n")
@@ -24,7 +27,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 class Progress:
-    """Count finished runs by their cost; the time left assumes that the rest goes as fast as the work so far."""
+    """Show how many of `total` runs are finished, which was the last, and the time left.
+
+    The costs of runs come from `order.cost`, and `total_cost` is their sum. The time left assumes that the rest goes
+    as fast as the work so far. On a terminal a bar shows it, with `label`. Elsewhere a line is written after the first
+    and the last run, and otherwise at most every PLAIN_EVERY seconds.
+    """
 
     def __init__(self, label: str, total_cost: float, total: int, stream: TextIO | None = None) -> None:
         self.label, self.total_cost, self.total = label, total_cost, total
@@ -38,7 +46,7 @@ class Progress:
             self.bar.start()
 
     def close(self) -> None:
-        """Stop the bar where it is."""
+        """Stop the bar, if there is one, and leave it on the terminal as it is."""
         if self.bar is not None:
             self.bar.stop()
 
@@ -60,7 +68,11 @@ class Progress:
 
 
 def _bar(stream: TextIO) -> "progress.Progress":
-    """Return a bar that never takes more than one line; texts are shown as they are, without rich's markup."""
+    """Return a bar on `stream`, not yet started, that never takes more than one line.
+
+    A task of the bar has the fields `runs` and `last`, which are shown without rich's markup. A terminal narrower than
+    NARROW shows `runs` alone.
+    """
     from rich import progress  # on import it draws a random number, which the study must not
     from rich.console import Console
 
@@ -83,7 +95,7 @@ def _bar(stream: TextIO) -> "progress.Progress":
 
 
 def duration(seconds: float) -> str:
-    """Write a time in at most two units: 48 s, 3 min 20 s, 2 h 5 min."""
+    """Return a time as text in at most two units, such as "48 s", "3 min 20 s" or "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -11,14 +11,18 @@ from study.errors import UsageError
 from study.plan import EVERYTHING, Plan
 from study.settings import Settings
 
-SPELLINGS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "none": None}  # which JSON cannot say
+SPELLINGS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "none": None}  # values JSON cannot spell so
 LARGEST_FIRST_SEED = 4_000_000_000  # a seed is below 2^32
 
 
 def read_plan(
     options: argparse.Namespace, registry: Mapping[str, Any], targets: Mapping[str, str]
 ) -> tuple[Plan, list[str]]:
-    """Return the plan and the names of its experiments, or raise UsageError; `targets` says where each belongs."""
+    """Return the plan that the options ask for, and the names of its experiments.
+
+    `options` has the arguments of `study run`. `registry` holds the activations by name, and `targets` each
+    experiment's make target. Raise UsageError with one sentence for each bad option.
+    """
     wanted = options.target or EVERYTHING
     names = options.experiments or [name for name, target in targets.items() if target == wanted]
     chosen = None if options.activations is None else options.activations.replace(",", " ").split()
@@ -45,7 +49,11 @@ def read_plan(
 
 
 def read_settings(words: Sequence[str]) -> Settings:
-    """Return the settings that words like "seed=0" and "width=[7,5]" give, or raise UsageError."""
+    """Return the settings that words like "seed=0" and "width=[7,5]" give.
+
+    A value is JSON, one of SPELLINGS, or else text. Raise UsageError if a word or a setting is bad, or a needed
+    setting is missing.
+    """
     given = dict(map(_assignment, words))
     known = Settings.__dataclass_fields__
     problems = [f"{name} is not a setting; the settings are {', '.join(known)}" for name in given if name not in known]
@@ -72,6 +80,9 @@ def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None
 
 
 def _unknown(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Name each unknown one of `names`, with the three `known` names most like it, or all of them."""
+    """Return a sentence for each of `names` that is not `known`, with the three known names most like it.
+
+    If none is like it, the sentence lists all known names. `what` is the kind of name, such as "activation".
+    """
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -1,4 +1,4 @@
-"""Ask experiments, round by round, which runs they want, and find those that have a record."""
+"""Ask experiments, round by round, which runs they want, and find the runs that have a record."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,15 +12,16 @@ from study.runner.order import Job, cost, work
 from study.settings import Settings
 
 Modules = Mapping[str, Any]  # of experiments/, by name; study/report/section.py says what a module offers
-Jobs = dict[str, dict[str, Job]]  # by experiment and run
+Jobs = dict[str, dict[str, Job]]  # by experiment and run id
 
 
 @dataclass
 class Rounds:
     """Follow the experiments among `modules` through their rounds; `store` has the records of earlier commands.
 
-    Refused activations leave the `plan`, and the others get their theory. `known` holds records by id, `jobs` each
-    experiment's jobs so far, in the order in which it asked for them.
+    An experiment is a module with `rounds`; the attribute `experiments` holds them by name. Refused activations leave
+    the `plan`, and the others get their theory. `known` holds records by id. `jobs` holds each experiment's jobs so
+    far by run id, in the order in which it asked for them.
     """
 
     modules: Modules
@@ -37,9 +38,9 @@ class Rounds:
         self.experiments = {name: module for name, module in self.modules.items() if hasattr(module, "rounds")}
 
     def missing(self) -> Jobs:
-        """Advance every experiment to its first round that lacks records, and return its jobs of that round to do.
+        """Advance every experiment to its first round that lacks records; return that round's jobs without a record.
 
-        An experiment that has all its records is left out.
+        The result is {experiment: {run id: job}}. An experiment that has all its records is left out.
         """
         found = {name: self._advance(name) for name in self.experiments}
         return {name: jobs for name, jobs in found.items() if jobs}
@@ -53,7 +54,7 @@ class Rounds:
         return {}
 
     def _wanted(self, name: str) -> dict[str, Job]:
-        """Return the experiment's next round of jobs by run id; refused activations get no jobs."""
+        """Return the next round of the experiment `name` as {run id: job}; refused activations get no jobs."""
         wanted = self.experiments[name].rounds(self.plan, self.records(name))
         described = self.catalogue.of(settings.activation for settings in wanted)
         good = (settings for settings in wanted if settings.activation in described)
@@ -61,16 +62,22 @@ class Rounds:
         return {job.identity.id: job for job in jobs}
 
     def records(self, name: str) -> list[Record]:
-        """Return the known records of an experiment, in the order in which it asked for them."""
+        """Return the known records of the experiment `name`, in the order in which it asked for their runs."""
         return [self.known[run] for run in self.jobs.get(name, {}) if run in self.known]
 
     def planned(self, name: str, plan: Plan) -> list[Settings]:
-        """Return the runs that an experiment expects in all its rounds; without `expected`, the runs of its first."""
+        """Return the runs that the experiment `name` is expected to ask for under `plan`, in all its rounds together.
+
+        If its module has no `expected`, return the runs of its first round.
+        """
         module = self.experiments[name]
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
     def work(self, missing: Jobs) -> float:
-        """Estimate the work of the `missing` jobs and of the rounds that will follow them."""
+        """Return the estimated work, as of `order.work`, of the `missing` jobs and of the rounds that will follow them.
+
+        `missing` is the result of the method `missing`.
+        """
         total = work(job.settings for jobs in missing.values() for job in jobs.values())
         for name in missing:
             asked = sum(cost(job.settings) for job in self.jobs[name].values())
@@ -78,17 +85,21 @@ class Rounds:
         return total
 
     def times(self, plan: Plan) -> bool:
-        """Tell whether a module asks for timings; a quick look has none, because they need an idle machine."""
+        """Tell whether activations are to be timed: the plan has some, it is not a quick look, and a module asks."""
         return bool(plan.activations) and not plan.is_quick and any(map(times_activations, self.modules.values()))
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
-    """Return the job of a run on data of this checksum, with the description of its activation."""
+    """Return the job of a run on data of this checksum.
+
+    `described` is a result of `Catalogue.of` that has the run's activation. The job takes its fingerprint, label,
+    formula and source.
+    """
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
     return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)
 
 
 def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
-    """Return the existing records of these runs, by id, without failed ones, whose runs are repeated."""
+    """Return {id: record} of these runs, given by id, that have a record in `store`; leave out failed runs."""
     return {run: record for run, record in store.find(runs).items() if not has_failed(record)}

@@ -19,15 +19,17 @@ from study.runner.workers import shared_programs
 from study.settings import Settings
 
 PROGRAMS = ".programs"  # in the folder of the runs, while they are done
-CLASSES = (0, 2, 7)  # whose first test image the report shows under noise
+CLASSES = (0, 2, 7)  # digits; the report shows the first test image of each under noise
 
 
 def run_experiments(
     plan: Plan, modules: Modules, store: Store, load: Callable[[], Dataset], workers: int, scheduler: str | None
 ) -> list[str]:
-    """Do every run of these experiments that the store does not hold yet, then the timing they ask for.
+    """Do every run of the experiments in `modules` that `store` lacks, then their other measurements and timings.
 
-    Return one sentence for each failure.
+    The ledger is written before these measurements. `load` returns the Dataset. `workers` and `scheduler` are as in
+    `execute`. Return one sentence for each failed run, refused activation or failed measurement. Raise FolderHeld if
+    another command works in the folder.
     """
     with hold(store.folder):
         started = time.monotonic()
@@ -56,7 +58,7 @@ def run_experiments(
 
 
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
-    """Do what experiments ask for besides runs and timings; return one sentence for each failure."""
+    """Test networks and measure pre-activations where experiments ask for it; return one sentence for each failure."""
     failures = []
     followed: dict[str, tuple[Settings, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
@@ -71,7 +73,10 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
-    """Write the first test image of each of CLASSES to the committed folder of `results`, unless images are there."""
+    """Write the first test image of each digit in CLASSES as the document DIGITS, unless that exists.
+
+    The document is in the committed folder of `results`. Its `images` are {digit: 784 bytes as a list}.
+    """
     store, labels = stores(results)[1], data.test_labels.tolist()
     images = {str(label): data.test_images[labels.index(label)].tolist() for label in CLASSES if label in labels}
     if images and not store.path(DIGITS).exists():
@@ -80,7 +85,10 @@ def keep_digits(results: Path, data: Dataset) -> None:
 
 
 def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
-    """Write in the ledger what the experiments asked for; return one sentence for each failure."""
+    """Enter in `ledger` what the experiments asked for, and the `seconds` of work; do not write the file.
+
+    Return one sentence for each failed run and each refused activation.
+    """
     failed: dict[str, str] = {}
     for name in rounds.experiments:
         found = rounds.records(name)
@@ -96,7 +104,10 @@ def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
 
 
 def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> dict[str, Any]:
-    """Return the result of one run, from its record; if there is none, train in this process and record it."""
+    """Return the result of one run, from its record; if there is none, train in this process and record it.
+
+    The result is what `training.train` returns, or the `status` and `cause` of a failure. `load` returns the Dataset.
+    """
     with hold(store.folder):
         data = load()
         catalogue = Catalogue(data, {}, {})

@@ -17,7 +17,10 @@ VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def prepare() -> None:
-    """Set what decides numbers and figures, before numpy, TensorFlow and matplotlib are imported."""
+    """Set the environment variables that decide numbers and figures; call this before numpy or TensorFlow is imported.
+
+    A user without a home folder gets a temporary one until the process ends.
+    """
     environment.prepare()
     os.environ.update(VARIABLES)
     try:
@@ -28,7 +31,10 @@ def prepare() -> None:
 
 
 def quieten() -> None:
-    """Keep the libraries' warnings off the terminal, unless the user set Python's -W or its variable."""
+    """Keep the libraries' warnings off the terminal, unless the user set Python's -W or PYTHONWARNINGS.
+
+    Let both output streams replace characters that the terminal cannot show by escapes.
+    """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes

@@ -1,4 +1,4 @@
-"""Measure networks as a whole: test those that runs have left, and find where pre-activations lie."""
+"""Take measurements of whole networks: test those that runs have kept, and find where pre-activations lie."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,11 @@ from study.settings import Settings
 
 
 def test_kept(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Return what `study.networks.testing` finds in these networks."""
+    """Return the result of `study.networks.testing.test_networks`; a worker process calls this function.
+
+    `kept` holds the fields of a `Kept` for each network, as `_kept` returns them. `data` is a Dataset. The best
+    network is written to `saved`.
+    """
     environment.start_tensorflow()
     from study.networks import testing
 
@@ -24,9 +28,11 @@ def test_kept(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[s
 
 
 def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[str]:
-    """Test the networks of these runs unless the store's document has them; return a sentence if that fails.
+    """Test the networks that the runs of `records` have kept, unless the store's document NETWORKS is of these runs.
 
-    A network may be missing, because its run was done elsewhere. Then nothing is tested.
+    Return a list: one sentence if that fails, else nothing. If a network is missing, because its run was done
+    elsewhere, nothing is tested, and the sentence says so. The best network is written to the file NETWORK in the
+    results folder.
     """
     runs = [record["id"] for record in records]
     if not runs or is_measured(store, NETWORKS, runs):
@@ -51,7 +57,12 @@ def _kept(store: Store, record: Record) -> tuple[Any, ...]:
 
 
 def measure_shares(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
-    """Return by run its settings, and its pre-activations' quantiles at `percent`, in `rows` by step and layer."""
+    """Train these runs once more, and return quantiles of their pre-activations, by run id; a worker process calls this.
+
+    `share` is {run id: (settings, steps)}, a part of the runs `wanted` in `measure_preactivations`. Each run has a
+    dict of its `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the values below which
+    `percent` of the pre-activations lie.
+    """
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.networks.distributions import PERCENT, quantiles
@@ -69,9 +80,11 @@ def measure_shares(share: Mapping[str, tuple[Settings, Sequence[int]]], data: An
 def measure_preactivations(
     store: Store, wanted: Mapping[str, tuple[Settings, Sequence[int]]], data: Any, workers: int
 ) -> list[str]:
-    """Measure where the pre-activations of these runs lie, at these steps, unless the store's document knows it.
+    """Write quantiles of pre-activations as the document PREACTIVATIONS, unless it has them for these runs and steps.
 
-    `wanted` has the ids of the runs. Return a sentence if the measurement fails.
+    `wanted` is {run id: (settings, steps)}; steps are numbers of updates. The document's `networks` holds what
+    `measure_shares` returns. Only runs that the document lacks are measured, in at most `workers` processes. Return a
+    list: one sentence if that fails, else nothing.
     """
     if not wanted:
         return []

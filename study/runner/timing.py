@@ -16,7 +16,7 @@ from study.runner.workers import in_each_worker, reason
 
 
 def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Return what `study.cost.stopwatch` measures of these activations of the registry."""
+    """Return the result of `study.cost.stopwatch.measure` for these activations; a worker process calls this."""
     environment.start_tensorflow()
     from study.cost import stopwatch
 
@@ -24,9 +24,10 @@ def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
 
 
 def time_activations(store: Store, described: Entries) -> list[str]:
-    """Time these activations unless the store's document has them; return a sentence if that fails.
+    """Time the activations in `described` in a new process, unless the store's document TIMINGS has them.
 
-    The document is kept as long as its `basis` stays the same: the activations, the code and the machine.
+    `described` is a result of `Catalogue.of`. The document is kept as long as its `basis` stays the same: the
+    activations, the code and the machine. Return a list: one sentence if timing fails, else nothing.
     """
     if is_timed(store, described):
         return []
@@ -41,7 +42,7 @@ def time_activations(store: Store, described: Entries) -> list[str]:
 
 
 def is_timed(store: Store, described: Entries) -> bool:
-    """Return whether the store's document holds these activations, timed by this code on this machine."""
+    """Tell whether the store's document TIMINGS holds these activations, timed by this code on this machine."""
     try:
         kept = store.read(TIMINGS)["content"].get("basis", {})
     except (FileNotFoundError, RecordError):  # a damaged document is measured again

@@ -26,7 +26,7 @@ from study.errors import ClusterError
 # 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
 PRELOADED = "study.runner.preloaded"
 IS_FORKED = sys.platform == "linux"
-# A terminal sends Ctrl-C to every process; the main process ends the workers.
+# Workers ignore Ctrl-C, which a terminal sends to every process: the main process ends them.
 PRELOAD = (
     "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
@@ -51,14 +51,14 @@ DASK = {
 
 
 def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Call `function` once in each of so many new processes of this machine, at the same time; return its results."""
+    """Call `function(*arguments)` in each of `workers` new local processes, at the same time; return all results."""
     return in_new_workers(function, [arguments] * workers)
 
 
 def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Do each of the `calls`, given by its arguments, in a new process of its own, all at the same time.
+    """Call `function` with each tuple of arguments in `calls`, each in a new local process, all at the same time.
 
-    Return the results in the order of the calls.
+    Return the results in the order of `calls`. Raise the exception of a call that fails.
     """
     with connected(len(calls), None) as client:
         client.wait_for_workers(len(calls))  # or one process could get two calls
@@ -67,7 +67,7 @@ def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]
 
 
 def reason(error: BaseException) -> str:
-    """Say why a task failed: name the exception, or tell that its process died each time."""
+    """Return why a task failed: the exception's name and text, or that its worker process died each time."""
     if isinstance(error, KilledWorker):
         return f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
     return f"{type(error).__name__}: {error}"
@@ -75,7 +75,10 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
-    """Yield a client of the scheduler at this address, or else of `workers` processes that end with the block."""
+    """Yield a Dask client of the scheduler at this address; if it is None, of `workers` new local processes.
+
+    The local processes end with the block. Raise ClusterError if no scheduler answers at the address.
+    """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
     with contextlib.ExitStack() as stack:
@@ -128,7 +131,7 @@ def _client(address: str) -> distributed.Client:
 
 @contextlib.contextmanager
 def shared_programs(folder: Path) -> Iterator[None]:
-    """Let the worker processes started in the block share what they compile, in `folder`.
+    """Let the worker processes started in the block share the programs that XLA compiles, as files in `folder`.
 
     The folder is removed at the end, and at the beginning if a process that was killed has left it.
     """
