@@ -1,7 +1,7 @@
 """Compare with mean-field theory by what factor the error changes from one layer to the next.
 
-A layer's error is the root mean square over examples of the norm of the gradient in its pre-activations z. Theory is for
-initialisation, and for an activation phi whose output goes to one dense or convolutional layer alone. The factor is
+A layer's error is the root mean square over examples of the norm of the gradient in its pre-activations z. Theory is
+for initialisation, and for an activation phi whose output goes to one dense or convolutional layer alone. The factor is
 sqrt(fan_in Var(W) E[phi'(z)^2]). W is that layer's kernel, and z is normal with the mean square that was measured
 (Schoenholz et al. 2017; see study/theory/mean_field.py).
 """

@@ -8,8 +8,8 @@ class NumpyNetwork:
 
     `layers` is a list of (W_l, b_l), or, with normalisation, (W_l, b_l, gamma_l, beta_l), l = 1 to L + 1. `phi` maps an
     array to the activation's values and derivatives. `normalization` is "none", "batch" or "layer", and `residual` is
-    "none", "plain" or "scaled". B is the number of examples. `deltas`, `gradients` and `measures` are
-    for the plain network; finite differences check the others.
+    "none", "plain" or "scaled". B is the number of examples. `deltas`, `gradients` and `measures` are for networks
+    without normalisation and residual connections; finite differences check the others.
     """
 
     def __init__(self, layers, phi, normalization="none", residual="none") -> None:
