@@ -100,9 +100,10 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
 
 @functools.lru_cache(maxsize=1)
 def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
-    """Return noise of variance 1 for validation (studies, seeds, arms, 2 rates) and for the test (studies, seeds, arms).
+    """Return noise for the validation (studies, seeds, arms, 2 rates) and for the test (studies, seeds, arms).
 
-    The arms are the reference and the activations. The noise has mean 0. It is normal, or 1 minus an exponential if `is_skewed`.
+    The arms are the reference and the activations. The noise has mean 0 and variance 1. It is normal, or 1 minus an
+    exponential if `is_skewed`.
     """
     generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
     if is_skewed:
