@@ -17,7 +17,7 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
     """Show `value` times `scale` with `digits` decimals, or a dash if it is not finite.
 
     `toward` is "nearest" for an estimate, "down" for a low bound and "up" for a high bound, so that the interval shown
-    contains the interval computed. If `signed`, a positive number has its sign.
+    contains the interval computed. If `signed`, a positive number has a plus.
     """
     if not math.isfinite(value):
         return DASH
@@ -84,7 +84,7 @@ def _cell(cell: object) -> str:
 
 
 def markdown_formula(text: str) -> str:
-    """Return the LaTeX mathematics `text` on one line in the Markdown of code hosts, between $` and `$."""
+    """Return the LaTeX mathematics `text` on one line as a formula in GitHub's Markdown, between $` and `$."""
     one_line = " ".join(text.split()).replace("|", r"\vert ").replace("`", "").replace("$", r"\$")
     return f"$`{one_line}`$"
 
@@ -158,9 +158,9 @@ def escape_latex(text: str) -> str:
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """Return `frame` as a CSV file in UTF-8 without its index, its numbers with seven significant digits.
+    """Return `frame` as a CSV file in UTF-8 without its index; floats have at most seven significant digits.
 
-    A text that a spreadsheet would take for a formula gets a leading apostrophe.
+    A text that a spreadsheet would take for a formula gets a leading apostrophe. A carriage return becomes a blank.
     """
 
     def safe(value: object) -> object:

@@ -79,7 +79,8 @@ def _joined(
 ) -> str:
     """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
 
-    It shows the leading pages of `made` whole. The template "report" also lists the other pages by their answers.
+    It lists `missing` first and shows the leading pages whole. The template "report" also lists the other pages by their
+    answers. `made` pairs each section with its rendered page.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
@@ -100,7 +101,11 @@ def _marked_up(page: Page) -> dict[str, str]:
 
 
 def claims_section(sections: Sequence[Section]) -> Section:
-    """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements."""
+    """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
+
+    Its protocol holds the possible verdicts, the claims whose measurement was changed after numbers had been seen, and
+    the number of intervals expected to miss the true value by chance.
+    """
     table = claims.table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)
     seen = {

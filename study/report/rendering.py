@@ -62,9 +62,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a rendered section: `title`, `answer` and `body` are Markdown, and `name` its template without .md.
+    """Hold a rendered section: `title`, `answer` and `body` are its Markdown.
 
-    `displays` and `pictures` hold the tables and figures that the body shows, in order.
+    `name` is the name of its template without .md. `displays` and `pictures` hold the tables and figures that the body
+    shows, in order.
     """
 
     name: str
@@ -208,7 +209,7 @@ def formula(text: str) -> Markup:
 
 
 def details(summary: str, caller: Callable[[], str]) -> Markup:
-    """Return a part of a page that readers unfold by its `summary`; `caller` returns the part's Markdown."""
+    """Return an HTML element that readers unfold by its `summary`; `caller` returns the Markdown in it."""
     return Markup(f"\n\n<details>\n<summary>{escaped(summary)}</summary>\n\n{caller()}\n\n</details>\n\n")
 
 
