@@ -79,8 +79,8 @@ def _joined(
 ) -> str:
     """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
 
-    It lists `missing` first and shows the leading pages whole. The template "report" also lists the other pages by their
-    answers. `made` pairs each section with its rendered page.
+    It lists `missing` at the top and shows the leading pages whole. The template "report" also lists the other pages
+    by their answers. `made` pairs each section with its rendered page.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
