@@ -30,7 +30,10 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """Say why an entry of the registry is not fit for the study; the message tells what it found and wants."""
+    """Say why an entry of the registry is not fit for the study.
+
+    The message is a sentence without its subject, the activation: what it has or does, and what it must have or do.
+    """
 
 
 # Colours and markers follow the order of this table, so new entries go last.
@@ -105,7 +108,10 @@ REGISTRY: dict[str, Activation] = {
 
 
 def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return phi and its derivative phi' at the points x, in the shape and dtype of x."""
+    """Return phi(x) and phi'(x) for phi = `function`, as arrays in the shape and dtype of `x`.
+
+    Raise ActivationError if TensorFlow cannot differentiate phi.
+    """
     points = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:
         tape.watch(points)
@@ -117,10 +123,10 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
 
 
 def fingerprint(activation: Activation) -> str:
-    """Hash phi and phi' on a fixed float64 grid, rounded to 8 decimals or 9 digits, to identify the function.
+    """Return a SHA-256 (64 hex digits) of phi and phi' on a fixed float64 grid, which identifies the function.
 
-    Values are rounded so that last-digit differences between CPUs do not change the fingerprint, even after
-    cancellation. It does not depend on label, formula or how the code is written.
+    Values are rounded to 8 decimals, or to 9 significant digits above pi. So last-digit differences between CPUs do not
+    change the fingerprint, even after cancellation. It does not depend on label, formula or how the code is written.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
@@ -129,12 +135,15 @@ def fingerprint(activation: Activation) -> str:
 
 
 def _rounded(value: float) -> str:
-    # The two formats change at pi, a value that no usual activation takes; + 0.0 turns -0 into 0.
+    # The formats change at pi, a value that no usual activation takes. + 0.0 turns -0 into 0.
     return f"{round(value, 8) + 0.0:.8f}" if abs(value) < math.pi else f"{value:.8e}"
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
-    """Return x, phi and phi' at 501 points of [-5, 5], which the report draws."""
+    """Return the curve that the report draws, as lists: `x`, `value` (phi at x) and `derivative` (phi' at x).
+
+    There are 501 points x from -5 to 5, evenly spaced.
+    """
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)
     return {"x": x.tolist(), "value": value.tolist(), "derivative": derivative.tolist()}

@@ -6,13 +6,13 @@ DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 
 
 
 class StudyError(Exception):
-    """End a command with the exit code `code`; CONTRIBUTING.md lists the codes."""
+    """End a command with the exit code `code` and print the message; CONTRIBUTING.md lists the codes."""
 
     code = SOME_FAILED
 
 
 class UsageError(StudyError):
-    """Say what is wrong with a request: `problems` has a sentence per field: name, value and what is allowed."""
+    """Say what is wrong with a request: `problems` holds a sentence for each bad setting, option or file."""
 
     code = BAD_USAGE
 
@@ -28,13 +28,13 @@ class FolderError(StudyError):
 
 
 class FolderHeld(StudyError):
-    """Say that another run holds the folder; the message says who."""
+    """Say that another run holds the folder; the message names the folder and that run."""
 
     code = HELD
 
 
 class DataError(StudyError):
-    """Say that MNIST could not be obtained or that a file was refused."""
+    """Say that MNIST could not be obtained, or that a file was refused; the message says why."""
 
     code = NO_DATA
 
@@ -46,13 +46,16 @@ class RecordError(StudyError):
 
 
 class ClusterError(StudyError):
-    """Say that the Dask scheduler does not answer, or is gone."""
+    """Say that the Dask scheduler does not answer, or is gone; `reason` says which."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; finished runs are kept: run it again")
 
 
 def one_line(error: object, most: int = 500) -> str:
-    """Return the text of an error as one line of at most `most` characters that are all printable."""
+    """Return the text of `error` as one line of at most `most` characters that are all printable.
+
+    An error without text gives the name of its type.
+    """
     text = " ".join((str(error) or type(error).__name__).split())[:most]
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

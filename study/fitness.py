@@ -14,12 +14,12 @@ from study.activations import Activation, ActivationError, value_and_derivative
 Function = Callable[[tf.Tensor], tf.Tensor]
 
 POINTS = np.append(np.linspace(-100, 100, 2001), -0.0)
-PART = slice(1300, 500, -1)  # the points from 30 down to -50: another shape, order, sum, maximum and minimum
-SAME = {"float32": 1e-4, "float64": 1e-9}  # largest difference, per unit of max(1, |value|), that rounding explains
+PART = slice(1300, 500, -1)  # the points from 30 down to -49.9: other shape, order, sum, maximum and minimum
+SAME = {"float32": 1e-4, "float64": 1e-9}  # by dtype: largest difference, times max(1, |value|), that is rounding
 
 
 def check(activation: Activation) -> None:
-    """Raise ActivationError, with what was found and what is wanted, if the entry is not fit for the study."""
+    """Raise ActivationError, which says what was found and what is wanted, if the entry is not fit for the study."""
     function = activation.function
     if not callable(function):
         raise ActivationError(f"has a function of type {type(function).__name__}; it must be callable")
@@ -35,7 +35,11 @@ def check(activation: Activation) -> None:
 
 
 def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
-    """Return phi and phi' at the points, stacked, after two calls of `function` that must agree."""
+    """Return phi and phi' at `points`, stacked: (2, *shape of the points), in their dtype.
+
+    Raise ActivationError if `function` raises, changes the shape or the dtype, has a value or a derivative that is not
+    finite, or returns other values in a second call.
+    """
     dtype = points.dtype.name
     try:
         value = function(tf.constant(points))
@@ -55,7 +59,7 @@ def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
 
 
 def _check_kind(value: object, points: np.ndarray) -> None:
-    """Demand a tensor of the points' shape and dtype."""
+    """Raise ActivationError unless `value` is a tensor of the shape and the dtype of `points`."""
     if not isinstance(value, tf.Tensor):
         raise ActivationError(f"returns a {type(value).__name__}; it must return a tensor")
     if value.shape != points.shape:
@@ -65,7 +69,12 @@ def _check_kind(value: object, points: np.ndarray) -> None:
 
 
 def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: str, wanted: str) -> None:
-    """Demand that two arrays (columns, *shape of the points) of phi, or of phi and phi', are equal up to rounding."""
+    """Raise ActivationError if the values `first` and `second` at the same `points` differ by more than rounding.
+
+    Both are (1, *shape of the points) of phi, or (2, *shape of the points) of phi and phi'. The message names the first
+    point that differs. `when` is its part with a place for the second value, and `wanted` says what the function must
+    do.
+    """
     for what, one, other in zip(("value", "derivative"), first, second, strict=False):
         differs = np.abs(one - other) > SAME[points.dtype.name] * np.maximum(1, np.abs(one))
         if differs.any():
@@ -74,7 +83,10 @@ def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: st
 
 
 def _compile(function: Function) -> None:
-    """Demand that XLA compiles the function and its derivative as the engine does: without autograph or variables."""
+    """Raise ActivationError unless XLA compiles the function and its derivative, without autograph and tf.Variable.
+
+    The engine compiles them in the same way.
+    """
 
     def both(z: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -98,6 +110,6 @@ def _compile(function: Function) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return the error's type and the first sentence of its message."""
+    """Return the type of `error`, and in brackets the first sentence of its message, cut at 200 characters."""
     message = " ".join(str(error).split()).split(". ")[0].rstrip(".")
     return f"{type(error).__name__} ({message[:200]})"

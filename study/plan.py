@@ -1,4 +1,4 @@
-"""Describe the plan that was asked for, and what a module of experiments/ declares beside its runs."""
+"""Define what a command was asked for, and what a module of experiments/ declares besides its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,17 +6,17 @@ from typing import Any
 
 from study.constants import FIRST_FRESH_SEED
 
-EVERYTHING = "all"  # the target of a module that names none
+EVERYTHING = "all"  # the make target of a module that declares no TARGET
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what was asked for: the activations compared, in the registry's order, and how many paired seeds.
+    """Hold what a command was asked for: the activations to compare, in the registry's order, and the paired seeds.
 
-    `first_seed` shifts every block of seeds, so that another edition of the study shares no seed with this one.
-
-    `theory` holds, per activation, what the catalogue recorded of its predictions. `interpret` also finds there the
-    activations that only `rounds` named.
+    `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
+    with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
+    this one. `theory` holds for each activation what the catalogue (study/records/catalogue.py) recorded as its
+    `theory`. The plan that `interpret` gets also has there the activations that only the runs of `rounds` name.
     """
 
     activations: tuple[str, ...]
@@ -26,11 +26,14 @@ class Plan:
     first_seed: int = 0
 
     def is_fresh(self, seed: Any) -> Any:
-        """Tell whether a seed, or each seed of a column, is of the fresh blocks, which choose nothing."""
+        """Tell whether a seed, or each seed of a column, is fresh: at least `first_seed` + FIRST_FRESH_SEED.
+
+        No rate or other setting is chosen by the results of fresh seeds.
+        """
         return seed >= self.first_seed + FIRST_FRESH_SEED
 
     def block(self, n: int, start: int = 0) -> range:
-        """Return a block of `n` seeds: from `start` on, shifted by `first_seed`."""
+        """Return `n` consecutive seeds, of which the first is `first_seed` + `start`."""
         return range(self.first_seed + start, self.first_seed + start + n)
 
 
@@ -43,18 +46,19 @@ class DepthScaleGrid:
 
 
 def target(module: object) -> str:
-    """Return the make target that does what a module asks for."""
+    """Return the make target of a module of experiments/: its TARGET, or EVERYTHING if it declares none."""
     return str(getattr(module, "TARGET", EVERYTHING))
 
 
 def times_activations(module: object) -> bool:
-    """Tell whether `module` asks for the activations to be timed."""
+    """Tell whether `module`, of experiments/, asks for the activations to be timed: TIMES_ACTIVATIONS is true."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
 
 
 def depth_scales(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
-    """Return the depth scales that each module asks for, by its name and by activation.
+    """Return the DEPTH_SCALES of each of `modules`, by the module's name and by activation; {} if it declares none.
 
-    The catalogue computes them once and keeps them; `Plan.theory[activation]["depth_scales"][module]` has them.
+    The catalogue computes the depth scales on these grids once and keeps them. They are in
+    `Plan.theory[activation]["depth_scales"][module's name]`.
     """
     return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}
