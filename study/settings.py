@@ -1,4 +1,4 @@
-"""Define the settings of one run: frozen, and validated once, when they are made."""
+"""Define the settings of one run. They are frozen, and checked once, when they are made."""
 
 import dataclasses
 import math
@@ -7,16 +7,18 @@ from typing import Any, TypeGuard
 
 from study.errors import UsageError
 
-# Keras defines glorot_uniform and he_normal. Weights are Gaussian with critical, centred and gaussian. unit_norm draws
-# normal kernels and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
+# Keras defines glorot_uniform and he_normal. critical, centred and gaussian draw Gaussian weights of variance
+# sigma_w^2 / fan_in. critical is for theory's values of sigma_w and sigma_b, and gaussian for any other values. centred
+# sets the biases so that a sigmoid network computes at first what a tanh network does. unit_norm draws normal kernels
+# and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
 # Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
 )  # fmt: skip
-SCALED = ("critical", "centred", "gaussian")  # the Gaussian ones, which need sigma_w and sigma_b
+SCALED = ("critical", "centred", "gaussian")  # the initialisations that need sigma_w and sigma_b
 NORMALIZATIONS = ("none", "batch", "layer")
 RESIDUALS = ("none", "plain", "scaled")
-DISTORTIONS = ("shift", "rotation", "scaling", "shear", "elastic")  # fields: the strengths of the augmentation
+DISTORTIONS = ("shift", "rotation", "scaling", "shear", "elastic")  # settings: strengths of the distortions of images
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
@@ -32,36 +34,40 @@ Rule = tuple[
 class Settings:
     """Hold everything that decides a run besides the data and the code; the defaults are the article's protocol.
 
+    Raise UsageError, with a sentence for each bad setting, if any value is not allowed.
+
     - activation: a name of the registry
     - seed: from 0 to 2**32 - 1, decides all that is random
     - depth: number of hidden layers
-    - width: units of each hidden layer, or a tuple with one number per layer
-    - initialization: one of INITIALIZATIONS; see there
+    - width: units of each hidden layer, or a tuple with one number per layer, nearest the input first
+    - initialization: one of INITIALIZATIONS; the comment there says what each does
     - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), for the initialisations SCALED alone
-    - first_square: the mean square of z_1 that W_1 is scaled for, for SCALED alone; None scales W_1 by its fan_in
-    - normalization: between a layer's affine map and its activation
+    - first_square: mean square pre-activation that layer 1 is scaled to have, for SCALED alone; with None, the weights
+      of layer 1 have variance sigma_w^2 / fan_in like the others
+    - normalization: one of NORMALIZATIONS, between a layer's affine map and its activation
     - residual: "plain" adds a layer's input to its output, if both have one size; "scaled" first multiplies the output
       by 1 / sqrt(2 depth)
     - dropout: share of every hidden layer's outputs set to 0 in training
     - shift, rotation (degrees), scaling, shear, elastic: the most by which training images are distorted at random.
       Images move by `shift` pixels along each axis. Their axes are scaled by 1 - `scaling` to 1 + `scaling`, and
       sheared by `shear`. The nodes of a grid of 6 x 6 move by `elastic` pixels along each axis
-    - weaker_epochs, weaker_share: in the last `weaker_epochs`, distortions have this share of their strength
-    - output: turns the logits into the outputs that the loss takes
+    - weaker_epochs, weaker_share: in the last `weaker_epochs` of the `epochs`, distortions are multiplied by this share
+    - output: one of OUTPUTS, the function that turns the logits into the outputs that the loss takes
     - loss: categorical cross-entropy, or the mean squared error over the classes
     - label_smoothing: share of every training label that is spread evenly over the classes
     - optimizer, learning_rate, momentum (SGD), epsilon (Adam): as in Keras
-    - schedule: "cosine" lets the learning rate fall to 0 along half a cosine until the last of the `epochs`
-    - warm_up: epochs in which the learning rate first rises linearly
-    - weight_decay: every update takes learning rate * weight_decay of each kernel off it (AdamW, decoupled)
-    - averaging: decay rate of the moving average of the parameters, which is what is evaluated; 0 averages nothing
+    - schedule: "constant", or "cosine": the learning rate falls to 0 along half a cosine until the last of the `epochs`
+    - warm_up: number of first epochs in which the learning rate rises linearly to `learning_rate`
+    - weight_decay: every update subtracts learning rate * weight_decay * kernel from each kernel (AdamW, decoupled)
+    - averaging: decay rate of the moving average of the parameters. The average is evaluated instead of the parameters
+      themselves; 0 averages nothing
     - batch: images per batch
     - validation: number of training images held out
     - epochs: the most epochs of a run; 0 measures the initial network and trains nothing
     - patience: stop after so many epochs without a lower validation loss, as Keras' EarlyStopping with min_delta 0;
       None never stops early
-    - precision: of the network's numbers
-    - noise: amplitudes of the noise on test images on which the trained network is evaluated
+    - precision: floating-point type of the network's numbers
+    - noise: amplitudes a of the noise Unif[-a, a] on test images, under which the trained network is evaluated
     """
 
     activation: str
@@ -116,7 +122,7 @@ class Settings:
         return self.width if isinstance(self.width, tuple) else (self.width,) * self.depth
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields, ready for JSON."""
+        """Return all fields by name, ready for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -145,7 +151,7 @@ def _whole_from(least: int, what: str) -> Rule:
 SHARE: Rule = "at least 0 and below 1", lambda value: _real(value) and 0 <= value < 1
 NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _real(value) and value >= 0
 POSITIVE: Rule = "a finite number above 0", lambda value: _real(value) and value > 0
-RULES: dict[str, Rule] = {  # of the fields that are judged alone
+RULES: dict[str, Rule] = {  # by field: the rules of the fields that can be checked without the other fields
     "activation": ("a name of the registry", lambda value: isinstance(value, str) and value != ""),
     "seed": ("a whole number from 0 to 2**32 - 1", lambda value: _whole(value, 0) and value < 2**32),
     "depth": _whole_from(1, " of hidden layers"),
@@ -181,7 +187,7 @@ def _problems(settings: Settings) -> Iterator[str]:
 
 
 def _joint_rules(settings: Settings) -> dict[str, Rule]:
-    """Return the rules of the fields whose allowed values depend on another field."""
+    """Return by field the rules of the fields whose allowed values depend on another field of `settings`."""
 
     def widths_match(value: Any) -> bool:
         if isinstance(value, tuple):
@@ -197,7 +203,7 @@ def _joint_rules(settings: Settings) -> dict[str, Rule]:
         none: Rule = f"None with {settings.initialization}", lambda value: value is None
         return {**found, **dict.fromkeys(("sigma_w", "sigma_b", "first_square"), none)}
     sigma_b = settings.sigma_b
-    least = sigma_b**2 if _real(sigma_b) else 0.0  # the biases alone make the first pre-activations so large
+    least = sigma_b**2 if _real(sigma_b) else 0.0  # the biases alone give layer 1 this mean square
     found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _real(value) and value >= 1e-30
     found["sigma_b"] = NOT_NEGATIVE
     above = f"a finite number above {least:g}, or None"
