@@ -85,7 +85,7 @@ class _First:
         self.model.train_function = self.__wrapped__
 
     def _take(self) -> None:
-        # Take as many whole calls' batches as the largest number asked for, and pass each user its own first batches.
+        # Take the batches of whole calls, of `executed` batches each; a user gets the first `number` of these batches.
         executed = self.model.steps_per_execution
         calls = max(math.ceil(number / executed) for number, _ in self.users)
         batches = _taken(self.source, calls * executed)

@@ -138,8 +138,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
 
         `fit` counts the calls of fit from 1, `epoch` the epochs of a fit from 0, and `step` the optimiser's updates.
-        `call` counts the calls of the layer in one training step, from 1, and `kind` is the layer's class. The layer's
-        weights are measured in the row of its first call.
+        `call` counts the calls of the layer in one training step, from 1. `kind` is the name of the layer's class. The
+        layer's weights are measured in the row of its first call.
 
         README.md in this folder defines the measures; one that does not apply is NaN. `skipped` is the number of steps
         that mixed precision skipped since the row before. `is_skipped` tells that it would skip this row's step too,
@@ -160,13 +160,15 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return theory.table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
 
     def diagnose(self) -> pd.DataFrame:
-        """Return the problems found in the last fit, one row per problem and call of a layer; no rows if none.
+        """Return the problems found in the last fit, one row per problem and call of a layer.
 
         `layer` and `call` (the number of the layer's call) say where, `finding` what, such as "vanishing", and `help`
         what rescued such networks in the study. `number` is the measured value that passed `threshold`: the median over
         the logged steps from `step` on, or infinity for gradients that were not finite. `theory` is the value that
         mean-field theory predicts for `number` from the initial weights, or NaN. README.md in this folder lists the
-        findings; study/monitor/diagnosis.py explains the thresholds. Raise ValueError if nothing is logged yet.
+        findings; study/monitor/diagnosis.py explains the thresholds.
+
+        No rows if nothing is found, or if fewer than three steps are logged. Raise ValueError if nothing is logged yet.
         """
         frame = self._of_last_fit()
         assert self._probe is not None

@@ -131,6 +131,7 @@ def in_words(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 
 def _finding(row: Any, finding: str, number: float, threshold: float, theory: float = math.nan) -> tuple[Any, ...]:
+    # Return COLUMNS of one finding, without step and help.
     return row.layer, row.call, finding, number, threshold, theory
 
 

@@ -102,6 +102,7 @@ def _of_errors(call: Call) -> Values:
 
 
 def _of_units(watched: Any, slope: Slope, z: Any) -> Values:
+    # Return dead_units and saturation of z (batch, ..., units), with each position of each example as one row.
     units_first = getattr(watched.layer, "data_format", None) == "channels_first"
     z = tf.transpose(z, [0, *range(2, z.shape.rank), 1]) if units_first else z
     rows = tf.reshape(z, (-1, z.shape[-1]))

@@ -116,4 +116,5 @@ def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _style(*labels: str) -> Style:
+    # Each label stands for itself, and takes the look of its place.
     return Style({label: label for label in labels}, {label: place for place, label in enumerate(labels)})

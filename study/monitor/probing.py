@@ -67,9 +67,11 @@ class Probe:
         return [[tf.identity(kernel.value) for kernel in self._training(each)] for each in self.watched]
 
     def _training(self, watched: Watched) -> list[Any]:
+        # Return the kernels of the layer that the model trains.
         return [kernel for kernel in watched.kernels if key(kernel) in self._trainable]
 
     def _update_ratios(self, before: list[list[Any]]) -> Any:
+        # Return update_ratio of each watched layer since `before`, NaN for a layer without trainable kernels.
         pairs = zip(before, self.watched, strict=True)
         return tf.stack([measures.update_ratio(old, [k.value for k in self._training(each)]) for old, each in pairs])
 
@@ -101,6 +103,7 @@ class Probe:
         return measured
 
     def _measured(self, data: Any) -> tuple[Any, Any]:
+        # Return the measures but update_ratio (calls, MEASURES - 1), and whether all gradients of weights are finite.
         taps = Taps(self.watched)
         with taps.placed(self.layers, self.optimizers), keras.StatelessScope(collect_losses=True) as scope:
             for variable in self.model.trainable_variables:

@@ -106,6 +106,7 @@ def _names(layers: list[Any]) -> list[str]:
 
 
 def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
+    # `slopes` keeps the slope of each activation function, which takes long to compute, for other layers.
     kernels, biases = _own_weights(layer)
     is_activation = isinstance(layer, ACTIVATION_LAYERS)
     function = vars(layer).get("activation")
@@ -133,6 +134,7 @@ def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def _parts(layer: Any) -> list[Any]:
+    # Return all layers inside `layer`, at any depth, without the layer itself.
     return list(layer._flatten_layers(include_self=False))
 
 
