@@ -15,7 +15,11 @@ from study.runner import surroundings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return its exit code; CONTRIBUTING.md lists the codes."""
+    """Carry out one command and return its exit code; CONTRIBUTING.md lists the codes.
+
+    `arguments` are the words after `study`; None takes them from the command line. Wrong words end the process by
+    SystemExit, as argparse does.
+    """
     surroundings.prepare()
     if arguments is None:
         surroundings.quieten()
@@ -36,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+# The arguments and options of all commands: what `add_argument` takes, by name.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "experiments": {"nargs": "*", "metavar": "EXPERIMENT", "help": "all of the target if none is named"},
     "--target": {"help": "whose experiments: all (if not said), or one with long protocols, as claims"},
@@ -64,6 +69,7 @@ _PLAN = (
 )  # fmt: skip
 _COMPARED = ("first", "second", "--all", "--keep", "--about", "--results")
 
+# By name: the function that carries out the command, its help, and the names of its arguments and options.
 _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, ...]]] = {
     "all": (commands.make_all, "run every experiment of the target, then write the report", _PLAN),
     "run": (commands.run, "do the runs that are missing", _PLAN),

@@ -1,4 +1,8 @@
-"""Carry out each command of `study`: take its options, call the packages, print, and return an exit code."""
+"""Carry out each command of `study`: take its options, call the packages, print, and return an exit code.
+
+A command takes the `options` that `study.cli` reads for it. It returns DONE or another code of `study.errors`;
+CONTRIBUTING.md lists the codes.
+"""
 
 import argparse
 import functools
@@ -13,7 +17,7 @@ from study.errors import BAD_USAGE, DAMAGED, DONE, SOME_FAILED
 from study.runner.cores import usual_workers
 from study.runner.progress import say
 
-CONTRADICTION = 1  # of `study compare`
+CONTRADICTION = 1  # exit code of `study compare` if two editions contradict each other
 
 
 def complain(message: str, code: int) -> int:
@@ -23,7 +27,10 @@ def complain(message: str, code: int) -> int:
 
 
 def make_all(options: argparse.Namespace) -> int:
-    """Do the runs that are missing and write the report; if nothing has changed since the last time, say so."""
+    """Do the runs that are missing and write the report; if nothing has changed since the last time, say so.
+
+    A last line says how the results compare with the committed ones. Return the larger exit code of `run` and `report`.
+    """
     from study.report import currency
 
     command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
@@ -43,7 +50,10 @@ def make_all(options: argparse.Namespace) -> int:
 
 
 def _beside_committed(options: argparse.Namespace) -> str:
-    """Say in one line how the results compare with the committed edition, which is of the usual plan."""
+    """Return a line that says how the results compare with the committed edition, or why they are not compared.
+
+    A quick look is not compared, nor is a plan with its own number of seeds or its own activations.
+    """
     from study.report import editions
 
     if options.quick or options.seeds is not None or options.activations is not None:
@@ -52,7 +62,10 @@ def _beside_committed(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the missing runs of the experiments: first the runs of `make all`, then the long protocols."""
+    """Do the missing runs of the experiments: first the runs of `make all`, then the long protocols.
+
+    Report each failure, and then return SOME_FAILED.
+    """
     from experiments import askable
     from study.records.store import stores
     from study.runner.request import read_plan
@@ -71,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the report from the records, and say what is missing in it."""
+    """Write the report from the records, and print what is missing in it; return SOME_FAILED if anything is."""
     from experiments import by_name
     from study.report.assembly import write_report
 
@@ -96,7 +109,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for every damaged record, and the counts."""
+    """Print a line for every damaged record or document, then the counts; return DAMAGED if there is any."""
     from study.records.store import stores
 
     places = stores(options.results)
@@ -109,7 +122,11 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict."""
+    """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict.
+
+    An edition is a results folder. Without a second one, the committed results are taken. `--keep` also writes the
+    first one's conclusions as a document.
+    """
     from study.analysis import editions as rules
     from study.report import editions
 
@@ -128,7 +145,10 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Do one run and print its scores as JSON."""
+    """Do one run and print its status, epochs and scores as JSON; return SOME_FAILED if it failed.
+
+    A run that diverged has not failed.
+    """
     from study.records.store import stores
     from study.runner.request import check_activations, read_settings
     from study.runner.session import train_one
@@ -141,7 +161,10 @@ def train(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the digit that each picture shows, with the share of every digit; report unreadable pictures."""
+    """Print the digit that each picture shows, with the probability of every digit.
+
+    Report pictures that cannot be read, and then return BAD_USAGE.
+    """
     from study.records.store import NETWORK
 
     environment.start_tensorflow()
@@ -159,7 +182,10 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def list_activations(options: argparse.Namespace) -> int:
-    """Print a line for each entry of the registry, and report those that would be refused."""
+    """Print a line for each entry of the registry, and report those that would be refused.
+
+    Return SOME_FAILED if one would be.
+    """
     registry = _registry()
     for name, entry in registry.items():
         mark = "*" if entry.studied else " "
@@ -169,7 +195,7 @@ def list_activations(options: argparse.Namespace) -> int:
 
 
 def _each_accepted(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
-    """Call `show` for each activation that passes the study's checks, and report every other one.
+    """Call `show` for each of these activations that passes the study's checks, and report every other one.
 
     Return DONE, or SOME_FAILED if any was reported.
     """
@@ -187,7 +213,10 @@ def _each_accepted(names: Iterable[str], registry: Mapping[str, Any], show: Call
 
 
 def theory(options: argparse.Namespace) -> int:
-    """Print what theory predicts for each activation that was named, or for all studied ones."""
+    """Print what theory predicts for each activation that was named, or for all studied ones.
+
+    Report activations that would be refused, and then return SOME_FAILED.
+    """
     from study.runner.request import check_activations
 
     registry = _registry()
@@ -214,7 +243,7 @@ def _registry() -> dict[str, Any]:
 
 
 def _modules(names: Sequence[str]) -> dict[str, Any]:
-    """Return the experiments of these names, in the order of the report."""
+    """Return {name: module} of the experiments of these names, in the order of the report."""
     from experiments import by_name
 
     return {name: module for name, module in by_name().items() if name in names}
@@ -227,5 +256,5 @@ def _data(options: argparse.Namespace) -> Callable[[], Any]:
 
 
 def _workers(options: argparse.Namespace) -> tuple[int, str]:
-    """Return how many processes to start, and why."""
+    """Return how many worker processes to start, and the reason in words."""
     return usual_workers() if options.workers is None else (options.workers, "as asked for")

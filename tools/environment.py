@@ -39,7 +39,7 @@ ACTIVE = ("PYTHON", "VIRTUAL_ENV", "CONDA", "_CONDA", "__PYVENV")  # beginnings 
 
 
 def shortcoming() -> str:
-    """Say why this Python cannot run the study, as the beginning of a sentence; return nothing if it can."""
+    """Return why this Python cannot run the study, as the beginning of a sentence; empty text if it can."""
     version = sys.version_info[:2]
     free_threaded = "free-threaded " if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
     if not OLDEST <= version <= NEWEST or sys.implementation.name != "cpython" or free_threaded:
@@ -56,7 +56,8 @@ def shortcoming() -> str:
 def make(venv: Path, lock: Path, with_project: bool = True) -> None:
     """Make `venv` anew from `lock` unless it was made from the same content; a second process waits for the first.
 
-    It is always made anew: pip does not check what is installed already, and does not remove what the lock drops.
+    It is never updated in place: pip does not check what is installed already, and does not remove what the lock
+    drops. `with_project` also installs the study itself. Raise CalledProcessError if a step fails.
     """
     with _locked(lock):
         stamp, content = venv / STAMP, lock.read_bytes()
@@ -82,7 +83,10 @@ def _has(module: str) -> bool:
 
 @contextlib.contextmanager
 def _locked(lock: Path) -> "Iterator[None]":
-    """Let one process in at a time, where the system has flock (Windows has not); a killed process blocks nobody."""
+    """Let one process at a time into the block, by a lock on the file `lock`; a killed process blocks nobody.
+
+    A system without flock, such as Windows, lets all in.
+    """
     with lock.open("r+b") as file:  # NFS locks only files that are open for writing
         with contextlib.suppress(ImportError):
             import fcntl
@@ -92,7 +96,10 @@ def _locked(lock: Path) -> "Iterator[None]":
 
 
 def _install(python: str, *what: str) -> None:
-    """Install with uv if it is there, and with pip if uv fails: pip knows mirrors and certificates that uv does not."""
+    """Install what pip's arguments `what` name into the environment of this `python`, with uv, or else with pip.
+
+    Pip also follows if uv fails, because pip knows mirrors and certificates that uv does not.
+    """
     uv = shutil.which("uv")
     if uv:
         try:
@@ -120,7 +127,10 @@ def variables(given: "Mapping[str, str]") -> "dict[str, str]":
 
 
 def main() -> int:
-    """Return the exit code: 1 after a line that says what failed; 130 if interrupted; else 0."""
+    """Carry out the command line, and return the exit code: 1 if making failed, 130 if interrupted, else 0.
+
+    A line says which step failed. `check` prints its answer and always returns 0.
+    """
     if sys.argv[1] == "check":
         print(shortcoming() or "suits")
         return 0

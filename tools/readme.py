@@ -1,6 +1,6 @@
-"""Copy the answer of results/README.md into README.md, between its answer marks, so that the README says what they say.
+"""Copy the answer of results/README.md into README.md, between its answer marks, so that both say the same.
 
-python tools/readme.py
+Usage: python tools/readme.py
 """
 
 import sys
@@ -11,7 +11,11 @@ MARKS = "<!-- answer -->\n", "<!-- /answer -->\n"
 
 
 def answer(report: str) -> str:
-    """Return the report's headline, table, picture and three bullets, with links from the README."""
+    """Return the part of the text `report` before its details: headline, table, picture and bullets.
+
+    The headline becomes bold, and links are made relative to the README's folder. The links to translations and the
+    question are left out.
+    """
     headline, rest = report.removeprefix("# ").split("\n", 1)
     shown = rest.split("<details>")[0].split("\n\n", 2)[-1].strip()  # without the question, which the README opens with
     for folder in ("tables", "figures", "questions"):
@@ -20,7 +24,10 @@ def answer(report: str) -> str:
 
 
 def with_answer(readme: str, report: str) -> str:
-    """Return the README with the report's answer between its marks."""
+    """Return the text `readme` with the answer of the text `report` between MARKS, in place of the former answer.
+
+    Raise ValueError or IndexError if a mark is missing.
+    """
     before, rest = readme.split(MARKS[0])
     return f"{before}{MARKS[0]}{answer(report)}{MARKS[1]}{rest.split(MARKS[1])[1]}"
 

@@ -58,8 +58,8 @@ class Catalogue:
     def beside(self, others: Entries) -> Entries:
         """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
-        The order is that of today's registry; activations that the registry no longer has come last. Each `position`
-        is set to the place in this order.
+        The order is that of today's registry; activations it has lost come last. Each `position` is set to the place
+        in this order.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich import progress
 
 PLAIN_EVERY = 15.0  # seconds between plain lines
-MEMORY_SECONDS = 3600.0  # a terminal shows the time left at the speed of this last stretch
+MEMORY_SECONDS = 3600.0  # a terminal shows the time left at the mean speed of the last hour
 NARROW = 60  # columns; a narrower terminal shows the count alone
 
 

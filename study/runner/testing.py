@@ -57,10 +57,10 @@ def _kept(store: Store, record: Record) -> tuple[Any, ...]:
 
 
 def measure_shares(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
-    """Train these runs once more, and return quantiles of their pre-activations, by run id; a worker process calls this.
+    """Train these runs once more and return quantiles of their pre-activations; a worker process calls this.
 
-    `share` is {run id: (settings, steps)}, a part of the runs `wanted` in `measure_preactivations`. Each run has a
-    dict of its `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the values below which
+    `share` is {run id: (settings, steps)}, a part of the runs `wanted` in `measure_preactivations`. The result has, by
+    run id, a dict of `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the values below which
     `percent` of the pre-activations lie.
     """
     environment.start_tensorflow()
