@@ -75,7 +75,8 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
 
     `rows` has the columns of `statistics.geometric_summary` by activation: activation, mean (above 0, or NaN), ci_low,
     ci_high, and n_zero, the number of seeds at exactly 0. The band is grey, has the label "exactly 0", and exists only
-    if some `n_zero` is above 0. `log_limits` chooses the limits. Raise ValueError for a mean of 0 or less.
+    if some `n_zero` is above 0. `log_limits` chooses the limits, and may leave out means far below the others. Raise
+    ValueError for a mean of 0 or less.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -94,10 +95,11 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Return the lower and upper limit of a logarithmic axis for the means of `rows`, as exponents of ten.
 
     `rows` is as in `norm_axis`. Disregard an activation whose least mean is more than FAR decades below the median
-    activation's, because it would flatten the others. If the larger means span over FAR / 2 decades, the distance is
-    twice their span instead. Intervals widen the limits by at most one decade, or by half the span of the means if that
-    is more: the interval of three seeds can span thirty decades. Return -1 and 0 if all means are NaN. Raise ValueError
-    for a mean of 0 or less.
+    activation's least mean, because it would flatten the others. If the means above the median span more than FAR / 2
+    decades, twice their span counts instead of FAR.
+
+    Intervals widen the limits by at most one decade, or by half the span of the means if that is more. The interval of
+    three seeds can span thirty decades. Return -1 and 0 if all means are NaN. Raise ValueError for a mean of 0 or less.
     """
     if (rows["mean"] <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")

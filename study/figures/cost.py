@@ -36,7 +36,7 @@ AXES = {
 
 
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
-    """Draw three times and the bytes kept for the backward pass in four panels, with a row for each activation.
+    """Draw the three times of TIMED and the bytes kept for the backward pass, each in a panel of rows of activations.
 
     `timings` holds the timings of `stopwatch.measure` for one tensor size: activation, quantity (a key of TIMED),
     repeat, and seconds (per element, or per step). Each repeat is a small point.
@@ -126,7 +126,7 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
     """Draw the repeats `rows` above the median and quartiles in `column` of `table`, on an axis that begins at 0.
 
     `rows` has the columns activation and value, in the unit of `column`. `table` is `cost` of `costs`, indexed by
-    activation. Row i belongs to activation i of `names`. A repeat beyond the axis's end is drawn as an arrowhead.
+    activation. Row i belongs to activation i of `names`. An arrowhead in a row stands for repeats beyond the axis.
     """
     end = MARGIN * np.nanmax([*table[f"{column}_q3"], *table[column], 0.0])
     places = rows["activation"].map(names.index) + 0.08
@@ -142,9 +142,9 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
 
 
 def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> None:
-    """Draw a bar for each of `names`: bytes per element of other tensors (filled), then of its own output (open).
+    """Draw a bar for each of `names`: the bytes per element that are kept for the backward pass.
 
-    `table` has the columns other_bytes and output_bytes, indexed by activation.
+    The filled part is the column other_bytes of `table`, and the open part output_bytes. Its index is the activation.
     """
     for place, name in enumerate(names):
         other, own = table.loc[name, ["other_bytes", "output_bytes"]].to_numpy(float)
@@ -165,8 +165,8 @@ def _color(contender: str) -> str:
 def _law(panel: Axes, found: pd.DataFrame, law: "pd.Series[float]", color: str, is_open: bool) -> None:
     """Draw the measurements `found` and their power `law`, and write its exponent with its interval above the panel.
 
-    `found` has the columns value and seconds. `law` is a row of `fitted` in `growth`; without a finite exponent it is
-    not drawn. Markers are open if `is_open`, which is for compile times.
+    `found` has the columns value and seconds. `law` is a row of `fitted` in `growth`. Without a finite exponent, only
+    the measurements are drawn. Markers are open if `is_open`, which is for compile times.
     """
     face = {"facecolor": "none", "edgecolor": color} if is_open else {"color": color}
     with unlabelled(panel):

@@ -37,9 +37,9 @@ class Drawing:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def draw(self) -> Figure:
-        """Call the function and return its Figure, with the rcParams RC, whatever the user's rcParams are.
+        """Call the function and return its Figure, with its layout computed once and then fixed.
 
-        The layout is computed once and then fixed.
+        The rcParams are RC over matplotlib's defaults, whatever the user has set.
         """
         with matplotlib.style.context(["default", RC]):
             figure: Figure = self.function(*self.arguments, **self.options)

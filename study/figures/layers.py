@@ -4,8 +4,8 @@ Lines are means over seeds, and bands are their 95% intervals. On a logarithmic 
 a band labelled "exactly 0"; the line is the mean of the other seeds.
 
 In titles, L is the loss and rms a root mean square. Layer l has the weights W_l, the activations h_l, and the error
-signal delta_l, the gradient of one example's loss by the layer's pre-activations. study/engine/measures.py defines the
-measures.
+signal delta_l, the gradient of one example's loss with respect to the layer's pre-activations. The measures are defined
+in study/engine/measures.py.
 """
 
 import math
@@ -90,8 +90,8 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 
     `gradient_norms` is as in `gradient_norms_by_layer`; only the measure "error" is used. Each activation has a panel,
     and all panels share one logarithmic colour scale. Some norms are also written as numbers. A cell is grey and
-    hatched where every seed is at exactly 0. It has a white dot where some seeds are, and is blank where nothing was
-    measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
+    hatched where every seed is at exactly 0. A cell has a white dot where only some seeds are at 0, and is blank where
+    nothing was measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
     """
     rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))

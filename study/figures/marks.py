@@ -42,15 +42,15 @@ def multiples(
     rows: pd.DataFrame, x: str, kind: str, style: Style, across: Choice, down: Choice | None = None, *,
     height: float = 2.1, columns: int = 3, shared: str = "", points: pd.DataFrame | None = None, **options: Any,
 ) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:  # fmt: skip
-    """Draw a panel for each value of a column, or each pair of values of two; return the figure and {pair: panel}.
+    """Draw small multiples: a panel for each value of one column, or for each pair of values of two columns.
 
-    `across` and `down` name the columns of `rows` and give the values titles. A pair is (value of `down`, value of
-    `across`), and without `down` its first entry is None. `line_panel` draws the rows of each pair; `x`, `kind`,
-    `points` and `options` are its arguments. `points` are selected by `across` alone.
+    `across` and `down` name columns of `rows`, and map the values that are shown to titles. `line_panel` draws the rows
+    of each pair; `x`, `kind`, `points` and `options` are its arguments. `points` are selected by `across` alone. Return
+    the figure and {(value of `down`, value of `across`): panel}; without `down`, its value is None.
 
-    With `down`, each of its values has a row of panels, of this `height` in inches. Without it, at most `columns`
-    panels stand side by side. A logarithmic scale is `shared` by all panels ("all"), by the panels of a column
-    ("column"), or by none ("").
+    With `down`, each of its values has a row of panels. Without it, at most `columns` panels stand side by side. Each
+    row of panels has this `height` in inches. A logarithmic scale is `shared` by all panels ("all"), by the panels of a
+    column ("column"), or by none ("").
     """
     (column, titles), (line, headings) = across, down or ("", {None: ""})
     keys, wide = [(below, beside) for below in headings for beside in titles], len(titles) if down else columns

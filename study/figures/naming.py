@@ -29,9 +29,9 @@ def name_lines(
 ) -> None:  # fmt: skip
     """Write the name of each activation in `names` beside its line, or make a legend above the panels.
 
-    Names are written on the first of `panels` where all of them find a place. If there is none, or more than MOST_NAMED
-    activations, or any `notes`, make a legend. `notes` maps activations to texts that follow their labels. A line is
-    found by its label in matplotlib, which must be the activation's name.
+    Names are written on the first of `panels` where all of them find a place. If no panel has a place for all, or there
+    are more than MOST_NAMED activations, or any `notes`, make a legend. `notes` maps activations to texts that follow
+    their labels. A line is found by its label in matplotlib, which must be the activation's name.
 
     If the figure `is_named` by other means, make no legend, and write on every panel the names that find a place. Call
     this function last, because it lays the figure out.
@@ -64,7 +64,7 @@ def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
 
 
 def _placed(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, *, some: bool) -> bool:
-    """Write the names `texts`, by activation, on `panel` beside their lines; return False if that is impossible.
+    """Write the names `texts`, by activation, on `panel` beside their lines, and tell whether that succeeded.
 
     A name covers no pixel where `ink` (height, width; bottom row first) is True. The pixels that it covers become True.
     If a name has no place, leave it out if `some` names are enough. Otherwise remove all names and return False.
@@ -123,7 +123,10 @@ def _room(low: Any, high: Any, points: FloatArray) -> FloatArray:
 
 
 def _pixels(panel: Axes, name: str) -> FloatArray:
-    """Return points (n, 2) in pixels, evenly spaced along the first line with the label `name`; (0, 2) without one."""
+    """Return points (n, 2) in pixels, evenly spaced along the first line of `panel` with the label `name`.
+
+    Without such a line, n is 0.
+    """
     for line in panel.lines:
         if line.get_label() == name:
             corners = line.get_transform().transform(np.asarray(line.get_xydata(), float))

@@ -183,9 +183,9 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
 def digits(table: pd.DataFrame) -> Figure:
     """Draw digits as a network sees them under noise, in a panel for each amplitude a in NOISES.
 
-    `table` has one row per pixel: label (the digit), row and column (0-27), brightness in [0, 1]. The digits stand side
-    by side. Each pixel's noise is uniform in [-a, a], and its draw is the same for all amplitudes but for the factor a.
-    Grey levels go from -a, the least possible value, to 1 + a.
+    `table` is made by experiments/digits.py, with one row per pixel: label (the digit), row and column (0-27),
+    brightness in [0, 1]. The digits stand side by side. Each pixel's noise is uniform in [-a, a], and its draw is the
+    same for all amplitudes but for the factor a. Grey levels go from -a, the least possible value, to 1 + a.
     """
     wide = table.pivot_table("brightness", ["label", "row"], "column", sort=False)
     images = np.hstack([part.to_numpy(float) for _, part in wide.groupby("label", sort=False)])
@@ -201,8 +201,9 @@ def digits(table: pd.DataFrame) -> Figure:
 def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
     """Draw images that a network gets wrong, WRONG_COLUMNS side by side, each below its label and the network's answer.
 
-    `wrong` has one row per image: label (the true digit), said (the network's answer). `images` has the same rows, and
-    a column for each of the 784 pixels, row by row, from 0 (drawn white) to 255.
+    Both tables come from experiments/wrong_digits.py. `wrong` has one row per image: label (the true digit), said (the
+    network's answer). `images` has the same rows, and a column for each of the 784 pixels, one image row after another,
+    from 0 (drawn white) to 255.
     """
     count = -(-len(wrong) // WRONG_COLUMNS)
     cell = SIDE + WRONG_STRIP

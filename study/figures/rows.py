@@ -34,12 +34,14 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
     """Draw the differences from the reference activation beside the margin, and accuracy over the depth.
 
     `differences` holds the rows of `decision.findings` that decide, one per activation: activation, reference,
-    difference, ci_low, ci_high, margin (test accuracy, in [-1, 1]), finding (a word, written above the marker).
+    difference, ci_low, ci_high, margin, finding. Differences and margin are of test accuracy, in [-1, 1]. The finding
+    is a word, written above the marker.
 
-    `trained` has one row per activation, panel and depth: activation, panel (text), depth (hidden layers), mean,
-    ci_low, ci_high (validation accuracy in [0, 1]), n. Each panel is drawn; if `trained` is empty, only the differences
-    are. `runs` has one row per run, drawn as a dash: activation, panel, depth, value. Raise ValueError for two rows of
-    the same activation in `differences`, or of the same activation, panel and depth in `trained`.
+    `trained` is the result of `trainability.success` with the column `panel`, the title of its panel. It has one row
+    per activation, panel and depth: activation, panel, depth (hidden layers), mean, ci_low, ci_high (validation
+    accuracy in [0, 1]), n (seeds). If `trained` is empty, only the differences are drawn. `runs` has one row per run,
+    drawn as a dash: activation, panel, depth, value. Raise ValueError for two rows of the same activation in
+    `differences`, or of the same activation, panel and depth in `trained`.
     """
     rows, titles = unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
     figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
@@ -116,9 +118,10 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
 def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     """Draw the test accuracy of every run and the means: a panel for each loss, a row for each kind of output layer.
 
-    `runs` has one row per run: output, loss, test_accuracy in [0, 1] (NaN is not drawn). `outputs` has one row per
-    output and loss: output, loss, runs, diverged, n (runs that finished), test_accuracy_mean, ci_low, ci_high. Panels
-    and rows are in the order of `outputs`. A text in the row states how many runs diverged, if any did.
+    Both tables come from experiments/output_layer.py. `runs` has one row per run: output, loss, test_accuracy in [0, 1]
+    (NaN is not drawn). `outputs` has one row per output and loss: output, loss, runs, diverged, n (runs that finished),
+    test_accuracy_mean, ci_low, ci_high. Panels and rows are in the order of `outputs`. A text in the row states how
+    many runs diverged, if any did.
     """
     losses, names = list(dict.fromkeys(outputs["loss"])), list(dict.fromkeys(outputs["output"]))
     figure, axes = panels(map(literal, losses), 0.5 + 0.62 * len(names))
@@ -144,8 +147,9 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
 def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     """Draw the validation accuracy of every run: a row for each step, in order, with its mean and interval.
 
-    Each step adds a change to the training of all steps before it. `runs` has one row per run: added (the step's name),
-    validation_accuracy in [0, 1] (NaN is not drawn). `steps` has one row per step: added, mean, ci_low, ci_high.
+    Each step adds a change to the training of all steps before it. Both tables come from experiments/past_99.py. `runs`
+    has one row per run: added (the step's name), validation_accuracy in [0, 1] (NaN is not drawn). `steps` has one row
+    per step: added, mean, ci_low, ci_high.
     """
     names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
     figure, (panel,) = panels([""], 0.4 + 0.42 * len(names))
@@ -160,10 +164,10 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
     """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 
     `table` has one row per activation and remedy, as `trainability.success` makes it: activation, remedy (text), mean,
-    ci_low, ci_high (in [0, 1]), n (seeds), and `baseline`. `baseline` (bool) marks the row without a remedy. It is
-    drawn first, as an open marker, with a dotted line through all other rows. The others are in order of appearance.
-    The mean is written beside its row. `runs` has one row per run, drawn as a point: activation, remedy, value (in
-    [0, 1]; NaN is not drawn). Raise ValueError for two rows of the same activation and remedy.
+    ci_low, ci_high (in [0, 1]), n (seeds), and `baseline` (bool). `baseline` marks the row without a remedy. That row
+    is on top, as an open marker, with a dotted line through all other rows. Remedies follow in order of appearance. The
+    mean is written beside its row. `runs` has one row per run, drawn as a point: activation, remedy, value (in [0, 1];
+    NaN is not drawn). Raise ValueError for two rows of the same activation and remedy.
     """
     first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])

@@ -50,11 +50,11 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
 def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
     """Draw the curves and slopes, and over the depth the share of the error that reaches layer 1, and the accuracy.
 
-    `curves` is as in `activation_curves`. `shares` has one row per activation and depth (hidden layers): activation,
-    depth, share_of_error. This is the norm of the error signal at layer 1 over its norm at the last hidden layer,
-    before training; 0 and NaN are not drawn. `accuracy` is a part of `trainability.success`, with one row per
-    activation and depth: activation, depth, mean, ci_low, ci_high (validation accuracy in [0, 1]), n (seeds). Networks
-    deeper than LEARNERS_DEPTH are left out.
+    `curves` is as in `activation_curves`. `shares` is made by experiments/why_relu.py, with one row per activation and
+    depth (hidden layers): activation, depth, share_of_error. The share is the norm of the error signal at layer 1 over
+    its norm at the last hidden layer, before training; 0 and NaN are not drawn. `accuracy` is a part of
+    `trainability.success`, with one row per activation and depth: activation, depth, mean, ci_low, ci_high (validation
+    accuracy in [0, 1]), n (seeds). Networks deeper than LEARNERS_DEPTH are left out.
     """
     figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
     axes = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
@@ -118,8 +118,8 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     one row per activation, depth, layer and `when`. Its columns are activation, depth, layer, when ("initial" or "end"
     of training), mean, ci_low, ci_high (cosines), n (seeds), predicted (a cosine; NaN is not drawn).
 
-    Networks compute in float32. Values of 1 minus the cosine that float32 cannot tell from 0 are in the band of zeros.
-    Raise ValueError for two rows of the same activation, depth, layer and `when`.
+    Differences that float32, in which trained networks compute, cannot tell from 0 are in the band of zeros. Raise
+    ValueError for two rows of the same activation, depth, layer and `when`.
     """
     rows = unique(similarity, ["activation", "depth", "layer", "when"])
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
