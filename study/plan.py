@@ -16,7 +16,7 @@ class Plan:
     `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
     with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
     this one. `theory` holds for each activation what the catalogue (study/records/catalogue.py) recorded as its
-    `theory`. The plan that `interpret` gets also has there the activations that only the runs of `rounds` name.
+    `theory`. In the plan that `interpret` gets, it also has the activations that only the runs of `rounds` use.
     """
 
     activations: tuple[str, ...]

@@ -132,7 +132,7 @@ def _whole(value: object, least: int) -> TypeGuard[int]:
 
 def _real(value: object) -> TypeGuard[float]:
     if isinstance(value, int) and not isinstance(value, bool):
-        return abs(value) < 2**53
+        return abs(value) < 2**53  # floats hold every smaller whole number exactly
     return isinstance(value, float) and math.isfinite(value)
 
 

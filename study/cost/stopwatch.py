@@ -83,7 +83,7 @@ def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | 
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Return `names` rotated by `by` places, so that each is first in some repeat.
+    """Return `names` rotated by `by` places, so that the repeats begin with different activations.
 
     The first timing of a repeat finds caches filled by something else.
     """
@@ -143,7 +143,7 @@ def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor,
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    """Return the seconds from a call of `call` until its results are there."""
+    """Return the seconds from calling `call` until its results are there."""
     started = time.perf_counter()
     call()
     tf.test.experimental.sync_devices()

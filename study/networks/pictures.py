@@ -79,7 +79,7 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 def _paper(grey: FloatArray) -> FloatArray:
     """Return the brightness of the paper, below the ink too, in the shape of `grey`.
 
-    It is a quadratic surface, fitted to all pixels but those that differ much from it.
+    It is a quadratic surface, fitted to all pixels but those that differ much from the surface.
     """
     y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)

@@ -32,10 +32,11 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
 
     - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
       `shifted_accuracy` of the probabilities averaged over nine positions of each image.
-    - `together`: a row per activation with `n_networks`, and both accuracies of the mean probabilities of its networks.
+    - `together`: a row per activation with activation, `n_networks`, and both accuracies of its networks' mean
+      probabilities.
     - `best`: the best network's row of `alone`, and its `validation_accuracy`.
-    - `wrong`: a row per image, as it is, that the best network gets wrong: `place` (from 0), `label`, `said` (its
-      answer), `probability` (of the answer) and `image` (784 pixels).
+    - `wrong`: a row per image that the best network, without shifts, gets wrong: `place` (from 0), `label`, `said` (its
+      answer), `probability` (of the answer) and `image` (784 pixels from 0 to 255).
 
     Raise ValueError if Keras has none of the activations.
     """

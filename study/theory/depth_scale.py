@@ -72,7 +72,7 @@ def _layers(chi: float) -> float:
 
 
 def _attracting_correlation(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> float:
-    """Return c*, the only fixed point of the correlation map in [0, 1) where the backward factor is above 1.
+    """Return c*, the only fixed point of the correlation map in [0, 1); the backward factor must be above 1.
 
     It is the only one because c' is a power series in c with coefficients >= 0: it is convex, and c' >= c at c = 0.
     """
