@@ -1,7 +1,8 @@
-"""Does the choice of activation matter in the article's protocol, and by how much? Paired seeds.
+"""Does the choice of activation matter in the article's protocol, and by how much?
 
-The protocol is the defaults of `Settings`: a network 784-100-100-100-10 with Keras' defaults, trained by Adam at 0.01
-in batches of 100. Training stops early on the validation loss with patience 10. The last weights are kept.
+All activations run on the same seeds. The protocol is the defaults of `Settings`. A network with three hidden layers of
+100 units and Keras' default initialisation is trained by Adam at 0.01 in batches of 100. Training stops early on the
+validation loss, with patience 10. The last weights are evaluated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,18 +37,25 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "baseline"
 METRIC = "test_accuracy"
-BEST_WEIGHTS = "baseline_best"  # the same comparison by the weights of the lowest validation loss
+BEST_WEIGHTS = "baseline_best"  # names the same comparison with the weights of the lowest validation loss
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for the compared runs. With the reference among them, ask for runs of WITHOUT_ZEROS too, unless quick."""
+    """Return the settings of one round: every activation of the plan on every seed.
+
+    If the reference is among them, WITHOUT_ZEROS runs too, because claim A2 compares the two. A quick look leaves it
+    out.
+    """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
     return [] if so_far else _runs(plan, names)
 
 
 def compared(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for every activation compared with every seed; the seeds are the first of the tuned comparison."""
+    """Return the settings of one round: the runs of `rounds` of the plan's activations alone.
+
+    The experiment `learning_rate` asks for these too. Their seeds are the first of its fresh seeds.
+    """
     return [] if so_far else _runs(plan, plan.activations)
 
 
@@ -62,7 +70,11 @@ def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return the runs whose pre-activations are measured: those of the first seed, each with all its logged steps."""
+    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
+
+    These are the finished runs of the first seed, each with all its logged steps. A step is the number of updates done
+    before it.
+    """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {
         Settings(**selection.asked(record)): tuple(record["result"]["measures"]["step"])
@@ -72,7 +84,14 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare accuracies and paired differences from the reference, show curves and norms, and judge A2 and A5."""
+    """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
+
+    The tables are `accuracy`, `gradient_norms`, `final_units` and `final_units_runs` of `study.analysis.summaries`,
+    `history` (a row per run and epoch), `outcomes` (see `_outcomes`), `comparisons` with the reference,
+    `compared_accuracies` (a row per run), and `zeros`, a row per quantity of `_zeros`. The comparisons are made with
+    the last weights and, as BEST_WEIGHTS, with those of the lowest validation loss. Runs of an activation that the plan
+    does not compare are in `zeros` alone.
+    """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
     runs, history, measures = runs_frame(records), history_frame(records), measures_frame(records)
@@ -104,10 +123,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Count the runs per activation and outcome: n, count, and share with its exact binomial interval.
+    """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    The outcomes are "diverged"; "at_chance", a finished run that never learnt; and "below_article", a test accuracy
-    below the article's.
+    The outcome "diverged" is a run's status. "at_chance" is a finished run whose validation accuracy, at the lowest
+    validation loss, is below CHANCE_LEVEL. "below_article" is a finished run whose test accuracy is below
+    ARTICLE_ACCURACY.
     """
     found = {
         "diverged": runs["status"] == "diverged",
@@ -122,11 +142,12 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
-    """Measure what the reference's exact zeros do, by quantity. Leave out a quantity without a run.
+    """Return {quantity: mean over seeds with its t interval}, two quantities about the reference's exact zeros.
 
-    The quantity "accuracy" is the reference's test accuracy minus the test accuracy of WITHOUT_ZEROS. The quantity
-    "dead" is the share of the zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the
-    layers are equally wide. So the share is the number of dead units over the number of zeros.
+    `runs` comes from `runs_frame`, and `units` is the table `final_units_runs`. "accuracy" is the reference's test
+    accuracy minus that of WITHOUT_ZEROS on the same seed. "dead" is the share of the zeros that belong to dead units. A
+    dead ReLU unit is 0 for every probe image, and the layers are equally wide. So the share is the number of dead units
+    over the number of zeros. A quantity without a run is left out.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -142,7 +163,11 @@ def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
 
 
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
-    """Judge A2 and the accuracy part of A5; leave out parts whose activation has no measurement."""
+    """Judge the parts of A2 and the part `accuracy` of A5; leave out those whose activation was not measured.
+
+    `units` is the table `final_units`, and `zeros` the result of `_zeros`. The share of zeros of an activation is a
+    mean over the hidden layers and seeds.
+    """
     remark = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")

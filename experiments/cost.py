@@ -1,6 +1,7 @@
 """What does an activation cost: time of an element and of a training step, memory, accuracy per second of training?
 
-It asks for no runs: the activations are timed once all runs are done, alone on the machine (`study/cost/stopwatch.py`).
+The module asks for no runs. Once all runs are done, the activations are timed while no other process works
+(`study/cost/stopwatch.py`), and the document `cost` keeps the timings.
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,17 @@ from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "cost"
-TIMES_ACTIVATIONS = True
+TIMES_ACTIVATIONS = True  # asks for the timings (study/plan.py)
 CLAIM = "relu"  # the activation that A1 calls cheap
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Summarise timings by medians, ratios and seconds to reach an accuracy; None if nothing was timed."""
+    """Summarise the timings by activation, and the seconds of training; None if no activation of the plan was timed.
+
+    The table `cost` has a row per activation with the columns of `analysis.wide` and `analysis.training_summary`. Its
+    ratios are to the reference, or to the cheapest activation if the reference was not timed. `cost_timings` has a row
+    per timing, `cost_spread` is that of `analysis.spread`, and `cost_training` is that of `_training`. A1 is judged.
+    """
     document = evidence.documents.get(NAME)
     if document is None:
         return None
@@ -54,7 +60,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
-    """Find the seconds and accuracy of each run of the article's network; None if it was not trained."""
+    """Return the table of `analysis.training`, a row per run of `baseline`; None if there is no such run.
+
+    `found` holds the tables of all sections by name, `cost` is the table of `analysis.wide`, and an epoch has this
+    number of `updates`.
+    """
     if not {"runs", "history"} <= found.keys():
         return None
     history = found["history"]
@@ -66,7 +76,11 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
 
 
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
-    """Judge A1: compare the activation that the article calls cheap with the cheapest other one."""
+    """Judge A1 by the time of ReLU over that of the cheapest other activation among `names`.
+
+    `small` holds the timings of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
+    empty list without ReLU or another activation.
+    """
     others = small[small["activation"].isin([name for name in names if name != CLAIM])]
     if CLAIM not in names or others.empty:
         return []

@@ -1,6 +1,7 @@
 """P3: does Swish train at 45 hidden layers where ReLU fails (Ramachandran, Zoph & Le 2017, section 5)?
 
-The networks use batch normalisation, dropout and Adam. The paper states neither width nor learning rate nor dropout.
+The networks use batch normalisation, dropout and Adam. The paper states neither width nor learning rate nor dropout
+rate nor epochs, so those here are the study's choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,12 +30,12 @@ OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
 ACTIVATIONS = ("swish", "relu")
 DEPTH = 45
 DROPOUT = 0.1
-EPOCHS = 20  # at 5 the validation accuracies of both still rose
-SEEDS = 10  # of fewer, no share has an interval that leaves out a half
+EPOCHS = 20  # after 5 epochs, the validation accuracies of both activations still rose
+SEEDS = 10  # with fewer than 6, no exact 95% interval of a share excludes a half
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for all runs in one round."""
+    """Return the settings of all runs that have no record: both activations on every seed."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or SEEDS)]
     return selection.missing(wanted, so_far)
 
@@ -47,7 +48,11 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Count the seeds at which Swish trains and ReLU does not, and compare the validation accuracies."""
+    """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
+
+    The table `deep_swish` is that of `trainability.success`, a row per activation. The table `history` has a row per
+    run and epoch.
+    """
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
@@ -58,7 +63,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
-    """Judge P3 by the seeds that both activations ran at; a run that diverged has not trained."""
+    """Judge both parts of P3 by the seeds on which both activations ran; return an empty list if there are none.
+
+    `trains` is the share of seeds on which Swish trained and ReLU did not. A run trained if its validation accuracy is
+    at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's accuracy minus ReLU's. `protocol` has
+    the runs' `width`, `dropout` and `epochs`, for the remark.
+    """
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)
     if trained.empty:

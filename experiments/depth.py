@@ -1,6 +1,8 @@
-"""Where does each activation stop learning, and is it the vanishing gradient? 1 to 50 hidden layers, Adam and SGD.
+"""At which depth does each activation stop learning, and is the reason the vanishing gradient?
 
-Width 100, Keras' defaults, 480 updates. More seeds are measured at initialisation and not trained.
+Networks of 1 to 50 hidden layers (SGD: 1 to 20) of 100 units are trained for 480 updates, by Adam and by SGD. They have
+Keras' default initialisation. Further networks, on more seeds, are measured at initialisation and not trained. The
+error of a layer is the norm of the loss gradient with respect to its pre-activations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,9 +39,9 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "depth"
 QUICK_DEPTHS = (1, 20)
 DEPTH_SEEDS = 3
-SGD_DEEPEST = 20  # hidden layers; SGD stops training long before, and deeper networks would double its time
+SGD_DEEPEST = 20  # hidden layers; SGD fails to train far shallower networks, and deeper ones would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
-ALIKE = 0.99  # mean cosine from which the images count as alike
+ALIKE = 0.99  # mean cosine of two images' pre-activations from which the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
@@ -49,13 +51,16 @@ def seeds(plan: Plan) -> int:
 
 
 def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
-    """Return the depths of `grid` that `optimizer` trains; a quick look has two of its own."""
+    """Return the numbers of hidden layers of the networks that `optimizer` trains, in the order of `grid`.
+
+    They are those of `grid`, for SGD up to SGD_DEEPEST. A quick look has QUICK_DEPTHS instead of `grid`.
+    """
     deepest = SGD_DEEPEST if optimizer == "sgd" else max(grid)
     return tuple(depth for depth in (QUICK_DEPTHS if plan.is_quick else grid) if depth <= deepest)
 
 
 def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
-    """Return the optimisers with their learning rates; a quick look has only SGD, which depth affects most."""
+    """Return (optimiser, learning rate) of each optimiser; a quick look has only SGD, which depth affects most."""
     return DEPTH_OPTIMIZERS[1:] if plan.is_quick else DEPTH_OPTIMIZERS
 
 
@@ -74,7 +79,10 @@ def trained(plan: Plan) -> list[Settings]:
 
 
 def initial(plan: Plan) -> list[Settings]:
-    """Return the settings of networks measured only at initialisation, in float64 to hold their smallest errors."""
+    """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed.
+
+    They are measured in float64, which holds their smallest errors.
+    """
     count = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
         Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0)
@@ -86,7 +94,11 @@ def initial(plan: Plan) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return the runs whose pre-activations are measured: trained ones of the first seed, each with the steps shown."""
+    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
+
+    These are the finished runs of `records` that trained in float32 on the first seed. A step is the number of updates
+    done before it. Those of the run's logged steps that the report shows are returned.
+    """
     done = [(record["result"], selection.asked(record)) for record in records if record["result"]["status"] == "done"]
     return {
         Settings(**has): tuple(step for step in result["measures"]["step"] if step in _shown_steps(has))
@@ -101,12 +113,19 @@ def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return one round: the networks that train, then those that do not."""
+    """Return the settings of one round: the networks of `trained`, then those of `initial`."""
     return [] if so_far else [*trained(plan), *initial(plan)]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Set the errors' factors per layer beside theory; show norms by layer, and accuracy against depth."""
+    """Show norms by layer and accuracy against depth, and set the networks at initialisation beside theory.
+
+    `gradient_norms` is the table of `summaries.gradient_norms`, thinned by `_kept`. The tables `theory`,
+    `theory_layers`, `shrink_factors`, `similarity`, `trainable_depth` and `depth_success` are made by
+    `study.analysis.trainability`, and those that begin with `theory_gap` by `study.analysis.theory_gaps`.
+    `trainable_depth` and `depth_success` are of the trained networks, `gradient_norms` and `similarity` of all, and the
+    other tables of the networks that are not trained.
+    """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
     untrained = measures[measures["precision"] == INITIAL_ERRORS]  # these networks have more seeds
@@ -153,7 +172,11 @@ def _similarity_depths(plan: Plan) -> list[int]:
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Select few steps of the norms for the table, and all for the heat map's errors."""
+    """Return the rows of `norms` that the report's table keeps: all steps would be too large.
+
+    `norms` comes from `summaries.gradient_norms`. Few steps are kept (see `trainability.thinned`), but all steps of the
+    errors that the heat map shows: those of PROFILE_DEPTH under SGD.
+    """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 

@@ -1,7 +1,9 @@
-"""Is it the activation or its initialisation that vanishes? Each activation under three initialisations, by depth.
+"""Do gradients vanish because of the activation or its initialisation? Each activation has three initialisations.
 
-glorot_uniform (Keras' default), he_normal, and the activation's own critical point, if theory has one. Adam, with the
-networks and updates of `depth`. No published comparison separates the two.
+They are glorot_uniform (Keras' default), he_normal and critical. The last draws Gaussian weights and biases at the
+activation's critical point. This is the point (sigma_w, sigma_b) at which, in mean field theory, errors neither shrink
+nor grow from layer to layer. Some activations have none. The networks and the number of updates are those of `depth`,
+the optimiser is Adam. No published comparison separates the two influences.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.depth import preactivations as preactivations  # of its own runs, chosen in the same way
+from experiments.depth import preactivations as preactivations  # is called with the records of this module
 from experiments.depth import seeds, trained
 from study import figures
 from study.analysis import summaries, trainability
@@ -28,7 +30,10 @@ OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return one round, none in a quick look. Runs under the default initialisation are shared with `depth`."""
+    """Return the settings of one round: each activation, initialisation, depth and seed. A quick look has no round.
+
+    The runs under the default initialisation are runs of `depth` too.
+    """
     if so_far or plan.is_quick:
         return []
     shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
@@ -36,9 +41,9 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
-    """Return activation, initialisation, depth and seed of the runs that `depth` does not have.
+    """Return (activation, initialisation, depth, seed) of each run that `depth` does not have.
 
-    An activation without a critical point has no runs under `critical`.
+    An activation without a critical point has no runs with the initialisation `critical`.
     """
     return [
         (name, init, depth, seed)
@@ -51,7 +56,7 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
 
 
 def _under(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
-    scales = plan.theory[name]["critical"] if init == "critical" else {}
+    scales = plan.theory[name]["critical"] if init == "critical" else {}  # sigma_w, sigma_b and first_square
     return Settings(
         activation=name, seed=seed, depth=depth, width=WIDTH, initialization=init, optimizer=OPTIMIZER,
         learning_rate=RATE, epochs=DEPTH_EPOCHS, patience=None, **scales,
@@ -59,7 +64,12 @@ def _under(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Show how deep networks train and the factor per layer, by activation and initialisation; and critical points."""
+    """Show how deep networks train, and how errors shrink per layer, by activation and initialisation.
+
+    The tables `gradient_norms`, `theory`, `shrink_factors`, `trainable_depth` and `depth_success` have the columns of
+    the tables of these names of `depth`. The first two leave out the default initialisation, which `depth` shows.
+    `critical_points` is the table of `_critical_points`.
+    """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.predictions(plan.theory[name]["rows"] for name in plan.activations)
     theory = trainability.beside_theory(measures, predicted)
@@ -79,7 +89,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
-    """Return each activation's critical point; if it has none, NaN and the reason in `why_none`."""
+    """Return one row per activation: sigma_w and sigma_b of its critical point, first_square and why_none.
+
+    `first_square` is the mean square of the first layer's pre-activations for which its weights are scaled. Without a
+    critical point these numbers are NaN, and `why_none` is the reason; otherwise it is empty.
+    """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [
         {"activation": name, **(plan.theory[name]["critical"] or none), "why_none": plan.theory[name]["why_none"]}

@@ -1,7 +1,10 @@
-"""Which activation is best once each has its own learning rate? The comparison that the recommendation rests on.
+"""Which activation is best once each has its own learning rate? The recommendation rests on this comparison.
 
-One grid of rates for all, a few epochs each; it grows for every activation while any optimum is at its edge. The best
-rate and the next lower one then train to the end on fresh paired seeds, and each seed's validation images choose one.
+First, every activation trains for TUNING_EPOCHS epochs at the same rates (the grid). While the best rate of any
+activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
+best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
+between the two rates.
+
 Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
 
@@ -35,16 +38,20 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
-METRIC = "best_test_accuracy"
+METRIC = "best_test_accuracy"  # with the weights of the lowest validation loss
 ARTICLE_RATE = Settings.learning_rate
+# Runs of the grid; runs on fresh seeds at both rates of each activation; runs on fresh seeds at the article's rate.
 STAGES = ("grid", "both", "untuned")
-ARMS = ("tuned", "untuned")  # at each activation's own rate, and at the article's
+# Runs on fresh seeds: those of "both" whose rate the seed's validation images chose, and those at the article's rate.
+ARMS = ("tuned", "untuned")
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the grid; its extensions while an optimum is at its edge; then blocks of fresh seeds at two rates each.
+    """Return the settings of the next round. A quick look has no round.
 
-    The article's own rate is the baseline's runs, on the first of the fresh seeds. A quick look has no round.
+    Round 1 has the grid, and the runs at the article's rate, which are those of `baseline`. The next rounds extend the
+    grid, while the best rate of an activation is at its end. Each further round has a block of fresh seeds, on which
+    every activation runs at its two rates.
     """
     if plan.is_quick:
         return []
@@ -58,7 +65,10 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the runs that all rounds together are expected to ask for, with 40 fresh seeds."""
+    """Return the settings that all rounds together are expected to ask for.
+
+    The rates 10^-3 and 10^-3.5 stand for those to be chosen. There are as many fresh seeds as the plan asks for, or 40.
+    """
     if plan.is_quick:
         return []
     rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
@@ -66,7 +76,11 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Sort the records into STAGES: the grid; the tuned arm, at both of an activation's rates; the article's rate."""
+    """Return {stage: records} for all of STAGES.
+
+    A run on a seed that is not fresh is of "grid". Of those on fresh seeds, "both" has the runs that are evaluated
+    under noise, and "untuned" the others.
+    """
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:
         settings = record["identity"]["settings"]
@@ -77,15 +91,16 @@ def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return, for each activation and fresh seed, the record at the rate that the seed's validation images choose."""
+    """Return one record per activation and fresh seed: the run at the rate that the seed's validation images choose."""
     both = by_stage(plan, records)["both"]
     return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the tuned arm's records at one rate: the rate that most seeds chose for the reference.
+    """Return the records of "both" (see STAGES) at one rate: the rate that most seeds chose for the reference.
 
-    If an activation did not train at that rate, its records are at the rate that most of its own seeds chose.
+    If an activation did not run at that rate, or the reference was not run, its records are at the rate that most of
+    its own seeds chose.
     """
     if not (both := by_stage(plan, records)["both"]):
         return []
@@ -99,7 +114,7 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """Return the runs of each stage, and of the tuned arm those that validation chose."""
+    """Return {name: `runs_frame`} for each of STAGES and for "tuned"; a frame without runs has all columns."""
     found = by_stage(plan, records) | {"tuned": tuned(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
@@ -117,9 +132,11 @@ def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
 
 
 def _fresh(plan: Plan, rates: Sequence[tuple[str, float]], so_far: pd.DataFrame) -> list[Settings]:
-    """Return the tuned arm's next block of seeds; none once its intervals are narrow, or as many as were asked for.
+    """Return the settings of the next block of fresh seeds, on which each activation runs at its two rates.
 
-    `rates` are pairs of an activation and a rate; `so_far` are the runs that validation chose.
+    `rates` comes from `tuning.candidates`, and `so_far` is the frame "tuned" of `_frames`. If the plan asks for a
+    number of seeds, there is one block of that size. Otherwise the list is empty when there are MOST_SEEDS seeds, or
+    the intervals of the comparison are narrow (see HALF_WIDTH), or one of them is unknown.
     """
     n = so_far["seed"].nunique()
     if n == 0:
@@ -133,7 +150,7 @@ def _fresh(plan: Plan, rates: Sequence[tuple[str, float]], so_far: pd.DataFrame)
 
 
 def _of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[Settings]:
-    """Return the tuned arm's runs on these seeds."""
+    """Return the settings of each (activation, rate) of `rates` on each of these seeds, evaluated under noise too."""
     return [
         Settings(activation=name, seed=seed, learning_rate=rate, noise=NOISE_AMPLITUDES)
         for name, rate in rates
@@ -142,7 +159,14 @@ def _of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Find the chosen rates and their tolerance, and compare the activations at them."""
+    """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
+
+    The tables `learning_rate_grid` (of `tuning.by_rate`), `tuned` (of `tuning.gains`), `compared_accuracies` (a row per
+    run of the arm "tuned") and `rule_errors` (of the module of this name) are always there. `rates_chosen` (of
+    `_rates_chosen`), `accuracy` (of `summaries.accuracy`) and `comparisons` with the reference need runs on fresh
+    seeds. `dead_by_rate` (share of dead units, a row per activation and rate of the grid) and the tables of
+    `summaries.final_units` need runs that were measured.
+    """
     runs = _frames(plan, records)
     grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
@@ -164,14 +188,21 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Return the tables of `summaries.final_units` for the finished runs that were measured; none without any."""
+    """Return the tables of `summaries.final_units`, by name, for the finished runs that were measured.
+
+    Return an empty dict if there are no such runs.
+    """
     done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
     return summaries.final_units(measures_frame(measured), NAME) if measured else {}
 
 
 def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
-    """Return the share of dead units at the end of each of the grid's runs that was measured."""
+    """Return one row per finished run that was measured, with the share of dead units after training.
+
+    The share is in the column `dead_units`, in [0, 1], a mean over the hidden layers. Further columns identify the run.
+    The frame is empty, without columns, if there are no such runs.
+    """
     if not (units := _final_units(records)):
         return pd.DataFrame()
     runs = units["final_units_runs"].rename(columns={"layers_mean": "dead_units"})
@@ -179,7 +210,11 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Make one row per activation and rate of the tuned arm: accuracies there, and on how many seeds it was chosen."""
+    """Return one row per activation and rate of "both", with the accuracy there and how many seeds chose the rate.
+
+    `runs` is the result of `_frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
+    ci_high, missing (runs that did not finish) and seeds_chosen.
+    """
     table = summarise(runs["both"], METRIC, tuning.KEYS).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
     table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
@@ -189,7 +224,11 @@ def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def _figures(
     grid: pd.DataFrame, runs: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, dead: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, also draw both arms."""
+    """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, draw both ARMS too.
+
+    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of
+    `_frames`, with that of `_dead_units` as "dead". Return {file name: drawing}.
+    """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:
         dashes = runs["dead"].assign(value=runs["dead"]["dead_units"])

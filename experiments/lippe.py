@@ -1,7 +1,8 @@
 """P6: does a sigmoid network of four hidden layers stay at chance (Lippe, UvA deep learning tutorial 3)?
 
-The network, optimiser and stopping are Lippe's; the data are MNIST instead of Fashion-MNIST. The networks start from
-PyTorch's default initialisation, as Lippe's do. Others start from Keras' and judge nothing.
+The network, optimiser and early stopping are Lippe's. The data are MNIST instead of Fashion-MNIST. P6 is judged by
+networks with PyTorch's default initialisation, as Lippe's have. Networks with Keras' default initialisation are shown
+beside them, and judge nothing.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ SEEDS = 3
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Ask for all runs in one round."""
+    """Return the settings of all runs that have no record: both initialisations on every seed."""
     wanted = [_settings(init, seed) for init in PARTS for seed in plan.block(plan.seeds or SEEDS)]
     return selection.missing(wanted, so_far)
 
@@ -48,7 +49,11 @@ def _settings(init: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Summarise the validation accuracy at the lowest validation loss under each initialisation."""
+    """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
+
+    The table `lippe` has a row per initialisation with the columns of `summarise`, and `history` a row per run and
+    epoch. The figure shows the training with PyTorch's initialisation alone.
+    """
     runs, history = runs_frame(records), history_frame(records)
     table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     found = {"history": history.assign(experiment=NAME), "lippe": table}

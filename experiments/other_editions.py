@@ -1,6 +1,7 @@
-"""Does the answer hold still? Other editions of the study, with other seeds or other rounding, beside this one.
+"""Do other editions of the study, with other seeds or on another processor, come to the same conclusions?
 
-It asks for no runs. `study compare FOLDER --keep NAME` keeps the conclusions of another edition for it.
+The module asks for no runs. `study compare FOLDER --keep NAME` keeps the conclusions of the edition in FOLDER as a
+document, which is compared here with the conclusions of this edition.
 """
 
 from pathlib import Path
@@ -19,7 +20,12 @@ NAME = "other_editions"
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Compare this edition with each one that is kept; None if none is."""
+    """Compare this edition with each edition that is kept as a document; None if there is none.
+
+    The table `other_editions` has a row per edition: its name, what is different there (`about`), and how many of its
+    conclusions agree, are compatible, and contradict this edition's. `edition_differences` has the rows of
+    `compare_conclusions` that are compatible or contradict, with the edition's name. Edition A is this one.
+    """
     here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}
     own = conclusions({**here, "claims": claims.table(evidence.judgements)})
     counts, parts = [], []

@@ -1,8 +1,11 @@
-"""What rescues a deep sigmoid network, and does the same help the others? One remedy at a time, 20 hidden layers, SGD.
+"""What makes a deep sigmoid network train, and does the same help other activations?
 
-Critical and centred initialisation, batch and layer normalisation, residual connections as they are and scaled, and
-Adam instead of SGD. Adam runs with smaller epsilons too, because Keras' 1e-7 is larger than the gradients of a deep
-sigmoid network. For the sigmoid, the smallest runs in float64 too, because float32 holds no square below 1e-38.
+A network of 20 hidden layers, trained by SGD, is changed by one remedy at a time. The remedies are critical and centred
+initialisation, batch and layer normalisation, residual connections (plain and scaled), and Adam instead of SGD.
+
+Adam runs with smaller values of epsilon too, because Keras' 1e-7 is larger than the gradients of a deep sigmoid
+network. With the smallest epsilon, the sigmoid network runs in float64 too: Adam squares the gradients, and float32
+holds no square below 1e-38.
 """
 
 import itertools
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.depth import preactivations as preactivations  # of its own runs, chosen in the same way
+from experiments.depth import preactivations as preactivations  # is called with the records of this module
 from study import figures
 from study.analysis import summaries, trainability
 from study.analysis.statistics import geometric_summary
@@ -27,7 +30,7 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "remedies"
-BEFORE = "none"
+BEFORE = "none"  # in place of a remedy: the network without any
 KEYS = ["activation", "remedy"]
 REMEDY_SEEDS = 3
 CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start
@@ -38,9 +41,10 @@ IN_FLOAT64 = f"{SMALLEST} in float64"
 
 
 def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
-    """Return the settings that each remedy changes in the plain network trained by SGD.
+    """Return {remedy: {setting: value}}: what each remedy changes in the plain network trained by SGD.
 
-    An activation without a critical point has no critical remedy.
+    `name` is an activation. Without a critical point, it has no critical initialisation. Only the sigmoid has the
+    remedy IN_FLOAT64.
     """
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
     critical = plan.theory[name]["critical"]
@@ -61,15 +65,15 @@ def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return one round, none in a quick look: every remedy, activation and seed.
+    """Return the settings of one round: every remedy, activation and seed. A quick look has no round.
 
-    Plain SGD and Adam are shared with `depth`.
+    The runs without a remedy, and those whose remedy is "Adam", are runs of `depth` too.
     """
     return [] if so_far or plan.is_quick else list(_settings(plan))
 
 
 def _settings(plan: Plan) -> dict[Settings, str]:
-    """Return the runs, and the remedy of each."""
+    """Return {settings: remedy} of every run."""
     _, (sgd, rate) = DEPTH_OPTIMIZERS
     seeds = plan.seeds or REMEDY_SEEDS
     plain = {
@@ -89,7 +93,12 @@ def _settings(plan: Plan) -> dict[Settings, str]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the accuracy with each remedy and without, and the first layer's error at initialisation."""
+    """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
+
+    The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
+    `_first_errors`. `gradient_norms` is that of `summaries.gradient_norms`, thinned to the steps of
+    `trainability.thinned`.
+    """
     names = _settings(plan)
     of_record = [names[Settings(**selection.asked(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
@@ -116,7 +125,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _first_errors(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return the geometric mean over seeds of the error's norm at layer 1 before training, by activation and remedy."""
+    """Return one row per activation and remedy with the error at layer 1 before training.
+
+    `measures` comes from `measures_frame`, with the column `remedy`. The columns are KEYS, first_error (the geometric
+    mean over seeds), and its t interval from first_error_low to first_error_high.
+    """
     errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
     renamed = {"mean": "first_error", "ci_low": "first_error_low", "ci_high": "first_error_high"}
     return geometric_summary(errors, "value", KEYS).rename(columns=renamed)[[*KEYS, *renamed.values()]]

@@ -1,7 +1,8 @@
-"""Does the choice matter once the test images are noisy? Uniform noise added to them, unclipped, the GELU paper's test.
+"""Does the choice of activation matter when the test images are noisy, as in the GELU paper's test?
 
-It asks for no runs of its own: the tuned comparison's runs measure themselves under noise. They are compared at one
-learning rate, because noise depends on the rate more than on the activation.
+Uniform noise is added to the pixels, and the sum is not clipped. The module asks for no runs of its own: those of
+`learning_rate` on fresh seeds are evaluated under noise too. They are compared at one learning rate, because the effect
+of noise depends on the rate more than on the activation.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from study.report.section import Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "robustness"
-METRIC = "noise_accuracy"
+METRIC = "noise_accuracy"  # a run's test accuracy, averaged over the amplitudes above 0
 BY = ["activation", "amplitude"]
 
 
@@ -30,7 +31,13 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of t
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Summarise accuracy and loss by amplitude, and compare mean accuracies with the reference."""
+    """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
+
+    `records` are those of `learning_rate`, of which `at_one_rate` selects. The tables are `noise_runs` (a row per run
+    and amplitude), `noise_by_rate` (see `_by_rate`, at both rates of each activation), `robustness` (see
+    `_by_amplitude`), `robustness_mean` (a row per activation), `compared_accuracies` (a row per run) and `comparisons`
+    with the reference. If no run was evaluated under noise, the section has only its page.
+    """
     both = learning_rate.by_stage(plan, records)["both"]
     records = learning_rate.at_one_rate(plan, records)
     noisy = noise_frame(records)
@@ -55,7 +62,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
-    """Return by activation and learning rate the mean accuracy over the amplitudes above 0, with its t interval."""
+    """Return one row per activation and learning rate with METRIC over seeds.
+
+    The columns are those of `summarise` (n, ci_low, ci_high and others), in which `noise_accuracy_mean` stands for
+    `mean`.
+    """
     keys = ["activation", "learning_rate"]
     noisy = noise_frame(records)
     means = noisy[noisy["amplitude"] > 0].groupby([*keys, "seed"])["test_accuracy"].mean().rename(METRIC).reset_index()
@@ -63,7 +74,10 @@ def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
-    """Average each run's accuracy over the amplitudes above 0; NaN if it was not measured under noise."""
+    """Return one row per run of `runs`: activation, seed, status, and METRIC as `noise_accuracy`.
+
+    `noisy` comes from `noise_frame`. The accuracy is NaN if the run is not in `noisy`.
+    """
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"])["test_accuracy"].mean().rename(METRIC)
     return runs[["activation", "seed", "status"]].join(means, on=["activation", "seed"])
 
@@ -71,8 +85,10 @@ def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
 def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and noise amplitude, over seeds with t intervals.
 
-    It holds the mean test accuracy, the geometric mean loss, and the mean difference from the reference's accuracy,
-    paired by seed.
+    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean of the `n` runs, `test_loss_mean` the geometric
+    mean loss, and `difference` the mean of the accuracy minus the reference's on the same seed (NaN for the reference
+    itself). The intervals are in the columns that begin with `accuracy_ci`, `loss_ci` and `difference_ci`, and end
+    with `_low` and `_high`.
     """
     wide = noisy.set_index([*BY, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))
@@ -87,6 +103,10 @@ def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.DataFrame:
-    """Return the columns `more`, the mean as `mean`, and its interval as `prefix`_ci_low and `prefix`_ci_high."""
+    """Return columns of `summary`, renamed and indexed by BY.
+
+    These are the columns `more`, the mean under the name `mean`, and its interval as `prefix`_ci_low and
+    `prefix`_ci_high.
+    """
     names = {"mean": mean, "ci_low": f"{prefix}_ci_low", "ci_high": f"{prefix}_ci_high"}
     return summary.set_index(BY)[[*more, *names]].rename(columns=names)

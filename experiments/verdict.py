@@ -1,6 +1,7 @@
-"""Which activation, how sure is that, and what does it cost: one table of all sections, and a recommendation by rule.
+"""Which activation, how sure is that, and what does it cost? One table of all sections, and a recommendation by rule.
 
-It asks for no runs. An unmeasured number is a dash in the table, and the recommendation does not mention it.
+The module asks for no runs. A number that was not measured is a dash in the page's table, and the text does not mention
+it.
 """
 
 from collections.abc import Mapping
@@ -21,15 +22,19 @@ from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
-DECIDING = ("learning_rate", "baseline")  # whose comparison decides: the first that was run
-FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")
+DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
+FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")  # experiments whose comparisons are listed
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
-BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
-REMAINS = 0.05  # share of the resamples from which an unstable headline names an activation
+BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}  # by the ending of the new name difference...
+# An unstable headline names each activation that at least this share of the resamples of the seeds recommends.
+REMAINS = 0.05
 
 
 def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
-    """Map the columns `name`, `name`_low and `name`_high to their source columns."""
+    """Return {new column: source column} of an estimate and its interval, for `Source.columns`.
+
+    The new columns `name`, `name`_low and `name`_high come from `mean`, `prefix`_low and `prefix`_high.
+    """
     return {name: mean, f"{name}_low": f"{prefix}_low", f"{name}_high": f"{prefix}_high"}
 
 
@@ -65,7 +70,12 @@ SOURCES = (
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Make the decision table and the recommendation; None if no section measured anything for the table."""
+    """Return the decision table and the recommendation; None if no section measured anything for the table.
+
+    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and those of `_with_choice`.
+    `verdict_findings` is the table of `decision.findings`; it is left out if nothing was compared with the reference.
+    The figure `answer` is drawn if a comparison decides.
+    """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
         return None
@@ -85,7 +95,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:
-    """Draw the comparison that decided, beside the accuracy over the depth if that was measured."""
+    """Draw the comparison that decides, beside the accuracy over the depth if that was measured.
+
+    `decided` has the rows of `verdict_findings` whose comparison decides. `tables` holds the tables of all sections by
+    name.
+    """
     if "depth_success" not in tables:
         return figures.answer(decided, pd.DataFrame(columns=["activation", "panel", "depth"]), style)
     success, runs = tables["depth_success"], tables["runs"]
@@ -97,13 +111,19 @@ def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: S
 
 
 def _savings(table: pd.DataFrame) -> dict[str, float]:
-    """Return the share of a training step that each activation saves against the reference, 0 unless it is cheaper."""
+    """Return {activation: share of the reference's time of a training step that it saves}.
+
+    The share is 0 unless `cost_finding` of the decision `table` is "cheaper".
+    """
     saved = np.where(table["cost_finding"] == "cheaper", 1 - table["step_ratio"], 0.0)
     return dict(zip(table["activation"], saved.tolist(), strict=True))
 
 
 def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
-    """Return {the recommended activation: 1}; nothing if no family decides."""
+    """Return {activation: 1} of the one recommended activation (see `decision.recommend`); empty if nothing decides.
+
+    `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_savings`.
+    """
     if decided.empty:
         return {}
     differences = decided["difference"].to_numpy(float)
@@ -113,7 +133,7 @@ def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int
 
 
 def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataFrame:
-    """Return the accuracies that were compared: a row per seed and a column per activation."""
+    """Return the test accuracies that `experiment` compared: a row per seed and a column per activation."""
     rows = tables["compared_accuracies"]
     return comparisons.by_seed(rows[rows["experiment"] == experiment], "accuracy")
 
@@ -121,10 +141,18 @@ def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataF
 def _with_choice(
     table: pd.DataFrame, places: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Add the recommendation, its stability, the findings on accuracy and noise, and how depths compare.
+    """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `remaining` marks what the headline names: the recommended activation, and if fewer than STABLE of the resamples
-    recommend it, each activation that at least REMAINS of them recommend.
+    `places` is the result of `_places`, `shares` that of `decision.stability`, and `found` that of `decision.findings`,
+    None if nothing was compared.
+
+    `recommended` is 1 for the recommended activation, else NaN. `share_recommended` is the share of the resamples of
+    the seeds that recommend the activation. `remaining` marks what the headline names: the recommended activation, and
+    if fewer than STABLE of the resamples recommend it, each activation that at least REMAINS of them recommend.
+    `finding`, `difference`, `difference_low` and `difference_high` are of the comparison that decides, and
+    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` are "below" or "above" if
+    the depths to which the activation trains lie apart from those of the recommended one, else "" (see
+    `decision.apart`).
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)

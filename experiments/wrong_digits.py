@@ -1,6 +1,8 @@
-"""Which digits do the best networks of past_99 get wrong, and what do shifted images and ensembles bring?
+"""Which digits does the best network of past_99 get wrong, and do shifted images and ensembles improve accuracy?
 
-It asks for no runs: `make past_99` tests the networks that its runs leave, and keeps a document.
+The module asks for no runs. After its runs, `make past_99` tests their networks, and the document `networks` keeps the
+results (study/networks/testing.py). With shifted images, a network's probabilities are averaged over nine positions of
+each image. An ensemble averages those of all networks of an activation.
 """
 
 from pathlib import Path
@@ -22,7 +24,13 @@ TEST_IMAGES = 10_000
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Make the table of networks alone and together, and the picture of the digits; None before `make past_99`."""
+    """Return the accuracies of networks alone and together, and the wrong digits; None without the document.
+
+    The table `tested_networks` (of `_joined`) has a row per activation, and `networks_alone` a row per network.
+    `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
+    test image that it gets wrong, the highest probability first: place, label, said (the answer), and probability (that
+    the network gave to its answer).
+    """
     document = evidence.documents.get(DOCUMENT)
     if document is None:
         return None
@@ -40,7 +48,12 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _joined(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
-    """Return, per activation, the mean accuracies of single networks with intervals, and of all of them together."""
+    """Return one row per activation with the accuracies of its single networks and of its ensemble.
+
+    `alone` and `together` are the tables of these names in the document. For each of METRICS, the row has the mean over
+    single networks with its t interval, in columns such as accuracy_mean and accuracy_ci_low. The ensemble's are
+    together_accuracy and together_shifted_accuracy, and `n_networks` is its size.
+    """
     table = together.rename(columns={metric: f"together_{metric}" for metric in METRICS})
     for metric in METRICS:
         found = summarise(alone, metric, "activation", is_share=True).set_index("activation")
