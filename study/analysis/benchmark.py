@@ -1,8 +1,8 @@
-"""Compare measured times, and fit how they grow. DataFrame -> DataFrame.
+"""Compare the training times of several programs, the contenders, and fit how the engine's times grow.
 
-A frame `rows` has one row per contender and repeat: contender, threads, processes, measures (what is logged),
-validation (bool), repeat, epochs, images, seconds. A frame `growth` has one row per measurement: quantity (what was
-varied), its value, measure, seconds.
+The measurements of `make bench` are two DataFrames. The frame `rows` has one row per contender and repeat: contender,
+threads, processes, measures (what is logged), validation (bool), repeat, epochs, images, seconds. The frame `growth`
+has one row per measurement: quantity (what was varied), value (of the quantity), measure ("run" or "compile"), seconds.
 """
 
 import math
@@ -14,15 +14,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-KEYS = ["quantity", "measure"]
-WHO = ["contender", "threads", "processes", "measures", "validation"]
+KEYS = ["quantity", "measure"]  # columns of growth that name a curve
+WHO = ["contender", "threads", "processes", "measures", "validation"]  # columns of rows that name a contender
 
 
 @dataclass(frozen=True)
 class Target:
-    """Require that `above` trains at least ("≥") or at most ("≤") `bound` times as many images a second as `below`.
+    """State a target: contender `above` trains at least or at most `bound` times as many images a second as `below`.
 
-    With a bound of NaN the ratio is shown beside the others, and is not judged.
+    `sense` is "≥" (at least) or "≤" (at most), and `text` names the target in the table. With a bound of NaN the ratio
+    is shown beside the others, and is not judged.
     """
 
     text: str
@@ -33,11 +34,13 @@ class Target:
 
 
 def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
-    """Return one row per contender: n repeats, images a second (median, range), seconds per epoch, two ratios.
+    """Return one row per contender: its speed in images a second, and two ratios to other contenders.
 
-    `over_floor` is the time of an epoch over the time of the contender `floor`, for contenders with one thread and one
-    process. `over_article` is the images a second over the images a second of the `article`, which has one contender
-    with validation and one without. Both are ratios of medians.
+    The columns are contender, threads, processes, measures, validation, n (repeats), images_per_second (the median),
+    lowest, highest, seconds_per_epoch (the median), over_floor and over_article. `over_floor` is the time of an image
+    over its time in the contender `floor`, for contenders with one thread and one process; else NaN. `over_article` is
+    the images a second over the images a second of the contender `article[validation]`. Both are ratios of medians, and
+    NaN if the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(WHO, sort=False).agg(
@@ -56,10 +59,11 @@ def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> p
 
 
 def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """Return one row per target whose two contenders were measured: the ratio's median, lowest and highest, and `met`.
+    """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
 
-    A ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met` is None for
-    a target without a bound.
+    The columns are comparison (the target's text), n (repeats), ratio (the median), lowest, highest, sense,
+    target_ratio (the bound) and met. The ratio is taken within each repeat, so that a slow phase of the machine is in
+    both of its terms. `met` is None for a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -73,22 +77,30 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
 
 
 def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """Return a row of `comparisons`, given the ratio of each repeat as `values`."""
+    """Return a row of `comparisons` as a tuple, from the `values` that the repeats gave.
+
+    The row holds `text`, the number of values, their median, lowest and highest, `sense`, `bound`, and whether the
+    median meets the bound. The last is None if `bound` is NaN. `sense` is "≥" or "≤".
+    """
     median = float(np.median(values))
     is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
     return text, len(values), median, min(values), max(values), sense, bound, is_met
 
 
 def summary(growth: pd.DataFrame) -> pd.DataFrame:
-    """Return n and the seconds' median, lowest and highest for each quantity, measure and value."""
+    """Return one row per quantity, measure and value of `growth`: n, and its seconds' median, lowest and highest.
+
+    The median is in the column `seconds`.
+    """
     seconds = growth.groupby([*KEYS, "value"], sort=False)["seconds"]
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
 
 def exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """Fit seconds = factor * value ** exponent for each quantity and measure, with the exponent's 95% interval.
+    """Return one row per quantity and measure: a fit of seconds = factor * value ** exponent to the rows of `growth`.
 
-    `n_values` counts the different values. With fewer than two, the exponent is NaN.
+    The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements) and
+    n_values (different values). With fewer than two different values, the fitted numbers are NaN.
     """
     rows = []
     for (quantity, measure), part in growth.groupby(KEYS, sort=False):
@@ -100,11 +112,11 @@ def exponents(growth: pd.DataFrame) -> pd.DataFrame:
 def power_law(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], confidence: float = 0.95
 ) -> tuple[float, float, float, float]:
-    """Return factor, exponent and the exponent's interval of y = factor * x ** exponent, for x, y (n,) > 0.
+    """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
 
-    The fit is least squares of log y on log x, with the t interval of n - 2 degrees of freedom. The interval covers the
-    spread about the line, and not a curve that departs from a power law. Where there are too few different x or too few
-    points, the results are NaN.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x, and the bounds are the t interval of
+    n - 2 degrees of freedom. The interval covers the spread about the line, and not a curve that departs from a power
+    law. With fewer than two different x, all four numbers are NaN; with two points, the bounds are.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -1,7 +1,7 @@
 """Judge the published claims of claims.toml by what was measured.
 
-A part of a claim is reproduced if the whole interval lies in its region, contradicted if the whole interval lies
-outside it, and inconclusive otherwise.
+A part of a claim is reproduced if the whole interval of the measurement lies in the part's region. It is contradicted
+if the whole interval lies outside the region, and inconclusive otherwise.
 """
 
 import math
@@ -17,26 +17,27 @@ from study.analysis.statistics import NOTHING, Interval
 
 SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller than the source's
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
-NOT_REACHED = "not reached here"  # a part that claims a possibility
-NOT_TESTABLE = "not testable here"  # without an interval
-NOT_RUN, BESIDE = "not run", "beside"
+NOT_REACHED = "not reached here"  # the verdict on a part that `is_possible`, unless its interval lies in the region
+NOT_TESTABLE = "not testable here"  # the measurement has no interval
+NOT_RUN, BESIDE = "not run", "beside"  # without a measurement; without a region
 DIFFERS = "different by aspect"  # the verdict on a claim whose aspects have different ones
 JUDGED = tuple(word + scale for word in (REPRODUCED, CONTRADICTED, INCONCLUSIVE) for scale in ("", SCALED_DOWN))
-SEVERITY = (  # the first that a part has is the whole's
+SEVERITY = (  # the verdict on a whole is the first of these that a part has
     CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,
     NOT_RUN, REPRODUCED + SCALED_DOWN, REPRODUCED,
 )  # fmt: skip
-CHANGED = ("A3", "A5", "P2", "P3", "P4", "P5", "P6", "P7", "P8")  # in what is measured, after numbers had been seen
-CHANGED_ON = "2026-11-28"  # runs of an earlier day are among those seen
+CHANGED = ("A3", "A5", "P2", "P3", "P4", "P5", "P6", "P7", "P8")  # whose quantity changed after numbers were seen
+CHANGED_ON = "2026-11-28"  # when it changed; numbers of earlier runs had been seen
 VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the order of the report
 
 
 @dataclass(frozen=True)
 class Part:
-    """Name the quantity measured for a part of a claim, and the region in which the claim puts it, if it judges.
+    """Name the quantity measured for a part of a claim, and the `region` (low, high) in which the claim puts it.
 
-    `aspect` names what the part is about, if the claim is judged by each aspect alone. If the part `is_possible`, it
-    says that something can be reached, which a failure does not contradict. The make target `target` does its runs.
+    A part with an empty region is shown beside the others and judges nothing. `aspect` names what the part is about, if
+    the claim is judged by each aspect alone. If the part `is_possible`, it says that something can be reached, which a
+    failure does not contradict. The make target `target` does the runs of the part.
     """
 
     quantity: str
@@ -48,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """State a claim of the literature, with its parts by name."""
+    """State a claim of the literature, with its source, the protocol that tests it, and its parts by name."""
 
     statement: str
     source: str
@@ -60,7 +61,8 @@ class Claim:
 class Judgement:
     """Hold the measurement of one part of a claim, and the verdict on it.
 
-    `remark` tells how the runs differ from the published protocol.
+    `claim` and `part` are their names in claims.toml. `remark` tells how the runs differ from the published protocol,
+    and what else a reader must know.
     """
 
     claim: str
@@ -71,7 +73,7 @@ class Judgement:
 
 
 def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any], target: str = "all") -> Claim:
-    """Make a claim of its table in claims.toml; `target` is of the parts that name no other."""
+    """Return a claim from its table in claims.toml; `target` is the make target of the parts that name none."""
     return Claim(statement, source, protocol, {name: Part(**{"target": target} | part) for name, part in parts.items()})
 
 
@@ -81,9 +83,11 @@ CLAIMS = {
 
 
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
-    """Judge one part of a claim by the interval measured; KeyError if the claim has no such part.
+    """Judge the named part of a claim of CLAIMS by the interval `measured`; return the judgement.
 
-    `scaled_down` says what was smaller than in the source's protocol; the verdict's word then says that something was.
+    `scaled_down` says what was smaller than in the source's protocol, "" if nothing was. If it is given, a verdict that
+    is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before `remark`. Raise
+    KeyError if the claim or the part does not exist.
     """
     parts = CLAIMS[claim].parts
     if part not in parts:
@@ -95,7 +99,7 @@ def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_do
 
 
 def fewer_epochs(run: int, published: int) -> str:
-    """Say that `run` epochs are fewer than the source's, as `judge` takes it; nothing if they are not."""
+    """Return a phrase for `scaled_down` of `judge` if the `run` epochs are fewer than the `published` ones, else ""."""
     return f"{run} epochs instead of {published}" if run < published else ""
 
 
@@ -113,12 +117,21 @@ def _verdict(part: Part, measured: Interval) -> str:
 
 
 def overall(verdicts: Iterable[str]) -> str:
-    """Return the verdict on a whole from the verdicts of its parts, all of which it claims."""
+    """Return the verdict on a whole that claims all its parts: the first of SEVERITY among the `verdicts` of the parts.
+
+    Raise ValueError without verdicts, or for a verdict that SEVERITY lacks, such as BESIDE.
+    """
     return min(verdicts, key=SEVERITY.index)
 
 
 def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return the rows of claims.csv, one a part of every claim; parts without a judgement are "not run"."""
+    """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict.
+
+    The columns are claim, part, statement, source, protocol, quantity, expected (the region in words), measured,
+    ci_low, ci_high, n, verdict, aspect, aspect_verdict, claim_verdict and remark. A part without a judgement has the
+    verdict NOT_RUN, and its remark names the make target to run. `aspect_verdict` is `overall` of the parts with a
+    region of this aspect. `claim_verdict` is the verdict that all aspects share, or DIFFERS.
+    """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(
         _row(name, claim, part, found.get((name, part))) for name, claim in CLAIMS.items() for part in claim.parts

@@ -1,4 +1,8 @@
-"""Turn what was timed and trained into what an activation costs: medians with quartiles, ratios with intervals."""
+"""Summarise what an activation costs: medians of times with quartiles, ratios with intervals, and training time.
+
+`timings` are the rows that study/cost/stopwatch.py measures: activation, quantity ("forward", "forward_backward" or
+"step"), elements (of the tensor; NaN for a step), repeat and seconds (per element, or per training step).
+"""
 
 import math
 
@@ -8,15 +12,15 @@ import pandas as pd
 from study.analysis.statistics import NOTHING, Interval, log_mean_interval, summarise
 from study.constants import CHANCE_ACCURACY
 
-COPY = "copy"  # the name under which a copy, which computes nothing, is timed beside the activations
+COPY = "copy"  # the name under which copying a tensor is timed beside the activations; it computes nothing
 NANO, MILLI = 1e9, 1e3  # in a second
 LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 
 
 def spread(timings: pd.DataFrame) -> pd.DataFrame:
-    """Make one row per activation, quantity and size: n (repeats), median, quartiles, min and max, in seconds.
+    """Return one row per quantity, size and activation of `timings`: statistics of seconds over the repeats.
 
-    `timings`: activation, quantity, elements (NaN for a step), repeat, seconds.
+    The columns are quantity, elements, activation, n (repeats), median, q1, q3 (the quartiles), min and max.
     """
     keys = ["quantity", "elements", "activation"]
     groups = timings.groupby(keys, sort=False, dropna=False)["seconds"]
@@ -26,15 +30,16 @@ def spread(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def sizes(timings: pd.DataFrame) -> tuple[float, float]:
-    """Return the numbers of elements of the small and the large tensor; both are equal if there was one size."""
+    """Return the number of elements of the small and of the large tensor; they are equal if there was one size."""
     found = timings["elements"].dropna()
     return float(found.min()), float(found.max())
 
 
 def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Divide the time of `a` by the time of `b` in each repeat: geometric mean, t interval of the logarithms.
+    """Return the geometric mean over repeats of the time of `a` over the time of `b`, with its interval.
 
-    `timings` are of one quantity and size.
+    The interval is the t interval of the logarithms, transformed back. `timings` are of one quantity and size. Return
+    NOTHING if one of the two activations was not timed.
     """
     wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
     if not {a, b} <= set(wide.columns):
@@ -43,14 +48,18 @@ def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 
 
 def cheapest(table: pd.DataFrame) -> str:
-    """Return the activation with the lowest median among the rows `table` of `spread`."""
+    """Return the activation with the lowest median in `table`, rows of the result of `spread`."""
     return str(table.loc[table["median"].idxmin(), "activation"])
 
 
 def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
-    """Return one row per activation of `names`, with the unit of each column in its name.
+    """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
-    `memory`: activation, output_bytes, other_bytes. `<kind>_ratio` is the time over the time of `reference`.
+    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). Columns
+    begin with forward, forward_backward (small tensor), large_forward, large_forward_backward (large tensor) or step.
+    Each of these has a median and quartiles, `_ns`, `_ns_q1` and `_ns_q3`, in ns per element; a step has `_ms`,
+    `_ms_q1` and `_ms_q3`, in ms. `_ratio` is the result of `ratio` by the `reference`, with the interval
+    `_low` and `_high`; NaN for the reference itself. The other columns are activation, ratio_to, repeats and memory's.
     """
     small, large = sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
@@ -75,16 +84,17 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """Select the timings of both passes on the small tensor, by which activations are called cheap."""
+    """Return the rows of `timings` for the forward and backward pass on the small tensor, which tell what is cheap."""
     return _of(timings, "forward_backward", sizes(timings)[0])
 
 
 def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
-    """Find each run's seconds to LEVEL_TO_REACH (NaN if never reached), total seconds, and points per second.
+    """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` and `history` are of the network whose step was timed; an epoch has so many `updates`. Seconds are updates
-    times the activation's median step, so all of them are of one machine, alone. Points are percentage points of test
-    accuracy above guessing.
+    `runs` and `history` are of the network whose step was timed, `cost` is the result of `wide`, and an epoch has so
+    many `updates`. Seconds are updates times the activation's median step, so all of them are of one machine, alone.
+    `seconds_to_level` ends at the first epoch whose validation accuracy is at least LEVEL_TO_REACH; NaN if none is.
+    `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
     """
     keys = ["activation", "seed"]
     epoch = updates / MILLI * runs["activation"].map(cost.set_index("activation")["step_ms"])
@@ -99,7 +109,11 @@ def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, upda
 
 
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
-    """Count for each activation the runs and how many reached the level; add means over seeds with t intervals."""
+    """Return one row per activation of `each`, the result of `training`: means over runs, with 95% t intervals.
+
+    The columns are activation, runs (their number), reached (how many reached the level), and the mean, `_low` and
+    `_high` of seconds_to_level, training_seconds and points_per_second. Runs whose value is NaN are left out of a mean.
+    """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):
         found = summarise(each, column, "activation").set_index("activation")

@@ -22,7 +22,8 @@ FINDINGS = (
 class Source:
     """Say where columns of the decision table come from.
 
-    `columns` maps each new name to a column of `table`, in the rows that match `where`.
+    `table` is the name of a table. `columns` maps each column of the decision table to a column of that table. Only
+    rows count whose columns have the values in `where`.
     """
 
     table: str
@@ -31,8 +32,9 @@ class Source:
 
 
 def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sources: Iterable[Source]) -> pd.DataFrame:
-    """Make one row per activation, in the order of `names`; NaN where a table or a row is missing.
+    """Return one row per activation of `names`, in this order, with the columns that the `sources` take from `tables`.
 
+    Values are NaN where a table or a row is missing. Of several rows of an activation that match, the first counts.
     Raise KeyError if a table is there without a column that its source names.
     """
     found = pd.DataFrame(index=pd.Index(names, name="activation"))
@@ -47,9 +49,10 @@ def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sou
 
 
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
-    """Return the rows of the `families` in the table `comparisons`, and mark the family that decides.
+    """Return the columns FINDINGS of those rows of `comparisons` that belong to the `families`, and the mark `decides`.
 
-    A family is an experiment's name. The first of `deciding` that was compared decides.
+    `comparisons` holds rows of `against_reference`. A family is named by its column `experiment`. The first family of
+    `deciding` that has a row decides, and its rows are marked.
     """
     rows = comparisons[comparisons["experiment"].isin(list(families))]
     first = next((name for name in deciding if (rows["experiment"] == name).any()), None)
@@ -57,18 +60,23 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
 
 
 def cost_findings(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
-    """Return "cheaper", "dearer", "tie" or "undecided" from the interval of the ratio of step times, elementwise."""
+    """Return "cheaper", "dearer", "tie" or "undecided", elementwise, from the interval of the ratio of step times.
+
+    The ratio is the activation's time over the reference's. `three_way` decides by COST_MARGIN on 1 minus the ratio.
+    Its estimate is the geometric mean of the bounds `low` and `high`.
+    """
     middle = np.sqrt(np.asarray(low, float) * high)
     found = three_way(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
     return np.select([found == "better", found == "worse"], ["cheaper", "dearer"], found)
 
 
 def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: FloatArray) -> npt.NDArray[np.intp]:
-    """Return the place of the recommended activation among the others, -1 for the reference; shape (...).
+    """Return the place of the recommended activation, 0 to k - 1 among the k others, or -1 for the reference.
 
-    `differences` and `found` (..., k) compare the k other activations with the reference. If some are better, the one
-    with the largest difference is recommended. Otherwise it is the reference, or the tie that saves most of a training
-    step. `saving` (k,) is the share saved, 0 unless the activation is cheaper by more than chance and the margin.
+    `differences` and `found` (..., k) compare the k other activations with the reference; the result has shape (...).
+    `found` holds results of `three_way`. If activations are better, the one with the largest difference is recommended.
+    Otherwise it is the tie that saves most of a training step, or the reference if none saves. `saving` (k,) is the
+    share of a step saved, 0 unless the activation is cheaper by more than chance and the margin.
     """
     better = np.where(found == "better", differences, -np.inf)
     ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)
@@ -77,16 +85,21 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 
 
 def half_widths(spread: FloatArray, n: Any) -> FloatArray:
-    """Return half of a family's simultaneous t intervals, from the standard deviations `spread` (..., k) of n pairs."""
+    """Return half the widths (..., k) of the simultaneous t intervals of a family of k mean differences.
+
+    `spread` (..., k) holds the standard deviations of the `n` paired differences behind each mean.
+    """
     quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * spread.shape[-1]), n - 1)
     return np.asarray(quantile * spread / np.sqrt(n))
 
 
 def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int = STABILITY_DRAWS) -> pd.DataFrame:
-    """Resample the seeds, and return the share of draws in which each activation is recommended.
+    """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
-    `accuracies` has a row per seed and a column per activation, NaN for a run that did not finish. The seeds are drawn
-    with replacement, all activations together. Seeds with a run that did not finish are left out.
+    `accuracies` is the result of `by_seed`: a row per seed and a column per activation, NaN for a run that did not
+    finish. `saving` maps activations to the shares that `recommend` takes. Seeds are drawn with replacement, `draws`
+    times, all activations together. Seeds with a run that did not finish are left out. The columns are activation, the
+    reference first, and share_recommended. The table is empty without the reference, another activation or two seeds.
     """
     others = [name for name in accuracies if name != REFERENCE_ACTIVATION]
     if not others or REFERENCE_ACTIVATION not in accuracies or len(accuracies.dropna()) < 2:
@@ -103,9 +116,9 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
 
 
 def apart(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
-    """Return "below" or "above" where a row's range lies wholly on that side of the range of `chosen`, else "".
+    """Return for each row of `table` whether its range lies wholly "below" or "above" the range of `chosen`, else "".
 
-    The range is from `column`_low to `column`_high.
+    A range is from the column `column`_low to `column`_high. `chosen` is an activation with exactly one row.
     """
     lows, highs = table[f"{column}_low"], table[f"{column}_high"]
     is_chosen = table["activation"] == chosen

@@ -1,7 +1,7 @@
 """Compare two editions of the study, conclusion by conclusion.
 
-An edition is given as its tables, by name. The tables of `TABLES` hold its conclusions. A missing table concludes
-nothing. Two decided conclusions that differ contradict each other; an undecided one contradicts nothing.
+An edition is given as its tables, by name. The tables named in TABLES hold its conclusions; a missing table adds none.
+Two decided conclusions that differ contradict each other. An undecided conclusion contradicts nothing.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from study.analysis.claims import CONTRADICTED, NOT_RUN, REPRODUCED, SCALED_DOWN
 
 Tables = Mapping[str, pd.DataFrame]
 
-# The columns that each table needs. Numbers beside them may be missing, as in editions of before.
+# The columns that each table needs. Its columns of numbers may be missing, as in older editions.
 TABLES = {
     "verdict": ("activation", "recommended"),
     "verdict_findings": ("experiment", "activation", "finding"),
@@ -29,16 +29,18 @@ DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICT
 
 
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
-    """Return one row per conclusion of either edition, contradictions first.
+    """Return one row per conclusion of edition A (`a`) or B (`b`), contradictions first.
 
-    `kind` is one of KINDS; `question` and `subject` say of what, and `outcome` is one of OUTCOMES. `word_a` is what
-    edition A says, in a word; `estimate_a`, `low_a`, `high_a` and `n_a` are its numbers. B has the same columns.
+    The columns `kind`, `question` and `subject` identify a conclusion (see `conclusions`). `word_a` is the conclusion
+    of A in a few words, and `estimate_a`, `low_a`, `high_a` and `n_a` are its numbers; B has the same columns with _b.
+    A missing conclusion is NaN. `outcome` is one of OUTCOMES. Headlines contradict if no activation is in both, depths
+    if their ranges are apart, and all others if their words differ and are in DECIDED.
     """
     return compare_conclusions(conclusions(a), conclusions(b))
 
 
 def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Compare two tables of `conclusions`, as `compare` does."""
+    """Return the table of `compare`, from the results of `conclusions` for edition A and for edition B."""
     found = a.merge(b, on=KEYS, how="outer", suffixes=("_a", "_b"))
     found["outcome"] = [_outcome(row) for row in found.to_dict("records")]
     ranks = [*OUTCOMES, *KINDS]
@@ -46,7 +48,11 @@ def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def conclusions(tables: Tables) -> pd.DataFrame:
-    """Return an edition's conclusions, one a row: columns KEYS, `word` and NUMBERS."""
+    """Return the conclusions of an edition, one row each, from its `tables` by name.
+
+    The columns `kind` (one of KINDS), `question` and `subject` identify a conclusion. `word` is the conclusion in a few
+    words, and `estimate`, `low`, `high` and `n` are its numbers, NaN if it has none.
+    """
     parts = [make(tables[name]) for name, make in _MAKERS.items() if name in tables]
     kept = [part.reindex(columns=[*KEYS, "word", *NUMBERS]) for part in parts if len(part)]
     none = pd.DataFrame(columns=[*KEYS, "word", *NUMBERS])
@@ -54,7 +60,7 @@ def conclusions(tables: Tables) -> pd.DataFrame:
 
 
 def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline, and what the table finds on the time of a training step, as a ratio to the reference's."""
+    """Return the headline, and one conclusion per activation: the time of its training step over the reference's."""
     if "cost_finding" not in verdict:
         return _headline(verdict)
     costs = verdict[verdict["step_ratio"].notna() & (verdict["step_ratio"] != 1)]
@@ -64,9 +70,9 @@ def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Name the recommended activations, the first choice first, then those that `remaining` marks beside them.
+    """Return one row, whose word names the recommended activation, then the others that `remaining` marks.
 
-    The numbers are the tuned accuracy of the first choice.
+    Its numbers are the tuned accuracy of the first activation.
     """
     remains = verdict.get("remaining", pd.Series(0, index=verdict.index)).fillna(0).astype(bool)
     named = verdict[verdict["recommended"].notna() | remains].sort_values("recommended", kind="stable")
@@ -82,7 +88,10 @@ def _findings(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _claims(claims: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the parts that were not run. "Scaled down" says how a verdict came about, not what it is."""
+    """Return one conclusion per part of a claim that was run: its verdict, without SCALED_DOWN.
+
+    "Scaled down" says how a verdict came about, not what it is.
+    """
     run = claims[claims["verdict"] != NOT_RUN]
     words = run["verdict"].str.removesuffix(SCALED_DOWN)
     numbers = {"measured": "estimate", "ci_low": "low", "ci_high": "high"}
@@ -90,7 +99,7 @@ def _claims(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _depths(depths: pd.DataFrame) -> pd.DataFrame:
-    """Give the median over seeds of the deepest network that trains, in layers, and the range over seeds."""
+    """Return one conclusion per setting: the depth to which its networks train, in layers, as median, low and high."""
     subject = depths["activation"] + ", " + depths["init"] + ", " + depths["variant"] + ", " + depths["optimiser"]
     words = [f"{median:g}" for median in depths["median"]]
     return depths.assign(kind="depth", question="trained depth", subject=subject, word=words, estimate=depths["median"])

@@ -64,8 +64,7 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
     `measures` is the result of `measures_frame`, of finished runs only. The table `final_units_runs` has a row per run
     and measure, with the mean over the run's hidden layers as `layers_mean`. The table `final_units` has a row per
-    activation and measure: the mean of `layers_mean` over runs, its 95% t interval ci_low and ci_high, and the number n
-    of runs.
+    activation and measure. Its `mean` is over runs, with the 95% t interval ci_low and ci_high, and n counts the runs.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
