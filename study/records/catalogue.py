@@ -22,7 +22,7 @@ Entries = dict[str, dict[str, Any]]  # by activation: its place in the registry,
 Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation
 
 THEORY = STUDY / "theory"  # the folder of its code
-# Networks whose signals theory predicts: initialisations, depths and width. Other widths have only the first of them.
+# Networks that theory describes: initialisations, depths and width. Widths other than WIDTH have one initialisation.
 NETWORKS = [
     (INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], INITIAL_DEPTHS, width) for width in INITIAL_WIDTHS
 ]
@@ -72,12 +72,13 @@ class Catalogue:
 def describe(
     names: Collection[str], square_norms: Sequence[float], cosine: float, kept: Mapping[str, Any], grids: Grids
 ) -> tuple[Entries, dict[str, str]]:
-    """Return the descriptions of `names` by activation, in the registry's order, and the reasons of those refused.
+    """Return two dicts by activation: the descriptions of the fit ones of `names`, and why the others are refused.
 
-    `square_norms` are the mean ||x||^2 of groups of training images x, as `input_norms.square_norms` returns them.
-    `cosine` is the mean cosine of two of the images. `kept` holds earlier descriptions by activation. An activation is
-    refused if it is not in the registry or not fit for the study, or if its curve or theory cannot be computed. Theory
-    is needed because it gives the critical initialisation of networks that are trained.
+    Descriptions are in the registry's order; `_description` says what they hold. `square_norms` are the mean ||x||^2
+    of groups of training images x, as `input_norms.square_norms` returns them. `cosine` is the mean cosine of two of
+    the images. `kept` and `grids` are as in Catalogue. An activation is refused if it is not in the registry or not
+    fit for the study, or if its curve or theory cannot be computed. Theory is needed because it gives the critical
+    initialisation of networks that are trained.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY, ActivationError
@@ -163,8 +164,8 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
 
     `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
     `why_none` is the reason for None, else empty text. `line` holds the lists sigma_w and sigma_b of the critical
-    line. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms` and `cosine` are as
-    in `describe`.
+    line, on which chi = 1 (see `critical_curve`). `rows` is the table of `predicted_rows` for NETWORKS, as {column:
+    list}. `square_norms` and `cosine` are as in `describe`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

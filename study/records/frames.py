@@ -67,10 +67,10 @@ def _settings(record: Record) -> dict[str, Any]:
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run: its id `run`, settings, number of `epochs`, status, scores and seconds.
 
-    The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images.
-    `test_accuracy` and its like are of the last weights, `best_test_accuracy` and its like of the weights with the
-    lowest validation loss, after `best_epoch`. They are NaN unless the run is done and trained its network.
-    `diverged_step` is the step whose loss was not finite, else NaN. `most_epochs` is the setting `epochs`.
+    The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images. Columns like
+    `test_accuracy` are of the last weights. Columns like `best_test_accuracy` are of the weights with the lowest
+    validation loss, after `best_epoch`. All scores are NaN unless the run is done and trained its network.
+    `diverged_step` is the step at which a run diverged, else NaN. `most_epochs` is the setting `epochs`.
     """
     rows = []
     for record in records:

@@ -15,7 +15,7 @@ STUDY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Identity:
-    """Hold the four parts that identify a run: its settings, and a hash of data, of activation and of engine.
+    """Hold the four parts that identify a run: its settings, and the hashes of data, activation and engine.
 
     `settings` are all fields of Settings. `data` is the checksum of the Dataset, `activation` the fingerprint of the
     entry in the registry, and `engine` what `engine_fingerprint` returns.

@@ -174,15 +174,16 @@ def _in_processes(
 
 
 def _identity(value: Any) -> Any:
+    # a task for Dask: it takes data to the cluster, or does nothing
     return value
 
 
 def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
     """Submit tasks that do nothing, and return their futures, to be kept until all runs are finished.
 
-    There are more than two per thread, because Dask queues runs on the scheduler only if there are more than two
-    similar tasks per thread. Kept finished tasks count, too. Without a queue, Dask sends several runs to one worker,
-    and blames all of them when the worker dies. Raise ClusterError if the scheduler is gone.
+    Dask queues runs on the scheduler only if there are more than two similar tasks per thread. Kept finished tasks
+    count, too, so two of them per thread, and one more, suffice. Without a queue, Dask sends several runs to one
+    worker, and blames all of them when the worker dies. Raise ClusterError if the scheduler is gone.
     """
     try:
         threads = sum(client.nthreads().values())

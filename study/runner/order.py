@@ -31,9 +31,10 @@ class Job:
 
 
 def cost(settings: Settings) -> float:
-    """Return the estimated cost of a run, without compiling, in the unit of the constants above.
+    """Return the estimated cost of a run, without compiling.
 
-    A run that may stop early is assumed to take EXPECTED_EPOCHS at most.
+    The unit is one multiplication for each of 48,000 training images. A run that may stop early is assumed to take
+    EXPECTED_EPOCHS at most.
     """
     of_image: float = sum(a * b for a, b in pairwise((784, *settings.widths, 10))) + LAYER * settings.depth
     of_image *= SLOWER if settings.normalization != "none" or settings.dropout else 1
@@ -69,6 +70,7 @@ def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
 
 
 def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
+    # Of each `count` programs: the first job of every program, then the second of every one, and so on.
     parts = (programs[start : start + count] for start in range(0, len(programs), count))
     turns = chain.from_iterable(zip_longest(*part) for part in parts)
     return [job for turn in turns for job in turn if job is not None]

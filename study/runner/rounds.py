@@ -19,9 +19,9 @@ Jobs = dict[str, dict[str, Job]]  # by experiment and run id
 class Rounds:
     """Follow the experiments among `modules` through their rounds; `store` has the records of earlier commands.
 
-    An experiment is a module with `rounds`; the attribute `experiments` holds them by name. Refused activations leave
-    the `plan`, and the others get their theory. `known` holds records by id. `jobs` holds each experiment's jobs so
-    far by run id, in the order in which it asked for them.
+    The attribute `experiments` holds the modules that have `rounds`, by name. Refused activations leave the `plan`,
+    and the others get their theory. `known` holds records by id. `jobs` holds each experiment's jobs so far by run id,
+    in the order in which the experiment asked for them.
     """
 
     modules: Modules
@@ -46,6 +46,7 @@ class Rounds:
         return {name: jobs for name, jobs in found.items() if jobs}
 
     def _advance(self, name: str) -> dict[str, Job]:
+        # Follow one experiment; return the jobs without a record of its first round that has any, by run id.
         while wanted := self._wanted(name):
             self.jobs[name] = self.jobs.get(name, {}) | wanted
             self.known |= finished(self.store, [run for run in wanted if run not in self.known])
@@ -74,9 +75,9 @@ class Rounds:
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
     def work(self, missing: Jobs) -> float:
-        """Return the estimated work, as of `order.work`, of the `missing` jobs and of the rounds that will follow them.
+        """Return the estimated cost, in the unit of `order.cost`, of the `missing` jobs and of the rounds that follow them.
 
-        `missing` is the result of the method `missing`.
+        `missing` is the result of the method `missing`. Compiling counts only for the `missing` jobs.
         """
         total = work(job.settings for jobs in missing.values() for job in jobs.values())
         for name in missing:

@@ -17,9 +17,10 @@ VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def prepare() -> None:
-    """Set the environment variables that decide numbers and figures; call this before numpy or TensorFlow is imported.
+    """Set the environment variables that decide numbers and figures.
 
-    A user without a home folder gets a temporary one until the process ends.
+    Call this before numpy, TensorFlow or matplotlib is imported. A user without a home folder gets a temporary one
+    until the process ends.
     """
     environment.prepare()
     os.environ.update(VARIABLES)

@@ -51,6 +51,7 @@ def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[st
 
 
 def _kept(store: Store, record: Record) -> tuple[Any, ...]:
+    # the fields of `study.networks.testing.Kept`, which `test_kept` makes of them
     settings, last = record["identity"]["settings"], record["result"]["last"]
     path = store.network(record["id"]).resolve()
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]

@@ -27,7 +27,8 @@ def time_activations(store: Store, described: Entries) -> list[str]:
     """Time the activations in `described` in a new process, unless the store's document TIMINGS has them.
 
     `described` is a result of `Catalogue.of`. The document is kept as long as its `basis` stays the same: the
-    activations, the code and the machine. Return a list: one sentence if timing fails, else nothing.
+    activations, the code, the processor and the number of repeats. Return a list: one sentence if timing fails, else
+    nothing.
     """
     if is_timed(store, described):
         return []
