@@ -75,7 +75,7 @@ class Rounds:
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
     def work(self, missing: Jobs) -> float:
-        """Return the estimated cost, in the unit of `order.cost`, of the `missing` jobs and of the rounds that follow them.
+        """Return the estimated cost of the `missing` jobs and of the rounds that follow, in the unit of `order.cost`.
 
         `missing` is the result of the method `missing`. Compiling counts only for the `missing` jobs.
         """
