@@ -77,7 +77,7 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
 
 
 def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """Return a row of `comparisons` as a tuple, from the `values` that the repeats gave.
+    """Return a row of `comparisons` as a tuple, from `values`, the ratio of each repeat.
 
     The row holds `text`, the number of values, their median, lowest and highest, `sense`, `bound`, and whether the
     median meets the bound. The last is None if `bound` is NaN. `sense` is "≥" or "≤".

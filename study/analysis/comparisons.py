@@ -38,7 +38,7 @@ def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
         raise ValueError("one row per seed and activation is needed, and neither missing")
     values = runs[metric].to_numpy(float)
     finite = keys.assign(value=np.where(np.isfinite(values), values, np.nan))
-    # Not a pivot_table, which drops an arm that never finished.
+    # Not a pivot_table, which drops an activation that never finished.
     return finite.pivot(index="seed", columns="activation", values="value")[list(keys["activation"].unique())]  # noqa: PD010
 
 

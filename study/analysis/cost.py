@@ -55,10 +55,10 @@ def cheapest(table: pd.DataFrame) -> str:
 def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
     """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
-    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). Columns
-    begin with forward, forward_backward (small tensor), large_forward, large_forward_backward (large tensor) or step.
-    Each of these has a median and quartiles, `_ns`, `_ns_q1` and `_ns_q3`, in ns per element; a step has `_ms`,
-    `_ms_q1` and `_ms_q3`, in ms. `_ratio` is the result of `ratio` by the `reference`, with the interval
+    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). Names of
+    columns begin with forward, forward_backward (small tensor), large_forward, large_forward_backward (large tensor) or
+    step. The median and the quartiles end in `_ns`, `_ns_q1` and `_ns_q3` (nanoseconds per element); a step's end in
+    `_ms`, `_ms_q1` and `_ms_q3` (milliseconds). `_ratio` is the result of `ratio` to the `reference`, with the interval
     `_low` and `_high`; NaN for the reference itself. The other columns are activation, ratio_to, repeats and memory's.
     """
     small, large = sizes(timings)
@@ -84,16 +84,16 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `timings` for the forward and backward pass on the small tensor, which tell what is cheap."""
+    """Return the rows of `timings` of both passes on the small tensor, by which an activation is called cheap."""
     return _of(timings, "forward_backward", sizes(timings)[0])
 
 
 def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
     """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` and `history` are of the network whose step was timed, `cost` is the result of `wide`, and an epoch has so
-    many `updates`. Seconds are updates times the activation's median step, so all of them are of one machine, alone.
-    `seconds_to_level` ends at the first epoch whose validation accuracy is at least LEVEL_TO_REACH; NaN if none is.
+    `runs` and `history` are of the network whose step was timed, `cost` is the result of `wide`, and `updates` is their
+    number in an epoch. Seconds are updates times the activation's median step, timed on a machine that does nothing
+    else. `seconds_to_level` ends with the first epoch of a validation accuracy of LEVEL_TO_REACH; NaN if there is none.
     `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
     """
     keys = ["activation", "seed"]
@@ -111,8 +111,9 @@ def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, upda
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training`: means over runs, with 95% t intervals.
 
-    The columns are activation, runs (their number), reached (how many reached the level), and the mean, `_low` and
-    `_high` of seconds_to_level, training_seconds and points_per_second. Runs whose value is NaN are left out of a mean.
+    The columns are activation, runs (their number), reached (how many reached the level), seconds_to_level,
+    training_seconds and points_per_second. Each of the last three is a mean, with its interval in columns that end in
+    `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

@@ -71,7 +71,7 @@ def cost_findings(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
 
 
 def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: FloatArray) -> npt.NDArray[np.intp]:
-    """Return the place of the recommended activation, 0 to k - 1 among the k others, or -1 for the reference.
+    """Return the place of the recommended activation, 0 to k - 1 among the k other ones, or -1 for the reference.
 
     `differences` and `found` (..., k) compare the k other activations with the reference; the result has shape (...).
     `found` holds results of `three_way`. If activations are better, the one with the largest difference is recommended.

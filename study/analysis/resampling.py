@@ -19,10 +19,10 @@ IntArray = npt.NDArray[np.intp]
 class SmallSamples:
     """Hold how often small studies, drawn from all runs, find differences from the reference: see `small_samples`.
 
-    `table` has one row per activation except the reference. The other two are shares of draws with their intervals over
-    seeds. `false_winners`: the draws in which some activation wins or loses whose difference from the reference all
-    seeds together do not support. `excess`: that share minus its value once each activation's accuracies are shifted to
-    the reference's mean. Both are NaN if all seeds together support a difference for every activation.
+    `table` has one row per activation except the reference. `false_winners` and `excess` are shares of draws, with
+    their intervals over seeds. `false_winners` is the share in which some activation differs from the reference,
+    although all seeds together do not support it. `excess` is this share minus its value after each activation's
+    accuracies are shifted to the reference's mean. Both are NaN if all seeds support a difference for every activation.
     """
 
     table: pd.DataFrame
@@ -68,8 +68,8 @@ def small_samples(
     if all(supported.values()):
         nothing = Interval(math.nan, math.nan, math.nan, len(wide))
         return SmallSamples(table, nothing, nothing)
-    every = np.concatenate(list(places.values()), axis=1)  # (draws, arms * n)
-    is_used = np.array([(every == seed).any(axis=1) for seed in range(len(wide))])  # (seeds, draws), by any arm
+    every = np.concatenate(list(places.values()), axis=1)  # (draws, activations * n)
+    is_used = np.array([(every == seed).any(axis=1) for seed in range(len(wide))])  # (seeds, draws), by any activation
     return SmallSamples(table, *(_jackknife(of_draw, is_used) for of_draw in (false * 1.0, false * 1.0 - by_noise)))
 
 

@@ -138,9 +138,9 @@ def summarise(
 ) -> pd.DataFrame:
     """Return one row per group of the columns `by`: the mean of the column `value`, its spread and its t interval.
 
-    The columns are `by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite
-    values, and `missing` those that are NaN or infinite. The interval is the one of `mean_interval`. Groups keep their
-    order of appearance; their keys may be null.
+    The columns are `by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite values, and
+    `missing` those that are NaN or infinite. The interval is the one of `mean_interval`. Groups keep their order of
+    appearance; their keys may be null.
     """
     values = _finite(frame[value])
     of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
@@ -155,9 +155,9 @@ def summarise(
 def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
     """Return one row per group of the columns `by`: the geometric mean of the column `value`, and its interval.
 
-    The columns are `by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of
-    `log_mean_interval`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in
-    `summarise`. Raise ValueError for a negative value.
+    The columns are `by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of `log_mean_interval`.
+    `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in `summarise`. Raise ValueError
+    for a negative value.
     """
     values = _finite(frame[value])
     table = summarise(frame.assign(**{value: _logarithms(values)}), value, by, confidence)
@@ -172,8 +172,8 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
 def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
     """Return one row per group of the columns `by`: in how many rows the boolean column `event` is true.
 
-    The columns are `by`, n (rows), count (rows with the event), share (count / n), and the bounds ci_low
-    and ci_high of `proportion_interval`. Raise ValueError unless the column is boolean, without missing values.
+    The columns are `by`, n (rows), count (rows with the event), share (count / n), ci_low and ci_high, the bounds of
+    `proportion_interval`. Raise ValueError unless the column is boolean, without missing values.
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")

@@ -78,7 +78,7 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
 
 def _as_they_are(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `summarise` of the column `value` by `keys`, for the measures SHARES and SIGNED alone, with `n_zero` 0.
+    """Return `summarise` of the column `value` by `keys`, of no other measures than SHARES and SIGNED; `n_zero` is 0.
 
     The intervals of shares are clipped to [0, 1].
     """

@@ -31,9 +31,9 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting and quantity: the gap of `measures` from `predicted`, with its 95% t interval.
 
     `gap` is the mean logarithm over the n seeds with a signal, with the interval gap_low and gap_high; `n_zero` counts
-    the seeds without. `gap_rms`, with rms_low and rms_high, uses the root mean square over seeds instead (the mean, if
-    the quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths. `is_outside`: the
-    interval of `gap` excludes 0.
+    the seeds whose signal is 0. `gap_rms`, with rms_low and rms_high, uses the root mean square over seeds instead (the
+    mean, if the quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths.
+    `is_outside`: the interval of `gap` excludes 0.
 
     `relu_offset` is what a finite width adds to `gap` for ReLU: -5 depth / (4 width) for a norm, and twice that for a
     square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin & Nica 2018,
@@ -89,7 +89,7 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     images' own lengths.
 
     `n` counts the seeds, and `settings` the settings whose gap the cause changes. `gap_with` and `gap_without` are root
-    mean squares of their gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
+    mean squares of these gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
     interval ci_low and ci_high and `p` (one-sided, null: `change` <= 0) come from `over_seeds`. `p_holm` is adjusted
     over the table. Causes that change no gap, and quantities with one seed, have no row.
     """

@@ -115,7 +115,7 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
     The columns of `predicted` are followed by `measured`, the geometric mean of `ratios` over seeds, with its 95% t
     interval ci_low and ci_high, n and n_zero. Theory predicts root mean squares at infinite width, which lie above a
     geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread` for inputs
-    of the images' own. `is_inside` tells whether the interval holds `predicted`; it is null without an interval.
+    of each image's own. `is_inside` tells whether the interval holds `predicted`; it is null without an interval.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(ratios(measures), "value", keys).rename(columns={"mean": "measured"})
@@ -136,7 +136,7 @@ def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
 
 
 def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per network: the factor by which the error's norm changes per hidden layer, before training.
+    """Return one row per network: the factor by which the error's norm changes per hidden layer toward the input.
 
     The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)), for L >= DEEP. `factor` is its geometric mean over
     seeds; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). `predicted` is theory's factor, NaN

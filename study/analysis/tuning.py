@@ -79,11 +79,11 @@ def best(table: pd.DataFrame) -> dict[str, float]:
 
 
 def extension(table: pd.DataFrame) -> list[int]:
-    """Return the k of the rates 10^(k/2) by which to extend the grid for every activation: none, one or two numbers.
+    """Return the k of the rates 10^(k/2) to add to the grid, for every activation: none, one or two numbers.
 
-    `table` is the result of `by_rate`. The grid grows by one rate at each end whose rate is an activation's best, at
-    either end by at most MOST_EXTENSIONS rates in all. If an activation has no eligible rate, the lowest rate counts as
-    its best, because runs diverge where rates are too large.
+    `table` is the result of `by_rate`. A rate is added beyond each end of the grid whose rate is an activation's best,
+    up to MOST_EXTENSIONS rates at that end in all. If an activation has no eligible rate, the lowest rate counts as its
+    best, because runs diverge where rates are too large.
     """
     found = best(table)
     low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
