@@ -75,7 +75,7 @@ def experiments() -> dict[str, Experiment]:
 def askable() -> dict[str, str]:
     """Return {name: make target} for the modules that ask for runs or for timings, in the order of MODULES.
 
-    The target is the one that makes these runs or timings, such as "all" or "claims".
+    The make target, such as "all" or "claims", does the runs or timings.
     """
     found = by_name().items()
     return {name: target(module) for name, module in found if hasattr(module, "rounds") or times_activations(module)}

@@ -86,11 +86,11 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
 
-    The tables are `accuracy`, `gradient_norms`, `final_units` and `final_units_runs` of `study.analysis.summaries`,
-    `history` (a row per run and epoch), `outcomes` (see `_outcomes`), `comparisons` with the reference,
-    `compared_accuracies` (a row per run), and `zeros`, a row per quantity of `_zeros`. The comparisons are made with
-    the last weights and, as BEST_WEIGHTS, with those of the lowest validation loss. Runs of an activation that the plan
-    does not compare are in `zeros` alone.
+    `study.analysis.summaries` makes the tables `accuracy`, `gradient_norms`, `final_units` and `final_units_runs`.
+    `history` has a row per run and epoch, `compared_accuracies` a row per run, and `zeros` a row per quantity of
+    `_zeros`. `_outcomes` makes `outcomes`. `comparisons` has each activation beside the reference, with the last
+    weights and (as experiment BEST_WEIGHTS) with the weights of the lowest validation loss. Runs of an activation that
+    the plan does not compare are in `zeros` alone.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
@@ -125,9 +125,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    The outcome "diverged" is a run's status. "at_chance" is a finished run whose validation accuracy, at the lowest
-    validation loss, is below CHANCE_LEVEL. "below_article" is a finished run whose test accuracy is below
-    ARTICLE_ACCURACY.
+    The outcome "diverged" is a run's status. The outcome "at_chance" is a finished run whose validation accuracy, at
+    the lowest validation loss, is below CHANCE_LEVEL. The outcome "below_article" is a finished run whose test accuracy
+    is below ARTICLE_ACCURACY.
     """
     found = {
         "diverged": runs["status"] == "diverged",
@@ -144,10 +144,10 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
     """Return {quantity: mean over seeds with its t interval}, two quantities about the reference's exact zeros.
 
-    `runs` comes from `runs_frame`, and `units` is the table `final_units_runs`. "accuracy" is the reference's test
-    accuracy minus that of WITHOUT_ZEROS on the same seed. "dead" is the share of the zeros that belong to dead units. A
-    dead ReLU unit is 0 for every probe image, and the layers are equally wide. So the share is the number of dead units
-    over the number of zeros. A quantity without a run is left out.
+    `runs` comes from `runs_frame`, and `units` is the table `final_units_runs`. The quantity "accuracy" is the test
+    accuracy of the reference minus the accuracy of WITHOUT_ZEROS on the same seed. The quantity "dead" is the share of
+    the zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide.
+    So the share is the number of dead units over the number of zeros. A quantity without a run is left out.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)

@@ -30,7 +30,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
     The table `cost` has a row per activation with the columns of `analysis.wide` and `analysis.training_summary`. Its
     ratios are to the reference, or to the cheapest activation if the reference was not timed. `cost_timings` has a row
-    per timing, `cost_spread` is that of `analysis.spread`, and `cost_training` is that of `_training`. A1 is judged.
+    per timing. `analysis.spread` makes `cost_spread`, and `_training` makes `cost_training`. A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -60,7 +60,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
-    """Return the table of `analysis.training`, a row per run of `baseline`; None if there is no such run.
+    """Return the table of `analysis.training`, a row per run of `baseline`; None without such runs.
 
     `found` holds the tables of all sections by name, `cost` is the table of `analysis.wide`, and an epoch has this
     number of `updates`.
@@ -76,7 +76,7 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
 
 
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
-    """Judge A1 by the time of ReLU over that of the cheapest other activation among `names`.
+    """Judge A1 by the time of ReLU over the time of the cheapest other activation among `names`.
 
     `small` holds the timings of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
     empty list without ReLU or another activation.

@@ -50,7 +50,7 @@ def _settings(name: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
 
-    The table `deep_swish` is that of `trainability.success`, a row per activation. The table `history` has a row per
+    `trainability.success` makes the table `deep_swish`, a row per activation. The table `history` has a row per
     run and epoch.
     """
     runs, history = runs_frame(records), history_frame(records)
@@ -66,8 +66,8 @@ def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgeme
     """Judge both parts of P3 by the seeds on which both activations ran; return an empty list if there are none.
 
     `trains` is the share of seeds on which Swish trained and ReLU did not. A run trained if its validation accuracy is
-    at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's accuracy minus ReLU's. `protocol` has
-    the runs' `width`, `dropout` and `epochs`, for the remark.
+    at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's accuracy minus ReLU's. The remark takes
+    `width`, `dropout` and `epochs` from `protocol`.
     """
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)

@@ -53,7 +53,7 @@ def seeds(plan: Plan) -> int:
 def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
     """Return the numbers of hidden layers of the networks that `optimizer` trains, in the order of `grid`.
 
-    They are those of `grid`, for SGD up to SGD_DEEPEST. A quick look has QUICK_DEPTHS instead of `grid`.
+    SGD trains the depths of `grid` up to SGD_DEEPEST. A quick look has QUICK_DEPTHS instead of `grid`.
     """
     deepest = SGD_DEEPEST if optimizer == "sgd" else max(grid)
     return tuple(depth for depth in (QUICK_DEPTHS if plan.is_quick else grid) if depth <= deepest)
@@ -113,7 +113,7 @@ def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: the networks of `trained`, then those of `initial`."""
+    """Return the settings of one round: the networks of `trained`, then the networks of `initial`."""
     return [] if so_far else [*trained(plan), *initial(plan)]
 
 
@@ -175,7 +175,7 @@ def _kept(norms: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `norms` that the report's table keeps: all steps would be too large.
 
     `norms` comes from `summaries.gradient_norms`. Few steps are kept (see `trainability.thinned`), but all steps of the
-    errors that the heat map shows: those of PROFILE_DEPTH under SGD.
+    errors that the heat map shows, which are of networks of PROFILE_DEPTH layers under SGD.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()

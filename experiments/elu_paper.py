@@ -91,7 +91,7 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
     """Judge every part of P4 by the ratio of ELU's value to ReLU's over the seeds that have both.
 
-    `per_run` is the result of `_per_run`, `shorter` that of `claims.fewer_epochs`. A part is left out if an activation
+    `per_run` comes from `_per_run`, and `shorter` from `claims.fewer_epochs`. A part is left out if an activation
     has no run. The remark tells how many runs did not reach a loss.
     """
     found = []

@@ -26,7 +26,7 @@ PAGE = Path(__file__).with_suffix(".md")
 METRIC = learning_rate.METRIC
 
 
-rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of the tuned comparison
+rounds, expected = learning_rate.rounds, learning_rate.expected  # this module uses the same runs
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

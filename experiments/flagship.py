@@ -1,8 +1,8 @@
 """How accurate is the largest network of the study, with the five layers of Ciresan et al. 2010 (99.65%)?
 
-It has 12 million weights. Its settings are those of `past_99.CONFIGURATION`, such as distorted images, but for its
-layers, learning rate and epochs. It is trained on fresh seeds. After the last epoch, the moving average of its weights
-is tested. Each network is tested alone, on the images as they are.
+The network has 12 million weights. Its settings are `past_99.BASE` and `past_99.CONFIGURATION`, with distorted images,
+but other layers, learning rate and epochs. It is trained on fresh seeds. After the last epoch, the moving average of
+its weights is tested. Each network is tested alone, on the images as they are.
 """
 
 from collections.abc import Sequence

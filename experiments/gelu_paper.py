@@ -62,7 +62,7 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
 def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
     """Return {(activation, dropout): learning rate}, the rate at which the first seed has the lowest validation loss.
 
-    A pair is left out if all its runs on the first seed diverged. The order is that of ARMS.
+    A pair is left out if all its runs on the first seed diverged. The pairs have the order of ARMS.
     """
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]

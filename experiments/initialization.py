@@ -1,9 +1,9 @@
 """Do gradients vanish because of the activation or its initialisation? Each activation has three initialisations.
 
-They are glorot_uniform (Keras' default), he_normal and critical. The last draws Gaussian weights and biases at the
-activation's critical point. This is the point (sigma_w, sigma_b) at which, in mean field theory, errors neither shrink
-nor grow from layer to layer. Some activations have none. The networks and the number of updates are those of `depth`,
-the optimiser is Adam. No published comparison separates the two influences.
+The initialisations are glorot_uniform (Keras' default), he_normal and critical. Critical draws Gaussian weights and
+biases at the activation's critical point. This is the point (sigma_w, sigma_b) at which, in mean field theory, errors
+neither shrink nor grow from layer to layer. Some activations have no critical point. Networks and updates are as in
+`depth`, and the optimiser is Adam. No published comparison separates the two influences.
 """
 
 from collections.abc import Sequence

@@ -42,16 +42,16 @@ METRIC = "best_test_accuracy"  # with the weights of the lowest validation loss
 ARTICLE_RATE = Settings.learning_rate
 # Runs of the grid; runs on fresh seeds at both rates of each activation; runs on fresh seeds at the article's rate.
 STAGES = ("grid", "both", "untuned")
-# Runs on fresh seeds: those of "both" whose rate the seed's validation images chose, and those at the article's rate.
+# Runs on fresh seeds: the runs of "both" whose rate the validation images chose, and the runs at the article's rate.
 ARMS = ("tuned", "untuned")
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    Round 1 has the grid, and the runs at the article's rate, which are those of `baseline`. The next rounds extend the
-    grid, while the best rate of an activation is at its end. Each further round has a block of fresh seeds, on which
-    every activation runs at its two rates.
+    Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. The next rounds extend the grid,
+    while the best rate of an activation is at its end. Each further round has a block of fresh seeds, on which every
+    activation runs at its two rates.
     """
     if plan.is_quick:
         return []
@@ -190,7 +190,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
     """Return the tables of `summaries.final_units`, by name, for the finished runs that were measured.
 
-    Return an empty dict if there are no such runs.
+    Without such runs, the result is empty.
     """
     done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
@@ -201,7 +201,7 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per finished run that was measured, with the share of dead units after training.
 
     The share is in the column `dead_units`, in [0, 1], a mean over the hidden layers. Further columns identify the run.
-    The frame is empty, without columns, if there are no such runs.
+    Without such runs, the frame is empty and has no columns.
     """
     if not (units := _final_units(records)):
         return pd.DataFrame()
@@ -226,8 +226,8 @@ def _figures(
 ) -> dict[str, Drawing]:
     """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, draw both ARMS too.
 
-    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of
-    `_frames`, with that of `_dead_units` as "dead". Return {file name: drawing}.
+    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` comes from
+    `_frames`, with the result of `_dead_units` as "dead" beside. Return {file name: drawing}.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

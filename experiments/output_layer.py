@@ -58,7 +58,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how many runs diverged or stayed at chance, and the accuracy of the finished ones.
 
-    The table `output_layer` is that of `_table`. `output_verdicts` has a row per rate and loss with the measurement and
+    `_table` makes the table `output_layer`. `output_verdicts` has a row per rate and loss with the measurement and
     verdict of A4. The figure and the section's judgements are of the article's rate, RATES[0], alone.
     """
     runs = runs_frame(records)

@@ -62,7 +62,7 @@ def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Setting
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare gradients at both ends of deep networks, and count the narrow networks that are born dead.
 
-    The table `initial_ratios` is that of `_summary`, `born_dead` that of `_born_dead`. A3, P5 and P9 are judged.
+    `_summary` makes the table `initial_ratios`, and `_born_dead` the table `born_dead`. A3, P5 and P9 are judged.
     """
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
@@ -122,7 +122,7 @@ def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
-    `per_run` is the result of `_first_over_last`, `born` that of `_born_dead`. A3 takes the factor per layer, P5 the
+    `per_run` comes from `_first_over_last`, and `born` from `_born_dead`. A3 takes the factor per layer, P5 the
     ratio of both ends (its part `size`: the first layer's norm, Glorot over He), and P9 the share born dead.
     """
     found = []

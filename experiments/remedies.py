@@ -96,8 +96,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
 
     The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
-    `_first_errors`. `gradient_norms` is that of `summaries.gradient_norms`, thinned to the steps of
-    `trainability.thinned`.
+    `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which `trainability.thinned` keeps
+    few steps.
     """
     names = _settings(plan)
     of_record = [names[Settings(**selection.asked(record))] for record in records]

@@ -1,6 +1,6 @@
 """Does the choice of activation matter when the test images are noisy, as in the GELU paper's test?
 
-Uniform noise is added to the pixels, and the sum is not clipped. The module asks for no runs of its own: those of
+Uniform noise is added to the pixels, and the sum is not clipped. The module asks for no runs of its own: the runs of
 `learning_rate` on fresh seeds are evaluated under noise too. They are compared at one learning rate, because the effect
 of noise depends on the rate more than on the activation.
 """
@@ -27,16 +27,16 @@ METRIC = "noise_accuracy"  # a run's test accuracy, averaged over the amplitudes
 BY = ["activation", "amplitude"]
 
 
-rounds, expected = learning_rate.rounds, learning_rate.expected  # the runs of the tuned comparison
+rounds, expected = learning_rate.rounds, learning_rate.expected  # this module uses the same runs
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `records` are those of `learning_rate`, of which `at_one_rate` selects. The tables are `noise_runs` (a row per run
-    and amplitude), `noise_by_rate` (see `_by_rate`, at both rates of each activation), `robustness` (see
-    `_by_amplitude`), `robustness_mean` (a row per activation), `compared_accuracies` (a row per run) and `comparisons`
-    with the reference. If no run was evaluated under noise, the section has only its page.
+    `records` come from `learning_rate`, and `at_one_rate` selects among them. The table `noise_runs` has a row per run
+    and amplitude. `_by_rate` makes `noise_by_rate`, with both rates of each activation, and `_by_amplitude` makes
+    `robustness`. `robustness_mean` has a row per activation, `compared_accuracies` a row per run, and `comparisons` a
+    row per activation beside the reference. If no run was evaluated under noise, the section has only its page.
     """
     both = learning_rate.by_stage(plan, records)["both"]
     records = learning_rate.at_one_rate(plan, records)
@@ -64,7 +64,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per activation and learning rate with METRIC over seeds.
 
-    The columns are those of `summarise` (n, ci_low, ci_high and others), in which `noise_accuracy_mean` stands for
+    The columns are named as in `summarise` (n, ci_low, ci_high and others), but `noise_accuracy_mean` stands for
     `mean`.
     """
     keys = ["activation", "learning_rate"]
@@ -85,10 +85,10 @@ def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
 def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and noise amplitude, over seeds with t intervals.
 
-    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean of the `n` runs, `test_loss_mean` the geometric
-    mean loss, and `difference` the mean of the accuracy minus the reference's on the same seed (NaN for the reference
-    itself). The intervals are in the columns that begin with `accuracy_ci`, `loss_ci` and `difference_ci`, and end
-    with `_low` and `_high`.
+    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean over the `n` seeds, and `test_loss_mean` the
+    geometric mean. `difference` is the mean of the accuracy minus the reference's accuracy on the same seed; NaN for
+    the reference itself. The intervals are in columns that begin with `accuracy_ci`, `loss_ci` and `difference_ci`, and
+    end with `_low` and `_high`.
     """
     wide = noisy.set_index([*BY, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))

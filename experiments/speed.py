@@ -124,7 +124,7 @@ def targets(cores: int) -> list[Target]:
 def judgement(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per speed target, and two on a worker's memory: the measured ratio, the target, and if it is met.
 
-    `content` is that of the document `bench`. The columns are those of `comparisons`. In the rows on memory, `ratio`
+    `content` comes from the document `bench`. The columns are named as in `comparisons`. In the rows on memory, `ratio`
     holds gigabytes, the most of any program, and `target_ratio` the limit.
     """
     found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
@@ -148,11 +148,12 @@ def contest(content: dict[str, Any]) -> pd.DataFrame:
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours that RUNS runs of the article's network take on WORKERS workers, a row per case.
 
-    In the first case a run has one epoch. In the second it has as many `epochs` as the runs of `baseline` on average;
-    this row is left out if there are none. Each worker does an equal share of the runs, and compiles each of its
-    programs in `compile_seconds`. A run takes `run_seconds`: `first_seconds` for its first epoch, which is a run of one
-    epoch while all cores are busy, and `epoch_seconds` for each further epoch. These are medians of `content`, that of
-    the document `bench`. Further columns are `case`, `runs`, `workers`, `hours`, and the same time in `minutes`.
+    In the first case a run has one epoch. In the second case it has as many `epochs` as the runs of `baseline` on
+    average. Without such runs, only the first case is returned. Each worker does an equal share of the runs, and
+    compiles each of its programs in `compile_seconds`. The first epoch of a run takes `first_seconds`, measured by runs
+    of one epoch while all cores are busy. Each further epoch takes `epoch_seconds`. These three are medians of
+    `content`, which comes from the document `bench`. The whole run takes `run_seconds`. Further columns are `case`,
+    `runs`, `workers`, and the forecast in `hours` and in `minutes`.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

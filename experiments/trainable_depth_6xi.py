@@ -1,8 +1,8 @@
 """P7: does a network train to a depth of about 6 xi (Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017)?
 
-Here xi is mean field theory's depth scale, in layers: correlations of two inputs approach their limit as exp(-l / xi)
-at layer l. tanh networks with Gaussian weights and biases are trained by SGD over a grid of depth and sigma_w, where
-sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b).
+Here xi is mean field theory's depth scale, in layers: the correlation of two inputs approaches its limit as exp(-l/xi)
+at layer l. Networks with tanh, Gaussian weights and Gaussian biases are trained by SGD over a grid of depth and
+sigma_w. Here sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b).
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,8 +57,8 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compute which share of the networks trains at each sigma_w and depth, and compare the deepest with 6 xi.
 
-    The table `sigma_w_success` is that of `trainability.success`, a row per sigma_w and depth. `depth_scales` has xi
-    by sigma_w, and `depth_over_scale` is the table of `_reached`. P7 is judged.
+    `trainability.success` makes the table `sigma_w_success`, a row per sigma_w and depth. `depth_scales` has xi
+    by sigma_w, and `_reached` makes `depth_over_scale`. P7 is judged.
     """
     runs, common = runs_frame(records), selection.shared(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
@@ -96,10 +96,10 @@ def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge P7 by the rows of `_reached` that are judged; return an empty list if there are none.
 
-    On each seed, both ratios are averaged over sigma_w (geometric means). Over seeds, each has a geometric mean with
-    its t interval. The estimate is that of `least_ratio`. The judged interval goes from the lower bound of
-    `least_ratio` to the upper bound of `most_ratio`. It begins at 0 if a seed's least ratio is 0, and is open above if
-    a seed's most ratio is infinite. `protocol` has the runs' `width` and `epochs`, for the remark.
+    On each seed, both ratios are averaged over sigma_w (geometric means). Over seeds, each ratio has a geometric mean
+    with a t interval. The estimate is the geometric mean of `least_ratio`. The judged interval begins at the lower
+    bound of `least_ratio`, or at 0 if a seed's least ratio is 0. It ends at the upper bound of `most_ratio`, or at
+    infinity if a seed's most ratio is infinite. The remark takes `width` and `epochs` from `protocol`.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:

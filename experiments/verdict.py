@@ -72,8 +72,8 @@ SOURCES = (
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the decision table and the recommendation; None if no section measured anything for the table.
 
-    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and those of `_with_choice`.
-    `verdict_findings` is the table of `decision.findings`; it is left out if nothing was compared with the reference.
+    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
+    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference.
     The figure `answer` is drawn if a comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
@@ -143,16 +143,15 @@ def _with_choice(
 ) -> pd.DataFrame:
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `places` is the result of `_places`, `shares` that of `decision.stability`, and `found` that of `decision.findings`,
-    None if nothing was compared.
+    `places` comes from `_places`, `shares` from `decision.stability`, and `found` from `decision.findings`; it is None
+    if nothing was compared.
 
     `recommended` is 1 for the recommended activation, else NaN. `share_recommended` is the share of the resamples of
     the seeds that recommend the activation. `remaining` marks what the headline names: the recommended activation, and
     if fewer than STABLE of the resamples recommend it, each activation that at least REMAINS of them recommend.
     `finding`, `difference`, `difference_low` and `difference_high` are of the comparison that decides, and
-    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` are "below" or "above" if
-    the depths to which the activation trains lie apart from those of the recommended one, else "" (see
-    `decision.apart`).
+    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` (see `decision.apart`)
+    say whether the activation trains to depths that all lie "below" or "above" the recommended activation's, else "".
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)

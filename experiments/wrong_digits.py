@@ -2,7 +2,7 @@
 
 The module asks for no runs. After its runs, `make past_99` tests their networks, and the document `networks` keeps the
 results (study/networks/testing.py). With shifted images, a network's probabilities are averaged over nine positions of
-each image. An ensemble averages those of all networks of an activation.
+each image. An ensemble averages the probabilities of all networks of an activation.
 """
 
 from pathlib import Path
@@ -28,8 +28,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
     The table `tested_networks` (of `_joined`) has a row per activation, and `networks_alone` a row per network.
     `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
-    test image that it gets wrong, the highest probability first: place, label, said (the answer), and probability (that
-    the network gave to its answer).
+    test image that this network gets wrong: place (from 0), label, said (its answer), and the probability it gave to
+    the answer. The highest probability comes first.
     """
     document = evidence.documents.get(DOCUMENT)
     if document is None:
