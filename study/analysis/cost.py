@@ -93,7 +93,7 @@ def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, upda
 
     `runs` and `history` are of the network whose step was timed, `cost` is the result of `wide`, and `updates` is their
     number in an epoch. Seconds are updates times the activation's median step, timed on a machine that does nothing
-    else. `seconds_to_level` ends with the first epoch of a validation accuracy of LEVEL_TO_REACH; NaN if there is none.
+    else. `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; else it is NaN.
     `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
     """
     keys = ["activation", "seed"]
