@@ -43,8 +43,8 @@ BEST_WEIGHTS = "baseline_best"  # names the same comparison with the weights of 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every activation of the plan on every seed.
 
-    If the reference is among them, WITHOUT_ZEROS runs too, because claim A2 compares the two. A quick look leaves it
-    out.
+    If the reference is one of these activations, WITHOUT_ZEROS runs too, because claim A2 compares the reference with
+    it. A quick look has no runs of WITHOUT_ZEROS.
     """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
@@ -52,9 +52,9 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def compared(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: the runs of `rounds` of the plan's activations alone.
+    """Return the settings of one round: every activation of the plan on every seed, without WITHOUT_ZEROS.
 
-    The experiment `learning_rate` asks for these too. Their seeds are the first of its fresh seeds.
+    The experiment `learning_rate` asks for these runs too: their seeds are the first of its fresh seeds.
     """
     return [] if so_far else _runs(plan, plan.activations)
 
@@ -163,7 +163,7 @@ def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
 
 
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
-    """Judge the parts of A2 and the part `accuracy` of A5; leave out those whose activation was not measured.
+    """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured.
 
     `units` is the table `final_units`, and `zeros` the result of `_zeros`. The share of zeros of an activation is a
     mean over the hidden layers and seeds.

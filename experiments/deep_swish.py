@@ -1,7 +1,7 @@
 """P3: does Swish train at 45 hidden layers where ReLU fails (Ramachandran, Zoph & Le 2017, section 5)?
 
 The networks use batch normalisation, dropout and Adam. The paper states neither width nor learning rate nor dropout
-rate nor epochs, so those here are the study's choice.
+rate nor epochs, so the study chose them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -97,7 +97,7 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
     """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
 
     These are the finished runs of `records` that trained in float32 on the first seed. A step is the number of updates
-    done before it. Those of the run's logged steps that the report shows are returned.
+    done before it. Each run has those logged steps that the report shows.
     """
     done = [(record["result"], selection.asked(record)) for record in records if record["result"]["status"] == "done"]
     return {

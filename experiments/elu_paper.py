@@ -66,9 +66,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and part of claim P4: activation, seed, quantity (the part's name) and value.
 
-    The value of `mean` is the absolute mean output of a hidden layer after training, averaged over the layers. That of
-    each part of LOSSES is the first epoch whose training loss is at most this loss; NaN if there is none. That of
-    `final_loss` is the training loss of the last epoch.
+    For `mean`, the value is the absolute mean output of a hidden layer after training, averaged over the layers. For a
+    part of LOSSES, it is the first epoch whose training loss is at most this loss; NaN if the loss is not reached. For
+    `final_loss`, it is the training loss of the last epoch.
     """
     by_run = ["activation", "seed"]
     losses = history.sort_values("epoch", kind="stable").set_index(by_run)

@@ -1,7 +1,7 @@
 """What would three seeds have said? And do the two smooth gates, Swish and GELU, differ?
 
-The module asks for no runs of its own. It takes the runs of `learning_rate` at each activation's chosen rates. It draws
-three of them per activation, many times, as if a study had only these. It judges both parts of claim P8.
+The module asks for no runs of its own. It takes the runs of `learning_rate` at each activation's chosen rates, and many
+times draws three runs per activation, as if a study had no others. It judges both parts of claim P8.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
 
-    `records` are the records of `learning_rate`. The table `few_seeds` is the one of `small_samples`; it is left out if
-    `_drawn` returns None. Without runs on fresh seeds, the section has only its page.
+    `records` come from `learning_rate`. `small_samples` makes the table `few_seeds`; it is left out if `_drawn` returns
+    None. Without runs on fresh seeds, the section has only its page.
     """
     tuned = learning_rate.tuned(plan, records)
     if not tuned:

@@ -125,8 +125,8 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
 def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per run without dropout: activation, seed and noise_accuracy.
 
-    The accuracy (in [0, 1]) is that on the noisy test images, averaged over the amplitudes above 0. The frame is empty
-    if no such run was measured under noise.
+    The accuracy (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0. The frame is
+    empty if no such run was evaluated under noise.
     """
     noisy = noise_frame([record for record in records if not selection.asked(record)["dropout"]])
     if noisy.empty:

@@ -87,8 +87,8 @@ def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
 def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
     """Return the share of the error as `_of_article` does, per activation and for every depth but the article's.
 
-    `theory` is the table of this name, of which the `measured` norms are used, not the predictions: those under Keras'
-    default initialisation, at the smallest width.
+    `theory` is the table of this name. Its `measured` norms are used, not its predictions, under Keras' default
+    initialisation at the smallest width.
     """
     rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
     rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
