@@ -91,8 +91,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    `first_square` is the mean square of the first layer's pre-activations for which its weights are scaled. Without a
-    critical point these numbers are NaN, and `why_none` is the reason; otherwise it is empty.
+    `first_square` is the mean square of the first layer's pre-activations for which its weights are scaled; NaN if they
+    are scaled by their fan_in instead. Without a critical point, all three are NaN and `why_none` is the reason;
+    otherwise `why_none` is empty.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [

@@ -49,7 +49,7 @@ STEPS: tuple[tuple[str, Mapping[str, Any]], ...] = (  # (name, changed settings)
     ("distorted images", DISTORTION),
 )
 CONFIGURATION = {name: value for _, changes in STEPS for name, value in changes.items()}
-RATES = (3e-4, 1e-3, 3e-3)  # each activation has one of these, chosen with one seed by runs of RATE_EPOCHS
+RATES = (3e-4, 1e-3, 3e-3)  # one is chosen for each activation, with one seed, after RATE_EPOCHS epochs
 RATE_EPOCHS = 10
 LADDER_SEEDS, FINAL_SEEDS = 3, 5
 METRIC = "test_accuracy"
@@ -188,7 +188,7 @@ def _reached(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: test accuracy over seeds (columns of `summarise`), learning_rate and goal.
 
     `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
-    does not contain it, because all runs are tested on the same images.
+    does not cover this error, because all runs are tested on the same images.
     """
     table = summarise(runs, METRIC, "activation", is_share=True)
     rates = runs.groupby("activation")["learning_rate"].first()
