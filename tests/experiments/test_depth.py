@@ -91,7 +91,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
 def test_adam_cannot_save_a_network_whose_images_are_alike(failing: str, is_alike: bool | None) -> None:
     """The page says so of an activation that fails at ten layers, if its images are alike there, and of no other."""
     section, page = interpreted(depth, plan(*NAMES), lambda s: 0.1 if s.activation == failing else 0.9)
-    assert ("where 10 Sigmoid layers make all images alike" in page.answer) == (is_alike is True)
+    assert ("in 10 Sigmoid layers, where all images look alike" in page.answer) == (is_alike is True)
     assert ("of Sigmoid, two images look the same" in page.body) == (is_alike is True)
     assert ("so this is not why" in page.body) == (is_alike is False)
     assert shown(page, "depth")["Sigmoid"][-2:] == ["1.00", "1.00"]
@@ -141,7 +141,7 @@ def test_the_page_on_initialisation() -> None:
     )
     assert page.answer == (
         "Adam trains deeper with weights made for the activation (Keras' default in brackets; depths tried: 1, 2, "
-        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights help none."
+        "5, 10, 20, 50): ReLU ≥ 50 (10). He initialisation helps none."
     )
     points = shown(page, "critical_points")
     assert points == {"ReLU": ["1.500", "0.250", "–"], "Sigmoid": ["none: slope too small", "–", "–"]}
@@ -156,7 +156,7 @@ def test_initial_weights_may_not_help() -> None:
     reached = {"glorot_uniform": 5, "he_normal": 10, "critical": 2}
     _, page = interpreted(initialization, plan("relu"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1)
     assert page.answer.startswith("Adam trains this deep with")
-    assert page.answer.endswith(": ReLU 2 (5). He's weights help only ReLU.")
+    assert page.answer.endswith(": ReLU 2 (5). He initialisation helps only ReLU.")
 
 
 def outcome(settings: Settings) -> float:
