@@ -156,7 +156,8 @@ def train(options: argparse.Namespace) -> int:
     settings = read_settings(options.settings)
     check_activations([settings.activation], _registry())
     result = train_one(settings, stores(options.results)[0], _data(options))
-    print(json.dumps({key: result[key] for key in ("status", "epochs", "last", "best") if key in result}, indent=2))
+    shown = ("status", "cause", "epochs", "last", "best")
+    print(json.dumps({key: result[key] for key in shown if key in result}, indent=2))
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
 
 

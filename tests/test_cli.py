@@ -140,9 +140,10 @@ def test_a_run_that_failed_is_done_again(study: Said, fake: Path, monkeypatch: p
     monkeypatch.setattr(commands, "report", lambda options: 0)
     monkeypatch.setenv(VARIABLE, told(fake, how={"relu 0": "raise no reason"}))
     for words in (RUN, (*TRAIN, "activation=relu", "seed=0"), ("all", *RUN[1:]), ("all", *RUN[1:])):
-        code, _, said = study(*words)
+        code, shown, said = study(*words)
         assert code == 1
         assert "failed: RuntimeError: no reason" in said
+        assert ('"cause": "RuntimeError: no reason"' in shown) == (words[0] == "train")
     assert "8 runs, 1 to do" in study("plan", *RUN[1:])[1]
     monkeypatch.setenv(VARIABLE, told(fake))
     assert "1 runs done, 8 recorded" in study(*RUN)[2]

@@ -129,9 +129,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def on_train_end(self, logs: Any = None) -> None:
         """Log the last state, unless it is logged already, and print the findings unless `verbose` is 0."""
         step = self._updates()
-        if step != self._step:
+        if step != self._step and self._data is not None:  # a fit of no epochs has no data
             self._log(step)
-        if self.verbose:
+        if self.verbose and self._rows:
             self._say(diagnosis.in_words(self.diagnose(), self._of_last_fit()))
 
     def to_frame(self) -> pd.DataFrame:

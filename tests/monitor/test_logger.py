@@ -54,6 +54,13 @@ def test_steps_are_the_optimizers(frequency, options, steps):
     assert (ratios.drop([0, steps[-1]]) == 3).all() or frequency == "epoch"
 
 
+def test_a_fit_without_epochs_logs_nothing():
+    """It trains nothing with a logger as without one; the next fit is measured."""
+    logger = GradientLogger()
+    assert fit(logger, epochs=0) == []
+    assert fit(logger) == [0, 4]
+
+
 def test_layers_are_chosen_by_name_expression_or_function():
     """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
 
