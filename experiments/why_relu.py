@@ -93,7 +93,8 @@ def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
     rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
     rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
     parts = [_share(part, int(depth)) for depth, part in rows.groupby("depth") if depth != ARTICLE_DEPTH]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["activation", "depth", "share"])
+    nothing = pd.DataFrame(columns=["activation", "depth", "share_of_error"])
+    return pd.concat(parts, ignore_index=True) if parts else nothing
 
 
 def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:

@@ -30,8 +30,8 @@ LEAST_UNITS = 8  # pre-activations of fewer units have cosines near 1 by chance
 ROUNDED = 100  # times the number type's epsilon: a smaller ratio of gradients is 0 but for rounding
 
 HELP = {
-    "vanishing": "batch normalisation rescued every deep network of the study; scaled residual connections and critical "
-    "initialisation (for ReLU: He) rescued ReLU, GELU and Swish, a centred one the sigmoid",
+    "vanishing": "batch normalisation rescued every deep network of the study; scaled residual connections and "
+    "critical initialisation (for ReLU: He) rescued ReLU, GELU and Swish, a centred one the sigmoid",
     "exploding": "residual branches divided by sqrt(2 x layers), and critical initialisation, kept the study's deep "
     "networks finite; recurrent layers and clipping were not studied",
     "dead": "a lower learning rate: below 0.003 the study lost few of ReLU's units, at 0.1 nearly all; GELU and Swish "
