@@ -25,12 +25,13 @@ NETWORK = ("activation", "init", "variant", "optimiser", "learning_rate", "depth
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Set the share of the error that reaches layer 1 beside the accuracy, by activation and depth.
+    """Return the section that compares the share of the error that reaches layer 1 with the accuracy.
 
-    The table `why_relu` has a row per activation and depth (hidden layers, at least 2): share_of_error, and the mean
-    validation accuracy of `depth` with Adam. `why_tuned` has the tuned accuracies, `why_factors` the factors per layer
-    at the largest depth, and `preactivations`, if measured, the rows of `_preactivations`. Return None without ReLU,
-    the sigmoid or a table of NEEDED, or if no depth has both numbers.
+    Its table `why_relu` has a row per activation and number of hidden layers, from 2 on. The columns are share_of_error
+    before training, and mean, ci_low, ci_high and n of the validation accuracy with Adam in the experiment `depth`.
+    `why_tuned` has each activation's accuracy at its own learning rate; it is empty if nothing was tuned. `why_factors`
+    has the rows of `shrink_factors` at that experiment's largest depth. `preactivations`, if measured, has the rows of
+    `_preactivations`. Return None without ReLU, the sigmoid or a table of NEEDED, or if no row has both numbers.
     """
     tables = evidence.tables
     if not set(PAIR) <= set(plan.activations) or not set(NEEDED) <= tables.keys():

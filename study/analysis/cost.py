@@ -48,7 +48,10 @@ def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 
 
 def cheapest(table: pd.DataFrame) -> str:
-    """Return the activation with the lowest median in `table`, rows of the result of `spread`."""
+    """Return the activation with the lowest median time in `table`: rows of `spread`, of one quantity and one size.
+
+    The copy is timed like an activation and may win, so leave it out first.
+    """
     return str(table.loc[table["median"].idxmin(), "activation"])
 
 

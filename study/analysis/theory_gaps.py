@@ -30,14 +30,16 @@ COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "cha
 def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting and quantity: the gap of `measures` from `predicted`, with its 95% t interval.
 
-    `gap` is the mean logarithm over the n seeds with a signal, with the interval gap_low and gap_high; `n_zero` counts
-    the seeds whose signal is 0. `gap_rms`, with rms_low and rms_high, uses the root mean square over seeds instead (the
-    mean, if the quantity is a square). `gap_spread` is `gap` from theory for the training images' own lengths.
-    `is_outside`: the interval of `gap` excludes 0.
+    `gap` is the mean of ln(measured / predicted) over the n seeds whose signal is not 0, with its interval gap_low to
+    gap_high; `n_zero` counts the other seeds. `gap_rms` is the logarithm of the root mean square over all seeds (of the
+    mean, if the quantity is a square). Its ends rms_low and rms_high are NaN if the interval of that mean reaches 0.
+    `gap_spread` is `gap` with `predicted_spread`, theory for the training images' own lengths, as the prediction.
+    `is_outside`: the interval of `gap` excludes 0. Settings without a prediction above 0 have no row.
 
-    `relu_offset` is what a finite width adds to `gap` for ReLU: -5 depth / (4 width) for a norm, and twice that for a
-    square. It is 0 for the weight gradient, in which forward and backward offsets cancel. Source: Hanin & Nica 2018,
-    Products of many large random matrices and gradients in deep neural networks.
+    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone: -5 depth / (4
+    width) for a norm, and twice that for a square. It is 0 for the weight gradient, in which forward and backward
+    offsets cancel. Source: Hanin & Nica 2018, Products of many large random matrices and gradients in deep neural
+    networks.
     """
     joined = _relative(measures, predicted)
     power = _power(joined["quantity"])
@@ -121,10 +123,11 @@ class _Gaps:
         self._narrow, self._wide = places.iloc[:, 0].tolist(), places.iloc[:, -1].tolist()
 
     def pair(self, cause: str, seeds: Any) -> tuple[Any, Any]:
-        """Return the gaps with `cause` and the gaps without it, two arrays (settings,), over the indices `seeds`.
+        """Return two arrays (settings,): the gaps with `cause` and those without it, of the seeds at indices `seeds`.
 
-        An index may be repeated. For the cause "width", the arrays hold the gaps of the narrowest and of the widest
-        networks, in the settings that have every width.
+        An index may be repeated. A gap is NaN if all its seeds have signal 0. For the cause "width", the arrays hold
+        the gaps of the narrowest and of the widest networks: one entry per activation, initialisation and depth that
+        has all widths.
         """
         gap = self._mean(self._logs, seeds)
         if cause == "width":

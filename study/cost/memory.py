@@ -30,9 +30,10 @@ def kept_bytes(function: Function) -> dict[str, float]:
 
 
 def _tensors_read(gradient: tf.Tensor | None, forward: set[tf.Operation]) -> set[Any]:
-    """Return references to the forward-pass tensors that the backward pass reads to compute `gradient`.
+    """Return `Tensor.ref()` of each tensor of the forward pass that the backward pass reads to compute `gradient`.
 
-    `forward` holds the operations of the forward pass. Constants do not count, nor do reads of a shape alone.
+    `forward` holds all operations that existed before the gradient was built. A copy by identity counts as its source.
+    Constants do not count, nor do reads of a shape alone. The set is empty if `gradient` is None.
     """
     found, seen = set(), set()
     waiting = [] if gradient is None or gradient.op in forward else [gradient.op]

@@ -1,6 +1,8 @@
 """Carry out the forward pass, from layer 1 to the output layer.
 
 The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
+A group is one layer, or consecutive layers of equal shape. Its tensors have a first axis of rows, one for each layer
+(see layer_groups.py). The columns of x are the pixels that are not blank in all training images (see images.py).
 """
 
 import functools
@@ -48,8 +50,8 @@ def forward(
 def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
     """Return the logits (B, 10) for inputs x (B, columns), as outside of training: nothing is dropped.
 
-    `moving` holds, for each group, the means and variances (rows, units) of batch normalisation, or (). Where there
-    are none, the moments of the batch are used.
+    `moving` holds for each group the moving means and variances (rows, units) of batch normalisation, or () for a group
+    without it. If `moving` is None, batch normalisation uses the moments of x.
     """
     return visit_forward(architecture, parameters, x, lambda *_: (), [()] * len(parameters), moving=moving)[0]
 

@@ -163,12 +163,14 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         """Return the problems found in the last fit, one row per problem and call of a layer.
 
         `layer` and `call` (the number of the layer's call) say where, `finding` what, such as "vanishing", and `help`
-        what rescued such networks in the study. `number` is the measured value that passed `threshold`: the median over
-        the logged steps from `step` on, or infinity for gradients that were not finite. `theory` is the value that
+        what rescued such networks in the study. `number` is the measured value beyond `threshold`, above or below as
+        the finding says: the median over the logged steps from `step` on, or infinity for gradients that were not
+        finite. Both are 0 for a layer without a gradient. `theory` is the value that
         mean-field theory predicts for `number` from the initial weights, or NaN. README.md in this folder lists the
         findings; study/monitor/diagnosis.py explains the thresholds.
 
-        No rows if nothing is found, or if fewer than three steps are logged. Raise ValueError if nothing is logged yet.
+        The frame has no rows if nothing is found, or if fewer than three steps are logged, not counting those that
+        mixed precision would skip. Raise ValueError if nothing is logged yet.
         """
         frame = self._of_last_fit()
         assert self._probe is not None

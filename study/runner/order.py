@@ -45,7 +45,10 @@ def cost(settings: Settings) -> float:
 
 
 def work(runs: Iterable[Settings]) -> float:
-    """Return the estimated cost of these runs together, with compiling their programs; a repeated run counts once."""
+    """Return the estimated cost of `runs` in the unit of `cost`, with compiling each program that they need once.
+
+    A run that is given twice counts once.
+    """
     distinct = set(runs)
     return sum(map(cost, distinct)) + PROGRAM * len(set(map(program_of, distinct)))
 

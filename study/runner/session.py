@@ -73,9 +73,10 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
-    """Write the first test image of each digit in CLASSES as the document DIGITS, unless that exists.
+    """Write the first test image of each digit in CLASSES to records/digits.json in `results`, unless that exists.
 
-    The document is in the committed folder of `results`. Its `images` are {digit: 784 bytes as a list}.
+    Its `images` are {digit as text: list of 784 grey levels from 0 to 255}. A digit without a test image is left out;
+    nothing is written if none has one.
     """
     store, labels = stores(results)[1], data.test_labels.tolist()
     images = {str(label): data.test_images[labels.index(label)].tolist() for label in CLASSES if label in labels}

@@ -52,8 +52,8 @@ def correlation_map(
 def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> DepthScale:
     """Return the depth scale at the fixed point `q` of the forward map with these variances (Schoenholz et al. 2017).
 
-    In the chaotic phase, chi is taken at c* < 1, the attracting fixed point of the correlation map. `q` is nan if every
-    q is a fixed point, as in `FixedPoint`; then it is computed at q = 1. For `q` = 0 it is the limit q -> 0.
+    In the chaotic phase, chi is taken at c* < 1, the attracting fixed point of the correlation map. If every q is a
+    fixed point, `q` is nan (see `FixedPoint`), and q = 1 is used. At `q` = 0 the result is the limit for q -> 0.
     """
     q = 1.0 if math.isnan(q) else max(q, LIMIT_Q)
     chi = float(backward_factor(function, q, sigma_w2))

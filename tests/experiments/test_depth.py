@@ -177,7 +177,7 @@ def test_the_page_on_remedies() -> None:
     cells = shown(page, "remedies")
     assert cells["residual connections"] == ["2 diverged"] * 2
     assert cells["critical initialisation"][1] == "–"
-    assert "every run diverged (ReLU, Sigmoid)" in page.body
+    assert "every run of ReLU, Sigmoid diverged" in page.body
     errors = section.tables["remedies"]["first_error"]
     assert errors.max() == pytest.approx(np.sqrt(1.001 ** (PROFILE_DEPTH - 1)) * 0.7 ** (PROFILE_DEPTH - 1))
 
