@@ -136,7 +136,8 @@ def _fresh(plan: Plan, rates: Sequence[tuple[str, float]], so_far: pd.DataFrame)
 
     `rates` comes from `tuning.candidates`, and `so_far` is the frame "tuned" of `_frames`. If the plan asks for a
     number of seeds, there is one block of that size. Otherwise the list is empty when there are MOST_SEEDS seeds, or
-    the intervals of the comparison are narrow (see HALF_WIDTH), or one of them is unknown.
+    the known intervals of the comparison are narrow (see HALF_WIDTH). An activation whose runs diverge has no interval,
+    and does not keep the others from theirs.
     """
     n = so_far["seed"].nunique()
     if n == 0:

@@ -105,8 +105,8 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict
 
 
 def half_width(found: pd.DataFrame | None) -> float:
-    """Return half the width of the widest interval in `found`, the result of `against_reference`, in the metric's unit.
+    """Return half the width of the widest known interval in `found`, the result of `against_reference`.
 
-    Return NaN if an interval is NaN or if `found` is None.
+    It is in the metric's unit, and NaN if no interval is known or `found` is None.
     """
-    return np.nan if found is None else float(found["half_width"].max(skipna=False))
+    return np.nan if found is None else float(found["half_width"].max())

@@ -142,6 +142,8 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
 def _judged(section: Section) -> Rows:
     """Return the rows of claims.csv, as analysis.claims.table makes them, for the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
+    if not found:
+        return Rows([])
     return Rows([row for row in rows_of(claims.table(section.judgements)) if (row.claim, row.part) in found])
 
 

@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -186,6 +187,17 @@ def test_fresh_seeds_are_added_until_the_interval_is_narrow(spread: float, least
     half = (section.tables["comparisons"]["ci_high"] - section.tables["comparisons"]["ci_low"]).max() / 2
     told = f"The widest interval ended at ±{math.ceil(1e4 * half) / 100:.2f} points."
     assert told in render(section, STYLE.labels).body
+
+
+def test_an_activation_that_diverges_on_fresh_seeds_does_not_end_the_sampling_of_the_others() -> None:
+    def accuracy(s: Settings) -> float:
+        if s.activation == "elu":
+            return math.nan if s.seed >= FIRST_FRESH_SEED else 0.97
+        return noisy(9e-3)(s)
+
+    plan = replace(PAIR, activations=("relu", "gelu", "elu"))
+    tuned = settings_of(learning_rate.tuned(plan, ran(plan, accuracy)))
+    assert len({s.seed for s in tuned if s.activation == "gelu"}) == MOST_SEEDS
 
 
 def test_seeds_asked_for_are_the_fresh_ones() -> None:
