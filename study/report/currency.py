@@ -16,7 +16,7 @@ from typing import Any
 from study.records.canonical import canonical_json
 from study.records.files import write_atomically
 from study.records.identity import STUDY
-from study.records.provenance import cpu_name
+from study.records.provenance import describe
 
 NOTE = ".finished.json"
 RECORDED = ("runs", "records")  # folders that a report is made from; all others are made by it
@@ -26,15 +26,15 @@ CODE = (STUDY, STUDY.parent / "experiments")
 def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
-    These are the `command` (its options by name), the source files, the versions of all packages, the processor, the
-    records in `results` and MNIST. Records and MNIST count by name, size and times, not by content. `data` is the
-    user's file or folder of MNIST, None if the user named none.
+    These are the `command` (its options by name), the source files, the versions of all packages, the processor
+    and the instructions it may use, the records in `results` and MNIST. Records and MNIST count by name, size and
+    times, not by content. `data` is the user's file or folder of MNIST, None if the user named none.
     """
     about = {
         "command": command,
         "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],
         "packages": sorted(f"{found.name} {found.version}" for found in importlib.metadata.distributions()),
-        "cpu": cpu_name(),
+        "machine": describe(),
         "records": [_looks(path) for name in RECORDED for path in _files(results / name)],
         "data": None if data is None else [_looks(path) for path in (data, *_files(data))],
     }
