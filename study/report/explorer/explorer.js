@@ -124,7 +124,7 @@ function choice(view, key, label, values, start, texts = word) {
   const select = make("select", { id }, ...values.map((value) => make("option", { value }, texts(value))));
   select.addEventListener("change", () => { set(name, select.value); remember(name); });
   byId(`${view}-controls`).append(make("label", { for: id }, make("span", {}, label), select));
-  return { show: (value) => { select.value = String(value); } };
+  return { show: (value) => { select.value = String(value); }, known: (value) => (values.map(String).includes(value) ? value : defaults[name]) };
 }
 
 // A slider over a list of values, which `show` may exchange.
@@ -347,7 +347,7 @@ function tooltip(handler, event, item, value) {
 function nearest(settings, keys, wanted, chosen) {
   const fits = (setting, key) => String(setting[key]) === String(wanted[key]);
   const score = (setting) => keys.reduce((sum, key) => sum + (fits(setting, key) ? (key === chosen ? 100 : 10) : 0), 0)
-    - Math.abs(Math.log((setting.depth ?? 1) / (Number(wanted.depth) || 1)));
+    - Math.abs(Math.log((setting.depth ?? 1) / Math.min(Math.max(Number(wanted.depth) || 1, 1), 1e6)));
   const best = settings.reduce((one, other) => (score(other) > score(one) ? other : one));
   return { best, moved: keys.filter((key) => !fits(best, key)) };
 }
@@ -399,8 +399,9 @@ function layersView() {
     const { setting, note } = settle("layers", settings, keys, WITH);
     const now = setting.steps.indexOf(closest(setting.steps, state["layers.step"]));
     const hidden = Array.from({ length: setting.depth }, (none, index) => index + 1);
-    const chosenLayer = closest(hidden, state["layers.layer"]), forward = state["layers.forward"];
-    for (const [key, control] of Object.entries(controls)) control.show(state[`layers.${key}`]);
+    const chosenLayer = closest(hidden, state["layers.layer"]), forward = controls.forward.known(state["layers.forward"]);
+    for (const [key, control] of Object.entries({ ...controls, forward: null })) control?.show(state[`layers.${key}`]);
+    controls.forward.show(forward);
     recorded = `, ${setting.steps.length} recorded`;
     step.show(setting.steps, setting.steps[now]);
     layer.show(hidden, chosenLayer);
@@ -519,6 +520,7 @@ const pointOf = (point, more = {}) => ({
   tip: `${activations[place[point.activation]].label}: ${point.text}%`, ...more,
 });
 const brief = (point) => `${activations[place[point.activation]].label} ${point.text.split(" [")[0]}%`;
+const accuracies = (kind, points) => (points.some(Boolean) ? `${kind} accuracy ${points.filter(Boolean).map(brief).join(", ")}.` : "no activation chosen was run so.");
 const drawnOf = (points) => points.filter((point) => shown().some((about) => about.name === point.activation));
 const ofActivation = (points, name, x) => points.find((point) => point.activation === name && point.x === x);
 
@@ -548,7 +550,7 @@ function depthView() {
     const learning = present.filter((about) => at(about)?.learns), failing = present.filter((about) => at(about) && !at(about).learns);
     const names = (found) => listed(found.map((about) => about.label));
     say("depth", `${note}${layersOf(now)}, ${setting.optimiser}, ${WITH.init(setting.init)}: `
-      + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed. ` : "none learns on every seed. ")
+      + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed. ` : failing.length ? "none learns on every seed. " : "no activation chosen was run so.")
       + (failing.length ? `Learning fails on some or all seeds with ${names(failing)}.` : ""));
     numbers("depth-numbers", ["", "Validation accuracy, %", "Seeds that trained", "Deepest that trains"],
       present.map((about) => [about.name, at(about)?.text, at(about)?.trained, setting.deepest[about.name]]));
@@ -574,8 +576,8 @@ function rateView() {
     plot("rate-accuracy-plot", { points: wrong, rules, xs, ys: { domain: ends, ticks } });
     plot("rate-dead-plot", { points: drawnOf(dead).map((point) => pointOf(point)), rules, xs, ys: evenAxis(0, 1, 5) });
     const at = (found, about) => ofActivation(found, about.name, now), best = (about) => points.find((point) => point.activation === about.name && point.best);
-    say("rate", `Learning rate ${plain(now)}: validation accuracy `
-      + present.map((about) => at(points, about)).filter(Boolean).map(brief).join(", ") + ".");
+    say("rate", `Learning rate ${plain(now)}: `
+      + accuracies("validation", present.map((about) => at(points, about))));
     numbers("rate-numbers", ["", "Validation accuracy, %", "Dead units, %", "Best of the grid", "Chosen to the end, on seeds"],
       present.map((about) => [about.name, at(points, about)?.text, at(dead, about)?.text, best(about)?.rate, chosen[about.name]]));
   };
@@ -600,8 +602,8 @@ function noiseView() {
     plot("noise-accuracy-plot", { points: drawnOf(points).map((point) => pointOf(point)), rules: [{ x: now }],
       xs: evenAxis(amplitudes[0], amplitudes.at(-1), 6), ys: evenAxis(0, 1, 5) });
     const at = (about) => ofActivation(points, about.name, now);
-    say("noise", `Amplitude ${plain(now)}: test accuracy `
-      + present.map(at).filter(Boolean).map(brief).join(", ") + ".");
+    say("noise", `Amplitude ${plain(now)}: `
+      + accuracies("test", present.map(at)));
     numbers("noise-numbers", ["", "Test accuracy, %", "Against the reference, points", "Seeds"],
       present.map((about) => [about.name, at(about)?.text, at(about)?.difference, at(about) && String(at(about).n)]));
   };
@@ -630,7 +632,7 @@ function generator(seed) {
 }
 
 function verdictView() {
-  const table = byId("verdict-table"), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  const table = byId("verdict-table"), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], rows = [...body.rows];
   defaults["verdict.sort"] = "0.up";
   const titles = heads.map((head, column) => {
     const title = head.textContent, button = make("button", { type: "button" }, title);
@@ -647,7 +649,7 @@ function verdictView() {
     const [text, way] = state["verdict.sort"].split("."), column = Number(text) in heads ? Number(text) : 0, sign = way === "down" ? -1 : 1;
     const value = (row) => (row.cells[column].dataset.value === "" ? null : Number(row.cells[column].dataset.value));
     const order = (one, other) => (value(one) === null) - (value(other) === null) || sign * (value(one) - value(other));
-    body.append(...[...body.rows].sort(order));
+    body.append(...rows.toSorted(order));
     heads.forEach((head, index) => head.setAttribute("aria-sort", index !== column ? "none" : sign > 0 ? "ascending" : "descending"));
     say("verdict", column ? `Sorted by ${titles[column]}, ${sign > 0 ? "least" : "largest"} first.` : "In the registry’s order" + (sign > 0 ? "." : ", reversed."));
   };

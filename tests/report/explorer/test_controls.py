@@ -86,7 +86,8 @@ def test_choosing_activations_changes_every_chart(visit: Visit) -> None:
     assert "shown=relu,gelu,swish" in page.url
     for name in ("ReLU", "GELU", "Swish"):
         page.get_by_label(name, exact=True).uncheck()
-    assert "No activation chosen" in page.locator("#layers-said").inner_text()
+    for view in ("layers", "depth", "rate", "noise"):
+        assert "no activation chosen was run so." in page.locator(f"#{view}-said").inner_text().lower()
     page.reload()
     assert page.locator("#shown input:checked").count() == 0
 
@@ -106,6 +107,25 @@ def test_a_combination_that_was_not_run_gives_way_to_the_nearest_and_says_so(vis
 def test_an_address_of_nonsense_shows_what_is_nearest(visit: Visit, state: str) -> None:
     """A typed or damaged address never breaks the page."""
     assert visit(state).locator("#layers-said").inner_text()
+
+
+def test_a_control_with_a_value_it_does_not_know_keeps_its_default(visit: Visit) -> None:
+    """An unknown forward signal shows the default one; a negative depth is the shallowest, with the same optimiser."""
+    page = visit("#layers.forward=zzz&layers.depth=-5")
+    assert page.locator("#layers-forward").input_value() == "preactivation_square"
+    assert page.locator("#layers-optimiser").input_value() == "Adam at 0.001"
+    assert page.locator("#layers-depth").input_value() == "1"
+
+
+def test_a_sorted_address_shows_the_same_order_again(visit: Visit) -> None:
+    """Rows that tie stand in the registry's order, whatever was sorted before."""
+    page, names = visit(), "#verdict-table tbody th"
+    page.locator("#verdict-table thead button").nth(1).click()
+    page.locator("#verdict-table thead button").nth(2).click()
+    found = page.locator(names).all_inner_texts()
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator(names).all_inner_texts() == found
 
 
 def test_the_noise_is_drawn_unclipped_by_a_seed(visit: Visit, tables: Any) -> None:
