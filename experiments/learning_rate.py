@@ -56,12 +56,12 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if plan.is_quick:
         return []
     if not so_far:
-        return [*_grid(plan, HALF_DECADES), *baseline.compared(plan, [])]
-    runs = _frames(plan, so_far)
+        return [*grid_runs(plan, HALF_DECADES), *baseline.compared(plan, [])]
+    runs = frames(plan, so_far)
     grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
     if more := tuning.extension(grid):
-        return _grid(plan, more)
-    return _fresh(plan, tuning.candidates(grid), runs["tuned"])
+        return grid_runs(plan, more)
+    return fresh_runs(plan, tuning.candidates(grid), runs["tuned"])
 
 
 def expected(plan: Plan) -> list[Settings]:
@@ -72,7 +72,7 @@ def expected(plan: Plan) -> list[Settings]:
     if plan.is_quick:
         return []
     rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
-    return [*rounds(plan, []), *_of_seeds(rates, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
+    return [*rounds(plan, []), *of_seeds(rates, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -113,14 +113,15 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     return [record for record, kept in zip(both, is_kept, strict=True) if kept]
 
 
-def _frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
+def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
     """Return {name: `runs_frame`} for each of STAGES and for "tuned"; a frame without runs has all columns."""
     found = by_stage(plan, records) | {"tuned": tuned(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
 
 
-def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
+def grid_runs(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
+    """Return the grid's settings: all activations at the rates 10^(k/2), k in `half_decades`, on GRID_SEEDS seeds."""
     return [
         Settings(
             activation=name, seed=seed, learning_rate=tuning.rate(k), epochs=TUNING_EPOCHS, patience=None
@@ -131,26 +132,33 @@ def _grid(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     ]  # fmt: skip
 
 
-def _fresh(plan: Plan, rates: Sequence[tuple[str, float]], so_far: pd.DataFrame) -> list[Settings]:
+def fresh_runs(
+    plan: Plan,
+    rates: Sequence[tuple[str, float]],
+    so_far: pd.DataFrame,
+    first: int = FIRST_FRESH_SEED,
+    most: int = MOST_SEEDS,
+    half_width: float = HALF_WIDTH,
+) -> list[Settings]:
     """Return the settings of the next block of fresh seeds, on which each activation runs at its two rates.
 
-    `rates` comes from `tuning.candidates`, and `so_far` is the frame "tuned" of `_frames`. If the plan asks for a
-    number of seeds, there is one block of that size. Otherwise the list is empty when there are MOST_SEEDS seeds, or
-    the known intervals of the comparison are narrow (see HALF_WIDTH). An activation whose runs diverge has no interval,
-    and does not keep the others from theirs.
+    `rates` comes from `tuning.candidates`, and `so_far` is the frame "tuned" of `frames`. `first` is the first seed. If
+    the plan asks for a number of seeds, there is one block of that size. Otherwise the list is empty when there are
+    `most` seeds, or when half the width of every known interval of the comparison is at most `half_width`. An
+    activation whose runs diverge has no interval, and does not keep the others from theirs.
     """
     n = so_far["seed"].nunique()
     if n == 0:
         more = plan.seeds or FIRST_SEEDS
-    elif plan.seeds or n >= MOST_SEEDS:
+    elif plan.seeds or n >= most:
         more = 0
     else:
         half = comparisons.half_width(comparisons.against_reference(so_far, NAME, METRIC))
-        more = SEED_BLOCK if half > HALF_WIDTH else 0
-    return _of_seeds(rates, plan.block(more, FIRST_FRESH_SEED + n))
+        more = SEED_BLOCK if half > half_width else 0
+    return of_seeds(rates, plan.block(more, first + n))
 
 
-def _of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[Settings]:
+def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[Settings]:
     """Return the settings of each (activation, rate) of `rates` on each of these seeds, evaluated under noise too."""
     return [
         Settings(activation=name, seed=seed, learning_rate=rate, noise=NOISE_AMPLITUDES)
@@ -168,7 +176,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     seeds. `dead_by_rate` (share of dead units, a row per activation and rate of the grid) and the tables of
     `summaries.final_units` need runs that were measured.
     """
-    runs = _frames(plan, records)
+    runs = frames(plan, records)
     grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
     of_runs = _dead_units(by_stage(plan, records)["grid"])
@@ -213,7 +221,7 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
 def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row per activation and rate of "both", with the accuracy there and how many seeds chose the rate.
 
-    `runs` is the result of `_frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
+    `runs` is the result of `frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
     ci_high, missing (runs that did not finish) and seeds_chosen.
     """
     table = summarise(runs["both"], METRIC, tuning.KEYS).drop(columns=["std", "min", "max"])
@@ -228,7 +236,7 @@ def _figures(
     """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, draw both ARMS too.
 
     `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` comes from
-    `_frames`, with the result of `_dead_units` as "dead" beside. Return {file name: drawing}.
+    `frames`, with the result of `_dead_units` as "dead" beside. Return {file name: drawing}.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

@@ -24,6 +24,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
 FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")  # experiments whose comparisons are listed
+POOLED = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}  # by the ending of the new name difference...
 # An unstable headline names each activation that at least this share of the resamples of the seeds recommends.
@@ -73,8 +74,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the decision table and the recommendation; None if no section measured anything for the table.
 
     The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
-    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference.
-    The figure `answer` is drawn if a comparison decides.
+    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference, and `_pooled`
+    the table `pooled_comparisons`, if it returns one. The figure `answer` is drawn if a comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
@@ -90,8 +91,28 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             drawn = {"answer": _picture(decided, evidence.tables, style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
-    tables = {NAME: table, **({} if found is None else {"verdict_findings": found})}
+    pooled = _pooled(evidence.tables)
+    tables = {
+        NAME: table,
+        **({} if found is None else {"verdict_findings": found}),
+        **({} if pooled is None else {"pooled_comparisons": pooled}),
+    }
     return Section(PAGE, tables, drawn, {"remains": REMAINS}, leads=True)
+
+
+def _pooled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Compare the activations on the seeds of all experiments of POOLED together.
+
+    Only the activations that all of them ran are compared. A seed that two of them have counts once. Return what
+    `comparisons.against_reference` returns, or None if one of these experiments has no runs in `compared_accuracies`.
+    """
+    if "compared_accuracies" not in tables:
+        return None
+    rows = tables["compared_accuracies"]
+    rows = rows[rows["experiment"].isin(POOLED)]
+    in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(POOLED)
+    runs = rows[in_all].drop_duplicates(["activation", "seed"])
+    return comparisons.against_reference(runs, "pooled", "accuracy")
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:

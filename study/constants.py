@@ -32,6 +32,9 @@ FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their re
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # of an interval of test accuracy
 FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: at first, added at a time, at most
+# `make narrow` adds seeds of its own, until its intervals, pooled with those of half width HALF_WIDTH, have this one.
+NARROW_HALF_WIDTH = EQUIVALENCE_MARGIN / 3
+MOST_NARROW_SEEDS = 100
 STABLE = 0.95  # if fewer of the resamples of the seeds recommend one activation, the headline names all that remain
 STABILITY_DRAWS = 10_000  # resamples of the seeds
 TOLERANCE = 0.002  # of validation accuracy: a rate that is at most this far below the best rate is tolerated

@@ -1,0 +1,72 @@
+"""Do other seeds agree with the tuned comparison, and what do both blocks of seeds say together?
+
+The network, the rates and the rule are those of `learning_rate`. The seeds are others, from FIRST_SEED on. Their number
+is such that both blocks, pooled, know every difference to a third of the margin. `verdict` pools them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import learning_rate
+from study.analysis import comparisons, summaries, tuning
+from study.analysis.tuning import GRID_SEEDS, HALF_DECADES
+from study.constants import FIRST_FRESH_SEED, HALF_WIDTH, MOST_NARROW_SEEDS, MOST_SEEDS, NARROW_HALF_WIDTH
+from study.figures.style import Style
+from study.plan import Plan
+from study.records.store import Record
+from study.report.section import Section
+from study.settings import Settings
+
+PAGE = Path(__file__).with_suffix(".md")
+NAME = "narrow"
+TARGET = "narrow"
+METRIC = learning_rate.METRIC
+FIRST_SEED = FIRST_FRESH_SEED + MOST_SEEDS  # no seed that `learning_rate` may use
+# Of these seeds alone. Two estimates pool by adding the inverse squares of their half widths.
+OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
+
+
+def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+    """Return the settings of the next round. A quick look has no round.
+
+    First the grid of `learning_rate`, extended as there. Then each round has a block of fresh seeds, on which every
+    activation runs at its two rates, until half the width of every interval is at most OWN_HALF_WIDTH.
+    """
+    if plan.is_quick:
+        return []
+    if not so_far:
+        return learning_rate.grid_runs(plan, HALF_DECADES)
+    runs = learning_rate.frames(plan, so_far)
+    grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
+    if more := tuning.extension(grid):
+        return learning_rate.grid_runs(plan, more)
+    rates = tuning.candidates(grid)
+    return learning_rate.fresh_runs(plan, rates, runs["tuned"], FIRST_SEED, MOST_NARROW_SEEDS, OWN_HALF_WIDTH)
+
+
+def expected(plan: Plan) -> list[Settings]:
+    """Return the settings that all rounds together are expected to ask for: 50 fresh seeds if the plan names none."""
+    if plan.is_quick:
+        return []
+    rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
+    return [*rounds(plan, []), *learning_rate.of_seeds(rates, plan.block(plan.seeds or 50, FIRST_SEED))]
+
+
+def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
+    """Compare the activations on these seeds alone.
+
+    The tables are `accuracy` (of `summaries.accuracy`), `compared_accuracies` (a row per run) and, if there are two
+    activations and one is the reference, `comparisons`. Before there are runs on fresh seeds, the section has only its
+    page.
+    """
+    fresh = learning_rate.frames(plan, records)["tuned"]
+    protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}
+    if fresh.empty:
+        return Section(PAGE, protocol=protocol)
+    compared = comparisons.against_reference(fresh, NAME, METRIC)
+    tables = {
+        "accuracy": summaries.accuracy(fresh, NAME),
+        "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
+        **({} if compared is None else {"comparisons": compared}),
+    }
+    return Section(PAGE, tables, protocol=protocol)
