@@ -12,11 +12,13 @@ import tensorflow as tf
 def as_batch(probe: tuple[Any, ...]) -> Any:
     """Convert the arrays of `probe`, a tuple (x, y) or (x, y, sample_weight), to tensors in the same structure.
 
-    Tensors of float64 are cast to Keras' default float type. None stays None.
+    Tensors of float64 are cast to Keras' default float type. None stays None. Raise ValueError for an empty array.
     """
 
     def tensor(leaf: Any) -> Any:
         array = tf.convert_to_tensor(leaf)
+        if array.shape.rank and array.shape[0] == 0:
+            raise ValueError("probe has an array without examples; give at least one example")
         return tf.cast(array, keras.config.floatx()) if array.dtype == tf.float64 else array
 
     return keras.tree.map_structure(lambda leaf: None if leaf is None else tensor(leaf), probe)

@@ -37,15 +37,16 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     - probe: the data to measure on: (x, y) or (x, y, sample_weight); a share of the training data in (0, 1], taken from
       the first batches of each fit; None, the first batch.
     - layers: a list of names, a regular expression that is searched for in the names, or a function that takes a layer
-      and returns whether to measure it. None: the layers with weights of their own, and activation layers.
+      and returns whether to measure it. None: the layers with weights to train, and activation layers.
     - filename: a CSV file with the rows of `to_frame`, written as training goes on; a file of that name is overwritten.
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
     Raise ValueError for another `update_freq` or `probe`. `fit` raises RuntimeError if the model cannot be measured,
-    because of its backend or a distribution strategy. `fit` raises ValueError if `layers` chooses no layer or names an
-    unknown one, and if a share of data is asked for whose size is unknown. It also raises ValueError for a `train_step`
-    that changes variables which Keras does not manage, or that is decorated with tf.function.
+    because of its backend or a distribution strategy. `fit` raises ValueError if there is no layer to measure, `layers`
+    names an unknown one, or the probe is empty, and if a share of data is asked for whose size is unknown. It also
+    raises ValueError for a `train_step` that changes variables which Keras does not manage, or that is decorated with
+    tf.function.
     """
 
     def __init__(
@@ -80,8 +81,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._step, self._batches = -1, 0  # the last logged step of this fit (-1: none), and the batches since
         self._due = 0.0  # updates until the next logged step
         self._data: Any = None
-        self._before: list[list[Any]] | None = None
-        if self._fit == 1:
+        self._before: tuple[int, list[list[Any]]] | None = None  # the step before the last batch, and its kernels
+        if not self._writers:
             self._open()
         clips = {name for each in optimizers_of(self.model) for name in CLIPPING if getattr(inner(each), name)}
         if clips:
@@ -106,7 +107,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         executed = self.model.steps_per_execution
         ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
-            self._before = self._probe.snapshot()
+            self._before = self._updates(), self._probe.snapshot()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Log if `update_freq` updates have been made since the last logged state.
@@ -122,15 +123,13 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
                 self._log(step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Log the state after the epoch if `update_freq` is "epoch"."""
+        """Log the state after the epoch if `update_freq` is "epoch" and the epoch has made an update."""
         if self.update_freq == math.inf:
-            self._log(self._updates())
+            self._log_new()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Log the last state, unless it is logged already, and print the findings unless `verbose` is 0."""
-        step = self._updates()
-        if step != self._step and self._data is not None:  # a fit of no epochs has no data
-            self._log(step)
+        self._log_new()
         if self.verbose and self._rows:
             self._say(diagnosis.in_words(self.diagnose(), self._of_last_fit()))
 
@@ -201,10 +200,17 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._log(self._updates())
             self.on_train_batch_begin(0)  # for the batch that has begun if these data are its own
 
+    def _log_new(self) -> None:
+        # Log the state unless no update was made since the last logged one. A fit of no epochs has no data.
+        step = self._updates()
+        if step != self._step and self._data is not None:
+            self._log(step)
+
     def _log(self, step: int) -> None:
         """Measure the model's state after `step` updates, keep a row per call of a layer, and write the rows."""
         probe = self._current()
-        values, is_finite = probe.measure(self._data, self._before)
+        before = self._before[1] if self._before is not None and self._before[0] < step else None
+        values, is_finite = probe.measure(self._data, before)
         is_scaled = any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in probe.optimizers)
         accumulated = max((inner(each).gradient_accumulation_steps or 1 for each in probe.optimizers), default=1)
         skipped = self._batches - (step - self._step) * accumulated if is_scaled and self._step >= 0 else 0
@@ -253,12 +259,11 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return max((int(each.iterations) for each in optimizers_of(self.model)), default=0)
 
     def _open(self) -> None:
-        if self.filename is not None:
-            self._writers.append(CsvFile(Path(self.filename), COLUMNS))
-        if self.log_dir is not None:
-            self._writers.append(Events(str(self.log_dir), MEASURES))
-            if importlib.util.find_spec("tensorboard") is None:
-                self._say(f"to look at {self.log_dir}, install the package tensorboard (pip install tensorboard)")
+        files = [] if self.filename is None else [CsvFile(Path(self.filename), COLUMNS)]
+        events = [] if self.log_dir is None else [Events(str(self.log_dir), MEASURES)]
+        self._writers = [*files, *events]
+        if events and importlib.util.find_spec("tensorboard") is None:
+            self._say(f"to look at {self.log_dir}, install the package tensorboard (pip install tensorboard)")
 
     def _say(self, text: str) -> None:
         if self.verbose:

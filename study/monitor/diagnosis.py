@@ -98,14 +98,15 @@ def diagnose(frame: pd.DataFrame, known: pd.DataFrame, is_plain: bool) -> pd.Dat
     rows = frame[frame["step"].isin(later) & ~frame["is_skipped"]]
     typical = rows.groupby(["layer", "call"]).median(numeric_only=True)
     layers = known.merge(typical.reset_index(), on=["layer", "call"], how="left")
-    found = [
-        *_not_finite(rows, layers),
-        *_depth(layers, math.exp(-DEPTH_SCALES[is_plain] / 2)),
-        *_alike(layers, math.exp(-DEPTH_SCALES[is_plain])),
-        *_units(layers),
-        *_updates(layers),
-        *_zero_biases(layers),
-    ]
+    found = _not_finite(rows, layers)
+    if rows["is_finite"].any():  # else the measures are NaN, and tell nothing about single layers
+        found += [
+            *_depth(layers, math.exp(-DEPTH_SCALES[is_plain] / 2)),
+            *_alike(layers, math.exp(-DEPTH_SCALES[is_plain])),
+            *_units(layers),
+            *_updates(layers),
+            *_zero_biases(layers),
+        ]
     findings = pd.DataFrame(found, columns=["layer", "call", "finding", "number", "threshold", "theory"])
     return findings.assign(step=later[0], help=findings["finding"].map(HELP))[COLUMNS]
 

@@ -71,6 +71,8 @@ def _over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], ki
     """
     rows, names = _long(frame, model)
     known = sorted(rows.loc[rows["measure"].isin(list(measures)), "layer"].unique())
+    if not known:
+        raise ValueError(f"{', '.join(measures)} cannot be drawn: none of these measures is finite")
     chosen = {layer: names[layer - 1] for layer in (known[0], known[(len(known) - 1) // 2], known[-1])}
     rows, across = rows[rows["layer"].isin(list(chosen))], ("measure", measures)
     figure, _ = multiples(

@@ -1,5 +1,6 @@
 """Measure a model on fixed data: run its training step without an update, and leave every state as it is."""
 
+import itertools
 import random
 import re
 import warnings
@@ -13,12 +14,14 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from numpy.typing import NDArray
+from tensorflow.python.eager import context
 
 from study.monitor import measures
 from study.monitor.measures import MEASURES, WEIGHT_MEASURES
-from study.monitor.tapping import Call, Taps, key
+from study.monitor.tapping import Call, Scope, Taps, key
 from study.monitor.watching import Choice, Watched, all_layers, watched_layers
 
+_DRAWS = itertools.count()  # a number for each time that random states are kept
 WRITES = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTableInsert")
 
 
@@ -37,7 +40,8 @@ class Probe:
         self.model = model
         self.optimizers = optimizers_of(model)
         self.layers = all_layers(model)
-        self.watched = watched_layers(model, layers)
+        with _random_states_kept(), keras.StatelessScope():  # activations are called to find their slopes
+            self.watched = watched_layers(model, layers)
         self.calls: list[Call] = []
         self._trainable = {key(variable) for variable in model.trainable_variables}
         self._is_eager = bool(model.run_eagerly)
@@ -105,7 +109,7 @@ class Probe:
     def _measured(self, data: Any) -> tuple[Any, Any]:
         # Return the measures but update_ratio (calls, MEASURES - 1), and whether all gradients of weights are finite.
         taps = Taps(self.watched)
-        with taps.placed(self.layers, self.optimizers), keras.StatelessScope(collect_losses=True) as scope:
+        with taps.placed(self.layers, self.optimizers), Scope(collect_losses=True) as scope:
             for variable in self.model.trainable_variables:
                 if variable.regularizer is not None:  # else the scope would have no value to regularise
                     scope.add_update((variable, variable._value))
@@ -192,12 +196,21 @@ def _refusal(model: Any, what: str) -> str:
 
 @contextmanager
 def _random_states_kept() -> Iterator[None]:
-    """Restore the states of the random generators of Python, numpy and Keras when the context ends."""
+    """Restore the states of the random generators of Python, numpy, TensorFlow and Keras when the context ends.
+
+    Within it, TensorFlow draws the seeds of its operations from another sequence. Else an operation run eagerly would
+    get the same seed as one of training, and with it the same kernel, whose own state it would change.
+    """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    tensorflow = context.context()
+    generator = tensorflow._rng  # None if no global seed is set
+    if generator is not None:
+        tensorflow._rng = random.Random(f"GradientLogger {next(_DRAWS)}")
     try:
         yield
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
+        tensorflow._rng = generator
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, seeds)

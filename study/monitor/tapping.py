@@ -171,6 +171,25 @@ class Taps:
         return tf.executing_eagerly() if self._graph is None else tf.compat.v1.get_default_graph() is self._graph
 
 
+class Scope(keras.StatelessScope):  # type: ignore[misc] # Keras ships no types
+    """Keep values that a step assigns to variables, as `keras.StatelessScope`, with gradients as in training.
+
+    Spectral normalisation, for example, assigns its kernel before it uses the kernel. The gradient in the variable is
+    then the gradient in the assigned value.
+    """
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        """Keep the value of `update`, a pair (Keras variable, value)."""
+        variable, value = update
+        if variable.trainable and value is not variable._value:
+            source = tf.convert_to_tensor(variable._value)
+            with record.stop_recording():
+                value = tf.identity(value)
+            record.record_operation("AssignedValue", [value], [source], lambda delta: [delta])
+            value.handle = variable._value.handle  # by which a gradient tape finds the variable
+        super().add_update((variable, value))
+
+
 def key(variable: Any) -> int:
     """Return the id of the TensorFlow variable, given that variable or the Keras variable that holds it."""
     return id(variable._value if isinstance(variable, keras.Variable) else variable)

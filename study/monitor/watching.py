@@ -60,7 +60,7 @@ def watched_layers(model: Any, choice: Choice) -> list[Watched]:
     """Return the layers of `model` that `choice` selects, in the model's order, as `Watched`.
 
     `choice` is a list of names, a regular expression that is searched for in the names, or a function that takes a
-    layer and returns a bool. None selects layers with weights of their own, and activation layers. Raise ValueError for
+    layer and returns a bool. None selects layers with weights to train, and activation layers. Raise ValueError for
     an unknown name, and if no layer is selected.
     """
     layers = all_layers(model)
@@ -69,6 +69,8 @@ def watched_layers(model: Any, choice: Choice) -> list[Watched]:
         chosen = [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
     else:
         chosen = _chosen(layers, names, choice)
+    if not chosen:
+        raise ValueError(f"layers is {choice!r}, which chooses no layer; the model has {sorted(names.values())}")
     slopes: dict[Any, Slope | None] = {}
     return [_watched(layer, names[id(layer)], slopes) for layer in chosen]
 
@@ -85,10 +87,8 @@ def _chosen(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
     else:
         wanted = set(choice)
         if unknown := wanted - set(names.values()):
-            raise ValueError(f"layers names {sorted(unknown)}; the model has {sorted(names.values())}")
+            raise ValueError(f"layers names {sorted(unknown, key=str)}; the model has {sorted(names.values())}")
         found = [layer for layer in layers if names[id(layer)] in wanted]
-    if not found:
-        raise ValueError(f"layers is {choice!r}, which chooses no layer; the model has {sorted(names.values())}")
     return found
 
 
@@ -122,12 +122,12 @@ def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
 def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the kernels and the biases that `layer` owns, without the weights of layers inside it.
 
-    A recurrent layer counts as the owner of its cell's weights. Moving averages of batch normalisation are left out.
+    A recurrent layer counts as the owner of its cell's weights. Weights that are never trained are left out, such as
+    the moving averages of batch normalisation. Weights of frozen layers are not.
     """
     others = set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _parts(layer) for w in part.weights}
+    others |= {id(weight) for part in (layer, *_parts(layer)) for weight in part._non_trainable_variables}
     own = [weight for weight in layer.weights if id(weight) not in others]
-    if isinstance(layer, keras.layers.BatchNormalization):
-        own = [weight for weight in own if "moving" not in weight.name]
     is_bias = [weight.name in BIASES for weight in own]
     kernels = tuple(weight for weight, added in zip(own, is_bias, strict=True) if not added)
     return kernels, tuple(weight for weight, added in zip(own, is_bias, strict=True) if added)

@@ -61,6 +61,46 @@ def test_a_fit_without_epochs_logs_nothing():
     assert fit(logger) == [0, 4]
 
 
+def test_an_epoch_without_updates_logs_nothing_and_finds_nothing():
+    """Of 4 batches an epoch, five make an update: an epoch has none or one, and seldom as its last batch."""
+    logger = GradientLogger("epoch", verbose=0)
+    trained = model(optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=5))
+    assert fit(logger, trained, epochs=5) == [0, 1, 2, 3, 4]
+    assert not logger.to_frame().duplicated(["step", "layer"]).any()
+    assert logger.diagnose().empty
+    assert fit(GradientLogger("epoch", verbose=0), trained, epochs=1) == [4]
+
+
+def test_nothing_to_measure_is_refused():
+    """A probe without examples, and a model without weights, in a sentence each."""
+    with pytest.raises(ValueError, match="probe has an array without examples"):
+        fit(GradientLogger(probe=(DIGITS[:0], LABELS[:0])))
+    without = keras.Sequential([keras.Input((12, 12, 1)), L.Flatten(), L.Softmax()])
+    without.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="layers is None, which chooses no layer"):
+        fit(GradientLogger(), without)
+
+
+def test_data_that_are_not_numbers_are_one_finding():
+    """One finding tells of NaN; no layer counts as dead or without a gradient. A figure of nothing is refused."""
+    logger, nan = GradientLogger("batch", verbose=0), np.full_like(DIGITS, np.nan)
+    model().fit(nan, LABELS, batch_size=8, verbose=0, callbacks=[logger])
+    assert logger.diagnose()["finding"].tolist() == ["exploding"]
+    with pytest.raises(ValueError, match="cannot be drawn: none of these measures is finite"):
+        logger.plot("training")
+
+
+def test_a_file_that_could_not_be_made_is_tried_again(tmp_path):
+    """The fit after one that was refused for a folder that is a file writes what it logs."""
+    (tmp_path / "folder").write_text("")
+    logger = GradientLogger(verbose=0, filename=tmp_path / "folder" / "log.csv")
+    with pytest.raises(OSError, match="folder"):
+        fit(logger)
+    (tmp_path / "folder").unlink()
+    fit(logger)
+    assert len(pd.read_csv(logger.filename)) == 6
+
+
 def test_layers_are_chosen_by_name_expression_or_function():
     """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
 

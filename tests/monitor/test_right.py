@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from finite_differences import central_difference
 from keras_model import keras_model
 from numpy_network import NumpyNetwork
@@ -153,6 +154,44 @@ def test_weights_of_examples_and_classes_count_as_in_training(float64_keras):
     np.testing.assert_allclose(gradients(sample_weight=weights), by_hand, rtol=1e-12)
     of_classes = np.array([classes[label] for label in y])
     np.testing.assert_allclose(gradients(class_weight=classes), gradients(probe=(x, y, of_classes)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("is_eager", [False, True])
+def test_a_kernel_that_the_step_assigns_has_the_gradient_of_training(is_eager, float64_keras):
+    """Spectral normalisation assigns its kernel in each call: a gradient tape around the model gives the same norm."""
+    (x, y), (model, copy) = data(), (spectral_model() for _ in range(2))
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=is_eager)
+    with tf.GradientTape() as tape:
+        loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, copy(x, training=True)))
+    gradients = tape.gradient(loss, [layer.kernel for layer in (copy.layers[0].layer, copy.layers[1])])
+    expected = [np.linalg.norm(gradient) for gradient in gradients]
+    found = measured(model, x, y).dropna(subset="weight_gradient")
+    np.testing.assert_allclose(found["weight_gradient"], expected, rtol=1e-7)
+
+
+def spectral_model():
+    keras.utils.set_random_seed(0)
+    normalised = keras.layers.SpectralNormalization(keras.layers.Dense(5, "tanh"))
+    return keras.Sequential([keras.Input(SHAPE[:1]), normalised, keras.layers.Dense(3, "softmax")])
+
+
+def test_statistics_are_not_weights(float64_keras):
+    """The mean square of weights leaves out what is never trained, but not the weights of a frozen layer."""
+
+    class Counted(keras.layers.Dense):
+        def build(self, shape):
+            super().build(shape)
+            self.total = self.add_weight(shape=(), initializer="ones", trainable=False, name="total")
+
+    (x, y), normalise = data(), keras.layers.Normalization()
+    normalise.adapt(x)
+    model = keras.Sequential([keras.Input(SHAPE[:1]), normalise, Counted(3, trainable=False)])
+    model.add(keras.layers.Dense(3, "softmax"))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    found = measured(model, x, y)
+    assert found["kind"].tolist() == ["Counted", "Dense"]
+    kernels = [layer.kernel.numpy() for layer in model.layers[1:]]
+    assert found["weight_rms"][0] == pytest.approx(np.sqrt(np.mean(kernels[0] ** 2)), rel=1e-12)
 
 
 def test_a_probe_of_half_the_data_is_the_first_half_of_the_batches(float64_keras):

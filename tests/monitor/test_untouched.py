@@ -59,6 +59,20 @@ def drawing():
     return keras.Sequential([L.Input((5,)), L.Dense(8, "relu"), OwnNoise(), L.Dense(3)])
 
 
+def random_slope(x):
+    """Draw the slope of negative values from Keras' global generator."""
+    return keras.ops.where(x > 0, x, x * keras.random.uniform(keras.ops.shape(x)))
+
+
+def random_activation():
+    return keras.Sequential([L.Input((5,)), L.Dense(8, random_slope), L.Dense(3)])
+
+
+def tensorflow_noise():
+    noisy = L.Lambda(lambda x: x + tf.random.normal(tf.shape(x)))
+    return keras.Sequential([L.Input((5,)), L.Dense(8, "relu"), noisy, L.Dense(3)])
+
+
 def adam(**options):
     return keras.optimizers.Adam(0.01, **options)
 
@@ -83,6 +97,8 @@ CASES = {
     "compiled": (sequential, {"jit_compile": True}, {}, lambda: tuple(array[:16] for array in arrays())),
     "drawing": (drawing, {}, {}, arrays),
     "drawing, eager": (drawing, {"run_eagerly": True}, {}, arrays),
+    "random activation": (random_activation, {}, {}, arrays),
+    "TensorFlow's noise, eager": (tensorflow_noise, {"run_eagerly": True}, {}, arrays),
     "eager": (Subclassed, {"run_eagerly": True}, {}, arrays),
     "several steps, weighted classes": (
         sequential, {"steps_per_execution": 4}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "validation_split": 0.2},
