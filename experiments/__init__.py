@@ -32,12 +32,12 @@ from experiments import (
     why_relu,
     wrong_digits,
 )
-from study.plan import target, times_activations
+from study.plan import asks_for_timings, make_target
 from study.report.section import Experiment
 
 MODULES: tuple[ModuleType, ...] = (
     # `conclude` is called from the last module to the first, so `other_editions` sees the results of all others.
-    other_editions,  # the report still opens with `verdict`, because that section `leads`
+    other_editions,  # the report still opens with `verdict`, because that section `is_opening`
     verdict,
     why_relu,
     baseline,
@@ -74,10 +74,12 @@ def experiments() -> dict[str, Experiment]:
     return {name: cast(Experiment, module) for name, module in by_name().items() if hasattr(module, "rounds")}
 
 
-def askable() -> dict[str, str]:
+def make_targets() -> dict[str, str]:
     """Return {name: make target} for the modules that ask for runs or for timings, in the order of MODULES.
 
     The make target, such as "all" or "claims", does the runs or timings.
     """
     found = by_name().items()
-    return {name: target(module) for name, module in found if hasattr(module, "rounds") or times_activations(module)}
+    return {
+        name: make_target(module) for name, module in found if hasattr(module, "rounds") or asks_for_timings(module)
+    }

@@ -16,7 +16,7 @@ from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, share_summary
 from study.constants import (
     ARTICLE_ACCURACY,
-    CHANCE_LEVEL,
+    AT_CHANCE_BELOW,
     FIRST_FRESH_SEED,
     QUICK_EPOCHS,
     QUICK_SEEDS,
@@ -51,7 +51,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     return [] if so_far else _runs(plan, names)
 
 
-def compared(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
+def compared_runs(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every activation of the plan on every seed, without WITHOUT_ZEROS.
 
     The experiment `learning_rate` asks for these runs too: their seeds are the first of its fresh seeds.
@@ -77,9 +77,9 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
     """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {
-        Settings(**selection.asked(record)): tuple(record["result"]["measures"]["step"])
+        Settings(**selection.settings_of(record)): tuple(record["result"]["measures"]["step"])
         for record in records
-        if selection.asked(record)["seed"] == first and record["result"]["status"] == "done"
+        if selection.settings_of(record)["seed"] == first and record["result"]["status"] == "done"
     }
 
 
@@ -131,7 +131,7 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     """
     found = {
         "diverged": runs["status"] == "diverged",
-        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
+        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < AT_CHANCE_BELOW),
         "below_article": runs[METRIC] < ARTICLE_ACCURACY,
     }
     parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]

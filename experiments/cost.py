@@ -16,7 +16,7 @@ from study.analysis.claims import Judgement, judge
 from study.constants import REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.frames import used_by
+from study.records.frames import runs_used_by
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -28,9 +28,9 @@ CLAIM = "relu"  # the activation that A1 calls cheap
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of the plan was timed.
 
-    The table `cost` has a row per activation with the columns of `analysis.wide` and `analysis.training_summary`. Its
-    ratios are to the reference, or to the cheapest activation if the reference was not timed. `cost_timings` has a row
-    per timing. `analysis.spread` makes `cost_spread`, and `_training` makes `cost_training`. A1 is judged.
+    The table `cost` has a row per activation with the columns of `analysis.cost_table` and `analysis.training_summary`.
+    Its ratios are to the reference, or to the cheapest activation if the reference was not timed. `cost_timings` has a
+    row per timing. `analysis.spread` makes `cost_spread`, and `_training` makes `cost_training`. A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -43,7 +43,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     timings = timings[timings["activation"].isin([*names, analysis.COPY])].astype({"elements": float})
     small = analysis.small_forward_backward(timings)
     usual = analysis.cheapest(analysis.spread(small[small["activation"].isin(names)]))
-    cost = analysis.wide(timings, memory, names, REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else usual)
+    cost = analysis.cost_table(timings, memory, names, REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else usual)
     each = _training(evidence.tables, cost, content["about"]["updates_an_epoch"])
     if each is not None:
         cost = cost.merge(analysis.training_summary(each), on="activation", how="left")
@@ -53,7 +53,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "cost_spread": analysis.spread(timings),
         **({} if each is None else {"cost_training": each}),
     }
-    of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.sizes(timings)[0])]
+    of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.tensor_sizes(timings)[0])]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
     return Section(PAGE, tables, drawn, protocol, _judgements(small, names, cpu))
@@ -62,17 +62,17 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
     """Return the table of `analysis.training`, a row per run of `baseline`; None without such runs.
 
-    `found` holds the tables of all sections by name, `cost` is the table of `analysis.wide`, and an epoch has this
-    number of `updates`.
+    `found` holds the tables of all sections by name, `cost` is the table of `analysis.cost_table`, and an epoch has
+    this number of `updates`.
     """
     if not {"runs", "history"} <= found.keys():
         return None
     history = found["history"]
     runs, history = (
         table[table["activation"].isin(cost["activation"])]
-        for table in (used_by(found["runs"], baseline.NAME), history[history["experiment"] == baseline.NAME])
+        for table in (runs_used_by(found["runs"], baseline.NAME), history[history["experiment"] == baseline.NAME])
     )
-    return analysis.training(runs, history, cost, updates) if len(runs) else None
+    return analysis.training_by_run(runs, history, cost, updates) if len(runs) else None
 
 
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
@@ -86,4 +86,4 @@ def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgeme
         return []
     other = analysis.cheapest(analysis.spread(others))
     remark = f"against {other}, forward and backward, on {cpu}"
-    return [judge("A1", "elementwise", analysis.ratio(small, CLAIM, other), remark)]
+    return [judge("A1", "elementwise", analysis.time_ratio(small, CLAIM, other), remark)]

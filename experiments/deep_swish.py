@@ -37,7 +37,7 @@ SEEDS = 10  # with fewer than 6, no exact 95% interval of a share excludes a hal
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of all runs that have no record: both activations on every seed."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or SEEDS)]
-    return selection.missing(wanted, so_far)
+    return selection.without_record(wanted, so_far)
 
 
 def _settings(name: str, seed: int) -> Settings:
@@ -56,7 +56,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
-    protocol = selection.shared(records)
+    protocol = selection.shared_settings(records)
     arms = dict(zip(("activation", "other"), ACTIVATIONS, strict=True))
     drawn = {"deep_swish": figures.training_curves(history, style)}
     return Section(PAGE, found, drawn, protocol | arms, _judgements(runs, protocol))

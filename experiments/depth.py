@@ -45,7 +45,7 @@ ALIKE = 0.99  # mean cosine of two images' pre-activations from which the images
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
-def seeds(plan: Plan) -> int:
+def seed_count(plan: Plan) -> int:
     """Return how many paired seeds are trained at every depth."""
     return plan.seeds or (QUICK_SEEDS if plan.is_quick else DEPTH_SEEDS)
 
@@ -64,7 +64,7 @@ def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
     return DEPTH_OPTIMIZERS[1:] if plan.is_quick else DEPTH_OPTIMIZERS
 
 
-def trained(plan: Plan) -> list[Settings]:
+def trained_networks(plan: Plan) -> list[Settings]:
     """Return the settings of all networks to train: every activation, optimiser, depth and seed of the plan."""
     return [
         Settings(
@@ -74,11 +74,11 @@ def trained(plan: Plan) -> list[Settings]:
         for name in plan.activations
         for optimizer, rate in optimizers(plan)
         for depth in depths(plan, optimizer)
-        for seed in plan.block(seeds(plan))
+        for seed in plan.block(seed_count(plan))
     ]  # fmt: skip
 
 
-def initial(plan: Plan) -> list[Settings]:
+def initial_networks(plan: Plan) -> list[Settings]:
     """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed.
 
     They are measured in float64, which holds their smallest errors.
@@ -99,7 +99,9 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
     These are the finished runs of `records` that trained in float32 on the first seed. A step is the number of updates
     done before it. Each run has those logged steps that the report shows.
     """
-    done = [(record["result"], selection.asked(record)) for record in records if record["result"]["status"] == "done"]
+    done = [
+        (record["result"], selection.settings_of(record)) for record in records if record["result"]["status"] == "done"
+    ]
     return {
         Settings(**has): tuple(step for step in result["measures"]["step"] if step in _shown_steps(has))
         for result, has in done
@@ -113,8 +115,8 @@ def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: the networks of `trained`, then the networks of `initial`."""
-    return [] if so_far else [*trained(plan), *initial(plan)]
+    """Return the settings of one round: the networks of `trained_networks`, then the networks of `initial_networks`."""
+    return [] if so_far else [*trained_networks(plan), *initial_networks(plan)]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
@@ -129,7 +131,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
     untrained = measures[measures["precision"] == INITIAL_ERRORS]  # these networks have more seeds
-    predicted = trainability.predictions(plan.theory[name]["rows"] for name in plan.activations)
+    predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
     norms = summaries.gradient_norms(measures, NAME)
     theory = trainability.beside_theory(untrained, predicted)
     gaps = theory_gaps.gaps(untrained, predicted)
@@ -157,7 +159,7 @@ def _protocol(plan: Plan) -> dict[str, object]:
         "deepest": max(depths(plan)),
         "profile": _profile(plan),
         "optimizers": [{"key": name, "name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],
-        "seeds": seeds(plan),
+        "seeds": seed_count(plan),
     }
 
 
@@ -174,11 +176,11 @@ def _similarity_depths(plan: Plan) -> list[int]:
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `norms` that the report's table keeps: all steps would be too large.
 
-    `norms` comes from `summaries.gradient_norms`. Few steps are kept (see `trainability.thinned`), but all steps of the
-    errors that the heat map shows, which are of networks of PROFILE_DEPTH layers under SGD.
+    `norms` comes from `summaries.gradient_norms`. Few steps are kept (see `trainability.thinned_norms`), but all steps
+    of the errors that the heat map shows, which are of networks of PROFILE_DEPTH layers under SGD.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
-    return pd.concat([trainability.thinned(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
+    return pd.concat([trainability.thinned_norms(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
 
 
 def _figures(

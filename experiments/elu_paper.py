@@ -36,7 +36,7 @@ EPOCHS = 300  # as published
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of all runs that have no record: both activations on every seed."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
-    return selection.missing(wanted, so_far)
+    return selection.without_record(wanted, so_far)
 
 
 def _settings(name: str, seed: int) -> Settings:
@@ -58,7 +58,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
     found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
     drawn = {"elu_paper": figures.training_curves(history, style)}
-    protocol = {**selection.shared(records), "activations": ACTIVATIONS, "losses": LOSSES, "published": EPOCHS}
+    protocol = {**selection.shared_settings(records), "activations": ACTIVATIONS, "losses": LOSSES, "published": EPOCHS}
     judged = _judgements(per_run, fewer_epochs(protocol["epochs"], EPOCHS))
     return Section(PAGE, found, drawn, protocol, judged)
 

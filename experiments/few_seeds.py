@@ -13,7 +13,7 @@ import pandas as pd
 from experiments import learning_rate
 from study.analysis import comparisons
 from study.analysis.claims import Judgement, judge
-from study.analysis.resampling import SmallSamples, small_samples
+from study.analysis.resampling import SmallSamples, draw_small_samples
 from study.analysis.statistics import mean_interval
 from study.constants import GATES_CLAIM, P8_N, P8_RESAMPLES, REFERENCE_ACTIVATION
 from study.figures.style import Style
@@ -32,10 +32,10 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
 
-    `records` come from `learning_rate`. `small_samples` makes the table `few_seeds`; it is left out if `_drawn` returns
-    None. Without runs on fresh seeds, the section has only its page.
+    `records` come from `learning_rate`. `draw_small_samples` makes the table `few_seeds`; it is left out if `_drawn`
+    returns None. Without runs on fresh seeds, the section has only its page.
     """
-    tuned = learning_rate.tuned(plan, records)
+    tuned = learning_rate.tuned_records(plan, records)
     if not tuned:
         return Section(PAGE)
     runs = runs_frame(tuned)
@@ -45,19 +45,19 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
-    """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `small_samples`).
+    """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
     `runs` comes from `runs_frame` and has one run per activation and seed. An activation that never finished is left
     out. Of the others, only seeds on which all of them finished count. Return None without the reference, without
     another activation, or with at most P8_N such seeds.
     """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
-    wide = comparisons.by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
+    wide = comparisons.table_by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
     if compared is None or REFERENCE_ACTIVATION not in wide or wide.shape[1] < 2 or len(wide) <= P8_N:
         return None
     signs = np.select([compared["ci_low"] > 0, compared["ci_high"] < 0], [1.0, -1.0], 0.0)
     supported = dict(zip(compared["activation"], signs.tolist(), strict=True))
-    return small_samples(wide, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
+    return draw_small_samples(wide, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
 
 
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
@@ -66,7 +66,7 @@ def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgemen
     `small` is the result of `_drawn`. Leave out `gates` if Swish or GELU has no run, and `small_n` if `small` is None.
     """
     found = []
-    wide = comparisons.by_seed(runs, METRIC)
+    wide = comparisons.table_by_seed(runs, METRIC)
     if set(GATES_CLAIM) <= set(wide):
         first, second = GATES_CLAIM
         found.append(judge("P8", "gates", mean_interval((wide[first] - wide[second]).dropna())))

@@ -38,7 +38,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         Settings(activation=ACTIVATION, seed=seed, **{**past_99.BASE, **past_99.CONFIGURATION, **changes})
         for seed in plan.block(plan.seeds or SEEDS, FIRST_FRESH_SEED)
     ]
-    return selection.missing(wanted, so_far)
+    return selection.without_record(wanted, so_far)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
@@ -52,4 +52,4 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     published = {"goal": GOAL, "with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}
     tables = {NAME: pd.DataFrame([accuracy.columns()]), "history": history.assign(experiment=NAME)}
     drawn = {NAME: figures.training_curves(history, style)}
-    return Section(PAGE, tables, drawn, {**selection.shared(records), "published": published})
+    return Section(PAGE, tables, drawn, {**selection.shared_settings(records), "published": published})

@@ -47,7 +47,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     final = [_settings(arm, rate, seed) for arm, rate in _chosen(plan, so_far).items() for seed in seeds]
-    return selection.missing(final, so_far)
+    return selection.without_record(final, so_far)
 
 
 def _settings(arm: Arm, rate: float, seed: int) -> Settings:
@@ -79,11 +79,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     its page.
     """
     rates = _chosen(plan, records)
-    asked = [(record, selection.asked(record)) for record in records]
+    asked = [(record, selection.settings_of(record)) for record in records]
     final = [record for record, has in asked if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
     if not final:
         return Section(PAGE)
-    common = selection.shared(final)
+    common = selection.shared_settings(final)
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
     noisy = _under_noise(final)
@@ -128,7 +128,7 @@ def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
     The accuracy (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0. The frame is
     empty if no such run was evaluated under noise.
     """
-    noisy = noise_frame([record for record in records if not selection.asked(record)["dropout"]])
+    noisy = noise_frame([record for record in records if not selection.settings_of(record)["dropout"]])
     if noisy.empty:
         return pd.DataFrame(columns=["activation", "seed", "noise_accuracy"])
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"], sort=False)["test_accuracy"].mean()

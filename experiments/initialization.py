@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.depth import preactivations as preactivations  # is called with the records of this module
-from experiments.depth import seeds, trained
+from experiments.depth import seed_count, trained_networks
 from study import figures
 from study.analysis import summaries, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIAL_DEPTHS, INITIALIZATIONS, WIDTH
@@ -36,7 +36,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """
     if so_far or plan.is_quick:
         return []
-    shared = [run for run in trained(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
+    shared = [run for run in trained_networks(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
     return [*shared, *(_under(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
 
 
@@ -51,7 +51,7 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
         for init in INITIALIZATIONS[1:]
         if init != "critical" or plan.theory[name]["critical"] is not None
         for depth in INITIAL_DEPTHS
-        for seed in plan.block(seeds(plan))
+        for seed in plan.block(seed_count(plan))
     ]
 
 
@@ -71,9 +71,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     `critical_points` is the table of `_critical_points`.
     """
     runs, measures = runs_frame(records), measures_frame(records)
-    predicted = trainability.predictions(plan.theory[name]["rows"] for name in plan.activations)
+    predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
     theory = trainability.beside_theory(measures, predicted)
-    norms = trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
+    norms = trainability.thinned_norms(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES)
     tables = {
         "gradient_norms": norms[norms["init"] != INITIALIZATIONS[0]],
         "theory": theory[theory["init"] != INITIALIZATIONS[0]],
@@ -82,7 +82,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
     }
-    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seeds(plan), "deepest": max(INITIAL_DEPTHS)}
+    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seed_count(plan), "deepest": max(INITIAL_DEPTHS)}
     return Section(
         PAGE, tables, _figures(runs, tables["depth_success"], tables["critical_points"], plan, style), protocol
     )

@@ -56,12 +56,12 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if plan.is_quick:
         return []
     if not so_far:
-        return [*grid_runs(plan, HALF_DECADES), *baseline.compared(plan, [])]
+        return [*grid_runs(plan, HALF_DECADES), *baseline.compared_runs(plan, [])]
     runs = frames(plan, so_far)
-    grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
-    if more := tuning.extension(grid):
+    grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
+    if more := tuning.added_half_decades(grid):
         return grid_runs(plan, more)
-    return fresh_runs(plan, tuning.candidates(grid), runs["tuned"])
+    return fresh_runs(plan, tuning.candidate_rates(grid), runs["tuned"])
 
 
 def expected(plan: Plan) -> list[Settings]:
@@ -71,7 +71,7 @@ def expected(plan: Plan) -> list[Settings]:
     """
     if plan.is_quick:
         return []
-    rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
+    rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
     return [*rounds(plan, []), *of_seeds(rates, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
 
 
@@ -90,7 +90,7 @@ def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def tuned(plan: Plan, records: Sequence[Record]) -> list[Record]:
+def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return one record per activation and fresh seed: the run at the rate that the seed's validation images choose."""
     both = by_stage(plan, records)["both"]
     return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
@@ -115,7 +115,7 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
     """Return {name: `runs_frame`} for each of STAGES and for "tuned"; a frame without runs has all columns."""
-    found = by_stage(plan, records) | {"tuned": tuned(plan, records)}
+    found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
 
@@ -124,7 +124,7 @@ def grid_runs(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
     """Return the grid's settings: all activations at the rates 10^(k/2), k in `half_decades`, on GRID_SEEDS seeds."""
     return [
         Settings(
-            activation=name, seed=seed, learning_rate=tuning.rate(k), epochs=TUNING_EPOCHS, patience=None
+            activation=name, seed=seed, learning_rate=tuning.learning_rate_of(k), epochs=TUNING_EPOCHS, patience=None
         )
         for name in plan.activations
         for k in half_decades
@@ -142,9 +142,9 @@ def fresh_runs(
 ) -> list[Settings]:
     """Return the settings of the next block of fresh seeds, on which each activation runs at its two rates.
 
-    `rates` comes from `tuning.candidates`, and `so_far` is the frame "tuned" of `frames`. `first` is the first seed. If
-    the plan asks for a number of seeds, there is one block of that size. Otherwise the list is empty when there are
-    `most` seeds, or when half the width of every known interval of the comparison is at most `half_width`. An
+    `rates` comes from `tuning.candidate_rates`, and `so_far` is the frame "tuned" of `frames`. `first` is the first
+    seed. If the plan asks for a number of seeds, there is one block of that size. Otherwise the list is empty when
+    there are `most` seeds, or when half the width of every known interval of the comparison is at most `half_width`. An
     activation whose runs diverge has no interval, and does not keep the others from theirs.
     """
     n = so_far["seed"].nunique()
@@ -153,7 +153,7 @@ def fresh_runs(
     elif plan.seeds or n >= most:
         more = 0
     else:
-        half = comparisons.half_width(comparisons.against_reference(so_far, NAME, METRIC))
+        half = comparisons.widest_half_width(comparisons.against_reference(so_far, NAME, METRIC))
         more = SEED_BLOCK if half > half_width else 0
     return of_seeds(rates, plan.block(more, first + n))
 
@@ -170,22 +170,22 @@ def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[S
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
-    The tables `learning_rate_grid` (of `tuning.by_rate`), `tuned` (of `tuning.gains`), `compared_accuracies` (a row per
-    run of the arm "tuned") and `rule_errors` (of the module of this name) are always there. `rates_chosen` (of
-    `_rates_chosen`), `accuracy` (of `summaries.accuracy`) and `comparisons` with the reference need runs on fresh
+    The tables `learning_rate_grid` (of `tuning.rate_table`), `tuned` (of `tuning.tuning_gains`), `compared_accuracies`
+    (a row per run of the arm "tuned") and `rule_errors` (of the module of this name) are always there. `rates_chosen`
+    (of `_rates_chosen`), `accuracy` (of `summaries.accuracy`) and `comparisons` with the reference need runs on fresh
     seeds. `dead_by_rate` (share of dead units, a row per activation and rate of the grid) and the tables of
     `summaries.final_units` need runs that were measured.
     """
     runs = frames(plan, records)
-    grid, fresh = tuning.by_rate(runs["grid"], GRID_SEEDS), runs["tuned"]
+    grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
     compared = comparisons.against_reference(fresh, NAME, METRIC)
     of_runs = _dead_units(by_stage(plan, records)["grid"])
     dead = of_runs if of_runs.empty else summarise(of_runs, "dead_units", tuning.KEYS, is_share=True)
     tables = {
         "learning_rate_grid": grid,
-        "tuned": tuning.gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
+        "tuned": tuning.tuning_gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
         "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
-        "rule_errors": rule_errors.table(),
+        "rule_errors": rule_errors.rule_error_table(),
         **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
         **({} if compared is None else {"comparisons": compared}),
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),

@@ -37,7 +37,7 @@ SEEDS = 3
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of all runs that have no record: both initialisations on every seed."""
     wanted = [_settings(init, seed) for init in PARTS for seed in plan.block(plan.seeds or SEEDS)]
-    return selection.missing(wanted, so_far)
+    return selection.without_record(wanted, so_far)
 
 
 def _settings(init: str, seed: int) -> Settings:
@@ -59,7 +59,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     found = {"history": history.assign(experiment=NAME), "lippe": table}
     sources = history[history["init"] == SOURCES]
     drawn = {} if sources.empty else {"lippe": figures.training_curves(sources, style)}
-    protocol = {**selection.shared(records), "initialization": SOURCES, "titles": TITLES}
+    protocol = {**selection.shared_settings(records), "initialization": SOURCES, "titles": TITLES}
     return Section(PAGE, found, drawn, protocol, _judgements(runs, protocol["epochs"]))
 
 

@@ -37,10 +37,10 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if not so_far:
         return learning_rate.grid_runs(plan, HALF_DECADES)
     runs = learning_rate.frames(plan, so_far)
-    grid = tuning.by_rate(runs["grid"], GRID_SEEDS)
-    if more := tuning.extension(grid):
+    grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
+    if more := tuning.added_half_decades(grid):
         return learning_rate.grid_runs(plan, more)
-    rates = tuning.candidates(grid)
+    rates = tuning.candidate_rates(grid)
     return learning_rate.fresh_runs(plan, rates, runs["tuned"], FIRST_SEED, MOST_NARROW_SEEDS, OWN_HALF_WIDTH)
 
 
@@ -48,7 +48,7 @@ def expected(plan: Plan) -> list[Settings]:
     """Return the settings that all rounds together are expected to ask for: 50 fresh seeds if the plan names none."""
     if plan.is_quick:
         return []
-    rates = [(name, tuning.rate(k)) for name in plan.activations for k in (-6, -7)]
+    rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
     return [*rounds(plan, []), *learning_rate.of_seeds(rates, plan.block(plan.seeds or 50, FIRST_SEED))]
 
 

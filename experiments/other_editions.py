@@ -27,7 +27,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     `compare_conclusions` that are compatible or contradict, with the edition's name. Edition A is this one.
     """
     here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}
-    own = conclusions({**here, "claims": claims.table(evidence.judgements)})
+    own = conclusions({**here, "claims": claims.claims_table(evidence.judgements)})
     counts, parts = [], []
     for name, about, rows in editions.kept(evidence.documents):
         found = compare_conclusions(own, rows)

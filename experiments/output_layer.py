@@ -13,7 +13,7 @@ import pandas as pd
 from study import figures
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, proportion_interval, share_summary, summarise
-from study.constants import CHANCE_LEVEL, REFERENCE_ACTIVATION
+from study.constants import AT_CHANCE_BELOW, REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -31,7 +31,7 @@ LOSS_NAMES = {"crossentropy": "cross-entropy", "squared_error": "squared error"}
 USUAL, POOR = "softmax", "relu"  # the two output activations that A4 compares
 
 
-def hidden(plan: Plan) -> str:
+def hidden_activation(plan: Plan) -> str:
     """Return the hidden layers' activation: the reference if it is among those compared, else the first."""
     return REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in plan.activations else plan.activations[0]
 
@@ -45,8 +45,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return []
     return [
         Settings(
-            activation=hidden(plan), seed=seed, output=output, loss=loss, learning_rate=rate, epochs=OUTPUT_EPOCHS,
-            patience=None,
+            activation=hidden_activation(plan), seed=seed, output=output, loss=loss, learning_rate=rate,
+            epochs=OUTPUT_EPOCHS, patience=None,
         )
         for rate in RATES
         for loss in LOSSES
@@ -90,7 +90,7 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
     """
     events = {
         "diverged": runs["status"] == "diverged",
-        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < CHANCE_LEVEL),
+        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < AT_CHANCE_BELOW),
     }
     diverged, at_chance = (_rates(runs.assign(event=event), name) for name, event in events.items())
     rates = diverged.merge(at_chance, on=[*BY, "runs"])

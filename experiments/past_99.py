@@ -65,7 +65,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     on fresh seeds, as far as these runs have no record.
     """
     if so_far:
-        return selection.missing(_final(plan, so_far), so_far)
+        return selection.without_record(_final(plan, so_far), so_far)
     ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder(plan, steps)]
     return list(dict.fromkeys([*ladder, *_tried(plan, _names(plan))]))
 
@@ -79,7 +79,7 @@ def expected(plan: Plan) -> list[Settings]:
 def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return the records of the finished runs on fresh seeds: their networks are to be tested, alone and together."""
     done = (record for record in records if record["result"]["status"] == "done")
-    return [record for record in done if plan.is_fresh(selection.asked(record)["seed"])]
+    return [record for record in done if plan.is_fresh(selection.settings_of(record)["seed"])]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -116,7 +116,7 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
     """Return the records of the runs with the settings `wanted`, in that order; skip runs without a record."""
-    known = {Settings(**selection.asked(record)): record for record in records}
+    known = {Settings(**selection.settings_of(record)): record for record in records}
     return [known[settings] for settings in wanted if settings in known]
 
 
@@ -126,7 +126,7 @@ def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     The accuracy is in [0, 1], of the first seed's last weights; NaN if the run diverged. The rate with the highest
     accuracy `is_chosen`; none if all runs of the activation diverged.
     """
-    names = dict.fromkeys(selection.asked(record)["activation"] for record in records)
+    names = dict.fromkeys(selection.settings_of(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
     found = runs_frame(_of(records, _tried(plan, names))).reindex(columns=columns)
     best = found.dropna().sort_values("validation_accuracy", ascending=False, kind="stable")
@@ -164,13 +164,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     only the first two exist, and no claim is judged.
     """
     ladder, rates = _climbed(plan, records), _rates(plan, records)
-    final = [record for record in records if plan.is_fresh(selection.asked(record)["seed"])]
+    final = [record for record in records if plan.is_fresh(selection.settings_of(record)["seed"])]
     tables, drawn = {"past_99_rates": rates}, {}
     if ladder["validation_accuracy"].notna().any():
         steps = _steps(ladder)
         tables["past_99_ladder"] = steps
         drawn["past_99_ladder"] = figures.ladder(ladder, steps)
-    protocol = {**selection.shared(final or records), "rate_epochs": RATE_EPOCHS}
+    protocol = {**selection.shared_settings(final or records), "rate_epochs": RATE_EPOCHS}
     if not final:
         return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)

@@ -40,7 +40,7 @@ SMALLEST = f"Adam, epsilon {EPSILONS[-1]:g}"
 IN_FLOAT64 = f"{SMALLEST} in float64"
 
 
-def remedies(plan: Plan, name: str) -> dict[str, dict[str, object]]:
+def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
     """Return {remedy: {setting: value}}: what each remedy changes in the plain network trained by SGD.
 
     `name` is an activation. Without a critical point, it has no critical initialisation. Only the sigmoid has the
@@ -87,7 +87,7 @@ def _settings(plan: Plan) -> dict[Settings, str]:
     return {
         Settings(activation=name, seed=seed, **{**plain, **change}): remedy  # type: ignore[arg-type]
         for name in plan.activations
-        for remedy, change in remedies(plan, name).items()
+        for remedy, change in remedy_settings(plan, name).items()
         for seed in plan.block(seeds)
     }
 
@@ -96,17 +96,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
 
     The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
-    `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which `trainability.thinned` keeps
-    few steps.
+    `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which `trainability.thinned_norms`
+    keeps few steps.
     """
     names = _settings(plan)
-    of_record = [names[Settings(**selection.asked(record))] for record in records]
+    of_record = [names[Settings(**selection.settings_of(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
     in_turn = itertools.groupby(zip(of_record, records, strict=True), key=operator.itemgetter(0))
     measures = pd.concat(measures_frame(record for _, record in part).assign(remedy=name) for name, part in in_turn)
     success = trainability.success(runs, KEYS)
     tables = {
-        "gradient_norms": trainability.thinned(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
+        "gradient_norms": trainability.thinned_norms(summaries.gradient_norms(measures, NAME), DEPTH_UPDATES),
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
     figure = figures.remedies(

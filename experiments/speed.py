@@ -11,10 +11,17 @@ from typing import Any
 import pandas as pd
 
 from study import figures
-from study.analysis.benchmark import Target, comparisons, contenders, exponents, judged, summary
+from study.analysis.benchmark import (
+    SpeedTarget,
+    contender_table,
+    growth_exponents,
+    growth_summary,
+    target_row,
+    target_table,
+)
 from study.figures.style import Style
 from study.plan import Plan
-from study.records.frames import used_by
+from study.records.frames import runs_used_by
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -52,9 +59,9 @@ WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section on speed; None if the document `bench` does not exist.
 
-    The tables are `bench` (see `contest`), `bench_targets` (see `judgement`), `growth` and `growth_exponents` (how the
-    seconds grow, see `summary` and `exponents`), and `forecast`. A document of another FORMAT gives a section without
-    tables, which says that it `is_outdated`.
+    The tables are `bench` (see `contender_rows`), `bench_targets` (see `target_rows`), `growth` and `growth_exponents`
+    (how the seconds grow, see `benchmark.growth_summary` and `benchmark.growth_exponents`), and `forecast`. A document
+    of another FORMAT gives a section without tables, which says that it `is_outdated`.
     """
     document = evidence.documents.get("bench")
     if document is None:
@@ -63,12 +70,12 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if content.get("format") != FORMAT:
         return Section(PAGE, protocol={"is_outdated": True}, is_appendix=True)
     growth = pd.DataFrame(content["growth"])
-    bench, judged_targets = contest(content), judgement(content)
+    bench, judged_targets = contender_rows(content), target_rows(content)
     found = {
         "bench": bench,
         "bench_targets": judged_targets,
-        "growth": summary(growth),
-        "growth_exponents": exponents(growth),
+        "growth": growth_summary(growth),
+        "growth_exponents": growth_exponents(growth),
         "forecast": forecast(content, evidence),
     }
     drawn = {
@@ -99,7 +106,7 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def targets(cores: int) -> list[Target]:
+def targets(cores: int) -> list[SpeedTarget]:
     """Return the engine's speed targets on a machine with `cores` cores, in the order of the report.
 
     A Target bounds a ratio of speeds. A ratio of times, such as the engine's over JAX's, is the inverse ratio of
@@ -118,19 +125,19 @@ def targets(cores: int) -> list[Target]:
         ("a worker on each core: speed over one worker", training, "engine", "≥", WORKER_SHARE * cores),
         ("the same of the matrix products alone", "products_machine", FLOOR, "≥", math.nan),
     ]
-    return [Target(*row) for row in rows]
+    return [SpeedTarget(*row) for row in rows]
 
 
-def judgement(content: dict[str, Any]) -> pd.DataFrame:
+def target_rows(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per speed target, and two on a worker's memory: the measured ratio, the target, and if it is met.
 
-    `content` comes from the document `bench`. The columns are named as in `comparisons`. In the rows on memory, `ratio`
-    holds gigabytes, the most of any program, and `target_ratio` the limit.
+    `content` comes from the document `bench`. The columns are named as in `target_table`. In the rows on memory,
+    `ratio` holds gigabytes, the most of any program, and `target_ratio` the limit.
     """
-    found = comparisons(pd.DataFrame(content["rows"]), targets(content["cores"]))
+    found = target_table(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])
     rows = [
-        judged(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
+        target_row(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
         for text, name in (
             (f"a worker's most memory, over {len(memory)} programs, GB", "bytes"),
             ("the same, what no other process shares, GB", "own_bytes"),
@@ -139,9 +146,9 @@ def judgement(content: dict[str, Any]) -> pd.DataFrame:
     return pd.concat([found, pd.DataFrame(rows, columns=found.columns)], ignore_index=True)
 
 
-def contest(content: dict[str, Any]) -> pd.DataFrame:
-    """Return the table of `contenders` from `content` of the document `bench`, in the order of CONTENDERS."""
-    table = contenders(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
+def contender_rows(content: dict[str, Any]) -> pd.DataFrame:
+    """Return the table of `contender_table` from `content` of the document `bench`, in the order of CONTENDERS."""
+    table = contender_table(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
     return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
 
 
@@ -163,7 +170,7 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     further = float((more["seconds"] / more["epochs"]).median())
     compiling = float(growth[(growth["measure"] == "compile") & (growth["quantity"] == "width")]["seconds"].median())
     runs = evidence.tables.get("runs")
-    epochs = math.nan if runs is None else used_by(runs, "baseline")["epochs"].mean()
+    epochs = math.nan if runs is None else runs_used_by(runs, "baseline")["epochs"].mean()
     cases = [("one epoch", 1.0)] + ([("the article's protocol", float(epochs))] if math.isfinite(epochs) else [])
     frame = pd.DataFrame(cases, columns=["case", "epochs"])
     frame = frame.assign(runs=RUNS, workers=WORKERS, first_seconds=first, epoch_seconds=further)

@@ -44,7 +44,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of all runs that have no record: every depth, sigma_w and seed."""
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
-    return selection.missing(wanted, so_far)
+    return selection.without_record(wanted, so_far)
 
 
 def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
@@ -60,7 +60,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     `trainability.success` makes the table `sigma_w_success`, a row per sigma_w and depth. `depth_scales` has xi
     by sigma_w, and `_reached` makes `depth_over_scale`. P7 is judged.
     """
-    runs, common = runs_frame(records), selection.shared(records)
+    runs, common = runs_frame(records), selection.shared_settings(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
     reached = _reached(runs, scales)

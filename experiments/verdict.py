@@ -80,7 +80,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
         return None
-    table["cost_finding"] = decision.cost_findings(table["step_ratio_low"], table["step_ratio_high"])
+    table["cost_finding"] = decision.classify_cost_ratio(table["step_ratio_low"], table["step_ratio_high"])
     found, places, shares, drawn = None, {}, pd.DataFrame({"activation": [], "share_recommended": []}), {}
     if "comparisons" in evidence.tables:
         found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
@@ -97,7 +97,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         **({} if found is None else {"verdict_findings": found}),
         **({} if pooled is None else {"pooled_comparisons": pooled}),
     }
-    return Section(PAGE, tables, drawn, {"remains": REMAINS}, leads=True)
+    return Section(PAGE, tables, drawn, {"remains": REMAINS}, is_opening=True)
 
 
 def _pooled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
@@ -156,7 +156,7 @@ def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int
 def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataFrame:
     """Return the test accuracies that `experiment` compared: a row per seed and a column per activation."""
     rows = tables["compared_accuracies"]
-    return comparisons.by_seed(rows[rows["experiment"] == experiment], "accuracy")
+    return comparisons.table_by_seed(rows[rows["experiment"] == experiment], "accuracy")
 
 
 def _with_choice(
@@ -171,8 +171,9 @@ def _with_choice(
     the seeds that recommend the activation. `remaining` marks what the headline names: the recommended activation, and
     if fewer than STABLE of the resamples recommend it, each activation that at least REMAINS of them recommend.
     `finding`, `difference`, `difference_low` and `difference_high` are of the comparison that decides, and
-    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` (see `decision.apart`)
-    say whether the activation trains to depths that all lie "below" or "above" the recommended activation's, else "".
+    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` (see
+    `decision.side_of_chosen`) say whether the activation trains to depths that all lie "below" or "above" the
+    recommended activation's, else "".
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)
@@ -189,5 +190,5 @@ def _with_choice(
         finding=table["activation"].map(decided["finding"]),
         **{f"difference{end}": table["activation"].map(decided[name]) for end, name in BOUNDS.items()},
         noise_finding=table["activation"].map(noisy["finding"]),
-        **{f"{name}_apart": decision.apart(table, first, name) if first else "" for name in columns},
+        **{f"{name}_apart": decision.side_of_chosen(table, first, name) if first else "" for name in columns},
     )

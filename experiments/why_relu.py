@@ -55,7 +55,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     }
     if "preactivations" in evidence.documents:
         found["preactivations"] = _preactivations(evidence.documents["preactivations"]["content"])
-    return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, leads=True)
+    return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, is_opening=True)
 
 
 def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def _preactivations(content: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for network in content["networks"].values():
         names = [f"q{percent:g}" for percent in network["percent"]]
-        keys = frames.keys(network["settings"])
+        keys = frames.run_keys(network["settings"])
         of_network = {key: keys[key] for key in (*NETWORK, "seed")}
         for row in network["rows"]:
             quantiles = dict(zip(names, row["quantiles"], strict=True))

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments` are the words after `study`; None takes them from the command line. Wrong words end the process by
     SystemExit, as argparse does.
     """
-    surroundings.prepare()
+    surroundings.set_variables()
     if arguments is None:
         surroundings.quieten()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -34,13 +34,13 @@ def make_all(options: argparse.Namespace) -> int:
     from study.report import currency
 
     command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
-    before = currency.last_line(options.results, currency.inputs(options.results, command, options.mnist))
+    before = currency.last_line(options.results, currency.inputs_hash(options.results, command, options.mnist))
     if before is not None:
         say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
         say(before, sys.stdout)
         return DONE
     code = run(options)
-    found = currency.inputs(options.results, command, options.mnist)
+    found = currency.inputs_hash(options.results, command, options.mnist)
     code = max(code, report(options))
     line = _beside_committed(options)
     say(line, sys.stdout)
@@ -58,7 +58,7 @@ def _beside_committed(options: argparse.Namespace) -> str:
 
     if options.quick or options.seeds is not None or options.activations is not None:
         return f"not compared with {editions.COMMITTED}: a quick look, or other seeds or activations, was asked for"
-    return editions.in_one_line(options.results)
+    return editions.comparison_in_one_line(options.results)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,18 +66,18 @@ def run(options: argparse.Namespace) -> int:
 
     Report each failure, and then return SOME_FAILED.
     """
-    from experiments import askable
+    from experiments import make_targets
     from study.records.store import stores
     from study.runner.request import read_plan
     from study.runner.session import run_experiments
 
-    targets, code = askable(), DONE
+    targets, code = make_targets(), DONE
     asked, names = read_plan(options, _registry(), targets)
     workers, why = _workers(options)
     if options.workers is None and options.scheduler is None:
         say(f"worker processes: {workers}, {why}")
     for store in stores(options.results):
-        if here := [name for name in names if store.holds(targets[name])]:
+        if here := [name for name in names if store.keeps_runs_of(targets[name])]:
             for failure in run_experiments(asked, _modules(here), store, _data(options), workers, options.scheduler):
                 code = complain(failure, SOME_FAILED)
     return code
@@ -98,11 +98,11 @@ def report(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """Print how many runs each experiment needs, how many are to do, and how long they take."""
-    from experiments import askable
+    from experiments import make_targets
     from study.runner.estimate import preview
     from study.runner.request import read_plan
 
-    asked, names = read_plan(options, _registry(), askable())
+    asked, names = read_plan(options, _registry(), make_targets())
     for line in preview(asked, _modules(names), options.results, _data(options), _workers(options)[0]):
         print(line)
     return DONE
@@ -139,7 +139,7 @@ def compare(options: argparse.Namespace) -> int:
     if options.keep:
         editions.keep(first, options.keep, options.about or "", options.results / "records")
     found = rules.compare(first, second)
-    for line in editions.listed(found, (str(options.first), name), options.all):
+    for line in editions.comparison_lines(found, (str(options.first), name), options.all):
         print(line)
     return CONTRADICTION if (found["outcome"] == rules.CONTRADICTS).any() else DONE
 

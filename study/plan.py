@@ -45,17 +45,17 @@ class DepthScaleGrid:
     sigma_b: float
 
 
-def target(module: object) -> str:
+def make_target(module: object) -> str:
     """Return the make target of a module of experiments/: its TARGET, or EVERYTHING if it declares none."""
     return str(getattr(module, "TARGET", EVERYTHING))
 
 
-def times_activations(module: object) -> bool:
+def asks_for_timings(module: object) -> bool:
     """Tell whether `module`, of experiments/, asks for the activations to be timed: TIMES_ACTIVATIONS is true."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
 
 
-def depth_scales(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
+def depth_scale_grids(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
     """Return the DEPTH_SCALES of each of `modules`, by the module's name and by activation; {} if it declares none.
 
     The catalogue computes the depth scales on these grids once and keeps them. They are in

@@ -12,7 +12,7 @@ from study import cli
 from study.data.mnist import Dataset
 from study.runner import surroundings
 
-surroundings.prepare()  # before any test imports TensorFlow or matplotlib, which read their variables once
+surroundings.set_variables()  # before any test imports TensorFlow or matplotlib, which read their variables once
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit it; tests of Ctrl-C must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -19,7 +19,7 @@ WHO = ["contender", "threads", "processes", "measures", "validation"]  # columns
 
 
 @dataclass(frozen=True)
-class Target:
+class SpeedTarget:
     """State a target: contender `above` trains at least or at most `bound` times as many images a second as `below`.
 
     `sense` is "≥" (at least) or "≤" (at most), and `text` names the target in the table. With a bound of NaN the ratio
@@ -33,7 +33,7 @@ class Target:
     bound: float
 
 
-def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
+def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender: its speed in images a second, and two ratios to other contenders.
 
     The columns are contender, threads, processes, measures, validation, n (repeats), images_per_second (the median),
@@ -58,7 +58,7 @@ def contenders(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> p
     return table.assign(over_article=table["images_per_second"] / reference)
 
 
-def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
     """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
 
     The columns are comparison (the target's text), n (repeats), ratio (the median), lowest, highest, sense,
@@ -70,14 +70,14 @@ def comparisons(rows: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
     for target in targets:
         if {target.above, target.below} <= set(by_repeat):
             ratio = by_repeat[target.above] / by_repeat[target.below]
-            found.append(judged(target.text, target.sense, target.bound, ratio.to_list()))
+            found.append(target_row(target.text, target.sense, target.bound, ratio.to_list()))
     return pd.DataFrame(
         found, columns=["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
     )
 
 
-def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """Return a row of `comparisons` as a tuple, from `values`, the ratio of each repeat.
+def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
+    """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat.
 
     The row holds `text`, the number of values, their median, lowest and highest, `sense`, `bound`, and whether the
     median meets the bound. The last is None if `bound` is NaN. `sense` is "≥" or "≤".
@@ -87,7 +87,7 @@ def judged(text: str, sense: str, bound: float, values: Sequence[float]) -> tupl
     return text, len(values), median, min(values), max(values), sense, bound, is_met
 
 
-def summary(growth: pd.DataFrame) -> pd.DataFrame:
+def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity, measure and value of `growth`: n, and its seconds' median, lowest and highest.
 
     The median is in the column `seconds`.
@@ -96,7 +96,7 @@ def summary(growth: pd.DataFrame) -> pd.DataFrame:
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
 
-def exponents(growth: pd.DataFrame) -> pd.DataFrame:
+def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and measure: a fit of seconds = factor * value ** exponent to the rows of `growth`.
 
     The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements) and

@@ -116,7 +116,7 @@ def _verdict(part: Part, measured: Interval) -> str:
     return CONTRADICTED if measured.high < low or high < measured.low else INCONCLUSIVE
 
 
-def overall(verdicts: Iterable[str]) -> str:
+def overall_verdict(verdicts: Iterable[str]) -> str:
     """Return the verdict on a whole that claims all its parts: the first of SEVERITY among the `verdicts` of the parts.
 
     Raise ValueError without verdicts, or for a verdict that SEVERITY lacks, such as BESIDE.
@@ -124,19 +124,19 @@ def overall(verdicts: Iterable[str]) -> str:
     return min(verdicts, key=SEVERITY.index)
 
 
-def table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict.
 
     The columns are claim, part, statement, source, protocol, quantity, expected (the region in words), measured,
     ci_low, ci_high, n, verdict, aspect, aspect_verdict, claim_verdict and remark. A part without a judgement has the
-    verdict NOT_RUN, and its remark names the make target to run. `aspect_verdict` is `overall` of the parts with a
-    region of this aspect. `claim_verdict` is the verdict that all aspects share, or DIFFERS.
+    verdict NOT_RUN, and its remark names the make target to run. `aspect_verdict` is `overall_verdict` of the parts
+    with a region of this aspect. `claim_verdict` is the verdict that all aspects share, or DIFFERS.
     """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(
         _row(name, claim, part, found.get((name, part))) for name, claim in CLAIMS.items() for part in claim.parts
     )
-    aspects = rows[rows["expected"] != ""].groupby(["claim", "aspect"], sort=False)["verdict"].agg(overall)
+    aspects = rows[rows["expected"] != ""].groupby(["claim", "aspect"], sort=False)["verdict"].agg(overall_verdict)
     whole = aspects.groupby("claim").agg(lambda verdicts: verdicts.iloc[0] if len(set(verdicts)) == 1 else DIFFERS)
     keys = zip(rows["claim"], rows["aspect"], strict=True)
     rows.insert(len(rows.columns) - 1, "aspect_verdict", [aspects.get(key, "") for key in keys])

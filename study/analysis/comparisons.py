@@ -16,7 +16,7 @@ from study.analysis.statistics import equivalence_test, holm, mean_interval, sig
 from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 
-def three_way(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
+def classify_difference(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
     """Return "better", "worse", "tie" or "undecided" for a `difference` with the interval [low, high], elementwise.
 
     Better and worse: the interval excludes 0, and `difference` itself is at least `margin` in size. Tie: the interval
@@ -27,7 +27,7 @@ def three_way(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArra
     return np.select([is_better, is_worse, is_tie], ["better", "worse", "tie"], "undecided")
 
 
-def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+def table_by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a table of the column `metric` of `runs`, with a row per seed and a column per activation.
 
     Seeds ascend; activations keep their order of appearance. A cell is NaN if its run or value is missing, or the value
@@ -52,13 +52,13 @@ def against_reference(
     activation that diverges. Intervals are simultaneous for the family: ci_low and ci_high at 95%, equivalence_low and
     equivalence_high at 90%. The p-values are of `sign_flip_test` and `equivalence_test`, and in `p_holm` and
     `p_equivalence_holm` adjusted by `holm`. `half_width` is half of ci_high - ci_low, and `finding` the result of
-    `three_way`. Return None if `runs` lacks the reference or holds no other activation.
+    `classify_difference`. Return None if `runs` lacks the reference or holds no other activation.
     """
     names = list(runs["activation"].unique()) if len(runs) else []
     others = [name for name in names if name != REFERENCE_ACTIVATION]
     if len(others) == len(names) or not others:
         return None
-    wide = by_seed(runs, metric)
+    wide = table_by_seed(runs, metric)
     about = {"experiment": experiment, "metric": metric}
     rows = [about | _compared(name, wide, len(others), margin) for name in others]
     found = pd.DataFrame(rows)
@@ -67,7 +67,7 @@ def against_reference(
         p_equivalence_holm=holm(found["p_equivalence"]),
         margin=margin,
         half_width=(found["ci_high"] - found["ci_low"]) / 2,
-        finding=three_way(found["difference"], found["ci_low"], found["ci_high"], margin),
+        finding=classify_difference(found["difference"], found["ci_low"], found["ci_high"], margin),
     )
 
 
@@ -81,7 +81,9 @@ def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame
 
 
 def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
-    """Return a row of `against_reference`: the column `name` of `wide`, the result of `by_seed`, minus the reference's.
+    """Return a row of `against_reference`: the column `name` minus the reference's.
+
+    `wide` is the result of `table_by_seed`.
 
     `family` is the number of comparisons whose intervals are simultaneous (Bonferroni; Dunn 1961).
     """
@@ -104,7 +106,7 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict
     }
 
 
-def half_width(found: pd.DataFrame | None) -> float:
+def widest_half_width(found: pd.DataFrame | None) -> float:
     """Return half the width of the widest known interval in `found`, the result of `against_reference`.
 
     It is in the metric's unit, and NaN if no interval is known or `found` is None.

@@ -29,13 +29,13 @@ def spread(timings: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**quartiles)[["n", "median", "q1", "q3", "min", "max"]].reset_index()
 
 
-def sizes(timings: pd.DataFrame) -> tuple[float, float]:
+def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
     """Return the number of elements of the small and of the large tensor; they are equal if there was one size."""
     found = timings["elements"].dropna()
     return float(found.min()), float(found.max())
 
 
-def ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
+def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
     """Return the geometric mean over repeats of the time of `a` over the time of `b`, with its interval.
 
     The interval is the t interval of the logarithms, transformed back. `timings` are of one quantity and size. Return
@@ -55,16 +55,17 @@ def cheapest(table: pd.DataFrame) -> str:
     return str(table.loc[table["median"].idxmin(), "activation"])
 
 
-def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
+def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
     """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
     `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). Names of
     columns begin with forward, forward_backward (small tensor), large_forward, large_forward_backward (large tensor) or
     step. The median and the quartiles end in `_ns`, `_ns_q1` and `_ns_q3` (nanoseconds per element); a step's end in
-    `_ms`, `_ms_q1` and `_ms_q3` (milliseconds). `_ratio` is the result of `ratio` to the `reference`, with the interval
-    `_low` and `_high`; NaN for the reference itself. The other columns are activation, ratio_to, repeats and memory's.
+    `_ms`, `_ms_q1` and `_ms_q3` (milliseconds). `_ratio` is the result of `time_ratio` to the `reference`, with the
+    interval `_low` and `_high`; NaN for the reference itself. The other columns are activation, ratio_to, repeats and
+    memory's.
     """
-    small, large = sizes(timings)
+    small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
     table = pd.DataFrame({"activation": names, "ratio_to": reference})
     for prefix, elements in {**places, "large_forward": large, "large_forward_backward": large}.items():
@@ -74,7 +75,7 @@ def wide(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], referenc
         unit, factor = ("ms", MILLI) if kind == "step" else ("ns", NANO)
         for ending, column in {"": "median", "_q1": "q1", "_q3": "q3"}.items():
             table[f"{prefix}_{unit}{ending}"] = factor * found[column].to_numpy()
-        ratios = [ratio(part, name, reference) if name != reference else NOTHING for name in names]
+        ratios = [time_ratio(part, name, reference) if name != reference else NOTHING for name in names]
         for ending, field in {"ratio": "estimate", "low": "low", "high": "high"}.items():
             table[f"{prefix}_{ending}"] = [getattr(found, field) for found in ratios]
     table["repeats"] = timings["repeat"].nunique()
@@ -88,16 +89,16 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `timings` of both passes on the small tensor, by which an activation is called cheap."""
-    return _of(timings, "forward_backward", sizes(timings)[0])
+    return _of(timings, "forward_backward", tensor_sizes(timings)[0])
 
 
-def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
+def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
     """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` and `history` are of the network whose step was timed, `cost` is the result of `wide`, and `updates` is their
-    number in an epoch. Seconds are updates times the activation's median step, timed on a machine that does nothing
-    else. `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; else it is NaN.
-    `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
+    `runs` and `history` are of the network whose step was timed, `cost` is the result of `cost_table`, and `updates` is
+    their number in an epoch. Seconds are updates times the activation's median step, timed on a machine that does
+    nothing else. `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; else it
+    is NaN. `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
     """
     keys = ["activation", "seed"]
     epoch = updates / MILLI * runs["activation"].map(cost.set_index("activation")["step_ms"])
@@ -112,7 +113,7 @@ def training(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, upda
 
 
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation of `each`, the result of `training`: means over runs, with 95% t intervals.
+    """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
     The columns are activation, runs (their number), reached (how many reached the level), seconds_to_level,
     training_seconds and points_per_second. Each of the last three is a mean, with its interval in columns that end in

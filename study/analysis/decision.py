@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from study.analysis.comparisons import three_way
+from study.analysis.comparisons import classify_difference
 from study.constants import CONFIDENCE, COST_MARGIN, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION, STABILITY_DRAWS
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,14 +59,14 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
     return rows[list(FINDINGS)].assign(decides=rows["experiment"] == first).reset_index(drop=True)
 
 
-def cost_findings(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
+def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
     """Return "cheaper", "dearer", "tie" or "undecided", elementwise, from the interval of the ratio of step times.
 
-    The ratio is the activation's time over the reference's. `three_way` decides by COST_MARGIN on 1 minus the ratio.
-    Its estimate is the geometric mean of the bounds `low` and `high`.
+    The ratio is the activation's time over the reference's. `classify_difference` decides by COST_MARGIN on 1 minus the
+    ratio. Its estimate is the geometric mean of the bounds `low` and `high`.
     """
     middle = np.sqrt(np.asarray(low, float) * high)
-    found = three_way(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
+    found = classify_difference(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
     return np.select([found == "better", found == "worse"], ["cheaper", "dearer"], found)
 
 
@@ -74,9 +74,9 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
     """Return the place of the recommended activation, 0 to k - 1 among the k other ones, or -1 for the reference.
 
     `differences` and `found` (..., k) compare the k other activations with the reference; the result has shape (...).
-    `found` holds results of `three_way`. If activations are better, the one with the largest difference is recommended.
-    Otherwise it is the tie that saves most of a training step, or the reference if none saves. `saving` (k,) is the
-    share of a step saved, 0 unless the activation is cheaper by more than chance and the margin.
+    `found` holds results of `classify_difference`. If activations are better, the one with the largest difference is
+    recommended. Otherwise it is the tie that saves most of a training step, or the reference if none saves. `saving`
+    (k,) is the share of a step saved, 0 unless the activation is cheaper by more than chance and the margin.
     """
     better = np.where(found == "better", differences, -np.inf)
     ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)
@@ -96,10 +96,11 @@ def half_widths(spread: FloatArray, n: Any) -> FloatArray:
 def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int = STABILITY_DRAWS) -> pd.DataFrame:
     """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
-    `accuracies` is the result of `by_seed`: a row per seed and a column per activation, NaN for a run that did not
-    finish. `saving` maps activations to the shares that `recommend` takes. Seeds are drawn with replacement, `draws`
-    times, all activations together. Seeds with a run that did not finish are left out. The columns are activation, the
-    reference first, and share_recommended. The table is empty without the reference, another activation or two seeds.
+    `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
+    that did not finish. `saving` maps activations to the shares that `recommend` takes. Seeds are drawn with
+    replacement, `draws` times, all activations together. Seeds with a run that did not finish are left out. The columns
+    are activation, the reference first, and share_recommended. The table is empty without the reference, another
+    activation or two seeds.
     """
     others = [name for name in accuracies if name != REFERENCE_ACTIVATION]
     if not others or REFERENCE_ACTIVATION not in accuracies or len(accuracies.dropna()) < 2:
@@ -108,14 +109,14 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
     differences = finished[others].sub(finished[REFERENCE_ACTIVATION], axis=0).to_numpy(float)
     drawn = differences[np.random.default_rng(0).integers(len(differences), size=(draws, len(differences)))]
     mean, half = drawn.mean(axis=1), half_widths(drawn.std(axis=1, ddof=1), len(differences))
-    found = three_way(mean, mean - half, mean + half, EQUIVALENCE_MARGIN)
+    found = classify_difference(mean, mean - half, mean + half, EQUIVALENCE_MARGIN)
     chosen = recommend(mean, found, np.array([saving.get(name, 0.0) for name in others]))
     names = [REFERENCE_ACTIVATION, *others]
     shares = [float((chosen == place - 1).mean()) for place in range(len(names))]
     return pd.DataFrame({"activation": names, "share_recommended": shares})
 
 
-def apart(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
+def side_of_chosen(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
     """Return for each row of `table` whether its range lies wholly "below" or "above" the range of `chosen`, else "".
 
     A range is from the column `column`_low to `column`_high. `chosen` is an activation with exactly one row.

@@ -17,7 +17,7 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class SmallSamples:
-    """Hold how often small studies, drawn from all runs, find differences from the reference: see `small_samples`.
+    """Hold how often small studies, drawn from all runs, find differences from the reference: see `draw_small_samples`.
 
     `table` has one row per activation except the reference. `false_winners` and `excess` are shares of draws, with
     their intervals over seeds. `false_winners` is the share in which some activation differs from the reference,
@@ -30,7 +30,7 @@ class SmallSamples:
     excess: Interval
 
 
-def small_samples(
+def draw_small_samples(
     wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int, alpha: float = 0.05
 ) -> SmallSamples:
     """Draw `n` runs of each activation `draws` times, and count the draws in which it differs from the `reference`.
@@ -86,7 +86,7 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
     return Interval(mean, mean - half, mean + half, n)
 
 
-def over_seeds(
+def estimate_over_seeds(
     statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
 ) -> tuple[Interval, float]:
     """Return an estimate of `statistic` over n >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).

@@ -1,8 +1,8 @@
 """Simulate the whole procedure of the tuned comparison, to see how often its rule recommends wrongly.
 
 On each seed, validation chooses one of two learning rates for each activation. A simulated study adds paired seeds
-until all intervals are narrow, at most MOST_SEEDS. Then `three_way` compares each activation with the reference, and
-`recommend` recommends one of them or the reference. Accuracies are in points (percent).
+until all intervals are narrow, at most MOST_SEEDS. Then `classify_difference` compares each activation with the
+reference, and `recommend` recommends one of them or the reference. Accuracies are in points (percent).
 """
 
 import functools
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from study.analysis.comparisons import three_way
+from study.analysis.comparisons import classify_difference
 from study.analysis.decision import half_widths, recommend
 from study.constants import EQUIVALENCE_MARGIN, FIRST_SEEDS, HALF_WIDTH, MOST_SEEDS, SEED_BLOCK
 
@@ -22,7 +22,7 @@ POINTS = 100  # in an accuracy of 1
 MARGIN = POINTS * EQUIVALENCE_MARGIN
 SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences in the first edition of the study
 RATE_GAPS = (0.0, 0.05)  # points by which a second learning rate is worse than the first; 0: the choice does not matter
-STUDIES = 4000  # simulated for each row of `table`; the 1st and 2nd, 3rd and 4th, ... are a pair
+STUDIES = 4000  # simulated for each row of `claims_table`; the 1st and 2nd, 3rd and 4th, ... are a pair
 SCENARIOS = {
     "all equal": (0.0, 0.0, 0.0),
     "one 0.1 better": (0.1, 0.0, 0.0),
@@ -39,7 +39,7 @@ class Studies:
     """Hold simulated studies, which each compare three activations with the reference.
 
     `recommended` (studies,) is the place 0, 1 or 2 of the recommended activation, or -1 for the reference. `found`
-    (studies, 3) holds the results of `three_way`, and `n` (studies,) how many seeds each study used.
+    (studies, 3) holds the results of `classify_difference`, and `n` (studies,) how many seeds each study used.
     """
 
     recommended: npt.NDArray[np.intp]
@@ -47,11 +47,11 @@ class Studies:
     n: npt.NDArray[np.intp]
 
 
-def table() -> pd.DataFrame:
+def rule_error_table() -> pd.DataFrame:
     """Return one row per scenario, spread and rate gap: how often simulated studies recommend wrongly or contradict.
 
     `spread` and `rate_gap` are shares, not points; `studies` is the number of studies and `seeds_mean` their mean
-    number of seeds. `wrong_headlines` is the share of studies whose recommendation `right` does not allow.
+    number of seeds. `wrong_headlines` is the share of studies whose recommendation `recommendable` does not allow.
     `contradictions` is the share of pairs of studies with contradicting findings on some activation. `undecided` is the
     share of all findings that are undecided.
     """
@@ -65,7 +65,7 @@ def table() -> pd.DataFrame:
             "rate_gap": gap / POINTS,
             "studies": STUDIES,
             "seeds_mean": studies.n.mean(),
-            "wrong_headlines": (~np.isin(studies.recommended, right(truth))).mean(),
+            "wrong_headlines": (~np.isin(studies.recommended, recommendable(truth))).mean(),
             "contradictions": contradict(found[::2], found[1::2]).any(axis=1).mean(),
             "undecided": (found == "undecided").mean(),
         }
@@ -94,7 +94,7 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
     is_narrow[:, -1] = True
     end = np.arange(studies), is_narrow.argmax(axis=1)
     mean, half = mean[end], half[end]
-    found = three_way(mean, mean - half, mean + half, MARGIN)
+    found = classify_difference(mean, mean - half, mean + half, MARGIN)
     return Studies(recommend(mean, found, np.zeros(len(truth))), found, n[end[1], 0])
 
 
@@ -111,7 +111,7 @@ def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, F
     return generator.standard_normal((*shape, 2)), generator.standard_normal(shape)
 
 
-def right(truth: tuple[float, ...]) -> list[int]:
+def recommendable(truth: tuple[float, ...]) -> list[int]:
     """Return the places in `truth` of the activations that may be recommended, with -1 for the reference.
 
     `truth` holds the true differences from the reference, in points. The best activation may be recommended if its

@@ -1,8 +1,8 @@
 """Measure how far theory and measurement are apart where a signal has crossed the whole network, and why.
 
-`measures` is the result of `measures_frame` (study/records/frames.py), and `predicted` of `trainability.predictions`. A
-setting is an activation, initialisation, depth and width. The error signal ends in layer 1, the forward signal in the
-last hidden layer. A gap is ln(measured / predicted) of a quantity there.
+`measures` is the result of `measures_frame` (study/records/frames.py), and `predicted` of
+`trainability.joined_predictions`. A setting is an activation, initialisation, depth and width. The error signal ends in
+layer 1, the forward signal in the last hidden layer. A gap is ln(measured / predicted) of a quantity there.
 
 Theory predicts root mean squares at infinite width for inputs of one length ||x||. The measured mean logarithm over
 seeds differs for three reasons, the causes. A mean logarithm lies below the logarithm of the root mean square. Networks
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from study.analysis.resampling import over_seeds
+from study.analysis.resampling import estimate_over_seeds
 from study.analysis.statistics import geometric_summary, holm, summarise
-from study.analysis.trainability import ratios
+from study.analysis.trainability import initial_values
 from study.constants import CONFIDENCE
 
 KEYS = ["activation", "init", "depth", "width", "quantity"]  # columns that name a setting, and the quantity
@@ -92,8 +92,8 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
     `n` counts the seeds, and `settings` the settings whose gap the cause changes. `gap_with` and `gap_without` are root
     mean squares of these gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
-    interval ci_low and ci_high and `p` (one-sided, null: `change` <= 0) come from `over_seeds`. `p_holm` is adjusted
-    over the table. Causes that change no gap, and quantities with one seed, have no row.
+    interval ci_low and ci_high and `p` (one-sided, null: `change` <= 0) come from `estimate_over_seeds`. `p_holm` is
+    adjusted over the table. Causes that change no gap, and quantities with one seed, have no row.
     """
     found = []
     for quantity, rows in _relative(measures, predicted).groupby("quantity", sort=False):
@@ -158,7 +158,7 @@ def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
     if not differs.any():
         return []
     sizes = (float(np.sqrt(np.mean(gap[differs] ** 2))) for gap in (having, lacking))
-    interval, p = over_seeds(change, gaps.n, CONFIDENCE)
+    interval, p = estimate_over_seeds(change, gaps.n, CONFIDENCE)
     return [(int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
 
 
@@ -167,7 +167,7 @@ def _relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
     Rows whose prediction is not above 0 are left out.
     """
-    at_end = _ends(ratios(measures)).drop(columns="layer")
+    at_end = _ends(initial_values(measures)).drop(columns="layer")
     theory = _ends(predicted)[[*KEYS, "predicted", "predicted_spread"]]
     joined = at_end.merge(theory[theory["predicted"] > 0], on=KEYS)
     return joined.assign(relative=joined["value"] / joined["predicted"])

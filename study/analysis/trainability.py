@@ -1,9 +1,9 @@
 """Summarise how deep networks train and how their errors shrink, and compare measurements with theory.
 
 `runs` and `measures` are results of `runs_frame` and `measures_frame` (study/records/frames.py), and `predicted` is the
-result of `predictions`. A network has L hidden layers (its `depth`). Layer 1 is nearest the input, and layer L + 1 is
-the output layer. The error at layer l is delta_l, the derivative of an example's loss by the layer's pre-activations
-(study/engine/measures.py).
+result of `joined_predictions`. A network has L hidden layers (its `depth`). Layer 1 is nearest the input, and layer L +
+1 is the output layer. The error at layer l is delta_l, the derivative of an example's loss by the layer's
+pre-activations (study/engine/measures.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activati
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]  # columns that name a setting
 NETWORK = ["activation", "init", "depth", "width"]  # columns that name a network
 FOLLOWED_DEPTHS = (3, 5, 10, 20)  # hidden layers of the networks that the page follows while they train
-FOLLOWED_STEPS = (1, 10, 50, 200)  # updates; `thinned` adds step 0 and the last one
+FOLLOWED_STEPS = (1, 10, 50, 200)  # updates; `thinned_norms` adds step 0 and the last one
 FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
 DEEP = 5  # hidden layers from which a factor per layer is given
 
@@ -82,7 +82,7 @@ def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd
     return table.assign(**bounds, distance=1 - table["mean"])
 
 
-def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Join theory's `tables`, one per activation as {column: list}: one row per network, layer and quantity.
 
     The columns are the ones of `predicted_rows` (study/theory/mean_field.py). A missing prediction becomes NaN.
@@ -91,7 +91,7 @@ def predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return joined.astype({"predicted": float, "predicted_spread": float})
 
 
-def ratios(measures: pd.DataFrame) -> pd.DataFrame:
+def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
     """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
     The columns are KEYS, depth, width, seed, layer, quantity and value. The quantity preactivation_square is the
@@ -112,13 +112,14 @@ def ratios(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    The columns of `predicted` are followed by `measured`, the geometric mean of `ratios` over seeds, with its 95% t
-    interval ci_low and ci_high, n and n_zero. Theory predicts root mean squares at infinite width, which lie above a
-    geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread` for inputs
-    of each image's own. `is_inside` tells whether the interval holds `predicted`; it is null without an interval.
+    The columns of `predicted` are followed by `measured`, the geometric mean of `initial_values` over seeds, with its
+    95% t interval ci_low and ci_high, n and n_zero. Theory predicts root mean squares at infinite width, which lie
+    above a geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread`
+    for inputs of each image's own. `is_inside` tells whether the interval holds `predicted`; it is null without an
+    interval.
     """
     keys = [*NETWORK, "layer", "quantity"]
-    measured = geometric_summary(ratios(measures), "value", keys).rename(columns={"mean": "measured"})
+    measured = geometric_summary(initial_values(measures), "value", keys).rename(columns={"mean": "measured"})
     table = predicted.merge(measured[[*keys, "measured", "ci_low", "ci_high", "n", "n_zero"]], on=keys)
     is_inside = table["predicted"].between(table["ci_low"], table["ci_high"])
     return table.assign(is_inside=is_inside.where(table["ci_low"].notna()))
@@ -142,7 +143,7 @@ def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFr
     seeds; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). `predicted` is theory's factor, NaN
     without a prediction.
     """
-    measured = _factor(ratios(measures), [*NETWORK, "seed"], "value")
+    measured = _factor(initial_values(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
     theory = _factor(predicted, NETWORK, "predicted").rename(columns={"factor": "predicted"})
     return table.merge(theory, on=NETWORK, how="left")
@@ -158,7 +159,7 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
     return factor.rename("factor").reset_index()
 
 
-def thinned(norms: pd.DataFrame, last: int) -> pd.DataFrame:
+def thinned_norms(norms: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the rows of `norms`, the result of `gradient_norms`, that the report keeps; the records hold all.
 
     Networks of fewer than PROFILE_DEPTH hidden layers keep step 0 and the step `last`. Deeper ones keep SIDE_BY_SIDE at

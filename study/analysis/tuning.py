@@ -12,11 +12,19 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from study.analysis.comparisons import by_seed
+from study.analysis.comparisons import table_by_seed
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import TOLERANCE
 
-HALF_DECADES = (-8, -7, -6, -5, -4, -3, -2)  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `extension` adds others
+HALF_DECADES = (
+    -8,
+    -7,
+    -6,
+    -5,
+    -4,
+    -3,
+    -2,
+)  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `added_half_decades` adds others
 MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at the end, `is_edge` says so
 GRID_SEEDS = 3  # that train at every rate of the grid
 DIGITS = 9  # decimals of compared means; a sum in another order changes later ones alone
@@ -24,7 +32,7 @@ METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
 
 
-def rate(half_decades: int) -> float:
+def learning_rate_of(half_decades: int) -> float:
     """Return the learning rate 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
 
     The function takes a square root, which is rounded correctly everywhere; general powers need not be.
@@ -33,11 +41,11 @@ def rate(half_decades: int) -> float:
 
 
 def half_decades(learning_rate: float) -> int:
-    """Return the whole number k of the rate 10^(k/2) that is nearest on a log scale: the inverse of `rate`."""
+    """Return the whole number k whose rate 10^(k/2) is nearest on a log scale, as `learning_rate_of` computes it."""
     return round(2 * math.log10(learning_rate))
 
 
-def by_rate(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
+def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     """Return one row per activation and learning rate, ascending: the mean validation accuracy, and three marks.
 
     `runs` has one row per run: activation, learning_rate, seed, status, and best_validation_accuracy in [0, 1] (NaN
@@ -69,8 +77,8 @@ def _marked(part: pd.DataFrame) -> pd.DataFrame:
     return part.assign(is_best=places == best, is_tolerated=(low < places) & (places < high))
 
 
-def best(table: pd.DataFrame) -> dict[str, float]:
-    """Return the learning rate marked best for each activation in `table`, the result of `by_rate`.
+def best_rates(table: pd.DataFrame) -> dict[str, float]:
+    """Return the learning rate marked best for each activation in `table`, the result of `rate_table`.
 
     Leave out activations that have none, because no rate finished on every seed.
     """
@@ -78,14 +86,14 @@ def best(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
 
 
-def extension(table: pd.DataFrame) -> list[int]:
+def added_half_decades(table: pd.DataFrame) -> list[int]:
     """Return the k of the rates 10^(k/2) to add to the grid, for every activation: none, one or two numbers.
 
-    `table` is the result of `by_rate`. A rate is added beyond each end of the grid whose rate is an activation's best,
-    up to MOST_EXTENSIONS rates at that end in all. If an activation has no eligible rate, the lowest rate counts as its
-    best, because runs diverge where rates are too large.
+    `table` is the result of `rate_table`. A rate is added beyond each end of the grid whose rate is an activation's
+    best, up to MOST_EXTENSIONS rates at that end in all. If an activation has no eligible rate, the lowest rate counts
+    as its best, because runs diverge where rates are too large.
     """
-    found = best(table)
+    found = best_rates(table)
     low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
     optima = {half_decades(found[name]) if name in found else low for name in table["activation"].unique()}
     lower = [low - 1] if low in optima and HALF_DECADES[0] - low < MOST_EXTENSIONS else []
@@ -93,13 +101,17 @@ def extension(table: pd.DataFrame) -> list[int]:
     return [*lower, *higher]
 
 
-def candidates(grid: pd.DataFrame) -> list[tuple[str, float]]:
+def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
     """Return pairs of an activation and a learning rate, which train to the end: two pairs for each activation.
 
-    The rates are the best one in `grid`, the result of `by_rate`, and the rate half a decade lower. Activations without
-    a best rate have no pair.
+    The rates are the best one in `grid`, the result of `rate_table`, and the rate half a decade lower. Activations
+    without a best rate have no pair.
     """
-    return [(name, rate(half_decades(top) - below)) for name, top in best(grid).items() for below in (0, 1)]
+    return [
+        (name, learning_rate_of(half_decades(top) - below))
+        for name, top in best_rates(grid).items()
+        for below in (0, 1)
+    ]
 
 
 def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -124,10 +136,10 @@ def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
 
 
-def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
+def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: the range of learning rates whose accuracy is within TOLERANCE of the best.
 
-    `grid` is the result of `by_rate`. `tolerance_low` and `tolerance_high` are the lowest and the highest tolerated
+    `grid` is the result of `rate_table`. `tolerance_low` and `tolerance_high` are the lowest and the highest tolerated
     rate, and `tolerance_decades` is log10 of their quotient, to half a decade. `is_open_low` and `is_open_high`: the
     range ends where the grid does, so it may be wider. `is_edge`: the best rate is the lowest or the highest of the
     grid. Without an eligible rate, numbers are NaN and the three marks False.
@@ -149,17 +161,17 @@ def tolerance(grid: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
-    """Return one row per activation of `grid`, the result of `by_rate`: what choosing its own learning rate gained.
+def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Return one row per activation of `grid`, the result of `rate_table`: what choosing its own learning rate gained.
 
     `arms` maps "tuned" to the result of `chosen_by_seed`, and "untuned" to the runs at one rate common to all
-    activations. `metric` is the column of runs that holds the accuracy. The first columns are the ones of `tolerance`,
-    with `learning_rate` (see `usual_rates`) after the activation. Each arm adds n, accuracy_mean, ci_low, ci_high,
-    diverged and rank (1 is the highest mean), prefixed with its name: tuned_n, untuned_n and so on. `gain` is the mean
-    of tuned minus untuned over the seeds that finished in both arms. `gain_n` counts these seeds, and gain_ci_low and
-    gain_ci_high are the 95% t interval.
+    activations. `metric` is the column of runs that holds the accuracy. The first columns are the ones of
+    `tolerated_ranges`, with `learning_rate` (see `usual_rates`) after the activation. Each arm adds n, accuracy_mean,
+    ci_low, ci_high, diverged and rank (1 is the highest mean), prefixed with its name: tuned_n, untuned_n and so on.
+    `gain` is the mean of tuned minus untuned over the seeds that finished in both arms. `gain_n` counts these seeds,
+    and gain_ci_low and gain_ci_high are the 95% t interval.
     """
-    table = tolerance(grid).set_index("activation")
+    table = tolerated_ranges(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))
     for arm, runs in arms.items():
         found = summarise(runs, metric, "activation", is_share=True).set_index("activation").reindex(table.index)
@@ -168,7 +180,7 @@ def gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> 
         lost = runs.loc[runs["status"] == "diverged", "activation"].value_counts()
         table[f"{arm}_diverged"] = lost.reindex(table.index, fill_value=0)
         table[f"{arm}_rank"] = found["mean"].rank(ascending=False, method="min")
-    tuned, untuned = (by_seed(arms[arm], metric).reindex(columns=table.index) for arm in ("tuned", "untuned"))
+    tuned, untuned = (table_by_seed(arms[arm], metric).reindex(columns=table.index) for arm in ("tuned", "untuned"))
     gained = [mean_interval((tuned[name] - untuned[name]).dropna()).columns() for name in table.index]
     named = {"estimate": "gain", "ci_low": "gain_ci_low", "ci_high": "gain_ci_high", "n": "gain_n"}
     return table.join(pd.DataFrame(gained, table.index).rename(columns=named)).reset_index()

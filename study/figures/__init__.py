@@ -6,7 +6,7 @@ functions. `drawing.encode` turns a Figure into the bytes of a file. The package
 `study.analysis` and `study.constants`, and nothing that runs or reads records.
 """
 
-from study.figures import cost, layers, responses, rows, theory
+from study.figures import cost, images, layers, responses, rows, theory, training
 from study.figures.drawing import deferred
 
 accuracy_against_depth = deferred(responses.accuracy_against_depth)
@@ -20,7 +20,7 @@ cause_and_effect = deferred(theory.cause_and_effect)
 costs = deferred(cost.costs)
 critical_lines = deferred(theory.critical_lines)
 dead_units_against_rate = deferred(responses.dead_units_against_rate)
-digits = deferred(responses.digits)
+digits = deferred(images.digits)
 error_heat_map = deferred(layers.error_heat_map)
 errors_beside_theory = deferred(theory.errors_beside_theory)
 gradient_norms_by_layer = deferred(layers.gradient_norms_by_layer)
@@ -33,7 +33,7 @@ remedies = deferred(rows.remedies)
 similarity_by_layer = deferred(theory.similarity_by_layer)
 test_accuracy = deferred(rows.test_accuracy)
 trainable_depth = deferred(theory.trainable_depth)
-training_curves = deferred(responses.training_curves)
+training_curves = deferred(training.training_curves)
 tuned_beside_untuned = deferred(rows.tuned_beside_untuned)
 unit_measures = deferred(layers.unit_measures)
-wrong_digits = deferred(responses.wrong_digits)
+wrong_digits = deferred(images.wrong_digits)

@@ -51,7 +51,7 @@ def log_ticks(low: float, high: float) -> FloatArray:
     return ticks[(ticks >= low) & (ticks <= high)]
 
 
-def in_short(value: float) -> str:
+def scientific(value: float) -> str:
     """Return `value` as text in scientific notation with one significant digit, such as "4e-13"."""
     return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
 
@@ -120,7 +120,7 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     return max(low - padding, -300.0), min(high + padding, 300.0)
 
 
-def errors(accuracy: Any) -> FloatArray:
+def error_percent(accuracy: Any) -> FloatArray:
     """Return the percentage of wrong images for each `accuracy` in [0, 1], an array or a number, in the same shape.
 
     Errors below LEAST_ERROR become LEAST_ERROR, because a logarithmic axis has no place for 0. NaN remains.
@@ -132,9 +132,9 @@ def errors(accuracy: Any) -> FloatArray:
 def error_axis(axis: Axis, wrong: Any) -> None:
     """Make `axis` logarithmic in the error, but with labels that are accuracies, which increase along the axis.
 
-    `wrong` holds all errors that the axis must show, in percent, as `errors` returns them; NaN is ignored. Draw errors
-    on this axis, not accuracies: the label of an error is 100 minus the error. Halving the error is the same distance
-    everywhere: from 96% to 98% as from 98% to 99%.
+    `wrong` holds all errors that the axis must show, in percent, as `error_percent` returns them; NaN is ignored. Draw
+    errors on this axis, not accuracies: the label of an error is 100 minus the error. Halving the error is the same
+    distance everywhere: from 96% to 98% as from 98% to 99%.
     """
     wrong = np.asarray(wrong, float)
     seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
@@ -170,7 +170,7 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
         panel.set_xlim(-0.25, known.max(initial=1) * 1.5)
         last = np.log10(known.max(initial=1))
         decades = 10 ** np.arange(0, last + 0.01, 1 if last < 2 else 2)
-        _fix(axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else in_short(step)))
+        _fix(axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step)))
     elif x in ("depth", "learning_rate") and known.size:
         named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
         margin = 1.1 * (known[-1] / known[0]) ** 0.06
@@ -219,7 +219,7 @@ def rows_axis(panel: Axes, labels: list[str]) -> None:
     panel.grid(visible=False, axis="y")
 
 
-def level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
+def draw_level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
     """Draw a dotted grey line across `panel` at y = `value`, or at x = `value` if `vertical`.
 
     A `label` is written beside the right end of a horizontal line, outside the panel. Give none for a vertical line.

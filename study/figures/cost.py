@@ -13,8 +13,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.axes import LOG_SCALE, fixed_axis, level, log_axis, round_axis, rows_axis
-from study.figures.marks import middle, run_points, unlabelled
+from study.figures.axes import LOG_SCALE, draw_level, fixed_axis, log_axis, round_axis, rows_axis
+from study.figures.marks import draw_estimate, draw_run_points, unlabelled
 from study.figures.style import COLORS, GREY, Style, literal, panels
 
 # By the quantity of a timing: the title of its panel, the factor from seconds to its unit, the column of its median.
@@ -41,8 +41,8 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     `timings` holds the timings of `stopwatch.measure` for one tensor size: activation, quantity (a key of TIMED),
     repeat, and seconds (per element, or per step). Each repeat is a small point.
 
-    `cost` is the result of `study.analysis.cost.wide`: activation, output_bytes and other_bytes (per element), and the
-    columns that TIMED names. These are medians, with quartiles in <column>_q1 and <column>_q3. `floor` is the
+    `cost` is the result of `study.analysis.cost.cost_table`: activation, output_bytes and other_bytes (per element),
+    and the columns that TIMED names. These are medians, with quartiles in <column>_q1 and <column>_q3. `floor` is the
     activation of `timings` that only copies: a dotted line marks its median.
     """
     table = cost.set_index("activation")
@@ -54,7 +54,7 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
         _timed(panel, rows[rows["activation"].isin(names)], table, column, names, style)
         of_floor = rows.loc[rows["activation"] == floor, "value"]
         if len(of_floor):
-            level(panel, float(of_floor.median()), vertical=True)
+            draw_level(panel, float(of_floor.median()), vertical=True)
         panel.set_title(title)
     _bytes(shown[-1], table, names, style)
     for panel in shown:
@@ -68,7 +68,7 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     """Draw each contender's speed in thousand training images a second: every repeat (small) and the median (large).
 
     A contender is a program that trains the network, or that only multiplies its matrices. `table` is the result of
-    `benchmark.contenders`: contender, threads, processes. `rows` has one row per contender and repeat: contender,
+    `benchmark.contender_table`: contender, threads, processes. `rows` has one row per contender and repeat: contender,
     images (trained on), seconds. `labels` maps each contender of `table` to its text. Contenders on all cores stand
     above contenders on one thread. A dashed line marks the median of the matrix products on one thread.
     """
@@ -102,8 +102,9 @@ def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     """Draw every measured time against the quantity that was varied, with its fitted power law: a panel per quantity.
 
     `rows` has one row per measurement: quantity (a key of AXES), value, measure ("run", or "compile" for the time to
-    compile the engine's program) and seconds. `fitted` is the result of `benchmark.exponents`: quantity, measure,
-    factor, exponent, ci_low, ci_high. Its law is seconds = factor * value ** exponent, a line on logarithmic axes.
+    compile the engine's program) and seconds. `fitted` is the result of `benchmark.growth_exponents`: quantity,
+    measure, factor, exponent, ci_low, ci_high. Its law is seconds = factor * value ** exponent, a line on logarithmic
+    axes.
     """
     figure, shown = panels([""] * 4, 2.45, 2)
     for panel, (quantity, label) in zip(shown, AXES.items(), strict=True):
@@ -132,10 +133,10 @@ def _timed(panel: Axes, rows: pd.DataFrame, table: pd.DataFrame, column: str, na
     places = rows["activation"].map(names.index) + 0.08
     is_slow = rows["value"] > end
     inside = rows[~is_slow]
-    run_points(panel, inside["value"], places[~is_slow], hue=inside["activation"], palette=style.palette(names))
+    draw_run_points(panel, inside["value"], places[~is_slow], hue=inside["activation"], palette=style.palette(names))
     for place, name in enumerate(names):
         bounds = table.loc[name, [column, f"{column}_q1", f"{column}_q3"]].to_numpy(float)
-        middle(panel, place + 0.18, bounds, style.line(name))
+        draw_estimate(panel, place + 0.18, bounds, style.line(name))
         if (rows.loc[is_slow, "activation"] == name).any():
             panel.plot([0.98 * end], [place - 0.15], marker=">", color=style.color(name), markersize=5)
     panel.set_xlim(0, end if end > 0 else 1)

@@ -20,9 +20,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from study.figures.axes import LOG_SCALE, in_short, layer_ticks, log_axis, log_limits
-from study.figures.marks import absent, multiples, say_if_empty, unique
-from study.figures.naming import name_lines
+from study.figures.axes import LOG_SCALE, layer_ticks, log_axis, log_limits, scientific
+from study.figures.line_panels import multiples
+from study.figures.marks import check_unique, say_if_empty
+from study.figures.naming import name_lines, no_data_notes
 from study.figures.style import Style, panels
 
 # The title of each measure's panels, by its name in study/engine/measures.py.
@@ -93,7 +94,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     hatched where every seed is at exactly 0. A cell has a white dot where only some seeds are at 0, and is blank where
     nothing was measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
     """
-    rows = unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
+    rows = check_unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
     scale = ScalarMappable(LogNorm(10**low, 10**high), COLORMAP)
     names, steps, depth = style.order(rows["activation"]), np.unique(rows["step"]), max(rows["depth"], default=1)
@@ -128,7 +129,7 @@ def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMa
     few = pd.DataFrame("", mean.index, mean.columns)
     for layer in mean.index[np.linspace(0, depth, NUMBERED_LAYERS).astype(int)]:
         for step in steps[np.linspace(0, len(steps) - 1, 2 * NUMBERED_STEPS + 1).astype(int)[1::2]]:
-            few.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else in_short(norm)
+            few.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else scientific(norm)
     limits = {"norm": scale.norm, "vmin": scale.norm.vmin, "vmax": scale.norm.vmax}
     shown: dict[str, Any] = {"annot": few, "fmt": "", "annot_kws": {"fontsize": 8}, "linecolor": "face"}
     sns.heatmap(mean, cmap=scale.cmap, **limits, **shown, **bare, linewidths=0.2)
@@ -153,19 +154,19 @@ def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> 
     `rows` is `gradient_norms` in `gradient_norms_by_layer`. `measures` maps the names of measures to titles.
     """
     rows = rows[(rows["step"] == 0) & rows["measure"].isin(list(measures))]
-    rows = unique(rows, ["activation", "layer", "measure"])
+    rows = check_unique(rows, ["activation", "layer", "measure"])
     figure, shown = multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
     figure.supylabel(f"norm {LOG_SCALE}")
-    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
+    name_lines(figure, shown.values(), style, rows["activation"], no_data_notes(rows))
     return figure
 
 
 def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
     """Draw `measures` (columns of panels) over the steps in the first, a middle and the last layer of `rows` (rows).
 
-    `measures` maps names of measures to titles. `kind` is the kind of the y axes, as in `marks.line_panel`.
+    `measures` maps names of measures to titles. `kind` is the kind of the y axes, as in `line_panels.line_panel`.
     """
-    unique(rows, ["activation", "layer", "step", "measure"])
+    check_unique(rows, ["activation", "layer", "step", "measure"])
     known, output = sorted(rows["layer"].unique()) or [1], set(rows["depth"] + 1)
     chosen = dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]])
     layers = {layer: "output layer" if layer in output else f"layer {layer}" for layer in chosen}
@@ -176,7 +177,7 @@ def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, s
     if kind == "percent":
         for panel in shown.values():
             panel.set_yticks((0, 50, 100))
-    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
+    name_lines(figure, shown.values(), style, rows["activation"], no_data_notes(rows))
     return figure
 
 

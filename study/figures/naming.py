@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -135,3 +136,12 @@ def _pixels(panel: Axes, name: str) -> FloatArray:
             at = np.linspace(0, length[-1], math.ceil(length[-1] / DISTANCES[0]) + 1)
             return np.column_stack([np.interp(at, length, axis) for axis in corners.T])
     return np.empty((0, 2))
+
+
+def no_data_notes(rows: pd.DataFrame) -> dict[str, str]:
+    """Return {activation: " (no data)"} for each activation of `rows` that has no mean and no seed at exactly 0.
+
+    `rows`: activation, mean, and perhaps n_zero. `naming.name_lines` takes the result as its `notes`.
+    """
+    drawn = rows["mean"].notna() | (rows.get("n_zero", pd.Series(0, rows.index)) > 0)
+    return dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")

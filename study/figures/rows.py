@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from study.figures.axes import (
     ERROR_SCALE,
     LOG_SCALE,
+    draw_level,
     error_axis,
-    errors,
-    level,
+    error_percent,
     round_axis,
     rows_axis,
 )
-from study.figures.marks import INTERVAL, line_panel, middle, run_points, seeds, unique
+from study.figures.line_panels import line_panel
+from study.figures.marks import INTERVAL, check_unique, draw_estimate, draw_run_points, seed_count_text
 from study.figures.naming import name_lines
 from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels
 
@@ -43,14 +44,14 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
     drawn as a dash: activation, panel, depth, value. Raise ValueError for two rows of the same activation in
     `differences`, or of the same activation, panel and depth in `trained`.
     """
-    rows, titles = unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
+    rows, titles = check_unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
     figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
     left, *right = figure.subplots(1, 1 + len(titles), width_ratios=[1, *[1.15] * len(titles)], squeeze=False)[0]
-    _differences(left, unique(differences, ["activation"]), style)
+    _differences(left, check_unique(differences, ["activation"]), style)
     for panel, title in zip(right, titles, strict=True):
         points = None if runs is None else runs[runs["panel"] == title]
         line_panel(panel, rows[rows["panel"] == title], "depth", "percent", style, points=points, band=False)
-        level(panel, 10)
+        draw_level(panel, 10)
         panel.text(0.03, 9, "guessing", transform=panel.get_yaxis_transform(), va="top", color=GREY, fontsize=9)
         panel.set(title=literal(str(title), 20), xlabel=f"hidden layers\n{LOG_SCALE}")
         panel.tick_params(labelleft=panel is right[0])
@@ -72,7 +73,7 @@ def test_accuracy(
 
     `reference` is an accuracy in [0, 1], drawn as a vertical line with the text `reference_label`, or None.
     """
-    names, table = style.order(accuracy["activation"]), unique(accuracy, ["activation"]).set_index("activation")
+    names, table = style.order(accuracy["activation"]), check_unique(accuracy, ["activation"]).set_index("activation")
     points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
     counted = points.groupby("activation").size().reindex(table.index, fill_value=0)
     if len(points) != counted.sum() or (counted != table["n"]).any():
@@ -85,7 +86,7 @@ def test_accuracy(
     for row in np.flatnonzero(table.loc[names, "n"] == 0).tolist():
         panel.text(0.03, row, "no run finished", transform=panel.get_yaxis_transform(), va="center", color=GREY)
     if reference is not None:
-        level(panel, at := float(errors(reference)), vertical=True)
+        draw_level(panel, at := float(error_percent(reference)), vertical=True)
         label, above = literal(reference_label, 60), panel.get_xaxis_transform()
         panel.text(at, 1.02, label, transform=above, ha="right" if _is_right(panel, [at]) else "left", color=GREY)
     return figure
@@ -95,8 +96,8 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
     """Draw the test accuracy of every run and the means of both arms: a row for each activation, tuned above untuned.
 
     `runs` has one row per run: activation, arm ("tuned", "untuned"), accuracy in [0, 1] (NaN is not drawn). `tuned` is
-    the result of `tuning.gains`, with one row per activation: activation, and for both arms <arm>_n, <arm>_diverged,
-    <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high. `rate` is the learning rate of the untuned arm.
+    the result of `tuning.tuning_gains`, with one row per activation: activation, and for both arms <arm>_n,
+    <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high. `rate` is the learning rate of the untuned arm.
     """
     names, table = style.order(tuned["activation"]), tuned.set_index("activation")
     figure, (panel,) = panels([""], 0.6 + 0.62 * len(names))
@@ -136,7 +137,9 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
         panel.tick_params(labelleft=panel is axes[0])
         panel.set_xlabel("")
         for row in marked[marked["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
-            x, side = SIDES[_is_right(panel, errors([*shown["value"][shown["place"] == row["place"]], row["mean"]]))]
+            x, side = SIDES[
+                _is_right(panel, error_percent([*shown["value"][shown["place"] == row["place"]], row["mean"]]))
+            ]
             text, at = f"{row['diverged']:g} of {row['runs']:g} diverged", panel.get_yaxis_transform()
             panel.text(x, row["place"] + 0.1, text, ha=side, va="center", transform=at, color=GREY, fontsize=9)
     figure.supxlabel(f"test accuracy {ERROR_SCALE}")
@@ -169,14 +172,16 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
     mean is written beside its row. `runs` has one row per run, drawn as a point: activation, remedy, value (in [0, 1];
     NaN is not drawn). Raise ValueError for two rows of the same activation and remedy.
     """
-    first = unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
+    first = check_unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
     figure, shown = panels(map(style.label, names), 0.45 + 0.24 * len(order), 2)
     for panel, name in zip(shown, names, strict=True):
         part, at = first[first["activation"] == name].set_index("remedy"), panel.get_yaxis_transform()
         if runs is not None:
             of_name = runs[(runs["activation"] == name) & runs["value"].notna()]
-            run_points(panel, 100 * of_name["value"], of_name["remedy"].map(order.index), 0.2, color=style.color(name))
+            draw_run_points(
+                panel, 100 * of_name["value"], of_name["remedy"].map(order.index), 0.2, color=style.color(name)
+            )
         for place, remedy in enumerate(order):
             row = part.loc[remedy] if remedy in part.index else None
             if row is None or math.isnan(row["mean"]):
@@ -184,14 +189,14 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
                 panel.text(50, place, why, ha="center", va="center", color=GREY)
                 continue
             bounds = 100 * row[INTERVAL].astype(float).clip(0, 1)
-            middle(panel, place, bounds, style.line(name), is_open=bool(row["baseline"]))
+            draw_estimate(panel, place, bounds, style.line(name), is_open=bool(row["baseline"]))
             panel.text(1.03, place, f"{bounds['mean']:.1f}", transform=at, va="center", color=GREY)
         for before in 100 * part["mean"][part["baseline"].astype(bool)].dropna():
-            level(panel, before, vertical=True)
+            draw_level(panel, before, vertical=True)
         rows_axis(panel, [literal(str(remedy), 34) for remedy in order])
         panel.set(xlim=(-4, 104), xticks=(0, 25, 50, 75, 100))
         panel.tick_params(labelleft=panel in shown[::2])
-    figure.supxlabel(f"validation accuracy (%, {seeds(table['n'])}); dotted: before")
+    figure.supxlabel(f"validation accuracy (%, {seed_count_text(table['n'])}); dotted: before")
     return figure
 
 
@@ -206,10 +211,10 @@ def _differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
     panel.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     for place, name in enumerate(names):
         if name == reference:
-            middle(panel, place, (0.0, np.nan, np.nan), style.line(name))
+            draw_estimate(panel, place, (0.0, np.nan, np.nan), style.line(name))
             continue
         row = found.loc[name]
-        middle(panel, place, [100 * row[end] for end in ("difference", "ci_low", "ci_high")], style.line(name))
+        draw_estimate(panel, place, [100 * row[end] for end in ("difference", "ci_low", "ci_high")], style.line(name))
         panel.text(100 * row["difference"], place - 0.2, row["finding"], ha="center", va="bottom", fontsize=9)
     rows_axis(panel, [style.label(name) for name in names])
     for tick, name in zip(panel.get_yticklabels(), names, strict=True):
@@ -234,12 +239,14 @@ def _accuracies(
     colors: dict[str, Any] = {"color": OUTPUT["color"]}
     if style:
         colors = {"hue": points["activation"], "palette": style.palette(points["activation"])}
-    run_points(panel, errors(points["value"]), points["place"] - 0.02, height, **colors)
+    draw_run_points(panel, error_percent(points["value"]), points["place"] - 0.02, height, **colors)
     for name, row in means.iterrows():
         look = style.line(str(name)) if style else OUTPUT
-        middle(panel, row["place"] + below, errors(row[INTERVAL]), look, is_open=bool(row.get("is_open", False)))
+        draw_estimate(
+            panel, row["place"] + below, error_percent(row[INTERVAL]), look, is_open=bool(row.get("is_open", False))
+        )
     bounds = means[INTERVAL].to_numpy(float).ravel()
-    error_axis(panel.xaxis, errors([*points["value"], *(more or bounds), *(bounds if style else [])]))
+    error_axis(panel.xaxis, error_percent([*points["value"], *(more or bounds), *(bounds if style else [])]))
     panel.set_xlabel(f"test accuracy {ERROR_SCALE}")
 
 

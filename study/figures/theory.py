@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from study.figures.axes import GUESSING, LOG_SCALE, X_LABELS, fixed_axis, level, log_axis, norm_axis, round_axis
+from study.figures.axes import GUESSING, LOG_SCALE, X_LABELS, draw_level, fixed_axis, log_axis, norm_axis, round_axis
 from study.figures.layers import COLORMAP
-from study.figures.marks import THEORY, absent, line_panel, lines, multiples, seeds, unique
-from study.figures.naming import name_lines
+from study.figures.line_panels import line_panel, multiples
+from study.figures.marks import THEORY, check_unique, draw_lines, seed_count_text
+from study.figures.naming import name_lines, no_data_notes
 from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 
 CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # the most of the y axis that is shown, by column
@@ -41,7 +42,7 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     for panel, (column, cut) in zip(axes, CUTS.items(), strict=True):
         _curve(panel, curves, column, cut, style)
     for slope in (1, 0.25):
-        level(axes[1], slope, f"slope {slope:g}")
+        draw_level(axes[1], slope, f"slope {slope:g}")
     figure.supxlabel(X_LABELS["x"])
     name_lines(figure, axes, style, curves["activation"])
     return figure
@@ -71,7 +72,7 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     _shares(axes["share"], rows.assign(mean=rows["share_of_error"], ci_low=np.nan, ci_high=np.nan, n_zero=0), style)
     shown = accuracy[accuracy["depth"] <= LEARNERS_DEPTH]
     line_panel(axes["accuracy"], shown, "depth", "percent", style, band=False)
-    level(axes["accuracy"], GUESSING)
+    draw_level(axes["accuracy"], GUESSING)
     axes["accuracy"].text(1, GUESSING - 2, "guessing", va="top", color=GREY, fontsize=9)
     axes["share"].set_title(f"2. $\\to$ error that reaches\nlayer 1 {LOG_SCALE}")
     axes["accuracy"].set_title("3. $\\to$ accuracy\n")
@@ -91,7 +92,7 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
     band of zeros; a predicted 0 is not drawn. Raise ValueError for two depths, or for two rows of the same activation
     and layer.
     """
-    rows = unique(theory, ["activation", "layer"]).sort_values("layer")
+    rows = check_unique(theory, ["activation", "layer"]).sort_values("layer")
     at_zero = rows["measured"] == 0
     rows = rows.assign(mean=rows["measured"].mask(at_zero), n_zero=rows["n"].where(at_zero, 0))
     rows = rows.assign(n=rows["n"].mask(at_zero, 0), predicted=rows["predicted"].where(rows["predicted"] > 0))
@@ -106,7 +107,7 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
         for line in panel.lines:
             if line.get_label() == name:
                 line.set_linestyle("")
-    figure.supxlabel(f"{X_LABELS['layer']}\nmarkers: measured ({seeds(theory['n'])}); grey: theory")
+    figure.supxlabel(f"{X_LABELS['layer']}\nmarkers: measured ({seed_count_text(theory['n'])}); grey: theory")
     figure.supylabel(r"$\|\delta_l\|$, relative to output" + f"\n{LOG_SCALE}")
     return figure
 
@@ -121,7 +122,7 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     Differences that float32, in which trained networks compute, cannot tell from 0 are in the band of zeros. Raise
     ValueError for two rows of the same activation, depth, layer and `when`.
     """
-    rows = unique(similarity, ["activation", "depth", "layer", "when"])
+    rows = check_unique(similarity, ["activation", "depth", "layer", "when"])
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)
     apart = apart.where(apart > 2 * np.finfo(np.float32).eps).set_axis(
         ["mean", "ci_low", "ci_high", "predicted"], axis=1
@@ -135,7 +136,7 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
         _predicted(panel, rows[(rows["when"] == when) & (rows["depth"] == depth)])
     figure.supxlabel(f"{X_LABELS['layer']}\ngrey: theory")
     figure.supylabel(f"1 - mean cosine of two images {LOG_SCALE}")
-    name_lines(figure, shown.values(), style, rows["activation"], absent(rows))
+    name_lines(figure, shown.values(), style, rows["activation"], no_data_notes(rows))
     return figure
 
 
@@ -151,7 +152,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     marked too. Activations without a point are named below the panel.
     """
     names = style.order([*curves["activation"], *points["activation"]])
-    points = unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
+    points = check_unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]
     figure, (panel,) = panels([""], 3.2)
     for name in names:
         part, line = curves.loc[curves["activation"] == name, ["sigma_w", "sigma_b"]], style.line(name)
@@ -184,7 +185,7 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     columns sigma_w and xi, in layers. xi is infinite at criticality, where the line leaves the panel. Raise ValueError
     for two rows of the same cell.
     """
-    cells = unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
+    cells = check_unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
     figure, (panel,) = panels([""], 3.2)
     bar = {"label": "seeds that train", "format": PercentFormatter(1)}
     sns.heatmap(cells, vmin=0, vmax=1, cmap=COLORMAP, cbar_kws=bar, ax=panel)
@@ -205,7 +206,7 @@ def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, flo
 
     The y axis holds 0 and 1, and the values of `column` that lie inside `cut`, (low, high).
     """
-    lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
+    draw_lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
     low, high = min(0, max(cut[0], curves[column].min())), max(1, min(cut[1], curves[column].max()))
     panel.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     round_axis(panel.xaxis)
@@ -215,7 +216,7 @@ def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, flo
 def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
     """Draw the column `mean` of `rows` over the depth, on a logarithmic axis up to 1 whose ticks are words.
 
-    `rows` is as in `marks.line_panel`.
+    `rows` is as in `line_panels.line_panel`.
     """
     line_panel(panel, rows, "depth", "log", style, scale=pd.concat([rows, rows.assign(mean=1.0)]), band=False)
     low, high = np.log10(panel.get_ylim())

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from study.figures import layers
 from study.figures.axes import LOG_SCALE
 from study.figures.drawing import Drawing, encode
-from study.figures.marks import multiples
+from study.figures.line_panels import multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 

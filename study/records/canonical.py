@@ -9,7 +9,7 @@ from study.errors import RecordError
 SCHEMA = 1  # version of the structure of records and documents; no other is read
 
 
-def valid(content: Any) -> Any:
+def as_json(content: Any) -> Any:
     """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None.
 
     Raise TypeError for a value that JSON cannot hold.
@@ -18,8 +18,8 @@ def valid(content: Any) -> Any:
 
 
 def canonical_json(content: Any) -> bytes:
-    """Return `valid(content)` as JSON bytes in ASCII, with sorted keys and no spaces."""
-    return json.dumps(valid(content), sort_keys=True, separators=(",", ":")).encode()
+    """Return `as_json(content)` as JSON bytes in ASCII, with sorted keys and no spaces."""
+    return json.dumps(as_json(content), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(content: Any) -> str:
@@ -28,7 +28,7 @@ def digest(content: Any) -> str:
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Return `valid(content)` with sorted keys, and its digest under the additional key `checksum`."""
+    """Return `as_json(content)` with sorted keys, and its digest under the additional key `checksum`."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 

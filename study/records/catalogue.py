@@ -29,7 +29,7 @@ NETWORKS = [
 
 
 class Catalogue:
-    """Describe activations of the registry, each when `of` is first asked for it.
+    """Describe activations of the registry, each when `descriptions` is first asked for it.
 
     `kept` holds the descriptions in the ledger, by activation. `grids` holds the depth scales that the experiments ask
     for. The attribute `described` holds the descriptions so far, by activation. The attribute `refused` holds the
@@ -42,20 +42,20 @@ class Catalogue:
         self.described: Entries = {}
         self.refused: dict[str, str] = {}
 
-    def of(self, names: Iterable[str]) -> Entries:
+    def descriptions(self, names: Iterable[str]) -> Entries:
         """Return the descriptions of these activations by name, in the registry's order, without refused ones.
 
         Add to `described` and `refused` the activations that are new there.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
-            described, refused = describe(new, self.square_norms, self.cosine, self.kept, self.grids)
+            described, refused = describe_activations(new, self.square_norms, self.cosine, self.kept, self.grids)
             self.described |= described
             self.refused |= refused
         found = {name: self.described[name] for name in asked if name in self.described}
         return dict(sorted(found.items(), key=lambda item: item[1]["position"]))
 
-    def beside(self, others: Entries) -> Entries:
+    def merged_with(self, others: Entries) -> Entries:
         """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
         The order is that of today's registry; activations it has lost come last. Each `position` is set to the place
@@ -69,7 +69,7 @@ class Catalogue:
         return {name: {**found[name], "position": place} for place, name in enumerate(names) if name in found}
 
 
-def describe(
+def describe_activations(
     names: Collection[str], square_norms: Sequence[float], cosine: float, kept: Mapping[str, Any], grids: Grids
 ) -> tuple[Entries, dict[str, str]]:
     """Return two dicts by activation: the descriptions of the fit ones of `names`, and why the others are refused.
@@ -165,7 +165,7 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
     `why_none` is the reason for None, else empty text. `line` holds the lists sigma_w and sigma_b of the critical
     line, on which chi = 1 (see `critical_curve`). `rows` is the table of `predicted_rows` for NETWORKS, as {column:
-    list}. `square_norms` and `cosine` are as in `describe`.
+    list}. `square_norms` and `cosine` are as in `describe_activations`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

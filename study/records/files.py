@@ -14,7 +14,7 @@ from study.errors import FolderError, FolderHeld
 
 
 @contextlib.contextmanager
-def doing(what: str, advice: str = "") -> Iterator[None]:
+def os_errors_explained(what: str, advice: str = "") -> Iterator[None]:
     """Turn an OSError in the block into a FolderError with the message "cannot `what`: reason`advice`"."""
     try:
         yield
@@ -29,7 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with doing(f"write {path}"):
+    with os_errors_explained(f"write {path}"):
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def prepare_folder(folder: Path) -> None:
     """Create the folder, and its parents, and test that a file can be written there; raise FolderError if not."""
-    with doing(f"create the folder {folder}"):
+    with os_errors_explained(f"create the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
     write_atomically(probe, b"")
@@ -52,7 +52,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Create the folder, and lock it for this process in the block; delete temporary files that a killed process left.
 
     The system ends the lock with the process, even if the process is killed. Raise FolderHeld if another process has
@@ -61,7 +61,9 @@ def hold(folder: Path) -> Iterator[None]:
     prepare_folder(folder)
     note = folder / ".holder.json"
     lock = filelock.FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
-    with doing(f"lock {lock.lock_file}", "; keep the results in a folder of a local disk, as in RESULTS=folder"):
+    with os_errors_explained(
+        f"lock {lock.lock_file}", "; keep the results in a folder of a local disk, as in RESULTS=folder"
+    ):
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -78,7 +80,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def _holder(note: Path) -> str:
-    """Return which process has locked the folder, and since when, as `hold` wrote it in the file `note`."""
+    """Return which process has locked the folder, and since when, as `lock_folder` wrote it in the file `note`."""
     try:
         about = json.loads(note.read_text())
         return f"process {about['pid']} on {about['host']} since {about['since']}"

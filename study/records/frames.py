@@ -1,4 +1,4 @@
-"""Turn records into DataFrames: one row per observation, with the columns of `keys`, which identify its run."""
+"""Turn records into DataFrames: one row per observation, with the columns of `run_keys`, which identify its run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 
 from study.engine.program_kind import INITIAL_ERRORS
-from study.records.selection import asked
+from study.records.selection import settings_of
 from study.records.store import FAILED, Record
 from study.settings import DISTORTIONS
 
 
-def keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+def run_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns that identify a run in every frame, as {column: value}.
 
-    `settings` holds all settings of the run, as `selection.asked` returns them. The columns are activation, depth,
-    width (hyphens join the widths of layers that differ), init, variant, optimiser, learning_rate, batch, dropout,
-    seed and precision. For an untrained network, precision is INITIAL_ERRORS.
+    `settings` holds all settings of the run, as `selection.settings_of` returns them. The columns are activation,
+    depth, width (hyphens join the widths of layers that differ), init, variant, optimiser, learning_rate, batch,
+    dropout, seed and precision. For an untrained network, precision is INITIAL_ERRORS.
     """
     width = settings["width"]
     return {
@@ -58,10 +58,10 @@ _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "vali
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    """Return {column: value} of all settings of a run, with the columns of `keys`; other lists are joined by spaces."""
-    found = {_SPELLED.get(name, name): value for name, value in asked(record).items()}
+    """Return {column: value} of a run's settings, with the columns of `run_keys`; other lists are joined by spaces."""
+    found = {_SPELLED.get(name, name): value for name, value in settings_of(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
-    return {**spelled, **keys(asked(record))}
+    return {**spelled, **run_keys(settings_of(record))}
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
         row = {
             "run": record["id"],
-            **keys(asked(record)),
+            **run_keys(settings_of(record)),
             **_settings(record),
             "epochs": result.get("epochs"),
             "status": result["status"],
@@ -115,14 +115,14 @@ def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
     return runs.assign(experiments=[" ".join(names) for names in users.values()])[["experiments", *runs.columns]]
 
 
-def used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return the rows of `runs`, the result of `all_runs`, that this experiment uses; leave out failed runs."""
     is_its = runs["experiments"].str.split().map(lambda names: experiment in names)
     return runs[is_its & ~runs["status"].isin(FAILED)]
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and epoch: the columns of `keys`, epoch, and loss and accuracy in training and validation.
+    """Return one row per run and epoch: `run_keys`, epoch, and loss and accuracy in training and validation.
 
     The last four are training_loss, training_accuracy, validation_loss and validation_accuracy. Records without a
     history are left out; at least one must have it.
@@ -132,7 +132,7 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and amplitude of noise on the test images: run, `keys`, amplitude and two scores.
+    """Return one row per run and amplitude of noise on the test images: run, `run_keys`, amplitude and two scores.
 
     The scores are test_loss and test_accuracy of the last weights. The frame is empty if no record has them.
     """
@@ -141,7 +141,7 @@ def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run, logged step, layer and measure: `keys`, layer, step, epoch, measure (its name) and value.
+    """Return one row per run, logged step, layer and measure: `run_keys`, layer, step, epoch, measure (a name), value.
 
     Layer 1 is nearest the input. `epoch` is the step's time in epochs. `value` is NaN where the measure is undefined.
     At least one record must have measures.
@@ -151,13 +151,15 @@ def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool = False) -> pd.DataFrame:
-    """Return one frame of the columns of all runs, one below the other, with the `keys` of its run in every row.
+    """Return one frame of the columns of all runs, one below the other, with the `run_keys` of its run in every row.
 
     `of_runs`, which must not be empty, has a pair for each run: its record, and {column: values} with the same columns
     for all. None becomes NaN. `has_run` adds the column `run`, its id. One frame of all runs takes a fifth of the time
     of a frame for each run.
     """
-    runs = pd.DataFrame([({"run": record["id"]} if has_run else {}) | keys(asked(record)) for record, _ in of_runs])
+    runs = pd.DataFrame(
+        [({"run": record["id"]} if has_run else {}) | run_keys(settings_of(record)) for record, _ in of_runs]
+    )
     columns = [{name: _numbers(values) for name, values in found.items()} for _, found in of_runs]
     rows = {name: np.concatenate([found[name] for found in columns]) for name in columns[0]}
     of_row = np.repeat(np.arange(len(runs)), [len(next(iter(found.values()))) for found in columns])

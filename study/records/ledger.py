@@ -13,7 +13,7 @@ import pandas as pd
 
 from study.errors import RecordError
 from study.plan import Plan
-from study.records.canonical import valid
+from study.records.canonical import as_json
 from study.records.files import write_atomically
 
 
@@ -45,7 +45,7 @@ class Ledger:
 
     def save(self, path: Path) -> None:
         """Write the ledger to the file `path` as JSON, whole or not at all; NaN and infinities become null."""
-        write_atomically(path, json.dumps(valid(asdict(self))).encode())
+        write_atomically(path, json.dumps(as_json(asdict(self))).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
         """Set the plan and the run ids of `experiment`, in place of earlier ones.
@@ -67,7 +67,7 @@ class Ledger:
         theory = {name: self.activations[name]["theory"] for name in (*names, *kept.get("others", ()))}
         return Plan(names, kept["seeds"], kept["is_quick"], theory, kept.get("first_seed", 0))
 
-    def compared(self) -> list[str]:
+    def compared_activations(self) -> list[str]:
         """Return the activations that any plan compares, in the registry's order; omit those only a claim names."""
         asked = {name for plan in self.plans.values() for name in plan["activations"]}
         return [name for name in self.activations if name in asked]
@@ -83,6 +83,9 @@ class Ledger:
         The columns are x, value (phi), derivative (phi') and activation.
         """
         return pd.concat(
-            [pd.DataFrame(self.activations[name]["curve"]).assign(activation=name) for name in self.compared()],
+            [
+                pd.DataFrame(self.activations[name]["curve"]).assign(activation=name)
+                for name in self.compared_activations()
+            ],
             ignore_index=True,
         )

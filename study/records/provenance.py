@@ -11,7 +11,7 @@ INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # a variable that users may set; products t
 
 
 @functools.cache
-def describe() -> dict[str, str]:
+def describe_environment() -> dict[str, str]:
     """Return what this process works with, as {name: text}: versions of Python and PACKAGES, CPU and operating system.
 
     A user's limit to the CPU's instructions is added under the variable's name. The dict is made once per process,

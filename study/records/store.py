@@ -13,7 +13,7 @@ from typing import Any
 from study.errors import RecordError
 from study.plan import EVERYTHING
 from study.records.canonical import SCHEMA, canonical_json, seal, unseal
-from study.records.files import doing, prepare_folder, write_atomically
+from study.records.files import os_errors_explained, prepare_folder, write_atomically
 from study.records.identity import Identity, identifier
 from study.records.ledger import Ledger
 
@@ -29,7 +29,9 @@ FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measu
 Record = dict[str, Any]
 
 
-def make(identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]) -> Record:
+def make_record(
+    identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]
+) -> Record:
     """Return a sealed record: schema, id, identity, activation, result and provenance.
 
     `activation` holds the label, formula and source of the run's activation. `result` is what training returned, or
@@ -46,7 +48,7 @@ def make(identity: Identity, activation: dict[str, str], result: dict[str, Any],
     return seal(content)
 
 
-def compact(record: Record) -> Record:
+def compact_record(record: Record) -> Record:
     """Return the record with the measures of only the first and the last logged step, small enough to be committed.
 
     A record without any other step is returned as it is; else the checksum is made anew.
@@ -64,7 +66,7 @@ def has_failed(record: Record) -> bool:
     return record["result"]["status"] in FAILED
 
 
-def sentence(record: Record) -> str:
+def failure_text(record: Record) -> str:
     """Return a clause for people, from the record of a failed run: which run failed, how and why."""
     settings, result = record["identity"]["settings"], record["result"]
     return (
@@ -73,7 +75,7 @@ def sentence(record: Record) -> str:
     )
 
 
-def verified(content: bytes, name: str) -> dict[str, Any]:
+def read_verified(content: bytes, name: str) -> dict[str, Any]:
     """Return the record or document in the bytes `content`, which must be of the id or document `name`.
 
     Raise RecordError if it is damaged, has another schema, or is of another name. A record's id must follow from its
@@ -108,9 +110,9 @@ class Store:
     def write(self, record: Record) -> Record:
         """Write the record under its id, in place of an older one, and return it as it was written.
 
-        In a committed folder that is `compact(record)`. Delete the run's checkpoint unless the run failed.
+        In a committed folder that is `compact_record(record)`. Delete the run's checkpoint unless the run failed.
         """
-        kept = compact(record) if self.is_committed else record
+        kept = compact_record(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
         if not has_failed(kept):
             self.checkpoint(kept["id"]).unlink(missing_ok=True)
@@ -126,7 +128,7 @@ class Store:
 
         Raise RecordError if it is damaged, FileNotFoundError if there is none.
         """
-        return verified(self.path(name).read_bytes(), name)
+        return read_verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
         """Return {id: record} of the runs, given by id, that have a record in the folder, even of a failure.
@@ -142,7 +144,7 @@ class Store:
             except RecordError:
                 aside = self.folder / "damaged" / f"{run}.json"
                 prepare_folder(aside.parent)
-                with doing(f"move {self.path(run)} to {aside}"):
+                with os_errors_explained(f"move {self.path(run)} to {aside}"):
                     self.path(run).replace(aside)
         return found
 
@@ -202,7 +204,7 @@ class Store:
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
         ledger.save(self.folder / LEDGER)
 
-    def holds(self, target: str) -> bool:
+    def keeps_runs_of(self, target: str) -> bool:
         """Tell whether the runs of this make target are kept in this folder.
 
         The committed folder is for all targets but "all".

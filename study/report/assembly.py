@@ -10,12 +10,12 @@ import pandas as pd
 from study import figures
 from study.errors import FolderError
 from study.figures.style import Style
-from study.plan import Plan, target
+from study.plan import Plan, make_target
 from study.records.frames import all_runs
 from study.records.ledger import Ledger
-from study.records.store import Record, Store, has_failed, sentence, stores
+from study.records.store import Record, Store, failure_text, has_failed, stores
 from study.report.making import long_protocol, making
-from study.report.page import claims_section, compose, joined
+from study.report.page import claims_section, compose, joined_tables
 from study.report.rendering import PAGES
 from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
@@ -61,18 +61,18 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     for store, ledger in zip(places, ledgers, strict=True):
         draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
         for name, module in modules.items():
-            if name in ledger.runs and store.holds(target(module)):
+            if name in ledger.runs and store.keeps_runs_of(make_target(module)):
                 _interpret(draft, name, module, store, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
     runs = {"runs": all_runs(draft.records)} if draft.records else {}
-    if main.compared() and main.activations:
+    if main.compared_activations() and main.activations:
         draft.sections[LAST] = _what_was_compared(main, style)
     for name, module in reversed(list(modules.items())):
         if hasattr(module, "rounds"):
             continue
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
-        tables = {**joined([*found, claims_section(found)]), **runs}
+        tables = {**joined_tables([*found, claims_section(found)]), **runs}
         section = cast(Conclusion, module).conclude(_common_plan(main), Evidence(tables, documents, judgements), style)
         if section is not None:
             draft.sections[name] = section
@@ -92,7 +92,7 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, l
     read |= store.find(run for run in runs if run not in read)
     found = {run: read[run] for run in runs if run in read}
     draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
-    draft.missing += [sentence(record) for record in found.values() if has_failed(record)]
+    draft.missing += [failure_text(record) for record in found.values() if has_failed(record)]
     if found:
         draft.records[name] = list(found.values())
     good = [record for record in found.values() if not has_failed(record)]
@@ -100,7 +100,7 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, l
         return
     section = experiment.interpret(ledger.plan(name), good, style)
     if store.is_committed:
-        about = long_protocol(name, target(experiment), good)
+        about = long_protocol(name, make_target(experiment), good)
         section = replace(section, tables={**section.tables, "long_protocols": about})
     else:
         draft.used |= {record["id"]: record for record in good}
@@ -112,7 +112,7 @@ def _common_plan(ledger: Ledger) -> Plan:
 
     It has no number of seeds, and it is a quick look if any plan of `ledger` is.
     """
-    names = tuple(ledger.compared())
+    names = tuple(ledger.compared_activations())
     theory = {name: ledger.activations[name]["theory"] for name in names}
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
 
@@ -124,7 +124,7 @@ def _what_was_compared(ledger: Ledger, style: Style) -> Section:
     Its table `what_was_compared` has a row for each activation: activation, label, formula and source.
     """
     curves = ledger.curves()
-    names = ledger.compared()
+    names = ledger.compared_activations()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
     return Section(
         PAGES / "compared.md",

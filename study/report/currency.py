@@ -16,14 +16,14 @@ from typing import Any
 from study.records.canonical import canonical_json
 from study.records.files import write_atomically
 from study.records.identity import STUDY
-from study.records.provenance import describe
+from study.records.provenance import describe_environment
 
 NOTE = ".finished.json"
 RECORDED = ("runs", "records")  # folders that a report is made from; all others are made by it
 CODE = (STUDY, STUDY.parent / "experiments")
 
 
-def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
+def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
     These are the `command` (its options by name), the source files, the versions of all packages, the processor
@@ -34,7 +34,7 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
         "command": command,
         "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],
         "packages": sorted(f"{found.name} {found.version}" for found in importlib.metadata.distributions()),
-        "machine": describe(),
+        "machine": describe_environment(),
         "records": [_looks(path) for name in RECORDED for path in _files(results / name)],
         "data": None if data is None else [_looks(path) for path in (data, *_files(data))],
     }
@@ -42,7 +42,7 @@ def inputs(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
 
 
 def last_line(results: Path, found: str) -> str | None:
-    """Return the line that the finished command printed last, if its inputs had the hash `found`, as by `inputs`.
+    """Return the line that the finished command printed last, if its inputs had the hash `found`, as by `inputs_hash`.
 
     Return None if no such command finished in `results`, if a file that it made has changed since, or if the note
     cannot be read.
@@ -58,7 +58,7 @@ def last_line(results: Path, found: str) -> str | None:
 def note_finished(results: Path, found: str, line: str) -> None:
     """Write the note that a command whose inputs have the hash `found` has finished, and printed `line` last.
 
-    `found` is from `inputs`. The note also holds a hash of the files in `results` as they are now.
+    `found` is from `inputs_hash`. The note also holds a hash of the files in `results` as they are now.
     """
     (results / NOTE).parent.mkdir(exist_ok=True)  # the report's folder, which exists by now
     about = {"inputs": found, "outputs": _outputs(results), "line": line}

@@ -103,7 +103,7 @@ def _table(file: bytes, what: str) -> pd.DataFrame:
         raise FolderError(f"{what} is not a table: {error}") from error
 
 
-def summary(compared: pd.DataFrame) -> str:
+def outcome_counts(compared: pd.DataFrame) -> str:
     """Return the counts of conclusions by outcome, as "9 conclusions: 8 agree, 1 compatible, 0 contradict".
 
     `compared` is the result of analysis.editions.compare. Conclusions that one edition alone has are counted apart.
@@ -115,8 +115,8 @@ def summary(compared: pd.DataFrame) -> str:
     return f"{both} conclusions: {agree} agree, {compatible} compatible, {contradict} contradict{alone}"
 
 
-def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
-    """Yield a heading, a line for each conclusion in aligned columns, and last the line of `summary`.
+def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
+    """Yield a heading, a line for each conclusion in aligned columns, and last the line of `outcome_counts`.
 
     `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns
     are the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is
@@ -124,11 +124,17 @@ def listed(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> 
     """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
-    lines = [head, *((row["outcome"], subject(row), said(row, "a"), said(row, "b")) for row in rows.to_dict("records"))]
+    lines = [
+        head,
+        *(
+            (row["outcome"], subject(row), conclusion_text(row, "a"), conclusion_text(row, "b"))
+            for row in rows.to_dict("records")
+        ),
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if len(rows):
         yield from ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-    yield summary(compared)
+    yield outcome_counts(compared)
 
 
 def subject(row: Mapping[str, Any]) -> str:
@@ -139,7 +145,7 @@ def subject(row: Mapping[str, Any]) -> str:
     return f"{row['question']} {row['subject']}".strip()
 
 
-def said(row: Mapping[str, Any], edition: str) -> str:
+def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
     """Return what `edition`, "a" or "b", concludes in `row`, as "better +0.25 [+0.17, +0.34], n = 40".
 
     `row` is a row of analysis.editions.compare. Accuracies are in percent, their differences in points. For a depth,
@@ -155,7 +161,7 @@ def said(row: Mapping[str, Any], edition: str) -> str:
     return f"{word}{numbers}" + ("" if n != n else f", n = {n:g}")
 
 
-def in_one_line(results: Path) -> str:
+def comparison_in_one_line(results: Path) -> str:
     """Return a line that says how the conclusions in `results` compare with the committed edition, by counts.
 
     If one of the two cannot be read, the line says why they were not compared.
@@ -166,4 +172,4 @@ def in_one_line(results: Path) -> str:
     except FolderError as error:
         return f"not compared with {COMMITTED}: {error}"
     more = "; `study compare` lists them" if (found["outcome"] == CONTRADICTS).any() else ""
-    return f"beside {COMMITTED} ({commit}): {summary(found)}{more}"
+    return f"beside {COMMITTED} ({commit}): {outcome_counts(found)}{more}"

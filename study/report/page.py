@@ -41,9 +41,10 @@ def compose(
     `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
-    names = tuple(section.page.stem for section in sections if not section.leads)
+    names = tuple(section.page.stem for section in sections if not section.is_opening)
     made = [
-        (section, render(section, labels, Place("" if section.leads else QUESTIONS, names))) for section in sections
+        (section, render(section, labels, Place("" if section.is_opening else QUESTIONS, names)))
+        for section in sections
     ]
     files = {}
     for language in LANGUAGES:
@@ -54,8 +55,10 @@ def compose(
     opening = re.sub(
         "<details>.*?</details>\n*", "", _joined("opening", Place("", names), labels, made, missing), flags=re.DOTALL
     )
-    files |= {f"{QUESTIONS}/{page.name}.md": _question(page, labels) for section, page in made if not section.leads}
-    return Report(files, tuple(page for _, page in made), joined(sections), opening)
+    files |= {
+        f"{QUESTIONS}/{page.name}.md": _question(page, labels) for section, page in made if not section.is_opening
+    }
+    return Report(files, tuple(page for _, page in made), joined_tables(sections), opening)
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
@@ -84,7 +87,7 @@ def _joined(
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
-        kind = "leading" if section.leads else "appendices" if section.is_appendix else "following"
+        kind = "leading" if section.is_opening else "appendices" if section.is_appendix else "following"
         shown[kind].append(_marked_up(page))
     text = environment(PAGES, labels, place).get_template(template + place.ending).render(shown, missing=missing)
     return unwrapped(text) + "\n"
@@ -106,7 +109,7 @@ def claims_section(sections: Sequence[Section]) -> Section:
     Its protocol holds the possible verdicts, the claims whose measurement was changed after numbers had been seen, and
     the number of intervals expected to miss the true value by chance.
     """
-    table = claims.table([judgement for section in sections for judgement in section.judgements])
+    table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)
     seen = {
         judgement.claim
@@ -125,7 +128,7 @@ def claims_section(sections: Sequence[Section]) -> Section:
     return Section(PAGES / "claims.md", {"claims": table}, protocol=protocol)
 
 
-def joined(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
+def joined_tables(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
     """Return the tables of all `sections` by name; tables of the same name are concatenated in the sections' order."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for section in sections:

@@ -118,7 +118,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
         return Markup(f"\n\n{shown_table(displays[-1], where)}\n\n")
 
     def figure(name: str, caller: Callable[[], str]) -> Markup:
-        pictures.append(Picture(name, one_line(caller()), section.figures[name]))
+        pictures.append(Picture(name, joined_lines(caller()), section.figures[name]))
         return Markup(f"\n\n![{name}]({where.to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
 
     text = (
@@ -136,15 +136,15 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
     )
     title, answer, body = text.split(SEPARATOR)
     name = section.page.stem
-    return Page(name, one_line(title), one_line(answer), unwrapped(body), tuple(displays), tuple(pictures))
+    return Page(name, joined_lines(title), joined_lines(answer), unwrapped(body), tuple(displays), tuple(pictures))
 
 
 def _judged(section: Section) -> Rows:
-    """Return the rows of claims.csv, as analysis.claims.table makes them, for the parts that `section` judges."""
+    """Return the rows of claims.csv, as `claims.claims_table` makes them, for the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
     if not found:
         return Rows([])
-    return Rows([row for row in rows_of(claims.table(section.judgements)) if (row.claim, row.part) in found])
+    return Rows([row for row in rows_of(claims.claims_table(section.judgements)) if (row.claim, row.part) in found])
 
 
 def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
@@ -228,16 +228,16 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
         if len(row) != len(header):
             raise ValueError(f"table {name!r}: a row has {len(row)} cells, its header {len(header)}: {row}")
     frame = pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
-    return one_line("\n".join(line for line in lines if not line.startswith("|"))), frame
+    return joined_lines("\n".join(line for line in lines if not line.startswith("|"))), frame
 
 
 def _cells(line: str) -> list[str]:
     """Return the cells of a row in Markdown: a Formula for a cell between $` and `$, a plain text for any other."""
     found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
-    return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain(cell) for cell in found]
+    return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain_text(cell) for cell in found]
 
 
-def plain(cell: str) -> str:
+def plain_text(cell: str) -> str:
     """Return the plain text that a `cell` in Markdown shows; this undoes formatting.escape_markdown."""
     return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
 
@@ -248,7 +248,7 @@ def shown_table(display: Display, place: Place) -> str:
     return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
 
 
-def one_line(text: str) -> str:
+def joined_lines(text: str) -> str:
     """Return `text` on one line, with single spaces between words and none beside a Japanese character."""
     return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=[^\s-]) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
@@ -268,5 +268,7 @@ def _unwrapped_block(block: str) -> str:
     for line in block.splitlines():
         starts = line.lstrip().startswith(("|", "- ", "#", "<"))
         if line.strip():
-            lines = [*lines, line.strip()] if starts or not lines else [*lines[:-1], one_line(f"{lines[-1]} {line}")]
+            lines = (
+                [*lines, line.strip()] if starts or not lines else [*lines[:-1], joined_lines(f"{lines[-1]} {line}")]
+            )
     return "\n".join(lines)

@@ -38,7 +38,8 @@ class Section:
     `page` is the path of the text's template (study/report/rendering.py says what it may use). `tables` are written as
     CSV, joined with other sections' tables of the same name. `figures` holds drawings by the name of their file,
     without extension. `protocol` holds settings, never a measurement. `judgements` say what the records mean for
-    published claims. A section that `leads` opens the report. One that `is_appendix` is listed after all questions.
+    published claims. A section that `is_opening` stands at the top of the report. One that `is_appendix` is listed
+    after all questions.
     """
 
     page: Path
@@ -46,7 +47,7 @@ class Section:
     figures: Mapping[str, Drawing] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     judgements: Sequence[Judgement] = ()
-    leads: bool = False
+    is_opening: bool = False
     is_appendix: bool = False
 
 

@@ -13,7 +13,7 @@ from study.settings import DISTORTIONS, Settings
 SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
 
 
-def resumable(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
+def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
     """Return the result of `train`, which goes on from the checkpoint in the file `path` and keeps new ones there.
 
     `train` takes `saved`, the checkpoint's bytes or None, and `keep`, which writes a Checkpoint at most every SECONDS.
@@ -46,7 +46,7 @@ def keeps_network(settings: Settings) -> bool:
     return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
 
 
-def with_network(
+def train_and_keep_network(
     train: Callable[..., dict[str, Any]],
     settings: Settings,
     path: Path,
@@ -56,8 +56,8 @@ def with_network(
 ) -> dict[str, Any]:
     """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
 
-    `train`, `saved` and `keep` are as in `resumable`. The network is written before that epoch's checkpoint, and only
-    if the run reaches the epochs of its `settings`. On another machine the results folder may not exist: then no
+    `train`, `saved` and `keep` are as in `train_resumably`. The network is written before that epoch's checkpoint, and
+    only if the run reaches the epochs of its `settings`. On another machine the results folder may not exist: then no
     network is kept.
     """
 

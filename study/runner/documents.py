@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from study.errors import RecordError
-from study.records.provenance import describe
+from study.records.provenance import describe_environment
 from study.records.store import Store
 from study.runner.progress import say
-from study.runner.workers import reason
+from study.runner.workers import failure_reason
 
 
 def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]]) -> list[str]:
@@ -24,8 +24,8 @@ def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callab
     try:
         found = measure()
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the report
-        return [f"{what} failed: {reason(error)}"]
-    provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        return [f"{what} failed: {failure_reason(error)}"]
+    provenance = {"environment": describe_environment(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     store.write_document(name, {**found, "basis": basis}, provenance)
     return []
 

@@ -1,4 +1,4 @@
-"""Estimate how long a command takes: its work, in units of `order.cost`, times the seconds of a unit here."""
+"""Estimate how long a command takes: its work, in units of `order.run_cost`, times the seconds of a unit here."""
 
 import statistics
 import time
@@ -9,11 +9,11 @@ from typing import Any
 
 from study.constants import REFERENCE_ACTIVATION
 from study.engine import environment
-from study.plan import EVERYTHING, Plan, target
+from study.plan import EVERYTHING, Plan, make_target
 from study.records.catalogue import Catalogue
 from study.records.store import stores
 from study.runner import timing
-from study.runner.order import cost, work
+from study.runner.order import run_cost, total_cost
 from study.runner.progress import duration, say
 from study.runner.rounds import Jobs, Modules, Rounds
 from study.runner.workers import in_each_worker
@@ -28,26 +28,28 @@ SMALLER_SEEDS = 5
 SMALLER = 0.8  # a smaller study is named if it has less than this share of the work
 
 
-def in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
+def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
     """Return in words how long the `missing` jobs and what follows them take, and how long smaller studies take.
 
-    `missing` is the result of `rounds.missing()`. Later rounds, the timing of activations and the report follow these
+    `missing` is the result of `rounds.advance()`. Later rounds, the timing of activations and the report follow these
     jobs. `workers` processes train; 0 stands for this process. The time of a smaller study counts all its runs,
     recorded or not.
     """
-    plan, amount = rounds.plan, rounds.work(missing)
+    plan, amount = rounds.plan, rounds.remaining_cost(missing)
     of_unit = pace(amount, workers, rounds.catalogue.data)
 
     def told(amount: float, plan: Plan) -> str:
-        after = REPORT + TIMING * len(plan.activations) * rounds.times(plan)
+        after = REPORT + TIMING * len(plan.activations) * rounds.asks_for_timings(plan)
         return f"about {duration((amount / max(workers, 1) + after) * of_unit)}"
 
     smaller = {f"SEEDS={SMALLER_SEEDS}": replace(plan, seeds=SMALLER_SEEDS)}
-    if all(target(module) == EVERYTHING for module in rounds.modules.values()):
+    if all(make_target(module) == EVERYTHING for module in rounds.modules.values()):
         smaller["make quick"] = replace(plan, is_quick=True)
     others = []
     for name, less in smaller.items():
-        of_less = work(settings for experiment in rounds.experiments for settings in rounds.planned(experiment, less))
+        of_less = total_cost(
+            settings for experiment in rounds.experiments for settings in rounds.expected_runs(experiment, less)
+        )
         others += [f"{name} {told(of_less, less)}"] if of_less < SMALLER * amount else []
     but = f"; less, from nothing: {', '.join(others)}" if others else ""
     return f"this takes {told(amount, plan)} on this machine{but}"
@@ -70,11 +72,11 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 
 def _measured_pace(workers: int, data: Any) -> float:
-    """Return the mean of `probe(data)` in so many worker processes at once; with 0 workers, in this process."""
-    return statistics.fmean(in_each_worker(workers, probe, data)) if workers else probe(data)
+    """Return the mean of `time_training(data)` in so many worker processes at once; with 0 workers, in this process."""
+    return statistics.fmean(in_each_worker(workers, time_training, data)) if workers else time_training(data)
 
 
-def probe(data: Any) -> float:
+def time_training(data: Any) -> float:
     """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds of a unit of work.
 
     Compiling does not count.
@@ -90,7 +92,7 @@ def probe(data: Any) -> float:
         epochs += 1
         run.epoch(epochs)
         run.evaluate(run.state, run.validation)
-    of_epoch = cost(replace(run.settings, epochs=2)) - cost(replace(run.settings, epochs=1))
+    of_epoch = run_cost(replace(run.settings, epochs=2)) - run_cost(replace(run.settings, epochs=1))
     return (time.perf_counter() - started) / epochs / of_epoch
 
 
@@ -102,15 +104,17 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any]
     """
     places = stores(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})
-    catalogue.of(plan.activations)
+    catalogue.descriptions(plan.activations)
     yield from (f"activation {name!r} would be refused: it {reason}" for name, reason in catalogue.refused.items())
     for store in places:
-        here = {name: module for name, module in modules.items() if store.holds(target(module))}
+        here = {name: module for name, module in modules.items() if store.keeps_runs_of(make_target(module))}
         rounds = Rounds(here, plan, catalogue, store)
-        missing = rounds.missing()
+        missing = rounds.advance()
         for name in rounds.experiments:
             yield f"{name}: {len(rounds.jobs.get(name, ()))} runs, {len(missing.get(name, ()))} to do"
         if missing:
-            yield f"with {max(workers, 1)} processes {in_words(rounds, missing, workers)}"
-        if rounds.times(rounds.plan) and not timing.is_timed(store, catalogue.of(rounds.plan.activations)):
+            yield f"with {max(workers, 1)} processes {time_in_words(rounds, missing, workers)}"
+        if rounds.asks_for_timings(rounds.plan) and not timing.is_timed(
+            store, catalogue.descriptions(rounds.plan.activations)
+        ):
             yield "the activations' cost is to be timed, alone, once all runs are done"

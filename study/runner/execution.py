@@ -25,12 +25,12 @@ from study.constants import RUN_SECONDS
 from study.engine import environment
 from study.errors import ClusterError, one_line
 from study.records.identity import identity
-from study.records.provenance import describe
-from study.records.store import FAILED, Record, Store, make
-from study.runner.checkpoints import keeps_network, resumable, with_network
-from study.runner.order import Job, alternate, batches, cost
+from study.records.provenance import describe_environment
+from study.records.store import FAILED, Record, Store, make_record
+from study.runner.checkpoints import keeps_network, train_and_keep_network, train_resumably
+from study.runner.order import Job, alternate, batches, run_cost
 from study.runner.progress import Progress
-from study.runner.workers import connected, reason
+from study.runner.workers import connected, failure_reason
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
@@ -62,10 +62,10 @@ def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, s
     if store is not None:
         run = identity(settings, data.checksum, fingerprint).id
         if keeps_network(settings):
-            train = functools.partial(with_network, train, settings, store.network(run))
-        if cost(settings) >= LONG:
-            train = functools.partial(resumable, train, store.checkpoint(run))
-    return {**train(), "environment": describe()}
+            train = functools.partial(train_and_keep_network, train, settings, store.network(run))
+        if run_cost(settings) >= LONG:
+            train = functools.partial(train_resumably, train, store.checkpoint(run))
+    return {**train(), "environment": describe_environment()}
 
 
 @functools.cache
@@ -102,13 +102,13 @@ def execute(
     else:
         results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
     records = []
-    total = sum(cost(job.settings) for job in jobs)
+    total = sum(run_cost(job.settings) for job in jobs)
     with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
-            about = result.pop("environment", None) or describe()
+            about = result.pop("environment", None) or describe_environment()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            records.append(store.write(make(job.identity, job.activation, result, provenance)))
-            progress.advance(cost(job.settings), _summary(job, result))
+            records.append(store.write(make_record(job.identity, job.activation, result, provenance)))
+            progress.advance(run_cost(job.settings), _summary(job, result))
     return records
 
 
@@ -120,7 +120,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     timeout. Its process then ends, and Dask starts another.
     """
     future: Future[Result] = Future()
-    seconds *= max(1.0, cost(job.settings) / HOUR)
+    seconds *= max(1.0, run_cost(job.settings) / HOUR)
 
     def work() -> None:
         try:
@@ -137,7 +137,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     except Exception as error:  # noqa: BLE001 - see above
         if future.done():
             is_late = type(error).__name__ == "TimeLimit"  # of the engine, which this module must not import
-            return _failure("timeout", error) if is_late else _failure("failed", reason(error))
+            return _failure("timeout", error) if is_late else _failure("failed", failure_reason(error))
         leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
         leave.daemon = True
         leave.start()
@@ -203,7 +203,7 @@ def _outcome(future: "distributed.Future[Result]") -> Result:
     except (FutureCancelledError, CommClosedError) as lost:
         raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
     except Exception as error:  # noqa: BLE001 - see `attempt`
-        return _failure("crashed" if isinstance(error, KilledWorker) else "failed", reason(error))
+        return _failure("crashed" if isinstance(error, KilledWorker) else "failed", failure_reason(error))
 
 
 def _failure(status: str, cause: object) -> Result:

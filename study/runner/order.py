@@ -30,7 +30,7 @@ class Job:
     activation: dict[str, str]
 
 
-def cost(settings: Settings) -> float:
+def run_cost(settings: Settings) -> float:
     """Return the estimated cost of a run, without compiling.
 
     The unit is one multiplication for each of 48,000 training images. A run that may stop early is assumed to take
@@ -44,13 +44,13 @@ def cost(settings: Settings) -> float:
     return of_image * (epochs * images + 0.1 * len(settings.noise)) + OVERHEAD
 
 
-def work(runs: Iterable[Settings]) -> float:
-    """Return the estimated cost of `runs` in the unit of `cost`, with compiling each program that they need once.
+def total_cost(runs: Iterable[Settings]) -> float:
+    """Return the estimated cost of `runs` in the unit of `run_cost`, with compiling each program that they need once.
 
     A run that is given twice counts once.
     """
     distinct = set(runs)
-    return sum(map(cost, distinct)) + PROGRAM * len(set(map(program_of, distinct)))
+    return sum(map(run_cost, distinct)) + PROGRAM * len(set(map(program_of, distinct)))
 
 
 def batches(jobs: Sequence[Job], workers: int, most: int = PROGRAMS) -> list[list[Job]]:

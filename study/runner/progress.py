@@ -29,9 +29,9 @@ def say(text: str, stream: TextIO | None = None) -> None:
 class Progress:
     """Show how many of `total` runs are finished, which was the last, and the time left.
 
-    The costs of runs come from `order.cost`, and `total_cost` is their sum. The time left assumes that the rest goes
-    as fast as the work so far. On a terminal a bar shows it, with `label`. Elsewhere a line is written after the first
-    and the last run, and otherwise at most every PLAIN_EVERY seconds.
+    The costs of runs come from `order.run_cost`, and `total_cost` is their sum. The time left assumes that the rest
+    goes as fast as the work so far. On a terminal a bar shows it, with `label`. Elsewhere a line is written after the
+    first and the last run, and otherwise at most every PLAIN_EVERY seconds.
     """
 
     def __init__(self, label: str, total_cost: float, total: int, stream: TextIO | None = None) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from study.plan import Plan, times_activations
+from study.plan import Plan, asks_for_timings
 from study.records.catalogue import Catalogue, Entries
 from study.records.identity import identity
 from study.records.store import Record, Store, has_failed
-from study.runner.order import Job, cost, work
+from study.runner.order import Job, run_cost, total_cost
 from study.settings import Settings
 
 Modules = Mapping[str, Any]  # of experiments/, by name; study/report/section.py says what a module offers
@@ -32,20 +32,20 @@ class Rounds:
     jobs: Jobs = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        good = self.catalogue.of(self.plan.activations)
+        good = self.catalogue.descriptions(self.plan.activations)
         theory = {name: about["theory"] for name, about in good.items()}
         self.plan = replace(self.plan, activations=tuple(good), theory=theory)
         self.experiments = {name: module for name, module in self.modules.items() if hasattr(module, "rounds")}
 
-    def missing(self) -> Jobs:
+    def advance(self) -> Jobs:
         """Advance every experiment to its first round that lacks records; return that round's jobs without a record.
 
         The result is {experiment: {run id: job}}. An experiment that has all its records is left out.
         """
-        found = {name: self._advance(name) for name in self.experiments}
+        found = {name: self._advance_one(name) for name in self.experiments}
         return {name: jobs for name, jobs in found.items() if jobs}
 
-    def _advance(self, name: str) -> dict[str, Job]:
+    def _advance_one(self, name: str) -> dict[str, Job]:
         # Follow one experiment; return the jobs without a record of its first round that has any, by run id.
         while wanted := self._wanted(name):
             self.jobs[name] = self.jobs.get(name, {}) | wanted
@@ -57,7 +57,7 @@ class Rounds:
     def _wanted(self, name: str) -> dict[str, Job]:
         """Return the next round of the experiment `name` as {run id: job}; refused activations get no jobs."""
         wanted = self.experiments[name].rounds(self.plan, self.records(name))
-        described = self.catalogue.of(settings.activation for settings in wanted)
+        described = self.catalogue.descriptions(settings.activation for settings in wanted)
         good = (settings for settings in wanted if settings.activation in described)
         jobs = (job_of(settings, self.catalogue.data.checksum, described) for settings in good)
         return {job.identity.id: job for job in jobs}
@@ -66,7 +66,7 @@ class Rounds:
         """Return the known records of the experiment `name`, in the order in which it asked for their runs."""
         return [self.known[run] for run in self.jobs.get(name, {}) if run in self.known]
 
-    def planned(self, name: str, plan: Plan) -> list[Settings]:
+    def expected_runs(self, name: str, plan: Plan) -> list[Settings]:
         """Return the runs that the experiment `name` is expected to ask for under `plan`, in all its rounds together.
 
         If its module has no `expected`, return the runs of its first round.
@@ -74,27 +74,27 @@ class Rounds:
         module = self.experiments[name]
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
-    def work(self, missing: Jobs) -> float:
-        """Return the estimated cost of the `missing` jobs and of the rounds that follow, in the unit of `order.cost`.
+    def remaining_cost(self, missing: Jobs) -> float:
+        """Return the estimated cost of the `missing` jobs and of the rounds that follow, in the unit of `run_cost`.
 
-        `missing` is the result of the method `missing`. Compiling counts only for the `missing` jobs.
+        `missing` is the result of `advance`. Compiling counts only for the `missing` jobs.
         """
-        total = work(job.settings for jobs in missing.values() for job in jobs.values())
+        total = total_cost(job.settings for jobs in missing.values() for job in jobs.values())
         for name in missing:
-            asked = sum(cost(job.settings) for job in self.jobs[name].values())
-            total += max(sum(map(cost, self.planned(name, self.plan))) - asked, 0.0)
+            asked = sum(run_cost(job.settings) for job in self.jobs[name].values())
+            total += max(sum(map(run_cost, self.expected_runs(name, self.plan))) - asked, 0.0)
         return total
 
-    def times(self, plan: Plan) -> bool:
+    def asks_for_timings(self, plan: Plan) -> bool:
         """Tell whether activations are to be timed: the plan has some, it is not a quick look, and a module asks."""
-        return bool(plan.activations) and not plan.is_quick and any(map(times_activations, self.modules.values()))
+        return bool(plan.activations) and not plan.is_quick and any(map(asks_for_timings, self.modules.values()))
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
     """Return the job of a run on data of this checksum.
 
-    `described` is a result of `Catalogue.of` that has the run's activation. The job takes its fingerprint, label,
-    formula and source.
+    `described` is a result of `Catalogue.descriptions` that has the run's activation. The job takes its fingerprint,
+    label, formula and source.
     """
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from study.data.mnist import Dataset
-from study.plan import Plan, depth_scales
+from study.plan import Plan, depth_scale_grids
 from study.records.catalogue import Catalogue
-from study.records.files import hold, prepare_folder
+from study.records.files import lock_folder, prepare_folder
 from study.records.ledger import Ledger
-from study.records.store import DIGITS, Store, has_failed, sentence, stores
+from study.records.store import DIGITS, Store, failure_text, has_failed, stores
 from study.runner import estimate, testing, timing
 from study.runner.execution import execute
 from study.runner.progress import say
@@ -31,16 +31,16 @@ def run_experiments(
     `execute`. Return one sentence for each failed run, refused activation or failed measurement. Raise FolderHeld if
     another command works in the folder.
     """
-    with hold(store.folder):
+    with lock_folder(store.folder):
         started = time.monotonic()
         ledger, data = store.ledger(), load()
-        catalogue = Catalogue(data, ledger.activations, depth_scales(modules))
+        catalogue = Catalogue(data, ledger.activations, depth_scale_grids(modules))
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
         with shared_programs(store.folder / PROGRAMS):
-            while missing := rounds.missing():
+            while missing := rounds.advance():
                 if not trained and scheduler is None:
-                    say(estimate.in_words(rounds, missing, workers))
+                    say(estimate.time_in_words(rounds, missing, workers))
                 jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
                 done = execute(list(jobs.values()), data, store, workers=workers, scheduler=scheduler)
                 trained += len(done)
@@ -50,8 +50,8 @@ def run_experiments(
             if not store.is_committed:
                 keep_digits(store.folder.parent, data)
             failures += _measure_networks(rounds, store, data, workers)
-        if rounds.times(rounds.plan):
-            failures += timing.time_activations(store, catalogue.of(rounds.plan.activations))
+        if rounds.asks_for_timings(rounds.plan):
+            failures += timing.time_activations(store, catalogue.descriptions(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     say(f"{trained} runs done, {len(recorded)} recorded in {store.folder}")
     return failures
@@ -64,7 +64,7 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
-            failures += testing.test_networks(store, module.networks(rounds.plan, records), data)
+            failures += testing.evaluate_networks(store, module.networks(rounds.plan, records), data)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})
@@ -95,10 +95,10 @@ def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
         found = rounds.records(name)
         used = dict.fromkeys(record["identity"]["settings"]["activation"] for record in found)
         ledger.note(name, rounds.plan, [record["id"] for record in found], list(used))
-        failed |= {record["id"]: sentence(record) for record in found if has_failed(record)}
+        failed |= {record["id"]: failure_text(record) for record in found if has_failed(record)}
     refused = rounds.catalogue.refused
     ledger.command = "make quick" if rounds.plan.is_quick else "make all"
-    ledger.activations, ledger.refused = rounds.catalogue.beside(ledger.activations), dict(refused)
+    ledger.activations, ledger.refused = rounds.catalogue.merged_with(ledger.activations), dict(refused)
     ledger.wall_seconds += seconds
     ledger.keep_only_used()
     return [*failed.values(), *(f"activation {name!r} was refused: it {why}" for name, why in refused.items())]
@@ -109,10 +109,10 @@ def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> 
 
     The result is what `training.train` returns, or the `status` and `cause` of a failure. `load` returns the Dataset.
     """
-    with hold(store.folder):
+    with lock_folder(store.folder):
         data = load()
         catalogue = Catalogue(data, {}, {})
-        if not (described := catalogue.of([settings.activation])):
+        if not (described := catalogue.descriptions([settings.activation])):
             return {"status": "failed", "cause": catalogue.refused[settings.activation]}
         job = job_of(settings, data.checksum, described)
         records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")

@@ -16,7 +16,7 @@ from study.engine import environment
 VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
-def prepare() -> None:
+def set_variables() -> None:
     """Set the environment variables that decide numbers and figures.
 
     Call this before numpy, TensorFlow or matplotlib is imported. A user without a home folder gets a temporary one

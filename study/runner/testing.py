@@ -15,8 +15,8 @@ from study.runner.workers import in_each_worker, in_new_workers
 from study.settings import Settings
 
 
-def test_kept(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Return the result of `study.networks.testing.test_networks`; a worker process calls this function.
+def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
+    """Return the result of `study.networks.testing.evaluate_networks`; a worker process calls this function.
 
     `kept` holds the fields of a `Kept` for each network, as `_kept` returns them. `data` is a Dataset. The best
     network is written to `saved`.
@@ -27,7 +27,7 @@ def test_kept(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[s
     return testing.test_networks([testing.Kept(*each) for each in kept], data, saved)
 
 
-def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[str]:
+def evaluate_networks(store: Store, records: Sequence[Record], data: Any) -> list[str]:
     """Test the networks that the runs of `records` have kept, unless the store's document NETWORKS is of these runs.
 
     Return a list: one sentence if that fails, else nothing. If a network is missing, because its run was done
@@ -44,20 +44,20 @@ def test_networks(store: Store, records: Sequence[Record], data: Any) -> list[st
     kept = [_kept(store, record) for record in records]
 
     def measure() -> dict[str, Any]:
-        (found,) = in_each_worker(1, test_kept, kept, data, saved)
+        (found,) = in_each_worker(1, evaluate_in_worker, kept, data, saved)
         return dict(found)
 
     return measure_once(store, NETWORKS, runs, f"testing {len(runs)} networks", measure)
 
 
 def _kept(store: Store, record: Record) -> tuple[Any, ...]:
-    # the fields of `study.networks.testing.Kept`, which `test_kept` makes of them
+    # the fields of `study.networks.testing.Kept`, which `evaluate_in_worker` makes of them
     settings, last = record["identity"]["settings"], record["result"]["last"]
     path = store.network(record["id"]).resolve()
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
 
 
-def measure_shares(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
+def measure_in_worker(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
     """Train these runs once more and return quantiles of their pre-activations; a worker process calls this.
 
     `share` is {run id: (settings, steps)}, a part of the runs `wanted` in `measure_preactivations`. The result has, by
@@ -84,8 +84,8 @@ def measure_preactivations(
     """Write quantiles of pre-activations as the document PREACTIVATIONS, unless it has them for these runs and steps.
 
     `wanted` is {run id: (settings, steps)}; steps are numbers of updates. The document's `networks` holds what
-    `measure_shares` returns. Only runs that the document lacks are measured, in at most `workers` processes. Return a
-    list: one sentence if that fails, else nothing.
+    `measure_in_worker` returns. Only runs that the document lacks are measured, in at most `workers` processes. Return
+    a list: one sentence if that fails, else nothing.
     """
     if not wanted:
         return []
@@ -97,7 +97,7 @@ def measure_preactivations(
 
     def measure() -> dict[str, Any]:
         shares = [{run: wanted[run] for run in todo[first::workers]} for first in range(min(workers, len(todo)))]
-        found = in_new_workers(measure_shares, [(share, data) for share in shares]) if shares else []
+        found = in_new_workers(measure_in_worker, [(share, data) for share in shares]) if shares else []
         networks = dict(itertools.chain(known.items(), *(of_share.items() for of_share in found)))
         return {"networks": {run: networks[run] for run in wanted}}
 

@@ -9,13 +9,13 @@ from study.engine import environment
 from study.errors import RecordError
 from study.records.catalogue import Entries
 from study.records.identity import STUDY, source_fingerprint
-from study.records.provenance import cpu_name, describe
+from study.records.provenance import cpu_name, describe_environment
 from study.records.store import TIMINGS, Store
 from study.runner.progress import say
-from study.runner.workers import in_each_worker, reason
+from study.runner.workers import failure_reason, in_each_worker
 
 
-def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
+def time_in_worker(names: Sequence[str], repeats: int) -> dict[str, Any]:
     """Return the result of `study.cost.stopwatch.measure` for these activations; a worker process calls this."""
     environment.start_tensorflow()
     from study.cost import stopwatch
@@ -26,7 +26,7 @@ def measure(names: Sequence[str], repeats: int) -> dict[str, Any]:
 def time_activations(store: Store, described: Entries) -> list[str]:
     """Time the activations in `described` in a new process, unless the store's document TIMINGS has them.
 
-    `described` is a result of `Catalogue.of`. The document is kept as long as its `basis` stays the same: the
+    `described` is a result of `Catalogue.descriptions`. The document is kept as long as its `basis` stays the same: the
     activations, the code, the processor and the number of repeats. Return a list: one sentence if timing fails, else
     nothing.
     """
@@ -34,10 +34,10 @@ def time_activations(store: Store, described: Entries) -> list[str]:
         return []
     say(f"timing {len(described)} activations, with nothing else running")
     try:
-        (found,) = in_each_worker(1, measure, list(described), TIMING_REPEATS)
+        (found,) = in_each_worker(1, time_in_worker, list(described), TIMING_REPEATS)
     except Exception as error:  # noqa: BLE001 - whatever it is, the runs are done and kept
-        return [f"the activations were not timed: {reason(error)}"]
-    provenance = {"environment": describe(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        return [f"the activations were not timed: {failure_reason(error)}"]
+    provenance = {"environment": describe_environment(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     store.write_document(TIMINGS, {**found, "basis": _basis(described)}, provenance)
     return []
 

@@ -66,7 +66,7 @@ def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]
         return found
 
 
-def reason(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """Return why a task failed: the exception's name and text, or that its worker process died each time."""
     if isinstance(error, KilledWorker):
         return f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"

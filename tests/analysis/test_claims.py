@@ -100,7 +100,7 @@ def test_a_part_that_is_not_there_is_named() -> None:
 )
 def test_a_claim_claims_all_of_its_parts(verdicts: list[str], whole: str) -> None:
     """One part contradicted contradicts it; reproduced only if every part is; their order does not matter."""
-    assert claims.overall(verdicts) == claims.overall(verdicts[::-1]) == whole
+    assert claims.overall_verdict(verdicts) == claims.overall_verdict(verdicts[::-1]) == whole
 
 
 def test_the_table_has_every_part_with_its_judgement() -> None:
@@ -110,7 +110,7 @@ def test_the_table_has_every_part_with_its_judgement() -> None:
         judge("P9", "narrow", Interval(0.5, 0.4, 0.6, 20)),
         judge("P6", "keras", Interval(0.9, 0.8, 0.95, 5)),
     ]
-    table = claims.table(judged).set_index(["claim", "part"])
+    table = claims.claims_table(judged).set_index(["claim", "part"])
     assert len(table) == sum(len(claim.parts) for claim in CLAIMS.values())
     wide = table.loc[("P9", "wide")]
     assert wide[["measured", "ci_low", "ci_high", "n", "verdict", "remark", "expected"]].tolist() == [
@@ -127,11 +127,11 @@ def test_aspects_are_judged_apart() -> None:
     """A3 is reproduced for one norm and contradicted for the other, and its verdict hides neither."""
     shrinks, does_not = Interval(0.2, 0.1, 0.22, 20), Interval(1.0, 0.99, 1.01, 20)
     parts = {"sigmoid_weights": shrinks, "relu_weights": does_not, "sigmoid_error": shrinks, "relu_error": shrinks}
-    table = claims.table([judge("A3", part, measured) for part, measured in parts.items()])
+    table = claims.claims_table([judge("A3", part, measured) for part, measured in parts.items()])
     rows = table[table["claim"] == "A3"]
     assert set(rows["claim_verdict"]) == {claims.DIFFERS}
     assert dict(zip(rows["aspect"], rows["aspect_verdict"], strict=True)) == {
         "weight gradients": REPRODUCED, "the error": CONTRADICTED,
     }  # fmt: skip
-    same = claims.table([judge("A3", part, does_not) for part in parts])
+    same = claims.claims_table([judge("A3", part, does_not) for part in parts])
     assert set(same.loc[same["claim"] == "A3", "claim_verdict"]) == {CONTRADICTED}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.analysis.comparisons import against_reference, by_seed, half_width, three_way
+from study.analysis.comparisons import against_reference, classify_difference, table_by_seed, widest_half_width
 
 
 def runs(seeds: int = 10, **shifts: float) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def runs(seeds: int = 10, **shifts: float) -> pd.DataFrame:
 )
 def test_the_finding_is_by_size(difference: float, low: float, high: float, finding: str) -> None:
     """At a margin of 0.2; each branch of the rule, and its edges."""
-    assert three_way(difference, low, high, 0.2) == finding
+    assert classify_difference(difference, low, high, 0.2) == finding
 
 
 def test_rows_agree_with_scipy() -> None:
@@ -46,7 +46,7 @@ def test_rows_agree_with_scipy() -> None:
     assert found.iloc[0][["experiment", "metric", "activation", "reference"]].tolist() == [
         "here", "accuracy", "gelu", "relu",
     ]  # fmt: skip
-    wide = by_seed(frame, "accuracy")
+    wide = table_by_seed(frame, "accuracy")
     for row in found.itertuples():
         d = wide[row.activation] - wide["relu"]
         test = stats.ttest_1samp(d, 0)
@@ -65,7 +65,7 @@ def test_nothing_is_compared_without_the_reference_or_another() -> None:
     assert against_reference(runs(relu=0), "here", "accuracy") is None
     assert against_reference(runs(gelu=0, swish=0), "here", "accuracy") is None
     assert against_reference(runs(relu=0)[:0], "here", "accuracy") is None
-    assert math.isnan(half_width(None))
+    assert math.isnan(widest_half_width(None))
 
 
 def test_one_seed_has_no_interval_and_decides_nothing() -> None:

@@ -10,12 +10,12 @@ from study.analysis import rule_errors
 from study.analysis.comparisons import against_reference
 from study.analysis.decision import (
     Source,
-    apart,
-    cost_findings,
+    classify_cost_ratio,
     decision_table,
     findings,
     half_widths,
     recommend,
+    side_of_chosen,
     stability,
 )
 
@@ -38,7 +38,7 @@ def test_cost_is_told_by_size_too() -> None:
     """Ratios of step times at a margin of 5%: saved, added, alike, unsure, unknown."""
     low = np.array([0.85, 1.1, 0.97, 0.9, math.nan])
     high = np.array([0.9, 1.2, 1.03, 1.1, math.nan])
-    assert cost_findings(low, high).tolist() == ["cheaper", "dearer", "tie", "undecided", "undecided"]
+    assert classify_cost_ratio(low, high).tolist() == ["cheaper", "dearer", "tie", "undecided", "undecided"]
 
 
 def test_half_widths_are_those_of_the_comparison() -> None:
@@ -90,7 +90,7 @@ def test_simulated_studies_decide_as_the_comparison_does() -> None:
     ("truth", "places"), [((0.0, 0.1), [-1]), ((0.2, 0.0), [0, -1]), ((0.0, 0.4), [1]), ((-0.22, 0.0), [-1])]
 )
 def test_the_right_headlines(truth: tuple[float, ...], places: list[int]) -> None:
-    assert rule_errors.right(truth) == places
+    assert rule_errors.recommendable(truth) == places
 
 
 def test_undecided_contradicts_nothing() -> None:
@@ -101,7 +101,7 @@ def test_undecided_contradicts_nothing() -> None:
 
 def test_the_rule_rarely_errs() -> None:
     """Away from the margin, wrong headlines and contradictions are at most 2%; of differences as seen, at most 8%."""
-    table = rule_errors.table()
+    table = rule_errors.rule_error_table()
     is_seen = table["scenario"].str.startswith("as seen here")
     assert (table.loc[is_seen, ["wrong_headlines", "contradictions"]] <= 0.08).all(axis=None)
     away = table[~table["scenario"].str.contains("margin") & ~is_seen]
@@ -143,5 +143,5 @@ def test_a_column_that_a_source_misses_is_an_error(source: Source) -> None:
 
 def test_apart_means_no_value_in_common() -> None:
     table = pd.DataFrame({"activation": list("abcd"), "x_low": [2, 1, 3, math.nan], "x_high": [2, 1, 4, math.nan]})
-    assert apart(table, "a", "x").tolist() == ["", "below", "above", ""]
-    assert apart(table, "d", "x").tolist() == [""] * 4
+    assert side_of_chosen(table, "a", "x").tolist() == ["", "below", "above", ""]
+    assert side_of_chosen(table, "d", "x").tolist() == [""] * 4

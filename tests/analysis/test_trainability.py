@@ -134,7 +134,7 @@ def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
         for step in (0, 10, 480)
         for measure in ("error", "example_weight_gradient", "sparsity")
     ]
-    every = trainability.thinned(pd.DataFrame(rows), 480)
+    every = trainability.thinned_norms(pd.DataFrame(rows), 480)
     between = every[every["step"] == 10]
     assert between[["depth", "variant", "measure"]].to_numpy().tolist() == [[followed, "plain", "error"]]
     kept = every[every["variant"] == "plain"]

@@ -88,4 +88,4 @@ def _provenance() -> dict[str, Any]:
         answer = subprocess.run([PEERS, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout
         peers = {f"peer_{name}": version for name, version in json.loads(answer or "{}").items()}
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return {"date": date, **provenance.describe(), **peers}
+    return {"date": date, **provenance.describe_environment(), **peers}

@@ -182,7 +182,7 @@ def test_a_ratio_is_paired_by_repeat() -> None:
     """Times 1, 10 and 100 against 2, 20 and 200: a half in every repeat, however the machine slowed down."""
     rows = [("a", 1), ("a", 10), ("a", 100), ("b", 2), ("b", 20), ("b", 200)]
     frame = pd.DataFrame(rows, columns=["activation", "seconds"]).assign(repeat=[0, 1, 2] * 2)
-    found = cost_tables.ratio(frame, "a", "b")
+    found = cost_tables.time_ratio(frame, "a", "b")
     assert (found.estimate, found.low, found.high, found.n) == pytest.approx((0.5, 0.5, 0.5, 3))
 
 

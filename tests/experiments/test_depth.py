@@ -125,7 +125,7 @@ def test_networks_that_are_not_trained_cannot_fail_to_train() -> None:
     asked = plan("relu", "gelu", is_quick=True)
     section, _ = interpreted(depth, asked, lambda s: 0.9 if s.epochs else 0.1)
     success = section.tables["depth_success"]
-    counted = Counter((s.activation, s.optimizer, s.learning_rate, s.depth) for s in depth.trained(asked))
+    counted = Counter((s.activation, s.optimizer, s.learning_rate, s.depth) for s in depth.trained_networks(asked))
     keys = ["activation", "optimiser", "learning_rate", "depth"]
     assert success.set_index(keys)["n"].to_dict() == counted
     assert success["share_trained"].eq(1).all()

@@ -96,7 +96,7 @@ def test_every_activation_is_described(
     entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
     monkeypatch.setitem(activations.REGISTRY, ADDED, entry)
     grids = {"claim": {trainable_depth_6xi.ACTIVATION: DepthScaleGrid((1.1, 1.3, 1.6), trainable_depth_6xi.SIGMA_B)}}
-    described, refused = catalogue.describe([name], SQUARE_NORMS, 0.4, {}, grids)
+    described, refused = catalogue.describe_activations([name], SQUARE_NORMS, 0.4, {}, grids)
     assert refused == {}
     theory = json.loads(json.dumps(described))[name]["theory"]
     assert (theory["critical"] is None) == (theory["why_none"] != "")
@@ -138,6 +138,6 @@ def test_each_remedy_changes_one_thing() -> None:
     """A remedy's settings differ from the plain SGD network's in the fields it names, and in no other."""
     asked = plan("relu", seeds=1)
     plain, *others = remedies.rounds(asked, [])
-    changes = list(remedies.remedies(asked, "relu").values())[1:]
+    changes = list(remedies.remedy_settings(asked, "relu").values())[1:]
     for settings, change in zip(others, changes, strict=True):
         assert dataclasses.replace(plain, **change) == settings

@@ -65,19 +65,28 @@ def stage(plan: Plan, records: list[Record], name: str) -> list[Settings]:
 
 
 def table(accuracies: dict[float, list[float]], asked: int = GRID_SEEDS) -> pd.DataFrame:
-    """Make `tuning.by_rate` of one activation whose seeds ended so at these rates; NaN diverged."""
+    """Make `tuning.rate_table` of one activation whose seeds ended so at these rates; NaN diverged."""
     rows = [("relu", rate, seed, value) for rate, values in accuracies.items() for seed, value in enumerate(values)]
     frame = pd.DataFrame(rows, columns=["activation", "learning_rate", "seed", "best_validation_accuracy"])
     diverged = frame["best_validation_accuracy"].isna()
-    return tuning.by_rate(frame.assign(status=np.where(diverged, "diverged", "done")), asked)
+    return tuning.rate_table(frame.assign(status=np.where(diverged, "diverged", "done")), asked)
 
 
 @given(st.integers(-20, 4))
 def test_rates_are_half_decades(k: int) -> None:
     """A rate's square is a power of ten, and it knows its k; whole decades are, to the bit, what a person types."""
-    assert tuning.rate(k) ** 2 == pytest.approx(10.0**k)
-    assert tuning.half_decades(tuning.rate(k)) == k
-    assert [tuning.rate(2 * decade) for decade in range(-6, 2)] == [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    assert tuning.learning_rate_of(k) ** 2 == pytest.approx(10.0**k)
+    assert tuning.half_decades(tuning.learning_rate_of(k)) == k
+    assert [tuning.learning_rate_of(2 * decade) for decade in range(-6, 2)] == [
+        1e-6,
+        1e-5,
+        1e-4,
+        1e-3,
+        1e-2,
+        1e-1,
+        1.0,
+        10.0,
+    ]
 
 
 def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
@@ -88,9 +97,11 @@ def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
     assert len(grid) == len(set(grid)) == len(REGISTRY) * len(HALF_DECADES) * GRID_SEEDS
     assert {(s.patience, s.depth, s.optimizer) for s in grid} == {(None, 3, "adam")}
     for name in REGISTRY:
-        assert {s.learning_rate for s in grid if s.activation == name} == set(map(tuning.rate, HALF_DECADES))
+        assert {s.learning_rate for s in grid if s.activation == name} == set(
+            map(tuning.learning_rate_of, HALF_DECADES)
+        )
     assert learning_rate.ARTICLE_RATE in {s.learning_rate for s in grid}
-    assert [s for s in runs if s.epochs != TUNING_EPOCHS] == baseline.compared(plan, [])
+    assert [s for s in runs if s.epochs != TUNING_EPOCHS] == baseline.compared_runs(plan, [])
     assert learning_rate.rounds(Plan(("relu",), is_quick=True), []) == []
 
 
@@ -109,7 +120,7 @@ def test_the_grid_grows_for_every_activation(optimum: float, added: Sequence[int
     tables, page = interpreted(PAIR, peaked(relu=-3, gelu=optimum))
     rates = tables["learning_rate_grid"].set_index("activation")["learning_rate"]
     for name in PAIR.activations:
-        assert sorted(rates[name]) == sorted(map(tuning.rate, {*HALF_DECADES, *added}))
+        assert sorted(rates[name]) == sorted(map(tuning.learning_rate_of, {*HALF_DECADES, *added}))
     assert set(tables["learning_rate_grid"]["n"]) == {GRID_SEEDS}
     assert ("grew for every activation, because an optimum stood at its edge" in page.body) == (len(added) > 0)
     is_edge = len(added) == MOST_EXTENSIONS
@@ -129,10 +140,10 @@ def test_each_seed_s_validation_chooses_its_rate() -> None:
     plan = Plan(("relu",), 4)
     records = ran(plan, accuracy)
     both = stage(plan, records, "both")
-    assert {s.learning_rate for s in both} == {1e-3, tuning.rate(-7)}
+    assert {s.learning_rate for s in both} == {1e-3, tuning.learning_rate_of(-7)}
     assert {(s.patience, s.epochs) for s in both} == {(Settings.patience, Settings.epochs)}
-    chosen = {s.seed: s.learning_rate for s in settings_of(learning_rate.tuned(plan, records))}
-    assert chosen == {2000: 1e-3, 2001: tuning.rate(-7), 2002: 1e-3, 2003: tuning.rate(-7)}
+    chosen = {s.seed: s.learning_rate for s in settings_of(learning_rate.tuned_records(plan, records))}
+    assert chosen == {2000: 1e-3, 2001: tuning.learning_rate_of(-7), 2002: 1e-3, 2003: tuning.learning_rate_of(-7)}
     tables = learning_rate.interpret(plan, records, STYLE).tables
     assert tables["rates_chosen"]["seeds_chosen"].tolist() == [2, 2]
     assert tables["tuned"]["tuned_accuracy_mean"].tolist() == pytest.approx([0.97])
@@ -143,7 +154,9 @@ def test_no_choice_sees_test_data(name: str) -> None:
     """Test accuracies turned upside down choose the same rates, for all seeds and for each."""
     frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, noisy(3e-4)))[name])
     turned = frame.assign(**{column: 1 - frame[column] for column in frame if "test_" in column})
-    assert tuning.best(tuning.by_rate(frame, GRID_SEEDS)) == tuning.best(tuning.by_rate(turned, GRID_SEEDS))
+    assert tuning.best_rates(tuning.rate_table(frame, GRID_SEEDS)) == tuning.best_rates(
+        tuning.rate_table(turned, GRID_SEEDS)
+    )
     assert tuning.chosen_by_seed(turned).index.equals(tuning.chosen_by_seed(frame).index)
 
 
@@ -176,7 +189,7 @@ def test_fresh_seeds_are_added_until_the_interval_is_narrow(spread: float, least
     The page tells half the width of the widest interval, rounded up.
     """
     records = ran(PAIR, noisy(spread))
-    tuned = settings_of(learning_rate.tuned(PAIR, records))
+    tuned = settings_of(learning_rate.tuned_records(PAIR, records))
     seeds = sorted(s.seed for s in tuned if s.activation == "relu")
     assert seeds == sorted(s.seed for s in tuned if s.activation == "gelu")
     assert seeds == list(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + len(seeds)))
@@ -196,7 +209,7 @@ def test_an_activation_that_diverges_on_fresh_seeds_does_not_end_the_sampling_of
         return noisy(9e-3)(s)
 
     plan = replace(PAIR, activations=("relu", "gelu", "elu"))
-    tuned = settings_of(learning_rate.tuned(plan, ran(plan, accuracy)))
+    tuned = settings_of(learning_rate.tuned_records(plan, ran(plan, accuracy)))
     assert len({s.seed for s in tuned if s.activation == "gelu"}) == MOST_SEEDS
 
 
@@ -204,19 +217,19 @@ def test_seeds_asked_for_are_the_fresh_ones() -> None:
     """SEEDS=2 asks for two fresh seeds, and no more follow; FIRST_SEED shifts every seed."""
     plan = Plan(("relu",), 2, first_seed=7000)
     records = ran(plan, peaked(relu=-3))
-    assert [s.seed - FIRST_FRESH_SEED for s in settings_of(learning_rate.tuned(plan, records))] == [7000, 7001]
+    assert [s.seed - FIRST_FRESH_SEED for s in settings_of(learning_rate.tuned_records(plan, records))] == [7000, 7001]
     assert min(s.seed for s in settings_of(records)) == 7000
     assert "2 seeds were asked for." in render(learning_rate.interpret(plan, records, STYLE), STYLE.labels).body
 
 
 def test_the_highest_mean_is_best_and_what_joins_it_is_tolerated() -> None:
     """Of 0.980, the rates beside it with 0.979 and 0.9785 are within 0.002. The 0.979 beyond a gap does not count."""
-    rates = [tuning.rate(k) for k in range(-8, -2)]
+    rates = [tuning.learning_rate_of(k) for k in range(-8, -2)]
     means = [0.979, 0.970, 0.9785, 0.980, 0.979, 0.977]
     found = table({rate: [mean] * GRID_SEEDS for rate, mean in zip(rates, means, strict=True)})
     assert found["is_best"].tolist() == [False, False, False, True, False, False]
     assert found["is_tolerated"].tolist() == [False, False, True, True, True, False]
-    row = tuning.tolerance(found).iloc[0]
+    row = tuning.tolerated_ranges(found).iloc[0]
     assert (row["tolerance_low"], row["tolerance_high"], row["tolerance_decades"]) == (rates[2], rates[4], 1.0)
     assert not row[["is_open_low", "is_open_high", "is_edge"]].any()
 
@@ -224,16 +237,18 @@ def test_the_highest_mean_is_best_and_what_joins_it_is_tolerated() -> None:
 def test_a_rate_at_which_a_seed_failed_cannot_be_best() -> None:
     """However good the others were; nor does the tolerance reach over it. A run without a record counts as failed."""
     found = table({1e-3: [0.97, 0.97, 0.97], 1e-2: [0.99, 0.99, math.nan], 1e-1: [0.9699, 0.9699, 0.9699]})
-    assert tuning.best(found) == {"relu": 1e-3}
+    assert tuning.best_rates(found) == {"relu": 1e-3}
     assert found["diverged"].tolist() == [0, 1, 0]
-    assert tuning.tolerance(found)["tolerance_high"].tolist() == [1e-3]
-    assert tuning.best(table({1e-3: [0.97] * 5, 1e-2: [0.99] * 4}, 5)) == {"relu": 1e-3}
+    assert tuning.tolerated_ranges(found)["tolerance_high"].tolist() == [1e-3]
+    assert tuning.best_rates(table({1e-3: [0.97] * 5, 1e-2: [0.99] * 4}, 5)) == {"relu": 1e-3}
 
 
 def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
     """Runs diverge where rates are too large, so smaller ones are tried; then the report says that there is none."""
     tables, page = interpreted(PAIR, lambda s: math.nan if s.activation == "gelu" else peaked(relu=-3)(s))
-    assert tables["learning_rate_grid"]["learning_rate"].min() == tuning.rate(HALF_DECADES[0] - MOST_EXTENSIONS)
+    assert tables["learning_rate_grid"]["learning_rate"].min() == tuning.learning_rate_of(
+        HALF_DECADES[0] - MOST_EXTENSIONS
+    )
     assert "No rate at which every seed finished: GELU." in page.body
     assert tables["tuned"].set_index("activation").loc["gelu", ["learning_rate", "tuned_n"]].isna().all()
     shown = {display.name: display.frame.set_index("Activation").loc["GELU"].tolist() for display in page.displays[:2]}

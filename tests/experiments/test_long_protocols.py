@@ -171,10 +171,10 @@ def test_an_earlier_spelling_of_residual_is_read() -> None:
     plain = records(lippe)[0]
     for spelled, meant in {False: "none", True: "plain", "scaled": "scaled"}.items():
         plain["identity"]["settings"]["residual"] = spelled
-        assert selection.asked(plain)["residual"] == selection.shared([plain])["residual"] == meant
+        assert selection.settings_of(plain)["residual"] == selection.shared_settings([plain])["residual"] == meant
         assert runs_frame([plain])["residual"].item() == meant
-        wanted = Settings(**{**selection.asked(plain), "residual": meant})
-        assert selection.missing([wanted], [plain]) == []
+        wanted = Settings(**{**selection.settings_of(plain), "residual": meant})
+        assert selection.without_record([wanted], [plain]) == []
 
 
 def test_p2_is_the_difference_under_noise_without_dropout() -> None:

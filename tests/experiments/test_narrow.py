@@ -12,7 +12,7 @@ from fake_studies import STYLE
 from scipy import stats
 
 from experiments import learning_rate, narrow, verdict
-from study.analysis.comparisons import by_seed
+from study.analysis.comparisons import table_by_seed
 from study.constants import EQUIVALENCE_MARGIN, FIRST_FRESH_SEED, HALF_WIDTH, MOST_SEEDS, NARROW_HALF_WIDTH
 from study.plan import Plan
 from study.records.store import Record
@@ -73,7 +73,7 @@ def test_the_page_tells_its_own_findings_and_the_verdict_the_pooled_ones() -> No
     assert section is None  # without the tables of the other experiments there is no verdict
     pooled = verdict._pooled({"compared_accuracies": both})
     assert pooled is not None
-    wide = by_seed(both.drop_duplicates(["activation", "seed"]), "accuracy")
+    wide = table_by_seed(both.drop_duplicates(["activation", "seed"]), "accuracy")
     for row in pooled.itertuples():
         test = stats.ttest_1samp(wide[row.activation] - wide["relu"], 0)
         assert row.n == len(wide) > own["comparisons"]["n"].max()

@@ -54,7 +54,7 @@ def test_the_networks_are_the_claims_own() -> None:
     assert all(settings.epochs == 0 for settings in runs)
     shared = {settings for settings in runs if settings.depth == A3_DEPTH}
     assert len(shared) == len(A3_CLAIM) * INITIAL_SEEDS
-    assert shared <= set(depth.initial(Plan(A3_CLAIM)))
+    assert shared <= set(depth.initial_networks(Plan(A3_CLAIM)))
     assert published.rounds(Plan(("mish",)), [{}]) == []
     assert published.rounds(Plan(("mish",), is_quick=True), []) == []
 
@@ -69,7 +69,9 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
         ("P5", "glorot_weights"): 1.0, ("P5", "he_weights"): 1.0, ("P5", "size"): 0.5,
     }  # fmt: skip
     assert {key: found[key].measured.estimate for key in expected} == pytest.approx(expected)
-    verdicts = claims.table(section.judgements).drop_duplicates(["claim", "aspect"]).set_index(["claim", "aspect"])
+    verdicts = (
+        claims.claims_table(section.judgements).drop_duplicates(["claim", "aspect"]).set_index(["claim", "aspect"])
+    )
     verdicts = verdicts["aspect_verdict"]
     assert verdicts["A3", "weight gradients"] == verdicts["P5", "the error"] == "reproduced"
     assert verdicts["A3", "the error"] == verdicts["P5", "weight gradients"] == "contradicted"

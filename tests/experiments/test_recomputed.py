@@ -16,7 +16,7 @@ from study.constants import FIRST_FRESH_SEED
 from study.plan import Plan
 from study.records.frames import all_runs
 from study.report import columns, formatting
-from study.report.page import joined
+from study.report.page import joined_tables
 from study.settings import Settings
 
 NAMES = ("relu", "sigmoid", "gelu", "swish")
@@ -47,7 +47,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     of_baseline = [record for record, s in zip(records, runs, strict=True) if s in baseline.rounds(plan, [])]
     used = {"baseline": of_baseline, "learning_rate": records, "robustness": records}
     modules = {"baseline": baseline, "learning_rate": learning_rate, "robustness": robustness}
-    found = joined([modules[name].interpret(plan, of, STYLE) for name, of in used.items()])
+    found = joined_tables([modules[name].interpret(plan, of, STYLE) for name, of in used.items()])
     for name, frame in {**found, "runs": all_runs(used)}.items():
         (folder / f"{name}.csv").write_bytes(formatting.csv(frame))
     return {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}

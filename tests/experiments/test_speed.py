@@ -127,8 +127,8 @@ def test_ratios_are_taken_within_a_repeat() -> None:
 
 @pytest.mark.parametrize(("sense", "is_met"), [("≥", [True, True, False]), ("≤", [False, True, True])])
 def test_a_target_is_met_at_its_bound(sense: str, is_met: list[bool]) -> None:
-    assert [benchmark.judged("", sense, 2.0, [value])[-1] for value in (2.5, 2.0, 1.5)] == is_met
-    assert benchmark.judged("", sense, float("nan"), [1.0])[-1] is None
+    assert [benchmark.target_row("", sense, 2.0, [value])[-1] for value in (2.5, 2.0, 1.5)] == is_met
+    assert benchmark.target_row("", sense, float("nan"), [1.0])[-1] is None
 
 
 def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:

@@ -137,7 +137,7 @@ def test_a_new_activation_takes_its_row_unasked_and_what_is_missing_is_a_dash() 
     style = Style({**STYLE.labels, "new": "New"}, {**STYLE.positions, "new": 3})
     section = verdict.conclude(Plan((*NAMES, "new")), Evidence({"accuracy": accuracy()}), style)
     assert section is not None
-    assert section.leads
+    assert section.is_opening
     assert section.tables["verdict"]["activation"].tolist() == [*NAMES, "new"]
     shown = render(section, style.labels).displays[0].frame
     assert shown["Activation"].tolist() == ["ReLU", "Sigmoid", "G*LU", "New"]

@@ -93,7 +93,7 @@ def test_a_mean_of_zero_has_no_logarithm(draw: object) -> None:
 def test_the_error_axis_holds_every_accuracy_and_has_ticks(accuracies: list[float]) -> None:
     """Whatever lies between 0 and a perfect run, drawn at one wrong image of 10,000; better is to the right."""
     panel = Figure().subplots()
-    wrong = axes.errors(accuracies)
+    wrong = axes.error_percent(accuracies)
     axes.error_axis(panel.xaxis, wrong)
     worst, best = panel.get_xlim()
     assert worst > best
@@ -106,13 +106,13 @@ def test_the_error_axis_holds_every_accuracy_and_has_ticks(accuracies: list[floa
 def test_half_the_errors_are_one_step_and_labels_are_accuracies() -> None:
     """From 96 to 98% as from 98 to 99%; the tick at 2% wrong says 98%. A perfect run has one wrong image of 10,000."""
     panel = Figure().subplots()
-    axes.error_axis(panel.xaxis, axes.errors([0.9, 0.96, 0.98, 0.99]))
+    axes.error_axis(panel.xaxis, axes.error_percent([0.9, 0.96, 0.98, 0.99]))
     places = panel.transData.transform([(error, 1) for error in (4, 2, 1)])[:, 0]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1])
     assert panel.xaxis.get_major_formatter()(2.0) == "98%"
-    assert axes.errors([0.0, 0.5, 1.0, math.nan]) == pytest.approx([100, 50, 0.01, math.nan], nan_ok=True)
+    assert axes.error_percent([0.0, 0.5, 1.0, math.nan]) == pytest.approx([100, 50, 0.01, math.nan], nan_ok=True)
 
 
 def test_numbers_in_short() -> None:
     """One digit and the least exponent."""
-    assert [axes.in_short(value) for value in (4.2e-13, 1e-150, 10000.0)] == ["4e-13", "1e-150", "1e4"]
+    assert [axes.scientific(value) for value in (4.2e-13, 1e-150, 10000.0)] == ["4e-13", "1e-150", "1e4"]

@@ -12,7 +12,7 @@ import pytest
 from disk import Disk, Killed
 
 from study.errors import FolderError, FolderHeld
-from study.records.files import hold, prepare_folder, write_atomically
+from study.records.files import lock_folder, prepare_folder, write_atomically
 
 OLD, NEW = b"the old content", b"the new content, which is longer"
 ENDLESS = 100  # more steps than any of these functions takes
@@ -82,15 +82,15 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, note: str | None) -> 
     """
     path = tmp_path / ".holder.json"
     told = rf"{tmp_path}.*process {os.getpid()} on .* since \d{{4}}-" if note is None else "has not said who it is"
-    with hold(tmp_path):
+    with lock_folder(tmp_path):
         assert json.loads(path.read_text())["pid"] == os.getpid()
         if note == "missing":
             path.unlink()
         elif note is not None:
             path.write_text(note)
-        with pytest.raises(FolderHeld, match=told), hold(tmp_path):
+        with pytest.raises(FolderHeld, match=told), lock_folder(tmp_path):
             pytest.fail("held twice")
-    with hold(tmp_path):
+    with lock_folder(tmp_path):
         pass
 
 
@@ -98,7 +98,7 @@ def test_holding_a_folder_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
     """Stale temporary files go, whoever's process wrote them; records and other files stay."""
     for name in (".0123.json.4711.tmp", ".plan.json.1.tmp", "0123.json", "notes.tmp", ".hidden"):
         (tmp_path / name).touch()
-    with hold(tmp_path):
+    with lock_folder(tmp_path):
         pass
     left = {path.name for path in tmp_path.iterdir()} - {".lock"}
     assert left == {"0123.json", "notes.tmp", ".hidden"}
@@ -123,7 +123,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     else:
         monkeypatch.setattr(owner, name, refuse)
     told = rf"cannot lock .*\.lock: {re.escape(os.strerror(code))}; keep the results .* RESULTS=folder"
-    with pytest.raises(FolderError, match=told) as error, hold(tmp_path):
+    with pytest.raises(FolderError, match=told) as error, lock_folder(tmp_path):
         pytest.fail("held without a lock")
     assert "\n" not in str(error.value)
     assert not (tmp_path / ".holder.json").exists()

@@ -9,9 +9,9 @@ import pytest
 from fake_records import MEASURES, SCORES, STEPS
 from fake_runs import record
 
-from study.records.frames import all_runs, history_frame, measures_frame, noise_frame, runs_frame, used_by
+from study.records.frames import all_runs, history_frame, measures_frame, noise_frame, runs_frame, runs_used_by
 from study.records.identity import identity
-from study.records.store import make
+from study.records.store import make_record
 from study.report import columns
 from study.settings import Settings
 
@@ -52,13 +52,13 @@ def test_every_run_has_one_row_with_all_its_users() -> None:
     """A run that two experiments share stands once, with both names; a failed one has its status, and is not used."""
     shared, own = record(seed=1), record(seed=2)
     another = identity(Settings(activation="relu", seed=3), "data", "function")
-    failed = make(another, own["activation"], {"status": "crashed", "cause": "?"}, {})
+    failed = make_record(another, own["activation"], {"status": "crashed", "cause": "?"}, {})
     runs = all_runs({"baseline": [shared, own], "few_seeds": [shared, failed]})
     assert runs[["experiments", "seed", "status"]].to_numpy().tolist() == [
         ["baseline few_seeds", 1, "done"], ["baseline", 2, "done"], ["few_seeds", 3, "crashed"],
     ]  # fmt: skip
     assert runs["run"].tolist() == [one["id"] for one in (shared, own, failed)]
-    assert used_by(runs, "few_seeds")["seed"].tolist() == [1]
+    assert runs_used_by(runs, "few_seeds")["seed"].tolist() == [1]
 
 
 def test_a_diverged_run_is_a_row_without_scores() -> None:

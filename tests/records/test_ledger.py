@@ -35,7 +35,7 @@ def test_a_ledger_gives_back_its_plans(tmp_path: Path) -> None:
     assert (two.activations, two.seeds, two.is_quick, list(two.theory)) == (("gelu",), None, True, ["gelu"])
     assert (one.first_seed, two.first_seed) == (0, 7)
     assert (kept.runs, kept.wall_seconds, kept.command) == ({"one": ["a", "b"], "two": ["c"]}, 1.5, "make all")
-    assert kept.compared() == ["relu", "gelu"]
+    assert kept.compared_activations() == ["relu", "gelu"]
     kept.keep_only_used()
     assert list(kept.activations) == ["relu", "gelu", "tanh"]
 
@@ -60,8 +60,8 @@ def test_the_committed_folder_alone_is_compact(tmp_path: Path) -> None:
         assert (len(steps) == 2) == folder.is_committed
         kept = folder.ledger().activations["relu"]["theory"]
         assert kept == {"of": "relu", "rows": {"q": [] if folder.is_committed else [1.0]}}
-        assert folder.holds("all") != folder.holds("claims")
-        assert folder.holds("claims") == folder.is_committed
+        assert folder.keeps_runs_of("all") != folder.keeps_runs_of("claims")
+        assert folder.keeps_runs_of("claims") == folder.is_committed
 
 
 def test_documents_are_found_by_name_and_damage_is_told(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_records_are_selected_by_settings() -> None:
     """A run is missing unless a record has exactly its settings; each is wanted once, in the order asked."""
     wanted = [Settings(activation="relu", seed=seed, width=(5, 4), depth=2) for seed in (2, 0, 1, 2)]
     found = [record(seed=1, width=[5, 4], depth=2), record(seed=0)]
-    assert [settings.seed for settings in selection.missing(wanted, found)] == [2, 0]
+    assert [settings.seed for settings in selection.without_record(wanted, found)] == [2, 0]

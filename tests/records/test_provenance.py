@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from study.records.provenance import INSTRUCTIONS, describe
+from study.records.provenance import INSTRUCTIONS, describe_environment
 
 
 @pytest.mark.parametrize("limit", [None, "AVX2"])
@@ -14,7 +14,7 @@ def test_the_versions_the_processor_and_a_user_s_limit_to_it_are_told(
     monkeypatch.delenv(INSTRUCTIONS, raising=False)
     if limit is not None:
         monkeypatch.setenv(INSTRUCTIONS, limit)
-    found = describe.__wrapped__()
+    found = describe_environment.__wrapped__()
     assert found["numpy"] == importlib.metadata.version("numpy")
     assert found["cpu"]
     assert found.get(INSTRUCTIONS) == limit

@@ -13,7 +13,7 @@ from fake_runs import ABOUT, WHERE, record
 from study.errors import RecordError
 from study.records.canonical import SCHEMA, canonical_json, seal
 from study.records.identity import identity
-from study.records.store import Store, compact, make, verified
+from study.records.store import Store, compact_record, make_record, read_verified
 from study.settings import Settings
 
 
@@ -78,14 +78,16 @@ def test_a_compact_record_is_the_same_run() -> None:
     A run that failed has no measures, and keeps its record as it is.
     """
     whole = record()
-    small = compact(whole)
-    assert verified(canonical_json(small), whole["id"]) == small
+    small = compact_record(whole)
+    assert read_verified(canonical_json(small), whole["id"]) == small
     kept, before = small["result"].pop("measures"), whole["result"].pop("measures")
     assert len(before["step"]) > 2
     assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
     assert {**small, "checksum": ""} == {**whole, "checksum": ""}
-    failed = make(identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE)
-    assert compact(failed) == failed
+    failed = make_record(
+        identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE
+    )
+    assert compact_record(failed) == failed
 
 
 def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused() -> None:
@@ -94,13 +96,13 @@ def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused() -> None:
     content = canonical_json(good)
     for length in {*range(0, len(content), 97), *range(len(content) - 40, len(content))}:
         with pytest.raises(RecordError):
-            verified(content[:length], good["id"])
+            read_verified(content[:length], good["id"])
     rng = random.Random(0)
     for bit in rng.sample(range(8 * len(content)), 1500):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         with pytest.raises(RecordError):
-            verified(bytes(flipped), good["id"])
+            read_verified(bytes(flipped), good["id"])
 
 
 def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:

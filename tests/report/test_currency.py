@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study.records.provenance import describe
+from study.records.provenance import describe_environment
 from study.report import currency
 
 COMMAND = {"seeds": 3, "activations": None}
@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> None:
 
 
 def inputs(results: Path, command: dict = COMMAND) -> str:
-    return currency.inputs(results, command, results.parent / "data")
+    return currency.inputs_hash(results, command, results.parent / "data")
 
 
 def flip_a_bit_and_hide_it(path: Path) -> None:
@@ -80,7 +80,7 @@ def test_any_change_is_noticed(results: Path, change: Callable[[Path], object]) 
 def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings are of one processor, and a package's new version may draw other figures."""
     with monkeypatch.context() as patch:
-        patch.setattr(currency, "describe", lambda: {**describe(), "cpu": "another"})
+        patch.setattr(currency, "describe", lambda: {**describe_environment(), "cpu": "another"})
         assert currency.last_line(results, inputs(results)) is None
     monkeypatch.setattr(importlib.metadata, "distributions", list)
     assert currency.last_line(results, inputs(results)) is None
@@ -88,4 +88,4 @@ def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytes
 
 def test_an_empty_folder_is_not_current(tmp_path: Path) -> None:
     """Before the first command the note is missing."""
-    assert currency.last_line(tmp_path, currency.inputs(tmp_path, COMMAND, None)) is None
+    assert currency.last_line(tmp_path, currency.inputs_hash(tmp_path, COMMAND, None)) is None

@@ -48,7 +48,7 @@ def test_the_committed_edition_agrees_with_itself(command_line: Said, edition: P
     code, shown, _ = command_line("compare", edition, edition, "--all")
     assert (code, shown.count("\n")) == (0, count + 2)
     assert shown.endswith(f"\n{line}")
-    assert f"{editions.in_one_line(edition)}\n".endswith(f"): {line}")
+    assert f"{editions.comparison_in_one_line(edition)}\n".endswith(f"): {line}")
 
 
 def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Said, edition: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Sa
     assert lines[1].startswith("contradicts")
     assert " -0.12 [-0.20, -0.04], n = 42" in lines[1]
     assert " 0 contradict" not in lines[-1]
-    assert editions.in_one_line(copy).endswith("; `study compare` lists them")
+    assert editions.comparison_in_one_line(copy).endswith("; `study compare` lists them")
 
 
 def test_what_is_no_edition_is_named(command_line: Said, edition: Path) -> None:
@@ -92,7 +92,7 @@ def test_outside_git_it_is_said(command_line: Said, edition: Path, monkeypatch: 
             monkeypatch.setenv("PATH", path)
         code, _, said = command_line("compare", edition)
         assert (code, "is not a git checkout" in said) == (2, True)
-    assert editions.in_one_line(edition).startswith("not compared with the committed edition: ")
+    assert editions.comparison_in_one_line(edition).startswith("not compared with the committed edition: ")
     monkeypatch.undo()
     for words in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c", "--allow-empty"]):
         subprocess.run(["git", *words], cwd=edition, check=True)
@@ -123,6 +123,6 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     assert f"{counts['contradicts'].sum()} contradict" in page.answer
     shown, rows = page.displays[1].frame, section.tables["edition_differences"].to_dict("records")
     assert set(shown["Edition"]) == {"turned"}
-    assert shown["here"].tolist() == [editions.said(row, "a") for row in rows]
-    assert shown["there"].tolist() == [editions.said(row, "b") for row in rows]
+    assert shown["here"].tolist() == [editions.conclusion_text(row, "a") for row in rows]
+    assert shown["there"].tolist() == [editions.conclusion_text(row, "b") for row in rows]
     assert other_editions.conclude(Plan(()), Evidence({}), Style({}, {})) is None

@@ -14,7 +14,7 @@ from study.analysis.claims import VERDICTS
 from study.report.filters import in_words, label_filters
 from study.report.page import appendices, claims_section
 from study.report.quantities import Quantity
-from study.report.rendering import PAGES, one_line
+from study.report.rendering import PAGES, joined_lines
 
 MAKING = {
     "command": "make all", "environments": ["python 3"], "runs": 12_345, "compute_minutes": 1.5, "compile_minutes": 0.4,
@@ -61,4 +61,4 @@ def test_a_list_in_japanese() -> None:
     """Its own comma, what is left out is counted, and no blank beside a Japanese character but after a list's dash."""
     names = label_filters({"a": "A"}, "ja")["names"]
     assert names(list("abc")) == "A、b、c"
-    assert one_line(f"- これ は {names(list('abcdefgh'), 'と')}") == "- これはA、b、c、d、eとほか3個"
+    assert joined_lines(f"- これ は {names(list('abcdefgh'), 'と')}") == "- これはA、b、c、d、eとほか3個"

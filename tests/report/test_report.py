@@ -170,7 +170,7 @@ def test_failed_runs_are_told_before_the_numbers() -> None:
 
 
 def leading() -> Section:
-    return plain("Verdict", "Use this one.", ["By this rule."], leads=True)
+    return plain("Verdict", "Use this one.", ["By this rule."], is_opening=True)
 
 
 def test_what_leads_comes_first_then_a_line_a_question() -> None:

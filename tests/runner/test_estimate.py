@@ -13,9 +13,9 @@ import pytest
 
 from study.plan import Plan
 from study.records.identity import identity
-from study.records.store import Store, make
+from study.records.store import Store, make_record
 from study.runner import estimate
-from study.runner.order import PROGRAM, cost, work
+from study.runner.order import PROGRAM, run_cost, total_cost
 from study.runner.progress import duration
 from study.runner.rounds import Rounds
 from study.settings import Settings
@@ -39,15 +39,20 @@ SECONDS = {
 def test_an_epoch_costs_what_it_was_measured_to_take(settings: Settings) -> None:
     """Within a factor of 1.5, at one pace for networks of any depth, width, optimiser and normalisation."""
     two, one = replace(settings, epochs=2), replace(settings, epochs=1)
-    assert abs(math.log((cost(two) - cost(one)) * estimate.USUAL_PACE / SECONDS[settings])) < math.log(1.5)
+    assert abs(math.log((run_cost(two) - run_cost(one)) * estimate.USUAL_PACE / SECONDS[settings])) < math.log(1.5)
 
 
 def test_a_run_is_counted_once_and_so_is_its_program() -> None:
     """Two seeds share a program; an early end is not foreseen; noise costs a little; no epoch costs the least."""
     runs = [RUN(seed=0), RUN(seed=1), RUN(seed=0)]
-    assert work(runs) == pytest.approx(2 * cost(RUN()) + PROGRAM)
-    assert cost(RUN(epochs=3000)) == cost(RUN(epochs=2000))
-    assert cost(RUN(epochs=0)) < cost(RUN(epochs=1)) < cost(RUN(epochs=1, noise=(0.5,))) < cost(RUN(epochs=2))
+    assert total_cost(runs) == pytest.approx(2 * run_cost(RUN()) + PROGRAM)
+    assert run_cost(RUN(epochs=3000)) == run_cost(RUN(epochs=2000))
+    assert (
+        run_cost(RUN(epochs=0))
+        < run_cost(RUN(epochs=1))
+        < run_cost(RUN(epochs=1, noise=(0.5,)))
+        < run_cost(RUN(epochs=2))
+    )
 
 
 def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
@@ -72,43 +77,45 @@ def followed(folder: Path, seeds: int | None = None) -> Rounds:
 
 def test_work_includes_the_rounds_that_an_experiment_expects(tmp_path: Path) -> None:
     """Runs that two experiments share count once; what has a record costs nothing, in this command or an earlier."""
-    run = cost(RUN(epochs=1))
+    run = run_cost(RUN(epochs=1))
     begun = followed(tmp_path)
-    missing = begun.missing()
-    assert begun.work(missing) == pytest.approx(2 * run + PROGRAM + 2 * run)  # one program, and `long`'s later round
+    missing = begun.advance()
+    assert begun.remaining_cost(missing) == pytest.approx(
+        2 * run + PROGRAM + 2 * run
+    )  # one program, and `long`'s later round
     for job in missing["long"].values():
-        begun.store.write(make(job.identity, job.activation, fake_records.result(job.settings), {}))
+        begun.store.write(make_record(job.identity, job.activation, fake_records.result(job.settings), {}))
     resumed = followed(tmp_path)
-    missing = resumed.missing()
+    missing = resumed.advance()
     assert {job.settings.seed for job in missing["short"].values()} == {LATE, LATE + 1}
-    assert resumed.work(missing) == pytest.approx(2 * run + PROGRAM)
+    assert resumed.remaining_cost(missing) == pytest.approx(2 * run + PROGRAM)
     for seed in (LATE, LATE + 1):
         settings = RUN(seed=seed, epochs=1)
-        resumed.store.write(make(identity(settings, "data", "function"), {}, fake_records.result(settings), {}))
-    assert followed(tmp_path).missing() == {}
+        resumed.store.write(make_record(identity(settings, "data", "function"), {}, fake_records.result(settings), {}))
+    assert followed(tmp_path).advance() == {}
 
 
 def test_a_failed_run_of_this_command_is_not_asked_for_again(tmp_path: Path) -> None:
     """A record of failure ends its run within one command; the next command does it again."""
     asked = followed(tmp_path)
-    for job in asked.missing()["long"].values():
-        record = make(job.identity, job.activation, {"status": "failed", "cause": "no reason"}, {})
+    for job in asked.advance()["long"].values():
+        record = make_record(job.identity, job.activation, {"status": "failed", "cause": "no reason"}, {})
         asked.known |= {record["id"]: asked.store.write(record)}
-    assert {job.settings.seed for job in asked.missing()["long"].values()} == {LATE, LATE + 1}
-    assert {job.settings.seed for job in followed(tmp_path).missing()["long"].values()} == {0, 1}
+    assert {job.settings.seed for job in asked.advance()["long"].values()} == {LATE, LATE + 1}
+    assert {job.settings.seed for job in followed(tmp_path).advance()["long"].values()} == {0, 1}
 
 
 def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work is shared by the processes, the report's is not; a smaller study is named if it is smaller."""
     monkeypatch.setattr(estimate, "pace", lambda *_: 1e-5)
     asked = followed(tmp_path, seeds=2000)
-    amount = 4000 * cost(RUN(epochs=1)) + PROGRAM
+    amount = 4000 * run_cost(RUN(epochs=1)) + PROGRAM
     of_all = duration((amount / 2 + estimate.REPORT) * 1e-5)
-    of_five = duration(((10 * cost(RUN(epochs=1)) + PROGRAM) / 2 + estimate.REPORT) * 1e-5)
-    told = estimate.in_words(asked, asked.missing(), workers=2)
+    of_five = duration(((10 * run_cost(RUN(epochs=1)) + PROGRAM) / 2 + estimate.REPORT) * 1e-5)
+    told = estimate.time_in_words(asked, asked.advance(), workers=2)
     assert told == f"this takes about {of_all} on this machine; less, from nothing: SEEDS=5 about {of_five}"
     asked = followed(tmp_path, seeds=5)
-    assert "SEEDS=5" not in estimate.in_words(asked, asked.missing(), workers=2)
+    assert "SEEDS=5" not in estimate.time_in_words(asked, asked.advance(), workers=2)
 
 
 def test_the_machine_is_measured_only_for_much_work(
@@ -146,7 +153,7 @@ def test_the_measurement_trains_the_articles_network(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(run, "Run", Run)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    measured = estimate.probe(None)
+    measured = estimate.time_training(None)
     assert seen == [RUN()]
-    assert measured == pytest.approx(0.4 / (cost(RUN(epochs=2)) - cost(RUN(epochs=1))))
+    assert measured == pytest.approx(0.4 / (run_cost(RUN(epochs=2)) - run_cost(RUN(epochs=1))))
     assert now[0] < 5 + estimate.PROBE_SECONDS + 0.5

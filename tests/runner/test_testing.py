@@ -30,13 +30,13 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
     runs = [record(Settings(activation="relu", seed=seed, rotation=5.0), 0.9) for seed in (0, 1)]
     store.network("").parent.mkdir()
     store.network(runs[0]["id"]).touch()
-    (sentence,) = testing.test_networks(store, runs, None)
+    (sentence,) = testing.evaluate_networks(store, runs, None)
     assert sentence.startswith("1 networks are not in ")
     store.network(runs[1]["id"]).touch()
-    (sentence,) = testing.test_networks(store, runs, None)
+    (sentence,) = testing.evaluate_networks(store, runs, None)
     assert "the disk is gone" in sentence
     for _ in range(2):
-        assert testing.test_networks(store, runs, None) == []
+        assert testing.evaluate_networks(store, runs, None) == []
     assert len(calls) == 2
     kept, _, saved = calls[1]
     assert [(each[0], each[1].name, each[2:4]) for each in kept] == [
@@ -46,8 +46,8 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
     assert store.read(NETWORKS)["content"] == {"alone": [], "basis": [run["id"] for run in runs]}
     for run in runs:
         store.network(run["id"]).unlink()
-    assert testing.test_networks(store, runs, None) == testing.test_networks(store, [], None) == []
-    assert len(testing.test_networks(store, runs[:1], None)) == 1
+    assert testing.evaluate_networks(store, runs, None) == testing.evaluate_networks(store, [], None) == []
+    assert len(testing.evaluate_networks(store, runs[:1], None)) == 1
 
 
 def test_pre_activations_are_measured_once_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
         if section.page.with_suffix(place.ending).exists()
     ]
     for page in japanese:
-        texts = [f"{each.answer} {each.body if section.leads else ''}" for each in (english, page)]
+        texts = [f"{each.answer} {each.body if section.is_opening else ''}" for each in (english, page)]
         assert said(texts[1], labels) == said(texts[0], labels)
         known = sorted(map(re.escape, labels.values()), key=len, reverse=True)
         assert re.findall(r"[a-z]{2,} [a-z]{2,}", re.sub("|".join(["`.*?`", *known]), "", texts[1])) == []

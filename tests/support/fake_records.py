@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from study.records.canonical import valid
+from study.records.canonical import as_json
 from study.records.identity import identity
 from study.records.store import Record
 from study.settings import Settings
@@ -117,7 +117,7 @@ def unsealed(settings: Settings, found: dict[str, Any]) -> Record:
     """
     run = identity(settings, "data", settings.activation)
     timings = {"timings": found.get("timings", {})}
-    record: Record = valid({"id": run.id, "identity": vars(run), "result": found, "provenance": timings})
+    record: Record = as_json({"id": run.id, "identity": vars(run), "result": found, "provenance": timings})
     return record
 
 

@@ -16,7 +16,7 @@ from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import all_runs
 from study.records.store import Record
-from study.report.page import joined
+from study.report.page import joined_tables
 from study.report.section import Evidence, Section
 from study.settings import Settings
 
@@ -76,7 +76,7 @@ def sections(plan: Plan, accuracy: Accuracy, documents: dict[str, Any]) -> dict[
     more = {"runs": all_runs(used), "activations": pd.concat(curves, names=["activation"]).reset_index(0)}
     for name, module in reversed(list(experiments.by_name().items())):
         if name not in used:
-            tables = {**joined(list(found.values())), **more}
+            tables = {**joined_tables(list(found.values())), **more}
             if section := module.conclude(plan, Evidence(tables, documents), STYLE):
                 found[name] = section
     return found

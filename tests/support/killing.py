@@ -73,7 +73,7 @@ if __name__ == "__main__":
     synthetic.install(synthetic.Patch())
     warm = folder / "warm"  # the plan made here imports the experiments before the forks
     warm.mkdir()
-    provenance.describe()
+    provenance.describe_environment()
     main(["plan", "baseline", "--results", str(warm), "--mnist", str(data), "--any-data"])
     sys.stdout.flush()
     began = time.monotonic()

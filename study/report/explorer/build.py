@@ -46,7 +46,7 @@ def page(
     )
     return environment.get_template("explorer.html").render(
         policy=_policy([look], list(scripts.values())),
-        title=rendering.plain(opening.strip().partition("\n")[0].lstrip("# ")) or "Activation functions, compared",
+        title=rendering.plain_text(opening.strip().partition("\n")[0].lstrip("# ")) or "Activation functions, compared",
         opening=Markup(_html(opening, pictures or {})),
         look=Markup(look),
         data=Markup(_json(shown)),
