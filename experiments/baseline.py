@@ -126,8 +126,8 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
     The outcome "diverged" is a run's status. The outcome "at_chance" is a finished run whose validation accuracy, at
-    the lowest validation loss, is below CHANCE_LEVEL. The outcome "below_article" is a finished run whose test accuracy
-    is below ARTICLE_ACCURACY.
+    the lowest validation loss, is below AT_CHANCE_BELOW. The outcome "below_article" is a finished run whose test
+    accuracy is below ARTICLE_ACCURACY.
     """
     found = {
         "diverged": runs["status"] == "diverged",

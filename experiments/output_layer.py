@@ -86,7 +86,8 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
 
     `runs` counts all runs. `diverged` and `at_chance` count those with that outcome, and the columns that begin with
     these names hold the share with its exact binomial interval. A run `at_chance` finished with a validation accuracy
-    below CHANCE_LEVEL. `n` counts the finished runs, and `test_accuracy_mean` has the t interval `ci_low` to `ci_high`.
+    below AT_CHANCE_BELOW. `n` counts the finished runs, and `test_accuracy_mean` has the t interval `ci_low` to
+    `ci_high`.
     """
     events = {
         "diverged": runs["status"] == "diverged",

@@ -121,7 +121,7 @@ def test_theory_is_there_for_every_network_that_is_measured() -> None:
         (init, depth, width) for inits, depths, width in catalogue.NETWORKS for init in inits for depth in depths
     }
     asked = plan("relu", seeds=2)
-    measured = (*depth.initial(asked), *initialization.rounds(asked, []))
+    measured = (*depth.initial_networks(asked), *initialization.rounds(asked, []))
     assert {(s.initialization, s.depth, s.width) for s in measured} <= predicted
     grid = trainable_depth_6xi.DEPTH_SCALES[trainable_depth_6xi.ACTIVATION]
     assert set(trainable_depth_6xi.SIGMA_W) <= set(grid.sigma_w)

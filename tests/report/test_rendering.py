@@ -65,7 +65,7 @@ def page(
         ('{{ tables.accuracy.where(activation=["relu", "gelu"]).sum("n") | whole }}', "35"),
         ('{{ tables.accuracy.max("mean") | number(3) }}', "0.980"),
         ("{{ tables.accuracy[0].ci_low | number(1, scale=100, toward='up') }}", "97.1"),
-        ("{{ constants.CHANCE_LEVEL | percent(0) }}", "20%"),
+        ("{{ constants.AT_CHANCE_BELOW | percent(0) }}", "20%"),
         ("{{ protocol.rate | significant }} {{ protocol.name }}", r"0.0032 a\_b"),
         ("{{ 'make past_99 ` *x*' | code }}", "`make past_99 ' *x*`"),
         ("one\ntwo\n\n- three\n  four\n- five", "one two\n\n- three four\n- five"),

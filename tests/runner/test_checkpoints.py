@@ -102,7 +102,7 @@ def test_only_plain_networks_trained_on_distorted_images_are_kept(
     """The network of a run on images as they are is not written, nor one with normalisation or residuals."""
     wrapped: list[Path] = []
     monkeypatch.setattr(training, "train", lambda *asked, **how: {})
-    monkeypatch.setattr(execution, "with_network", lambda train, settings, path: wrapped.append(path) or {})
+    monkeypatch.setattr(execution, "train_and_keep_network", lambda train, settings, path: wrapped.append(path) or {})
     store = Store(tmp_path)
     execution.train_job(replace(SETTINGS, **changes), fingerprint(REGISTRY["relu"]), tiny_data, 60.0, store)
     assert len(wrapped) == is_kept
