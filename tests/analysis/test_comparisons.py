@@ -55,9 +55,9 @@ def test_rows_agree_with_scipy() -> None:
         assert (row.equivalence_low, row.equivalence_high) == pytest.approx(tuple(test.confidence_interval(0.95)))
     assert found["finding"].tolist() == ["better", "tie"]
     width = pytest.approx(((found["ci_high"] - found["ci_low"]) / 2).max())
-    assert half_width(found) == width
+    assert widest_half_width(found) == width
     lost = found[:1].assign(activation="lost", half_width=math.nan)
-    assert half_width(pd.concat([lost, found])) == width  # an interval that is unknown does not hide the others
+    assert widest_half_width(pd.concat([lost, found])) == width  # an interval that is unknown does not hide the others
 
 
 def test_nothing_is_compared_without_the_reference_or_another() -> None:

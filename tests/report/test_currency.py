@@ -80,7 +80,7 @@ def test_any_change_is_noticed(results: Path, change: Callable[[Path], object]) 
 def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings are of one processor, and a package's new version may draw other figures."""
     with monkeypatch.context() as patch:
-        patch.setattr(currency, "describe", lambda: {**describe_environment(), "cpu": "another"})
+        patch.setattr(currency, "describe_environment", lambda: {**describe_environment(), "cpu": "another"})
         assert currency.last_line(results, inputs(results)) is None
     monkeypatch.setattr(importlib.metadata, "distributions", list)
     assert currency.last_line(results, inputs(results)) is None
