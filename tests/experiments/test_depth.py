@@ -75,7 +75,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
     _, page = interpreted(depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation])
     assert page.answer == (
         "Each layer passes back part of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
-        "So SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
+        "SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
     )
     assert shown(page, "depth")["GELU"][:2] == ["0.50", "1"]
     assert shown(page, "trainable_depth")["GELU"] == ["2", "1 but not 20"]

@@ -71,7 +71,7 @@ MODULES = {"short": SimpleNamespace(rounds=rounds), "long": SimpleNamespace(roun
 
 def followed(folder: Path, seeds: int | None = None) -> Rounds:
     about = {"label": "ReLU", "formula": "z", "source": "made up", "fingerprint": "function", "theory": {}}
-    catalogue: Any = SimpleNamespace(of=lambda _: {"relu": about}, data=SimpleNamespace(checksum="data"))
+    catalogue: Any = SimpleNamespace(descriptions=lambda _: {"relu": about}, data=SimpleNamespace(checksum="data"))
     return Rounds(MODULES, Plan(("relu",), seeds), catalogue, Store(folder))
 
 

@@ -13,7 +13,7 @@ from study.engine import environment as preparation
 LOOK = """
 import sys, warnings
 from study.runner import surroundings
-surroundings.prepare()
+surroundings.set_variables()
 surroundings.quieten()
 import matplotlib, numpy
 import matplotlib.pyplot as plt

@@ -213,7 +213,7 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(environment, "start_tensorflow", environment.prepare)
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
-    for name in ("test_networks", "measure_preactivations"):  # fake runs leave no network
+    for name in ("evaluate_networks", "measure_preactivations"):  # fake runs leave no network
         monkeypatch.setattr(testing, name, lambda *_: [])
     monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
     if __name__ == "__main__":  # no experiment is imported yet
