@@ -1,8 +1,8 @@
 """Does the choice of activation matter in the article's protocol, and by how much?
 
 All activations run on the same seeds. The protocol is the defaults of `Settings`. A network with three hidden layers of
-100 units and Keras' default initialisation is trained by Adam at 0.01 in batches of 100. Training stops early on the
-validation loss, with patience 10. The last weights are evaluated.
+100 units and Keras' default initialisation is trained by Adam, at learning rate 0.01, in batches of 100 images.
+Training stops early on the validation loss, with patience 10. The last weights are evaluated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,11 +86,14 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
 
-    `study.analysis.summaries` makes the tables `accuracy`, `gradient_norms`, `final_units` and `final_units_runs`.
-    `history` has a row per run and epoch, `compared_accuracies` a row per run, and `zeros` a row per quantity of
-    `_zeros`. `_outcomes` makes `outcomes`. `comparisons` has each activation beside the reference, with the last
-    weights and (as experiment BEST_WEIGHTS) with the weights of the lowest validation loss. Runs of an activation that
-    the plan does not compare are in `zeros` alone.
+    `records` holds the successful runs. Runs of an activation that the plan does not compare are in `zeros` alone. The
+    tables are:
+
+    - `accuracy`, `gradient_norms`, `final_units`, `final_units_runs`: see `study.analysis.summaries`.
+    - `history`: a row per run and epoch. `compared_accuracies`: a row per run.
+    - `outcomes`: the result of `_outcomes`. `zeros`: a row per quantity of `_zeros`.
+    - `comparisons`: each activation beside the reference, once with the last weights, and once, as experiment
+      BEST_WEIGHTS, with the weights of the lowest validation loss.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]

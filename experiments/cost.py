@@ -28,9 +28,10 @@ CLAIM = "relu"  # the activation that A1 calls cheap
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of the plan was timed.
 
-    The table `cost` has a row per activation with the columns of `analysis.cost_table` and `analysis.training_summary`.
-    Its ratios are to the reference, or to the cheapest activation if the reference was not timed. `cost_timings` has a
-    row per timing. `analysis.spread` makes `cost_spread`, and `_training` makes `cost_training`. A1 is judged.
+    The module study/analysis/cost.py has the functions named here. The table `cost` has a row per activation with the
+    columns of `cost_table` and, if `baseline` has runs, of `training_summary`. Its ratios are to the reference, or to
+    the cheapest activation if the reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the
+    result of `spread`, and `cost_training` of `_training`. Claim A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -60,10 +61,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
-    """Return the table of `analysis.training`, a row per run of `baseline`; None without such runs.
+    """Return the result of `analysis.training_by_run`, a row per run of `baseline`; None without such runs.
 
-    `found` holds the tables of all sections by name, `cost` is the table of `analysis.cost_table`, and an epoch has
-    this number of `updates`.
+    `found` holds the tables of all sections by name, and `cost` is the result of `analysis.cost_table`. `updates` is
+    the number of updates in an epoch.
     """
     if not {"runs", "history"} <= found.keys():
         return None
@@ -78,7 +79,7 @@ def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: in
 def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
     """Judge A1 by the time of ReLU over the time of the cheapest other activation among `names`.
 
-    `small` holds the timings of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
+    `small` is the result of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
     empty list without ReLU or another activation.
     """
     others = small[small["activation"].isin([name for name in names if name != CLAIM])]

@@ -1,8 +1,8 @@
 """At which depth does each activation stop learning, and is the reason the vanishing gradient?
 
 Networks of 1 to 50 hidden layers (SGD: 1 to 20) of 100 units are trained for 480 updates, by Adam and by SGD. They have
-Keras' default initialisation. Further networks, on more seeds, are measured at initialisation and not trained. The
-error of a layer is the norm of the loss gradient with respect to its pre-activations.
+Keras' default initialisation. Further networks, on more seeds and of two widths, are measured at initialisation and
+not trained. The error of a layer is the norm of the loss gradient with respect to its pre-activations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -120,13 +120,18 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Show norms by layer and accuracy against depth, and set the networks at initialisation beside theory.
+    """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `gradient_norms` is the table of `summaries.gradient_norms`, thinned by `_kept`. The tables `theory`,
-    `theory_layers`, `shrink_factors`, `similarity`, `trainable_depth` and `depth_success` are made by
-    `study.analysis.trainability`, and those that begin with `theory_gap` by `study.analysis.theory_gaps`.
-    `trainable_depth` and `depth_success` are of the trained networks, `gradient_norms` and `similarity` of all, and the
-    other tables of the networks that are not trained.
+    `records` holds the successful runs of both kinds of networks. The tables about trained networks are
+    `trainable_depth` and `depth_success` (see `trainability.trainable_depth` and `success`). The tables about untrained
+    networks are:
+
+    - `theory`, `theory_layers`, `shrink_factors`: see `trainability.beside_theory`, `missed_layers` and
+      `shrink_factors`.
+    - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `by_width` and `causes`.
+
+    The tables about all networks are `similarity` (see `trainability.similarity`) and `gradient_norms`. The last holds
+    those rows of `summaries.gradient_norms` that `_kept` returns.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
@@ -176,8 +181,8 @@ def _similarity_depths(plan: Plan) -> list[int]:
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `norms` that the report's table keeps: all steps would be too large.
 
-    `norms` comes from `summaries.gradient_norms`. Few steps are kept (see `trainability.thinned_norms`), but all steps
-    of the errors that the heat map shows, which are of networks of PROFILE_DEPTH layers under SGD.
+    `norms` comes from `summaries.gradient_norms`. `trainability.thinned_norms` keeps few steps. The heat map needs all
+    steps of the error in networks of PROFILE_DEPTH layers under SGD, so these rows are kept too.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned_norms(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()

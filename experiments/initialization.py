@@ -43,7 +43,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
     """Return (activation, initialisation, depth, seed) of each run that `depth` does not have.
 
-    An activation without a critical point has no runs with the initialisation `critical`.
+    These are the runs under all initialisations but the default. An activation without a critical point has no runs
+    with the initialisation `critical`.
     """
     return [
         (name, init, depth, seed)
@@ -64,11 +65,15 @@ def _under(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Show how deep networks train, and how errors shrink per layer, by activation and initialisation.
+    """Return the section: how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    The tables `gradient_norms`, `theory`, `shrink_factors`, `trainable_depth` and `depth_success` have the columns of
-    the tables of these names of `depth`. The first two leave out the default initialisation, which `depth` shows.
-    `critical_points` is the table of `_critical_points`.
+    `records` holds the successful runs under all initialisations. The tables have the columns of the tables of the same
+    names in the experiment `depth`:
+
+    - `trainable_depth`, `depth_success`, `shrink_factors`: all initialisations.
+    - `gradient_norms`, `theory`: without the default initialisation, whose rows `depth` has.
+
+    The table `critical_points` is the result of `_critical_points`.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
@@ -91,9 +96,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    `first_square` is the mean square of the first layer's pre-activations for which its weights are scaled; NaN if they
-    are scaled by their fan_in instead. Without a critical point, all three are NaN and `why_none` is the reason;
-    otherwise `why_none` is empty.
+    `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations. It is NaN if these
+    weights have variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none`
+    is the reason; otherwise `why_none` is empty.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [

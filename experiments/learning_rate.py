@@ -49,9 +49,9 @@ ARMS = ("tuned", "untuned")
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. The next rounds extend the grid,
-    while the best rate of an activation is at its end. Each further round has a block of fresh seeds, on which every
-    activation runs at its two rates.
+    Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. Then the grid is extended, round
+    by round, as long as an activation's best rate is at an end of the grid. Each further round has a block of fresh
+    seeds, on which every activation runs at its two rates.
     """
     if plan.is_quick:
         return []
@@ -76,10 +76,11 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Return {stage: records} for all of STAGES.
+    """Return {stage: records} for all of STAGES, a partition of `records`.
 
-    A run on a seed that is not fresh is of "grid". Of those on fresh seeds, "both" has the runs that are evaluated
-    under noise, and "untuned" the others.
+    - "grid": the runs on seeds that are not fresh.
+    - "both": the runs on fresh seeds that are evaluated under noise. They are at the two rates of their activation.
+    - "untuned": the other runs on fresh seeds. They are at the article's rate.
     """
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:
@@ -99,8 +100,8 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return the records of "both" (see STAGES) at one rate: the rate that most seeds chose for the reference.
 
-    If an activation did not run at that rate, or the reference was not run, its records are at the rate that most of
-    its own seeds chose.
+    The records of an activation that did not run at that rate are at the rate that most of its own seeds chose. The
+    same holds for every activation if the reference was not run.
     """
     if not (both := by_stage(plan, records)["both"]):
         return []

@@ -84,10 +84,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per learning rate, loss and output activation, with outcomes and test accuracy over seeds.
 
-    `runs` counts all runs. `diverged` and `at_chance` count those with that outcome, and the columns that begin with
-    these names hold the share with its exact binomial interval. A run `at_chance` finished with a validation accuracy
-    below AT_CHANCE_BELOW. `n` counts the finished runs, and `test_accuracy_mean` has the t interval `ci_low` to
-    `ci_high`.
+    `runs` counts all runs. `diverged` and `at_chance` count the runs with this outcome. A run `at_chance` finished with
+    a validation accuracy below AT_CHANCE_BELOW. Each outcome has its share and the exact binomial interval, in columns
+    such as diverged_share, diverged_low and diverged_high. `n` counts the finished runs, and `test_accuracy_mean` has
+    the t interval `ci_low` to `ci_high`.
     """
     events = {
         "diverged": runs["status"] == "diverged",
@@ -103,8 +103,8 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
 def _rates(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a row per group of BY with the number and share of the runs whose column `event` (bool) is true.
 
-    The columns after BY are `runs` (all of the group), `name` (those with the event), `name`_share, and the exact
-    binomial interval from `name`_low to `name`_high.
+    The columns are BY, `runs` (the number in the group), `name` (the number with the event), `name`_share, and
+    `name`_low and `name`_high, the bounds of its exact binomial interval.
     """
     renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
     return share_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})

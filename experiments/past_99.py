@@ -94,12 +94,18 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
 
 
 def _ladder(plan: Plan, steps: int) -> list[Settings]:
-    """Return the settings of the reference's runs with the first `steps` of STEPS, one per seed of the ladder."""
+    """Return the settings of the reference's runs with the first `steps` of STEPS, one per seed of the ladder.
+
+    The ladder has LADDER_SEEDS seeds, from the first seed of the plan on.
+    """
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
 
 def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the settings of the runs that choose a rate: each of `names` at all RATES, on the first seed."""
+    """Return the settings of the runs that choose a learning rate, on the first seed, for RATE_EPOCHS epochs.
+
+    Each activation of `names` is trained under CONFIGURATION at all RATES.
+    """
     runs = (_settings(name, plan.first_seed, rate) for name in names for rate in RATES)
     return [replace(settings, epochs=RATE_EPOCHS) for settings in runs]
 

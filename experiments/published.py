@@ -38,8 +38,8 @@ P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round of networks that are not trained; nothing after it, or in a quick look.
 
-    There are deep networks for A3 and P5, and narrow ones for P9. Those of A3 are runs of `depth` too, if it compares
-    their activations.
+    Deep networks serve A3 and P5, and narrow networks serve P9. The experiment `depth` has the runs for A3 too, if it
+    compares their activations.
     """
     if so_far or plan.is_quick:
         return []

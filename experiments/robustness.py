@@ -33,10 +33,16 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `records` come from `learning_rate`, and `at_one_rate` selects among them. The table `noise_runs` has a row per run
-    and amplitude. `_by_rate` makes `noise_by_rate`, with both rates of each activation, and `_by_amplitude` makes
-    `robustness`. `robustness_mean` has a row per activation, `compared_accuracies` a row per run, and `comparisons` a
-    row per activation beside the reference. If no run was evaluated under noise, the section has only its page.
+    `records` come from `learning_rate`. All tables but `noise_by_rate` are about the runs that `at_one_rate` selects.
+
+    - `noise_runs`: a row per run and amplitude.
+    - `noise_by_rate`: the result of `_by_rate`, for both rates of each activation.
+    - `robustness`: the result of `_by_amplitude`.
+    - `robustness_mean`: a row per activation, with the mean of METRIC over seeds.
+    - `compared_accuracies`: a row per run.
+    - `comparisons`: a row per activation beside the reference, if there is one to compare.
+
+    If no run was evaluated under noise, the section has only its page.
     """
     both = learning_rate.by_stage(plan, records)["both"]
     records = learning_rate.at_one_rate(plan, records)
@@ -62,10 +68,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per activation and learning rate with METRIC over seeds.
+    """Return one row per activation and learning rate, with the accuracy under noise over seeds.
 
-    The columns are named as in `summarise` (n, ci_low, ci_high and others), but `noise_accuracy_mean` stands for
-    `mean`.
+    `records` holds the runs of both rates of each activation. The accuracy of a run is its mean test accuracy over the
+    amplitudes above 0. The columns are named as in `summarise` (n, ci_low, ci_high and others), but
+    `noise_accuracy_mean` stands for `mean`.
     """
     keys = ["activation", "learning_rate"]
     noisy = noise_frame(records)
@@ -74,9 +81,10 @@ def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run of `runs`: activation, seed, status, and METRIC as `noise_accuracy`.
+    """Return one row per run of `runs`: activation, seed, status and noise_accuracy.
 
-    `noisy` comes from `noise_frame`. The accuracy is NaN if the run is not in `noisy`.
+    `noise_accuracy` is the mean test accuracy over the amplitudes above 0, in [0, 1]; NaN if the run is not in `noisy`,
+    the result of `noise_frame`.
     """
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"])["test_accuracy"].mean().rename(METRIC)
     return runs[["activation", "seed", "status"]].join(means, on=["activation", "seed"])
@@ -85,10 +93,10 @@ def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
 def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and noise amplitude, over seeds with t intervals.
 
-    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean over the `n` seeds, and `test_loss_mean` the
-    geometric mean. `difference` is the mean of the accuracy minus the reference's accuracy on the same seed; NaN for
-    the reference itself. The intervals are in columns that begin with `accuracy_ci`, `loss_ci` and `difference_ci`, and
-    end with `_low` and `_high`.
+    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean over the `n` seeds, with the interval
+    accuracy_ci_low to accuracy_ci_high. `test_loss_mean` is the geometric mean, with loss_ci_low and loss_ci_high.
+    `difference` is the mean of the accuracy minus the reference's accuracy on the same seed, with difference_ci_low and
+    difference_ci_high. These three are NaN for the reference itself.
     """
     wide = noisy.set_index([*BY, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))

@@ -109,8 +109,9 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
 def targets(cores: int) -> list[SpeedTarget]:
     """Return the engine's speed targets on a machine with `cores` cores, in the order of the report.
 
-    A Target bounds a ratio of speeds. A ratio of times, such as the engine's over JAX's, is the inverse ratio of
-    speeds, so `above` is then the contender that is divided by. The last target has no bound and is only shown.
+    A SpeedTarget bounds a ratio of speeds: `above` over `below`. Some texts name a ratio of times instead, such as the
+    engine's over JAX's. It equals the inverse ratio of speeds, so the engine is then `below`. The last target has no
+    bound and is only shown.
     """
     validation, training = "engine_validation", "engine_machine"
     rows: list[tuple[str, str, str, str, float]] = [

@@ -103,8 +103,9 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _pooled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Compare the activations on the seeds of all experiments of POOLED together.
 
-    Only the activations that all of them ran are compared. A seed that two of them have counts once. Return what
-    `comparisons.against_reference` returns, or None if one of these experiments has no runs in `compared_accuracies`.
+    Only activations that all these experiments ran are compared. A seed that two of the experiments have counts once.
+    Return the result of `comparisons.against_reference`, or None if one of the experiments has no runs in
+    `compared_accuracies`.
     """
     if "compared_accuracies" not in tables:
         return None
@@ -141,7 +142,7 @@ def _savings(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
-    """Return {activation: 1} of the one recommended activation (see `decision.recommend`); empty if nothing decides.
+    """Return {activation: 1} for the recommended activation (see `decision.recommend`); empty if nothing decides.
 
     `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_savings`.
     """

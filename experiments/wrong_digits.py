@@ -28,8 +28,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
     The table `tested_networks` (of `_joined`) has a row per activation, and `networks_alone` a row per network.
     `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
-    test image that this network gets wrong: place (from 0), label, said (its answer), and the probability it gave to
-    the answer. The highest probability comes first.
+    test image that this network gets wrong, the highest probability first. Its columns are place (from 0), label, said
+    (the network's answer), and the probability that the network gave to the answer.
     """
     document = evidence.documents.get(DOCUMENT)
     if document is None:
@@ -51,8 +51,8 @@ def _joined(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation with the accuracies of its single networks and of its ensemble.
 
     `alone` and `together` are the tables of these names in the document. For each of METRICS, the row has the mean over
-    single networks with its t interval, in columns such as accuracy_mean and accuracy_ci_low. The ensemble's are
-    together_accuracy and together_shifted_accuracy, and `n_networks` is its size.
+    single networks with its t interval, in columns such as accuracy_mean and accuracy_ci_low. The accuracies of the
+    ensemble are together_accuracy and together_shifted_accuracy. `n_networks` is its size.
     """
     table = together.rename(columns={metric: f"together_{metric}" for metric in METRICS})
     for metric in METRICS:

@@ -37,8 +37,8 @@ def check(activation: Activation) -> None:
 def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
     """Return phi and phi' at `points`, stacked: (2, *shape of the points), in their dtype.
 
-    Raise ActivationError if `function` raises, changes the shape or the dtype, has a value or a derivative that is not
-    finite, or returns other values in a second call.
+    Raise ActivationError if `function` raises, or changes the shape or the dtype. Raise it too if a value or a
+    derivative is not finite, or if a second call returns other values.
     """
     dtype = points.dtype.name
     try:

@@ -35,9 +35,10 @@ VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the orde
 class Part:
     """Name the quantity measured for a part of a claim, and the `region` (low, high) in which the claim puts it.
 
-    A part with an empty region is shown beside the others and judges nothing. `aspect` names what the part is about, if
-    the claim is judged by each aspect alone. If the part `is_possible`, it says that something can be reached, which a
-    failure does not contradict. The make target `target` does the runs of the part.
+    The bounds belong to the region. A part with an empty region is shown beside the others and judges nothing. `aspect`
+    names what the part is about, if the claim is judged aspect by aspect. `is_possible` marks a part that says that a
+    level can be reached: runs that miss the level do not contradict it. The make target `target` does the runs of the
+    part.
     """
 
     quantity: str
@@ -117,9 +118,10 @@ def _verdict(part: Part, measured: Interval) -> str:
 
 
 def overall_verdict(verdicts: Iterable[str]) -> str:
-    """Return the verdict on a whole that claims all its parts: the first of SEVERITY among the `verdicts` of the parts.
+    """Return the verdict on a claim whose parts must all hold, from the `verdicts` on these parts.
 
-    Raise ValueError without verdicts, or for a verdict that SEVERITY lacks, such as BESIDE.
+    It is the first entry of SEVERITY that occurs in `verdicts`. Raise ValueError if `verdicts` is empty, or holds a
+    verdict that SEVERITY lacks, such as BESIDE.
     """
     return min(verdicts, key=SEVERITY.index)
 
@@ -129,8 +131,10 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
 
     The columns are claim, part, statement, source, protocol, quantity, expected (the region in words), measured,
     ci_low, ci_high, n, verdict, aspect, aspect_verdict, claim_verdict and remark. A part without a judgement has the
-    verdict NOT_RUN, and its remark names the make target to run. `aspect_verdict` is `overall_verdict` of the parts
-    with a region of this aspect. `claim_verdict` is the verdict that all aspects share, or DIFFERS.
+    verdict NOT_RUN, and its remark names the make target to run.
+
+    `aspect_verdict` is the `overall_verdict` of the claim's parts that have this aspect and a region, "" if there are
+    none. `claim_verdict` is the verdict that all aspects of the claim share, or DIFFERS.
     """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(

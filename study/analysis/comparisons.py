@@ -47,12 +47,19 @@ def against_reference(
 ) -> pd.DataFrame | None:
     """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
-    `runs` has one row per run: activation, seed, and the column `metric`, in whose unit `margin`, differences and
-    bounds are. `n` counts the seeds at which both runs finished, `dropped` the other seeds: what remains flatters an
-    activation that diverges. Intervals are simultaneous for the family: ci_low and ci_high at 95%, equivalence_low and
-    equivalence_high at 90%. The p-values are of `sign_flip_test` and `equivalence_test`, and in `p_holm` and
-    `p_equivalence_holm` adjusted by `holm`. `half_width` is half of ci_high - ci_low, and `finding` the result of
-    `classify_difference`. Return None if `runs` lacks the reference or holds no other activation.
+    `runs` has one row per run: activation, seed, and the column `metric`. Return None if `runs` lacks the reference or
+    holds no other activation. The columns are:
+
+    - experiment, metric, activation, reference, margin. The margin, all differences and their bounds are in the unit of
+      `metric`.
+    - n: the seeds at which both runs finished. dropped: the other seeds. Dropping seeds flatters an activation that
+      diverges.
+    - difference, std: the mean and the standard deviation of the paired differences.
+    - ci_low, ci_high: the 95% interval, simultaneous for the family. half_width: half of its width. equivalence_low,
+      equivalence_high: the 90% interval, simultaneous too.
+    - p_sign_flip, p_equivalence: the results of `sign_flip_test` and `equivalence_test`. p_holm, p_equivalence_holm:
+      the same, adjusted by `holm`.
+    - finding: the result of `classify_difference`.
     """
     names = list(runs["activation"].unique()) if len(runs) else []
     others = [name for name in names if name != REFERENCE_ACTIVATION]
@@ -81,11 +88,10 @@ def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame
 
 
 def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
-    """Return a row of `against_reference`: the column `name` minus the reference's.
+    """Return a row of `against_reference`: the column `name` minus the reference's column of `wide`.
 
-    `wide` is the result of `table_by_seed`.
-
-    `family` is the number of comparisons whose intervals are simultaneous (Bonferroni; Dunn 1961).
+    `wide` is the result of `table_by_seed`. `family` is the number of comparisons whose intervals are simultaneous
+    (Bonferroni; Dunn 1961).
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family
@@ -109,6 +115,6 @@ def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict
 def widest_half_width(found: pd.DataFrame | None) -> float:
     """Return half the width of the widest known interval in `found`, the result of `against_reference`.
 
-    It is in the metric's unit, and NaN if no interval is known or `found` is None.
+    The result is in the unit of the metric. It is NaN if no interval is known or `found` is None.
     """
     return np.nan if found is None else float(found["half_width"].max())

@@ -50,7 +50,7 @@ def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 def cheapest(table: pd.DataFrame) -> str:
     """Return the activation with the lowest median time in `table`: rows of `spread`, of one quantity and one size.
 
-    The copy is timed like an activation and may win, so leave it out first.
+    `table` must not hold COPY, which computes nothing and would win.
     """
     return str(table.loc[table["median"].idxmin(), "activation"])
 
@@ -58,12 +58,16 @@ def cheapest(table: pd.DataFrame) -> str:
 def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
     """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
-    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). Names of
-    columns begin with forward, forward_backward (small tensor), large_forward, large_forward_backward (large tensor) or
-    step. The median and the quartiles end in `_ns`, `_ns_q1` and `_ns_q3` (nanoseconds per element); a step's end in
-    `_ms`, `_ms_q1` and `_ms_q3` (milliseconds). `_ratio` is the result of `time_ratio` to the `reference`, with the
-    interval `_low` and `_high`; NaN for the reference itself. The other columns are activation, ratio_to, repeats and
-    memory's.
+    The columns are activation, ratio_to (the reference), repeats, and the bytes of `memory`. Every other column begins
+    with a prefix for the work that was timed. forward and forward_backward are on the small tensor, large_forward and
+    large_forward_backward on the large one, and step is a training step.
+
+    - PREFIX_ns: the median time in nanoseconds per element. PREFIX_ns_q1 and PREFIX_ns_q3 are its quartiles.
+    - step_ms, step_ms_q1, step_ms_q3: the same for a training step, in milliseconds.
+    - PREFIX_ratio: the `time_ratio` of the activation to the `reference`. PREFIX_low and PREFIX_high are its interval.
+      All three are NaN for the reference itself.
+
+    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py).
     """
     small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
@@ -88,17 +92,22 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 
 
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `timings` of both passes on the small tensor, by which an activation is called cheap."""
+    """Return the rows of `timings` for "forward_backward" on the small tensor.
+
+    They decide which activation is called cheap.
+    """
     return _of(timings, "forward_backward", tensor_sizes(timings)[0])
 
 
 def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
     """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` and `history` are of the network whose step was timed, `cost` is the result of `cost_table`, and `updates` is
-    their number in an epoch. Seconds are updates times the activation's median step, timed on a machine that does
-    nothing else. `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; else it
-    is NaN. `points_per_second` is test accuracy above guessing, in percentage points, per second of training.
+    `runs` (see `runs_frame`) and `history` (see `history_frame`) belong to the network whose step was timed. `cost` is
+    the result of `cost_table`. `updates` is the number of updates in an epoch. The seconds of an epoch are computed:
+    `updates` times the median step of `cost`, which was timed while the machine did nothing else.
+
+    `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; it is NaN if none
+    does. `points_per_second` is the test accuracy above guessing, in percentage points, per second of training.
     """
     keys = ["activation", "seed"]
     epoch = updates / MILLI * runs["activation"].map(cost.set_index("activation")["step_ms"])

@@ -22,8 +22,8 @@ FINDINGS = (
 class Source:
     """Say where columns of the decision table come from.
 
-    `table` is the name of a table. `columns` maps each column of the decision table to a column of that table. Only
-    rows count whose columns have the values in `where`.
+    `table` is the name of a table. `columns` maps each column of the decision table to a column of that table. `where`
+    maps columns of that table to values: only rows with all these values count.
     """
 
     table: str
@@ -51,8 +51,8 @@ def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sou
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
     """Return the columns FINDINGS of those rows of `comparisons` that belong to the `families`, and the mark `decides`.
 
-    `comparisons` holds rows of `against_reference`. A family is named by its column `experiment`. The first family of
-    `deciding` that has a row decides, and its rows are marked.
+    `comparisons` holds rows of `against_reference`. The column `experiment` names the family of a row. `decides` (bool)
+    marks the rows of the deciding family: the first of `deciding` that has a row.
     """
     rows = comparisons[comparisons["experiment"].isin(list(families))]
     first = next((name for name in deciding if (rows["experiment"] == name).any()), None)
@@ -62,8 +62,9 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
 def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
     """Return "cheaper", "dearer", "tie" or "undecided", elementwise, from the interval of the ratio of step times.
 
-    The ratio is the activation's time over the reference's. `classify_difference` decides by COST_MARGIN on 1 minus the
-    ratio. Its estimate is the geometric mean of the bounds `low` and `high`.
+    The ratio is the activation's time over the reference's, with the bounds `low` and `high`. `classify_difference`
+    decides about the saving, 1 minus the ratio, with the margin COST_MARGIN. The geometric mean of the bounds stands
+    for the ratio itself.
     """
     middle = np.sqrt(np.asarray(low, float) * high)
     found = classify_difference(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
@@ -97,10 +98,11 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
     """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
     `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
-    that did not finish. `saving` maps activations to the shares that `recommend` takes. Seeds are drawn with
-    replacement, `draws` times, all activations together. Seeds with a run that did not finish are left out. The columns
-    are activation, the reference first, and share_recommended. The table is empty without the reference, another
-    activation or two seeds.
+    that did not finish. Seeds with such a run are left out. The others are drawn with replacement, `draws` times, all
+    activations together. `saving` maps activations to the shares that `recommend` takes.
+
+    The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
+    every other activation is missing, or if fewer than two seeds are left.
     """
     others = [name for name in accuracies if name != REFERENCE_ACTIVATION]
     if not others or REFERENCE_ACTIVATION not in accuracies or len(accuracies.dropna()) < 2:

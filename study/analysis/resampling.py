@@ -20,9 +20,10 @@ class SmallSamples:
     """Hold how often small studies, drawn from all runs, find differences from the reference: see `draw_small_samples`.
 
     `table` has one row per activation except the reference. `false_winners` and `excess` are shares of draws, with
-    their intervals over seeds. `false_winners` is the share in which some activation differs from the reference,
-    although all seeds together do not support it. `excess` is this share minus its value after each activation's
-    accuracies are shifted to the reference's mean. Both are NaN if all seeds support a difference for every activation.
+    their intervals over seeds. A draw has a false winner if some activation differs from the reference, although all
+    seeds together support no difference of this activation. `excess` is the share of false winners minus the same share
+    after each activation's accuracies are shifted to the reference's mean. Both are NaN if all seeds support a
+    difference for every activation.
     """
 
     table: pd.DataFrame
@@ -91,10 +92,10 @@ def estimate_over_seeds(
 ) -> tuple[Interval, float]:
     """Return an estimate of `statistic` over n >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
 
-    `statistic` must be smooth. It takes an array of the indices of the seeds to use, some left out or repeated, so that
-    the values of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956);
-    for a squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws`
-    resamples (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
+    `statistic` must be smooth. It takes an array of indices of seeds, some of them left out or repeated. So all values
+    of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956); for a
+    squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws` resamples
+    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]

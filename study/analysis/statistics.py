@@ -1,8 +1,11 @@
 """Compute intervals, paired tests, equivalence tests and shares, from samples and from DataFrames.
 
 A sample has shape (n,), one finite number per run. A DataFrame has one row per run or measurement. Paired differences
-are differences between two activations at the same seeds. The value of a run that diverged is NaN or infinite, and is
-never averaged: functions on samples raise ValueError, and `summarise` and `geometric_summary` count it as `missing`.
+are differences between two activations at the same seeds.
+
+The value of a run that diverged is NaN or infinite, and is never averaged. Functions on samples raise ValueError for
+it. `summarise` and `geometric_summary` count it as `missing`.
+
 The t intervals assume that values are about normal. The sign-flip test assumes that differences are symmetric about 0
 if nothing differs.
 """

@@ -126,8 +126,8 @@ class _Gaps:
         """Return two arrays (settings,): the gaps with `cause` and those without it, of the seeds at indices `seeds`.
 
         An index may be repeated. A gap is NaN if all its seeds have signal 0. For the cause "width", the arrays hold
-        the gaps of the narrowest and of the widest networks: one entry per activation, initialisation and depth that
-        has all widths.
+        the gaps of the narrowest and of the widest networks. They then have one entry per activation, initialisation
+        and depth that has all widths.
         """
         gap = self._mean(self._logs, seeds)
         if cause == "width":

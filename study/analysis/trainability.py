@@ -41,10 +41,12 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting (KEYS): the median, `low` and `high` over seeds of the depth to which networks train.
 
-    This depth is the largest one at which the seed's network trained (see `success`) and so did all smaller ones; 0 if
-    the smallest network failed. `deepest` is the largest depth of the setting. Only seeds that ran at it count; `n` is
-    their number. A smaller depth at which such a seed did not run counts as trained. `next_depth` is the smallest depth
-    of the grid above the median, NaN if there is none. There the median network no longer trains.
+    A seed's depth is the largest one at which its network trained (see `success`) and so did all smaller ones. It is 0
+    if the smallest network failed. `deepest` is the largest depth of the setting. Only seeds that ran at `deepest`
+    count; `n` is their number. A smaller depth at which such a seed did not run counts as trained.
+
+    `next_depth` is the smallest depth of the grid above the median, NaN if there is none. If `n` is even, the median
+    may lie between two depths of the grid.
     """
     rows = []
     for setting, part in runs.assign(is_trained=_is_trained(runs)).groupby(KEYS, sort=False, dropna=False):
@@ -65,10 +67,13 @@ def _is_trained(runs: pd.DataFrame) -> pd.Series:
 def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the mean cosine between two images' pre-activations, before and after training, by network and layer.
 
-    The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean (over seeds), its 95% t interval
-    ci_low and ci_high, n, predicted and distance. `distance` is 1 minus the mean, which would round to 1. `when` is
-    "initial" for untrained networks and "end" for trained networks after their update `last`. `predicted` is NaN for
-    trained networks: theory predicts nothing there. Only networks of WIDTH units per layer count.
+    The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean (over seeds), ci_low, ci_high, n,
+    predicted and distance. The 95% t interval is cut to [-1, 1]. `distance` is 1 minus the mean, kept as a column of
+    its own because a mean near 1 loses it by rounding.
+
+    `when` is "initial" for untrained networks, whose optimiser is "" and whose rate is NaN. It is "end" for trained
+    networks after their update `last`. `predicted` is NaN for trained networks: theory predicts nothing there. Only
+    networks of WIDTH units per layer count.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"
@@ -112,11 +117,13 @@ def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    The columns of `predicted` are followed by `measured`, the geometric mean of `initial_values` over seeds, with its
-    95% t interval ci_low and ci_high, n and n_zero. Theory predicts root mean squares at infinite width, which lie
-    above a geometric mean at finite width. `predicted` is for inputs of the images' mean ||x||^2, `predicted_spread`
-    for inputs of each image's own. `is_inside` tells whether the interval holds `predicted`; it is null without an
-    interval.
+    The columns of `predicted` come first. Then `measured` is the geometric mean of `initial_values` over seeds, with
+    its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds `predicted`; it is
+    null without an interval.
+
+    Theory predicts root mean squares at infinite width, which lie above a geometric mean at finite width. The column
+    `predicted` supposes that all inputs have the images' mean ||x||^2. The column `predicted_spread` gives every input
+    the ||x||^2 of its own image.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(initial_values(measures), "value", keys).rename(columns={"mean": "measured"})
@@ -162,9 +169,10 @@ def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame
 def thinned_norms(norms: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the rows of `norms`, the result of `gradient_norms`, that the report keeps; the records hold all.
 
-    Networks of fewer than PROFILE_DEPTH hidden layers keep step 0 and the step `last`. Deeper ones keep SIDE_BY_SIDE at
-    step 0, and of these only the first two, norms that can vanish, at the step `last`. Plain float32 networks of
-    FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and at the step `last`.
+    Networks of fewer than PROFILE_DEPTH hidden layers keep all measures at step 0 and at the step `last`. Deeper ones
+    keep the measures SIDE_BY_SIDE at step 0. At the step `last` they keep the first two of SIDE_BY_SIDE, the norms that
+    can vanish. Plain float32 networks of FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and
+    at the step `last`.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))

@@ -39,7 +39,8 @@ def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path 
 
     `path` is an .npz, the .tgz of npm, or a folder with the four idx files. With `any_data`, `path` may hold other data
     in the same format, of other sizes n and m. `cache` defaults to the user's cache folder. Raise DataError if a given
-    or cached file is refused (no other file replaces it), if the cache cannot be used, or if all sources fail.
+    or cached file is refused; no other file replaces it. Raise DataError too if the cache cannot be used or all sources
+    fail.
     """
     if path is not None:
         return _read(Path(path), any_data, f"the given {Path(path).name}")

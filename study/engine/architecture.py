@@ -42,10 +42,11 @@ class Layers(NamedTuple):
 class Architecture:
     """Describe the hidden layers: from its input h, a layer computes output = mask * phi(normalised(h W + b)).
 
-    `function` is phi, and `normalization` is "none", "batch" or "layer". A residual layer returns h + output if
-    `residual` is "plain", and h + output / sqrt(2 L) if "scaled", where L is the number of hidden layers. `dropout` is
-    the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout. `counts` holds
-    the number of layers of each group, as scalar tensors in a compiled program. None means that each row is a layer.
+    `function` is phi, and `normalization` is "none", "batch" or "layer". With `residual` "plain", a residual layer
+    returns h + output. With "scaled", it returns h + output / sqrt(2 L), where L is the number of hidden layers.
+    `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
+    `counts` holds the number of layers of each group, as scalar tensors in a compiled program. None means that each row
+    is a layer.
     """
 
     function: Function

@@ -40,8 +40,9 @@ def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draw the places at which `count` images are sampled; see `distorted` for `most` and `seed`.
 
-    Return (2, count, 28, 28): for each pixel of the result, the row and the column in the image that its value comes
-    from, in pixels. Relative to the centre, a place is scaled along each axis, sheared, rotated, shifted and bent.
+    Return (2, count, 28, 28), the row and the column of a place for each pixel of the distorted image. The pixel gets
+    the value of the undistorted image at this place. Rows and columns are in pixels, from the centre of the first
+    pixel. Relative to the image's centre, places are scaled along each axis, sheared, rotated, shifted and bent.
     """
     shift, rotation, scaling, shear, elastic = tf.unstack(tf.cast(most, tf.float32))
     shape = [6 + 2 * NODES**2, count, 1, 1]
@@ -68,7 +69,8 @@ def _interpolation() -> np.ndarray:
 def sampled(images: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
     """Return the values of `images` (B, 784) at the places `at` (2, B, 28, 28), as float32 (B, 784).
 
-    A value is interpolated bilinearly between the four pixels around its place. Outside of the image, pixels are 0.
+    `at` holds rows and then columns, in pixels from the centre of the first pixel, as `places` returns them. A value is
+    interpolated bilinearly between the four pixels around its place. Outside of the image, pixels are 0.
     """
     count, width = images.shape[0], SIDE + 2
     padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [1, 1], [1, 1]])

@@ -15,11 +15,12 @@ _NUMBERS: dict[str, Iterator[int]] = {}  # by program, the numbers not yet given
 
 
 def compile_apart(call: Callable[[], object], program: str) -> None:
-    """Run `call`, which compiles the program named `program`, in a thread of its own; raise what it raises.
+    """Run `call`, which compiles a program, in a new thread, and wait for it; raise what it raises.
 
-    Linux' C library keeps the memory of threads apart where it can. Compiling leaves memory full of gaps. In the thread
-    that trains, the library would search these gaps in every step, which takes 3% of an epoch. Free memory, about 0.1
-    GB, returns to the system.
+    `program` is a name that is the same in every process (see `numbered_by`). The thread keeps training fast. Compiling
+    leaves memory full of gaps, and Linux' C library keeps the memory of threads apart where it can. In the thread that
+    trains, the library would search these gaps in every step, which takes 3% of an epoch. Afterwards, on Linux, free
+    memory of about 0.1 GB returns to the system.
     """
     with ThreadPoolExecutor(1) as thread:
         thread.submit(_numbered_call, call, program).result()

@@ -135,7 +135,8 @@ class _Steps:
 class _Update:
     """Measure a layer if the step `is_logged`, and then update it; `of_layer` is the visitor of the backward pass.
 
-    `one` is a scalar that is 1, but the compiler cannot know it.
+    `one` is a scalar of value 1. The compiler cannot know this value, and so keeps operations that it would otherwise
+    merge or dissolve; comments in `of_layer` say which.
     """
 
     network: Network

@@ -1,4 +1,4 @@
-"""Evaluate a network on images, in a compiled program."""
+"""Evaluate a network on images in a compiled program: sum the loss, the hits and the absolute error."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ def evaluate(
     """Sum the scores of a network over the images whose indices are in `chunks` (n, CHUNK).
 
     `weights` holds the parameters and the moving moments of the groups; see network.weights_of. `counts` (groups,)
-    holds the number of layers of each group. `Data` describes `images` and `labels`. Only the first `used` rows of
-    `chunks` are read; an index of -1 is skipped. Return the three sums as scalars, of which `accuracy` is an int32
-    count of hits.
+    holds the number of layers of each group. `images` and `labels` are the whole data set, as in `Data`. Only the first
+    `used` rows of `chunks` are read, and an index of -1 is skipped. Return the three sums as scalars, of which
+    `accuracy` is an int32 count of hits.
     """
 
     def chunk(index: tf.Tensor, totals: Scores) -> Any:

@@ -12,9 +12,9 @@ def square_norm(data: Dataset) -> float:
 
 
 def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
-    """Return a sample of the ||x||^2 of the training images, in ascending order.
+    """Return at most `groups` numbers, ascending, that stand for the ||x||^2 of all training images.
 
-    The sorted values are cut into at most `groups` parts of similar size. The result holds the mean of each part.
+    The sorted ||x||^2 are cut into `groups` parts of similar size. The result holds the mean of each part.
     """
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])

@@ -48,10 +48,12 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
     """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
 
-    `widths` holds the units of each hidden layer. Layer 1 and the output layer are alone in their groups. In a run of
-    at most BRIEF_EPOCHS epochs, hidden layers 2 to L form one group if all widths are equal. The width and `batch` must
-    then be at most SPARE_UNITS. In any other run, more than UNROLLED consecutive equal layers form one group, and the
-    rest are alone.
+    `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. The hidden
+    layers 2 to L are grouped in one of two ways:
+
+    - In a run of at most BRIEF_EPOCHS epochs, they form one group if all widths are equal, and if the width and `batch`
+      are at most SPARE_UNITS. With L = 1, this group has only spare rows.
+    - In any other run, more than UNROLLED consecutive equal layers form one group, and the other layers are alone.
     """
     first, *between, output = layer_shapes(widths)
     equal = [(len(list(layers)), shape) for shape, layers in groupby(between)]

@@ -1,8 +1,9 @@
 """Define what is measured in a layer: norms of gradients and signals, inactive units, and the size of the last update.
 
-To add a measure, change this file alone. Add its name to the tuple of its kind, and its value to the dict that the
-function of that kind returns. Everything else takes the measures by these names: the passes through the network
-(epoch.py, probe.py, initial_network.py), the log of a run (run_log.py), the records and the tables.
+A new measure changes no other file of the engine. Add its name to the tuple of its kind, and its value to the dict that
+the function of that kind returns. The passes through the network (epoch.py, probe.py, initial_network.py), the log of a
+run (run_log.py), the records and the tables take the measures by these names. CONTRIBUTING.md says what else a new
+measure needs, such as a label.
 
 The functions of_batch, of_probe and of_update take one layer and return {name: scalar tensor}. The output layer has no
 activation (None), so the measures that need one are NaN there.
@@ -97,8 +98,8 @@ def _similarity(z: tf.Tensor) -> tf.Tensor:
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
     """Return the UPDATE_MEASURES of layer l, from the last `update` of its kernel W_l, both (fan_out, fan_in).
 
-    `kernel` is the kernel after the update. update_ratio is norm(update) / norm(kernel - update), where the difference
-    is the kernel before the update, but after weight decay.
+    `kernel` is the kernel after the update. update_ratio is norm(update) / norm(kernel - update). The difference is the
+    kernel before the update. If the kernel decays, it is the kernel after the decay and before the update.
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}

@@ -27,9 +27,10 @@ class Data(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Hold loss, accuracy and mean absolute error, of each example, as sums, or as means over examples.
+    """Hold three scores: loss, accuracy and mean absolute error.
 
-    The absolute error is the mean over the classes of |output - one-hot label|.
+    Each is an array over examples, its sum, or its mean; the function that returns Scores says which. The absolute
+    error of an example is the mean over the classes of |output - one-hot label|.
     """
 
     loss: Any
@@ -71,7 +72,7 @@ class Network:
         return self.inputs(images), tf.cast(labels, tf.int32)
 
     def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
-        """Return the scores (B,) of every example as outside of training; the accuracies are bool.
+        """Return the scores of every example, each (B,), computed as outside of training; the accuracies are bool.
 
         `counts` (groups,) holds the number of layers of each group, and x (B, columns) the inputs. `weights` holds the
         parameters and the moving moments of the groups; see `weights_of`.

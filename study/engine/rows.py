@@ -1,6 +1,8 @@
 """Read and write the rows of stacked tensors: a group of layers has one row per layer in each of its tensors.
 
-A nest is a tensor, or any structure of tuples and dicts of tensors. An opened nest has arrays in place of the tensors.
+A nest is a tensor, or any structure of tuples and dicts of tensors. A loop cannot write into a tensor, so `opened` puts
+a TensorArray in place of each tensor. The result is called an opened nest. `read` and `written` take it, and `closed`
+turns it back into a nest.
 """
 
 from typing import Any
@@ -37,18 +39,18 @@ def opened(nest: Any) -> Any:
 
 
 def read(arrays: Any, row: Any) -> Any:
-    """Return the opened nest `arrays` with each array replaced by its row (...) of index `row`."""
+    """Return the row of index `row` of the opened nest `arrays`: a nest of tensors (...)."""
     return tf.nest.map_structure(lambda array: array.read(row), arrays)
 
 
 def written(arrays: Any, row: Any, values: Any) -> Any:
-    """Return the opened nest `arrays` with `values`, a nest of the same structure, written to the row of index `row`.
+    """Write `values`, a nest of tensors (...), to the row of index `row` of the opened nest `arrays`.
 
-    Use the result: the argument `arrays` must not be used again.
+    Return the new opened nest. Use the result: the argument `arrays` must not be used again.
     """
     return tf.nest.map_structure(lambda array, value: array.write(row, value), arrays, values)
 
 
 def closed(arrays: Any) -> Any:
-    """Return the opened nest `arrays` with each array replaced by its tensor (rows, ...); it undoes `opened`."""
+    """Return the nest of tensors (rows, ...) that the opened nest `arrays` holds; this undoes `opened`."""
     return tf.nest.map_structure(lambda array: array.stack(), arrays)

@@ -45,12 +45,12 @@ def train(
     - `diverged_step`: the first step with such a loss, the number of updates done if it was a validation loss, or None;
     - `epochs`, `steps`: the numbers of epochs and of updates done;
     - `history`: for each name of HISTORY, a list with one entry per epoch;
-    - `last`, `best`: dicts for the last weights, and for those with the lowest validation loss: their `epoch`, and
-      {validation, test}_{loss, accuracy, mae}, where accuracies are in [0, 1] and `mae` is the mean absolute error.
-      Both are {} if the settings ask for 0 epochs;
+    - `last`, `best`: the scores of the last weights, and of the weights with the lowest validation loss. Each is a dict
+      with `epoch` and {validation, test}_{loss, accuracy, mae}. Accuracies are in [0, 1], and `mae` is the mean
+      absolute error. Both dicts are empty if the settings ask for 0 epochs;
     - `noise`: the result of `evaluate_with_noise`, only if the settings ask for it and a trained run is done;
-    - `measures`: the lists `step` and `epoch` of the logged steps, and for each measure a list over these steps of
-      lists over layers 1 to L + 1, NaN where undefined;
+    - `measures`: the lists `step` and `epoch` of the logged steps, and a list over these steps for each measure. Its
+      entries are lists over the layers 1 to L + 1, NaN where undefined;
     - `timings`: in seconds, `seconds` for the whole run and `compile_seconds` for compiling.
     """
     started = time.perf_counter()

@@ -54,12 +54,13 @@ def line_panel(
 ) -> None:  # fmt: skip
     """Draw the means of `rows` along column `x`, with their intervals, and set the axes of `panel`.
 
-    `rows` has one row per activation and value of `x`: activation, `x`, mean, ci_low, ci_high; depth (hidden layers) if
-    `x` is "layer"; and perhaps n and n_zero, the numbers of seeds above 0 and at exactly 0. `x` is as in `axes.x_axis`.
+    `rows` has one row per activation and value of `x`: activation, `x`, mean, ci_low, ci_high. If `x` is "layer", it
+    also has depth (hidden layers). It may have n and n_zero, the numbers of seeds above 0 and at exactly 0. `x` is as
+    in `axes.x_axis`.
 
-    `kind` is the kind of the y axis: "log", "linear", "percent" or "error". Means for "percent" and "error" are in
-    [0, 1]. For "error" the percentage of errors is drawn, and the caller must call `axes.error_axis` afterwards. The
-    axes hold the rows of `scale`, by default `rows`.
+    `kind` is the kind of the y axis: "log", "linear", "percent" or "error". Means for "percent" and "error" are in [0,
+    1]. For "error" the percentage of errors is drawn, and the caller must call `axes.error_axis` afterwards. The axes
+    hold the rows of `scale`, by default `rows`.
 
     `points` has one row per run: activation, `x`, value. Runs are dashes, drawn if no place has more than FEW. If
     `apart`, activations stand side by side at each x. `band` is as in `draw_lines`.

@@ -32,21 +32,22 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     but without an update. Gradients are those before clipping, of the loss before mixed precision scales it. Training
     is the same to the bit as without the logger; README.md in this folder names the one exception, and the limits.
 
-    - update_freq: the number of updates between two logged states; "batch" is 1, and "epoch" logs after each epoch.
-      The first and the last state of a fit are always logged.
-    - probe: the data to measure on: (x, y) or (x, y, sample_weight); a share of the training data in (0, 1], taken from
-      the first batches of each fit; None, the first batch.
-    - layers: a list of names, a regular expression that is searched for in the names, or a function that takes a layer
-      and returns whether to measure it. None: the layers with weights to train, and activation layers.
+    - update_freq: the number of updates between two logged states; "batch" is 1, and "epoch" logs after each epoch. The
+      first and the last state of a fit are always logged.
+    - probe: the data to measure on, (x, y) or (x, y, sample_weight). A share in (0, 1] takes that share of the training
+      data from the first batches of each fit. None takes the first batch.
+    - layers: a list of names, or a regular expression that is searched for in the names. A function takes a layer and
+      returns whether to measure it. None: the layers with weights to train, and activation layers.
     - filename: a CSV file with the rows of `to_frame`, written as training goes on; a file of that name is overwritten.
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
     Raise ValueError for another `update_freq` or `probe`. `fit` raises RuntimeError if the model cannot be measured,
-    because of its backend or a distribution strategy. `fit` raises ValueError if there is no layer to measure, `layers`
-    names an unknown one, or the probe is empty, and if a share of data is asked for whose size is unknown. It also
-    raises ValueError for a `train_step` that changes variables which Keras does not manage, or that is decorated with
-    tf.function.
+    because of its backend or a distribution strategy. `fit` raises ValueError
+
+    - if there is no layer to measure, or `layers` names an unknown layer;
+    - if the probe is empty, or is a share of data whose size is unknown;
+    - for a `train_step` that changes variables which Keras does not manage, or that is decorated with tf.function.
     """
 
     def __init__(
@@ -161,15 +162,17 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def diagnose(self) -> pd.DataFrame:
         """Return the problems found in the last fit, one row per problem and call of a layer.
 
-        `layer` and `call` (the number of the layer's call) say where, `finding` what, such as "vanishing", and `help`
-        what rescued such networks in the study. `number` is the measured value beyond `threshold`, above or below as
-        the finding says: the median over the logged steps from `step` on, or infinity for gradients that were not
-        finite. Both are 0 for a layer without a gradient. `theory` is the value that
-        mean-field theory predicts for `number` from the initial weights, or NaN. README.md in this folder lists the
-        findings; study/monitor/diagnosis.py explains the thresholds.
-
         The frame has no rows if nothing is found, or if fewer than three steps are logged, not counting those that
-        mixed precision would skip. Raise ValueError if nothing is logged yet.
+        mixed precision would skip. Raise ValueError if nothing is logged yet. The columns are:
+
+        - layer, call: where the problem is; `call` is the number of the layer's call.
+        - finding: the kind of problem, such as "vanishing". help: the change that rescued such networks in the study.
+        - number: the median of the measured value over the logged steps from `step` on, or infinity for gradients that
+          were not finite. threshold: the value that `number` passes, upward or downward as the finding says. Both are 0
+          for a layer without a gradient.
+        - theory: the value that mean-field theory predicts for `number` from the initial weights, or NaN.
+
+        README.md in this folder lists the findings; study/monitor/diagnosis.py explains the thresholds.
         """
         frame = self._of_last_fit()
         assert self._probe is not None

@@ -99,9 +99,9 @@ def _weighted(frame: pd.DataFrame) -> pd.DataFrame:
 def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the measures in the form that the study's figures take, and the names of the calls, in their order.
 
-    The form has one row per call, step and finite measure: activation (the `model`), depth, layer (the call's number in
-    `frame`, from 1), step, measure, mean, ci_low, ci_high, n, n_zero. `mean` is the value, the interval is NaN, and n
-    is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero = 1 instead.
+    The form has one row per call, step and finite measure. Its columns are activation (the `model`), depth, layer (the
+    call's number in `frame`, from 1), step, measure, mean, ci_low, ci_high, n and n_zero. `mean` is the value, the
+    interval is NaN, and n is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero = 1 instead.
     """
     calls = list(dict.fromkeys(zip(frame["layer"], frame["call"], strict=True)))
     measures = [*layers.SIGNALS, "example_weight_gradient", *layers.UNIT_MEASURES]

@@ -28,8 +28,8 @@ WRITES = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssig
 class Probe:
     """Measure the watched layers of `model` on batches that have the structure and shapes of `data`.
 
-    `data` is a batch as `train_step` takes it. `layers` chooses the watched layers, as in `GradientLogger`. `calls`
-    tells what each row of the measures stands for: first the calls of watched layers, in the order of the step, then
+    `data` is a batch as `train_step` takes it. `layers` chooses the watched layers, as in `GradientLogger`. Each entry
+    of `calls` stands for a row of the measures. First come the calls of watched layers, in the order of the step, then
     the watched layers that the step did not call.
 
     Raise ValueError if `layers` chooses no layer or names an unknown one. Raise ValueError, for an eager model only in

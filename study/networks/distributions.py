@@ -21,10 +21,10 @@ DIGITS = 4  # significant digits of a quantile
 def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: Iterable[int]) -> list[dict[str, Any]]:
     """Train a run as far as the last of `steps`, and return quantiles of its pre-activations z at each of the steps.
 
-    Each row is a dict: step, layer (hidden layers from 1), and `quantiles`, the list of the PERCENT quantiles of all
-    entries of z, rounded to DIGITS significant digits. z is measured on the probe images, the first PROBE_IMAGES of the
-    run's validation images (see study/engine/run.py). Rows ascend by step and layer. `steps` are numbers of updates, 0
-    for the initial network, in any order. The run leaves no record.
+    Each row is a dict: step, layer (hidden layers from 1), and the list `quantiles`. This list holds the PERCENT
+    quantiles of all entries of z, rounded to DIGITS significant digits. The probe images give z: the first PROBE_IMAGES
+    of the run's validation images (see study/engine/run.py). Rows ascend by step and layer. `steps` are numbers of
+    updates, 0 for the initial network, in any order. The run leaves no record.
     """
     run = Run(settings, data, activation)
     rows, trained = [], 0

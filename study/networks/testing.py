@@ -28,17 +28,17 @@ class Kept(NamedTuple):
 def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str, Any]:
     """Test the networks on the test images, write the best one as a Keras model to `saved`, and return the findings.
 
-    The best one has the highest validation accuracy among those whose activation Keras has. The dict is ready for JSON:
+    The best one has the highest validation accuracy among those whose activation Keras has. Raise ValueError if Keras
+    has none of the activations. Every network answers twice: to the images as they are, and with its probabilities
+    averaged over nine positions of each image. The dict is ready for JSON:
 
     - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
-      `shifted_accuracy` of the probabilities averaged over nine positions of each image.
-    - `together`: a row per activation with activation, `n_networks`, and both accuracies of its networks' mean
-      probabilities.
+      `shifted_accuracy` over the nine positions.
+    - `together`: a row per activation with activation, `n_networks`, and both accuracies of the mean probabilities of
+      its networks.
     - `best`: the best network's row of `alone`, and its `validation_accuracy`.
-    - `wrong`: a row per image that the best network, without shifts, gets wrong: `place` (from 0), `label`, `said` (its
-      answer), `probability` (of the answer) and `image` (784 pixels from 0 to 255).
-
-    Raise ValueError if Keras has none of the activations.
+    - `wrong`: a row per image, as it is, that the best network gets wrong. It holds `place` (from 0), `label`, `said`
+      (the network's answer), `probability` (of the answer) and `image` (784 pixels from 0 to 255).
     """
     labels = data.test_labels
     standard = {name: standard_name(REGISTRY[name]) for name in {each.activation for each in kept}}

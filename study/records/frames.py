@@ -58,7 +58,10 @@ _SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "vali
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    """Return {column: value} of a run's settings, with the columns of `run_keys`; other lists are joined by spaces."""
+    """Return {column: value} of a run's settings, with the columns of `run_keys`.
+
+    A list that `run_keys` does not convert becomes a text, its values joined by spaces.
+    """
     found = {_SPELLED.get(name, name): value for name, value in settings_of(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     return {**spelled, **run_keys(settings_of(record))}
@@ -124,17 +127,19 @@ def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and epoch: `run_keys`, epoch, and loss and accuracy in training and validation.
 
-    The last four are training_loss, training_accuracy, validation_loss and validation_accuracy. Records without a
-    history are left out; at least one must have it.
+    The losses and accuracies are training_loss, training_accuracy, validation_loss and validation_accuracy. Records
+    without a history are left out; at least one must have it.
     """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
     return _stacked(found).astype({"epoch": int})
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and amplitude of noise on the test images: run, `run_keys`, amplitude and two scores.
+    """Return one row per run and amplitude of noise, for the `records` of runs that were evaluated under noise.
 
-    The scores are test_loss and test_accuracy of the last weights. The frame is empty if no record has them.
+    The columns are `run` (the id), `run_keys`, amplitude, test_loss and test_accuracy (in [0, 1]). The noise is uniform
+    in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last weights. The frame is empty if no
+    run was evaluated under noise.
     """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
     return _stacked(found, has_run=True) if found else pd.DataFrame()
@@ -151,11 +156,11 @@ def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool = False) -> pd.DataFrame:
-    """Return one frame of the columns of all runs, one below the other, with the `run_keys` of its run in every row.
+    """Return one frame with the rows of all runs, one run below the other; each row has the `run_keys` of its run.
 
     `of_runs`, which must not be empty, has a pair for each run: its record, and {column: values} with the same columns
-    for all. None becomes NaN. `has_run` adds the column `run`, its id. One frame of all runs takes a fifth of the time
-    of a frame for each run.
+    for all. None becomes NaN. `has_run` adds the column `run`, the run's id. One frame of all runs takes a fifth of the
+    time of a frame for each run.
     """
     runs = pd.DataFrame(
         [({"run": record["id"]} if has_run else {}) | run_keys(settings_of(record)) for record, _ in of_runs]
@@ -171,10 +176,10 @@ def _numbers(values: Any) -> np.ndarray:
 
 
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the columns layer, step, epoch, measure and value of a run, each of shape (rows,).
+    """Return the columns layer, step, epoch, measure and value of one run, each of shape (rows,).
 
-    `measured` is the part `measures` of its result: lists over logged steps, which hold lists over layers except in
-    `step` and `epoch`.
+    `measured` is the part `measures` of the run's result. In it, `step` and `epoch` are lists over the logged steps.
+    Each measure is a list over the logged steps, of lists over the layers.
     """
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN

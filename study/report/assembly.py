@@ -83,9 +83,11 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 
 
 def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
-    """Add the section of the experiment `name` to `draft` if `store` holds successful records of it.
+    """Add the section of the experiment `name` to `draft`, if `store` holds successful records of the experiment.
 
-    Add a sentence to `draft.missing` for each missing record and each failed run. `ledger` is the ledger of `store`.
+    `ledger` is the ledger of `store`, and lists the runs. All their records enter `draft.records`. Each missing record
+    and each failed run adds a sentence to `draft.missing`. If `store` is the committed one, for long protocols, the
+    section also gets the table `long_protocols`.
     """
     runs = ledger.runs[name]
     read = draft.read.setdefault(store.folder, {})
@@ -108,9 +110,9 @@ def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, l
 
 
 def _common_plan(ledger: Ledger) -> Plan:
-    """Return the plan for the modules that conclude: the activations that any plan of `ledger` compares.
+    """Return the plan for the modules that conclude, with all activations that some plan of `ledger` compares.
 
-    It has no number of seeds, and it is a quick look if any plan of `ledger` is.
+    The plan names no number of seeds. It is a quick look if any plan of `ledger` is one.
     """
     names = tuple(ledger.compared_activations())
     theory = {name: ledger.activations[name]["theory"] for name in names}

@@ -26,9 +26,9 @@ CODE = (STUDY, STUDY.parent / "experiments")
 def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
-    These are the `command` (its options by name), the source files, the versions of all packages, the processor
-    and the instructions it may use, the records in `results` and MNIST. Records and MNIST count by name, size and
-    times, not by content. `data` is the user's file or folder of MNIST, None if the user named none.
+    These are the `command` (its options by name), the source files, and the versions of all packages. They are also the
+    processor and the instructions it may use, the records in `results`, and MNIST. Records and MNIST count by name,
+    size and times, not by content. `data` is the user's file or folder of MNIST, None if the user named none.
     """
     about = {
         "command": command,

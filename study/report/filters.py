@@ -152,8 +152,8 @@ def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Ca
     """Return the filters `label` and `names`, by these names.
 
     `label` turns an activation's name into its label in `labels`; an activation that was not run keeps its name.
-    `names` lists the labels of activations, given as names or as rows with a column `activation`, without repeats. It
-    shows at most `most` entries, of which the last then counts the others. `language` is a key of LISTS.
+    `names` lists the labels of activations, given as names or as rows with a column `activation`, without repeats. If
+    there are more than `most` (6 by default), the last entry counts those left out. `language` is a key of LISTS.
     """
     comma, others = LISTS[language]
 

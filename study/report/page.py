@@ -106,8 +106,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol holds the possible verdicts, the claims whose measurement was changed after numbers had been seen, and
-    the number of intervals expected to miss the true value by chance.
+    Its protocol holds the possible verdicts, and the claims whose measurement was changed after numbers had been seen.
+    It also holds the number of intervals that are expected to miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

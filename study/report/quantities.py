@@ -34,7 +34,10 @@ class Row:
 
 
 class Rows(Sequence[Row]):
-    """Hold the rows of a table in the table's order; a slice of Rows is Rows too."""
+    """Hold the rows of a table in the table's order, for a page's template; a slice of Rows is Rows too.
+
+    A method that takes a column raises AttributeError if a row that it reads lacks the column.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = list(rows)
@@ -86,7 +89,7 @@ class Rows(Sequence[Row]):
         return Quantity(self.max(column) - self.min(column))
 
     def sum(self, column: str) -> Quantity:
-        """Return the sum of `column`; NaN if it contains NaN."""
+        """Return the sum of the numbers in `column` over all rows; NaN if one of them is NaN, 0 without rows."""
         return Quantity(sum(row[column] for row in self))
 
     def min(self, column: str) -> Quantity:

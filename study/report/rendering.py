@@ -218,8 +218,8 @@ def details(summary: str, caller: Callable[[], str]) -> Markup:
 def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
     """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
-    `text` is what a template writes between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, of which
-    the first holds the column names, and the caption. Raise ValueError, which names the table `name`, for a row with
+    `text` is what a template writes between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, and then
+    the caption. The first row holds the column names. Raise ValueError, which names the table `name`, for a row with
     another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]

@@ -65,7 +65,11 @@ class Evidence:
 
 
 class Experiment(Protocol):
-    """Define the interface of a module under experiments/ that asks for runs."""
+    """Define the functions that a module under experiments/ has if it asks for runs.
+
+    The module itself is the object: it defines `rounds` and `interpret` as plain functions, without `self`. The
+    docstring of this file says what else it may have.
+    """
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the settings of the runs wanted next, given the records `so_far`; an empty list ends the rounds."""
@@ -75,10 +79,10 @@ class Experiment(Protocol):
 
 
 class Conclusion(Protocol):
-    """Define the interface of a module under experiments/ that asks for no runs.
+    """Define the function that a module under experiments/ has if it asks for no runs.
 
-    It concludes from the tables of the other modules. If it sets `TIMES_ACTIVATIONS = True`, the activations are timed
-    once all runs are done, and the document `cost` holds the timings.
+    The module concludes from the tables of the other modules. If it sets `TIMES_ACTIVATIONS = True`, the activations
+    are timed once all runs are done, and the document `cost` holds the timings.
     """
 
     def conclude(self, plan: Plan, evidence: Evidence, style: Style) -> Section | None:

@@ -16,10 +16,10 @@ from study.settings import Settings
 
 
 def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Return the result of `study.networks.testing.evaluate_networks`; a worker process calls this function.
+    """Return the result of `study.networks.testing.test_networks`; a worker process calls this function.
 
-    `kept` holds the fields of a `Kept` for each network, as `_kept` returns them. `data` is a Dataset. The best
-    network is written to `saved`.
+    `kept` holds the fields of a `Kept` for each network, as `_kept` returns them. `data` is a Dataset. The best network
+    is written to `saved`.
     """
     environment.start_tensorflow()
     from study.networks import testing
@@ -30,7 +30,7 @@ def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) 
 def evaluate_networks(store: Store, records: Sequence[Record], data: Any) -> list[str]:
     """Test the networks that the runs of `records` have kept, unless the store's document NETWORKS is of these runs.
 
-    Return a list: one sentence if that fails, else nothing. If a network is missing, because its run was done
+    Return a list: one sentence if the test fails, else nothing. If a network is missing, because its run was done
     elsewhere, nothing is tested, and the sentence says so. The best network is written to the file NETWORK in the
     results folder.
     """

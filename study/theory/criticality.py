@@ -1,6 +1,7 @@
-"""Find critical initialisations: those with chi = 1 at the fixed point q* of the forward map.
+"""Find critical initialisations, at which errors neither grow nor shrink from layer to layer.
 
-There, the expected squared norm of the errors is the same in every layer. fixed_points.py defines the symbols.
+There, the expected squared norm of the errors is the same in every layer. In symbols, chi = 1 at the fixed point q* of
+the forward map; fixed_points.py defines these symbols.
 """
 
 import functools
@@ -59,9 +60,10 @@ def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
 def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
     """Return the critical initialisation with the smallest q* that is possible and not unstable, or None without one.
 
-    It is sought on the critical curve at QS, where it needs sigma_b^2 >= 0 and dq'/dq <= 1. If the smallest of QS meets
-    both conditions, q* is the limit 0, or None if every q is a fixed point. For smooth non-monotone activations the
-    smallest q* is where dq'/dq = 1 as well, the half-stable point of Roberts, Yaida & Hanin 2022, section 5.3.4.
+    The search goes along the critical curve at QS. A point is possible if sigma_b^2 >= 0, and not unstable if dq'/dq <=
+    1. If the smallest of QS meets both conditions, q* is the limit 0, or None if every q is a fixed point. For smooth
+    non-monotone activations, dq'/dq = 1 too at the smallest q*: the half-stable point of Roberts, Yaida & Hanin 2022,
+    section 5.3.4.
     """
     curve = critical_curve(function, QS)
     inside = _margin(curve) >= -ROUNDING
@@ -78,8 +80,8 @@ def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
 def _bisect(function: Callable[[float], Array], low: float, high: float) -> float:
     """Return the place between `low` and `high` where `function` changes its sign, or `high` if it never does.
 
-    scipy's root finders differ from this bisection in the last bit. A run at a critical point is identified by the
-    exact bits of its sigma_w, so with another method all these runs would be trained again.
+    scipy's root finders differ from this bisection in the last bit. The exact bits of sigma_w identify a run at a
+    critical point. With another method, all these runs would be trained again.
     """
     sign = math.copysign(1, function(low))
     for _ in range(60):

@@ -76,8 +76,8 @@ def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, s
 def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Propagation:
     """Return q_l, chi_l and E||h_{l-1}||^2 of every layer, for inputs whose ||x||^2 are `square_norms` (examples,).
 
-    Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and the forward map gives the next layers (Poole et al. 2016).
-    chi_l holds for unequal widths too, because the number of units of layer l, n_l, is the fan-in of W_{l+1}:
+    Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and the forward map gives the next layers (Poole et al. 2016). chi_l
+    holds for unequal widths too, because the fan-in of W_{l+1} is n_l, the number of units of layer l. It follows from
     E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2].
     """
     sigma_w2 = scale.sigma_w2
@@ -96,7 +96,8 @@ def quantities(through: Propagation) -> dict[str, Array]:
 
     - preactivation_square: the mean of z_l^2 over the examples.
     - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by the output layer's.
-    - example_weight_gradient_norm_ratio: the same of ||delta_l|| ||h_{l-1}||; NaN if the output layer's is 0.
+    - example_weight_gradient_norm_ratio: the root mean square over the examples of ||delta_l|| ||h_{l-1}||, divided by
+      the output layer's; NaN if the output layer's is 0.
     """
     error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi_l, ..., chi_L
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]
@@ -114,8 +115,8 @@ def similarities(function: Nonlinearity, scale: Scales, q: Array, cosine: float)
     """Return the cosine of two inputs' pre-activations in every layer (L+1,), predicted from the inputs' `cosine`.
 
     `q` (L+1,) is the mean square pre-activation of both inputs. The cosine changes from layer to layer by the
-    correlation map of Poole et al. 2016. It is 1 where a mean square is 0, because the inputs have become equal, and
-    NaN where a mean square is not finite.
+    correlation map of Poole et al. 2016. The predicted cosine is 1 where the mean square is 0, because the inputs have
+    become equal. It is NaN where the mean square is not finite.
     """
     weights, biases = scale.sigma_w2, scale.bias_variance
     if not q[0]:
@@ -148,7 +149,8 @@ def predicted_rows(
     - predicted: for inputs that all have the mean of `square_norms` (examples,), any two of them with this `cosine`.
     - predicted_spread: for inputs whose ||x||^2 are `square_norms`; NaN for "similarity".
 
-    An activation without a critical point has no rows for the initialisation "critical".
+    An activation without a critical point has no rows for the initialisation "critical". Raise ValueError if this
+    leaves no rows at all, or if an initialisation is not one of INITIALIZATIONS.
     """
     tables = []
     mean = np.mean(square_norms)

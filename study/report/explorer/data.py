@@ -1,4 +1,8 @@
-"""Turn the report's tables into the data of the page's views: numbers and ready-made texts, for JSON."""
+"""Turn the report's tables into the data of report.html's views: numbers and ready-made texts, for JSON.
+
+A view is a part of the page with its charts; VIEWS lists them. Each function of VIEWS takes the tables by name, and the
+style.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -52,10 +56,11 @@ def _activations(tables: Tables, style: Style) -> list[Json]:
 
 
 def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str = "ci_high") -> list[Json]:
-    """Return a dict for each of `rows`, a point with its interval; the other arguments name the columns to use.
+    """Return a dict for each of `rows`, a point with its interval, in the order of `rows`.
 
-    The keys are activation, x, y, low, high, n, and `text`: y with its interval in percent. The numbers y, low and
-    high have six significant digits; None stands for one that is not finite.
+    The keys are activation, x, y, low, high, n, and `text`: y with its interval in percent. `x`, `y`, `low` and `high`
+    name the columns that hold these values. The numbers y, low and high have six significant digits; None stands for
+    one that is not finite.
     """
     return [
         {"activation": row["activation"], "x": row[x], "n": row["n"], "text": _text(row[y], row[low], row[high])}
@@ -70,11 +75,12 @@ def _text(estimate: float, low: float, high: float, *, scale: float = 100, signe
 
 
 def _depth(tables: Tables, style: Style) -> Json:
-    """Return the data of the tables depth_success and trainable_depth, and the accuracy `level` that counts as trained.
+    """Return the data of the tables depth_success and trainable_depth: `settings`, a list, and `level`, a number.
 
-    Each dict in `settings` holds the keys of SETTING except the depth. Its `points` are as by `_points`: x is the depth
-    in hidden layers and y the mean validation accuracy. `trained` says how many seeds trained, as "2 of 3", and
-    `learns` tells whether all did. `deepest` holds the text of `filters.reached` by activation, empty if unknown.
+    A run counts as trained from the accuracy `level` on. Each dict in `settings` holds the keys of SETTING except the
+    depth, `points` and `deepest`. The points are made by `_points`: x is the depth in hidden layers and y the mean
+    validation accuracy. A point also has `trained`, a text such as "2 of 3" seeds, and `learns`, which tells whether
+    all did. `deepest` holds the text of `filters.reached` by activation, empty if unknown.
     """
     keys = [key for key in SETTING if key != "depth"]
     deepest: dict[object, str] = {}
@@ -96,10 +102,12 @@ def _depth(tables: Tables, style: Style) -> Json:
 def _rate(tables: Tables, style: Style) -> Json:
     """Return the data of the tables learning_rate_grid, dead_by_rate and rates_chosen.
 
-    `points` and `dead` are as by `_points`: x is the rate, and y the validation accuracy or the share of dead units.
-    A point of `points` also has its `rate` as text, and `best`: whether it is the activation's best rate. `chosen` has
-    a text by activation, such as "0.001 on 29, 0.00316 on 11": learning rates, and on how many seeds each was chosen.
-    Without their tables, `dead` and `chosen` are empty.
+    - `points`: the points that `_points` makes of the rate (x) and the validation accuracy (y). Each also has its
+      `rate` as text, and `best`, which tells whether it is the activation's best rate.
+    - `dead`: the points that `_points` makes of the rate (x) and the share of dead units (y); empty without
+      dead_by_rate.
+    - `chosen`: a text by activation, such as "0.001 on 29, 0.00316 on 11": learning rates, and on how many seeds each
+      was chosen. Empty without rates_chosen.
     """
     grid = tables["learning_rate_grid"]
     points = _points(grid, "learning_rate", "validation_accuracy_mean")
@@ -119,7 +127,8 @@ def _rate(tables: Tables, style: Style) -> Json:
 def _noise(tables: Tables, style: Style) -> Json:
     """Return the data of the table robustness: `points`, where x is the noise's amplitude and y the mean test accuracy.
 
-    They are as by `_points`, with the text `difference`: the accuracy minus the reference's in points, with interval.
+    `_points` makes the points. Each also has the text `difference`: the accuracy minus the reference's in percentage
+    points, with its interval.
     """
     rows = tables["robustness"]
     points = _points(rows, "amplitude", "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
@@ -189,7 +198,7 @@ def _reached(row: Json, column: str = "") -> str:
 
 
 def _claims(tables: Tables, style: Style) -> list[Json]:
-    """Return a dict as by `_claim` for each claim of the table `claims`, in the table's order."""
+    """Return the result of `_claim` for each claim of the table `claims`, in the table's order."""
     table = tables["claims"].astype(object)
     return [_claim(str(name), rows) for name, rows in table.where(table.notna(), "").groupby("claim", sort=False)]
 
@@ -212,7 +221,10 @@ def _claim(name: str, rows: pd.DataFrame) -> Json:
 
 
 def _evidence(row: Json) -> Json:
-    """Return the texts that the page shows of one part of a claim, by column of claims.csv, from its `row` there."""
+    """Return the texts that the page shows of one part of a claim, by column of claims.csv; `row` is the part's row.
+
+    The keys are quantity, protocol, expected, verdict, remark, n and measured; the last includes the interval.
+    """
     measured, low, high = (math.nan if row[name] == "" else row[name] for name in ("measured", "ci_low", "ci_high"))
     texts = {name: str(row[name]) for name in ("quantity", "protocol", "expected", "verdict", "remark")}
     n = formatting.DASH if row["n"] == "" else f"{row['n']:g}"

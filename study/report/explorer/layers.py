@@ -21,9 +21,11 @@ EVERY = 2  # every second row of the table `activations` is kept
 def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     """Return the data of the view: `settings`, `percent`, `theory` and `curves`; `tables` holds tables by name.
 
-    `settings` has a dict for each combination of SETTING in `gradient_norms`, at the study's width: these keys, what
-    `_profile` returns, and as `lying` what `_lying` returns. `percent` lists the percentages of the quantiles in
-    `lying`. `theory` is what `_theory` returns. `curves` holds x, value and derivative of each activation as lists.
+    - `settings`: a list with a dict for each combination of SETTING in `gradient_norms`, at the study's width. The dict
+      holds the combination, the entries that `_profile` returns, and the result of `_lying` as `lying`.
+    - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
+    - `theory`: the result of `_theory`, {} without the table `theory`.
+    - `curves`: by activation, the lists x, value and derivative, of every second point in the table `activations`.
     """
     norms = tables["gradient_norms"]
     kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
@@ -49,10 +51,11 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 
 
 def _profile(rows: pd.DataFrame) -> Json:
-    """Return the logged `steps` of one setting in order, and the `values` by activation; `rows` are its gradient norms.
+    """Return the measures of one setting as {"steps": list, "values": dict}; `rows` are its gradient norms.
 
-    The values of an activation are its number of `seeds`, and by measure a list over steps, then layers, of
-    [mean, low, high]. A step without this measure has an empty list.
+    `steps` are the logged steps, ascending. `values` maps each activation to a dict. In it, `seeds` is the number of
+    seeds, and each measure has a list over `steps`. An entry of this list is a list over layers of [mean, low, high],
+    or empty if the step lacks the measure.
     """
     steps = sorted(rows["step"].unique().tolist())
     in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
@@ -69,9 +72,11 @@ def _profile(rows: pd.DataFrame) -> Json:
 
 
 def _lying(table: pd.DataFrame, setting: Json) -> Json:
-    """Return the quantiles of the pre-activations z in one setting: by activation and step, a list over layers.
+    """Return where the pre-activations z lie in one setting: {activation: {step as text: list over hidden layers}}.
 
-    `table` is the table `preactivations`. The result is empty if nothing was measured in this setting.
+    A layer has a list of the quantiles of z, ascending; `percent` of `layers` names them. `table` is the table
+    `preactivations`, and `setting` a dict of `layers` with the keys SETTING. The result is empty if nothing was
+    measured in this setting.
     """
     if table.empty:
         return {}
@@ -84,11 +89,12 @@ def _lying(table: pd.DataFrame, setting: Json) -> Json:
 
 
 def _theory(table: pd.DataFrame) -> Json:
-    """Return theory's predictions of the table `theory`, by network, named "activation|init|depth".
+    """Return the predictions of the table `theory`, {"activation|init|depth": network}, at the study's width.
 
-    A network has a list over layers for each predicted quantity. Where the mean square of the pre-activations z is
-    predicted, the network also has the number of `seeds` and `measured`: by layer, [mean square, low, high]
-    before training. The page shows these at step 0 where the trained networks did not log this mean square.
+    A network is a dict. Each predicted quantity has a list over layers, from layer 1. If the mean square of the
+    pre-activations z is predicted, the network also has `seeds`, their number, and `measured`, a list over layers of
+    [mean square, low, high] before training. The page shows these at step 0 where the trained networks did not log this
+    mean square.
     """
     ours = table[table["width"] == WIDTH].sort_values("layer")
     found: Json = {}
