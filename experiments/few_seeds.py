@@ -32,8 +32,8 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
 
-    `records` come from `learning_rate`. `draw_small_samples` makes the table `few_seeds`; it is left out if `_drawn`
-    returns None. Without runs on fresh seeds, the section has only its page.
+    `records` come from `learning_rate`. The table `few_seeds` is the `table` of the SmallSamples that `_drawn` returns.
+    It is left out if `_drawn` returns None. Without runs on fresh seeds, the section has only its page.
     """
     tuned = learning_rate.tuned_records(plan, records)
     if not tuned:
@@ -47,9 +47,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
     """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
-    `runs` comes from `runs_frame` and has one run per activation and seed. An activation that never finished is left
-    out. Of the others, only seeds on which all of them finished count. Return None without the reference, without
-    another activation, or with at most P8_N such seeds.
+    `runs` comes from `runs_frame` and has one run per activation and seed. Activations that never finished are left
+    out, and then each seed on which another activation did not finish. Return None if the reference or every other
+    activation is left out, or if at most P8_N seeds remain.
     """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
     wide = comparisons.table_by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()

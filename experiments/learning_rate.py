@@ -171,11 +171,18 @@ def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[S
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
-    The tables `learning_rate_grid` (of `tuning.rate_table`), `tuned` (of `tuning.tuning_gains`), `compared_accuracies`
-    (a row per run of the arm "tuned") and `rule_errors` (of the module of this name) are always there. `rates_chosen`
-    (of `_rates_chosen`), `accuracy` (of `summaries.accuracy`) and `comparisons` with the reference need runs on fresh
-    seeds. `dead_by_rate` (share of dead units, a row per activation and rate of the grid) and the tables of
-    `summaries.final_units` need runs that were measured.
+    Four tables are always there:
+
+    - `learning_rate_grid`: the result of `tuning.rate_table`. `tuned`: the result of `tuning.tuning_gains`.
+    - `compared_accuracies`: a row per run of the arm "tuned".
+    - `rule_errors`: the result of `rule_errors.rule_error_table`.
+
+    The other tables need runs of a kind:
+
+    - on fresh seeds: `rates_chosen` (see `_rates_chosen`), `accuracy` (see `summaries.accuracy`) and, with the
+      reference and another activation, `comparisons`.
+    - on the grid, with measures: `dead_by_rate`, the share of dead units by activation and rate.
+    - selected by `at_one_rate`, with measures: the tables of `summaries.final_units`.
     """
     runs = frames(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
@@ -236,8 +243,8 @@ def _figures(
 ) -> dict[str, Drawing]:
     """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, draw both ARMS too.
 
-    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` comes from
-    `frames`, with the result of `_dead_units` as "dead" beside. Return {file name: drawing}.
+    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of
+    `frames`, with one more entry, "dead": the result of `_dead_units`. Return {file name: drawing}.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

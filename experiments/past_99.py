@@ -129,8 +129,8 @@ def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
 def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per activation and rate of round 1: activation, learning_rate, validation_accuracy, is_chosen.
 
-    The accuracy is in [0, 1], of the first seed's last weights; NaN if the run diverged. The rate with the highest
-    accuracy `is_chosen`; none if all runs of the activation diverged.
+    The accuracy, in [0, 1], is of the last weights on the first seed; NaN if the run diverged. `is_chosen` marks the
+    rate with the highest accuracy, and no rate if all runs of the activation diverged.
     """
     names = dict.fromkeys(selection.settings_of(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
@@ -165,9 +165,12 @@ def _steps(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The tables are `past_99_rates` (of `_rates`), `past_99_ladder` (of `_steps`), `past_99` (of `_reached`),
-    `comparisons` with the reference, and `compared_accuracies`, a row per run. Before there are runs on fresh seeds,
-    only the first two exist, and no claim is judged.
+    - `past_99_rates`: the result of `_rates`.
+    - `past_99_ladder`: the result of `_steps`, if a run of the ladder finished.
+    - `past_99`: the result of `_reached`. `compared_accuracies`: a row per run. `comparisons`: a row per activation
+      beside the reference, if there is one to compare.
+
+    Without runs on fresh seeds, the tables of the last item do not exist, and no claim is judged.
     """
     ladder, rates = _climbed(plan, records), _rates(plan, records)
     final = [record for record in records if plan.is_fresh(selection.settings_of(record)["seed"])]

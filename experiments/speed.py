@@ -156,12 +156,16 @@ def contender_rows(content: dict[str, Any]) -> pd.DataFrame:
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours that RUNS runs of the article's network take on WORKERS workers, a row per case.
 
-    In the first case a run has one epoch. In the second case it has as many `epochs` as the runs of `baseline` on
-    average. Without such runs, only the first case is returned. Each worker does an equal share of the runs, and
-    compiles each of its programs in `compile_seconds`. The first epoch of a run takes `first_seconds`, measured by runs
-    of one epoch while all cores are busy. Each further epoch takes `epoch_seconds`. These three are medians of
-    `content`, which comes from the document `bench`. The whole run takes `run_seconds`. Further columns are `case`,
-    `runs`, `workers`, and the forecast in `hours` and in `minutes`.
+    In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` on
+    average. Without such runs, only the first case is returned. `content` comes from the document `bench`. The columns
+    are:
+
+    - case, epochs (of a run), runs, workers.
+    - first_seconds: the time of a run's first epoch, measured by runs of one epoch while all cores are busy.
+    - epoch_seconds: the time of each further epoch. compile_seconds: the time in which a worker compiles one program.
+      All three are medians of `content`.
+    - run_seconds: the time of the whole run, without compiling.
+    - hours, minutes: the forecast. Each worker does an equal share of the runs, and compiles PROGRAMS programs.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

@@ -75,12 +75,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """Return, per sigma_w and seed, how deep networks train, and that depth divided by FACTOR * xi.
+    """Return one row per sigma_w and seed: how deep networks train, and this depth divided by FACTOR * xi.
 
-    `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which this
-    network and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of the grid,
-    infinite if there is none. The true limit lies between the two. `least_ratio` and `most_ratio` are these depths over
-    FACTOR * xi. `is_judged` tells whether the deepest network of the grid reaches MOST * FACTOR * xi layers.
+    `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which the
+    network of this seed and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of
+    the grid, infinite if there is none. The true limit lies between the two. `least_ratio` is `trained_depth` over
+    FACTOR * xi, and `most_ratio` is `failed_depth` over FACTOR * xi. `is_judged` tells whether the deepest network of
+    the grid reaches MOST * FACTOR * xi layers.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)

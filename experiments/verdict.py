@@ -165,16 +165,17 @@ def _with_choice(
 ) -> pd.DataFrame:
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `places` comes from `_places`, `shares` from `decision.stability`, and `found` from `decision.findings`; it is None
-    if nothing was compared.
+    `places` comes from `_places`, and `shares` from `decision.stability`. `found` comes from `decision.findings`, and
+    is None if nothing was compared. The further columns are:
 
-    `recommended` is 1 for the recommended activation, else NaN. `share_recommended` is the share of the resamples of
-    the seeds that recommend the activation. `remaining` marks what the headline names: the recommended activation, and
-    if fewer than STABLE of the resamples recommend it, each activation that at least REMAINS of them recommend.
-    `finding`, `difference`, `difference_low` and `difference_high` are of the comparison that decides, and
-    `noise_finding` is of the comparison under noise. `depth_adam_apart` and `depth_sgd_apart` (see
-    `decision.side_of_chosen`) say whether the activation trains to depths that all lie "below" or "above" the
-    recommended activation's, else "".
+    - recommended: 1 for the recommended activation, else NaN.
+    - share_recommended: the share of the resamples of the seeds that recommend the activation.
+    - remaining: whether the headline names the activation. It names the recommended one. If fewer than STABLE of the
+      resamples recommend that one, it also names each activation that at least REMAINS of them recommend.
+    - finding, difference, difference_low, difference_high: from the comparison that decides. noise_finding: from the
+      comparison under noise.
+    - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
+      above the recommended activation's, else "" (see `decision.side_of_chosen`).
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)

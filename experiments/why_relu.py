@@ -27,11 +27,14 @@ NETWORK = ("activation", "init", "variant", "optimiser", "learning_rate", "depth
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section that compares the share of the error that reaches layer 1 with the accuracy.
 
-    Its table `why_relu` has a row per activation and number of hidden layers, from 2 on. The columns are share_of_error
-    before training, and mean, ci_low, ci_high and n of the validation accuracy with Adam in the experiment `depth`.
-    `why_tuned` has each activation's accuracy at its own learning rate; it is empty if nothing was tuned. `why_factors`
-    has the rows of `shrink_factors` at that experiment's largest depth. `preactivations`, if measured, has the rows of
-    `_preactivations`. Return None without ReLU, the sigmoid or a table of NEEDED, or if no row has both numbers.
+    Return None without ReLU, the sigmoid or a table of NEEDED, or if no activation has both numbers at one depth. The
+    tables are:
+
+    - `why_relu`: a row per activation and number of hidden layers, from 2 on. It holds share_of_error before training,
+      and the validation accuracy with Adam in the experiment `depth`: mean, ci_low, ci_high and n.
+    - `why_tuned`: each activation's accuracy at its own learning rate; empty if nothing was tuned.
+    - `why_factors`: the rows of `shrink_factors` of the experiment `depth` at the largest depth.
+    - `preactivations`: the result of `_preactivations`, if these were measured.
     """
     tables = evidence.tables
     if not set(PAIR) <= set(plan.activations) or not set(NEEDED) <= tables.keys():
@@ -86,10 +89,10 @@ def _of_article(norms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of the error as `_of_article` does, per activation and for every depth but the article's.
+    """Return the share of the error that `_of_article` defines, per activation and for every depth but the article's.
 
-    `theory` is the table of this name. Its `measured` norms are used, not its predictions, under Keras' default
-    initialisation at the smallest width.
+    `theory` is the table of this name. Only networks of the smallest width under Keras' default initialisation count,
+    with the norms `measured` in them, not the predicted ones.
     """
     rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
     rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})

@@ -72,8 +72,8 @@ def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: st
     """Raise ActivationError if the values `first` and `second` at the same `points` differ by more than rounding.
 
     Both are (1, *shape of the points) of phi, or (2, *shape of the points) of phi and phi'. The message names the first
-    point that differs. `when` is its part with a place for the second value, and `wanted` says what the function must
-    do.
+    point that differs, its value in `first`, and then the text `when`, in which {} stands for the value in `second`. It
+    ends with `wanted`, which says what the function must do.
     """
     for what, one, other in zip(("value", "derivative"), first, second, strict=False):
         differs = np.abs(one - other) > SAME[points.dtype.name] * np.maximum(1, np.abs(one))

@@ -70,9 +70,10 @@ def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return one row, whose word names the recommended activation, then the others that `remaining` marks.
+    """Return the headline of an edition, in one row; `verdict` is the table of this name.
 
-    Its numbers are the tuned accuracy of the first activation.
+    Its `word` names the recommended activation, then the others that the column `remaining` marks. Its numbers are the
+    tuned accuracy of the recommended activation. Without a named activation, there is no row.
     """
     remains = verdict.get("remaining", pd.Series(0, index=verdict.index)).fillna(0).astype(bool)
     named = verdict[verdict["recommended"].notna() | remains].sort_values("recommended", kind="stable")
@@ -88,9 +89,9 @@ def _findings(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _claims(claims: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion per part of a claim that was run: its verdict, without SCALED_DOWN.
+    """Return one conclusion for each part in `claims` that was run: the part's verdict, without SCALED_DOWN.
 
-    "Scaled down" says how a verdict came about, not what it is.
+    SCALED_DOWN says how a verdict came about, and is no part of the conclusion.
     """
     run = claims[claims["verdict"] != NOT_RUN]
     words = run["verdict"].str.removesuffix(SCALED_DOWN)

@@ -74,11 +74,12 @@ def rule_error_table() -> pd.DataFrame:
 
 
 def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:
-    """Return simulated studies whose paired differences from the reference have the true means `truth` (3,).
+    """Return simulated studies whose paired differences from the reference have the true means `truth` (3,), in points.
 
-    `spread` is the standard deviation of these differences. Each activation's second rate is `gap` worse than its
-    first, and on each seed the higher validation accuracy chooses one. All three are in points. `studies` is the number
-    of studies. With `is_skewed`, the noise of a run is skewed toward low accuracies.
+    `spread` is the standard deviation of these differences, in points. The second rate of each activation is `gap`
+    points worse than its first rate. On each seed, the higher validation accuracy chooses one of the two. `studies` is
+    the number of studies. With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same
+    at every call.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both

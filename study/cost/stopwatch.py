@@ -40,10 +40,11 @@ Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it i
 
 @dataclass(frozen=True)
 class Sizes:
-    """Hold how much work a timing does; each timing is taken `repeats` times.
+    """Hold how much work is timed at once; each timing is taken `repeats` times.
 
-    It makes `passes` passes over small tensors of `shape`, or `large_passes` passes over tensors of `large` elements,
-    or `updates` updates of a network.
+    - small tensors of `shape`: `passes` passes over them.
+    - large tensors of `large` elements: `large_passes` passes over them.
+    - a network: `updates` updates of it.
     """
 
     shape: tuple[int, int] = TIMING_SHAPE

@@ -39,10 +39,11 @@ def backward(
     group's tuple, cut to the layer's row. In a group of one layer, the tensors keep their first axis of 1. The visitor
     returns three things:
 
-    - the gradient in the layer's inputs (B, fan_in), so that a program can order its reads of a layer before its
-      writes (in layer 1 it is not used);
+    - the gradient in the layer's inputs (B, fan_in), which a program can thereby make wait until the layer is read. In
+      layer 1 it is not used;
     - the tuple that replaces the layer, or None if the layer stays as it is;
-    - its measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite `buffers[group]`.
+    - the layer's measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite
+      `buffers[group]`.
     """
     parameters = tuple(group[0] for group in groups)
     upstream, replaced, measured = output_delta, list(groups), list(buffers)

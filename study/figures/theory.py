@@ -1,7 +1,7 @@
-"""Draw the activation functions, the effects of their slopes, and mean-field theory beside measurements.
+"""Draw activation functions, how their slopes affect errors and accuracy, and mean-field theory beside measurements.
 
-A wide grey line is theory, and measurements are drawn over it in the activation's colour. phi is an activation
-function, phi' its derivative, and z the input of a unit.
+A wide grey line is theory, and measurements are drawn over it in the activation's colour. In axis labels, phi is an
+activation function, phi' its derivative, and z the input of a unit.
 """
 
 import math

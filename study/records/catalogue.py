@@ -130,8 +130,8 @@ def _description(
 def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
     """Return the depth scales by experiment, each a dict of the grid's `sigma_w` and `sigma_b`, `code` and `xi`.
 
-    `code` holds the fingerprints of the activation and of theory's code. The `kept` depth scales of an experiment stay
-    if neither its grid nor the code has changed, or if it does not ask for any now.
+    `code` holds the fingerprints of the activation and of theory's code. The depth scales in `kept` stay for an
+    experiment that asks for the same grid under the same code. They also stay for an experiment that asks for none now.
     """
     found = dict(kept)
     for experiment, wanted in grids.items():

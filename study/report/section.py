@@ -4,16 +4,18 @@ A module with `rounds` asks for runs. `rounds` is called repeatedly, each time w
 settings of the runs it wants next. An empty list ends it. `interpret` then turns the records into a Section. A module
 with `conclude` asks for no runs. It makes its Section from the other sections' tables and from measured documents.
 
-`TARGET` names the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs
-to `make all`.
+A module that asks for runs may also have
 
-A module may have `expected(plan)`. It returns the settings of the runs that all rounds together are expected to want.
-The study's time is estimated from them; without `expected`, from the runs of the first round.
-
-A module may have `networks(plan, records)`. It returns the records whose trained networks are then tested, alone and
-together; the document `networks` holds the results. A module may have `preactivations(plan, records)`. It returns
-numbers of updates (steps) by the settings of a run. These runs are trained once more to measure the distribution of
-their pre-activations at these steps; the document `preactivations` holds its quantiles.
+- `TARGET`, the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs to
+  `make all`;
+- `expected(plan)`, which returns the settings of the runs that all rounds together are expected to want. The study's
+  time is estimated from them; without `expected`, from the runs of the first round;
+- `networks(plan, records)`, which returns the records whose trained networks are then tested, alone and together. The
+  document `networks` holds the results;
+- `preactivations(plan, records)`, which returns {settings of a run: steps}, where a step is a number of updates. These
+  runs are trained once more to measure the distribution of their pre-activations at these steps. The document
+  `preactivations` holds its quantiles;
+- `DEPTH_SCALES`, the grids of theory's depth scales that the module needs, by activation (see study/plan.py).
 """
 
 from collections.abc import Mapping, Sequence

@@ -22,10 +22,11 @@ NEARLY_ONE = 1 - 1e-9  # the largest correlation tried; 1 itself is always a fix
 class DepthScale:
     """Hold how fast errors and correlations change with depth: the factor `chi` per layer, and the depth scale `xi`.
 
-    xi = 1 / abs(ln chi), in layers, is infinite at criticality. If the value of `backward_factor` is below 1, the phase
-    is "ordered". It is "critical" at 1 and "chaotic" above 1. `c_star` is the correlation that any two inputs tend to:
-    1 unless the phase is chaotic. In that phase `chi` is chi_c at c*, see `correlation_map`, and otherwise the backward
-    factor. At q* = 0 two inputs may keep the correlation they had.
+    - phase: "ordered" if the value of `backward_factor` is below 1, "critical" at 1, "chaotic" above 1.
+    - c_star: the correlation that any two inputs tend to, 1 unless the phase is chaotic. At q* = 0, two inputs may keep
+      the correlation they had.
+    - chi: the value of `backward_factor`; in the chaotic phase, chi_c at c* (see `correlation_map`).
+    - xi: 1 / abs(ln chi), in layers; infinite at criticality.
     """
 
     phase: Literal["ordered", "critical", "chaotic"]
