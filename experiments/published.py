@@ -99,8 +99,9 @@ def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
 def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `per_run` is the result of `_first_over_last`. `n` counts seeds, and `n_zero` the ratios of exactly 0, which are
-    left out. `factor`, `factor_low` and `factor_high` are the ratio and its interval per layer.
+    `per_run` is the result of `_first_over_last`. `n` counts the seeds whose ratio is above 0, and `n_zero` the ratios
+    of exactly 0, which are left out. `factor` is the change of the norm per layer that makes the mean ratio.
+    `factor_low` and `factor_high` are the changes that make the bounds of its interval.
     """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))

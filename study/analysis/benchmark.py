@@ -36,11 +36,13 @@ class SpeedTarget:
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender: its speed in images a second, and two ratios to other contenders.
 
-    The columns are contender, threads, processes, measures, validation, n (repeats), images_per_second (the median),
-    lowest, highest, seconds_per_epoch (the median), over_floor and over_article. `over_floor` is the time of an image
-    over its time in the contender `floor`, for contenders with one thread and one process; else NaN. `over_article` is
-    the images a second over the images a second of the contender `article[validation]`. Both are ratios of medians, and
-    NaN if the other contender was not measured.
+    - contender, threads, processes, measures, validation: as in `rows`. n: the number of repeats.
+    - images_per_second (the median), lowest, highest. seconds_per_epoch: the median.
+    - over_floor: the time of an image over its time in the contender `floor`. It is NaN unless the contender has one
+      thread and one process.
+    - over_article: the images a second over the images a second of the contender `article[validation]`.
+
+    Both ratios are of medians, and NaN if the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(WHO, sort=False).agg(

@@ -51,9 +51,12 @@ def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     `runs` has one row per run: activation, learning_rate, seed, status, and best_validation_accuracy in [0, 1] (NaN
     unless the run is done). `asked` is the number of seeds at each rate. The columns are activation, learning_rate, n
     (finished runs), diverged (their number), validation_accuracy_mean, its 95% t interval ci_low and ci_high, and the
-    marks. `is_eligible`: all `asked` seeds finished. `is_best`: the eligible rate with the highest mean, of equal means
-    the lowest rate. `is_tolerated`: an eligible rate whose mean is at most TOLERANCE below the best, as are all rates
-    between the two.
+    marks:
+
+    - is_eligible: all `asked` seeds finished.
+    - is_best: the eligible rate with the highest mean. Of equal means, the lowest rate is best.
+    - is_tolerated: an eligible rate whose mean is at most TOLERANCE below the best mean. All rates between it and the
+      best rate must be so too.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -139,10 +142,12 @@ def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
 def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: the range of learning rates whose accuracy is within TOLERANCE of the best.
 
-    `grid` is the result of `rate_table`. `tolerance_low` and `tolerance_high` are the lowest and the highest tolerated
-    rate, and `tolerance_decades` is log10 of their quotient, to half a decade. `is_open_low` and `is_open_high`: the
-    range ends where the grid does, so it may be wider. `is_edge`: the best rate is the lowest or the highest of the
-    grid. Without an eligible rate, numbers are NaN and the three marks False.
+    `grid` is the result of `rate_table`. Without an eligible rate, the numbers are NaN and the three marks False.
+
+    - tolerance_low, tolerance_high: the lowest and the highest tolerated rate.
+    - tolerance_decades: log10 of the highest over the lowest, to half a decade.
+    - is_open_low, is_open_high: the range ends where the grid ends, so it may be wider.
+    - is_edge: the best rate is the lowest or the highest of the grid.
     """
     ends = grid["learning_rate"].min(), grid["learning_rate"].max()
     good = grid[grid["is_tolerated"]].groupby("activation")["learning_rate"]
@@ -165,11 +170,13 @@ def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: s
     """Return one row per activation of `grid`, the result of `rate_table`: what choosing its own learning rate gained.
 
     `arms` maps "tuned" to the result of `chosen_by_seed`, and "untuned" to the runs at one rate common to all
-    activations. `metric` is the column of runs that holds the accuracy. The first columns are the ones of
-    `tolerated_ranges`, with `learning_rate` (see `usual_rates`) after the activation. Each arm adds n, accuracy_mean,
-    ci_low, ci_high, diverged and rank (1 is the highest mean), prefixed with its name: tuned_n, untuned_n and so on.
-    `gain` is the mean of tuned minus untuned over the seeds that finished in both arms. `gain_n` counts these seeds,
-    and gain_ci_low and gain_ci_high are the 95% t interval.
+    activations. `metric` is the column of runs that holds the accuracy. The columns are:
+
+    - activation, learning_rate (see `usual_rates`), and the other columns of `tolerated_ranges`.
+    - for each arm, with its name in front (tuned_n, untuned_n and so on): n, accuracy_mean, ci_low, ci_high, diverged
+      and rank (1 is the highest mean).
+    - gain: the mean of tuned minus untuned over the seeds that finished in both arms. gain_n: the number of these
+      seeds. gain_ci_low, gain_ci_high: the 95% t interval.
     """
     table = tolerated_ranges(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))

@@ -20,9 +20,10 @@ Slots = tuple[tf.Tensor, ...]
 class Hyperparameters:
     """Hold the scalars of one update, which may change without compiling again.
 
-    `rate` is what the optimiser's `rate` function returns for the update. `mean_rate` and `square_rate` are Adam's
-    1 - beta_1 and 1 - beta_2. `step` counts the run's updates from 1. No optimiser uses `decay` and `newest`. `decay`
-    is the share of a kernel that weight decay subtracts. `newest` is the weight of the new parameters in their average.
+    `rate` is what the optimiser's `rate` function returns for the update. `mean_rate` and `square_rate` are Adam's 1 -
+    beta_1 and 1 - beta_2. `step` counts the run's updates from 1. No optimiser uses `decay` and `newest`; the training
+    step does (see epoch.py). `decay` is the share of a kernel that weight decay subtracts. `newest` is the weight of
+    the new parameters in their average.
     """
 
     rate: tf.Tensor
@@ -63,7 +64,7 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Return -rate * mean / (sqrt(square) + epsilon).
+    """Return -rate * mean / (sqrt(square) + epsilon); the slots are the moving means of the gradient and its square.
 
     Epsilon is added outside of the bias correction, as in Keras (Kingma and Ba's "epsilon hat").
     """

@@ -94,7 +94,7 @@ def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> No
 def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
     """Draw the mean over seeds of `column` in `runs`, with its 95% t interval, over the epochs.
 
-    Both are computed from logarithms on a logarithmic axis. Values of 0 or less are left out.
+    On a logarithmic axis, both are computed from logarithms. On any axis, values of 0 or less are left out.
     """
     if (found := runs[runs[column] > 0]).empty:
         return

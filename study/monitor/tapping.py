@@ -98,7 +98,8 @@ class Taps:
     def _called(self, found: Call, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the layer by `original`, fill in `found`, and return the layer's output.
 
-        The tap is the pre-activation if the activation is the layer's last operation, and the output if not.
+        The tap, a tensor whose gradient is stored, depends on the layer. It is the input of an activation layer. It is
+        the pre-activation of a layer whose last operation is its activation. Otherwise it is the output.
         """
         if found.watched.is_activation:
             found.z = self._tap(args[0], found)

@@ -21,9 +21,11 @@ from study.records.files import write_atomically
 class Ledger:
     """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
 
-    `plans` and `runs` (ids) are by experiment; see `note`. `activations` holds the descriptions of the catalogue, by
-    activation. `refused` holds the reasons of the last command by activation. `wall_seconds` sums the time of all
-    commands that trained. `command` is "make quick" or "make all", whichever the last command was like.
+    - plans, runs (ids): by experiment; see `note`.
+    - activations: the descriptions of the catalogue, by activation.
+    - refused: the reasons for which the last command refused activations, by activation.
+    - wall_seconds: the summed time of all commands that trained.
+    - command: "make quick" if the last command asked for a quick look, else "make all".
     """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)

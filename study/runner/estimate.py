@@ -1,4 +1,4 @@
-"""Estimate how long a command takes: its work, in units of `order.run_cost`, times the seconds of a unit here."""
+"""Estimate how long a command takes: the cost of its work (see order.py), times the seconds that a unit takes here."""
 
 import statistics
 import time
