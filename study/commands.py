@@ -31,21 +31,21 @@ def make_all(options: argparse.Namespace) -> int:
 
     A last line says how the results compare with the committed ones. Return the larger exit code of `run` and `report`.
     """
-    from study.report import currency
+    from study.report import finished
 
     command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
-    before = currency.last_line(options.results, currency.inputs_hash(options.results, command, options.mnist))
+    before = finished.last_line(options.results, finished.inputs_hash(options.results, command, options.mnist))
     if before is not None:
         say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
         say(before, sys.stdout)
         return DONE
     code = run(options)
-    found = currency.inputs_hash(options.results, command, options.mnist)
+    found = finished.inputs_hash(options.results, command, options.mnist)
     code = max(code, report(options))
     line = _beside_committed(options)
     say(line, sys.stdout)
     if code == DONE:
-        currency.note_finished(options.results, found, line)
+        finished.note_finished(options.results, found, line)
     return code
 
 

@@ -11,7 +11,7 @@ from study.records.catalogue import Catalogue
 from study.records.files import lock_folder, prepare_folder
 from study.records.ledger import Ledger
 from study.records.store import DIGITS, Store, failure_text, has_failed, stores
-from study.runner import estimate, testing, timing
+from study.runner import estimate, networks, timing
 from study.runner.execution import execute
 from study.runner.progress import say
 from study.runner.rounds import Modules, Rounds, finished, job_of
@@ -64,12 +64,12 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
-            failures += testing.evaluate_networks(store, module.networks(rounds.plan, records), data)
+            failures += networks.evaluate_networks(store, module.networks(rounds.plan, records), data)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})
             followed |= {run: (job.settings, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
-    return failures + testing.measure_preactivations(store, followed, data, max(workers, 1))
+    return failures + networks.measure_preactivations(store, followed, data, max(workers, 1))
 
 
 def keep_digits(results: Path, data: Dataset) -> None:

@@ -201,7 +201,7 @@ def install(monkeypatch) -> None:
     from study import constants
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import estimate, testing, timing, workers
+    from study.runner import estimate, networks, timing, workers
 
     here = sys.modules[__name__]
     replaced = ("study.activations", "study.fitness", "study.engine.training", "study.cost.stopwatch")
@@ -214,7 +214,7 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
     for name in ("evaluate_networks", "measure_preactivations"):  # fake runs leave no network
-        monkeypatch.setattr(testing, name, lambda *_: [])
+        monkeypatch.setattr(networks, name, lambda *_: [])
     monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
     if __name__ == "__main__":  # no experiment is imported yet
         monkeypatch.setattr(constants, "WITHOUT_ZEROS", "relu")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.records.provenance import describe_environment
-from study.report import currency
+from study.report import finished
 
 COMMAND = {"seeds": 3, "activations": None}
 LINE = "3 conclusions: 3 agree"
@@ -22,9 +22,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(folder / name, name)
     write(tmp_path / "code" / "module.py", "code")
     write(tmp_path / "data" / "images", "data")
-    monkeypatch.setattr(currency, "CODE", (tmp_path / "code",))
-    monkeypatch.setattr(currency, "STUDY", tmp_path / "code" / "study")
-    currency.note_finished(folder, inputs(folder), LINE)
+    monkeypatch.setattr(finished, "CODE", (tmp_path / "code",))
+    monkeypatch.setattr(finished, "STUDY", tmp_path / "code" / "study")
+    finished.note_finished(folder, inputs(folder), LINE)
     return folder
 
 
@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> None:
 
 
 def inputs(results: Path, command: dict = COMMAND) -> str:
-    return currency.inputs_hash(results, command, results.parent / "data")
+    return finished.inputs_hash(results, command, results.parent / "data")
 
 
 def flip_a_bit_and_hide_it(path: Path) -> None:
@@ -53,8 +53,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a table edited": lambda results: write(results / "tables" / "t.csv", "mine"),
     "a figure removed": lambda results: (results / "figures" / "f.png").unlink(),
     "the report removed": lambda results: (results / "README.md").unlink(),
-    "the note damaged": lambda results: write(results / currency.NOTE, "{"),
-    "the note removed": lambda results: (results / currency.NOTE).unlink(),
+    "the note damaged": lambda results: write(results / finished.NOTE, "{"),
+    "the note removed": lambda results: (results / finished.NOTE).unlink(),
     "the code edited": lambda results: write(results.parent / "code" / "module.py", "c0de"),
     "a template added": lambda results: write(results.parent / "code" / "page.md", "# Page"),
     "the user's data replaced": lambda results: write(results.parent / "data" / "images", "others"),
@@ -65,27 +65,27 @@ def test_a_finished_folder_is_current(results: Path) -> None:
     """Asked twice, it knows the last line. Locks, temporary files and bytecode do not matter; another command does."""
     write(results / "runs" / ".lock", "")
     write(results.parent / "code" / "__pycache__" / "module.pyc", "")
-    assert currency.last_line(results, inputs(results)) == LINE
-    assert currency.last_line(results, inputs(results)) == LINE
-    assert currency.last_line(results, inputs(results, {**COMMAND, "seeds": 4})) is None
+    assert finished.last_line(results, inputs(results)) == LINE
+    assert finished.last_line(results, inputs(results)) == LINE
+    assert finished.last_line(results, inputs(results, {**COMMAND, "seeds": 4})) is None
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_any_change_is_noticed(results: Path, change: Callable[[Path], object]) -> None:
     """In what the report is made from, in what was made, and in the code."""
     change(results)
-    assert currency.last_line(results, inputs(results)) is None
+    assert finished.last_line(results, inputs(results)) is None
 
 
 def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings are of one processor, and a package's new version may draw other figures."""
     with monkeypatch.context() as patch:
-        patch.setattr(currency, "describe_environment", lambda: {**describe_environment(), "cpu": "another"})
-        assert currency.last_line(results, inputs(results)) is None
+        patch.setattr(finished, "describe_environment", lambda: {**describe_environment(), "cpu": "another"})
+        assert finished.last_line(results, inputs(results)) is None
     monkeypatch.setattr(importlib.metadata, "distributions", list)
-    assert currency.last_line(results, inputs(results)) is None
+    assert finished.last_line(results, inputs(results)) is None
 
 
 def test_an_empty_folder_is_not_current(tmp_path: Path) -> None:
     """Before the first command the note is missing."""
-    assert currency.last_line(tmp_path, currency.inputs_hash(tmp_path, COMMAND, None)) is None
+    assert finished.last_line(tmp_path, finished.inputs_hash(tmp_path, COMMAND, None)) is None
