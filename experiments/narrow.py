@@ -1,7 +1,8 @@
-"""Do other seeds agree with the tuned comparison, and what do both blocks of seeds say together?
+"""Do other seeds agree with the tuned comparison, and what do the seeds of both say together?
 
-The network, the rates and the rule are those of `learning_rate`. The seeds are others, from FIRST_SEED on. Their number
-is such that both blocks, pooled, know every difference to a third of the margin. `verdict` pools them.
+The network, the learning rates to choose from and the rule are those of `learning_rate`. The seeds are others, from
+FIRST_SEED on. They are added until the differences over the seeds of both have intervals with a half width of at most a
+third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all.
 """
 
 from collections.abc import Sequence
