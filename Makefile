@@ -26,7 +26,7 @@ quick: $(INSTALLED) ## a taste of the same, written to results-quick
 claims: $(INSTALLED) ## the long protocols of the literature's claims, to the letter; may be stopped and resumed
 	$(PY) -m study all --target claims$(RUNS)$(WHERE)$(KEPT)
 
-narrow: $(INSTALLED) ## the comparison on other seeds, for narrower intervals (2 cores with AVX-512: 45 minutes); may be stopped and resumed
+narrow: $(INSTALLED) ## the comparison on other seeds, for narrower intervals (2 cores with AVX-512: 35 minutes); may be stopped and resumed
 	$(PY) -m study all --target narrow$(RUNS)$(WHERE)$(KEPT)
 
 past_99: $(INSTALLED) ## how far past 99% each activation comes (2 cores with AVX-512: 2 hours); may be stopped and resumed

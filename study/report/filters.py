@@ -102,8 +102,8 @@ def span(values: Iterable[Any], to: str = " to ") -> str:
 def reached(row: Row, prefix: str = "") -> str:
     """Show the depth to which networks train, as "20 but not 28 (14 to ≥ 50)".
 
-    In this example, the median network trains at 20 hidden layers, but not at 28, the next depth tried. Over the seeds,
-    the deepest network that trains has 14 to 50 layers; "≥" marks the deepest network tried. The numbers are in the
+    In this example, the deepest network that trains has 20 hidden layers in the median over seeds, and the next depth
+    tried is 28. Over all seeds it has 14 to 50 layers; "≥" marks the deepest network tried. The numbers are in the
     columns median, low, high, deepest and next_depth of `row`. With a `prefix`, the columns are `prefix`, `prefix`_low,
     `prefix`_high, `prefix`_deepest and `prefix`_next_depth. An unknown median is shown as a dash.
     """
