@@ -71,8 +71,13 @@ def expected(plan: Plan) -> list[Settings]:
     """
     if plan.is_quick:
         return []
+    return [*rounds(plan, []), *at_usual_rates(plan, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
+
+
+def at_usual_rates(plan: Plan, seeds: Iterable[int]) -> list[Settings]:
+    """Return the settings of all activations of `plan` on `seeds`, at two rates that stand for those to be chosen."""
     rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
-    return [*rounds(plan, []), *of_seeds(rates, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
+    return of_seeds(rates, seeds)
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:

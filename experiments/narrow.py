@@ -30,8 +30,9 @@ OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    First the grid of `learning_rate`, extended as there. Then each round has a block of fresh seeds, on which every
-    activation runs at its two rates, until half the width of every interval is at most OWN_HALF_WIDTH.
+    First comes the grid of `learning_rate`, extended as there. Then each round has a block of fresh seeds, on which
+    every activation runs at its two rates. The rounds end when every known interval has a half width of at most
+    OWN_HALF_WIDTH.
     """
     if plan.is_quick:
         return []
@@ -49,8 +50,7 @@ def expected(plan: Plan) -> list[Settings]:
     """Return the settings that all rounds together are expected to ask for: 50 fresh seeds if the plan names none."""
     if plan.is_quick:
         return []
-    rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
-    return [*rounds(plan, []), *learning_rate.of_seeds(rates, plan.block(plan.seeds or 50, FIRST_SEED))]
+    return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.block(plan.seeds or 50, FIRST_SEED))]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
