@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import math
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
-    Raise ValueError for another `update_freq` or `probe`. `fit` raises RuntimeError if the model cannot be measured,
-    because of its backend or a distribution strategy. `fit` raises ValueError
+    Raise ValueError for another `update_freq` or `probe`, and for `layers` that is a str but no regular expression.
+    `fit` raises RuntimeError if the model cannot be measured, because of its backend or a distribution strategy. `fit`
+    raises ValueError
 
     - if there is no layer to measure, or `layers` names an unknown layer;
     - if the probe is empty, or is a share of data whose size is unknown;
@@ -61,7 +63,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        _check(update_freq, probe)
+        _check(update_freq, probe, layers)
         self.update_freq: float = {"batch": 1, "epoch": math.inf}.get(str(update_freq)) or int(update_freq)
         self.probe, self.layers, self.verbose = probe, layers, verbose
         self.filename, self.log_dir = filename, log_dir
@@ -274,10 +276,15 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             sys.stdout.flush()
 
 
-def _check(update_freq: Any, probe: Any) -> None:
+def _check(update_freq: Any, probe: Any, layers: Any) -> None:
     is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool) and update_freq > 0
     if not is_number and update_freq not in ("batch", "epoch"):
         raise ValueError(f"update_freq is {update_freq!r}; it must be a whole number above 0, 'batch' or 'epoch'")
     is_share = isinstance(probe, int | float) and 0 < probe <= 1
     if probe is not None and not is_share and not (isinstance(probe, tuple) and 1 <= len(probe) <= 3):
         raise ValueError("probe must be (x, y), (x, y, sample_weight), a share of the training data in (0, 1], or None")
+    if isinstance(layers, str):
+        try:
+            re.compile(layers)
+        except re.error as error:
+            raise ValueError(f"layers is {layers!r}, which is not a regular expression: {error}") from None

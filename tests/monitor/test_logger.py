@@ -104,8 +104,10 @@ def test_a_file_that_could_not_be_made_is_tried_again(tmp_path):
 def test_layers_are_chosen_by_name_expression_or_function():
     """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
 
-    The fit after a refused one is not disturbed by it.
+    The fit after a refused one is not disturbed by it. What is no regular expression is refused before any fit.
     """
+    with pytest.raises(ValueError, match=r"layers is 'conv\(', which is not a regular expression"):
+        GradientLogger(layers="conv(")
     trained = model()
     for refused in (["thrid"], "^none$"):
         with pytest.raises(ValueError, match=r"layers .* the model has .*'second'"):
