@@ -2,7 +2,8 @@
 
 The network has 12 million weights. Its settings are `past_99.BASE` and `past_99.CONFIGURATION`, with distorted images,
 but other layers, learning rate and epochs. It is trained on fresh seeds. After the last epoch, the moving average of
-its weights is tested. Each network is tested alone, on the images as they are.
+its weights is tested on the images as they are. The module wrong_digits tells what shifted images and averages over
+the networks add.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,11 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         for seed in plan.block(plan.seeds or SEEDS, FIRST_FRESH_SEED)
     ]
     return selection.without_record(wanted, so_far)
+
+
+def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
+    """Return the records of the finished runs: their networks are to be tested, alone and together."""
+    return [record for record in records if record["result"]["status"] == "done"]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

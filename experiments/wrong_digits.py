@@ -1,8 +1,8 @@
-"""Which digits does the best network of past_99 get wrong, and do shifted images and ensembles improve accuracy?
+"""Which digits does the best network get wrong, and do shifted images and ensembles improve accuracy?
 
-The module asks for no runs. After its runs, `make past_99` tests their networks, and the document `networks` keeps the
-results (study/networks/testing.py). With shifted images, a network's probabilities are averaged over nine positions of
-each image. An ensemble averages the probabilities of all networks of an activation.
+The module asks for no runs. After their runs, `make past_99` and `make flagship` test the trained networks, and a
+document of each keeps the results (study/networks/testing.py). With shifted images, a network's probabilities are
+averaged over nine positions of each image. An ensemble averages the probabilities of all networks of an activation.
 """
 
 from pathlib import Path
@@ -14,33 +14,39 @@ from study import figures
 from study.analysis.statistics import summarise
 from study.figures.style import Style
 from study.plan import Plan
+from study.records.store import NETWORKS
 from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "wrong_digits"
-DOCUMENT = "networks"
+TESTED = ("flagship", "past_99")  # experiments; the wrong digits are those of the first that has a document
 METRICS = ("accuracy", "shifted_accuracy")
 TEST_IMAGES = 10_000
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Return the accuracies of networks alone and together, and the wrong digits; None without the document.
+    """Return the accuracies of networks alone and together, and the wrong digits; None without a document.
 
-    The table `tested_networks` (of `_joined`) has a row per activation, and `networks_alone` a row per network.
-    `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
-    test image that this network gets wrong, the highest probability first. Its columns are place (from 0), label, said
-    (the network's answer), and the probability that the network gave to the answer.
+    The column `tested` of all tables but the last holds the experiment that trained the networks. `tested_networks` has
+    a row per experiment and activation (see `_joined`), and `networks_alone` a row per network. `best_network` has one
+    row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per test image that this
+    network gets wrong, the highest probability first. Its columns are place (from 0), label, said (the network's
+    answer), and the probability that the network gave to the answer.
     """
-    document = evidence.documents.get(DOCUMENT)
-    if document is None:
+    documents = {name: evidence.documents.get(NETWORKS.format(name)) for name in TESTED}
+    contents = {name: document["content"] for name, document in documents.items() if document}
+    if not contents:
         return None
-    content = document["content"]
-    alone, together = pd.DataFrame(content["alone"]), pd.DataFrame(content["together"])
+    frames = {
+        name: (pd.DataFrame(content["alone"]), pd.DataFrame(content["together"])) for name, content in contents.items()
+    }
+    first, content = next(iter(contents.items()))
     wrong = pd.DataFrame(content["wrong"]).sort_values("probability", ascending=False, kind="stable")
+    best = {"tested": first, **content["best"], "n_wrong": len(wrong), "n_images": TEST_IMAGES}
     tables = {
-        "tested_networks": _joined(alone, together),
-        "networks_alone": alone,
-        "best_network": pd.DataFrame([{**content["best"], "n_wrong": len(wrong), "n_images": TEST_IMAGES}]),
+        "tested_networks": pd.concat([_joined(*of_one).assign(tested=name) for name, of_one in frames.items()]),
+        "networks_alone": pd.concat([alone.assign(tested=name) for name, (alone, _) in frames.items()]),
+        "best_network": pd.DataFrame([best]),
         NAME: wrong.drop(columns="image"),
     }
     images = pd.DataFrame(np.array(wrong["image"].tolist()).reshape(len(wrong), -1))

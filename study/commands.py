@@ -166,12 +166,10 @@ def predict(options: argparse.Namespace) -> int:
 
     Report pictures that cannot be read, and then return BAD_USAGE.
     """
-    from study.records.store import NETWORK
-
     environment.start_tensorflow()
     from study.networks import prediction
 
-    found, problems = prediction.predict(options.images, options.results / NETWORK)
+    found, problems = prediction.predict(options.images, options.results)
     if found:
         width = max(len(str(path)) for path in found)
         print(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))

@@ -1,6 +1,8 @@
 """Turn kept weights into a Keras model that needs nothing of this study, and classify images with it."""
 
+import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -41,6 +43,21 @@ def keras_model(arrays: Sequence[np.ndarray], activation: str | Callable[..., An
     model.add(keras.layers.Dense(kernels[-1].shape[1], activation="softmax"))
     model.set_weights(list(arrays))
     return model
+
+
+def as_float16(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return `arrays` with every entry rounded to the nearest number of 16 bits, in the type that it had."""
+    return [array.astype(np.float16).astype(array.dtype) for array in arrays]
+
+
+def save(model: Any, path: Path) -> None:
+    """Write `model` to the file `path` in Keras' format, compressed: with weights `as_float16`, to less than half."""
+    model.save(path)
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
 
 
 def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, int]] = ((0, 0),)) -> np.ndarray:

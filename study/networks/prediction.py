@@ -9,18 +9,23 @@ import numpy as np
 from study.errors import FolderError, UsageError
 from study.networks import pictures
 from study.networks.keras_models import SHIFTS, probabilities
+from study.records.store import NETWORK
+
+EXPERIMENTS = ("flagship", "past_99")  # whose best network reads pictures; the second if the first has none
 
 
-def predict(paths: Sequence[Path], network: Path) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """Classify the picture files `paths` with the Keras model in the file `network`.
+def predict(paths: Sequence[Path], results: Path) -> tuple[dict[Path, np.ndarray], list[str]]:
+    """Classify the picture files `paths` with the best network in the folder `results`.
 
     Return by path the probabilities (10,) of each picture that holds a digit, and a list of one sentence for each
     picture that is refused. The probabilities are averaged over nine positions of the digit. Raise FolderError if
-    `network` does not exist.
+    the folder has no network of EXPERIMENTS.
     """
-    if not network.is_file():
-        raise FolderError(f"there is no network in {network}; make past_99 trains it, and the repository holds one")
-    model = keras.models.load_model(network)
+    networks = [path for name in EXPERIMENTS if (path := results / NETWORK.format(name)).is_file()]
+    if not networks:
+        folder = (results / NETWORK).parent
+        raise FolderError(f"there is no network in {folder}; make past_99 trains one, and the repository holds one")
+    model = keras.models.load_model(networks[0])
     found: dict[Path, np.ndarray] = {}
     problems: list[str] = []
     for path in paths:

@@ -8,7 +8,7 @@ import numpy as np
 
 from study.activations import REGISTRY
 from study.data.mnist import Dataset
-from study.networks.keras_models import SHIFTS, keras_model, probabilities, standard_name
+from study.networks.keras_models import SHIFTS, as_float16, keras_model, probabilities, save, standard_name
 from study.networks.weights import from_bytes
 
 
@@ -29,8 +29,9 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
     """Test the networks on the test images, write the best one as a Keras model to `saved`, and return the findings.
 
     The best one has the highest validation accuracy among those whose activation Keras has. Raise ValueError if Keras
-    has none of the activations. Every network answers twice: to the images as they are, and with its probabilities
-    averaged over nine positions of each image. The dict is ready for JSON:
+    has none of the activations. The weights are rounded to 16 bits, so that the file is small. Every network answers
+    twice: to the images as they are, and with its probabilities averaged over nine positions of each image. The dict is
+    ready for JSON:
 
     - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
       `shifted_accuracy` over the nine positions.
@@ -47,13 +48,13 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
     sums: dict[str, Any] = {}
     for each in kept:
         function = standard[each.activation] or REGISTRY[each.activation].function
-        model = keras_model(from_bytes(each.path.read_bytes()), function)
+        model = keras_model(as_float16(from_bytes(each.path.read_bytes())), function)
         found = [probabilities(model, data.test_images, shifts) for shifts in (((0, 0),), SHIFTS)]
         about = {"run": each.run, "activation": each.activation, "seed": each.seed}
         alone.append(about | _accuracies(found, labels))
         sums[each.activation] = np.add(sums.get(each.activation, 0.0), found)
         if each is best:
-            model.save(saved)
+            save(model, saved)
             wrong = _wrong(found[0], data)
             of_best = {**alone[-1], "validation_accuracy": each.validation_accuracy}
     together = [

@@ -20,8 +20,8 @@ from study.records.ledger import Ledger
 RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records, as a pattern
 LEDGER = "plan.json"  # the file of the ledger
 DIGITS = "digits"  # the document of test images that the report shows under noise, in the committed folder
-NETWORKS = "networks"  # the document of the trained networks tested, in the committed folder
-NETWORK = "networks/digits.keras"  # the best of them as a Keras model, in the results folder
+NETWORKS = "networks_{}"  # the document of an experiment's networks after their test, in the committed folder
+NETWORK = "networks/{}.keras"  # the best of them as a Keras model, in the results folder
 PREACTIVATIONS = "preactivations"  # the document of pre-activations' quantiles, beside the runs of `make all`
 TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
 FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time

@@ -11,7 +11,7 @@ A module that asks for runs may also have
 - `expected(plan)`, which returns the settings of the runs that all rounds together are expected to want. The study's
   time is estimated from them; without `expected`, from the runs of the first round;
 - `networks(plan, records)`, which returns the records whose trained networks are then tested, alone and together. The
-  document `networks` holds the results;
+  document `networks_` with the experiment's name holds the results;
 - `preactivations(plan, records)`, which returns {settings of a run: steps}, where a step is a number of updates. These
   runs are trained once more to measure the distribution of their pre-activations at these steps. The document
   `preactivations` holds its quantiles;

@@ -27,19 +27,20 @@ def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) 
     return testing.test_networks([testing.Kept(*each) for each in kept], data, saved)
 
 
-def evaluate_networks(store: Store, records: Sequence[Record], data: Any) -> list[str]:
-    """Test the networks that the runs of `records` have kept, unless the store's document NETWORKS is of these runs.
+def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
+    """Test the networks that the runs of `records` have kept, unless the document NETWORKS is of these runs.
 
-    Return a list: one sentence if the test fails, else nothing. If a network is missing, because its run was done
-    elsewhere, nothing is tested, and the sentence says so. The best network is written to the file NETWORK in the
-    results folder.
+    The document, and the file NETWORK with the best network, are those of this `experiment`. Return a list: one
+    sentence if the test fails, else nothing. If a network is missing, because its run was done elsewhere, nothing is
+    tested, and the sentence says so.
     """
+    document = NETWORKS.format(experiment)
     runs = [record["id"] for record in records]
-    if not runs or is_measured(store, NETWORKS, runs):
+    if not runs or is_measured(store, document, runs):
         return []
     if missing := [run for run in runs if not store.network(run).is_file()]:
         return [f"{len(missing)} networks are not in {store.network('').parent} and not tested"]
-    saved = store.folder.parent / NETWORK
+    saved = store.folder.parent / NETWORK.format(experiment)
     prepare_folder(saved.parent)
     kept = [_kept(store, record) for record in records]
 
@@ -47,7 +48,7 @@ def evaluate_networks(store: Store, records: Sequence[Record], data: Any) -> lis
         (found,) = in_each_worker(1, evaluate_in_worker, kept, data, saved)
         return dict(found)
 
-    return measure_once(store, NETWORKS, runs, f"testing {len(runs)} networks", measure)
+    return measure_once(store, document, runs, f"testing {len(runs)} networks", measure)
 
 
 def _kept(store: Store, record: Record) -> tuple[Any, ...]:

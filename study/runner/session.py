@@ -64,7 +64,7 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
-            failures += networks.evaluate_networks(store, module.networks(rounds.plan, records), data)
+            failures += networks.evaluate_networks(store, name, module.networks(rounds.plan, records), data)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})

@@ -39,7 +39,7 @@ def test_without_the_document_there_is_no_page() -> None:
 @pytest.mark.parametrize("n_wrong", [23, 1])
 def test_every_mistake_is_shown_the_surest_first(n_wrong: int) -> None:
     """The table names each mistake, the figure writes label and answer over it; means are over the seeds."""
-    section = wrong_digits.conclude(PLAN, Evidence({}, {"networks": document(n_wrong)}), STYLE)
+    section = wrong_digits.conclude(PLAN, Evidence({}, {"networks_past_99": document(n_wrong)}), STYLE)
     assert section is not None
     wrong, tested = section.tables["wrong_digits"], section.tables["tested_networks"].set_index("activation")
     assert wrong["place"].tolist() == [10 * i for i in reversed(range(n_wrong))]
@@ -51,5 +51,18 @@ def test_every_mistake_is_shown_the_surest_first(n_wrong: int) -> None:
     assert words == [f"{row.label}, not {row.said}" for row in wrong.itertuples()]
     page = render(section, STYLE.labels)
     assert f"{n_wrong} of 10,000" in page.answer
-    table = page.body.split("| Activation |")[1]
+    table = page.body.split("| Network |")[1]
     assert table.index("99.45%") < table.index("99.35%")
+
+
+def test_the_largest_network_shows_its_mistakes_beside_the_compared_ones() -> None:
+    """With both documents the digits are the flagship's, and the table has the rows of both."""
+    documents = {"networks_past_99": document(5), "networks_flagship": document(3)}
+    section = wrong_digits.conclude(PLAN, Evidence({}, documents), STYLE)
+    assert section is not None
+    assert len(section.tables["wrong_digits"]) == 3
+    assert section.tables["tested_networks"]["tested"].value_counts().to_dict() == {"flagship": 2, "past_99": 2}
+    assert len(section.tables["networks_alone"]) == 10
+    page = render(section, STYLE.labels)
+    assert "3 of 10,000, by the largest network" in page.answer
+    assert page.body.count("| largest |") == page.body.count("| compared |") == 2

@@ -41,7 +41,7 @@ def test_keras_has_the_activation_under_the_name_found(name: str) -> None:
 def test_keras_alone_loads_it(arrays: list[np.ndarray], tiny_data: Dataset, tmp_path: Path) -> None:
     """Its file names nothing but parts of Keras, and it gives the probabilities that numpy works out."""
     model = keras_models.keras_model(arrays, "gelu")
-    model.save(tmp_path / "network.keras")
+    keras_models.save(model, tmp_path / "network.keras")
     with zipfile.ZipFile(tmp_path / "network.keras") as file:
         written = file.read("config.json").decode()
     assert {name.split(".")[0] for name in re.findall(r'"module": "([^"]*)"', written)} == {"keras"}
@@ -55,6 +55,23 @@ def test_keras_alone_loads_it(arrays: list[np.ndarray], tiny_data: Dataset, tmp_
     loaded = keras.models.load_model(tmp_path / "network.keras")
     np.testing.assert_allclose(loaded(x), expected, rtol=1e-4)
     np.testing.assert_allclose(keras_models.probabilities(model, tiny_data.test_images), expected, rtol=1e-4)
+
+
+def test_a_saved_network_is_small_and_rounds_its_weights_to_16_bits(tmp_path: Path) -> None:
+    """The file has less than two bytes a weight; what it loses is at most half a unit in the last place."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(0, 0.04, shape).astype(np.float32) for shape in ((784, 100), (100,), (100, 10), (10,))]
+    rounded = keras_models.as_float16(arrays)
+    for array, found in zip(arrays, rounded, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found.astype(np.float16), found)
+        np.testing.assert_allclose(found, array, rtol=2**-11, atol=2**-25)
+    keras_models.save(keras_models.keras_model(rounded, "relu"), tmp_path / "network.keras")
+    weights = keras.models.load_model(tmp_path / "network.keras").get_weights()
+    for array, found in zip(rounded, weights, strict=True):
+        np.testing.assert_array_equal(found, array)
+    # the rest is Keras' description of the layers
+    assert (tmp_path / "network.keras").stat().st_size < 2 * sum(array.size for array in arrays) + 20_000
 
 
 @pytest.mark.parametrize("shift", [(-1, 0), (0, 1), (1, -1)])

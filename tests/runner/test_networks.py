@@ -30,24 +30,28 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
     runs = [record(Settings(activation="relu", seed=seed, rotation=5.0), 0.9) for seed in (0, 1)]
     store.network("").parent.mkdir()
     store.network(runs[0]["id"]).touch()
-    (sentence,) = networks.evaluate_networks(store, runs, None)
+    (sentence,) = networks.evaluate_networks(store, "past_99", runs, None)
     assert sentence.startswith("1 networks are not in ")
     store.network(runs[1]["id"]).touch()
-    (sentence,) = networks.evaluate_networks(store, runs, None)
+    (sentence,) = networks.evaluate_networks(store, "past_99", runs, None)
     assert "the disk is gone" in sentence
     for _ in range(2):
-        assert networks.evaluate_networks(store, runs, None) == []
+        assert networks.evaluate_networks(store, "past_99", runs, None) == []
     assert len(calls) == 2
     kept, _, saved = calls[1]
     assert [(each[0], each[1].name, each[2:4]) for each in kept] == [
         (run["id"], f"{run['id']}.npz", ("relu", seed)) for seed, run in enumerate(runs)
     ]
-    assert saved == tmp_path / NETWORK
-    assert store.read(NETWORKS)["content"] == {"alone": [], "basis": [run["id"] for run in runs]}
+    assert saved == tmp_path / NETWORK.format("past_99")
+    assert store.read(NETWORKS.format("past_99"))["content"] == {"alone": [], "basis": [run["id"] for run in runs]}
     for run in runs:
         store.network(run["id"]).unlink()
-    assert networks.evaluate_networks(store, runs, None) == networks.evaluate_networks(store, [], None) == []
-    assert len(networks.evaluate_networks(store, runs[:1], None)) == 1
+    assert (
+        networks.evaluate_networks(store, "past_99", runs, None)
+        == networks.evaluate_networks(store, "past_99", [], None)
+        == []
+    )
+    assert len(networks.evaluate_networks(store, "past_99", runs[:1], None)) == 1
 
 
 def test_pre_activations_are_measured_once_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
