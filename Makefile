@@ -29,7 +29,7 @@ claims: $(INSTALLED) ## the long protocols of the literature's claims, to the le
 narrow: $(INSTALLED) ## the comparison on other seeds, for narrower intervals (2 cores with AVX-512: 35 minutes); may be stopped and resumed
 	$(PY) -m study all --target narrow$(RUNS)$(WHERE)$(KEPT)
 
-past_99: $(INSTALLED) ## how far past 99% each activation comes (2 cores with AVX-512: 2 hours); may be stopped and resumed
+past_99: $(INSTALLED) ## how far past 99% each activation comes (2 cores with AVX-512: 4 hours); may be stopped and resumed
 	$(PY) -m study all --target past_99$(RUNS)$(WHERE)$(KEPT)
 
 flagship: $(INSTALLED) ## the largest network, five seeds (2 cores with AVX-512: 5 hours); may be stopped and resumed

@@ -304,27 +304,38 @@ def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:
 
     def change(settings: Settings, found: Record) -> None:
         is_short = settings.epochs == past_99.RATE_EPOCHS
-        epochs = past_99.BASE["epochs"] if is_short else settings.epochs
+        is_last = settings.epochs == past_99.ATTEMPTS[-1]
+        epochs = past_99.BASE["epochs"] if is_short or is_last else settings.epochs
         alike = {"activation": "relu", "seed": 0, "learning_rate": 1e-3, "epochs": epochs}
         step = changes.index(settings.to_dict() | alike)
         is_best = settings.learning_rate == best[settings.activation]
         validation = 0.98 + 1e-3 * step * (1 - 0.1 * settings.seed) if settings.activation == "relu" else 0.98
-        found["last"] |= {"validation_accuracy": validation + 1e-2 * is_best, "test_accuracy": 0.99 + 5e-3 * is_best}
+        found["last"] |= {
+            "validation_accuracy": validation + 1e-2 * is_best,
+            "test_accuracy": 0.99 + (2 + 3 * is_last) * 1e-3 * is_best,
+        }
 
     found = records(past_99, change)
     final = [s for r in found if PLAN.is_fresh((s := Settings(**r["identity"]["settings"])).seed)]
     assert {(s.activation, s.learning_rate) for s in final} == set(best.items())
-    assert len(final) == past_99.FINAL_SEEDS * len(best)
+    seeds = [{s.seed for s in final if s.epochs == epochs} for epochs in past_99.ATTEMPTS]
+    assert [len(of_attempt) for of_attempt in seeds] == [past_99.FINAL_SEEDS] * len(seeds)
+    assert len(set().union(*seeds)) * len(best) == len(final)
     assert all(s.to_dict().items() >= past_99.CONFIGURATION.items() for s in final)
     section = past_99.interpret(PLAN, found, STYLE)
     ladder = section.tables["past_99_ladder"]
     assert ladder["added"].tolist() == [name for name, _ in past_99.STEPS]
     np.testing.assert_allclose(ladder["brought"][1:], 1e-3 * (1 + 0.9 + 0.8) / 3)
     assert section.tables["past_99"]["mean"].tolist() == pytest.approx([0.995] * len(best))
+    assert section.tables["past_99_attempts"]["mean"].tolist() == pytest.approx(
+        [0.992] * len(best) + [0.995] * len(best)
+    )
+    assert len(past_99.networks(PLAN, found)) == past_99.FINAL_SEEDS * len(best)
     assert section.judgements[0].verdict == "reproduced"
     page = render(section, STYLE.labels)
     assert "Relu 99.50%" in page.answer
     assert "| averaged weights |" in page.body
+    assert "What was tried before" in page.body
     assert "Each chose the largest rate" not in page.body
     largest = records(past_99, lambda s, found: found["last"].update(validation_accuracy=0.9 + s.learning_rate))
     assert "Each chose the largest rate" in render(past_99.interpret(PLAN, largest, STYLE), STYLE.labels).body
