@@ -16,7 +16,6 @@ from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import Interval, mean_interval, share_summary
 from study.constants import (
     ARTICLE_ACCURACY,
-    AT_CHANCE_BELOW,
     FIRST_FRESH_SEED,
     QUICK_EPOCHS,
     QUICK_SEEDS,
@@ -128,15 +127,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    The outcome "diverged" is a run's status. The outcome "at_chance" is a finished run whose validation accuracy, at
-    the lowest validation loss, is below AT_CHANCE_BELOW. The outcome "below_article" is a finished run whose test
-    accuracy is below ARTICLE_ACCURACY.
+    The outcomes are those of `summaries.bad_outcomes`, and "below_article": a finished run whose test accuracy is below
+    ARTICLE_ACCURACY.
     """
-    found = {
-        "diverged": runs["status"] == "diverged",
-        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < AT_CHANCE_BELOW),
-        "below_article": runs[METRIC] < ARTICLE_ACCURACY,
-    }
+    found = {**summaries.bad_outcomes(runs), "below_article": runs[METRIC] < ARTICLE_ACCURACY}
     parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
     table = pd.concat([part.assign(outcome=name) for name, part in zip(found, parts, strict=True)], ignore_index=True)
     return table.assign(experiment=NAME)[

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from study import figures
+from study.analysis import summaries
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import mean_interval, proportion_interval, share_summary, summarise
-from study.constants import AT_CHANCE_BELOW, REFERENCE_ACTIVATION
+from study.constants import REFERENCE_ACTIVATION
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_frame
@@ -84,16 +85,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per learning rate, loss and output activation, with outcomes and test accuracy over seeds.
 
-    `runs` counts all runs. `diverged` and `at_chance` count the runs with this outcome. A run `at_chance` finished with
-    a validation accuracy below AT_CHANCE_BELOW. Each outcome has its share and the exact binomial interval, in columns
+    `runs` counts all runs. `diverged` and `at_chance` count the runs with this outcome (see `summaries.bad_outcomes`).
+    Each outcome has its share and the exact binomial interval, in columns
     such as diverged_share, diverged_low and diverged_high. `n` counts the finished runs, and `test_accuracy_mean` has
     the t interval `ci_low` to `ci_high`.
     """
-    events = {
-        "diverged": runs["status"] == "diverged",
-        "at_chance": (runs["status"] == "done") & (runs["best_validation_accuracy"] < AT_CHANCE_BELOW),
-    }
-    diverged, at_chance = (_rates(runs.assign(event=event), name) for name, event in events.items())
+    outcomes = summaries.bad_outcomes(runs).items()
+    diverged, at_chance = (_rates(runs.assign(event=event), name) for name, event in outcomes)
     rates = diverged.merge(at_chance, on=[*BY, "runs"])
     accuracy = summarise(runs, "test_accuracy", BY, is_share=True).drop(columns=["std", "missing"])
     renamed = {"mean": "test_accuracy_mean", "min": "test_accuracy_min", "max": "test_accuracy_max"}

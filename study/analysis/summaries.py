@@ -5,12 +5,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from study.analysis.statistics import geometric_summary, summarise
+from study.constants import AT_CHANCE_BELOW
 
 SHARES = ("dead_units", "saturation", "sparsity")  # measures in [0, 1]
 SIGNED = ("similarity", "activation_mean")  # of either sign; averaged arithmetically like SHARES, unlike all others
 NORM_DIGITS = 5  # significant digits of the numbers in the table gradient_norms
 # The columns that name a network and its training.
 RUN_KEYS = ["activation", "depth", "width", "init", "variant", "optimiser", "learning_rate", "precision"]
+
+
+def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
+    """Return {outcome: which of `runs` had it} for "diverged" and "at_chance", in the order of `runs`.
+
+    A run "at_chance" finished, and its validation accuracy, at the lowest validation loss, is below AT_CHANCE_BELOW.
+    """
+    is_low = runs["best_validation_accuracy"] < AT_CHANCE_BELOW
+    return {"diverged": runs["status"] == "diverged", "at_chance": (runs["status"] == "done") & is_low}
 
 
 def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:

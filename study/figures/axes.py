@@ -12,12 +12,13 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 
+from study.constants import CHANCE_ACCURACY
 from study.figures.style import GREY, FloatArray
 
 ZERO_BAND = 0.13  # share of a logarithmic panel's height for the band that shows exact zeros, if there are any
 FAR = 30  # decades below the median activation; an activation further below is not on the panel (see log_limits)
 LEAST_ERROR = 0.01  # percent: one image of 10,000; smaller errors are drawn at this value
-GUESSING = 10  # percent of images that guessing among ten digits gets right
+GUESSING = round(100 * CHANCE_ACCURACY)  # percent of images that guessing gets right
 ERROR_SCALE = "(log error scale)"  # for the label of an axis that `error_axis` set
 LOG_SCALE = "(log scale)"
 # The label of the x axis, by the column that is drawn along it.
