@@ -98,7 +98,8 @@ PYTHONS = $(if $(value PYTHON),$(call quote,$(value PYTHON)),python3 python3.13 
 NEEDED = this study needs CPython 3.11, 3.12 or 3.13 on Linux, Windows or an Apple-silicon Mac
 
 # The environment holds a copy of the lock it was made from. Contents are compared: a date may be wrong.
-STALE := $(shell cmp -s requirements.lock $(INSTALLED) 2>/dev/null || echo stale)
+# The Python that the environment was made of may be gone, after an upgrade.
+STALE := $(shell cmp -s requirements.lock $(INSTALLED) 2>/dev/null && test -x $(PY) || echo stale)
 .PHONY: stale
 $(INSTALLED): $(STALE)
 	@why=; for python in $(PYTHONS); do \

@@ -39,12 +39,13 @@ def make_all(options: argparse.Namespace) -> int:
         say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
         say(before, sys.stdout)
         return DONE
+    code_before = finished.code_hash()
     code = run(options)
     found = finished.inputs_hash(options.results, command, options.mnist)
     code = max(code, report(options))
     line = _beside_committed(options)
     say(line, sys.stdout)
-    if code == DONE:
+    if code == DONE and finished.code_hash() == code_before:  # else these are not the results of the code on disk
         finished.note_finished(options.results, found, line)
     return code
 

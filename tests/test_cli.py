@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import distributed
 import numpy as np
@@ -18,6 +19,7 @@ import experiments
 from study import commands
 from study.records.ledger import Ledger
 from study.records.store import Store
+from study.report import finished
 from study.report.assembly import joint_style
 from study.settings import Settings
 
@@ -56,6 +58,26 @@ def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypat
     assert code == 0
     assert "1 runs done, 2 recorded" in said
     assert sum(started(fake).values()) == 3
+
+
+def test_code_edited_during_the_runs_is_not_taken_for_done(
+    study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results are of the code that was loaded, so the same command must look again."""
+    monkeypatch.setattr(commands, "report", lambda options: 0)
+    on_disk, run = ["loaded"], commands.run
+
+    def edited_meanwhile(options: Any) -> int:
+        on_disk[0] = "edited"
+        return run(options)
+
+    monkeypatch.setattr(finished, "code_hash", lambda: on_disk[0])
+    monkeypatch.setattr(commands, "run", edited_meanwhile)
+    asked = ("all", *RUN[1:], "--activations", "relu")
+    assert study(*asked)[0] == 0
+    assert not Path("results", finished.NOTE).exists()
+    assert study(*asked)[0] == 0
+    assert Path("results", finished.NOTE).exists()
 
 
 def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None:

@@ -79,7 +79,8 @@ def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any],
 
 
 CLAIMS = {
-    name: _claim(**about) for name, about in tomllib.loads(Path(__file__).with_suffix(".toml").read_text()).items()
+    name: _claim(**about)
+    for name, about in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
 }
 
 

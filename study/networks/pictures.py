@@ -46,10 +46,12 @@ def _grey(path: Path) -> FloatArray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as file:
-                upright = ImageOps.exif_transpose(file).convert("RGBA")
+                upright = _in_8_bits(ImageOps.exif_transpose(file)).convert("RGBA")
     except FileNotFoundError:
         raise UsageError([f"{path} does not exist"]) from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UsageError([f"{path} has too many pixels; make the picture smaller"]) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, NotImplementedError) as error:  # Pillow's
         raise UsageError([f"{path} cannot be read as a picture ({type(error).__name__}); give a PNG or JPEG"]) from None
     if min(upright.size) < LEAST_SIDE:
         found = "{} x {}".format(*upright.size)
@@ -60,6 +62,18 @@ def _grey(path: Path) -> FloatArray:
     return np.asarray(flat, float) / 255
 
 
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """Return a picture of 16 bits, or of other numbers, with values from 0 to 255; any other picture as it is.
+
+    Pillow would cut larger values at 255. The top is 65,535 with 16 bits, else the largest value in the picture.
+    """
+    if image.mode[0] not in "IF":
+        return image
+    values = np.asarray(image, float)
+    top = 65535.0 if image.mode.startswith("I;16") else max(float(values.max()), 1e-9)
+    return Image.fromarray((255 * values / top).clip(0, 255).astype(np.uint8))
+
+
 def _ink(grey: FloatArray, path: Path) -> FloatArray:
     """Return how much each pixel differs from the paper, in [0, 1], in the shape of `grey`; 0 where the paper is.
 
@@ -68,9 +82,8 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
     """
     paper = _paper(grey)
     difference = paper - grey
-    dark, light = np.quantile(difference, 0.995), -np.quantile(difference, 0.005)
-    ink = difference if dark >= light else -difference
-    top = max(float(np.quantile(ink, 0.995)), float(ink.max()) / 2)
+    dark, light = (max(float(np.quantile(side, 0.995)), float(side.max()) / 2) for side in (difference, -difference))
+    ink, top = difference if dark >= light else -difference, max(dark, light)
     if top < LEAST_CONTRAST:
         raise UsageError([f"{path} holds no digit: its contrast is {top:.2f}, at least {LEAST_CONTRAST} is needed"])
     return np.clip(ink / top, 0, 1)
@@ -109,7 +122,7 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     largest = max(sizes[number] for number in inside)
     kept = [number for number in inside if sizes[number] >= SPECK * largest]
     if side_by_side(boxes := [places[number] for number in kept]):
-        raise UsageError([f"{path} holds {len(boxes)} things side by side; cut out one digit"])
+        raise UsageError([f"{path} holds {len(boxes)} things side by side or one above the other; cut out one digit"])
     rows, columns = (slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in (0, 1))
     near = ndimage.binary_dilation(np.isin(spots, np.array(kept) + 1), iterations=2)
     return np.where(near, ink, 0.0)[rows, columns]
@@ -131,11 +144,11 @@ def _touches(place: tuple[slice, ...], shape: Sequence[int]) -> bool:
 
 
 def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
-    """Tell whether two of the boxes, pairs of slices (rows, columns), are about as tall and share no column."""
+    """Tell whether two boxes, pairs of slices (rows, columns), are about as tall and share no column or no row."""
     heights = [rows.stop - rows.start for rows, _ in boxes]
-    tall = [columns for (_, columns), height in zip(boxes, heights, strict=True) if height >= APART * max(heights)]
-    tall.sort(key=lambda columns: columns.start)
-    return any(right.start >= left.stop for left, right in itertools.pairwise(tall))
+    tall = [box for box, height in zip(boxes, heights, strict=True) if height >= APART * max(heights)]
+    along = [sorted((box[axis] for box in tall), key=lambda part: part.start) for axis in (0, 1)]
+    return any(second.start >= first.stop for parts in along for first, second in itertools.pairwise(parts))
 
 
 def _centred(ink: FloatArray) -> FloatArray:

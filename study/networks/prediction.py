@@ -1,5 +1,6 @@
 """Classify the picture files of a user with a saved network."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,10 @@ def predict(paths: Sequence[Path], results: Path) -> tuple[dict[Path, np.ndarray
     if not networks:
         folder = (results / NETWORK).parent
         raise FolderError(f"there is no network in {folder}; make past_99 trains one, and the repository holds one")
-    model = keras.models.load_model(networks[0])
+    try:
+        model = keras.models.load_model(networks[0])
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise FolderError(f"{networks[0]} cannot be read as a network: {error}") from None
     found: dict[Path, np.ndarray] = {}
     problems: list[str] = []
     for path in paths:

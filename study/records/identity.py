@@ -54,11 +54,17 @@ def engine_fingerprint() -> str:
 def source_fingerprint(*paths: Path) -> str:
     """Return the SHA-256 of the file names and syntax trees, without docstrings, of Python modules.
 
-    `paths` are modules, and folders of which all modules count. The result has 64 hexadecimal digits.
+    `paths` are modules, and folders of which all modules count but hidden ones, such as an editor's copies. The result
+    has 64 hexadecimal digits.
     """
-    modules = [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    modules = [module for path in paths for module in (_modules(path) if path.is_dir() else [path])]
     spelled = [f"{module.name} {_spell(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
     return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
+
+
+def _modules(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    return [module for module in found if not any(part[0] == "." for part in module.relative_to(folder).parts)]
 
 
 def _spell(node: Any) -> str:

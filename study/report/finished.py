@@ -32,13 +32,19 @@ def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) ->
     """
     about = {
         "command": command,
-        "code": [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)],
+        "code": code_hash(),
         "packages": sorted(f"{found.name} {found.version}" for found in importlib.metadata.distributions()),
         "machine": describe_environment(),
         "records": [_looks(path) for name in RECORDED for path in _files(results / name)],
         "data": None if data is None else [_looks(path) for path in (data, *_files(data))],
     }
     return hashlib.sha256(canonical_json(about)).hexdigest()
+
+
+def code_hash() -> str:
+    """Return a SHA-256, in hexadecimal, of the source files of the study and of its experiments as they are on disk."""
+    found = [_content(path) for folder in CODE for path in sorted(folder.rglob("*")) if _is_source(path)]
+    return hashlib.sha256(canonical_json(found)).hexdigest()
 
 
 def last_line(results: Path, found: str) -> str | None:

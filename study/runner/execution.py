@@ -143,7 +143,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
         leave.start()
         return _failure("timeout", f"the run hung: no answer {grace:g} s after its limit of {seconds:g} s")
     finally:
-        with contextlib.suppress(OSError, AttributeError):  # not every C library has this function
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # not every system or C library has this
             ctypes.CDLL(None).malloc_trim(0)  # returns the memory that compiling needed
 
 

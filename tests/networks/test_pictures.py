@@ -46,12 +46,23 @@ def test_a_digit_is_placed_as_in_mnist(name: str, usual: dict[str, np.ndarray]) 
 
 @pytest.mark.parametrize("name", ["font-3", "mouse-6"])
 def test_polarity_size_turn_and_format_do_not_matter(name: str, usual: dict[str, np.ndarray], tmp_path: Path) -> None:
-    """Light on dark, twice the size, a JPEG, a transparent ground, and a camera held upright give the same digit."""
+    """Light on dark, twice the size, a JPEG, a transparent ground, and a camera held upright give the same digit.
+
+    So do 16 bits, as scanners write, and a digit that covers little of the picture.
+    """
     image = DRAWN[name][1].convert("RGB")
     inverted = Image.fromarray(255 - np.asarray(image))
     larger = image.resize((2 * image.width, 2 * image.height))
     for other in (inverted, larger):
         assert alike(usual[name], read(other, tmp_path)) > 0.95
+    grey = np.asarray(image.convert("L"))
+    for deep in (grey.astype(np.uint16) * 257, 65535 - grey.astype(np.uint16) * 257):
+        assert alike(usual[name], read(Image.fromarray(deep), tmp_path)) > 0.95
+    for light in (False, True) if name == "font-3" else ():  # strokes of a mouse are too thin for it
+        page = Image.new("L", (1000, 1000), 255)
+        page.paste(image.convert("L").point(lambda v: 255 if v > 200 else v).resize((60, 60)), (400, 500))
+        shown = Image.fromarray(255 - np.asarray(page)) if light else page
+        assert alike(usual[name], read(shown, tmp_path)) > 0.7
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned right by a quarter
     turned = read(image.rotate(90, expand=True), tmp_path, "turned.jpeg", quality=80, exif=exif)
@@ -84,7 +95,9 @@ def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
     two = Image.new("L", (300, 150), 255)
     for place in (0, 150):
         two.paste(DRAWN["mouse-3"][1].resize((150, 150)).point(lambda v: 255 if v > 110 else 0), (place, 0))
+    stacked = two.rotate(-90, expand=True)
     cases = [
+        ("stacked.png", stacked, "holds 2 things side by side or one above the other"),
         ("blank.png", blank, "holds no digit: its contrast is 0.00"),
         ("two.png", two, "holds 2 things side by side"),
         ("small.png", Image.new("L", (5, 9)), "has 5 x 9 pixels"),
@@ -96,6 +109,9 @@ def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("7")
     with pytest.raises(UsageError, match=r"text\.png cannot be read as a picture"):
         pictures.read(tmp_path / "text.png")
+    (tmp_path / "damaged.ppm").write_bytes(b"P6 3x 3 255 ")  # Pillow raises ValueError
+    with pytest.raises(UsageError, match=r"damaged\.ppm cannot be read as a picture"):
+        pictures.read(tmp_path / "damaged.ppm")
     with pytest.raises(UsageError, match="does not exist"):
         pictures.read(tmp_path / "missing.png")
     with pytest.raises(UsageError, match="as a picture"):

@@ -56,6 +56,13 @@ def test_prose_and_layout_never_retrain(engine: Path, change: str) -> None:
     assert source_fingerprint(engine) == engine_fingerprint()
 
 
+def test_hidden_copies_of_an_editor_never_retrain(engine: Path) -> None:
+    (engine / ".ipynb_checkpoints").mkdir()
+    (engine / ".ipynb_checkpoints" / "run-checkpoint.py").write_text("CHANGED = 1\n")
+    (engine / ".#run.py").symlink_to("nowhere")
+    assert source_fingerprint(engine) == engine_fingerprint()
+
+
 @pytest.mark.parametrize("module", [*(module.name for module in MODULES), "new.py"])
 def test_code_of_the_engine_retrains(engine: Path, module: str) -> None:
     """One statement more in any module of the engine, a constant changed, or one more, even empty module."""

@@ -37,7 +37,7 @@ def page(
     name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png"; if x.svg
     is there too, it is used. A picture whose file is missing is replaced by its alternative text.
     """
-    files = {name: (FOLDER / f"explorer{name}").read_text() for name in (".css", ".js")}
+    files = {name: (FOLDER / f"explorer{name}").read_text(encoding="utf-8") for name in (".css", ".js")}
     shown = data.views(tables, style)
     look = files[".css"] + _colors(shown["activations"])
     scripts = {"vega": _safe(_vega()), "own": _safe(files[".js"])}
