@@ -69,6 +69,8 @@ def test_pre_activations_are_measured_once_for_each_run(tmp_path: Path, monkeypa
     wanted = {name: (settings, [0, 480]) for name in "abc"}
     for _ in range(2):
         assert networks.measure_preactivations(store, wanted, None, 2) == []
+    assert networks.measure_preactivations(store, {"a": wanted["a"]}, None, 2) == []
+    assert list(store.read(PREACTIVATIONS)["content"]["networks"]) == ["a", "b", "c"]
     changed = {"d": wanted["a"], "b": wanted["b"], "c": (settings, [0])}
     assert networks.measure_preactivations(store, changed, None, 2) == []
     assert [[list(share) for share in call] for call in shares] == [[["a", "c"], ["b"]], [["d"], ["c"]]]
