@@ -165,19 +165,19 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
     `units` is the table `final_units`, and `zeros` the result of `_zeros`. The share of zeros of an activation is a
     mean over the hidden layers and seeds.
     """
-    remark = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
+    shorter = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")
     for part, name in SPARSITY_CLAIM.items():
         if name in sparsity.index:
             mean, low, high, n = sparsity.loc[name, ["mean", "ci_low", "ci_high", "n"]]
             measured = Interval(mean, low, high, int(n))
-            found.append(judge("A2", part, measured, remark or "mean over the three hidden layers"))
+            found.append(judge("A2", part, measured, "mean over the three hidden layers", shorter))
     if "accuracy" in zeros:
-        found.append(judge("A2", "zeros", zeros["accuracy"], remark))
+        found.append(judge("A2", "zeros", zeros["accuracy"], scaled_down=shorter))
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     if len(accuracies):
-        found.append(judge("A5", "accuracy", mean_interval(accuracies, is_share=True), remark))
+        found.append(judge("A5", "accuracy", mean_interval(accuracies, is_share=True), scaled_down=shorter))
     return found
 
 

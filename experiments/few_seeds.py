@@ -56,7 +56,8 @@ def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
     if compared is None or REFERENCE_ACTIVATION not in wide or wide.shape[1] < 2 or len(wide) <= P8_N:
         return None
     signs = np.select([compared["ci_low"] > 0, compared["ci_high"] < 0], [1.0, -1.0], 0.0)
-    supported = dict(zip(compared["activation"], signs.tolist(), strict=True))
+    pairs = zip(compared["activation"], signs.tolist(), strict=True)
+    supported = {name: sign for name, sign in pairs if name in wide}
     return draw_small_samples(wide, REFERENCE_ACTIVATION, supported, n=P8_N, draws=P8_RESAMPLES)
 
 

@@ -237,7 +237,7 @@ def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     `runs` is the result of `frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
     ci_high, missing (runs that did not finish) and seeds_chosen.
     """
-    table = summarise(runs["both"], METRIC, tuning.KEYS).drop(columns=["std", "min", "max"])
+    table = summarise(runs["both"], METRIC, tuning.KEYS, is_share=True).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
     table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
     return table.rename(columns={"mean": "best_test_accuracy_mean"})

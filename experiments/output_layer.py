@@ -115,7 +115,8 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     on which ReLU's run diverged or has the lower test accuracy. Under the squared error, it is the mean of ReLU's minus
     softmax's accuracy, where both runs finished. A loss for which one of the two outputs was not run is left out.
     """
-    remark = f"{OUTPUT_EPOCHS} epochs; the hidden layers' activation is {runs['activation'].iloc[0]}"
+    shorter = f"{OUTPUT_EPOCHS} epochs; the article trains until the validation loss stops falling"
+    remark = f"the hidden layers' activation is {runs['activation'].iloc[0]}"
     parts = []
     for loss in LOSSES:
         part = runs[runs["loss"] == loss].pivot(index="seed", columns="output")  # noqa: PD010 - it would drop arms
@@ -129,5 +130,5 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
         else:
             found = mean_interval((accuracy[POOR] - accuracy[USUAL]).dropna())
         nothing = "; no seed finished with both outputs" if found.n == 0 else ""
-        parts.append(judge("A4", loss, found, remark + nothing))
+        parts.append(judge("A4", loss, found, remark + nothing, shorter))
     return parts

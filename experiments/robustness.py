@@ -38,7 +38,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     - `noise_runs`: a row per run and amplitude.
     - `noise_by_rate`: the result of `_by_rate`, for both rates of each activation.
     - `robustness`: the result of `_by_amplitude`.
-    - `robustness_mean`: a row per activation, with the mean of METRIC over seeds.
+    - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
     - `compared_accuracies`: a row per run.
     - `comparisons`: a row per activation beside the reference, if there is one to compare.
 
@@ -52,11 +52,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     overall = _overall(runs_frame(records), noisy)
     table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC, NOISE_MARGIN)
     summary = summarise(overall, METRIC, "activation", is_share=True)
+    rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
         "noise_by_rate": _by_rate(both),
         NAME: table,
-        "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}),
+        "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
         "compared_accuracies": comparisons.accuracies(overall, NAME, METRIC),
         **({} if differences is None else {"comparisons": differences}),
     }
@@ -81,13 +82,13 @@ def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run of `runs`: activation, seed, status and noise_accuracy.
+    """Return one row per run of `runs`: activation, learning_rate, seed, status and noise_accuracy.
 
     `noise_accuracy` is the mean test accuracy over the amplitudes above 0, in [0, 1]; NaN if the run is not in `noisy`,
     the result of `noise_frame`.
     """
     means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"])["test_accuracy"].mean().rename(METRIC)
-    return runs[["activation", "seed", "status"]].join(means, on=["activation", "seed"])
+    return runs[["activation", "learning_rate", "seed", "status"]].join(means, on=["activation", "seed"])
 
 
 def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:

@@ -142,11 +142,13 @@ def _savings(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
-    """Return {activation: 1} for the recommended activation (see `decision.recommend`); empty if nothing decides.
+    """Return {activation: 1} for the recommended activation (see `decision.recommend`).
+
+    The result is empty if nothing decides, or if no difference is known because every run of a pair diverged.
 
     `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_savings`.
     """
-    if decided.empty:
+    if decided["difference"].isna().all():
         return {}
     differences = decided["difference"].to_numpy(float)
     kept = np.array([saving.get(name, 0.0) for name in decided["activation"]])

@@ -104,10 +104,11 @@ def _of_depth(theory: pd.DataFrame) -> pd.DataFrame:
 def _share(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
     """Divide the error at layer 1 by the error at the last hidden layer, whose number is `depth`.
 
-    `rows`: activation, layer, norm. Return one row per activation: activation, depth, share_of_error (no unit; above 1
-    if the error grows toward the input).
+    `rows`: activation, layer, norm. Return one row per activation with both: activation, depth, share_of_error (no
+    unit; above 1 if the error grows toward the input).
     """
     wide = rows[rows["layer"].isin([1, depth])].drop_duplicates(["activation", "layer"])
-    norms = wide.set_index(["activation", "layer"])["norm"].unstack()  # noqa: PD010 - one value a cell
-    share = (norms[1] / norms[depth]).rename("share_of_error").reset_index()
-    return share.assign(depth=depth)[["activation", "depth", "share_of_error"]]
+    norms = wide.pivot(index="activation", columns="layer", values="norm")  # noqa: PD010 - one value a cell
+    norms = norms.reindex(columns=sorted({1, depth}))
+    share = (norms[1] / norms[depth]).dropna()
+    return pd.DataFrame({"activation": share.index, "depth": depth, "share_of_error": share.to_numpy()})

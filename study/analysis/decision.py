@@ -98,16 +98,16 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
     """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
     `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
-    that did not finish. Seeds with such a run are left out. The others are drawn with replacement, `draws` times, all
-    activations together. `saving` maps activations to the shares that `recommend` takes.
+    that did not finish. Activations without a finished run are left out, then each seed with such a run. The others are
+    drawn with replacement, `draws` times, all activations together. `saving` maps activations to the shares that `recommend` takes.
 
     The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
     every other activation is missing, or if fewer than two seeds are left.
     """
-    others = [name for name in accuracies if name != REFERENCE_ACTIVATION]
-    if not others or REFERENCE_ACTIVATION not in accuracies or len(accuracies.dropna()) < 2:
+    finished = accuracies.dropna(axis=1, how="all").dropna()
+    others = [name for name in finished if name != REFERENCE_ACTIVATION]
+    if not others or REFERENCE_ACTIVATION not in finished or len(finished) < 2:
         return pd.DataFrame({"activation": [], "share_recommended": []})
-    finished = accuracies.dropna()
     differences = finished[others].sub(finished[REFERENCE_ACTIVATION], axis=0).to_numpy(float)
     drawn = differences[np.random.default_rng(0).integers(len(differences), size=(draws, len(differences)))]
     mean, half = drawn.mean(axis=1), half_widths(drawn.std(axis=1, ddof=1), len(differences))

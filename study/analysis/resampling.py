@@ -78,8 +78,10 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
     `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
-    that is, all draws that use it.
+    that is, all draws that use it. The interval is NaN if every draw uses some seed.
     """
+    if is_used.all(axis=1).any():
+        return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))
     without = np.array([of_draw[~used].mean() for used in is_used])
     n = len(without)
     half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.sqrt((n - 1) * without.var()))

@@ -94,8 +94,13 @@ def count(rows: Iterable[object]) -> str:
 
 
 def span(values: Iterable[Any], to: str = " to ") -> str:
-    """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal."""
+    """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal.
+
+    Without values, show a dash.
+    """
     found = sorted({round(checked(value)) for value in values})
+    if not found:
+        return formatting.DASH
     return str(found[0]) if len(found) == 1 else f"{found[0]}{to}{found[-1]}"
 
 

@@ -57,6 +57,16 @@ def test_without_an_undecided_activation_no_winner_is_false() -> None:
     assert np.isnan([found.excess.estimate, found.false_winners.estimate]).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_seed_that_every_draw_uses_leaves_no_interval() -> None:
+    """Three of four seeds are drawn for each of ten activations: hardly a draw leaves a seed out."""
+    names = [f"a{number}" for number in range(9)]
+    wide = arms(0, 4, relu=0.5, **dict.fromkeys(names, 0.5))
+    found = draw_small_samples(wide, "relu", dict.fromkeys(names, 0), n=3, draws=200)
+    assert 0 <= found.false_winners.estimate <= 1
+    assert np.isnan([found.excess.low, found.excess.high]).all()
+
+
 def test_the_intervals_over_seeds_cover() -> None:
     """The interval of the share of winners holds the share of a study of 2,000 seeds in 85% of 50 studies of 25 seeds.
 

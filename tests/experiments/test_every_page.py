@@ -10,7 +10,7 @@ from elements import Elements
 from fake_studies import STYLE, sections, theory
 from markdown_it import MarkdownIt
 
-from experiments import by_name, depth, few_seeds, initialization, published, trainable_depth_6xi
+from experiments import by_name, depth, experiments, few_seeds, initialization, published, trainable_depth_6xi
 from study.analysis import rule_errors
 from study.plan import Plan
 from study.report import rendering
@@ -76,6 +76,20 @@ def test_a_page_says_what_is_known_in_both_languages(study: dict[str, Section], 
     assert unseen <= {"baseline_units"}  # which the page leaves out if no run finished
     assert all(display.caption for display in page.displays)
     assert all(picture.caption for picture in page.pictures)
+
+
+@pytest.mark.parametrize("only", experiments())
+def test_a_study_of_one_experiment_has_a_report(only: str) -> None:
+    """The pages that put all sections together say what is known if the runs of one experiment are all there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, fewer in FEWER:
+            patch.setattr(owner, name, fewer)
+        found = sections(Plan(("relu", "sigmoid"), 2, theory=theory("relu", "sigmoid", *OTHERS)), usual, {}, [only])
+    assert only in found
+    for section in found.values():
+        page = render(section, STYLE.labels)
+        assert page.title
+        assert "nan" not in f"{page.answer} {page.body}".lower()
 
 
 @pytest.mark.parametrize("study", ["four"], indirect=True)

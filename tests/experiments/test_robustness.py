@@ -1,5 +1,7 @@
 """Noise on the images: the accuracy and loss at each amplitude, and the digits that show it."""
 
+import math
+
 import numpy as np
 import pytest
 from both_languages import render
@@ -32,6 +34,20 @@ def test_the_table_has_every_amplitude() -> None:
     assert table.loc[table["activation"] == "relu", "difference"].isna().all()
     loud = table[table["amplitude"] == 3].set_index("activation")
     assert loud["test_loss_mean"]["relu"] == pytest.approx(2 - 0.9 / 4, abs=1e-3)
+
+
+@pytest.mark.parametrize(("lost", "said"), [(False, "at one learning rate for all"), (True, "not all at one")])
+def test_the_page_says_whether_the_rate_was_one(lost: bool, said: str) -> None:
+    """Both activations are best at 0.01. Then GELU diverges above 0.001, and never trains to the end at ReLU's rate."""
+
+    def how(settings: Settings) -> float:
+        if lost and settings.activation == "gelu" and settings.learning_rate > 0.002:
+            return math.nan
+        return accuracy(settings) - 0.01 * abs(math.log10(settings.learning_rate) + 2)
+
+    plan = Plan(("relu", "gelu"), 2)
+    section = robustness.interpret(plan, all_rounds(robustness.rounds, plan, how), STYLE)
+    assert said in render(section, STYLE.labels).answer
 
 
 def test_the_digits_of_the_document_are_a_table_and_a_picture() -> None:

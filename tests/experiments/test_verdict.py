@@ -127,6 +127,41 @@ def test_without_a_comparison_nothing_is_recommended() -> None:
         assert "none is recommended" in page(tables).answer
 
 
+def test_without_a_known_difference_nothing_is_recommended() -> None:
+    """Every run of the reference diverged. One that diverged elsewhere does not hide how sure the others are."""
+    runs = compared()["compared_accuracies"]
+    for lost, said in (("relu", "none is recommended"), ("gelu", "Use ReLU")):
+        part = runs.assign(accuracy=runs["accuracy"].mask(runs["activation"] == lost))
+        found = page(
+            {
+                "comparisons": comparisons.against_reference(part, "learning_rate", "accuracy"),
+                "compared_accuracies": part,
+            }
+        )
+        assert said in found.answer
+        assert "– recommend" not in found.body
+        assert ("redraws of the seeds, 100.0% recommend" in found.body) == (lost == "gelu")
+
+
+def test_one_seed_cannot_tell_how_sure_the_answer_is() -> None:
+    runs = compared()["compared_accuracies"]
+    part = runs[runs["seed"] == 0]
+    tables = {"comparisons": comparisons.against_reference(part, "learning_rate", "accuracy")}
+    assert "Fewer than two seeds finished" in page(tables | {"compared_accuracies": part}).body
+
+
+@pytest.mark.parametrize(("gain", "said"), [(0.004, "**Tune the learning rate first**"), (-0.003, "**Tuning the")])
+def test_tuning_is_advised_only_where_all_gain(gain: float, said: str) -> None:
+    columns = {"tuned_accuracy_mean": 0.98, "tuned_ci_low": 0.97, "tuned_ci_high": 0.99, "tuned_n": 20}
+    tuned = pd.DataFrame(
+        {
+            "activation": NAMES, **columns, "learning_rate": 0.001, "gain": [0.005, 0.006, gain],
+            "tolerance_low": 0.001, "tolerance_high": 0.01,
+        }
+    )  # fmt: skip
+    assert said in page({**compared(), "tuned": tuned}).body
+
+
 def test_without_any_number_there_is_no_verdict() -> None:
     assert verdict.conclude(Plan(NAMES), Evidence({"accuracy": accuracy("other")}), STYLE) is None
     assert verdict.conclude(Plan(NAMES), Evidence({}), STYLE) is None

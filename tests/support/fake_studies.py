@@ -1,7 +1,7 @@
 """Make up whole studies: theory, records with measures, and the section of every question."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import product
 from typing import Any
 
@@ -58,17 +58,20 @@ def measured(settings: Settings, accuracy: float) -> Record:
     return fake_records.record(settings, accuracy, measures={name: values[:steps] for name, values in measures.items()})
 
 
-def sections(plan: Plan, accuracy: Accuracy, documents: dict[str, Any]) -> dict[str, Section]:
+def sections(
+    plan: Plan, accuracy: Accuracy, documents: dict[str, Any], only: Collection[str] | None = None
+) -> dict[str, Section]:
     """Return {name of an experiment: its section}, made as a report makes the sections, without those that lack input.
 
     `accuracy` tells the accuracy of each run of the `plan`. `documents` are the measured documents, such as costs, that
-    `Evidence` holds.
+    `Evidence` holds. With `only`, the experiments of these names alone have runs.
     """
     used, found = {}, {}
     made = functools.cache(measured)  # questions share runs, and some their rounds
     records = functools.cache(lambda rounds: fake_records.all_rounds(rounds, plan, accuracy, made))
     for name, module in experiments.experiments().items():
-        if used.setdefault(name, records(module.rounds)):
+        used[name] = records(module.rounds) if only is None or name in only else []
+        if used[name]:
             found[name] = module.interpret(plan, used[name], STYLE)
     curves = [
         pd.DataFrame(synthetic.curve(synthetic.REGISTRY[name])).assign(activation=name) for name in plan.activations
