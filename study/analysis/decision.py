@@ -99,7 +99,8 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
 
     `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
     that did not finish. Activations without a finished run are left out, then each seed with such a run. The others are
-    drawn with replacement, `draws` times, all activations together. `saving` maps activations to the shares that `recommend` takes.
+    drawn with replacement, `draws` times, all activations together. `saving` maps activations to the shares that
+    `recommend` takes.
 
     The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
     every other activation is missing, or if fewer than two seeds are left.
