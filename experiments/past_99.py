@@ -121,13 +121,16 @@ def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
 
 
 def _attempted(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Settings]:
-    """Return the settings of all ATTEMPTS, each with every (activation, rate) of `rates` on fresh seeds of its own."""
+    """Return the settings of all ATTEMPTS, each with every (activation, rate) of `rates` on fresh seeds of its own.
+
+    The seeds are taken in turn, so that after a stop all activations have the same ones.
+    """
     n = plan.seeds or FINAL_SEEDS
     return [
         replace(_settings(name, seed, rate), epochs=epochs)
         for number, epochs in enumerate(ATTEMPTS)
-        for name, rate in rates
         for seed in plan.block(n, FIRST_FRESH_SEED + number * n)
+        for name, rate in rates
     ]
 
 
