@@ -65,9 +65,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
     found = []
-    remark = f"MNIST instead of Fashion-MNIST; stopped on the validation loss, at most {epochs} epochs"
+    easier = "MNIST, easier images, instead of Fashion-MNIST"
+    remark = f"stopped on the validation loss, at most {epochs} epochs"
     for init, part in PARTS.items():
         values = runs.loc[runs["init"] == init, "best_validation_accuracy"].dropna()
         if len(values):
-            found.append(judge("P6", part, mean_interval(values, is_share=True), remark))
+            found.append(judge("P6", part, mean_interval(values, is_share=True), remark, easier))
     return found

@@ -15,7 +15,7 @@ import pandas as pd
 
 from study.analysis.statistics import NOTHING, Interval
 
-SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller than the source's
+SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller or easier than the source's
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_REACHED = "not reached here"  # the verdict on a part that `is_possible`, unless its interval lies in the region
 NOT_TESTABLE = "not testable here"  # the measurement has no interval
@@ -87,9 +87,9 @@ CLAIMS = {
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
     """Judge the named part of a claim of CLAIMS by the interval `measured`; return the judgement.
 
-    `scaled_down` says what was smaller than in the source's protocol, "" if nothing was. If it is given, a verdict that
-    is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before `remark`. Raise
-    KeyError if the claim or the part does not exist.
+    `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. If it is given, a
+    verdict that is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before
+    `remark`. Raise KeyError if the claim or the part does not exist.
     """
     parts = CLAIMS[claim].parts
     if part not in parts:

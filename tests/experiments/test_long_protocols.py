@@ -255,14 +255,14 @@ def test_p4_counts_the_epochs_to_a_loss() -> None:
 
 
 def test_p6_is_judged_by_the_sources_initialisation() -> None:
-    """PyTorch's leaves the networks at chance, which reproduces the claim, whatever Keras' does."""
+    """PyTorch's leaves the networks at chance, which reproduces the claim on easier images, whatever Keras' does."""
 
     def change(settings: Settings, found: Record) -> None:
         is_torch = settings.initialization == "torch_default"
         found["best"]["validation_accuracy"] = (0.11 if is_torch else 0.9) + 0.001 * settings.seed
 
     section, page = shown(lippe, change)
-    assert {j.part: j.verdict for j in section.judgements} == {"keras": "beside", "torch": "reproduced"}
+    assert {j.part: j.verdict for j in section.judgements} == {"keras": "beside", "torch": "reproduced (scaled down)"}
     assert "90.1% with Keras' default initialisation and 11.1% with PyTorch's" in page.answer
 
 
