@@ -65,6 +65,23 @@ def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
     assert page.displays[0].frame["Hidden layers"].tolist() == ["3 (the article)", "10"]
 
 
+@pytest.mark.parametrize(("sigmoid", "said"), [(0.975, True), (0.96, False), (None, False)])
+def test_the_sigmoid_keeps_up_if_its_tuned_accuracy_does(sigmoid: float | None, said: bool) -> None:
+    """Within a point of ReLU's; of an activation that was not tuned nothing is said."""
+    tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, sigmoid]})
+    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(tables() | {"tuned": tuned}), STYLE)
+    assert section is not None
+    assert ("nearly keeps up" in render(section, STYLE.labels).answer) == said
+
+
+def test_the_page_says_so_if_the_sigmoid_never_fails() -> None:
+    found = tables()
+    found["depth_success"]["mean"] = 0.9
+    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(found), STYLE)
+    assert section is not None
+    assert "The sigmoid trains at every depth that was run, up to 10" in render(section, STYLE.labels).answer
+
+
 def test_without_the_pair_or_a_measurement_there_is_no_such_section() -> None:
     assert why_relu.conclude(Plan(("relu", "gelu")), Evidence(tables()), STYLE) is None
     assert why_relu.conclude(Plan(tuple(FACTORS)), Evidence({}), STYLE) is None
