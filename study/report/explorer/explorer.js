@@ -34,6 +34,7 @@ const plain = (value) => minus(String(Number(Number(value).toPrecision(6))));
 const percent = (value) => `${Number((100 * value).toPrecision(3))}%`;
 const power = (value) => value >= 0.01 && value < 1000 ? plain(value) : `10${raised(Math.round(Math.log10(value)))}`;
 const listed = (texts) => texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts.join("");
+const span = (counts) => unique([Math.min(...counts), Math.max(...counts)]).join(" to ");
 const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
 const clipped = (text, most = 24) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
 
@@ -428,13 +429,14 @@ function layersView() {
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
     const lying = (name) => setting.lying[name]?.[setting.steps[now]]?.[chosenLayer - 1];
-    bell((name) => squares(name)[chosenLayer - 1]?.[0], (name) => (stood(name) ? theoryOf(name) : setting.values[name]).seeds, chosenLayer, present, lying);
+    const seeds = (name) => (stood(name) ? theoryOf(name).seeds : setting.values[name].seeds[now]);
+    bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, lying);
     const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
-    const seeds = Math.max(...present.map((about) => setting.values[about.name].seeds));
+    const counted = span(present.map((about) => setting.values[about.name].seeds[now]));
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
     say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
       + `step ${setting.steps[now].toLocaleString("en")}. `
-      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1 (mean of ${seeds} seeds): ${told.join(", ")}.` : "No activation chosen was run so."));
+      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1 (mean of ${counted} seed${counted === "1" ? "" : "s"}): ${told.join(", ")}.` : "No activation chosen was run so."));
     const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
     numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
       present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),

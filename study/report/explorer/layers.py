@@ -53,9 +53,9 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 def _profile(rows: pd.DataFrame) -> Json:
     """Return the measures of one setting as {"steps": list, "values": dict}; `rows` are its gradient norms.
 
-    `steps` are the logged steps, ascending. `values` maps each activation to a dict. In it, `seeds` is the number of
-    seeds, and each measure has a list over `steps`. An entry of this list is a list over layers of [mean, low, high],
-    or empty if the step lacks the measure.
+    `steps` are the logged steps, ascending. `values` maps each activation to a dict. In it, `seeds` and each measure
+    have a list over `steps`. An entry of `seeds` is the number of seeds at this step, which falls when runs end. An
+    entry of a measure is a list over layers of [mean, low, high], or empty if the step lacks the measure.
     """
     steps = sorted(rows["step"].unique().tolist())
     in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
@@ -66,8 +66,8 @@ def _profile(rows: pd.DataFrame) -> Json:
         name: {measure: [of_steps.get(step, []) for step in steps] for measure, of_steps in measures.items()}
         for name, measures in found.items()
     }
-    for name, seeds in rows.groupby("activation")["n"].max().items():
-        values[name]["seeds"] = seeds
+    for name, seeds in rows.pivot_table("n", "activation", "step", "max", fill_value=0).iterrows():
+        values[str(name)]["seeds"] = [int(n) for n in seeds]
     return {"steps": steps, "values": values}
 
 

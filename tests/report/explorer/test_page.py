@@ -207,6 +207,17 @@ def test_the_layers_show_the_tables_norms(visit: Visit, tables: Tables) -> None:
     assert [number(share) for share in shares] == pytest.approx((first / last).tolist(), rel=0.06)
 
 
+def test_the_seeds_are_those_left_at_the_step(visit: Visit, tables: Tables) -> None:
+    """Runs end at different steps; a late step tells how many seeds its mean has, in the sentence and in the table."""
+    norms = tables["gradient_norms"].query("experiment == 'baseline' and activation in @NAMES")
+    left = norms.pivot_table("n", "activation", "step", "max", fill_value=0).loc[NAMES].astype(int)
+    late = next(step for step in left if left[step].min() == 1)
+    for step, text in ((0, f"{left[0].max()} seeds"), (late, f"1 to {left[late].max()} seeds")):
+        page = visit(f"#layers.depth=3&layers.optimiser=Adam+at+0.01&layers.step={step}")
+        assert f"(mean of {text})" in page.locator("#layers-said").inner_text()
+        assert [row[-1] for row in cells(page, "#layers-chosen")] == left[step].astype(str).tolist()
+
+
 def test_the_typical_slope_of_relu_is_the_root_of_a_half_and_of_the_sigmoid_its_integral(
     visit: Visit, write: Write, tables: Tables
 ) -> None:
