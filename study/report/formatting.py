@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
@@ -103,9 +104,20 @@ _COMMANDS = re.compile(
 _LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "[": "{[}", "]": "{]}",
     "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
-    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "–": "--",
-    "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "ξ": r"$\xi$", "χ": r"$\chi$", "∞": r"$\infty$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "÷": r"$\div$", "·": r"$\cdot$", "±": r"$\pm$", "∞": r"$\infty$",
+    "≈": r"$\approx$", "≠": r"$\neq$", "→": r"$\to$", "√": r"$\surd$", "∂": r"$\partial$", "∇": r"$\nabla$",
+    "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "§": r"\S{}", "…": r"\ldots{}",
+    "⁄": "/", "–": "--", "—": "---", "“": "``", "”": "''", "‘": "`", "’": "'", "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
+_GREEK = {
+    "αβγδεζηθικλμνξπρςστυφχψω": "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho"
+    " varsigma sigma tau upsilon varphi chi psi omega",
+    "ΓΔΘΛΞΠΣΥΦΨΩ": "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
+}
+for _letters, _names in _GREEK.items():
+    _LATEX |= {letter: f"$\\{name}$" for letter, name in zip(_letters, _names.split(), strict=True)}
+_LATEX |= dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))  # Greek letters that look like Latin ones
+_NO_LATEX = "ĦħĸĿŀŉŦŧ"  # of the letters from À to ž, those that LaTeX's encoding T1 lacks
 _WIDE = 30  # characters; a column with a longer cell breaks its lines
 
 
@@ -150,11 +162,21 @@ def _is_balanced(formula: str) -> bool:
 def escape_latex(text: str) -> str:
     """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign.
 
-    A character that cannot be printed becomes a question mark.
+    A character that pdflatex does not know loses its accents, or becomes a question mark.
     """
     one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
-    printable = "".join(character if character.isprintable() else "?" for character in one_line)
-    return "".join(_LATEX.get(character, character) for character in printable).replace("\N{MINUS SIGN}", "$-$")
+    return "".join(map(_latex_character, unicodedata.normalize("NFC", one_line)))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    is_known = character.isascii() or ("À" <= character <= "ž" and character not in _NO_LATEX)
+    if is_known and character.isprintable():
+        return character
+    parts = unicodedata.normalize("NFKD", character)
+    bare = "".join(part for part in parts if not unicodedata.combining(part))
+    return "?" if bare == character else "".join(map(_latex_character, bare))
 
 
 def csv(frame: pd.DataFrame) -> bytes:

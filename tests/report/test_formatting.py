@@ -156,6 +156,19 @@ def test_latex_acts_on_no_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("γ-Swish", r"$\gamma$-Swish"), ("φ(z) ΣΑ", r"$\varphi$(z) $\Sigma$A"), ("x² ≈ 1", r"x$^2$ $\approx$ 1"),
+        ("Müller, Poincare\u0301", "Müller, Poincaré"), ("ά ṽ ﬁ x₂ ½", r"$\alpha$ v fi x2 1/2"),
+        ("活性 😀 ħ\x00", "?? ? ??"),
+    ],
+)  # fmt: skip
+def test_latex_gets_no_character_that_it_does_not_know(text: str, escaped: str) -> None:
+    """Greek letters are mathematics, accents of western Europe stay, others go, and the rest are question marks."""
+    assert escape_latex(text) == escaped
+
+
+@pytest.mark.parametrize(
     "formula",
     [r"\input{/etc/passwd}", r"\write18{rm}", r"x$ \def\a{b} $", "a % b", "}{", "{", r"\csname x\endcsname", r"\maxx"],
 )
