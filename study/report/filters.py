@@ -67,8 +67,8 @@ def interval(
 
 
 FRACTIONS = {  # by language and power of ten; a page's test reads them too
-    "en": {-6: "about {} millionth{}", -9: "about {} billionth{}"},
-    "ja": {-6: "約百万分の{}", -9: "約十億分の{}"},
+    "en": {-3: "about {} thousandth{}", -6: "about {} millionth{}", -9: "about {} billionth{}"},
+    "ja": {-3: "約千分の{}", -6: "約百万分の{}", -9: "約十億分の{}"},
 }
 
 
