@@ -24,7 +24,8 @@ from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # the most of the y axis that is shown, by column
 NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}  # the same for the small panels of cause_and_effect
 TIMES = {"initial": "before training", "end": "after training"}
-NESTED = (9, 5.5, 3)  # points; sizes of the markers of activations at the same place, one in another
+NESTED = (9, 5.5, 3)  # points; sizes of the markers of up to three activations at the same place, one in another
+WIDER = 4  # points; of more than three, each marker is larger by this than the one in it
 # The labels of an axis of shares, by the exponent of ten.
 WORDS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
          -12: "a trillionth"}  # fmt: skip
@@ -159,13 +160,13 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
         if (part.dropna().max() - part.dropna().min() > 1e-3).any():
             panel.plot(*part.to_numpy(float).T, **line | {"marker": "None"}, label=name)
     same = points.round(3).groupby(["sigma_w", "sigma_b"])
-    nested = {name: size for _, part in same for name, size in zip(style.order(part.index), NESTED, strict=False)}
+    nested = {name: size for _, part in same for name, size in _nested(style.order(part.index)).items()}
     for name, size in nested.items():
         at, line = points.loc[name].to_numpy(float), style.line(name)
-        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 10, label=name)
+        panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 30, label=name)
     for label, at in (("Glorot", 1.0), ("He", math.sqrt(2))):  # rings, so that what lies in them is seen
-        panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none")
-        panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top")
+        panel.plot([at], [0], "o", color="black", markersize=15, markerfacecolor="none", zorder=4)
+        panel.annotate(label, (at, 0), (0, -10), textcoords="offset points", ha="center", va="top", zorder=4)
     right, top = np.fmax(points.max().to_numpy(float), (2.2, 0.5))  # fmax ignores NaN, the maximum of no points
     log_axis(panel.xaxis, 0.85, 1.25 * right)
     panel.set(ylim=(-0.22 * top, 1.7 * top))
@@ -175,6 +176,12 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     panel.set(xlabel=rf"$\sigma_w$ {LOG_SCALE}" + f"\n{note}" * bool(note), ylabel=r"$\sigma_b$")
     name_lines(figure, [panel], style, names)
     return figure
+
+
+def _nested(names: list[str]) -> dict[str, float]:
+    """Return the size in points of the marker of each of `names`, which are at the same place: the first is largest."""
+    wider = [NESTED[0] + WIDER * more for more in range(len(names) - len(NESTED), 0, -1)]
+    return dict(zip(names, [*wider, *NESTED], strict=False))
 
 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:

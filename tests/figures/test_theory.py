@@ -38,6 +38,16 @@ def test_every_critical_point_is_on_the_panel_and_none_is_said() -> None:
     assert any("no critical point: Label 0, Label 1" in text for text in texts(none))
 
 
+def test_any_number_of_activations_at_one_critical_point_is_drawn() -> None:
+    """Thirteen markers, each by 2.5 points or more smaller than the one before, and on top of it."""
+    points = pd.DataFrame({"activation": NAMES, "sigma_w": 2**0.5, "sigma_b": 0.0})
+    (panel,) = figures.critical_lines(points, points, STYLE).axes
+    shown = [line for line in panel.lines if line.get_label() in NAMES]
+    assert [line.get_label() for line in shown] == NAMES
+    assert max(np.diff([line.get_markersize() for line in shown])) <= -2.5
+    assert min(np.diff([line.get_zorder() for line in shown])) > 0
+
+
 def test_six_xi_lies_over_the_cells() -> None:
     """Cells hold their share, NaN is blank, and the line is at 6 xi: off the panel where xi is infinite."""
     cells, xi = grid()
