@@ -89,14 +89,12 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
 
     `theory` is a part of `trainability.beside_theory` with one row per activation and layer. Its columns are
     activation, depth, layer (1 is nearest the input, depth + 1 the output), predicted, measured, ci_low, ci_high
-    (ratios), n (seeds). Each activation has a panel, and all panels share one logarithmic scale. A measured 0 is in the
-    band of zeros; a predicted 0 is not drawn. Raise ValueError for two depths, or for two rows of the same activation
-    and layer.
+    (ratios), n (seeds above 0), n_zero (seeds at exactly 0). Each activation has a panel, and all panels share one
+    logarithmic scale. Seeds at exactly 0 have a marker in the band of zeros; a predicted 0 is not drawn. Raise
+    ValueError for two depths, or for two rows of the same activation and layer.
     """
     rows = check_unique(theory, ["activation", "layer"]).sort_values("layer")
-    at_zero = rows["measured"] == 0
-    rows = rows.assign(mean=rows["measured"].mask(at_zero), n_zero=rows["n"].where(at_zero, 0))
-    rows = rows.assign(n=rows["n"].mask(at_zero, 0), predicted=rows["predicted"].where(rows["predicted"] > 0))
+    rows = rows.assign(mean=rows["measured"], predicted=rows["predicted"].where(rows["predicted"] > 0))
     names = {name: style.label(name) for name in style.order(rows["activation"])}
     figure, shown = multiples(
         rows, "layer", "log", style, ("activation", names), height=1.7, columns=2, shared="all", band=False
@@ -108,7 +106,9 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
         for line in panel.lines:
             if line.get_label() == name:
                 line.set_linestyle("")
-    figure.supxlabel(f"{X_LABELS['layer']}\nmarkers: measured ({seed_count_text(theory['n'])}); grey: theory")
+    figure.supxlabel(
+        f"{X_LABELS['layer']}\nmarkers: measured ({seed_count_text(rows['n'] + rows['n_zero'])}); grey: theory"
+    )
     figure.supylabel(r"$\|\delta_l\|$, relative to output" + f"\n{LOG_SCALE}")
     return figure
 

@@ -148,7 +148,8 @@ def assert_axes(figure: Figure) -> None:
 def test_unusual_figures_are_legible() -> None:
     """A band of zeros under 40 decades, runs that diverged, hostile labels, figures of no activation."""
     deep = data.theory(NAMES[:4], depth=20)
-    deep = deep.assign(measured=(1e-2 ** (21 - deep["layer"])).mask(deep["layer"] == 1, 0.0))
+    deep = deep.assign(measured=(1e-2 ** (21 - deep["layer"])).mask(deep["layer"] == 1))
+    deep.loc[deep["layer"] == 1, ["n", "n_zero"]] = [0, 5]
     history = data.histories(NAMES[:4])
     history.loc[(history["seed"] == 1) & (history["epoch"] == 6), "training_loss"] = math.inf
     accuracies = {NAMES[0]: [0.97, 0.98, 0.975], NAMES[1]: [0.11, math.nan]}

@@ -246,9 +246,9 @@ def timed(names: list[str], slow: float = 1.0) -> Frames:
 def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
     """Return predicted errors that halve from layer to layer towards the input, and measured ones 10% lower.
 
-    Columns: activation, layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n.
+    Columns: activation, layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n, n_zero.
     """
-    frame = table(names, range(1, depth + 2), columns="activation layer").assign(depth=depth)
+    frame = table(names, range(1, depth + 2), columns="activation layer").assign(depth=depth, n_zero=0)
     predicted = 0.5 ** (depth + 1 - frame["layer"])
     return with_interval(frame.assign(predicted=predicted), 0.9 * predicted, middle="measured")
 
