@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from study.constants import INITIAL_DEPTHS, INITIAL_WIDTHS, INITIALIZATIONS, WIDTH
 from study.data.mnist import Dataset
@@ -163,9 +164,9 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     """Return what theory predicts for the activation `name`, as a dict.
 
     `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
-    `why_none` is the reason for None, else empty text. `line` holds the lists sigma_w and sigma_b of the critical
-    line, on which chi = 1 (see `critical_curve`). `rows` is the table of `predicted_rows` for NETWORKS, as {column:
-    list}. `square_norms` and `cosine` are as in `describe_activations`.
+    `why_none` is the reason for None, else empty text. `line` holds the critical line, on which chi = 1, as `_line`
+    returns it. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms` and `cosine` are
+    as in `describe_activations`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
@@ -178,12 +179,22 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
     squares = np.array(square_norms)
     rows = [predicted_rows(name, function, *grid, squares, cosine) for grid in NETWORKS]
-    is_there = line.sigma_b2 > -1e-9
-    sigma_w, sigma_b = np.sqrt(line.sigma_w2[is_there]), np.sqrt(np.maximum(line.sigma_b2[is_there], 0))
     critical = point and {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None}
     return {
         "critical": critical,
         "why_none": "" if point else why_not_critical(function),
-        "line": {"sigma_w": sigma_w.tolist(), "sigma_b": sigma_b.tolist()},
+        "line": _line(line.sigma_w2, line.sigma_b2),
         "rows": pd.concat(rows, ignore_index=True).to_dict("list"),
     }
+
+
+def _line(sigma_w2: NDArray[np.float64], sigma_b2: NDArray[np.float64]) -> dict[str, list[float]]:
+    """Return the lists sigma_w and sigma_b of a critical line, whose squares (n,) `critical_curve` returned.
+
+    Places with a negative `sigma_b2`, which no initialisation has, are left out. One NaN stands where a part of the
+    line ends before them, so that a figure does not join the part to the next one.
+    """
+    is_there = sigma_b2 > -1e-9
+    kept = is_there | np.append(False, is_there[:-1])
+    w2, b2 = (np.where(is_there, square, np.nan)[kept] for square in (sigma_w2, np.maximum(sigma_b2, 0)))
+    return {"sigma_w": np.sqrt(w2).tolist(), "sigma_b": np.sqrt(b2).tolist()}
