@@ -21,6 +21,7 @@ LEAST_SIDE = 8  # pixels
 LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
 MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
 SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
+FRAMED = 0.3  # share of a thing's height that another thing inside it must have to make the first a frame; a 0 has dots
 APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
 FAINT, BRIGHT = 0.2, 0.7  # pixels below FAINT of the brightest are left out; the others' BRIGHT quantile becomes white
 FITS = 8  # times that the paper is fitted, each time without the pixels that seemed ink the time before
@@ -38,9 +39,10 @@ def read(path: Path) -> FloatArray:
 
 
 def _grey(path: Path) -> FloatArray:
-    """Return the picture's brightness in [0, 1], (rows, columns), upright; transparent parts are white.
+    """Return the picture's brightness in [0, 1], (rows, columns), upright.
 
-    A large picture is reduced to WORKED_ON pixels. Raise UsageError if the file cannot be read or is too small.
+    Transparent parts are white, or black if all visible parts are bright, as a white digit is. A large picture is
+    reduced to WORKED_ON pixels. Raise UsageError if the file cannot be read or is too small.
     """
     try:
         with warnings.catch_warnings():
@@ -56,8 +58,9 @@ def _grey(path: Path) -> FloatArray:
     if min(upright.size) < LEAST_SIDE:
         found = "{} x {}".format(*upright.size)
         raise UsageError([f"{path} has {found} pixels; a picture must have at least {LEAST_SIDE} x {LEAST_SIDE}"])
-    white = Image.new("RGBA", upright.size, "white")
-    flat = Image.alpha_composite(white, upright).convert("L")
+    visible = np.asarray(upright.convert("L"))[np.asarray(upright.getchannel("A")) > 127]
+    ground = Image.new("RGBA", upright.size, "black" if visible.min(initial=255) > 127 else "white")
+    flat = Image.alpha_composite(ground, upright).convert("L")
     flat.thumbnail((WORKED_ON, WORKED_ON))
     return np.asarray(flat, float) / 255
 
@@ -107,10 +110,10 @@ def _paper(grey: FloatArray) -> FloatArray:
 
 
 def _alone(ink: FloatArray, path: Path) -> FloatArray:
-    """Return the part of `ink` that holds the digit, without dirt and without what reaches in from the edge.
+    """Return the part of `ink` that holds the digit, without dirt, a frame, and what reaches in from the edge.
 
-    What reaches in from the edge stays if there is nothing else. Raise UsageError if there is no digit, or more than
-    one.
+    What reaches in from the edge stays if there is nothing else. A frame that touches the digit stays too. Raise
+    UsageError if there is no digit, or more than one.
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))
@@ -120,7 +123,8 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     places = ndimage.find_objects(spots)
     inside = [number for number, place in enumerate(places) if not _touches(place, ink.shape)] or list(range(count))
     largest = max(sizes[number] for number in inside)
-    kept = [number for number in inside if sizes[number] >= SPECK * largest]
+    clean = [number for number in inside if sizes[number] >= SPECK * largest]
+    kept = [number for number in clean if not any(_frames(places[number], places[other]) for other in clean)]
     if side_by_side(boxes := [places[number] for number in kept]):
         raise UsageError([f"{path} holds {len(boxes)} things side by side or one above the other; cut out one digit"])
     rows, columns = (slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in (0, 1))
@@ -141,6 +145,12 @@ def _threshold(ink: FloatArray) -> float:
 
 def _touches(place: tuple[slice, ...], shape: Sequence[int]) -> bool:
     return any(part.start == 0 or part.stop == size for part, size in zip(place, shape, strict=True))
+
+
+def _frames(outer: tuple[slice, ...], inner: tuple[slice, ...]) -> bool:
+    """Tell whether the box `outer`, slices (rows, columns), holds the box `inner`, which is a good part of it."""
+    is_in = all(out.start < part.start and part.stop < out.stop for out, part in zip(outer, inner, strict=True))
+    return is_in and inner[0].stop - inner[0].start >= FRAMED * (outer[0].stop - outer[0].start)
 
 
 def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:

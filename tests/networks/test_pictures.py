@@ -5,7 +5,7 @@ from pathlib import Path
 import drawn_digits
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from repository import unpack_committed
 from scipy import ndimage
 from synthetic import Said
@@ -48,7 +48,8 @@ def test_a_digit_is_placed_as_in_mnist(name: str, usual: dict[str, np.ndarray]) 
 def test_polarity_size_turn_and_format_do_not_matter(name: str, usual: dict[str, np.ndarray], tmp_path: Path) -> None:
     """Light on dark, twice the size, a JPEG, a transparent ground, and a camera held upright give the same digit.
 
-    So do 16 bits, as scanners write, and a digit that covers little of the picture.
+    So do 16 bits, as scanners write, and a digit that covers little of the picture. On a transparent ground the digit
+    is black or white.
     """
     image = DRAWN[name][1].convert("RGB")
     inverted = Image.fromarray(255 - np.asarray(image))
@@ -69,8 +70,9 @@ def test_polarity_size_turn_and_format_do_not_matter(name: str, usual: dict[str,
     assert alike(usual[name], turned) > 0.98
     if name == "font-3":
         ink = 255 - np.asarray(image.convert("L"))
-        transparent = Image.fromarray(np.dstack([*[np.zeros_like(ink)] * 3, ink]))
-        assert alike(usual[name], read(transparent, tmp_path)) > 0.95
+        for color in (0, 255):
+            transparent = Image.fromarray(np.dstack([*[np.full_like(ink, color)] * 3, ink]))
+            assert alike(usual[name], read(transparent, tmp_path)) > 0.95
 
 
 def test_an_mnist_digit_on_lit_paper_comes_back(usual: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -79,6 +81,23 @@ def test_an_mnist_digit_on_lit_paper_comes_back(usual: dict[str, np.ndarray], tm
     large = 255 - np.asarray(Image.fromarray(original).resize((280, 280), Image.Resampling.BICUBIC), float)
     lit = large * np.linspace(0.95, 0.6, 280)[:, None]
     assert alike(original, read(Image.fromarray(lit.astype(np.uint8)), tmp_path)) > 0.9
+
+
+@pytest.mark.parametrize("name", ["font-7", "mouse-1"])
+def test_a_frame_around_the_digit_is_left_out(name: str, usual: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """One line around the digit, or two, away from the picture's edge; the dot inside a 0 makes it no frame."""
+    image = DRAWN[name][1].convert("L")
+    pen, (width, height) = ImageDraw.Draw(image), image.size
+    for inset in (0.06, 0.02):
+        box = (inset * width, inset * height, (1 - inset) * width, (1 - inset) * height)
+        pen.rectangle(box, outline=60, width=max(2, width // 60))
+        assert alike(usual[name], read(image, tmp_path)) > 0.95
+    dotted = Image.new("L", (200, 200), 255)
+    pen = ImageDraw.Draw(dotted)
+    pen.ellipse((60, 20, 140, 180), outline=0, width=15)
+    empty = read(dotted, tmp_path)
+    pen.ellipse((90, 80, 110, 120), fill=0)
+    assert alike(empty, read(dotted, tmp_path)) > 0.8
 
 
 def test_specks_and_the_edge_of_the_paper_are_left_out(usual: dict[str, np.ndarray], tmp_path: Path) -> None:
