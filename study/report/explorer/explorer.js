@@ -487,10 +487,7 @@ function heights(quantiles) {
   return quantiles.length ? [[quantiles[0], 0], ...parts.map(([x, density]) => [x, density / most]), [quantiles.at(-1), 0]] : [];
 }
 
-const slopeAt = ({ x, value }, z) => {
-  const by = x[1] - x[0], below = Math.min(Math.max(Math.floor((z - x[0]) / by), 0), x.length - 2);
-  return (value[below + 1] - value[below]) / by;
-};
+const slopeAt = ({ x, between }, z) => between[Math.min(Math.max(Math.floor((z - x[0]) / (x[1] - x[0])), 0), between.length - 1)];
 
 // The root mean square of the slope where the pre-activations were measured to lie, evenly between two quantiles.
 function slopeBetween(curve, quantiles) {

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from study.constants import WIDTH
@@ -25,7 +26,7 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
       holds the combination, the entries that `_profile` returns, and the result of `_lying` as `lying`.
     - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
     - `theory`: the result of `_theory`, {} without the table `theory`.
-    - `curves`: by activation, the lists x, value and derivative, of every second point in the table `activations`.
+    - `curves`: by activation, the result of `_curve`.
     """
     norms = tables["gradient_norms"]
     kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
@@ -44,10 +45,21 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
         "percent": [float(name[1:]) for name in lying if QUANTILE.fullmatch(name)],
         "theory": _theory(tables["theory"]) if "theory" in tables else {},
         "curves": {
-            name: {column: short(rows[column][::EVERY], 4) for column in ("x", "value", "derivative")}
+            name: _curve(rows)
             for name, rows in curves[curves["activation"].isin(style.labels)].groupby("activation", sort=False)
         },
     }
+
+
+def _curve(rows: pd.DataFrame) -> Json:
+    """Return the lists x, value and derivative of every second point of one activation's `rows`, and `between`.
+
+    `rows` is in the order of x. `between` holds the mean slope from each of these points to the next. It is exact where
+    a derivative jumps, and the rounded values would give it too few digits.
+    """
+    kept = rows[::EVERY]
+    slopes = np.diff(kept["value"]) / np.diff(kept["x"])
+    return {column: short(kept[column], 4) for column in ("x", "value", "derivative")} | {"between": short(slopes, 4)}
 
 
 def _profile(rows: pd.DataFrame) -> Json:

@@ -231,6 +231,15 @@ def test_the_typical_slope_of_relu_is_the_root_of_a_half_and_of_the_sigmoid_its_
     assert float(found["Sigmoid"][2]) == pytest.approx(mean**0.5, abs=0.006)
 
 
+def test_a_slope_has_its_digits_beside_large_values(visit: Visit, write: Write, tables: Tables) -> None:
+    """ReLU plus 1,000 has ReLU's slope, although four digits of its values show none."""
+    curves = tables["activations"]
+    shifted = curves.assign(value=curves["value"] + 1000 * (curves["activation"] == "relu"))
+    kept = {name: table for name, table in tables.items() if name != "preactivations"}
+    page = visit("#layers.layer=3", write({**kept, "activations": shifted}))
+    assert cells(page, "#layers-chosen")[0][3] == "0.71"
+
+
 def test_where_the_pre_activations_lie_is_what_was_measured(visit: Visit, write: Write, tables: Tables) -> None:
     """Quantiles of Unif[-1, 3] give a median of 1, and slopes of ReLU of 1 for three quarters of the inputs.
 
