@@ -679,7 +679,11 @@ for (const link of document.querySelectorAll("a[data-view]")) {
   link.addEventListener("click", (event) => { event.preventDefault(); goTo(link.dataset.view); });
 }
 addEventListener("popstate", arrive);
-addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
-addEventListener("afterprint", () => { for (const part of document.querySelectorAll("details:not(.claim)")) part.open = false; draw("claims"); });
+const closed = [];  // details that are open only on paper
+addEventListener("beforeprint", () => {
+  closed.push(...document.querySelectorAll("details:not([open])"));
+  for (const part of closed) part.open = true;
+});
+addEventListener("afterprint", () => { for (const part of closed.splice(0)) part.open = false; });
 arrive();
 document.documentElement.dataset.ready = "";

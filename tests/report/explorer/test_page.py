@@ -172,6 +172,20 @@ def test_on_paper_every_table_is_whole(visit: Visit) -> None:
     assert all(is_seen and right <= PAPER + 1 and rows > 1 for is_seen, right, rows in boxes)
 
 
+def test_after_printing_the_page_is_as_before(visit: Visit) -> None:
+    """Details that the reader had opened stay open, and the others close, also if the browser announces it twice."""
+    page, read = visit(), "() => [...document.querySelectorAll('details')].map(part => part.open)"
+    page.locator("details:not(.claim) summary").first.click()
+    page.locator("details.claim summary").nth(1).click()
+    page.wait_for_function("() => location.hash.includes('claims.open=')")
+    before = page.evaluate(read)
+    assert sum(before) == 2
+    for event in ("beforeprint", "beforeprint", "afterprint"):
+        page.evaluate("name => dispatchEvent(new Event(name))", event)
+        assert event == "afterprint" or all(page.evaluate(read))
+    assert page.evaluate(read) == before
+
+
 def test_on_paper_charts_shrink_to_their_column(visit: Visit) -> None:
     """A window's charts are wider than a column of paper, and are not drawn again for it: they are scaled."""
     page = visit()
