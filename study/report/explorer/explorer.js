@@ -62,6 +62,7 @@ function closest(values, wanted) {
 
 const state = {};  // by "view.key", as text; "shown" holds the activations in the charts
 const defaults = { shown: activations.slice(0, 4).map((about) => about.name).join(",") };
+const numeric = new Set();  // the keys whose values are numbers
 const views = {};  // by name, a function that draws the view from the state
 let lastChanged = null;
 
@@ -69,7 +70,10 @@ const shown = () => activations.filter((about) => state.shown.split(",").include
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
-  for (const key of Object.keys(defaults)) state[key] = given.get(key) ?? defaults[key];
+  for (const [key, start] of Object.entries(defaults)) {
+    const text = given.get(key) ?? start;
+    state[key] = numeric.has(key) && !(text.trim() && Number.isFinite(Number(text))) ? start : text;
+  }
   return given.get("at");
 }
 
@@ -122,6 +126,7 @@ function goTo(view) {
 function choice(view, key, label, values, start, texts = word) {
   const id = `${view}-${key}`, name = `${view}.${key}`;
   defaults[name] = String(start ?? values[0]);
+  if (isNumber(values[0])) numeric.add(name);
   const select = make("select", { id }, ...values.map((value) => make("option", { value }, texts(value))));
   select.addEventListener("change", () => { set(name, select.value); remember(name); });
   byId(`${view}-controls`).append(make("label", { for: id }, make("span", {}, label), select));
@@ -132,6 +137,7 @@ function choice(view, key, label, values, start, texts = word) {
 function slider(view, key, label, start, texts = String, form = `${view}-controls`) {
   const id = `${view}-${key}`, name = `${view}.${key}`;
   defaults[name] = String(start);
+  numeric.add(name);
   const input = make("input", { id, type: "range", min: 0, step: 1 }), output = make("output", { for: id });
   let values = [start];
   const moved = () => set(name, values[Number(input.value)]);

@@ -117,6 +117,16 @@ def test_a_control_with_a_value_it_does_not_know_keeps_its_default(visit: Visit)
     assert page.locator("#layers-depth").input_value() == "1"
 
 
+@pytest.mark.parametrize("text", ["x", "", "1e999"])
+def test_an_address_of_no_number_leaves_every_number_as_it_is(visit: Visit, text: str) -> None:
+    """Sliders and the number of layers keep their defaults."""
+    keys = ("layers.depth", "layers.step", "layers.layer", "depth.depth", "rate.rate", "noise.amplitude", "noise.draw")
+    read = "keys => keys.map(key => document.getElementById(key.replace('.', '-')).value)"
+    page = visit("#" + "&".join(f"{key}={text}" for key in keys))
+    assert page.evaluate(read, keys) == visit().evaluate(read, keys)
+    assert "Not run" not in page.locator("#layers-said").inner_text()
+
+
 def test_a_sorted_address_shows_the_same_order_again(visit: Visit) -> None:
     """Rows that tie stand in the registry's order, whatever was sorted before."""
     page, names = visit(), "#verdict-table tbody th"
