@@ -19,9 +19,9 @@ from study.figures.style import COLORS, GREY, Style, literal, panels
 
 # By the quantity of a timing: the title of its panel, the factor from seconds to its unit, the column of its median.
 TIMED = {
-    "forward": ("forward, ns / element", 1e9, "forward_ns"),
-    "forward_backward": ("forward + backward, ns / element", 1e9, "forward_backward_ns"),
-    "step": ("training step, ms", 1e3, "step_ms"),
+    "forward": ("forward\nns / element", 1e9, "forward_ns"),
+    "forward_backward": ("forward + backward\nns / element", 1e9, "forward_backward_ns"),
+    "step": ("training step\nms", 1e3, "step_ms"),
 }
 MARGIN = 1.25  # times the largest upper quartile is the end of the axis, where an arrowhead marks slower repeats
 ENGINE, COMPILING = COLORS[:2]  # colours of the engine, and of the time that it takes to compile
@@ -47,7 +47,7 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     """
     table = cost.set_index("activation")
     names = style.order(table.index)
-    figure, shown = panels([""] * 4, 0.45 + 0.43 * max(len(names), 1), 2)
+    figure, shown = panels([""] * 4, 0.65 + 0.43 * max(len(names), 1), 2)
     for panel, (quantity, (title, factor, column)) in zip(shown, TIMED.items(), strict=False):
         rows = timings[timings["quantity"] == quantity]
         rows = rows.assign(value=factor * rows["seconds"])
@@ -154,9 +154,9 @@ def _bytes(panel: Axes, table: pd.DataFrame, names: list[str], style: Style) -> 
         panel.barh([place], [own], left=[other], color="white", **bar)
         if other + own == 0:
             panel.text(0.02, place, "0", transform=panel.get_yaxis_transform(), va="center", color=GREY)
-    panel.set_title("kept for backward, bytes / element")
+    panel.set_title("kept for backward\nbytes / element")
     panel.set_xlim(0, max(1.6 * np.nansum(table[["other_bytes", "output_bytes"]], axis=1).max(initial=0.0), 4.0))
-    panel.set_xlabel("filled: other; open: own output")
+    panel.set_xlabel("filled: other\nopen: own output")
 
 
 def _color(contender: str) -> str:
