@@ -1,6 +1,7 @@
 """List the questions of the study, one module each, in the order of the report.
 
-To add a question, write its module and add it to `MODULES` (see study/report/section.py for what a module offers).
+To add a question, write its module and its two pages (NAME.md, NAME.ja.md), and add the module to `MODULES`.
+study/report/section.py says what a module offers, and CONTRIBUTING.md what else a question needs.
 """
 
 from types import ModuleType

@@ -179,10 +179,11 @@ def _similarity_depths(plan: Plan) -> list[int]:
 
 
 def _kept(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `norms` that the report's table keeps: all steps would be too large.
+    """Return the rows of `norms` that the report's table keeps; a table of all updates would be too large.
 
-    `norms` comes from `summaries.gradient_norms`. `trainability.thinned_norms` keeps few steps. The heat map needs all
-    steps of the error in networks of PROFILE_DEPTH layers under SGD, so these rows are kept too.
+    `norms` comes from `summaries.gradient_norms`. `trainability.thinned_norms` keeps few updates, depths and measures.
+    The heat map needs the error after every logged update in networks of PROFILE_DEPTH layers under SGD, so these rows
+    are kept too.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned_norms(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()

@@ -40,6 +40,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def _settings(name: str, seed: int) -> Settings:
+    """Return the settings of a run. The paper's networks are as deep and wide as those of P1, and validated alike."""
     depth, width = P1_LAYERS
     return Settings(
         activation=name, seed=seed, depth=depth, width=width, initialization="he_normal", optimizer="sgd",

@@ -37,7 +37,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if so_far or plan.is_quick:
         return []
     shared = [run for run in trained_networks(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
-    return [*shared, *(_under(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
+    return [*shared, *(_settings(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
 
 
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
@@ -56,7 +56,8 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
     ]
 
 
-def _under(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
+def _settings(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
+    """Return the settings of the run with the activation `name` and the initialisation `init`."""
     scales = plan.theory[name]["critical"] if init == "critical" else {}  # sigma_w, sigma_b and first_square
     return Settings(
         activation=name, seed=seed, depth=depth, width=WIDTH, initialization=init, optimizer=OPTIMIZER,

@@ -72,7 +72,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """
     if so_far:
         return selection.without_record(_final(plan, so_far), so_far)
-    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder(plan, steps)]
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung(plan, steps)]
     return list(dict.fromkeys([*ladder, *_tried(plan, _names(plan))]))
 
 
@@ -97,10 +97,10 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
-def _ladder(plan: Plan, steps: int) -> list[Settings]:
-    """Return the settings of the reference's runs with the first `steps` of STEPS, one per seed of the ladder.
+def _rung(plan: Plan, steps: int) -> list[Settings]:
+    """Return the settings of the reference's runs with the changes of the first `steps` of STEPS.
 
-    The ladder has LADDER_SEEDS seeds, from the first seed of the plan on.
+    There is one for each of the LADDER_SEEDS seeds of the ladder, from the first seed of the plan on.
     """
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
@@ -170,7 +170,7 @@ def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
     `added` is the name of the last step whose changes the run has.
     """
-    steps = [(name, _of(records, _ladder(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    steps = [(name, _of(records, _rung(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
     return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)

@@ -28,7 +28,7 @@ WORKER_DEATHS = 3  # a run is recorded as crashed when so many worker processes 
 
 # The tuned comparison chooses learning rates on validation images (study/analysis/tuning.py). It then runs fresh seeds,
 # until the half width of every interval is at most HALF_WIDTH. This plan was fixed before any fresh seed was run.
-FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their results
+FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their test results
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # of an interval of test accuracy
 FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: at first, added at a time, at most

@@ -28,7 +28,7 @@ class Plan:
     def is_fresh(self, seed: Any) -> Any:
         """Tell whether a seed, or each seed of a column, is fresh: at least `first_seed` + FIRST_FRESH_SEED.
 
-        No rate or other setting is chosen by the results of fresh seeds.
+        No test result of a fresh seed chooses a rate or another setting; its validation images may.
         """
         return seed >= self.first_seed + FIRST_FRESH_SEED
 

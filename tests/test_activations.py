@@ -53,9 +53,12 @@ def entry(function, **changes):
 
 
 def test_the_registry_holds_what_the_study_needs():
-    """The study's four come first, in the article's order; at least fourteen well-known ones are there to be named."""
+    """The study's four come first, in the article's order; at least fourteen well-known ones are there to be named.
+
+    A user may add others to those that are studied.
+    """
     studied = [name for name, activation in REGISTRY.items() if activation.studied]
-    assert studied == NAMES[:4] == ["relu", "sigmoid", "gelu", "swish"]
+    assert studied[:4] == NAMES[:4] == ["relu", "sigmoid", "gelu", "swish"]
     assert len(REGISTRY) >= 14
     assert set(CLOSED_FORMS) <= set(REGISTRY)
     for activation in REGISTRY.values():

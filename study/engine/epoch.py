@@ -145,10 +145,10 @@ class _Update:
     one: tf.Tensor
 
     def of_layer(self, group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
-        """Return the gradient in the layer's inputs, the new layer, and its packed measures (measures,).
+        """Update a layer; return the gradient in its inputs (for group 0: empty), the new layer, and packed measures.
 
         `layer` and the new layer are tuples like a group of `State`: parameters, slots, moving moments and averages.
-        The measures are BATCH_MEASURES, or 1 if the step is not logged.
+        The measures (measures,) are BATCH_MEASURES, or 1 if the step is not logged.
         """
         kind, h = self.network.kind, self.hyperparameters
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[group].is_looped

@@ -22,7 +22,7 @@ from study.figures.axes import (
 from study.figures.style import GREY, Style
 
 INTERVAL = ["mean", "ci_low", "ci_high"]
-ABOUT = 6  # markers on a line, about
+MARKERS = 6  # on a line, about
 FEW = 10  # runs at one place; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
 GOLDEN = 0.618  # multiples of it, modulo 1, are spread evenly over [0, 1]
@@ -59,9 +59,9 @@ def unlabelled(panel: Axes) -> Iterator[None]:
 def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool = True) -> None:
     """Draw the mean of each activation along column `x`, with its interval as a band, or as bars without `band`.
 
-    `rows`: activation, `x`, mean, ci_low, ci_high. A line breaks where its mean is NaN. With `band`, a line has about
-    ABOUT markers, and a point without neighbours has a bar instead of a band. Without it, every point has a bar and a
-    marker.
+    `rows` has the columns activation, `x`, mean, ci_low and ci_high. A line breaks where its mean is NaN. With `band`, a
+    line has about MARKERS markers, and a point without neighbours has a bar instead of a band. The band of an infinite
+    ci_high ends at 1e300. Without `band`, every point has a bar and a marker.
     """
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()
@@ -80,9 +80,9 @@ def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: b
 
 
 def thin_markers(lines: Iterable[Line2D]) -> None:
-    """Keep about ABOUT markers on each of `lines`, at different points, so that coinciding lines hide no marker."""
+    """Keep about MARKERS markers on each of `lines`, at different points, so that coinciding lines hide no marker."""
     for place, line in enumerate(lines):
-        stride = max(1, math.ceil(np.size(line.get_xdata()) / ABOUT))
+        stride = max(1, math.ceil(np.size(line.get_xdata()) / MARKERS))
         line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
 
 

@@ -148,8 +148,9 @@ def subject(row: Mapping[str, Any]) -> str:
 def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
     """Return what `edition`, "a" or "b", concludes in `row`, as "better +0.25 [+0.17, +0.34], n = 40".
 
-    `row` is a row of analysis.editions.compare. Accuracies are in percent, their differences in points. For a depth,
-    the brackets are round and hold the range over seeds. The text is empty if the edition lacks the conclusion.
+    `row` is a row of analysis.editions.compare. The accuracy of a headline is in percent, a finding's difference in
+    points, and a claim's measurement in its own unit. A depth is shown as "7 (5 to 9), n = 5": its median and its range
+    over seeds. The text is empty if the edition lacks the conclusion.
     """
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:

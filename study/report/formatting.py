@@ -44,11 +44,12 @@ def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str
 
 
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
-    """Show `estimate [low, high]`, all times `scale`, with as many decimals as the half width needs for two digits.
+    """Show `estimate [low, high]`, all times `scale`, with two significant digits of half the interval's width.
 
     There are at most two decimals with a `scale` of 100, which shows percent or points, and six otherwise. The bounds
-    are rounded outward, so that the interval shown contains the one computed. Without a known width above 0, show the
-    estimate alone. Show a dash if the estimate is not finite. If `signed`, positive numbers have a plus.
+    are rounded outward, so that the interval shown contains the one computed. If a bound is not finite or both are
+    equal, show the estimate alone, with two decimals. Show a dash if the estimate is not finite. If `signed`, positive
+    numbers have a plus.
     """
     if not math.isfinite(estimate):
         return DASH

@@ -94,10 +94,12 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
 def quantities(through: Propagation) -> dict[str, Array]:
     """Return each predicted quantity by its name in the study's tables; an array (L+1,) over layers.
 
+    `through` is the result of `propagate`. Its module's docstring defines L, z_l, delta_l and h_l.
+
     - preactivation_square: the mean of z_l^2 over the examples.
-    - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by the output layer's.
+    - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by that of ||delta_{L+1}||.
     - example_weight_gradient_norm_ratio: the root mean square over the examples of ||delta_l|| ||h_{l-1}||, divided by
-      the output layer's; NaN if the output layer's is 0.
+      the same of the output layer; NaN where both are 0.
     """
     error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi_l, ..., chi_L
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]

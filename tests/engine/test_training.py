@@ -410,7 +410,7 @@ def test_what_is_logged_and_when(tiny_data):
     for measure in measures.MEASURES:
         assert np.shape(logged[measure]) == (len(LOGGED), 4)
         undefined = np.isnan(logged[measure])
-        of_hidden_layers = measure in ("activation_rms", "activation_mean", "dead_units", "saturation", "sparsity")
+        of_hidden_layers = measure in (*measures.UNIT_MEASURES, "activation_rms", "activation_mean")
         assert undefined[:, -1].all() == of_hidden_layers
         assert not undefined[1:, :-1].any()
     assert (result["epochs"], result["steps"]) == (EPOCHS, 100)
