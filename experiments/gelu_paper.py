@@ -104,6 +104,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "rates": sorted({has["learning_rate"] for _, has in asked}, reverse=True),
         "noise_other": NOISE_OTHER,
         "parts": {ending: {name + ending: name for name in OTHERS} for ending in DROPOUTS},
+        "dropouts": DROPOUTS,
         "published": EPOCHS,
         "figures": names,
     }
@@ -114,12 +115,17 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
 
     `losses` comes from `paired_arms.final_losses`, `rates` from `_chosen`. The columns are activation, arm_dropout, n
-    (seeds), median, low and high (the lowest and highest loss), and learning_rate.
+    (seeds), median, low and high (the lowest and highest loss), learning_rate, and median_share: the median of
+    ACTIVATION as a share of the row's median, NaN without a run of ACTIVATION.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
     table = table.reset_index()
-    return table.assign(learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)])
+    medians = table[table["activation"] == ACTIVATION].set_index("arm_dropout")["median"]
+    return table.assign(
+        learning_rate=[rates[name, dropout] for name, dropout in table[keys].itertuples(index=False)],
+        median_share=table["arm_dropout"].map(medians) / table["median"],
+    )
 
 
 def _under_noise(records: Sequence[Record]) -> pd.DataFrame:

@@ -20,7 +20,6 @@ NAME = "why_relu"
 PAIR = ("relu", "sigmoid")
 ARTICLE_DEPTH = 3
 NEEDED = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
-NEAR = 0.01  # tuned accuracies so far apart or less are said to be near each other
 OPTIMIZER = "adam"
 NETWORK = ("activation", "init", "variant", "optimiser", "learning_rate", "depth")
 
@@ -59,7 +58,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     }
     if "preactivations" in evidence.documents:
         found["preactivations"] = _preactivations(evidence.documents["preactivations"]["content"])
-    return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH, "near": NEAR}, is_opening=True)
+    return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, is_opening=True)
 
 
 def _preactivations(content: dict[str, Any]) -> pd.DataFrame:

@@ -59,9 +59,9 @@ def unlabelled(panel: Axes) -> Iterator[None]:
 def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: bool = True) -> None:
     """Draw the mean of each activation along column `x`, with its interval as a band, or as bars without `band`.
 
-    `rows` has the columns activation, `x`, mean, ci_low and ci_high. A line breaks where its mean is NaN. With `band`, a
-    line has about MARKERS markers, and a point without neighbours has a bar instead of a band. The band of an infinite
-    ci_high ends at 1e300. Without `band`, every point has a bar and a marker.
+    `rows` has the columns activation, `x`, mean, ci_low and ci_high. A line breaks where its mean is NaN. With `band`,
+    a line has about MARKERS markers, and a point without neighbours has a bar instead of a band. The band of an
+    infinite ci_high ends at 1e300. Without `band`, every point has a bar and a marker.
     """
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()

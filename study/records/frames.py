@@ -137,9 +137,9 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and amplitude of noise, for the `records` of runs that were evaluated under noise.
 
-    The columns are `run` (the id), those of the function `run_keys`, amplitude, test_loss and test_accuracy (in [0, 1]). The noise is uniform
-    in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last weights. The frame is empty if no
-    run was evaluated under noise.
+    The columns are `run` (the id), those of the function `run_keys`, amplitude, test_loss and test_accuracy (in
+    [0, 1]). The noise is uniform in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last
+    weights. The frame is empty if no run was evaluated under noise.
     """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
     return _stacked(found, has_run=True) if found else pd.DataFrame()

@@ -26,7 +26,8 @@ SMALLER = REPRODUCED + SCALED_DOWN
 def test_every_claim_has_what_a_verdict_needs() -> None:
     """Claims of the article (A1, A2, ...) come before published ones (P1, P2, ...), without a gap in the numbers.
 
-    Each has texts of one line, and a part that judges; no region is empty or excludes nothing. Either all parts that judge have an aspect, or none has.
+    Each has texts of one line, and a part that judges; no region is empty or excludes nothing. Either all parts that
+    judge have an aspect, or none has.
     """
     kinds = Counter(name[0] for name in CLAIMS)
     assert (kinds["A"], kinds["P"]) >= (5, 9)

@@ -75,7 +75,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
     accuracy = {"relu": 0.9, "sigmoid": 0.1, "gelu": math.nan}
     _, page = interpreted(depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation])
     assert page.answer == (
-        "Each layer passes back part of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
+        "Each layer passes back a share of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
         "SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
     )
     assert shown(page, "depth")["GELU"][:2] == ["0.50", "1"]
@@ -92,7 +92,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
 def test_adam_cannot_save_a_network_whose_images_are_alike(failing: str, is_alike: bool | None) -> None:
     """The page says so of an activation that fails at ten layers, if its images are alike there, and of no other."""
     section, page = interpreted(depth, plan(*NAMES), lambda s: 0.1 if s.activation == failing else 0.9)
-    assert ("in 10 Sigmoid layers, where images look alike" in page.answer) == (is_alike is True)
+    assert ("but not 10 of Sigmoid, where images look alike" in page.answer) == (is_alike is True)
     assert ("of Sigmoid, two images look the same" in page.body) == (is_alike is True)
     assert ("so this is not why" in page.body) == (is_alike is False)
     assert shown(page, "depth")["Sigmoid"][-2:] == ["1.00", "1.00"]
@@ -115,8 +115,8 @@ def test_what_is_said_of_one_activation_needs_it(name: str, factor: float, said:
     _, page = interpreted(depth, plan(name, is_quick=True), factors={name: factor})
     assert all(text in page.body for text in said)
     for other, texts in {
-        "relu": ("ReLU's", "For ReLU", "Hanin"),
-        "sigmoid": ("and 0.25 is", "For the sig"),
+        "relu": ("ReLU's slope", "With ReLU,", "Hanin"),
+        "sigmoid": ("and 0.25 is", "With the sig"),
     }.items():
         assert all((text in page.body) == (name == other) for text in texts)
 
@@ -142,7 +142,7 @@ def test_the_page_on_initialisation() -> None:
     )
     assert page.answer == (
         "Adam trains deeper with weights made for the activation (Keras' default in brackets; depths tried: 1, 2, "
-        "5, 10, 20, 50): ReLU ≥ 50 (10). He initialisation helps none."
+        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights train more of these depths for none."
     )
     points = shown(page, "critical_points")
     assert points == {"ReLU": ["1.500", "0.250", "–"], "Sigmoid": ["none: slope too small", "–", "–"]}
@@ -157,7 +157,7 @@ def test_initial_weights_may_not_help() -> None:
     reached = {"glorot_uniform": 5, "he_normal": 10, "critical": 2}
     _, page = interpreted(initialization, plan("relu"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1)
     assert page.answer.startswith("Adam trains this deep with")
-    assert page.answer.endswith(": ReLU 2 (5). He initialisation helps only ReLU.")
+    assert page.answer.endswith(": ReLU 2 (5). He's weights train more of these depths only for ReLU.")
 
 
 def outcome(settings: Settings) -> float:
