@@ -162,5 +162,13 @@ def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list
                 found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
     first, second = arms(noisy, "noise_accuracy", NOISE_OTHER)
     if len(first) and len(second):
-        found.append(judge("P2", "accuracy", paired_arms.difference(first, second), "the networks of P1", shorter))
+        found.append(
+            judge(
+                "P2",
+                "accuracy",
+                paired_arms.difference(first, second),
+                "the networks of P1; 0.2 points less would still match",
+                shorter,
+            )
+        )
     return found

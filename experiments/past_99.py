@@ -252,6 +252,6 @@ def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
     mean test accuracy over seeds. Return an empty list if none of its runs finished.
     """
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
-    layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random"
-    remark = f"{layers}; attempt {attempts}, on new seeds" if attempts > 1 else layers
+    layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
+    remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers
     return [judge("A5", "ninety_nine", mean_interval(accuracies, is_share=True), remark)] if len(accuracies) else []

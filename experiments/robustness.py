@@ -23,6 +23,7 @@ from study.report.section import Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "robustness"
+AT_OWN_RATES = "robustness_own"  # compares the same networks at the rates that each seed's validation images chose
 METRIC = "noise_accuracy"  # a run's test accuracy, averaged over the amplitudes above 0
 BY = ["activation", "amplitude"]
 
@@ -39,18 +40,21 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     - `noise_by_rate`: the result of `_by_rate`, for both rates of each activation.
     - `robustness`: the result of `_by_amplitude`.
     - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
-    - `compared_accuracies`: a row per run.
-    - `comparisons`: a row per activation beside the reference, if there is one to compare.
+    - `compared_accuracies`: a row per run, and a row per run of AT_OWN_RATES.
+    - `comparisons`: a row per activation beside the reference, if there is one to compare, and a row of AT_OWN_RATES.
 
     If no run was evaluated under noise, the section has only its page.
     """
-    both = learning_rate.by_stage(plan, records)["both"]
+    both, tuned = learning_rate.by_stage(plan, records)["both"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)
     overall = _overall(runs_frame(records), noisy)
-    table, differences = _by_amplitude(noisy), comparisons.against_reference(overall, NAME, METRIC, NOISE_MARGIN)
+    compared = {NAME: overall, AT_OWN_RATES: _overall(runs_frame(tuned), noise_frame(tuned))}
+    found = [comparisons.against_reference(runs, name, METRIC, NOISE_MARGIN) for name, runs in compared.items()]
+    differences = [rows for rows in found if rows is not None]
+    table = _by_amplitude(noisy)
     summary = summarise(overall, METRIC, "activation", is_share=True)
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
@@ -58,8 +62,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "noise_by_rate": _by_rate(both),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
-        "compared_accuracies": comparisons.accuracies(overall, NAME, METRIC),
-        **({} if differences is None else {"comparisons": differences}),
+        "compared_accuracies": pd.concat(
+            [comparisons.accuracies(runs, name, METRIC) for name, runs in compared.items()], ignore_index=True
+        ),
+        **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
     }
     names = table["activation"].unique()
     has_reference = REFERENCE_ACTIVATION in names and len(names) > 1

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
+from experiments.robustness import AT_OWN_RATES
 from study import figures
 from study.analysis import comparisons, decision
 from study.analysis.decision import Source
@@ -23,12 +24,10 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
-FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness")  # experiments whose comparisons are listed
+FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness", AT_OWN_RATES)  # experiments whose comparisons are listed
 POOLED = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}  # by the ending of the new name difference...
-# An unstable headline names each activation that at least this share of the resamples of the seeds recommends.
-REMAINS = 0.05
 
 
 def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
@@ -47,6 +46,7 @@ SOURCES = (
         {
             **_bounded("tuned", "tuned_accuracy_mean", "tuned_ci"),
             **{name: name for name in ("tuned_n", "learning_rate", "tolerance_low", "tolerance_high", "gain")},
+            "gain_low": "gain_ci_low",
         },
     ),
     *(
@@ -97,7 +97,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         **({} if found is None else {"verdict_findings": found}),
         **({} if pooled is None else {"pooled_comparisons": pooled}),
     }
-    return Section(PAGE, tables, drawn, {"remains": REMAINS}, is_opening=True)
+    return Section(PAGE, tables, drawn, is_opening=True)
 
 
 def _pooled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
@@ -173,7 +173,7 @@ def _with_choice(
     - recommended: 1 for the recommended activation, else NaN.
     - share_recommended: the share of the resamples of the seeds that recommend the activation.
     - remaining: whether the headline names the activation. It names the recommended one. If fewer than STABLE of the
-      resamples recommend that one, it also names each activation that at least REMAINS of them recommend.
+      resamples recommend that one, it also names the next ones, until STABLE of them recommend one that is named.
     - finding, difference, difference_low, difference_high: from the comparison that decides. noise_finding: from the
       comparison under noise.
     - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
@@ -181,7 +181,8 @@ def _with_choice(
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)
-    is_stable = not (share[recommended == 1] < STABLE).any()
+    in_order = share.where(recommended != 1, np.inf).sort_values(ascending=False, kind="stable").index
+    before = share[in_order].fillna(0).cumsum().shift(fill_value=0)  # by those named before
     first = next(iter(places), None)
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
     rows = pd.DataFrame(columns=[*decision.FINDINGS, "decides"]) if found is None else found
@@ -190,7 +191,7 @@ def _with_choice(
     return table.assign(
         recommended=recommended,
         share_recommended=share,
-        remaining=(recommended == 1) | ((share >= REMAINS) & (not is_stable)),
+        remaining=(recommended == 1) | ((share > 0) & (before < STABLE)),
         finding=table["activation"].map(decided["finding"]),
         **{f"difference{end}": table["activation"].map(decided[name]) for end, name in BOUNDS.items()},
         noise_finding=table["activation"].map(noisy["finding"]),

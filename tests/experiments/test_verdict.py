@@ -1,5 +1,6 @@
 """The decision table and the recommendation, on made-up tables a person can check."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,24 @@ def test_the_headline(tables: dict[str, pd.DataFrame], said: str) -> None:
     assert words(answer) <= 25
 
 
+@pytest.mark.parametrize(
+    ("shares", "named"),
+    [
+        ((0.96, 0.02, 0.02), {"relu"}),
+        ((0.94, 0.02, 0.04), {"relu", "gelu"}),
+        ((0.40, 0.35, 0.25), {"relu", "sigmoid", "gelu"}),
+        ((0.45, 0.55, 0.00), {"relu", "sigmoid"}),
+        ((math.nan, math.nan, math.nan), {"relu"}),  # one seed
+    ],
+)
+def test_the_headline_names_what_most_redraws_recommend(shares: tuple[float, ...], named: set[str]) -> None:
+    """ReLU, which is recommended, and the next ones, until they have 95% of the redraws together."""
+    found = pd.DataFrame({"activation": NAMES, "share_recommended": shares})
+    bare = decision_table(NAMES, {}, verdict.SOURCES)
+    table = verdict._with_choice(bare, {"relu": 1}, found, None)
+    assert set(table.loc[table["remaining"], "activation"]) == named
+
+
 def test_a_tie_that_saves_time_is_recommended() -> None:
     """GELU's step takes 0.8 of ReLU's. A saving whose interval includes 1, or one below the margin, changes nothing."""
     cost = pd.DataFrame({"activation": NAMES, "step_ms": 1.0, "step_ratio": [np.nan, 1.1, 0.8]})
@@ -118,7 +137,7 @@ def test_depth_is_mentioned_where_ranges_lie_apart(low: list[int], high: list[in
 def test_noise_is_mentioned_where_it_differs_by_its_own_margin() -> None:
     """1 point of mean accuracy under noise."""
     text = page(joined(compared(), compared(sigmoid=-0.05, gelu=-0.005, experiment="robustness"))).body
-    assert "Worse than ReLU under noise on the images: Sigmoid." in text
+    assert "Worse than ReLU under noise on the images, at one learning rate: Sigmoid." in text
 
 
 def test_without_a_comparison_nothing_is_recommended() -> None:
@@ -155,7 +174,7 @@ def test_tuning_is_advised_only_where_all_gain(gain: float, said: str) -> None:
     columns = {"tuned_accuracy_mean": 0.98, "tuned_ci_low": 0.97, "tuned_ci_high": 0.99, "tuned_n": 20}
     tuned = pd.DataFrame(
         {
-            "activation": NAMES, **columns, "learning_rate": 0.001, "gain": [0.005, 0.006, gain],
+            "activation": NAMES, **columns, "learning_rate": 0.001, "gain": 0.006, "gain_ci_low": [0.001, 0.002, gain],
             "tolerance_low": 0.001, "tolerance_high": 0.01,
         }
     )  # fmt: skip
