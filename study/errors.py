@@ -28,7 +28,7 @@ class FolderError(StudyError):
 
 
 class FolderHeld(StudyError):
-    """Say that another run holds the folder; the message names the folder and that run."""
+    """Say that another command holds the folder; the message names the folder and that command's process."""
 
     code = HELD
 

@@ -17,6 +17,7 @@ from synthetic import VARIABLE, Said, command, environment, started, told, write
 
 import experiments
 from study import commands
+from study.records.files import lock_folder
 from study.records.ledger import Ledger
 from study.records.store import Store
 from study.report import finished
@@ -263,6 +264,16 @@ def test_a_report_of_nothing_says_so(study: Said) -> None:
     assert code == 2
     assert "nothing to report in results" in said
     assert not Path("results").exists()
+
+
+def test_two_reports_on_one_folder(study: Said) -> None:
+    """While one is written, another command says who writes it and writes none, exit 5; runs are done all the same."""
+    with lock_folder(Path("results")):
+        for words in (("all", *RUN[1:]), ("report",)):
+            code, _, said = study(*words)
+            assert (code, f"holds results: process {os.getpid()} on " in said) == (5, True)
+        assert not Path("results/README.md").exists()
+        assert "0 runs done, 8 recorded" in study(*RUN)[2]
 
 
 def test_a_damaged_plan_is_named(study: Said) -> None:

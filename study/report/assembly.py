@@ -11,6 +11,7 @@ from study import figures
 from study.errors import FolderError
 from study.figures.style import Style
 from study.plan import Plan, make_target
+from study.records.files import lock_folder
 from study.records.frames import all_runs
 from study.records.ledger import Ledger
 from study.records.store import Record, Store, failure_text, has_failed, stores
@@ -50,12 +51,24 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     The result has one sentence for each refused activation, missing record and failed run. `modules` holds the modules
     of experiments/ by name, in the report's order. First, every experiment interprets its records. Then the modules
     with `conclude` run in reverse order, each with all tables made so far. Raise FolderError if no runs were made in
-    `results` or the report cannot be written, and RecordError if a ledger or a document is damaged.
+    `results` or the report cannot be written, and RecordError if a ledger or a document is damaged. Raise FolderHeld if
+    another command writes a report there.
     """
     places = stores(results)
     ledgers = [store.ledger() for store in places]
     if not any(ledger.plans for ledger in ledgers):
         raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
+    with lock_folder(results):
+        return _write_report(results, modules, places, ledgers)
+
+
+def _write_report(
+    results: Path, modules: Mapping[str, Any], places: Sequence[Store], ledgers: Sequence[Ledger]
+) -> list[str]:
+    """Write the report as `write_report` does, whose arguments and result these are; `results` must be locked.
+
+    `places` are the stores in `results`, and `ledgers` their ledgers.
+    """
     style, draft = joint_style(ledgers), _Draft(list(modules))
     documents = {name: found for store in places for name, found in store.documents().items()}
     for store, ledger in zip(places, ledgers, strict=True):
