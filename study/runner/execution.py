@@ -24,7 +24,7 @@ from distributed.scheduler import KilledWorker
 from study.constants import RUN_SECONDS
 from study.engine import environment
 from study.errors import ClusterError, one_line
-from study.records.identity import identity
+from study.records.identity import engine_fingerprint, identity
 from study.records.provenance import describe_environment
 from study.records.store import FAILED, Record, Store, make_record
 from study.runner.checkpoints import keeps_network, train_and_keep_network, train_resumably
@@ -43,13 +43,26 @@ Task = Callable[[Settings, str, Any, float], Result]  # of settings, fingerprint
 Results = Generator[tuple[Job, Result], None, None]
 
 
-def train_job(settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None) -> Result:
+def train_job(
+    settings: Settings,
+    fingerprint: str,
+    data: Any,
+    seconds: float,
+    store: Store | None = None,
+    engine: str | None = None,
+) -> Result:
     """Train one run on the Dataset `data` in this process; return what `training.train` returns, and the `environment`.
 
-    Raise ValueError if the registry's activation does not have this `fingerprint`, which the job was made of. Raise
-    TimeLimit once `seconds` have passed. A long run keeps checkpoints in `store`, and goes on from the last. The
-    networks that `keeps_network` names are kept there too.
+    Raise ValueError if the registry's activation does not have this `fingerprint`, which the job was made of. Raise it
+    too if the code of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once
+    `seconds` have passed. A long run keeps checkpoints in `store`, and goes on from the last. The networks that
+    `keeps_network` names are kept there too.
     """
+    ours = engine_fingerprint()
+    if engine not in (None, ours):
+        raise ValueError(
+            f"this process has another engine: fingerprint {ours}, expected {engine}; it needs the same study/engine/"
+        )
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
@@ -96,7 +109,7 @@ def execute(
     with its process, unless it runs in this process. `task` replaces `train_job`; `label` names the progress bar.
     Raise ClusterError if the scheduler cannot be reached.
     """
-    task = task or functools.partial(train_job, store=Store(store.folder.resolve()))
+    task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
         results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
     else:

@@ -12,4 +12,7 @@ os.environ.pop("TF_XLA_FLAGS", None)  # TensorFlow reads it at its first use; ea
 
 from study import activations  # noqa: E402, F401 - it imports TensorFlow
 from study.engine import training  # noqa: E402, F401 - it imports TensorFlow
+from study.records.identity import engine_fingerprint  # noqa: E402
 from study.runner import execution  # noqa: E402, F401 - it imports Dask, which takes a worker half a second
+
+engine_fingerprint()  # of the code imported here; the workers keep it, although files may be edited meanwhile

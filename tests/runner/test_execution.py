@@ -20,6 +20,7 @@ from study.engine.environment import VARIABLES
 from study.errors import ClusterError
 from study.records.identity import Identity
 from study.records.store import Record, Store
+from study.runner import execution
 from study.runner.execution import execute, train_job
 from study.runner.order import Job, alternate, batches
 from study.runner.workers import IS_FORKED, shared_programs
@@ -180,6 +181,16 @@ def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch:
     assert train_job(settings, right, None, 1.0)["status"] == "done"
     with pytest.raises(ValueError, match=f"another relu: fingerprint {right}, expected 0123"):
         train_job(settings, "0123", None, 1.0)
+
+
+def test_a_worker_with_another_engine_does_not_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run fails and says both fingerprints: measured by another engine, it would have a wrong identity."""
+    synthetic.install(monkeypatch)
+    found = iter(["the client's", "the worker's"])
+    monkeypatch.setattr(execution, "engine_fingerprint", lambda: next(found))
+    (record,) = execute([job(0)], None, Store(tmp_path))
+    assert record["result"]["status"] == "failed"
+    assert "another engine: fingerprint the worker's, expected the client's" in record["result"]["cause"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
