@@ -110,7 +110,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for every damaged record or document, then the counts; return DAMAGED if there is any."""
+    """Print a line for every damaged record, document or ledger, then the counts; return DAMAGED if there is any."""
     from study.records.store import stores
 
     places = stores(options.results)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from study.errors import RecordError
 from study.plan import Plan
-from study.records.canonical import as_json
+from study.records.canonical import as_json, digest
 from study.records.files import write_atomically
 
 
@@ -37,17 +37,28 @@ class Ledger:
 
     @classmethod
     def load(cls, path: Path) -> "Ledger":
-        """Return the ledger in the file `path`, empty if the file is missing; raise RecordError if it is damaged."""
+        """Return the ledger in the file `path`, empty if the file is missing; raise RecordError if it is damaged.
+
+        A file of an earlier version has no checksum and is read without.
+        """
         try:
-            return cls(**json.loads(path.read_bytes()))
+            content = json.loads(path.read_bytes())
+            checksum = content.pop("checksum", None)
+            if checksum is not None and checksum != digest(content):
+                raise ValueError("it does not match its checksum")
+            return cls(**content)
         except FileNotFoundError:
             return cls()
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
-        """Write the ledger to the file `path` as JSON, whole or not at all; NaN and infinities become null."""
-        write_atomically(path, json.dumps(as_json(asdict(self))).encode())
+        """Write the ledger to the file `path` as JSON with a checksum, whole or not at all.
+
+        NaN and infinities become null. Unlike in a record, the order of the keys counts: it is the registry's.
+        """
+        content = as_json(asdict(self))
+        write_atomically(path, json.dumps({**content, "checksum": digest(content)}).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
         """Set the plan and the run ids of `experiment`, in place of earlier ones.

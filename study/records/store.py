@@ -176,11 +176,15 @@ class Store:
         return found
 
     def problems(self) -> list[str]:
-        """Return a sentence for every damaged record or document in the folder.
+        """Return a sentence for every damaged record or document in the folder, and for its ledger if that is damaged.
 
         Damaged records that `find` has moved aside count until their runs are done again.
         """
         found = []
+        try:
+            self.ledger()
+        except RecordError as error:
+            found.append(str(error))
         for name in [*self.runs(), *self.document_names()]:
             try:
                 self.read(name)

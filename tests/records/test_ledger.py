@@ -1,5 +1,7 @@
 """A ledger says which activations and runs each experiment was asked for, and comes back as it was written."""
 
+import json
+import random
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,26 @@ def test_a_missing_ledger_is_empty_and_a_damaged_one_is_named(tmp_path: Path) ->
         (tmp_path / "plan.json").write_text(damaged)
         with pytest.raises(RecordError, match=r"plan\.json is damaged .*run again"):
             Ledger.load(tmp_path / "plan.json")
+
+
+def test_a_ledger_with_any_bit_flipped_is_refused(tmp_path: Path) -> None:
+    """`verify` names the file too. The file of an earlier version, without a checksum, is read."""
+    store = stores(tmp_path)[0]
+    store.folder.mkdir()
+    store.save(ledger())
+    path = store.folder / "plan.json"
+    content = path.read_bytes()
+    whole = store.ledger()
+    assert store.problems() == []
+    for bit in random.Random(0).sample(range(8 * len(content)), 500):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(flipped))
+        with pytest.raises(RecordError, match=r"plan\.json is damaged"):
+            store.ledger()
+        assert ["plan.json is damaged" in problem for problem in store.problems()] == [True]
+    path.write_text(json.dumps({key: value for key, value in json.loads(content).items() if key != "checksum"}))
+    assert store.ledger() == whole
 
 
 def test_the_committed_folder_alone_is_compact(tmp_path: Path) -> None:

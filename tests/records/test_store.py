@@ -130,7 +130,7 @@ def test_other_files_are_ignored(store: Store) -> None:
     assert not missing.folder.exists()
     good = record()
     store.write(good)
-    strays = ["README", "backup.json", "0123.json", f".{good['id']}.json.77.tmp", f"{good['id']}.json.bak", "plan.json"]
+    strays = ["README", "backup.json", "0123.json", f".{good['id']}.json.77.tmp", f"{good['id']}.json.bak"]
     strays += [f"{good['id'].upper()}.JSON", f"{good['id']}0.json", ".lock"]
     for name in strays:
         (store.folder / name).write_text("rubbish")
