@@ -21,6 +21,7 @@ from distributed.scheduler import KilledWorker
 from study.constants import WORKER_DEATHS
 from study.engine import environment
 from study.errors import ClusterError
+from study.runner.progress import say
 
 # Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
 # 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
@@ -33,6 +34,7 @@ PRELOAD = (
 )
 LONGEST_FOLDER = 75  # bytes; multiprocessing adds 32 for its socket, and Linux allows 107
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")  # variables that say where temporary files go
+PATIENCE = 3.0  # seconds until a command says that a scheduler has no workers
 DASK = {
     # Dask blames every task in progress on a worker that dies, and would prefetch one more.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -77,7 +79,8 @@ def failure_reason(error: BaseException) -> str:
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """Yield a Dask client of the scheduler at this address; if it is None, of `workers` new local processes.
 
-    The local processes end with the block. Raise ClusterError if no scheduler answers at the address.
+    The local processes end with the block. A scheduler without workers is waited for until it has one. Raise
+    ClusterError if no scheduler answers at the address.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
@@ -87,7 +90,9 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
             cluster = stack.enter_context(_local_cluster(workers))
             yield stack.enter_context(distributed.Client(cluster, set_as_default=False))
         else:
-            yield stack.enter_context(_client(scheduler))
+            client = stack.enter_context(_client(scheduler))
+            _wait_for_workers(client, scheduler)
+            yield client
 
 
 def _local_cluster(workers: int) -> distributed.LocalCluster:
@@ -127,6 +132,21 @@ def _client(address: str) -> distributed.Client:
         why = str(error)
     gc.collect()  # closes the client that failed; closed later, in a thread of the next one, it would block its start
     raise ClusterError(f"no Dask scheduler answers at {address}: {why}")
+
+
+def _wait_for_workers(client: distributed.Client, address: str) -> None:
+    """Wait until the scheduler at `address` has a worker, and say so if it has none after PATIENCE seconds.
+
+    Raise ClusterError if the scheduler is gone.
+    """
+    try:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            say(f"waiting for workers of {address}")
+            client.wait_for_workers(1)
+    except OSError as lost:
+        raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
 
 
 @contextlib.contextmanager

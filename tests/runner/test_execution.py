@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
 import synthetic
 from scientific import scientific_content
@@ -20,7 +21,7 @@ from study.engine.environment import VARIABLES
 from study.errors import ClusterError
 from study.records.identity import Identity
 from study.records.store import Record, Store
-from study.runner import execution
+from study.runner import execution, workers
 from study.runner.execution import execute, train_job
 from study.runner.order import Job, alternate, batches
 from study.runner.workers import IS_FORKED, shared_programs
@@ -288,3 +289,22 @@ def test_a_cluster_may_lose_a_worker_and_then_its_scheduler(
     execute([job(seed) for seed in todo], None, store, task=synthetic.task)
     assert contents(store) == undisturbed
     assert started(log) - before == Counter(f"relu {seed}" for seed in todo)
+
+
+def test_a_cluster_without_workers_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says once, with the address, that it waits for workers; it goes on when the first one has come."""
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, threads_per_worker=1, protocol="tcp", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        said: list[str] = []
+
+        def start_a_worker(text: str) -> None:
+            said.append(text)
+            cluster.scale(1)
+
+        monkeypatch.setattr(workers, "say", start_a_worker)
+        monkeypatch.setattr(workers, "PATIENCE", 0.01)
+        for _ in range(2):
+            with workers.connected(0, cluster.scheduler_address) as client:
+                assert len(client.nthreads()) == 1
+        assert said == [f"waiting for workers of {cluster.scheduler_address}"]
