@@ -46,7 +46,7 @@ class RecordError(StudyError):
 
 
 class ClusterError(StudyError):
-    """Say that the Dask scheduler does not answer, or is gone; `reason` says which."""
+    """Say that the Dask scheduler does not answer or is gone, or that no workers started; `reason` says which."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; finished runs are kept: run it again")

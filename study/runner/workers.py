@@ -1,5 +1,6 @@
 """Start the processes that work: Dask workers on this machine, or a cluster's."""
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -16,11 +17,12 @@ from typing import Any
 
 import dask
 import distributed
+from distributed.comm.core import connect
 from distributed.scheduler import KilledWorker
 
 from study.constants import WORKER_DEATHS
 from study.engine import environment
-from study.errors import ClusterError
+from study.errors import ClusterError, one_line
 from study.runner.progress import say
 
 # Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
@@ -34,6 +36,7 @@ PRELOAD = (
 )
 LONGEST_FOLDER = 75  # bytes; multiprocessing adds 32 for its socket, and Linux allows 107
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")  # variables that say where temporary files go
+SILENT_SECONDS = 20.0  # until a scheduler that does not answer is given up
 PATIENCE = 3.0  # seconds until a command says that a scheduler has no workers
 DASK = {
     # Dask blames every task in progress on a worker that dies, and would prefetch one more.
@@ -41,7 +44,7 @@ DASK = {
     "distributed.scheduler.allowed-failures": WORKER_DEATHS - 1,
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.multiprocessing-method": "forkserver" if IS_FORKED else "spawn",
-    "distributed.comm.timeouts.connect": "20s",
+    "distributed.comm.timeouts.connect": f"{SILENT_SECONDS:g}s",
     "distributed.admin.log-format": "%(message)s",
     "distributed.admin.large-graph-warning-threshold": "1GB",  # the data take 55 MB and are sent once.
     # With Dask's setting the C library would return every freed array to the system and ask for it again.
@@ -80,19 +83,59 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
     """Yield a Dask client of the scheduler at this address; if it is None, of `workers` new local processes.
 
     The local processes end with the block. A scheduler without workers is waited for until it has one. Raise
-    ClusterError if no scheduler answers at the address.
+    ClusterError if no scheduler answers at the address, or if the local processes do not start.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(DASK))
         if scheduler is None:
-            cluster = stack.enter_context(_local_cluster(workers))
-            yield stack.enter_context(distributed.Client(cluster, set_as_default=False))
+            failed = "the worker processes did not start"
+            cluster = stack.enter_context(_begun(failed, _local_cluster, workers))
+            yield stack.enter_context(_closing(_begun(failed, _client, cluster)))
         else:
-            client = stack.enter_context(_client(scheduler))
+            failed = f"no Dask scheduler answers at {scheduler}"
+            _begun(failed, asyncio.run, _shake_hands(scheduler))
+            client = stack.enter_context(_closing(_begun(failed, _client, scheduler)))
             _wait_for_workers(client, scheduler)
             yield client
+
+
+def _begun(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
+    """Return `start(*arguments)`; if that raises, raise ClusterError with the text `failed` and the reason."""
+    try:
+        return start(*arguments)
+    except Exception as error:  # noqa: BLE001 - what answers at an address may be any server, and send anything
+        why = one_line(error)
+    gc.collect()  # closes a client that failed; closed later, in a thread of the next one, it would block its start
+    raise ClusterError(f"{failed}: {why}")
+
+
+async def _shake_hands(address: str) -> None:
+    """Connect to the scheduler at `address` and leave; raise TimeoutError if it is silent.
+
+    A client would wait for the handshake of a silent server without end, and could then not be closed.
+    """
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            comm = await connect(address, **distributed.Security().get_connection_args("client"))
+            await comm.close()
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {SILENT_SECONDS:g} s") from error
+
+
+def _client(place: Any) -> distributed.Client:
+    return distributed.Client(place, set_as_default=False)
+
+
+@contextlib.contextmanager
+def _closing(client: distributed.Client) -> Iterator[distributed.Client]:
+    """Yield the client, and close it at the end; if its scheduler does not answer by then, only stop waiting."""
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(TimeoutError):
+            client.close()
 
 
 def _local_cluster(workers: int) -> distributed.LocalCluster:
@@ -123,15 +166,6 @@ def _shorten_sockets() -> None:
     finally:
         tempfile.tempdir = folder
         os.environ.update(told)
-
-
-def _client(address: str) -> distributed.Client:
-    try:
-        return distributed.Client(address, set_as_default=False)
-    except (OSError, ValueError) as error:
-        why = str(error)
-    gc.collect()  # closes the client that failed; closed later, in a thread of the next one, it would block its start
-    raise ClusterError(f"no Dask scheduler answers at {address}: {why}")
 
 
 def _wait_for_workers(client: distributed.Client, address: str) -> None:

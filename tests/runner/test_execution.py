@@ -3,12 +3,15 @@
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import distributed
 import pytest
@@ -308,3 +311,29 @@ def test_a_cluster_without_workers_is_waited_for(monkeypatch: pytest.MonkeyPatch
             with workers.connected(0, cluster.scheduler_address) as client:
                 assert len(client.nthreads()) == 1
         assert said == [f"waiting for workers of {cluster.scheduler_address}"]
+
+
+@pytest.mark.parametrize(("answer", "told"), [(b"", "no answer within 0.2 s"), (b"HTTP/1.1 400 Bad\r\n\r\n", "")])
+def test_a_server_that_is_not_a_scheduler_is_said(monkeypatch: pytest.MonkeyPatch, answer: bytes, told: str) -> None:
+    """Whether it is silent or speaks another language, a sentence names its address, in bounded time."""
+    monkeypatch.setattr(workers, "SILENT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+        def speak() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(answer)
+
+        if answer:
+            threading.Thread(target=speak, daemon=True).start()
+        said = f"no Dask scheduler answers at {address}: {told}"
+        with pytest.raises(ClusterError, match=said), workers.connected(0, address):
+            pytest.fail("connected")
+
+
+def test_workers_that_do_not_start_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine under load they may not answer in time: a sentence, as for a scheduler."""
+    late = Mock(side_effect=RuntimeError("Cluster failed to start: timed out after 20 s"))
+    monkeypatch.setattr(distributed, "LocalCluster", late)
+    with pytest.raises(ClusterError, match="did not start: Cluster failed"), workers.connected(1, None):
+        pytest.fail("connected")
