@@ -182,33 +182,37 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def list_activations(options: argparse.Namespace) -> int:
-    """Print a line for each entry of the registry, and report those that would be refused.
+    """Print a line for each entry of the registry that is fit for the study, and report those that would be refused.
 
     Return SOME_FAILED if one would be.
     """
     registry = _registry()
-    for name, entry in registry.items():
-        mark = "*" if entry.studied else " "
-        print(f"{mark} {name:12s} {entry.label:18s} {entry.source}")
+
+    def line(name: str) -> str:
+        entry = registry[name]
+        return f"{'*' if entry.studied else ' '} {name:12s} {entry.label:18s} {entry.source}"
+
+    code = _print_accepted(registry, registry, line)
     print("* studied unless ACTIVATIONS says otherwise")
-    return _each_accepted(registry, registry, lambda name: None)
+    return code
 
 
-def _each_accepted(names: Iterable[str], registry: Mapping[str, Any], show: Callable[[str], None]) -> int:
-    """Call `show` for each of these activations that passes the study's checks, and report every other one.
+def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Callable[[str], str]) -> int:
+    """Print `text(name)` for each of these activations that passes the study's checks, and report every other one.
 
     Return DONE, or SOME_FAILED if any was reported.
     """
-    from study.activations import ActivationError
-    from study.fitness import check
+    from study.records.catalogue import check_entry, refusing
 
-    code = DONE
+    code, refused = DONE, dict[str, str]()
     for name in names:
-        try:
-            check(registry[name])
-            show(name)
-        except ActivationError as error:
-            code = complain(f"activation {name!r} would be refused: it {error}", SOME_FAILED)
+        with refusing(name, refused):
+            check_entry(registry[name])
+            found = text(name)
+        if name in refused:
+            code = complain(f"activation {name!r} would be refused: it {refused[name]}", SOME_FAILED)
+        else:
+            print(found)
     return code
 
 
@@ -217,14 +221,14 @@ def theory(options: argparse.Namespace) -> int:
 
     Report activations that would be refused, and then return SOME_FAILED.
     """
-    from study.runner.request import check_activations
+    from study.runner.request import check_activations, is_studied
 
     registry = _registry()
-    names = options.names or [name for name, entry in registry.items() if entry.studied]
+    names = options.names or [name for name, entry in registry.items() if is_studied(entry)]
     check_activations(names, registry)
     from study.theory.summary import describe
 
-    return _each_accepted(names, registry, lambda name: print(describe(name)))
+    return _print_accepted(names, registry, describe)
 
 
 def show_data(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Check that an entry of the registry is fit for the study, before any of its runs.
 
-An entry is fit if its function is elementwise, pure, differentiable and finite on [-100, 100]. XLA must compile it, and
-it must keep the shape and the dtype.
+An entry is fit if it is an Activation whose function is elementwise, pure, differentiable and finite on [-100, 100].
+XLA must compile the function, and it must keep the shape and the dtype.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,8 @@ SAME = {"float32": 1e-4, "float64": 1e-9}  # by dtype: largest difference, times
 
 def check(activation: Activation) -> None:
     """Raise ActivationError, which says what was found and what is wanted, if the entry is not fit for the study."""
+    _check_entry(activation)
     function = activation.function
-    if not callable(function):
-        raise ActivationError(f"has a function of type {type(function).__name__}; it must be callable")
     for dtype in ("float32", "float64"):
         points = POINTS.astype(dtype)
         whole = _evaluate(function, points.reshape(2, -1)).reshape(2, -1)
@@ -32,6 +31,21 @@ def check(activation: Activation) -> None:
         if not whole[1].any():
             raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")
     _compile(function)
+
+
+def _check_entry(entry: object) -> None:
+    """Raise ActivationError unless `entry` is an Activation of a callable, hashable function and of texts."""
+    if not isinstance(entry, Activation):
+        raise ActivationError(f"is of type {type(entry).__name__}; it must be an Activation")
+    if not callable(entry.function):
+        raise ActivationError(f"has a function of type {type(entry.function).__name__}; it must be callable")
+    for field in ("label", "formula", "source"):
+        if not isinstance(text := getattr(entry, field), str):
+            raise ActivationError(f"has a {field} of type {type(text).__name__}; it must be a text")
+    try:
+        hash(entry.function)
+    except TypeError as error:
+        raise ActivationError(f"has a function that is not hashable ({error}); it must be") from error
 
 
 def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:

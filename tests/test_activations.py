@@ -202,9 +202,21 @@ SLOPE, FIXED = tf.Variable(0.1), tf.Variable(0.1, trainable=False)
 COUNT = itertools.count(1)
 NOT_PURE = "in one call and .* in the next; it must be a pure function"
 COMPANY = "beside 2001 other values of z and .* beside 799; it must be elementwise"
+
+
+class Unhashable:
+    """Stand for a function that cannot be a key, such as an object with an equality of its own."""
+
+    __hash__ = None
+
+    def __call__(self, z):
+        return tf.nn.relu(z)
+
+
 REFUSED = {
     "is a number": (0.5, "has a function of type float; it must be callable"),
     "is None": (None, "has a function of type NoneType; it must be callable"),
+    "has no hash": (Unhashable(), r"not hashable \(unhashable type: 'Unhashable'\); it must be"),
     "raises": (raises, r"raises RuntimeError \(out of order\) on a float32 tensor; it must take any float tensor"),
     "raises in float64": (lambda z: z * tf.constant(2.0), "on a float64 tensor; it must"),
     "takes no argument": (lambda: 0, "raises TypeError"),
@@ -257,3 +269,11 @@ def test_broken_entries_are_refused_with_the_reason(fault):
         check(entry(function))
     assert "\n" not in str(found.value)
     assert "; it must " in str(found.value) or "cannot differentiate" in str(found.value)
+
+
+def test_what_is_no_entry_is_refused_with_the_reason():
+    """A bare function in place of an Activation, and a label that is not a text."""
+    with pytest.raises(ActivationError, match="is of type function; it must be an Activation"):
+        check(tanh_gelu)
+    with pytest.raises(ActivationError, match="has a label of type NoneType; it must be a text"):
+        check(entry(tf.nn.relu, label=None))

@@ -312,6 +312,24 @@ def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> Non
     assert study("theory", "rellu")[0] == 2
 
 
+def test_entries_that_theory_or_nobody_can_use_are_named(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that theory cannot integrate, and a bare function: exit 1, in `activations` as in `run`; others go on."""
+
+    def integrate(function: Any) -> None:
+        if function is np.floor:
+            raise synthetic.ActivationError("is not smooth")
+
+    monkeypatch.setattr(synthetic, "from_tensorflow", integrate)
+    rough = replace(synthetic.REGISTRY["tanh"], function=np.floor, studied=True)
+    monkeypatch.setattr(synthetic, "REGISTRY", {"bare": np.tanh, "rough": rough, **synthetic.REGISTRY})
+    for words, were in ((("activations",), "would be"), (RUN, "was")):
+        code, shown, said = study(*words)
+        assert code == 1
+        assert f"activation 'rough' {were} refused: it is not smooth" in said
+        assert f"activation 'bare' {were} refused: it cannot be described" in said
+        assert "* relu " in shown or "8 runs done" in said
+
+
 def test_data_is_shown(study: Said) -> None:
     """How many images, whence, and the checksum that records carry."""
     code, shown, _ = study("data", *DATA)

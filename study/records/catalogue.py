@@ -4,8 +4,9 @@ The ledger keeps the descriptions, and the report quotes them instead of today's
 only new or changed activations again.
 """
 
+import contextlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,22 +83,39 @@ def describe_activations(
     initialisation of networks that are trained.
     """
     environment.start_tensorflow()
-    from study.activations import REGISTRY, ActivationError
-    from study.fitness import check
+    from study.activations import REGISTRY
 
     described: Entries = {}
     refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
     for position, (name, entry) in enumerate(REGISTRY.items()):
         if name in names:
             old = kept.get(name, {})
-            try:
-                check(entry)
+            with refusing(name, refused):
+                check_entry(entry)
                 described[name] = {"position": position, **_description(name, square_norms, cosine, old, grids)}
-            except ActivationError as error:
-                refused[name] = str(error)
-            except Exception as error:  # noqa: BLE001 - any error of an entry is its own, and the others go on
-                refused[name] = f"cannot be described: {error} ({type(error).__name__}); its theory must be computable"
     return described, refused
+
+
+@contextlib.contextmanager
+def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
+    """If the block, which is about the activation `name`, raises an exception, enter the reason in `refused`."""
+    from study.activations import ActivationError
+
+    try:
+        yield
+    except ActivationError as error:
+        refused[name] = str(error)
+    except Exception as error:  # noqa: BLE001 - any error of an entry is its own, and the others go on
+        refused[name] = f"cannot be described: {error} ({type(error).__name__}); its theory must be computable"
+
+
+def check_entry(entry: Any) -> None:
+    """Raise ActivationError if an entry of the registry is not fit for the study, or if theory cannot integrate it."""
+    from study.fitness import check
+    from study.theory.nonlinearity import from_tensorflow
+
+    check(entry)
+    from_tensorflow(entry.function)
 
 
 def _description(

@@ -43,9 +43,17 @@ def read_plan(
             problems.append(f"{field} is {value}; it must be a whole number, at least {least}")
     if problems:
         raise UsageError(problems)
-    is_wanted = (lambda name: registry[name].studied) if chosen is None else (lambda name: name in chosen)
+    is_wanted = (lambda name: is_studied(registry[name])) if chosen is None else (lambda name: name in chosen)
     compared = tuple(filter(is_wanted, registry))
     return Plan(compared, options.seeds, options.quick, first_seed=options.first_seed), names
+
+
+def is_studied(entry: Any) -> bool:
+    """Tell whether a registry entry is compared unless activations are named.
+
+    An entry that is not an Activation counts, so that it is refused by name.
+    """
+    return bool(getattr(entry, "studied", True))
 
 
 def read_settings(words: Sequence[str]) -> Settings:
