@@ -40,6 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _path(text: str) -> Path:
+    """Return the path, with the home folder in place of a ~ that a shell has left; argparse reports what is raised."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+
+
+def _results(text: str) -> Path:
+    """Return the path of a results folder, which may not exist yet but must not be a file."""
+    path = _path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a file; it must be a folder")
+    return path
+
+
 # The arguments and options of all commands: what `add_argument` takes, by name.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "experiments": {"nargs": "*", "metavar": "EXPERIMENT", "help": "all of the target if none is named"},
@@ -50,16 +66,16 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--quick": {"action": "store_true", "help": "a short taste: fewer seeds and epochs"},
     "--workers": {"type": int, "help": "processes; one a core if not said; 0: all in this process"},
     "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
-    "--results": {"type": Path, "default": Path("results"), "help": "where everything is kept (results)"},
+    "--results": {"type": _results, "default": Path("results"), "help": "where everything is kept (results)"},
     "--mnist": {"type": Path, "help": "a file or folder that holds MNIST"},
     "--any-data": {"action": "store_true", "help": "accept a --mnist file that holds another data set"},
     "names": {"nargs": "*", "metavar": "NAME", "help": "activations; all studied ones if none is named"},
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
-    "first": {"type": Path, "metavar": "A", "help": "a results folder"},
-    "second": {"type": Path, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
+    "first": {"type": _results, "metavar": "A", "help": "a results folder"},
+    "second": {"type": _results, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
     "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results; its report then compares with them"},
     "--about": {"metavar": "TEXT", "help": "with --keep: the difference of A, such as its seeds or processor"},
-    "images": {"nargs": "+", "type": Path, "metavar": "IMAGE", "help": "pictures of one digit each: PNG, JPEG, ..."},
+    "images": {"nargs": "+", "type": _path, "metavar": "IMAGE", "help": "pictures of one digit each: PNG, JPEG, ..."},
     "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
 }
 _DATA = ("--mnist", "--any-data")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from study.engine import environment
-from study.errors import BAD_USAGE, DAMAGED, DONE, SOME_FAILED
+from study.errors import BAD_USAGE, DAMAGED, DONE, SOME_FAILED, FolderError
 from study.runner.cores import usual_workers
 from study.runner.progress import say
 
@@ -110,9 +110,14 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for every damaged record, document or ledger, then the counts; return DAMAGED if there is any."""
+    """Print a line for every damaged record, document or ledger, then the counts; return DAMAGED if there is any.
+
+    Raise FolderError if the results folder does not exist.
+    """
     from study.records.store import stores
 
+    if not options.results.is_dir():
+        raise FolderError(f"there is no folder {options.results}; name the folder of the results with --results")
     places = stores(options.results)
     problems = [problem for store in places for problem in store.problems()]
     for problem in problems:

@@ -266,6 +266,23 @@ def test_a_report_of_nothing_says_so(study: Said) -> None:
     assert not Path("results").exists()
 
 
+def test_a_results_folder_that_is_not_one_is_said(study: Said) -> None:
+    """Exit 2 and its path, if it does not exist, is a file, or is in the home folder of a user who does not exist."""
+    Path("file").touch()
+    cases = {"typo": "no folder typo", "file": "file is a file", "~no-such-user/results": "~no-such-user/results: "}
+    for verb, results in [*(("verify", results) for results in cases), ("report", "file"), ("plan", "file")]:
+        code, shown, said = study(verb, "--results", results)
+        assert (code, shown, cases[results] in said) == (2, "", True)
+
+
+def test_the_home_folder_of_a_results_folder_is_found(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves the ~ in --results=~/folder as it is."""
+    monkeypatch.setenv("HOME", str(Path("home").resolve()))
+    assert study(*RUN, "--results=~/folder")[0] == 0
+    assert len(Store(Path("home/folder/runs")).runs()) == 8
+    assert study("verify", "--results=~/folder")[1].endswith("records, 0 damaged\n")
+
+
 def test_two_reports_on_one_folder(study: Said) -> None:
     """While one is written, another command says who writes it and writes none, exit 5; runs are done all the same."""
     with lock_folder(Path("results")):
