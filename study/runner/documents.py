@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from study.errors import RecordError
@@ -11,14 +12,16 @@ from study.runner.progress import say
 from study.runner.workers import failure_reason
 
 
-def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]]) -> list[str]:
+def measure_once(
+    store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]], file: Path | None = None
+) -> list[str]:
     """Write what `measure()` returns as the document `name`, unless that document is there and has the same `basis`.
 
     `basis` is a JSON value that decides the measurement, such as the ids of the runs measured; the document keeps it.
-    `what` says in words what is measured, and is printed first. Return a list: one sentence if `measure` raises an
-    exception, else nothing.
+    `what` says in words what is measured, and is printed first. `file` is as in `is_measured`. Return a list: one
+    sentence if `measure` raises an exception, else nothing.
     """
-    if is_measured(store, name, basis):
+    if is_measured(store, name, basis, file):
         return []
     say(what)
     try:
@@ -30,9 +33,12 @@ def measure_once(store: Store, name: str, basis: Any, what: str, measure: Callab
     return []
 
 
-def is_measured(store: Store, name: str, basis: Any) -> bool:
-    """Tell whether the document `name` is there, is not damaged, and was measured on this `basis`."""
-    return bool(read_document(store, name).get("basis") == basis)
+def is_measured(store: Store, name: str, basis: Any, file: Path | None = None) -> bool:
+    """Tell whether the document `name` is there, is not damaged, and was measured on this `basis`.
+
+    If the measurement also writes a `file`, that must be there too.
+    """
+    return bool(read_document(store, name).get("basis") == basis) and (file is None or file.is_file())
 
 
 def read_document(store: Store, name: str) -> dict[str, Any]:

@@ -28,19 +28,18 @@ def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) 
 
 
 def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
-    """Test the networks that the runs of `records` have kept, unless the document NETWORKS is of these runs.
+    """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
 
-    The document, and the file NETWORK with the best network, are those of this `experiment`. Return a list: one
-    sentence if the test fails, else nothing. If a network is missing, because its run was done elsewhere, nothing is
-    tested, and the sentence says so.
+    Do nothing if the file is there and the document NETWORKS is of these runs. Both belong to this `experiment`.
+    Return a list: one sentence if the test fails, else nothing. If a network is missing, because its run was done
+    elsewhere, nothing is tested, and the sentence says so.
     """
-    document = NETWORKS.format(experiment)
+    document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
     runs = [record["id"] for record in records]
-    if not runs or is_measured(store, document, runs):
+    if not runs or is_measured(store, document, runs, saved):
         return []
     if missing := [run for run in runs if not store.network(run).is_file()]:
-        return [f"{len(missing)} networks are not in {store.network('').parent} and not tested"]
-    saved = store.folder.parent / NETWORK.format(experiment)
+        return [f"{len(missing)} networks are not in {saved.parent}: they are not tested, and {saved} is not written"]
     prepare_folder(saved.parent)
     kept = [_kept(store, record) for record in records]
 
@@ -48,7 +47,7 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
         (found,) = in_each_worker(1, evaluate_in_worker, kept, data, saved)
         return dict(found)
 
-    return measure_once(store, document, runs, f"testing {len(runs)} networks", measure)
+    return measure_once(store, document, runs, f"testing {len(runs)} networks", measure, saved)
 
 
 def _kept(store: Store, record: Record) -> tuple[Any, ...]:

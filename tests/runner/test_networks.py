@@ -14,7 +14,7 @@ from study.settings import Settings
 def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One network missing: a sentence, and nothing is tested. All there: tested in one call; then never again.
 
-    A failure is a sentence too. With other runs they are tested anew.
+    A failure is a sentence too. With other runs they are tested anew, and if the file of the best one is deleted.
     """
     calls: list[tuple[Any, ...]] = []
 
@@ -22,6 +22,7 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
         calls.append(arguments)
         if len(calls) == 1:
             raise OSError("the disk is gone")
+        arguments[-1].touch()
         return [{"alone": []}]
 
     monkeypatch.setattr(networks, "in_each_worker", measured)
@@ -44,6 +45,9 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
     ]
     assert saved == tmp_path / NETWORK.format("past_99")
     assert store.read(NETWORKS.format("past_99"))["content"] == {"alone": [], "basis": [run["id"] for run in runs]}
+    saved.unlink()
+    assert networks.evaluate_networks(store, "past_99", runs, None) == []
+    assert (len(calls), saved.is_file()) == (3, True)
     for run in runs:
         store.network(run["id"]).unlink()
     assert (
