@@ -91,7 +91,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
         stack.enter_context(dask.config.set(DASK))
         if scheduler is None:
             failed = "the worker processes did not start"
-            cluster = stack.enter_context(_begun(failed, _local_cluster, workers))
+            cluster = stack.enter_context(_closing(_begun(failed, _local_cluster, workers)))
             yield stack.enter_context(_closing(_begun(failed, _client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
@@ -129,13 +129,17 @@ def _client(place: Any) -> distributed.Client:
 
 
 @contextlib.contextmanager
-def _closing(client: distributed.Client) -> Iterator[distributed.Client]:
-    """Yield the client, and close it at the end; if its scheduler does not answer by then, only stop waiting."""
+def _closing(opened: Any) -> Iterator[Any]:
+    """Yield a client or a local cluster, and close it at the end; an error of Dask in closing it is dropped.
+
+    By then all results are here. A client raises TimeoutError if its scheduler is silent. A cluster raises
+    AssertionError if a worker that replaces a dead one has not quite started.
+    """
     try:
-        yield client
+        yield opened
     finally:
-        with contextlib.suppress(TimeoutError):
-            client.close()
+        with contextlib.suppress(TimeoutError, AssertionError):
+            opened.close()
 
 
 def _local_cluster(workers: int) -> distributed.LocalCluster:

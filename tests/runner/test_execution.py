@@ -337,3 +337,15 @@ def test_workers_that_do_not_start_are_said(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(distributed, "LocalCluster", late)
     with pytest.raises(ClusterError, match="did not start: Cluster failed"), workers.connected(1, None):
         pytest.fail("connected")
+
+
+def test_an_error_in_closing_workers_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask raises one if a worker that replaces a dead one is just starting; the results are there by then."""
+    close = distributed.LocalCluster.close
+
+    def closed_too_early(cluster: distributed.LocalCluster) -> None:
+        close(cluster)
+        raise AssertionError("can only join a started process")
+
+    monkeypatch.setattr(distributed.LocalCluster, "close", closed_too_early)
+    assert workers.in_each_worker(1, len, "abc") == [3]
