@@ -136,8 +136,8 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
     assert judged["relu"].verdict == "reproduced"
     assert judged["elu"].verdict == "contradicted"
     assert page.answer.startswith(
-        "Median training loss of Gelu\\_Tanh: without dropout 80% of Relu's (reproduced), 200% of Elu's (contradicted); "
-        "with dropout 100% of Relu's (reproduced), 100% of Elu's (reproduced). Accuracy under noise: "
+        "Median training loss of Gelu\\_Tanh: without dropout 80% of Relu's (reproduced), 200% of Elu's "
+        "(contradicted); with dropout 100% of Relu's (reproduced), 100% of Elu's (reproduced). Accuracy under noise: "
     )
 
 
