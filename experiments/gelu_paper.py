@@ -162,13 +162,6 @@ def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list
                 found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
     first, second = arms(noisy, "noise_accuracy", NOISE_OTHER)
     if len(first) and len(second):
-        found.append(
-            judge(
-                "P2",
-                "accuracy",
-                paired_arms.difference(first, second),
-                "the networks of P1; 0.2 points less would still match",
-                shorter,
-            )
-        )
+        remark = "the networks of P1; 0.2 points less would still match"
+        found.append(judge("P2", "accuracy", paired_arms.difference(first, second), remark, shorter))
     return found
