@@ -174,8 +174,7 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
         "With GELU, the slowest of the others, a training step takes 4.00 times as long as with ReLU. The activation "
-        "alone, in a core's cache, takes 4.0 times as long (in a large tensor 4.0), but a step is mostly matrix "
-        "products."
+        "alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
     )
 
 

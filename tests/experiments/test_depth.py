@@ -141,8 +141,8 @@ def test_the_page_on_initialisation() -> None:
         initialization, plan("relu", "sigmoid"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1
     )
     assert page.answer == (
-        "Adam trains deeper with weights made for the activation (Keras' default in brackets; depths tried: 1, 2, "
-        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights train more of these depths for none."
+        "Adam trains deeper with weights made for the activation (Keras' default in brackets; of 1, 2, "
+        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights train deeper for none."
     )
     points = shown(page, "critical_points")
     assert points == {"ReLU": ["1.500", "0.250", "–"], "Sigmoid": ["none: slope too small", "–", "–"]}
@@ -157,7 +157,7 @@ def test_initial_weights_may_not_help() -> None:
     reached = {"glorot_uniform": 5, "he_normal": 10, "critical": 2}
     _, page = interpreted(initialization, plan("relu"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1)
     assert page.answer.startswith("Adam trains this deep with")
-    assert page.answer.endswith(": ReLU 2 (5). He's weights train more of these depths only for ReLU.")
+    assert page.answer.endswith(": ReLU 2 (5). He's weights train deeper only for ReLU.")
 
 
 def outcome(settings: Settings) -> float:
