@@ -30,6 +30,7 @@ OUTPUT_EPOCHS = 5
 BY = ["learning_rate", "loss", "output"]
 LOSS_NAMES = {"crossentropy": "cross-entropy", "squared_error": "squared error"}
 USUAL, POOR = "softmax", "relu"  # the two output activations that A4 compares
+BESIDE = "sigmoid"  # the third one
 
 
 def hidden_activation(plan: Plan) -> str:
@@ -117,7 +118,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     """
     shorter = f"{OUTPUT_EPOCHS} epochs; the article trains until the validation loss stops falling"
     remark = f"the hidden layers' activation is {runs['activation'].iloc[0]}"
-    parts = []
+    parts, guesses = [], summaries.bad_outcomes(runs)["at_chance"]
     for loss in LOSSES:
         part = runs[runs["loss"] == loss].pivot(index="seed", columns="output")  # noqa: PD010 - it would drop arms
         if not {USUAL, POOR} <= set(part.columns.get_level_values(1)):
@@ -130,5 +131,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
         else:
             found = mean_interval((accuracy[POOR] - accuracy[USUAL]).dropna())
         nothing = "; no seed finished with both outputs" if found.n == 0 else ""
-        parts.append(judge("A4", loss, found, remark + nothing, shorter))
+        third = guesses[(runs["loss"] == loss) & (runs["output"] == BESIDE)]
+        beside = f"; {BESIDE} outputs only guess on {third.sum()} of {len(third)} seeds" if third.any() else ""
+        parts.append(judge("A4", loss, found, remark + nothing + beside, shorter))
     return parts
