@@ -128,7 +128,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
     - `theory`, `theory_layers`, `shrink_factors`: see `trainability.beside_theory`, `missed_layers` and
       `shrink_factors`.
-    - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `by_width` and `causes`.
+    - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `sizes_by_width` and `causes`.
 
     The tables about all networks are `similarity` (see `trainability.similarity`) and `gradient_norms`. The last holds
     those rows of `summaries.gradient_norms` that `_kept` returns.
@@ -145,7 +145,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "theory": theory,
         "theory_layers": trainability.missed_layers(theory),
         "theory_gaps": gaps.assign(experiment=NAME),
-        "theory_gaps_by_width": theory_gaps.by_width(gaps),
+        "theory_gaps_by_width": theory_gaps.sizes_by_width(gaps),
         "theory_gap_causes": theory_gaps.causes(untrained, predicted),
         "shrink_factors": trainability.shrink_factors(untrained, predicted).assign(experiment=NAME),
         "similarity": trainability.similarity(measures, predicted, DEPTH_UPDATES).assign(experiment=NAME),

@@ -14,16 +14,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-KEYS = ["quantity", "measure"]  # columns of growth that name a curve
-WHO = ["contender", "threads", "processes", "measures", "validation"]  # columns of rows that name a contender
+CURVE_KEYS = ["quantity", "measure"]  # columns of growth that name a curve
+CONTENDER_KEYS = ["contender", "threads", "processes", "measures", "validation"]  # columns that name a contender
 
 
 @dataclass(frozen=True)
 class SpeedTarget:
-    """State a target: contender `above` trains at least or at most `bound` times as many images a second as `below`.
+    """State a target for the ratio of speeds: contender `above` over contender `below`, in images a second.
 
-    `sense` is "≥" (at least) or "≤" (at most), and `text` names the target in the table. With a bound of NaN the ratio
-    is shown beside the others, and is not judged.
+    `sense` says whether the ratio must be at least ("≥") or at most ("≤") the `bound`. `text` names the target in the
+    table. With a bound of NaN the ratio is shown beside the others, and is not judged.
     """
 
     text: str
@@ -34,7 +34,7 @@ class SpeedTarget:
 
 
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
-    """Return one row per contender: its speed in images a second, and two ratios to other contenders.
+    """Return one row per contender in `rows`: its speed in images a second, and two ratios to other contenders.
 
     - contender, threads, processes, measures, validation: as in `rows`. n: the number of repeats.
     - images_per_second (the median), lowest, highest. seconds_per_epoch: the median.
@@ -42,10 +42,11 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
       thread and one process.
     - over_article: the images a second over the images a second of the contender `article[validation]`.
 
-    Both ratios are of medians, and NaN if the other contender was not measured.
+    `article` names a contender with validation (True) and one without (False). Both ratios are of medians, and NaN if
+    the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
-    table = speed.groupby(WHO, sort=False).agg(
+    table = speed.groupby(CONTENDER_KEYS, sort=False).agg(
         n=("speed", "count"),
         images_per_second=("speed", "median"),
         lowest=("speed", "min"),
@@ -63,9 +64,10 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
 def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
     """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
 
-    The columns are comparison (the target's text), n (repeats), ratio (the median), lowest, highest, sense,
-    target_ratio (the bound) and met. The ratio is taken within each repeat, so that a slow phase of the machine is in
-    both of its terms. `met` is None for a target without a bound.
+    `rows` are the measured speeds, and `targets` the targets. The columns are comparison (the target's text), n
+    (repeats), ratio (the median), lowest, highest, sense, target_ratio (the bound) and met. The ratio is taken within
+    each repeat, so that a slow phase of the machine is in both of its terms. `met` is None for a target without a
+    bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -90,11 +92,11 @@ def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> 
 
 
 def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity, measure and value of `growth`: n, and its seconds' median, lowest and highest.
+    """Return one row per quantity, measure and value of `growth`: n, and the median, lowest and highest seconds.
 
-    The median is in the column `seconds`.
+    The columns are quantity, measure, value, n (measurements), seconds (the median), lowest and highest.
     """
-    seconds = growth.groupby([*KEYS, "value"], sort=False)["seconds"]
+    seconds = growth.groupby([*CURVE_KEYS, "value"], sort=False)["seconds"]
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
 
@@ -105,10 +107,10 @@ def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     n_values (different values). With fewer than two different values, the fitted numbers are NaN.
     """
     rows = []
-    for (quantity, measure), part in growth.groupby(KEYS, sort=False):
+    for (quantity, measure), part in growth.groupby(CURVE_KEYS, sort=False):
         fitted = power_law(part["value"].to_numpy(float), part["seconds"].to_numpy(float))
         rows.append((quantity, measure, *fitted, len(part), part["value"].nunique()))
-    return pd.DataFrame(rows, columns=[*KEYS, "factor", "exponent", "ci_low", "ci_high", "n", "n_values"])
+    return pd.DataFrame(rows, columns=[*CURVE_KEYS, "factor", "exponent", "ci_low", "ci_high", "n", "n_values"])
 
 
 def power_law(
@@ -116,9 +118,10 @@ def power_law(
 ) -> tuple[float, float, float, float]:
     """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
 
-    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x, and the bounds are the t interval of
-    n - 2 degrees of freedom. The interval covers the spread about the line, and not a curve that departs from a power
-    law. With fewer than two different x, all four numbers are NaN; with two points, the bounds are.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the t interval of n - 2
+    degrees of freedom, at the level `confidence`. The interval covers the spread about the line, and not a curve that
+    departs from a power law. With fewer than two different x, all four numbers are NaN; with two points, the bounds
+    are.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -19,15 +19,25 @@ SCALED_DOWN = " (scaled down)"  # ends the verdict on a protocol that is smaller
 REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
 NOT_REACHED = "not reached here"  # the verdict on a part that `is_possible`, unless its interval lies in the region
 NOT_TESTABLE = "not testable here"  # the measurement has no interval
-NOT_RUN, BESIDE = "not run", "beside"  # without a measurement; without a region
+NOT_RUN, BESIDE = "not run", "beside"  # the verdicts on a part without a measurement, and on one without a region
 DIFFERS = "different by aspect"  # the verdict on a claim whose aspects have different ones
 JUDGED = tuple(word + scale for word in (REPRODUCED, CONTRADICTED, INCONCLUSIVE) for scale in ("", SCALED_DOWN))
-SEVERITY = (  # the verdict on a whole is the first of these that a part has
+SEVERITY = (  # the verdict on several parts together is the first of these verdicts that a part has
     CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,
     NOT_RUN, REPRODUCED + SCALED_DOWN, REPRODUCED,
 )  # fmt: skip
-CHANGED = ("A3", "A5", "P2", "P3", "P4", "P5", "P6", "P7", "P8")  # whose quantity changed after numbers were seen
-CHANGED_ON = "2026-11-28"  # when it changed; numbers of earlier runs had been seen
+CHANGED = (
+    "A3",
+    "A5",
+    "P2",
+    "P3",
+    "P4",
+    "P5",
+    "P6",
+    "P7",
+    "P8",
+)  # claims whose quantity changed after numbers were seen
+CHANGED_ON = "2026-11-28"  # when the quantities changed; numbers of earlier runs had been seen
 VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the order of the report
 
 
@@ -74,7 +84,10 @@ class Judgement:
 
 
 def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any], target: str = "all") -> Claim:
-    """Return a claim from its table in claims.toml; `target` is the make target of the parts that name none."""
+    """Return a claim from the keys of its table in claims.toml; `parts` maps names to tables of parts.
+
+    `target` is the make target of the parts that name none.
+    """
     return Claim(statement, source, protocol, {name: Part(**{"target": target} | part) for name, part in parts.items()})
 
 
@@ -85,7 +98,7 @@ CLAIMS = {
 
 
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
-    """Judge the named part of a claim of CLAIMS by the interval `measured`; return the judgement.
+    """Return the judgement on the part `part` of the claim `claim`, both names in CLAIMS, by the interval `measured`.
 
     `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. If it is given, a
     verdict that is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before
@@ -101,11 +114,17 @@ def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_do
 
 
 def fewer_epochs(run: int, published: int) -> str:
-    """Return a phrase for `scaled_down` of `judge` if the `run` epochs are fewer than the `published` ones, else ""."""
+    """Return a phrase for `scaled_down` of `judge` if `run`, the epochs here, are fewer than `published`, else ""."""
     return f"{run} epochs instead of {published}" if run < published else ""
 
 
 def _verdict(part: Part, measured: Interval) -> str:
+    """Return the verdict on `part` by the interval `measured`, without SCALED_DOWN.
+
+    It is BESIDE without a region, NOT_TESTABLE without an interval, and REPRODUCED if the interval lies in the region.
+    Otherwise it is NOT_REACHED for a part that `is_possible`. For any other part it is CONTRADICTED if the interval
+    lies outside the region, else INCONCLUSIVE.
+    """
     if not part.region:
         return BESIDE
     low, high = part.region
@@ -128,7 +147,7 @@ def overall_verdict(verdicts: Iterable[str]) -> str:
 
 
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict.
+    """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict from `judgements`.
 
     The columns are claim, part, statement, source, protocol, quantity, expected (the region in words), measured,
     ci_low, ci_high, n, verdict, aspect, aspect_verdict, claim_verdict and remark. A part without a judgement has the
@@ -139,7 +158,7 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(
-        _row(name, claim, part, found.get((name, part))) for name, claim in CLAIMS.items() for part in claim.parts
+        _claim_row(name, claim, part, found.get((name, part))) for name, claim in CLAIMS.items() for part in claim.parts
     )
     aspects = rows[rows["expected"] != ""].groupby(["claim", "aspect"], sort=False)["verdict"].agg(overall_verdict)
     whole = aspects.groupby("claim").agg(lambda verdicts: verdicts.iloc[0] if len(set(verdicts)) == 1 else DIFFERS)
@@ -149,7 +168,11 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     return rows
 
 
-def _row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dict[str, object]:
+def _claim_row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dict[str, object]:
+    """Return the row of `claims_table` for the part `part` of `claim`, whose name is `name`, before the joint verdicts.
+
+    Without a `judgement`, the verdict is NOT_RUN and the remark is the command to run.
+    """
     about = claim.parts[part]
     judged = judgement or Judgement(name, part, NOTHING, NOT_RUN, f"make {about.target}")
     return {
@@ -159,7 +182,7 @@ def _row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dic
         "source": claim.source,
         "protocol": claim.protocol,
         "quantity": about.quantity,
-        "expected": _region(*about.region) if about.region else "",
+        "expected": _region_in_words(*about.region) if about.region else "",
         "measured": judged.measured.estimate,
         "ci_low": judged.measured.low,
         "ci_high": judged.measured.high,
@@ -170,7 +193,7 @@ def _row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dic
     }
 
 
-def _region(low: float, high: float) -> str:
+def _region_in_words(low: float, high: float) -> str:
     if math.isinf(low):
         return f"at most {high:g}"
     return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"

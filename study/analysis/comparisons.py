@@ -17,7 +17,7 @@ from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 
 def classify_difference(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
-    """Return "better", "worse", "tie" or "undecided" for a `difference` with the interval [low, high], elementwise.
+    """Return "better", "worse", "tie" or "undecided", elementwise, for a `difference` with bounds `low` and `high`.
 
     Better and worse: the interval excludes 0, and `difference` itself is at least `margin` in size. Tie: the interval
     lies inside +-`margin`, even if it excludes 0. Undecided: all else, NaN included.
@@ -48,17 +48,17 @@ def against_reference(
     """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
     `runs` has one row per run: activation, seed, and the column `metric`. Return None if `runs` lacks the reference or
-    holds no other activation. The columns are:
+    holds no other activation. Raise ValueError as `table_by_seed` does. The columns are:
 
-    - experiment, metric, activation, reference, margin. The margin, all differences and their bounds are in the unit of
-      `metric`.
+    - experiment, metric, activation, reference, margin. `experiment` names the family. `margin`, all differences and
+      their bounds are in the unit of `metric`.
     - n: the seeds at which both runs finished. dropped: the other seeds. Dropping seeds flatters an activation that
       diverges.
     - difference, std: the mean and the standard deviation of the paired differences.
     - ci_low, ci_high: the 95% interval, simultaneous for the family. half_width: half of its width. equivalence_low,
       equivalence_high: the 90% interval, simultaneous too.
     - p_sign_flip, p_equivalence: the results of `sign_flip_test` and `equivalence_test`. p_holm, p_equivalence_holm:
-      the same, adjusted by `holm`.
+      these p-values, adjusted by `holm`.
     - finding: the result of `classify_difference`.
     """
     names = list(runs["activation"].unique()) if len(runs) else []
@@ -67,7 +67,7 @@ def against_reference(
         return None
     wide = table_by_seed(runs, metric)
     about = {"experiment": experiment, "metric": metric}
-    rows = [about | _compared(name, wide, len(others), margin) for name in others]
+    rows = [about | _comparison_row(name, wide, len(others), margin) for name in others]
     found = pd.DataFrame(rows)
     return found.assign(
         p_holm=holm(found["p_sign_flip"]),
@@ -79,7 +79,7 @@ def against_reference(
 
 
 def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
-    """Return one row per run of `runs`, with the columns experiment, metric, activation, seed and accuracy.
+    """Return one row per run of `runs`: experiment (the argument `experiment`), metric, activation, seed and accuracy.
 
     `accuracy` is the value of the column `metric`, which is NaN unless the run is done.
     """
@@ -87,11 +87,11 @@ def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame
     return found[["experiment", "metric", "activation", "seed", "accuracy"]]
 
 
-def _compared(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
+def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
     """Return a row of `against_reference`: the column `name` minus the reference's column of `wide`.
 
     `wide` is the result of `table_by_seed`. `family` is the number of comparisons whose intervals are simultaneous
-    (Bonferroni; Dunn 1961).
+    (Bonferroni; Dunn 1961). `margin` is the margin of the equivalence test.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family

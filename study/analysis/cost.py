@@ -13,7 +13,7 @@ from study.analysis.statistics import NOTHING, Interval, log_mean_interval, summ
 from study.constants import CHANCE_ACCURACY
 
 COPY = "copy"  # the name under which copying a tensor is timed beside the activations; it computes nothing
-NANO, MILLI = 1e9, 1e3  # in a second
+NANO, MILLI = 1e9, 1e3  # nanoseconds, and milliseconds, in a second
 LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 
 
@@ -30,7 +30,7 @@ def spread(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
-    """Return the number of elements of the small and of the large tensor; they are equal if there was one size."""
+    """Return the elements of the small and of the large tensor in `timings`; both are equal if there was one size."""
     found = timings["elements"].dropna()
     return float(found.min()), float(found.max())
 
@@ -58,23 +58,24 @@ def cheapest(table: pd.DataFrame) -> str:
 def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
     """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
+    `timings` are the measured rows (see above). `memory` has one row per activation: output_bytes and other_bytes, per
+    element (see study/cost/memory.py).
+
     The columns are activation, ratio_to (the reference), repeats, and the bytes of `memory`. Every other column begins
     with a prefix for the work that was timed. forward and forward_backward are on the small tensor, large_forward and
     large_forward_backward on the large one, and step is a training step.
 
     - PREFIX_ns: the median time in nanoseconds per element. PREFIX_ns_q1 and PREFIX_ns_q3 are its quartiles.
-    - step_ms, step_ms_q1, step_ms_q3: the same for a training step, in milliseconds.
+    - step_ms, step_ms_q1, step_ms_q3: the median and the quartiles for a training step, in milliseconds.
     - PREFIX_ratio: the `time_ratio` of the activation to the `reference`. PREFIX_low and PREFIX_high are its interval.
       All three are NaN for the reference itself.
-
-    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py).
     """
     small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
     table = pd.DataFrame({"activation": names, "ratio_to": reference})
     for prefix, elements in {**places, "large_forward": large, "large_forward_backward": large}.items():
         kind = prefix.removeprefix("large_")
-        part = _of(timings, kind, elements)
+        part = _timings_of_size(timings, kind, elements)
         found = spread(part).set_index("activation").reindex(names)
         unit, factor = ("ms", MILLI) if kind == "step" else ("ns", NANO)
         for ending, column in {"": "median", "_q1": "q1", "_q3": "q3"}.items():
@@ -86,7 +87,8 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     return table.merge(memory, on="activation", how="left")
 
 
-def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
+def _timings_of_size(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
+    """Return the rows of `timings` with quantity `kind` and this number of `elements`, NaN for a training step."""
     is_size = timings["elements"].isna() if math.isnan(elements) else timings["elements"] == elements
     return timings[(timings["quantity"] == kind) & is_size]
 
@@ -94,9 +96,9 @@ def _of(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
 def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `timings` for "forward_backward" on the small tensor.
 
-    They decide which activation is called cheap.
+    These rows decide which activation is called cheap.
     """
-    return _of(timings, "forward_backward", tensor_sizes(timings)[0])
+    return _timings_of_size(timings, "forward_backward", tensor_sizes(timings)[0])
 
 
 def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from study.analysis.comparisons import classify_difference
 from study.constants import CONFIDENCE, COST_MARGIN, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION, STABILITY_DRAWS
 
 FloatArray = npt.NDArray[np.float64]
-FINDINGS = (
+FINDINGS = (  # the columns that `findings` takes from a table of comparisons
     "experiment", "metric", "activation", "reference", "n", "difference", "ci_low", "ci_high", "margin", "finding",
 )  # fmt: skip
 
@@ -88,7 +88,8 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 def half_widths(spread: FloatArray, n: Any) -> FloatArray:
     """Return half the widths (..., k) of the simultaneous t intervals of a family of k mean differences.
 
-    `spread` (..., k) holds the standard deviations of the `n` paired differences behind each mean.
+    `spread` (..., k) holds the standard deviations of the `n` paired differences behind each mean. `n` is a number, or
+    an array that broadcasts with `spread`.
     """
     quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * spread.shape[-1]), n - 1)
     return np.asarray(quantile * spread / np.sqrt(n))
@@ -98,9 +99,9 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
     """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
     `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
-    that did not finish. Activations without a finished run are left out, then each seed with such a run. The others are
-    drawn with replacement, `draws` times, all activations together. `saving` maps activations to the shares that
-    `recommend` takes.
+    that did not finish. Activations without a finished run are left out, then each seed with an unfinished run. The
+    remaining seeds are drawn with replacement, `draws` times, for all activations together. `saving` maps activations
+    to the shares that `recommend` takes.
 
     The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
     every other activation is missing, or if fewer than two seeds are left.

@@ -21,11 +21,11 @@ TABLES = {
     "trainable_depth": ("activation", "init", "variant", "optimiser", "median", "low", "high"),
 }
 CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B = "contradicts", "compatible", "agrees", "only in A", "only in B"
-OUTCOMES = (CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B)  # in the order shown
-KINDS = ("headline", "finding", "cost", "claim", "depth")
-KEYS = ["kind", "question", "subject"]
-NUMBERS = ["estimate", "low", "high", "n"]
-DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICTED}
+OUTCOMES = (CONTRADICTS, COMPATIBLE, AGREES, ALONE_A, ALONE_B)  # of comparing two conclusions, in the order shown
+KINDS = ("headline", "finding", "cost", "claim", "depth")  # of conclusions, in the order shown
+KEYS = ["kind", "question", "subject"]  # columns that identify a conclusion
+NUMBERS = ["estimate", "low", "high", "n"]  # columns of its numbers
+DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICTED}  # the words of decided conclusions
 
 
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
@@ -40,7 +40,10 @@ def compare(a: Tables, b: Tables) -> pd.DataFrame:
 
 
 def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of `compare`, from the results of `conclusions` for edition A and for edition B."""
+    """Return the table of `compare`, from the conclusions `a` of edition A and `b` of edition B.
+
+    Both are results of `conclusions`.
+    """
     found = a.merge(b, on=KEYS, how="outer", suffixes=("_a", "_b"))
     found["outcome"] = [_outcome(row) for row in found.to_dict("records")]
     ranks = [*OUTCOMES, *KINDS]
@@ -53,14 +56,17 @@ def conclusions(tables: Tables) -> pd.DataFrame:
     The columns `kind` (one of KINDS), `question` and `subject` identify a conclusion. `word` is the conclusion in a few
     words, and `estimate`, `low`, `high` and `n` are its numbers, NaN if it has none.
     """
-    parts = [make(tables[name]) for name, make in _MAKERS.items() if name in tables]
+    parts = [make(tables[name]) for name, make in _CONCLUSION_MAKERS.items() if name in tables]
     kept = [part.reindex(columns=[*KEYS, "word", *NUMBERS]) for part in parts if len(part)]
     none = pd.DataFrame(columns=[*KEYS, "word", *NUMBERS])
     return pd.concat(kept or [none], ignore_index=True).drop_duplicates(KEYS)
 
 
-def _verdict(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline, and one conclusion per activation: the time of its training step over the reference's."""
+def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
+    """Return the headline, and one conclusion per activation: the time of its training step over the reference's.
+
+    `verdict` is the table of this name. Without its column cost_finding, return the headline alone.
+    """
     if "cost_finding" not in verdict:
         return _headline(verdict)
     costs = verdict[verdict["step_ratio"].notna() & (verdict["step_ratio"] != 1)]
@@ -73,7 +79,7 @@ def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
     """Return the headline of an edition, in one row; `verdict` is the table of this name.
 
     Its `word` names the recommended activation, then the others that the column `remaining` marks. Its numbers are the
-    tuned accuracy of the recommended activation. Without a named activation, there is no row.
+    tuned accuracy of the recommended activation. If no activation is recommended or remaining, the result is empty.
     """
     remains = verdict.get("remaining", pd.Series(0, index=verdict.index)).fillna(0).astype(bool)
     named = verdict[verdict["recommended"].notna() | remains].sort_values("recommended", kind="stable")
@@ -82,16 +88,17 @@ def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
     return first.assign(kind="headline", question="headline", subject="", word=", ".join(named["activation"]))
 
 
-def _findings(findings: pd.DataFrame) -> pd.DataFrame:
+def _finding_conclusions(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return one conclusion for each row of `findings`, the table verdict_findings: the finding in a word."""
     numbers = {"difference": "estimate", "ci_low": "low", "ci_high": "high"}
     renamed = {"experiment": "question", "activation": "subject", "finding": "word"} | numbers
     return findings.rename(columns=renamed).assign(kind="finding")
 
 
-def _claims(claims: pd.DataFrame) -> pd.DataFrame:
+def _claim_conclusions(claims: pd.DataFrame) -> pd.DataFrame:
     """Return one conclusion for each part in `claims` that was run: the part's verdict, without SCALED_DOWN.
 
-    SCALED_DOWN says how a verdict came about, and is no part of the conclusion.
+    SCALED_DOWN says how a verdict came about, and does not belong to the conclusion.
     """
     run = claims[claims["verdict"] != NOT_RUN]
     words = run["verdict"].str.removesuffix(SCALED_DOWN)
@@ -99,17 +106,26 @@ def _claims(claims: pd.DataFrame) -> pd.DataFrame:
     return run.rename(columns={"claim": "question", "part": "subject"} | numbers).assign(kind="claim", word=words)
 
 
-def _depths(depths: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion per setting: the depth to which its networks train, in layers, as median, low and high."""
+def _depth_conclusions(depths: pd.DataFrame) -> pd.DataFrame:
+    """Return one conclusion per row of `depths`, the table trainable_depth: the depth to which networks train.
+
+    The numbers are the median, low and high, in layers. The word is the median.
+    """
     subject = depths["activation"] + ", " + depths["init"] + ", " + depths["variant"] + ", " + depths["optimiser"]
     words = [f"{median:g}" for median in depths["median"]]
     return depths.assign(kind="depth", question="trained depth", subject=subject, word=words, estimate=depths["median"])
 
 
-_MAKERS = {"verdict": _verdict, "verdict_findings": _findings, "claims": _claims, "trainable_depth": _depths}
+_CONCLUSION_MAKERS = {
+    "verdict": _headline_and_costs,
+    "verdict_findings": _finding_conclusions,
+    "claims": _claim_conclusions,
+    "trainable_depth": _depth_conclusions,
+}
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
+    """Return the one of OUTCOMES that holds for `row`, a row of `compare` by column, which may lack a word."""
     a, b = row["word_a"], row["word_b"]
     if not isinstance(a, str) or not isinstance(b, str):
         return ALONE_A if isinstance(a, str) else ALONE_B

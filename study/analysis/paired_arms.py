@@ -29,7 +29,7 @@ def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
     The interval is the t interval of the logarithms, transformed back. Only seeds at which both values are finite and
     above 0 count: a run that diverged has no loss to compare.
     """
-    pairs = _pairs(first, second)
+    pairs = _paired_values(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]
 
 
@@ -38,10 +38,11 @@ def difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Interva
 
     Only seeds at which both values are finite count.
     """
-    pairs = _pairs(first, second)
+    pairs = _paired_values(first, second)
     return mean_interval(pairs["first"] - pairs["second"])
 
 
-def _pairs(first: "pd.Series[float]", second: "pd.Series[float]") -> pd.DataFrame:
+def _paired_values(first: "pd.Series[float]", second: "pd.Series[float]") -> pd.DataFrame:
+    """Return the seeds at which `first` and `second` are both finite, as a table of these columns."""
     both = pd.concat([first.rename("first"), second.rename("second")], axis=1, join="inner")
     return both[np.isfinite(both).all(axis=1)]

@@ -53,9 +53,9 @@ def draw_small_samples(
     drawn = {name: wide[name].to_numpy(float)[places[name]] for name in wide}
     rows, false, by_noise = [], np.zeros(draws, bool), np.zeros(draws, bool)
     for name in wide.columns.drop(reference):
-        winner = _winner(drawn[name], drawn[reference], alpha)
+        winner = _winner_sign(drawn[name], drawn[reference], alpha)
         shift = float(wide[reference].mean()) - float(wide[name].mean())
-        centred = _winner(drawn[name] + shift, drawn[reference], alpha)
+        centred = _winner_sign(drawn[name] + shift, drawn[reference], alpha)
         if supported[name] == 0:
             false, by_noise = false | (winner != 0), by_noise | (centred != 0)
         shares = {
@@ -78,7 +78,8 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
     `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
-    that is, all draws that use it. The interval is NaN if every draw uses some seed.
+    that is, all draws that use it. `confidence` is the level of the interval, which is NaN if every draw uses some
+    seed.
     """
     if is_used.all(axis=1).any():
         return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))
@@ -92,12 +93,13 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
 def estimate_over_seeds(
     statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
 ) -> tuple[Interval, float]:
-    """Return an estimate of `statistic` over n >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
+    """Return an estimate of `statistic` over `n` >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
 
     `statistic` must be smooth. It takes an array of indices of seeds, some of them left out or repeated. So all values
     of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956); for a
     squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws` resamples
-    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
+    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0. `confidence` is the level of the
+    interval.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]
@@ -109,7 +111,7 @@ def estimate_over_seeds(
     return Interval(estimate, estimate - half, estimate + half, n), p
 
 
-def _winner(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:
+def _winner_sign(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:
     """Return the sign of mean(a) - mean(b) for each draw if Welch's test has p < `alpha`, else 0; shape (draws,).
 
     `a` and `b` (draws, n) hold the runs drawn for two activations.

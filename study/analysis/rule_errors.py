@@ -18,11 +18,11 @@ from study.analysis.decision import half_widths, recommend
 from study.constants import EQUIVALENCE_MARGIN, FIRST_SEEDS, HALF_WIDTH, MOST_SEEDS, SEED_BLOCK
 
 FloatArray = npt.NDArray[np.float64]
-POINTS = 100  # in an accuracy of 1
-MARGIN = POINTS * EQUIVALENCE_MARGIN
+POINTS = 100  # percentage points in an accuracy of 1
+MARGIN = POINTS * EQUIVALENCE_MARGIN  # in points
 SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences in the first edition of the study
 RATE_GAPS = (0.0, 0.05)  # points by which a second learning rate is worse than the first; 0: the choice does not matter
-STUDIES = 4000  # simulated for each row of `rule_error_table`; the 1st and 2nd, 3rd and 4th, ... are a pair
+STUDIES = 4000  # simulated for each row of `rule_error_table`; each two consecutive ones are a pair
 SCENARIOS = {
     "all equal": (0.0, 0.0, 0.0),
     "one 0.1 better": (0.1, 0.0, 0.0),
@@ -103,8 +103,8 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
 def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
     """Return noise for the validation (studies, seeds, arms, 2 rates) and for the test (studies, seeds, arms).
 
-    The arms are the reference and the activations. The noise has mean 0 and variance 1. It is normal, or 1 minus an
-    exponential if `is_skewed`.
+    `studies` and `arms` are numbers; the arms are the reference and the activations. The noise has mean 0 and variance
+    1. It is normal, or 1 minus an exponential if `is_skewed`.
     """
     generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
     if is_skewed:
@@ -123,5 +123,5 @@ def recommendable(truth: tuple[float, ...]) -> list[int]:
 
 
 def contradict(a: npt.NDArray[np.str_], b: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
-    """Tell elementwise whether two findings contradict: they differ, and neither is "undecided"."""
+    """Tell elementwise whether the findings `a` and `b` contradict: they differ, and neither is "undecided"."""
     return np.asarray((a != b) & (a != "undecided") & (b != "undecided"))

@@ -46,7 +46,7 @@ class Interval:
         return {"n": self.n, "estimate": self.estimate, "ci_low": self.low, "ci_high": self.high}
 
 
-NOTHING = Interval(math.nan, math.nan, math.nan, 0)  # without any value
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)  # the interval of no values
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
@@ -56,7 +56,7 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: boo
     `is_share`, a number in [0, 1], the bounds are clipped to [0, 1]. This loses no coverage, because the true mean lies
     there. Raise ValueError for NaN or infinite values.
     """
-    sample = _sample(values)
+    sample = _finite_sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
     low, high = _bounds(mean, _deviation(sample), sample.size, confidence, is_share)
     return Interval(mean, float(low), float(high), sample.size)
@@ -65,10 +65,10 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: boo
 def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
     """Return the geometric mean of the positive `values` with its interval, and the number of zeros.
 
-    The interval is the t interval of the logarithms, transformed back. Its `n` counts the positive values. Raise
-    ValueError for negative, NaN or infinite values.
+    The interval is the t interval of the logarithms at `confidence`, transformed back. Its `n` counts the positive
+    values. Raise ValueError for negative, NaN or infinite values.
     """
-    sample = _sample(values)
+    sample = _finite_sample(values)
     logs = mean_interval(_logarithms(sample)[sample > 0], confidence)
     with np.errstate(over="ignore"):  # the upper bound is infinite for values hundreds of powers apart
         estimate, low, high = np.exp([logs.estimate, logs.low, logs.high]).tolist()
@@ -78,7 +78,7 @@ def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934).
 
-    Without runs (n=0), return NOTHING.
+    The interval has the level `confidence`. Without runs (n=0), return NOTHING.
     """
     if n == 0 == successes:
         return NOTHING
@@ -95,7 +95,7 @@ def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
     (Phipson & Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, where this function takes
     10 ms.
     """
-    sample = _sample(differences)
+    sample = _finite_sample(differences)
     if sample.size == 0:
         return math.nan
     drawn, generator, sums = sample.size > EXACT_UP_TO, np.random.default_rng(seed), np.zeros(1)
@@ -108,10 +108,10 @@ def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Return the p-values of a family of k tests, adjusted for multiple testing (Holm 1979); (k,), in the given order.
+    """Return `p_values` (k,) of a family of k tests, adjusted for multiple testing (Holm 1979), in the given order.
 
-    A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family.
-    `multipletests` of statsmodels agrees, but collects garbage at every call, which takes 0.1 s in a report.
+    A planned test without data has p = NaN. It stays NaN, but counts in the size k of the family. `multipletests` of
+    statsmodels agrees, but collects garbage at every call, which takes 0.1 s in a report.
     """
     p = np.asarray(p_values, dtype=np.float64)
     ascending = np.argsort(p)  # NaN last
@@ -128,7 +128,7 @@ def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin must be positive and finite, got {margin}")
-    sample = _sample(differences)
+    sample = _finite_sample(differences)
     if sample.size < 2:
         return math.nan
     if _deviation(sample) == 0:
@@ -137,34 +137,34 @@ def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
 
 
 def summarise(
-    frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95, is_share: bool = False
+    frame: pd.DataFrame, value: str, group_by: Keys, confidence: float = 0.95, is_share: bool = False
 ) -> pd.DataFrame:
-    """Return one row per group of the columns `by`: the mean of the column `value`, its spread and its t interval.
+    """Return one row per group of the columns `group_by` of `frame`: mean, spread and t interval of the column `value`.
 
-    The columns are `by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite values, and
-    `missing` those that are NaN or infinite. The interval is the one of `mean_interval`. Groups keep their order of
-    appearance; their keys may be null.
+    The columns are `group_by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite values, and
+    `missing` those that are NaN or infinite. The interval is the one of `mean_interval` with this `confidence` and
+    `is_share`. Groups keep their order of appearance; their keys may be null.
     """
-    values = _finite(frame[value])
+    values = _finite_or_nan(frame[value])
     of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
     named = {name: ("value", function) for name, function in of_value.items()} | {"missing": ("is_missing", "sum")}
-    table: pd.DataFrame = _grouped(frame, by, value=values, is_missing=np.isnan(values)).agg(**named)
+    table: pd.DataFrame = _grouped(frame, group_by, value=values, is_missing=np.isnan(values)).agg(**named)
     alike = table["max"] - table["min"] <= ROUNDING * np.maximum(table["min"].abs(), table["max"].abs())
     table["std"] = table["std"].mask(alike & (table["n"] > 1), 0.0)
     low, high = _bounds(table["mean"], table["std"], table["n"], confidence, is_share)
     return table.assign(ci_low=low, ci_high=high, missing=table.pop("missing")).reset_index()
 
 
-def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """Return one row per group of the columns `by`: the geometric mean of the column `value`, and its interval.
+def geometric_summary(frame: pd.DataFrame, value: str, group_by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+    """Return one row per group of the columns `group_by` of `frame`: geometric mean and interval of the column `value`.
 
-    The columns are `by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of `log_mean_interval`.
-    `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in `summarise`. Raise ValueError
-    for a negative value.
+    The columns are `group_by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of
+    `log_mean_interval` at `confidence`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are
+    as in `summarise`. Raise ValueError for a negative value.
     """
-    values = _finite(frame[value])
-    table = summarise(frame.assign(**{value: _logarithms(values)}), value, by, confidence)
-    table["n_zero"] = _grouped(frame, by, is_zero=values == 0)["is_zero"].sum().to_numpy()
+    values = _finite_or_nan(frame[value])
+    table = summarise(frame.assign(**{value: _logarithms(values)}), value, group_by, confidence)
+    table["n_zero"] = _grouped(frame, group_by, is_zero=values == 0)["is_zero"].sum().to_numpy()
     table["missing"] -= table["n_zero"]  # a zero has no logarithm
     columns = ["mean", "ci_low", "ci_high"]
     with np.errstate(over="ignore"):  # as in `log_mean_interval`
@@ -172,26 +172,26 @@ def geometric_summary(frame: pd.DataFrame, value: str, by: Keys, confidence: flo
     return table.drop(columns=["std", "min", "max"])
 
 
-def share_summary(frame: pd.DataFrame, event: str, by: Keys, confidence: float = 0.95) -> pd.DataFrame:
-    """Return one row per group of the columns `by`: in how many rows the boolean column `event` is true.
+def share_summary(frame: pd.DataFrame, event: str, group_by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+    """Return one row per group of the columns `group_by` of `frame`: in how many rows the column `event` is true.
 
-    The columns are `by`, n (rows), count (rows with the event), share (count / n), ci_low and ci_high, the bounds of
-    `proportion_interval`. Raise ValueError unless the column is boolean, without missing values.
+    The columns are `group_by`, n (rows), count (rows with the event), share (count / n), ci_low and ci_high, the bounds
+    of `proportion_interval` at `confidence`. Raise ValueError unless the column is boolean, without missing values.
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
-    events = _grouped(frame, by, event=frame[event].to_numpy())["event"]
+    events = _grouped(frame, group_by, event=frame[event].to_numpy())["event"]
     table: pd.DataFrame = events.agg(n="size", count="sum", share="mean")
     found = [proportion_interval(count, n, confidence) for count, n in table[["count", "n"]].to_numpy().tolist()]
     return table.assign(ci_low=[share.low for share in found], ci_high=[share.high for share in found]).reset_index()
 
 
-def _grouped(frame: pd.DataFrame, by: Keys, **values: npt.NDArray[Any]) -> Any:
-    """Return a pandas groupby of the arrays `values`, each of shape (rows,), by the columns `by` of `frame`.
+def _grouped(frame: pd.DataFrame, group_by: Keys, **values: npt.NDArray[Any]) -> Any:
+    """Return a pandas groupby of the arrays `values`, each of shape (rows,), by the columns `group_by` of `frame`.
 
     The groups are in order of appearance, and null keys form groups too.
     """
-    keys = [frame[name] for name in ([by] if isinstance(by, str) else by)]
+    keys = [frame[name] for name in ([group_by] if isinstance(group_by, str) else group_by)]
     return pd.DataFrame(values, index=frame.index).groupby(keys, sort=False, dropna=False, observed=True)
 
 
@@ -209,24 +209,26 @@ def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> t
 
 
 def _deviation(sample: FloatArray) -> float:
-    """Return the standard deviation of a sample (n,): NaN below n=2, exactly 0 if only rounding makes a difference."""
+    """Return the standard deviation of `sample` (n,): NaN below n=2, and 0 if values differ by rounding alone."""
     if sample.size < 2:
         return math.nan
     return 0.0 if np.ptp(sample) <= ROUNDING * np.abs(sample).max() else float(sample.std(ddof=1))
 
 
 def _logarithms(values: FloatArray) -> FloatArray:
+    """Return the natural logarithms of `values`, NaN for zeros and NaN. Raise ValueError if a value is negative."""
     if (values < 0).any():
         raise ValueError(f"values must not be negative on a log scale, got {np.nanmin(values)}")
     return np.log(values, where=values > 0, out=np.full(values.shape, np.nan))
 
 
-def _finite(column: "pd.Series[Any]") -> FloatArray:
+def _finite_or_nan(column: "pd.Series[Any]") -> FloatArray:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _sample(values: npt.ArrayLike) -> FloatArray:
+def _finite_sample(values: npt.ArrayLike) -> FloatArray:
+    """Return `values` as an array (n,) of floats. Raise ValueError unless they are flat and finite."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not np.isfinite(sample).all():
         raise ValueError(f"values must be flat and finite (a diverged run is counted, not averaged), got {sample}")

@@ -23,15 +23,16 @@ def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
     return {"diverged": runs["status"] == "diverged", "at_chance": (runs["status"] == "done") & is_low}
 
 
-def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """Return one row per group of the columns `by`: how many runs finished and diverged, and their mean scores.
+def accuracy(runs: pd.DataFrame, experiment: str, group_by: Sequence[str] = ("activation",)) -> pd.DataFrame:
+    """Return one row per group of the columns `group_by`: how many runs finished and diverged, and their mean scores.
 
-    `runs` is the result of `runs_frame` (study/records/frames.py). The first columns are experiment, `by`, n (finished
-    runs), diverged (their number), test_accuracy_mean and its 95% t interval ci_low, ci_high. `test_accuracy` is of the
-    last weights, `best_test_accuracy` of the weights with the lowest validation loss. Accuracies are in [0, 1]. Runs
-    that diverged have no scores, but count in the means of epochs and of seconds.
+    `runs` is the result of `runs_frame` (study/records/frames.py). The first columns are experiment (the argument
+    `experiment`), `group_by`, n (finished runs), diverged (their number), test_accuracy_mean and its 95% t interval
+    ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest
+    validation loss. Accuracies are in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
+    of seconds.
     """
-    keys = list(by)
+    keys = list(group_by)
     table = summarise(runs, "test_accuracy", keys, is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
     is_diverged = runs.assign(diverged=runs["status"] == "diverged")
@@ -53,16 +54,17 @@ def accuracy(runs: pd.DataFrame, experiment: str, by: Sequence[str] = ("activati
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per network, layer, step and measure, of all measures: the mean of `value` over seeds.
 
-    `measures` is the result of `measures_frame` (study/records/frames.py). The columns are experiment, RUN_KEYS, layer
-    (1 is nearest the input), epoch, step, measure, mean, ci_low, ci_high (the 95% t interval), n and n_zero. SHARES and
-    SIGNED have arithmetic means. The other measures have geometric means without exact zeros, which `n_zero` counts.
-    NaN values are left out. Numbers are rounded to NORM_DIGITS digits: the table is the largest of the report.
+    `measures` is the result of `measures_frame` (study/records/frames.py). The columns are experiment (the argument
+    `experiment`), RUN_KEYS, layer (1 is nearest the input), epoch, step, measure, mean, ci_low, ci_high (the 95% t
+    interval), n and n_zero. SHARES and SIGNED have arithmetic means. The other measures have geometric means without
+    exact zeros, which `n_zero` counts. NaN values are left out. Numbers are rounded to NORM_DIGITS digits: the table is
+    the largest of the report.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
     defined = measures[measures["value"].notna()]
     norms = geometric_summary(defined[~defined["measure"].isin((*SHARES, *SIGNED))], "value", keys)
-    table = pd.concat([norms, _as_they_are(defined, keys)])[columns].reset_index(drop=True)
+    table = pd.concat([norms, _arithmetic_summary(defined, keys)])[columns].reset_index(drop=True)
     table.insert(0, "experiment", experiment)
     numbers = ["mean", "ci_low", "ci_high"]
     table[numbers] = table[numbers].map(lambda value: float(f"{value:.{NORM_DIGITS}g}"))
@@ -75,6 +77,7 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
     `measures` is the result of `measures_frame`, of finished runs only. The table `final_units_runs` has a row per run
     and measure, with the mean over the run's hidden layers as `layers_mean`. The table `final_units` has a row per
     activation and measure. Its `mean` is over runs, with the 95% t interval ci_low and ci_high, and n counts the runs.
+    Both have the column experiment, which holds the argument `experiment`.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
@@ -82,15 +85,15 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
     last = shares[shares["step"] == shares.groupby(run, dropna=False)["step"].transform("max")]
     of_runs = last.groupby([*run, "measure"], sort=False, dropna=False)["value"].mean().reset_index()
     of_runs.insert(0, "experiment", experiment)
-    table = _as_they_are(of_runs, ["experiment", "activation", "measure"])
+    table = _arithmetic_summary(of_runs, ["experiment", "activation", "measure"])
     columns = ["experiment", "activation", "measure", "mean", "ci_low", "ci_high", "n"]
     return {"final_units": table[columns], "final_units_runs": of_runs.rename(columns={"value": "layers_mean"})}
 
 
-def _as_they_are(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `summarise` of the column `value` by `keys`, of no other measures than SHARES and SIGNED; `n_zero` is 0.
+def _arithmetic_summary(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return `summarise` of the column `value` of `measures` by `keys`, for the measures SHARES and SIGNED alone.
 
-    The intervals of shares are clipped to [0, 1].
+    The intervals of shares are clipped to [0, 1]. The column `n_zero` is 0.
     """
     parts = [(SHARES, True), (SIGNED, False)]
     found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]

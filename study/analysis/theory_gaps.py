@@ -23,7 +23,7 @@ from study.constants import CONFIDENCE
 KEYS = ["activation", "init", "depth", "width", "quantity"]  # columns that name a setting, and the quantity
 SQUARES = ("preactivation_square",)  # theory averages squares; the other quantities are norms
 CAUSES = ("width", "logarithm", "lengths")
-SAME = 1e-6  # two gaps that differ by less are equal: theory's own numerical error is of this size
+SAME_GAP = 1e-6  # two gaps that differ by less are equal: theory's own numerical error is of this size
 COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "change", "ci_low", "ci_high", "p"]
 
 
@@ -32,16 +32,16 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
     `gap` is the mean of ln(measured / predicted) over the n seeds whose signal is not 0, with its interval gap_low to
     gap_high; `n_zero` counts the other seeds. `gap_rms` is the logarithm of the root mean square over all seeds (of the
-    mean, if the quantity is a square). Its ends rms_low and rms_high are NaN if the interval of that mean reaches 0.
-    `gap_spread` is `gap` with `predicted_spread`, theory for the training images' own lengths, as the prediction.
-    `is_outside`: the interval of `gap` excludes 0. Settings without a prediction above 0 have no row.
+    mean, if the quantity is a square). Its interval is rms_low to rms_high; rms_low is NaN if the interval of that mean
+    reaches 0. `gap_spread` is `gap` with `predicted_spread`, theory for the training images' own lengths, as the
+    prediction. `is_outside`: the interval of `gap` excludes 0. Settings without a prediction above 0 have no row.
 
     `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone: -5 depth / (4
     width) for a norm, and twice that for a square. It is 0 for the weight gradient, in which forward and backward
     offsets cancel. Source: Hanin & Nica 2018, Products of many large random matrices and gradients in deep neural
     networks.
     """
-    joined = _relative(measures, predicted)
+    joined = _relative_signals(measures, predicted)
     power = _power(joined["quantity"])
     table = geometric_summary(joined, "relative", KEYS).drop(columns="missing")
     table = table.rename(columns={"mean": "gap", "ci_low": "gap_low", "ci_high": "gap_high"})
@@ -64,14 +64,14 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 def relu_offset(depth: Any, width: Any) -> Any:
     """Return what finite width adds to the mean natural log of a ReLU network's gradient norm: -5L/(4n).
 
-    L is `depth`, the number of hidden layers, and n is `width`, their units. The log of the squared norm is near normal
-    with variance 5L/n. Its mean is minus half of that, so that the mean square is the one at infinite width (Hanin &
-    Nica 2018). The log of the norm is half of the log of the squared norm, so its mean is -5L/(4n).
+    L is `depth`, the number of hidden layers, and n is `width`, the units of each. The log of the squared norm is near
+    normal with variance 5L/n. Its mean is minus half of that variance, so that the mean square is the one at infinite
+    width (Hanin & Nica 2018). The log of the norm is half of the log of the squared norm, so its mean is -5L/(4n).
     """
     return -5 * depth / (4 * width)
 
 
-def by_width(table: pd.DataFrame) -> pd.DataFrame:
+def sizes_by_width(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and width: how many gaps of `table`, the result of `gaps`, there are, and how large.
 
     `settings` counts the gaps over activations, initialisations and depths, and `outside` those whose interval excludes
@@ -84,11 +84,11 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and suspected cause of its gaps: how much smaller gaps are without it.
+    """Return one row per quantity and suspected cause of the gaps of `measures` from `predicted`.
 
-    The cause "width" is reduced by taking the widest network instead of the narrowest. The cause "logarithm" is removed
-    by the root mean square over seeds instead of the mean logarithm. The cause "lengths" is removed by theory for the
-    images' own lengths.
+    A row says how much smaller the gaps are without the cause. The cause "width" is reduced by taking the widest
+    network instead of the narrowest. The cause "logarithm" is removed by the root mean square over seeds instead of the
+    mean logarithm. The cause "lengths" is removed by theory for the images' own lengths.
 
     `n` counts the seeds, and `settings` the settings whose gap the cause changes. `gap_with` and `gap_without` are root
     mean squares of these gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
@@ -96,10 +96,10 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     adjusted over the table. Causes that change no gap, and quantities with one seed, have no row.
     """
     found = []
-    for quantity, rows in _relative(measures, predicted).groupby("quantity", sort=False):
+    for quantity, rows in _relative_signals(measures, predicted).groupby("quantity", sort=False):
         gaps = _Gaps(rows)
         for cause in CAUSES if gaps.n > 1 else ():
-            found += [(quantity, cause, gaps.n, *judged) for judged in _judged(gaps, cause)]
+            found += [(quantity, cause, gaps.n, *judged) for judged in _cause_rows(gaps, cause)]
     table = pd.DataFrame(found, columns=COLUMNS)
     return table.assign(p_holm=holm(table["p"]) if len(table) else table["p"])
 
@@ -146,10 +146,13 @@ class _Gaps:
             return np.asarray((values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1))
 
 
-def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
-    """Return a list of one tuple, the columns of `causes` from settings to p; an empty list if no gap changes."""
+def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
+    """Return what `causes` tells of the `cause` of these `gaps`: one tuple, its columns from settings to p.
+
+    The list is empty if the cause changes no gap.
+    """
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
-    differs = np.abs(having - lacking) > SAME
+    differs = np.abs(having - lacking) > SAME_GAP
 
     def change(seeds: Any) -> float:
         having, lacking = gaps.pair(cause, seeds)
@@ -162,13 +165,13 @@ def _judged(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
     return [(int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
 
 
-def _relative(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+def _relative_signals(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and quantity, where its signal ends, with the column `relative`: measured over predicted.
 
-    Rows whose prediction is not above 0 are left out.
+    `measures` and `predicted` are described above. Rows whose prediction is not above 0 are left out.
     """
-    at_end = _ends(initial_values(measures)).drop(columns="layer")
-    theory = _ends(predicted)[[*KEYS, "predicted", "predicted_spread"]]
+    at_end = _rows_at_signal_end(initial_values(measures)).drop(columns="layer")
+    theory = _rows_at_signal_end(predicted)[[*KEYS, "predicted", "predicted_spread"]]
     joined = at_end.merge(theory[theory["predicted"] > 0], on=KEYS)
     return joined.assign(relative=joined["value"] / joined["predicted"])
 
@@ -178,7 +181,10 @@ def _power(quantity: Any) -> Any:
     return np.where(np.isin(quantity, SQUARES), 1.0, 2.0)
 
 
-def _ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of the layer where each quantity's signal ends: the last hidden one for SQUARES, else layer 1."""
+def _rows_at_signal_end(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the part of `rows` at the layer where the quantity's signal ends.
+
+    That is the last hidden layer for SQUARES, else layer 1.
+    """
     end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
     return rows[rows["layer"] == end]

@@ -24,14 +24,14 @@ FOLLOWED_MEASURES = ("error", "weight_gradient", "preactivation_square", "activa
 DEEP = 5  # hidden layers from which a factor per layer is given
 
 
-def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
-    """Return one row per group of the columns `by`: the validation accuracy, and the share of runs that trained.
+def success(runs: pd.DataFrame, group_by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
+    """Return one row per group of the columns `group_by`: the validation accuracy, and the share of runs that trained.
 
     A run has trained if its `best_validation_accuracy` is at least TRAINED_LEVEL; a run that diverged has not. The
-    columns are `by`, n, mean, ci_low, ci_high and missing (see `summarise`), and runs, n_trained, share_trained,
-    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs, `runs` all.
+    columns are `group_by`, n, mean, ci_low, ci_high and missing (see `summarise`), and runs, n_trained, share_trained,
+    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs of `runs`, the column `runs` all.
     """
-    keys = list(by)
+    keys = list(group_by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
     share = share_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
     renamed = {"count": "n_trained", "share": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
@@ -39,11 +39,12 @@ def success(runs: pd.DataFrame, by: Sequence[str] = (*KEYS, "depth")) -> pd.Data
 
 
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per setting (KEYS): the median, `low` and `high` over seeds of the depth to which networks train.
+    """Return one row per setting of `runs`: median, `low` and `high` over seeds of the depth to which networks train.
 
-    A seed's depth is the largest one at which its network trained (see `success`) and so did all smaller ones. It is 0
-    if the smallest network failed. `deepest` is the largest depth of the setting. Only seeds that ran at `deepest`
-    count; `n` is their number. A smaller depth at which such a seed did not run counts as trained.
+    A setting is named by KEYS. A seed's depth is the largest one at which its network trained (see `success`) and so
+    did all smaller ones. It is 0 if the smallest network failed. `deepest` is the largest depth of the setting. Only
+    seeds that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
+    trained.
 
     `next_depth` is the smallest depth of the grid above the median, NaN if there is none. If `n` is even, the median
     may lie between two depths of the grid.
@@ -67,13 +68,13 @@ def _is_trained(runs: pd.DataFrame) -> pd.Series:
 def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the mean cosine between two images' pre-activations, before and after training, by network and layer.
 
-    The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean (over seeds), ci_low, ci_high, n,
-    predicted and distance. The 95% t interval is cut to [-1, 1]. `distance` is 1 minus the mean, kept as a column of
-    its own because a mean near 1 loses it by rounding.
+    `measures` are averaged over seeds. The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean,
+    ci_low, ci_high, n, predicted and distance. The 95% t interval is cut to [-1, 1]. `distance` is 1 minus the mean,
+    kept as a column of its own because a mean near 1 loses it by rounding.
 
-    `when` is "initial" for untrained networks, whose optimiser is "" and whose rate is NaN. It is "end" for trained
-    networks after their update `last`. `predicted` is NaN for trained networks: theory predicts nothing there. Only
-    networks of WIDTH units per layer count.
+    `when` is "initial" for untrained networks, the float64 ones, whose optimiser is "" and whose rate is NaN. It is
+    "end" for trained networks after their update `last`. The column `predicted` comes from the table `predicted`. It is
+    NaN for trained networks: theory predicts nothing there. Only networks of WIDTH units per layer count.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"
@@ -99,9 +100,10 @@ def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
     """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
-    The columns are KEYS, depth, width, seed, layer, quantity and value. The quantity preactivation_square is the
-    measure of this name. The quantities error_norm_ratio and example_weight_gradient_norm_ratio are the measures error
-    and example_weight_gradient, each divided by its value in the output layer of the same run.
+    The columns are KEYS, depth, width, seed, layer, quantity and value. The values come from `measures` at step 0. The
+    quantity preactivation_square is the measure of this name. The quantities error_norm_ratio and
+    example_weight_gradient_norm_ratio are the measures error and example_weight_gradient, each divided by its value in
+    the output layer of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -117,9 +119,9 @@ def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    The columns of `predicted` come first. Then `measured` is the geometric mean of `initial_values` over seeds, with
-    its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds `predicted`; it is
-    null without an interval.
+    The columns of `predicted` come first. Then `measured` is the geometric mean over seeds of the `initial_values` of
+    `measures`, with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds
+    the column `predicted`; it is null without an interval.
 
     Theory predicts root mean squares at infinite width, which lie above a geometric mean at finite width. The column
     `predicted` supposes that all inputs have the images' mean ||x||^2. The column `predicted_spread` gives every input
@@ -147,16 +149,21 @@ def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFr
     """Return one row per network: the factor by which the error's norm changes per hidden layer toward the input.
 
     The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)), for L >= DEEP. `factor` is its geometric mean over
-    seeds; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). `predicted` is theory's factor, NaN
-    without a prediction.
+    the seeds of `measures`; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). The column
+    `predicted` is the factor of theory's table `predicted`, NaN without a prediction.
     """
-    measured = _factor(initial_values(measures), [*NETWORK, "seed"], "value")
+    measured = _factor_per_layer(initial_values(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
-    theory = _factor(predicted, NETWORK, "predicted").rename(columns={"factor": "predicted"})
+    theory = _factor_per_layer(predicted, NETWORK, "predicted").rename(columns={"factor": "predicted"})
     return table.merge(theory, on=NETWORK, how="left")
 
 
-def _factor(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
+def _factor_per_layer(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
+    """Return `keys` and the column `factor` that `shrink_factors` describes, one row per combination of `keys`.
+
+    `rows` have the columns `keys`, which include depth, and layer, quantity and `value`, the error's norm over the
+    output layer's. Networks of fewer than DEEP layers have no row.
+    """
     errors = rows[(rows["quantity"] == "error_norm_ratio") & (rows["depth"] >= DEEP)]
     first = errors[errors["layer"] == 1].set_index(list(keys))[value]
     last = errors[errors["layer"] == errors["depth"]].set_index(list(keys))[value]

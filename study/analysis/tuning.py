@@ -41,7 +41,7 @@ def learning_rate_of(half_decades: int) -> float:
 
 
 def half_decades(learning_rate: float) -> int:
-    """Return the whole number k whose rate 10^(k/2) is nearest on a log scale, as `learning_rate_of` computes it."""
+    """Return the whole number k for which 10^(k/2) is nearest to `learning_rate` on a log scale."""
     return round(2 * math.log10(learning_rate))
 
 
@@ -50,13 +50,13 @@ def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
 
     `runs` has one row per run: activation, learning_rate, seed, status, and best_validation_accuracy in [0, 1] (NaN
     unless the run is done). `asked` is the number of seeds at each rate. The columns are activation, learning_rate, n
-    (finished runs), diverged (their number), validation_accuracy_mean, its 95% t interval ci_low and ci_high, and the
-    marks:
+    (finished runs), diverged (runs that diverged), validation_accuracy_mean, its 95% t interval ci_low and ci_high, and
+    the marks:
 
     - is_eligible: all `asked` seeds finished.
     - is_best: the eligible rate with the highest mean. Of equal means, the lowest rate is best.
     - is_tolerated: an eligible rate whose mean is at most TOLERANCE below the best mean. All rates between it and the
-      best rate must be so too.
+      best rate must be eligible and as good.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -64,10 +64,10 @@ def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     table.insert(3, "diverged", diverged.to_numpy())
     table["is_eligible"] = table["n"] >= asked
     groups = table.groupby("activation", sort=False)
-    return pd.concat([_marked(part.sort_values("learning_rate")) for _, part in groups], ignore_index=True)
+    return pd.concat([_with_marks(part.sort_values("learning_rate")) for _, part in groups], ignore_index=True)
 
 
-def _marked(part: pd.DataFrame) -> pd.DataFrame:
+def _with_marks(part: pd.DataFrame) -> pd.DataFrame:
     """Return `part`, the rows of one activation with ascending rates, with the columns is_best and is_tolerated."""
     means = part["validation_accuracy_mean"].where(part["is_eligible"]).round(DIGITS).to_numpy(float)
     places = np.arange(len(means))

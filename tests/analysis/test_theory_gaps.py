@@ -95,7 +95,7 @@ def test_gaps_are_counted_by_width() -> None:
     """Each of the three quantities has one setting, and its interval leaves 0 out at both widths."""
     both = pd.concat([measures(100, [0.5, 0.51], [1.2, 1.21]), measures(256, [0.7, 0.71], [1.1, 1.11])])
     table = theory_gaps.gaps(both, theory())
-    widths = theory_gaps.by_width(table).set_index(["quantity", "width"])
+    widths = theory_gaps.sizes_by_width(table).set_index(["quantity", "width"])
     assert widths.loc[("error_norm_ratio", 256), "outside"] == 1
     assert widths.loc[("error_norm_ratio", 100), "median_gap"] == pytest.approx(abs(np.log([0.5, 0.51]).mean()))
 
