@@ -28,13 +28,13 @@ from study.engine.layer_groups import CLASSES, PIXELS
 from study.engine.run import Run
 from study.settings import Settings
 
-IMAGES = (60_000, 10_000)  # of MNIST, to train on and to test
+IMAGES = (60_000, 10_000)  # numbers of MNIST's training and test images
 INKED = 719  # pixels of MNIST that are not blank in every image; the engine leaves the others out
 BANK = 8  # small tensors taken in turn; together they stay in a core's cache
-LATE_EPOCH = 3  # two of its first few hundred updates are measured, as in most epochs
-COPY = "copy"  # stands for an activation that computes nothing: it reads the tensor and writes it
+LATE_EPOCH = 3  # the epoch timed; as in most epochs, two of its first few hundred updates are measured
+COPY = "copy"  # timed beside the activations: a function that only copies the tensor
 
-Timing = Callable[[], float]  # does the work once and returns its seconds, per element or per training step
+Timing = Callable[[], float]  # does the work once; returns its seconds, per element or per training step
 Kind = tuple[str, int | None]  # a quantity, and the elements of the tensor it is timed on: None for a training step
 
 
@@ -86,14 +86,17 @@ def measure(names: Sequence[str], repeats: int = TIMING_REPEATS, sizes: Sizes | 
 def _rotated(names: list[str], by: int) -> list[str]:
     """Return `names` rotated by `by` places, so that the repeats begin with different activations.
 
-    The first timing of a repeat finds caches filled by something else.
+    The first timing of a repeat finds caches that something else has filled.
     """
     start = by % max(len(names), 1)
     return names[start:] + names[:start]
 
 
 def _elementwise(entries: Mapping[str, Activation], sizes: Sizes) -> dict[Kind, dict[str, Timing]]:
-    """Return the elementwise timings, by quantity and size of tensor, and then by name: each activation, and COPY."""
+    """Return the timings of `entries` and COPY on tensors, as {(quantity, elements of the tensor): {name: timing}}.
+
+    `sizes` gives the shapes of the tensors and the number of passes over them.
+    """
     functions: dict[str, Function] = {COPY: tf.identity} | {name: entry.function for name, entry in entries.items()}
     rng = np.random.default_rng(0)
     banks = {
@@ -117,7 +120,7 @@ def _forward(function: Function, z: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_of(forward: Timing, backward: Timing) -> Timing:
-    """Return the timing of both passes, each in a loop of its own.
+    """Return a timing that adds the timings `forward` and `backward`, each with a loop of its own.
 
     In training, the backward pass comes too late to share intermediate results with the forward pass.
     """
@@ -133,6 +136,8 @@ def _looped(step: Callable[..., tf.Tensor], function: Function, bank: tf.Tensor,
     count, size = bank.shape[0], bank.shape[1:].num_elements()
 
     def loop(bank: tf.Tensor, passes: tf.Tensor) -> Any:
+        """Return the result of the last of `passes` passes over the tensors of `bank`, in turn."""
+
         def body(index: tf.Tensor, _: Any) -> Any:
             return index + 1, step(function, bank[index % count], bank[(index + 1) % count])
 
@@ -152,9 +157,10 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]:
-    """Return for every activation a timing of the article's network, measurements included, in seconds per step.
+    """Return {name: timing} of `entries`: seconds per training step of the article's network, measurements included.
 
-    The images are noise: as many as MNIST has, with ink in as many pixels. A step's time depends on shapes alone.
+    A timing makes `updates` updates. The images are noise: as many as MNIST has, with ink in as many pixels. A step's
+    time depends on shapes alone.
     """
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (count, PIXELS), dtype=np.uint8) for count in IMAGES]
@@ -169,4 +175,5 @@ def _steps(entries: Mapping[str, Activation], updates: int) -> dict[str, Timing]
 
 
 def _training_step(run: Run, updates: int) -> Timing:
+    """Return a timing of `updates` updates of `run`, in seconds per update."""
     return lambda: _seconds(lambda: run.call_epoch(LATE_EPOCH, updates)) / updates

@@ -19,12 +19,14 @@ DIGITS = 4  # significant digits of a quantile
 
 
 def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: Iterable[int]) -> list[dict[str, Any]]:
-    """Train a run as far as the last of `steps`, and return quantiles of its pre-activations z at each of the steps.
+    """Train a network as far as the last of `steps`; return quantiles of its pre-activations z at each of the steps.
 
-    Each row is a dict: step, layer (hidden layers from 1), and the list `quantiles`. This list holds the PERCENT
-    quantiles of all entries of z, rounded to DIGITS significant digits. The probe images give z: the first PROBE_IMAGES
-    of the run's validation images (see study/engine/run.py). Rows ascend by step and layer. `steps` are numbers of
-    updates, 0 for the initial network, in any order. The run leaves no record.
+    `settings`, `data` and `activation` are the engine's, as for its `Run`. `steps` are numbers of updates, 0 for the
+    initial network, in any order. The run leaves no record.
+
+    Return a dict per step and hidden layer, ascending: step, layer (from 1) and the list `quantiles`. This list holds
+    the PERCENT quantiles of all entries of z, rounded to DIGITS significant digits. The probe images give z: the first
+    PROBE_IMAGES of the run's validation images (see study/engine/run.py).
     """
     run = Run(settings, data, activation)
     rows, trained = [], 0
@@ -41,7 +43,7 @@ def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: 
 
 
 def _preactivations(run: Run, state: State) -> list[np.ndarray]:
-    """Return z (images, units) of every hidden layer of the network `state` on the run's probe images.
+    """Return z (images, units) of every hidden layer, for the network `state` on the probe images of `run`.
 
     Batch normalisation uses the moments of these images, as in training.
     """

@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from study.activations import Activation, value_and_derivative
 
-SIDE = 28  # pixels
-SHIFTS = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1))  # pixels
+SIDE = 28  # pixels of each side of an image
+SHIFTS = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1))  # the nine positions, in pixels
 GRID = np.linspace(-8.1, 8.1, 55)  # inputs at which activations are compared
-CHUNK = 1000  # images at a time
+CHUNK = 1000  # images that a model classifies at a time
 
 
 def standard_name(activation: Activation) -> str | None:
-    """Return the name of the Keras activation with the same values and derivatives on GRID; None if there is none."""
+    """Return the name of the Keras activation with the values and derivatives of `activation` on GRID, else None."""
     wanted = value_and_derivative(activation.function, GRID)
     for name in [name for name in dir(keras.activations) if not name.startswith("_")]:
         try:
@@ -51,7 +51,10 @@ def as_float16(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def save(model: Any, path: Path) -> None:
-    """Write `model` to the file `path` in Keras' format, compressed: with weights `as_float16`, to less than half."""
+    """Write `model` to the file `path` in Keras' format, compressed.
+
+    Compression saves more than half of the space if the weights are from `as_float16`.
+    """
     model.save(path)
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in file.namelist()}
@@ -63,7 +66,7 @@ def save(model: Any, path: Path) -> None:
 def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, int]] = ((0, 0),)) -> np.ndarray:
     """Return the probabilities (n, 10) that `model` gives `images` (n, 784) in [0, 255], averaged over `shifts`.
 
-    A shift moves the images by (down, across) pixels; see `shifted`.
+    Each of `shifts` moves the images by (down, across) pixels; see `shifted`.
     """
     call = tf.function(model, autograph=False, reduce_retracing=True)
     total = np.zeros((len(images), 10))
@@ -75,7 +78,7 @@ def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, in
 
 
 def shifted(images: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Return `images` (n, 784) moved by `down` and `across` pixels, each -1, 0 or 1; what comes in is 0, black."""
+    """Return `images` (n, 784) moved by `down` and `across` pixels, each -1, 0 or 1; pixels that come in are 0."""
     padded = np.pad(images.reshape(-1, SIDE, SIDE), [(0, 0), (1, 1), (1, 1)])
     moved = padded[:, 1 - down : 1 - down + SIDE, 1 - across : 1 - across + SIDE]
     return moved.reshape(images.shape)

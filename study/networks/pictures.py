@@ -17,7 +17,7 @@ from study.errors import UsageError
 
 SIDE, BOX = 28, 20  # pixels of MNIST's images, and of the box that a digit fills
 WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduced
-LEAST_SIDE = 8  # pixels
+LEAST_SIDE = 8  # pixels that each side of a picture must have
 LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
 MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
 SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
@@ -29,9 +29,10 @@ FloatArray = NDArray[np.float64]
 
 
 def read(path: Path) -> FloatArray:
-    """Return the digit in a picture file as MNIST would hold it: (784,), row by row, 0 = background, 255 = ink.
+    """Return the digit in the picture file `path` as MNIST would hold it: (784,), 0 = background, 255 = ink.
 
-    Raise UsageError if the file is not a picture, or holds no digit or more than one.
+    The pixels are row by row from the top left. Raise UsageError if the file is not a picture, or holds no digit or
+    more than one.
     """
     grey = _grey(path)
     ink = _ink(grey, path)
@@ -39,10 +40,11 @@ def read(path: Path) -> FloatArray:
 
 
 def _grey(path: Path) -> FloatArray:
-    """Return the picture's brightness in [0, 1], (rows, columns), upright.
+    """Return the brightness (rows, columns), in [0, 1], of the picture file `path`, upright.
 
-    Transparent parts are white, or black if all visible parts are bright, as a white digit is. A large picture is
-    reduced to WORKED_ON pixels. Raise UsageError if the file cannot be read or is too small.
+    Transparent parts are white, or black if all visible parts are bright, as a white digit is. The longer side of a
+    large picture is reduced to WORKED_ON pixels. Raise UsageError if there is no file, or if the picture cannot be
+    read, is too small or has too many pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -66,9 +68,10 @@ def _grey(path: Path) -> FloatArray:
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Return a picture of 16 bits, or of other numbers, with values from 0 to 255; any other picture as it is.
+    """Return `image` with values from 0 to 255 if its numbers have 16 or more bits, else as it is.
 
-    Pillow would cut larger values at 255. The top is 65,535 with 16 bits, else the largest value in the picture.
+    Pillow would cut larger values at 255. The value that becomes 255 is 65,535 with 16 bits, else the largest value in
+    the picture.
     """
     if image.mode[0] not in "IF":
         return image
@@ -78,10 +81,10 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _ink(grey: FloatArray, path: Path) -> FloatArray:
-    """Return how much each pixel differs from the paper, in [0, 1], in the shape of `grey`; 0 where the paper is.
+    """Return how much each pixel of `grey` (rows, columns) differs from the paper, in [0, 1]; 0 where the paper is.
 
-    Ink lies on the side of the paper, darker or brighter, on which the largest differences are. Raise UsageError if the
-    differences are too small for a digit.
+    Ink is darker or brighter than the paper, on the side where the largest differences are. Raise UsageError, which
+    names `path`, if the differences are too small for a digit.
     """
     paper = _paper(grey)
     difference = paper - grey
@@ -93,9 +96,9 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 
 
 def _paper(grey: FloatArray) -> FloatArray:
-    """Return the brightness of the paper, below the ink too, in the shape of `grey`.
+    """Return the brightness of the paper, also below the ink, in the shape of `grey`.
 
-    It is a quadratic surface, fitted to all pixels but those that differ much from the surface.
+    It is a quadratic surface, fitted to all pixels of `grey` but those that differ much from the surface.
     """
     y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)
@@ -113,7 +116,7 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     """Return the part of `ink` that holds the digit, without dirt, a frame, and what reaches in from the edge.
 
     What reaches in from the edge stays if there is nothing else. A frame that touches the digit stays too. Raise
-    UsageError if there is no digit, or more than one.
+    UsageError, which names `path`, if there is no digit or more than one.
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))
@@ -148,13 +151,16 @@ def _touches(place: tuple[slice, ...], shape: Sequence[int]) -> bool:
 
 
 def _frames(outer: tuple[slice, ...], inner: tuple[slice, ...]) -> bool:
-    """Tell whether the box `outer`, slices (rows, columns), holds the box `inner`, which is a good part of it."""
+    """Tell whether the box `outer` frames the box `inner`: it holds `inner`, which is at least FRAMED as tall.
+
+    Boxes are slices (rows, columns).
+    """
     is_in = all(out.start < part.start and part.stop < out.stop for out, part in zip(outer, inner, strict=True))
     return is_in and inner[0].stop - inner[0].start >= FRAMED * (outer[0].stop - outer[0].start)
 
 
 def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
-    """Tell whether two boxes, pairs of slices (rows, columns), are about as tall and share no column or no row."""
+    """Tell whether two of `boxes`, slices (rows, columns), are about as tall and share no column or no row."""
     heights = [rows.stop - rows.start for rows, _ in boxes]
     tall = [box for box, height in zip(boxes, heights, strict=True) if height >= APART * max(heights)]
     along = [sorted((box[axis] for box in tall), key=lambda part: part.start) for axis in (0, 1)]
@@ -162,7 +168,7 @@ def side_by_side(boxes: Sequence[tuple[slice, ...]]) -> bool:
 
 
 def _centred(ink: FloatArray) -> FloatArray:
-    """Return the digit in `ink` as an image (28, 28) from 0 to 255.
+    """Return the digit in `ink` (rows, columns), in [0, 1], as an image (28, 28) from 0 to 255.
 
     Its longer side is scaled to BOX pixels, and its centre of mass is in the middle of the image.
     """

@@ -26,12 +26,12 @@ class Kept(NamedTuple):
 
 
 def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str, Any]:
-    """Test the networks on the test images, write the best one as a Keras model to `saved`, and return the findings.
+    """Test the networks `kept` on the test images of `data`, write the best to the file `saved`, return the findings.
 
-    The best one has the highest validation accuracy among those whose activation Keras has. Raise ValueError if Keras
-    has none of the activations. The weights are rounded to 16 bits, so that the file is small. Every network answers
-    twice: to the images as they are, and with its probabilities averaged over nine positions of each image. The dict is
-    ready for JSON:
+    The best one has the highest validation accuracy among those whose activation Keras has, and is written as a Keras
+    model. Raise ValueError if Keras has none of the activations. The weights are rounded to 16 bits, so that the file
+    is small. Every network answers twice: to the images as they are, and with its probabilities averaged over nine
+    positions of each image. The dict is ready for JSON:
 
     - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
       `shifted_accuracy` over the nine positions.
@@ -74,6 +74,7 @@ def _accuracies(found: Any, labels: np.ndarray) -> dict[str, float]:
 
 
 def _wrong(found: np.ndarray, data: Dataset) -> list[dict[str, Any]]:
+    """Return the rows `wrong` of `test_networks`, from the best network's probabilities `found` (n, 10) on `data`."""
     said = np.argmax(found, axis=1)
     return [
         {

@@ -46,8 +46,8 @@ class CriticalCurve:
 def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
     """Return the initialisation with chi = 1 and q' = q at each `q`, an array of any shape or a number.
 
-    It has sigma_w^2 = 1 / E[phi'(u)^2] and sigma_b^2 = q - sigma_w^2 E[phi(u)^2], where u ~ N(0, q) (Poole et al.
-    2016). `sigma_w2` is infinite where E[phi'(u)^2] is 0.
+    The activation phi is `function`. Then sigma_w^2 = 1 / E[phi'(u)^2] and sigma_b^2 = q - sigma_w^2 E[phi(u)^2], where
+    u ~ N(0, q) (Poole et al. 2016). `sigma_w2` is infinite where E[phi'(u)^2] is 0.
     """
     q = np.asarray(q, float)
     at = moments_at(function, q)
@@ -58,12 +58,12 @@ def critical_curve(function: Nonlinearity, q: Array | float) -> CriticalCurve:
 
 @functools.cache
 def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
-    """Return the critical initialisation with the smallest q* that is possible and not unstable, or None without one.
+    """Return the critical initialisation of `function` with the smallest q* that is possible and not unstable, or None.
 
     The search goes along the critical curve at QS. A point is possible if sigma_b^2 >= 0, and not unstable if dq'/dq <=
-    1. If the smallest of QS meets both conditions, q* is the limit 0, or None if every q is a fixed point. For smooth
-    non-monotone activations, dq'/dq = 1 too at the smallest q*: the half-stable point of Roberts, Yaida & Hanin 2022,
-    section 5.3.4.
+    1. The result is None if no point meets both conditions. If the smallest of QS meets them, q* is the limit 0, or
+    None if every q is a fixed point. For smooth non-monotone activations, dq'/dq = 1 too at the smallest q*: the
+    half-stable point of Roberts, Yaida & Hanin 2022, section 5.3.4.
     """
     curve = critical_curve(function, QS)
     inside = _margin(curve) >= -ROUNDING
@@ -91,15 +91,15 @@ def _bisect(function: Callable[[float], Array], low: float, high: float) -> floa
 
 
 def _margin(curve: CriticalCurve) -> Array:
-    """Return the smaller of sigma_b^2 / q and 1 - dq'/dq, in the shape of q.
+    """Return the smaller of sigma_b^2 / q and 1 - dq'/dq at each q of `curve`, in the shape of q.
 
-    It is negative where sigma_b^2 >= 0 or dq'/dq <= 1 fails, and -inf where it cannot be computed.
+    The margin is negative where sigma_b^2 >= 0 or dq'/dq <= 1 fails, and -inf where it cannot be computed.
     """
     return np.asarray(np.nan_to_num(np.minimum(curve.sigma_b2 / curve.q, 1 - curve.slope), nan=-np.inf))
 
 
 def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoint:
-    """Return the critical initialisation at this `q_star`, which may be None or 0 as in `CriticalPoint`."""
+    """Return the critical initialisation of `function` at `q_star`, which may be None or 0 as in `CriticalPoint`."""
     curve = critical_curve(function, 1.0 if q_star is None else max(q_star, LIMIT_Q))
     sigma_w2 = float(curve.sigma_w2)
     if not q_star:  # every q, or the limit 0: then sigma_b = 0 and dq'/dq = chi = 1
@@ -111,9 +111,9 @@ def _critical_point(function: Nonlinearity, q_star: float | None) -> CriticalPoi
 
 
 def why_not_critical(function: Nonlinearity) -> str:
-    """Return the reason why `critical_initialization` returned None, as part of a sentence.
+    """Return the reason why `critical_initialization(function)` is None, as part of a sentence.
 
-    The reason is meaningless if it returned a `CriticalPoint`; this function does not check that.
+    The reason is meaningless if the result is a `CriticalPoint`; this function does not check that.
     """
     curve = critical_curve(function, QS)
     if not np.any(curve.sigma_b2 >= -ROUNDING * QS):

@@ -41,8 +41,9 @@ def correlation_map(
 ) -> tuple[float, float]:
     """Return the correlation c' of two inputs in the next layer, and the factor chi_c of their error covariance.
 
-    The pre-activations u and v of the two inputs have mean square `q` and this `correlation` in the layer before. With
-    the mean square q' of the next layer, c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q'. The factor is chi_c =
+    The activation phi is `function`. The pre-activations u and v of the two inputs have mean square `q` and this
+    `correlation` in the layer before. The next layer has the variances `sigma_w2` = sigma_w^2 and `sigma_b2` =
+    sigma_b^2. With its mean square q', c' = (sigma_b^2 + sigma_w^2 E[phi(u) phi(v)]) / q'. The factor is chi_c =
     sigma_w^2 E[phi'(u) phi'(v)]. The sources are Poole et al. 2016 and Schoenholz et al. 2017.
     """
     product, slopes = correlated_moments(function, q, correlation)
@@ -51,10 +52,11 @@ def correlation_map(
 
 
 def depth_scale(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> DepthScale:
-    """Return the depth scale at the fixed point `q` of the forward map with these variances (Schoenholz et al. 2017).
+    """Return the depth scale of `function` at the fixed point `q` of the forward map (Schoenholz et al. 2017).
 
-    In the chaotic phase, chi is taken at c* < 1, the attracting fixed point of the correlation map. If every q is a
-    fixed point, `q` is nan (see `FixedPoint`), and q = 1 is used. At `q` = 0 the result is the limit for q -> 0.
+    The map has the variances `sigma_w2` = sigma_w^2 and `sigma_b2` = sigma_b^2. In the chaotic phase, chi is taken at
+    c* < 1, the attracting fixed point of the correlation map. If every q is a fixed point, `q` is nan (see
+    `FixedPoint`), and q = 1 is used. At `q` = 0 the result is the limit for q -> 0.
     """
     q = 1.0 if math.isnan(q) else max(q, LIMIT_Q)
     chi = float(backward_factor(function, q, sigma_w2))
@@ -73,9 +75,10 @@ def _layers(chi: float) -> float:
 
 
 def _attracting_correlation(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> float:
-    """Return c*, the only fixed point of the correlation map in [0, 1); the backward factor must be above 1.
+    """Return c*, the only fixed point of the correlation map in [0, 1), or NEARLY_ONE if c* is larger.
 
-    It is the only one because c' is a power series in c with coefficients >= 0: it is convex, and c' >= c at c = 0.
+    See `correlation_map` for the arguments. The backward factor must be above 1. No other fixed point exists because c'
+    is a power series in c with coefficients >= 0. So c' is convex, and c' >= c at c = 0.
     """
 
     def excess(correlation: float) -> float:

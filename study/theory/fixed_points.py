@@ -1,6 +1,7 @@
 """Find the fixed points of the forward map q -> q' of a wide layer, and compute the backward factor chi.
 
-The notation is that of Poole et al. 2016 and Schoenholz et al. 2017. phi is the activation, and z ~ N(0, 1).
+The notation is that of Poole et al. 2016 and Schoenholz et al. 2017. The argument `function` is the activation phi,
+and z ~ N(0, 1).
 - sigma_w2 = sigma_w^2 = fan_in * Var(W) and sigma_b2 = sigma_b^2 = Var(b), for weights W and biases b.
 - q is the mean square pre-activation of a layer, q' that of the next layer, and q* a fixed point: q' = q.
 - delta_l, the error of layer l, is the gradient of the loss in the layer's pre-activations.
@@ -31,7 +32,7 @@ LAST_BITS = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps}  # for scipy's roo
 class FixedPoint:
     """Hold a fixed point `q` of the forward map, and the slope dq'/dq and chi there.
 
-    `q` is nan if every q is a fixed point. `stability` is the result of the function of that name.
+    `q` is nan if every q is a fixed point. `stability` is the result of the function `stability`.
     """
 
     q: float
@@ -53,7 +54,8 @@ def _moments_at_qs(function: Nonlinearity) -> Moments:
 def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | float, sigma_b2: Array | float) -> Array:
     """Return q' = sigma_b^2 + sigma_w^2 E[phi(sqrt(q) z)^2], the next layer's mean square (Poole et al. 2016).
 
-    It has the shape of `q` if the variances are numbers; arrays broadcast.
+    The activation phi is `function`. The variances are `sigma_w2` = sigma_w^2 and `sigma_b2` = sigma_b^2. The result
+    has the shape of `q` if the variances are numbers; arrays broadcast.
     """
     return np.asarray(sigma_b2 + sigma_w2 * moments(function, q).square)
 
@@ -61,8 +63,8 @@ def forward_map(function: Nonlinearity, q: Array | float, sigma_w2: Array | floa
 def backward_factor(function: Nonlinearity, q: Array | float, sigma_w2: Array | float) -> Array:
     """Return chi = sigma_w^2 E[phi'(sqrt(q) z)^2] = E||delta_l||^2 / E||delta_{l+1}||^2 (Schoenholz et al. 2017).
 
-    `sigma_w2` belongs to the weights W_{l+1}, and `q` to layer l. The result has the shape of `q` if `sigma_w2` is a
-    number; arrays broadcast.
+    The activation phi is `function`. `sigma_w2` belongs to the weights W_{l+1}, and `q` to layer l. The result has the
+    shape of `q` if `sigma_w2` is a number; arrays broadcast.
     """
     return np.asarray(sigma_w2 * moments(function, q).derivative_square)
 
@@ -70,8 +72,8 @@ def backward_factor(function: Nonlinearity, q: Array | float, sigma_w2: Array | 
 def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> list[FixedPoint]:
     """Return the fixed points of the forward map at 0 and in [1e-4, 1e6], in ascending order.
 
-    They are where q' - q changes its sign, and where it only touches 0. If every q is a fixed point, the list has one
-    entry, with q = nan.
+    See `forward_map` for the arguments. Fixed points are where q' - q changes its sign, and where it only touches 0. If
+    every q is a fixed point, the list has one entry, with q = nan.
     """
 
     def relative(q: Array | float) -> tuple[Array, Array]:
@@ -93,7 +95,7 @@ def fixed_points(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> li
 
 
 def attracting_point(function: Nonlinearity, sigma_w2: float, sigma_b2: float) -> FixedPoint | None:
-    """Return the smallest fixed point that is not unstable, or None if there is none."""
+    """Return the smallest of the `fixed_points` that is not unstable, or None; see `forward_map` for the arguments."""
     points = fixed_points(function, sigma_w2, sigma_b2)
     return next((point for point in points if point.stability != "unstable"), None)
 
@@ -108,7 +110,7 @@ def _sign_changes(values: Array, least: float) -> list[tuple[float, float]]:
 
 
 def _fixed_point(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> FixedPoint:
-    """Return the fixed point `q`, nan if every q is one, with its slope, chi and stability."""
+    """Return the fixed point `q` of the forward map, nan if every q is one, with its slope, chi and stability."""
     at = moments(function, 1.0 if math.isnan(q) else max(q, LIMIT_Q))
     chi = sigma_w2 * float(at.derivative_square)
     slope = chi if q == 0 else sigma_w2 * float(at.square_slope)  # both tend to sigma_w^2 mean phi'(0)^2: phi(0) = 0
@@ -118,8 +120,9 @@ def _fixed_point(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: fl
 def stability(function: Nonlinearity, q: float, sigma_w2: float, sigma_b2: float) -> Stability:
     """Tell whether the forward map moves values a little off its fixed point `q` towards `q`.
 
-    It does from both sides if "stable", from one side if "half-stable", and from none if "unstable". "neutral" says
-    that the values stay where they are, as they do for `q` = nan. At `q` = 0 only larger values are tried.
+    See `forward_map` for the other arguments. The result is "stable" if values move towards `q` from both sides,
+    "half-stable" if from one side, and "unstable" if from neither. It is "neutral" if values stay where they are, as
+    they do for `q` = nan. At `q` = 0 only larger values are tried.
     """
     if math.isnan(q):
         return "neutral"

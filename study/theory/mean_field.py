@@ -17,9 +17,9 @@ from study.theory.depth_scale import correlation_map
 from study.theory.nonlinearity import Array, Nonlinearity
 from study.theory.quadrature import moments
 
-INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")  # those with a prediction
-INPUTS, CLASSES = 784, 10
-NEAR = 1e-6  # of 1 - cosine: below it, the next one is the map's slope times this one, to avoid rounding
+INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")  # initialisations with a prediction
+INPUTS, CLASSES = 784, 10  # units of the input and of the output
+NEAR = 1e-6  # a 1 - cosine; if it is smaller, the next layer's is the map's slope times it, to avoid rounding
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Propagation:
 def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, square_norm: float) -> Scales | None:
     """Return the variances that `initialization` gives each layer; None if it needs a critical point and none exists.
 
-    `widths` (L+2,) includes inputs and outputs. Var(W) is 2 / (fan_in + fan_out) for glorot_uniform, and 2 / fan_in for
-    he_normal. It is sigma_w^2 / fan_in for critical, with biases of variance sigma_b^2. If q* > 0, its first layer is
-    scaled so that q_1 = q* for inputs whose mean ||x||^2 is `square_norm`. The output layer is always glorot_uniform
-    without bias, as in the engine. Raise ValueError unless `initialization` is one of INITIALIZATIONS.
+    `function` is the activation. `widths` (L+2,) includes inputs and outputs. Var(W) is 2 / (fan_in + fan_out) for
+    glorot_uniform, and 2 / fan_in for he_normal. It is sigma_w^2 / fan_in for critical, with biases of variance
+    sigma_b^2. If q* > 0, the first layer of a critical network is scaled so that q_1 = q* for inputs whose mean ||x||^2
+    is `square_norm`. The output layer is always glorot_uniform without bias, as in the engine. Raise ValueError unless
+    `initialization` is one of INITIALIZATIONS.
     """
     if initialization not in INITIALIZATIONS:
         raise ValueError(f"initialization is {initialization!r}; allowed: {', '.join(INITIALIZATIONS)}")
@@ -76,9 +77,10 @@ def scales(initialization: str, widths: Sequence[int], function: Nonlinearity, s
 def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Propagation:
     """Return q_l, chi_l and E||h_{l-1}||^2 of every layer, for inputs whose ||x||^2 are `square_norms` (examples,).
 
-    Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and the forward map gives the next layers (Poole et al. 2016). chi_l
-    holds for unequal widths too, because the fan-in of W_{l+1} is n_l, the number of units of layer l. It follows from
-    E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2].
+    `function` is the activation, and `scale` the result of `scales`. Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and
+    the forward map gives the next layers (Poole et al. 2016). chi_l holds for unequal widths too, because the fan-in of
+    W_{l+1} is n_l, the number of units of layer l. It follows from E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2
+    E[phi'^2].
     """
     sigma_w2 = scale.sigma_w2
     inputs, chi = [np.asarray(square_norms, float)], []
@@ -94,12 +96,12 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
 def quantities(through: Propagation) -> dict[str, Array]:
     """Return each predicted quantity by its name in the study's tables; an array (L+1,) over layers.
 
-    `through` is the result of `propagate`. Its module's docstring defines L, z_l, delta_l and h_l.
+    `through` is the result of `propagate`. The docstring of this module defines L, z_l, delta_l and h_l.
 
     - preactivation_square: the mean of z_l^2 over the examples.
     - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by that of ||delta_{L+1}||.
     - example_weight_gradient_norm_ratio: the root mean square over the examples of ||delta_l|| ||h_{l-1}||, divided by
-      the same of the output layer; NaN where both are 0.
+      the same root mean square in the output layer; NaN where both are 0.
     """
     error = np.ones_like(through.q)  # E||delta_l||^2 / E||delta_{L+1}||^2: the product of chi_l, ..., chi_L
     error[:-1] = np.cumprod(through.chi[::-1], axis=0)[::-1]
@@ -116,9 +118,10 @@ def quantities(through: Propagation) -> dict[str, Array]:
 def similarities(function: Nonlinearity, scale: Scales, q: Array, cosine: float) -> Array:
     """Return the cosine of two inputs' pre-activations in every layer (L+1,), predicted from the inputs' `cosine`.
 
-    `q` (L+1,) is the mean square pre-activation of both inputs. The cosine changes from layer to layer by the
-    correlation map of Poole et al. 2016. The predicted cosine is 1 where the mean square is 0, because the inputs have
-    become equal. It is NaN where the mean square is not finite.
+    `function` is the activation, and `scale` the result of `scales`. `q` (L+1,) is the mean square pre-activation of
+    both inputs. The cosine changes from layer to layer by the correlation map of Poole et al. 2016. The predicted
+    cosine is 1 where the mean square is 0, because the inputs have become equal. It is NaN where the mean square is not
+    finite.
     """
     weights, biases = scale.sigma_w2, scale.bias_variance
     if not q[0]:
@@ -143,6 +146,8 @@ def predicted_rows(
     cosine: float,
 ) -> pd.DataFrame:
     """Return the predictions for the activation `name` as a table of one row per network, layer and quantity.
+
+    `function` is this activation, prepared by `from_tensorflow`. The columns are:
 
     - activation, init, depth, width: the network; each of `initializations` is combined with each of `depths`.
     - sigma_w, sigma_b: the layer's sqrt(fan_in Var(W_l)) and sqrt(Var(b_l)).

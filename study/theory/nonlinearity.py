@@ -40,7 +40,7 @@ class Nonlinearity:
     kinks: Array
 
     def at(self, x: Array) -> tuple[Array, Array]:
-        """Return phi and phi' at x, of any shape; each has the shape of x."""
+        """Return phi and phi' at `x`, an array of any shape; each has the shape of `x`."""
         value, derivative = self.evaluate(x.ravel())
         return value.reshape(x.shape), derivative.reshape(x.shape)
 
@@ -49,8 +49,8 @@ class Nonlinearity:
 def from_tensorflow(function: Callable[..., Any]) -> Nonlinearity:
     """Return the TensorFlow `function` of a registry entry, prepared for integration; the result is cached.
 
-    Theory uses nothing of it but its values and derivatives in float64. Raise ActivationError if it has no gradient, or
-    as `nonlinearity` does.
+    Theory uses only the values and derivatives of `function` in float64. Raise ActivationError if `function` has no
+    gradient, or as `nonlinearity` does.
     """
     return nonlinearity(lambda x: value_and_derivative(function, x))
 
@@ -58,8 +58,8 @@ def from_tensorflow(function: Callable[..., Any]) -> Nonlinearity:
 def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
     """Return the activation that `evaluate` computes, with its edges and kinks in [-REACH, REACH].
 
-    A first search locates the kinks, and a second search has them among its edges. Raise ActivationError if a search
-    comes to more than MOST_PANELS panels that may be rough.
+    `evaluate` maps x (n,) to phi(x) and phi'(x), each (n,). A first search locates the kinks, and a second search has
+    them among its edges. Raise ActivationError if a search comes to more than MOST_PANELS panels that may be rough.
     """
     powers = 2.0 ** np.arange(-4, np.log2(REACH) + 1)
     start = np.concatenate([-powers[::-1], [0.0], powers])
@@ -75,8 +75,8 @@ def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
 def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
     """Bisect the panels between `edges` until each is smooth or too narrow.
 
-    Return all edges (m,), ascending, and the midpoints (k,) of the panels that are too narrow. Raise ActivationError if
-    more than MOST_PANELS panels are left to test at once.
+    `evaluate` computes phi and phi', as in `Nonlinearity`. Return all edges (m,), ascending, and the midpoints (k,) of
+    the panels that are too narrow. Raise ActivationError if more than MOST_PANELS panels are left to test at once.
     """
     left, right = edges[:-1], edges[1:]
     found, kinks = [edges], []
@@ -97,8 +97,9 @@ def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
 def _is_smooth(evaluate: Evaluate, left: Array, right: Array) -> Array:
     """Tell which of the panels from `left` to `right`, each (panels,), are smooth; (panels,) bool.
 
-    On a smooth panel, polynomials through its Gauss nodes predict phi and phi' at other points. A panel where phi
-    overflows counts as smooth: the integrals that reach there are infinite anyway.
+    `evaluate` computes phi and phi', as in `Nonlinearity`. On a smooth panel, polynomials through its Gauss nodes
+    predict both at other points. A panel where phi overflows counts as smooth: the integrals that reach there are
+    infinite anyway.
     """
     others = np.linspace(-0.99, 0.99, ORDER + 1)
     legendre = np.polynomial.legendre.legvander

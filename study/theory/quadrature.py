@@ -27,7 +27,7 @@ class Moments:
 
 
 def moments(function: Nonlinearity, q: Array | float) -> Moments:
-    """Return the moments of phi at the mean squares `q` (any shape, finite, >= 0), to a relative error of 1e-8."""
+    """Return the moments of `function` at mean squares `q` (any shape, finite, >= 0), to a relative error of 1e-8."""
     q = np.asarray(q, float)
     variances = np.maximum(q.ravel(), SMALLEST_Q)
     parts = np.array_split(variances, max(1, variances.size // ROWS))
@@ -38,7 +38,10 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
 
 @functools.lru_cache(maxsize=1024)  # networks of several depths share their first layers
 def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
-    """Return E[phi(u)^2], its derivative in q, and E[phi'(u)^2], for u ~ N(0, q): (3, n) at n values of `q`."""
+    """Return E[phi(u)^2], its derivative in q, and E[phi'(u)^2] for u ~ N(0, q), at each of n values `q`: (3, n).
+
+    The activation phi is `function`.
+    """
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -71,10 +74,10 @@ def _nodes(edges: Array, width: float) -> tuple[Array, Array]:
 def correlated_moments(function: Nonlinearity, q: float, correlation: float) -> tuple[float, float]:
     """Return E[phi(u) phi(v)] and E[phi'(u) phi'(v)] for Gaussian u and v of mean square `q` and this `correlation`.
 
-    For c = `correlation` = cos(angle), u and v are sqrt(q) (cos(angle / 2) s +- sin(angle / 2) d), where s and d are
-    independent standard normals. For c < 0, take -c and -v. For a given d, the integrand has phi's edges in s, moved by
-    d both ways. The integral over s is smooth in d except where two kinks meet. Near d = 0, where u = v, it may change
-    as fast as phi.
+    The activation phi is `function`. For c = `correlation` = cos(angle), u and v are sqrt(q) (cos(angle / 2) s +-
+    sin(angle / 2) d), where s and d are independent standard normals. For c < 0, take -c and -v. For a given d, the
+    integrand has phi's edges in s, moved by d both ways. The integral over s is smooth in d except where two kinks
+    meet. Near d = 0, where u = v, it may change as fast as phi.
     """
     sign = 1.0 if correlation >= 0 else -1.0
     half_angle = np.arccos(min(abs(correlation), 1.0)) / 2

@@ -41,7 +41,10 @@ def describe(name: str, depth: int = 20, width: int = 100) -> str:
 
 
 def _infinite(function: Nonlinearity) -> str:
-    """Return a text table of the fixed points that are not unstable, with their depth scales, under Glorot and He."""
+    """Return a text table of the fixed points of `function` under Glorot and He, with their depth scales.
+
+    Unstable fixed points are left out. A row without numbers says that q grows without bound.
+    """
     rows = []
     for sigma_w2, label in ((1.0, "1 (Glorot)"), (2.0, "2 (He)")):
         points = [point for point in fixed_points(function, sigma_w2, 0.0) if point.stability != "unstable"]
@@ -56,9 +59,10 @@ def _infinite(function: Nonlinearity) -> str:
 
 
 def _network(initialization: str, function: Nonlinearity, depth: int, width: int) -> tuple[float, str] | None:
-    """Return the mean factor per layer of the error's norm, going backward, and a text table of one row per layer.
+    """Return a number and a text table of one row per layer, for a network of `depth` layers of `width` units.
 
-    Return None if `initialization` is "critical" and the activation has no critical point.
+    The number is the mean factor per layer of the error's norm, going backward. Return None if `initialization` is
+    "critical" and `function` has no critical point.
     """
     scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, MNIST_SQUARE_NORM)
     if scale is None:
