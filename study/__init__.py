@@ -12,7 +12,10 @@ __version__ = "0.3.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import GradientLogger only when it is asked for, because TensorFlow takes seconds to load."""
+    """Return the GradientLogger of study.monitor, imported at first use because TensorFlow takes seconds to load.
+
+    Raise AttributeError if `name` is any other name.
+    """
     if name == "GradientLogger":
         from study.monitor import GradientLogger
 

@@ -17,9 +17,9 @@ import tensorflow as tf
 class Activation:
     """Describe one activation function phi, applied elementwise to the pre-activations z of hidden layers.
 
-    `function` maps a float tensor of any shape to one of the same shape and dtype; study/fitness.py says what is fit.
-    `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains nothing.
-    An entry with `studied=False` runs only if it is asked for by name.
+    `function` maps a float tensor of any shape to a tensor of the same shape and dtype; study/fitness.py lists all
+    conditions. `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains
+    nothing. An entry with `studied=False` runs only if it is asked for by name.
     """
 
     function: Callable[[tf.Tensor], tf.Tensor]
@@ -32,7 +32,8 @@ class Activation:
 class ActivationError(ValueError):
     """Say why an entry of the registry is not fit for the study.
 
-    The message is a sentence without its subject, the activation: what it has or does, and what it must have or do.
+    The message is the rest of a sentence whose subject is the activation: the problem, and what the activation must
+    have or do instead.
     """
 
 
@@ -123,26 +124,28 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
 
 
 def fingerprint(activation: Activation) -> str:
-    """Return a SHA-256 (64 hex digits) of phi and phi' on a fixed float64 grid, which identifies the function.
+    """Return a SHA-256 (64 hex digits) of phi and phi' of `activation` on a fixed float64 grid.
 
-    Values are rounded to 8 decimals, or to 9 significant digits above pi. So last-digit differences between CPUs do not
-    change the fingerprint, even after cancellation. It does not depend on label, formula or how the code is written.
+    It identifies the function, whatever its label, its formula or the way its code is written. Values below pi in size
+    are rounded to 8 decimals, all others to 9 significant digits. So last-digit differences between CPUs do not change
+    the fingerprint, even after cancellation. Raise ActivationError as `value_and_derivative` does.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
-    text = "\n".join(_rounded(value) for column in columns for value in column)
+    text = "\n".join(_rounded_text(value) for column in columns for value in column)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _rounded(value: float) -> str:
-    # The formats change at pi, a value that no usual activation takes. + 0.0 turns -0 into 0.
+def _rounded_text(value: float) -> str:
+    # The formats change at pi, a value that no usual activation takes. Adding 0.0 turns -0 into 0.
     return f"{round(value, 8) + 0.0:.8f}" if abs(value) < math.pi else f"{value:.8e}"
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
-    """Return the curve that the report draws, as lists: `x`, `value` (phi at x) and `derivative` (phi' at x).
+    """Return the curve of `activation` that the report draws: `x`, `value` (phi at x) and `derivative` (phi' at x).
 
-    There are 501 points x from -5 to 5, evenly spaced.
+    Each of the three is a list of 501 numbers. The x are evenly spaced from -5 to 5. Raise ActivationError as
+    `value_and_derivative` does.
     """
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)

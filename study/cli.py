@@ -17,8 +17,8 @@ from study.runner import surroundings
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command and return its exit code; CONTRIBUTING.md lists the codes.
 
-    `arguments` are the words after `study`; None takes them from the command line. Wrong words end the process by
-    SystemExit, as argparse does.
+    `arguments` are the words after `study`; None takes them from the command line. Raise SystemExit, as argparse does,
+    if a word is not understood, and after printing a help text.
     """
     surroundings.set_variables()
     if arguments is None:
@@ -41,22 +41,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _path(text: str) -> Path:
-    """Return the path, with the home folder in place of a ~ that a shell has left; argparse reports what is raised."""
+    """Return `text` as a path, with the home folder in place of a ~ that a shell has left.
+
+    Raise ArgumentTypeError, which argparse reports, if the home folder is not known.
+    """
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
 
-def _results(text: str) -> Path:
-    """Return the path of a results folder, which may not exist yet but must not be a file."""
+def _folder(text: str) -> Path:
+    """Return `text` as the path of a results folder, which may not exist yet.
+
+    Raise ArgumentTypeError, which argparse reports, if the path is a file.
+    """
     path = _path(text)
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{path} is a file; it must be a folder")
     return path
 
 
-# The arguments and options of all commands: what `add_argument` takes, by name.
+# By name, for each argument and option of any command: the keywords that `add_argument` takes.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "experiments": {"nargs": "*", "metavar": "EXPERIMENT", "help": "all of the target if none is named"},
     "--target": {"help": "whose experiments: all (if not said), or one with long protocols, as claims"},
@@ -66,18 +72,19 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--quick": {"action": "store_true", "help": "a short taste: fewer seeds and epochs"},
     "--workers": {"type": int, "help": "processes; one a core if not said; 0: all in this process"},
     "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
-    "--results": {"type": _results, "default": Path("results"), "help": "where everything is kept (results)"},
+    "--results": {"type": _folder, "default": Path("results"), "help": "where everything is kept (results)"},
     "--mnist": {"type": Path, "help": "a file or folder that holds MNIST"},
     "--any-data": {"action": "store_true", "help": "accept a --mnist file that holds another data set"},
     "names": {"nargs": "*", "metavar": "NAME", "help": "activations; all studied ones if none is named"},
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
-    "first": {"type": _results, "metavar": "A", "help": "a results folder"},
-    "second": {"type": _results, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
+    "first": {"type": _folder, "metavar": "A", "help": "a results folder"},
+    "second": {"type": _folder, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
     "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results; its report then compares with them"},
     "--about": {"metavar": "TEXT", "help": "with --keep: the difference of A, such as its seeds or processor"},
     "images": {"nargs": "+", "type": _path, "metavar": "IMAGE", "help": "pictures of one digit each: PNG, JPEG, ..."},
     "--all": {"action": "store_true", "help": "list also the conclusions that agree"},
 }
+# The arguments and options of several commands, which _COMMANDS uses.
 _DATA = ("--mnist", "--any-data")
 _PLAN = (
     "experiments", "--target", "--seeds", "--first-seed", "--activations", "--quick", "--results", *_DATA,
@@ -102,10 +109,14 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with a subcommand for each entry of _COMMANDS.
+
+    The options that it reads hold the function to call as `command`.
+    """
     parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, text, options) in _COMMANDS.items():
-        command = verbs.add_parser(name, help=text, description=text)
+        command = subcommands.add_parser(name, help=text, description=text)
         for option in options:
             command.add_argument(option, **_OPTIONS[option])
         command.set_defaults(command=function)

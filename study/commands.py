@@ -21,36 +21,36 @@ CONTRADICTION = 1  # exit code of `study compare` if two editions contradict eac
 
 
 def complain(message: str, code: int) -> int:
-    """Write the message to standard error and return `code`."""
+    """Write `message` to standard error and return `code`."""
     say(f"study: {message}")
     return code
 
 
 def make_all(options: argparse.Namespace) -> int:
-    """Do the runs that are missing and write the report; if nothing has changed since the last time, say so.
+    """Do the runs that are missing and write the report; if nothing has changed since the last time, only say so.
 
     A last line says how the results compare with the committed ones. Return the larger exit code of `run` and `report`.
     """
     from study.report import finished
 
     command = {key: value for key, value in vars(options).items() if key not in ("command", "results", "mnist")}
-    before = finished.last_line(options.results, finished.inputs_hash(options.results, command, options.mnist))
-    if before is not None:
+    last_line = finished.last_line(options.results, finished.inputs_hash(options.results, command, options.mnist))
+    if last_line is not None:
         say(f"0 runs done: nothing has changed since {options.results / 'README.md'} was written", sys.stdout)
-        say(before, sys.stdout)
+        say(last_line, sys.stdout)
         return DONE
     code_before = finished.code_hash()
     code = run(options)
-    found = finished.inputs_hash(options.results, command, options.mnist)
+    inputs = finished.inputs_hash(options.results, command, options.mnist)  # now with the records of the new runs
     code = max(code, report(options))
-    line = _beside_committed(options)
+    line = _comparison_line(options)
     say(line, sys.stdout)
     if code == DONE and finished.code_hash() == code_before:  # else these are not the results of the code on disk
-        finished.note_finished(options.results, found, line)
+        finished.note_finished(options.results, inputs, line)
     return code
 
 
-def _beside_committed(options: argparse.Namespace) -> str:
+def _comparison_line(options: argparse.Namespace) -> str:
     """Return a line that says how the results compare with the committed edition, or why they are not compared.
 
     A quick look is not compared, nor is a plan with its own number of seeds or its own activations.
@@ -65,7 +65,7 @@ def _beside_committed(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> int:
     """Do the missing runs of the experiments: first the runs of `make all`, then the long protocols.
 
-    Report each failure, and then return SOME_FAILED.
+    Write each failure to standard error. Return SOME_FAILED if there was any, else DONE.
     """
     from experiments import make_targets
     from study.records.store import stores
@@ -79,13 +79,16 @@ def run(options: argparse.Namespace) -> int:
         say(f"worker processes: {workers}, {why}")
     for store in stores(options.results):
         if here := [name for name in names if store.keeps_runs_of(targets[name])]:
-            for failure in run_experiments(asked, _modules(here), store, _data(options), workers, options.scheduler):
+            for failure in run_experiments(asked, _modules(here), store, _loader(options), workers, options.scheduler):
                 code = complain(failure, SOME_FAILED)
     return code
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the report from the records, and print what is missing in it; return SOME_FAILED if anything is."""
+    """Write the report from the records, and say what is missing in it.
+
+    Return SOME_FAILED if anything is missing, else DONE.
+    """
     from experiments import by_name
     from study.report.assembly import write_report
 
@@ -104,7 +107,7 @@ def plan(options: argparse.Namespace) -> int:
     from study.runner.request import read_plan
 
     asked, names = read_plan(options, _registry(), make_targets())
-    for line in preview(asked, _modules(names), options.results, _data(options), _workers(options)[0]):
+    for line in preview(asked, _modules(names), options.results, _loader(options), _workers(options)[0]):
         print(line)
     return DONE
 
@@ -128,10 +131,10 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict.
+    """Print how the conclusions of two editions compare; return CONTRADICTION if any contradict, else DONE.
 
     An edition is a results folder. Without a second one, the committed results are taken. `--keep` also writes the
-    first one's conclusions as a document.
+    conclusions of the first edition as a document in --results.
     """
     from study.analysis import editions as rules
     from study.report import editions
@@ -161,7 +164,7 @@ def train(options: argparse.Namespace) -> int:
 
     settings = read_settings(options.settings)
     check_activations([settings.activation], _registry())
-    result = train_one(settings, stores(options.results)[0], _data(options))
+    result = train_one(settings, stores(options.results)[0], _loader(options))
     shown = ("status", "cause", "epochs", "last", "best")
     print(json.dumps({key: result[key] for key in shown if key in result}, indent=2))
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
@@ -170,7 +173,7 @@ def train(options: argparse.Namespace) -> int:
 def predict(options: argparse.Namespace) -> int:
     """Print the digit that each picture shows, with the probability of every digit.
 
-    Report pictures that cannot be read, and then return BAD_USAGE.
+    Write to standard error which pictures are refused. Return BAD_USAGE if there are any, else DONE.
     """
     environment.start_tensorflow()
     from study.networks import prediction
@@ -189,7 +192,7 @@ def predict(options: argparse.Namespace) -> int:
 def list_activations(options: argparse.Namespace) -> int:
     """Print a line for each entry of the registry that is fit for the study, and report those that would be refused.
 
-    Return SOME_FAILED if one would be.
+    Return SOME_FAILED if any entry would be refused, else DONE.
     """
     registry = _registry()
 
@@ -203,9 +206,9 @@ def list_activations(options: argparse.Namespace) -> int:
 
 
 def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Callable[[str], str]) -> int:
-    """Print `text(name)` for each of these activations that passes the study's checks, and report every other one.
+    """Print `text(name)` for each of `names` whose entry of `registry` passes the study's checks.
 
-    Return DONE, or SOME_FAILED if any was reported.
+    Write to standard error why each of the others would be refused. Return SOME_FAILED if there are any, else DONE.
     """
     from study.records.catalogue import check_entry, refusing
 
@@ -224,7 +227,7 @@ def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Cal
 def theory(options: argparse.Namespace) -> int:
     """Print what theory predicts for each activation that was named, or for all studied ones.
 
-    Report activations that would be refused, and then return SOME_FAILED.
+    Report activations that would be refused. Return SOME_FAILED if there are any, else DONE.
     """
     from study.runner.request import check_activations, is_studied
 
@@ -237,14 +240,15 @@ def theory(options: argparse.Namespace) -> int:
 
 
 def show_data(options: argparse.Namespace) -> int:
-    """Get MNIST, and print its size, source and checksum."""
-    data = _data(options)()
+    """Load MNIST, downloading it if necessary, and print its size, source and checksum."""
+    data = _loader(options)()
     print(f"{len(data.training_labels)} training and {len(data.test_labels)} test images from {data.source}")
     print(f"SHA-256 of the arrays: {data.checksum}")
     return DONE
 
 
 def _registry() -> dict[str, Any]:
+    """Start TensorFlow, which the registry needs, and return the registry of activations by name."""
     environment.start_tensorflow()
     from study.activations import REGISTRY
 
@@ -252,13 +256,14 @@ def _registry() -> dict[str, Any]:
 
 
 def _modules(names: Sequence[str]) -> dict[str, Any]:
-    """Return {name: module} of the experiments of these names, in the order of the report."""
+    """Return {name: module} of the experiments `names`, in the order of the report."""
     from experiments import by_name
 
     return {name: module for name, module in by_name().items() if name in names}
 
 
-def _data(options: argparse.Namespace) -> Callable[[], Any]:
+def _loader(options: argparse.Namespace) -> Callable[[], Any]:
+    """Return a function without arguments that loads MNIST from where `options` say."""
     from study.data.mnist import load
 
     return functools.partial(load, options.mnist, any_data=options.any_data)

@@ -1,45 +1,45 @@
 """Define the margins, thresholds and grids of the study, committed before its runs. Accuracies are in [0, 1]."""
 
-CONFIDENCE = 0.95  # level of the intervals
+CONFIDENCE = 0.95  # confidence level of the intervals
 SEEDS = 15  # paired seeds of the experiment `baseline`, unless the command's option SEEDS gives another number
-QUICK_SEEDS = 3
-QUICK_EPOCHS = 4
-REFERENCE_ACTIVATION = "relu"
+QUICK_SEEDS = 3  # paired seeds of a quick look
+QUICK_EPOCHS = 4  # epochs of a quick look
+REFERENCE_ACTIVATION = "relu"  # the activation with which all others are compared
 
-# The experiments on depth: numbers of hidden layers, and units in each layer.
-DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 39, 50)
-INITIAL_DEPTHS = (1, 2, 5, 10, 20, 50)  # of untrained networks, and of networks trained from other initialisations
-WIDTH = 100
-DEPTH_EPOCHS = 1  # of DEPTH_UPDATES updates
-DEPTH_UPDATES = 480
-DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))  # with their learning rates
+# The experiments on depth.
+DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 39, 50)  # numbers of hidden layers
+INITIAL_DEPTHS = (1, 2, 5, 10, 20, 50)  # hidden layers if untrained, or trained from another initialisation
+WIDTH = 100  # units in each hidden layer
+DEPTH_EPOCHS = 1  # epochs that a network is trained
+DEPTH_UPDATES = 480  # updates in these epochs
+DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))  # each with its learning rate
 INITIAL_SEEDS = 20  # networks measured at initialisation and not trained
-INITIAL_WIDTHS = (100, 256)
+INITIAL_WIDTHS = (100, 256)  # units in each hidden layer of untrained networks
 INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")
 PROFILE_DEPTH = 20  # hidden layers of the networks whose layers are shown side by side
 TRAINED_LEVEL = 0.5  # a network counts as trained from this validation accuracy on
 EQUIVALENCE_MARGIN = 0.002  # of test accuracy: smaller differences do not matter to the choice of an activation
 NOISE_MARGIN = 0.01  # of mean test accuracy under noise, which differs by points: smaller differences do not matter
 COST_MARGIN = 0.05  # share of a training step's time: smaller differences do not matter
-AT_CHANCE_BELOW = 0.20  # a run stayed at chance if it has less validation accuracy where its validation loss is lowest
+AT_CHANCE_BELOW = 0.20  # a run with a lower validation accuracy, at its lowest validation loss, stayed at chance
 ARTICLE_ACCURACY = 0.9696  # test accuracy of the article's ReLU network, in one run
-RUN_SECONDS = 3600.0  # time limit of a run
+RUN_SECONDS = 3600.0  # seconds that a run may take
 WORKER_DEATHS = 3  # a run is recorded as crashed when so many worker processes died of it
 
 # The tuned comparison chooses learning rates on validation images (study/analysis/tuning.py). It then runs fresh seeds,
 # until the half width of every interval is at most HALF_WIDTH. This plan was fixed before any fresh seed was run.
 FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their test results
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
-HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # of an interval of test accuracy
+HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # the largest that an interval of test accuracy may have
 FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: at first, added at a time, at most
-# `make narrow` adds seeds of its own, until its intervals, pooled with those of half width HALF_WIDTH, have this one.
-NARROW_HALF_WIDTH = EQUIVALENCE_MARGIN / 3
-MOST_NARROW_SEEDS = 100
+NARROW_HALF_WIDTH = EQUIVALENCE_MARGIN / 3  # the largest after `make narrow` pools seeds of its own with the fresh ones
+MOST_NARROW_SEEDS = 100  # seeds that `make narrow` may add
 STABLE = 0.95  # if fewer of the resamples of the seeds recommend one activation, the headline names all that remain
 STABILITY_DRAWS = 10_000  # resamples of the seeds
 TOLERANCE = 0.002  # of validation accuracy: a rate that is at most this far below the best rate is tolerated
 
-NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # a of the noise Unif[-a, a] on test images
+# The noise Unif[-a, a] is added to test images with each of these amplitudes a.
+NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 TIMING_REPEATS = 15  # timings of each activation, which takes turns with the others
 TIMING_SHAPE = (100, 100)  # of a small tensor: a batch at one layer of the article's network
 TIMING_PASSES = 1000  # passes over small tensors in one timing
@@ -51,13 +51,13 @@ CHANCE_ACCURACY = 0.1  # accuracy of guessing among ten digits
 # The experiments that repeat published claims in the claims' own protocols.
 CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives another number
 
-# The experiments of `make claims`. A name starts with the number of its claim.
+# The experiments of `make claims`. P1, P4, P8 and A2 are claims of study/analysis/claims.toml.
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted
 
-P8_RESAMPLES = 20_000  # samples of P8_N seeds that are drawn
+P8_RESAMPLES = 20_000  # samples drawn, each of P8_N seeds
 P8_N = 3  # seeds in a sample
 GATES_CLAIM = ("swish", "gelu")  # the two smooth activations that P8 compares
-SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # by part of claim A2 on sparsity: the activation it is about
+SPARSITY_CLAIM = {"relu": "relu", "sigmoid": "sigmoid"}  # {part of claim A2: the activation that the part is about}
 WITHOUT_ZEROS = "leaky_relu"  # the activation that A2 compares ReLU with: its outputs are almost never exactly 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+# The exit codes of commands.
 DONE, SOME_FAILED, BAD_USAGE, NO_DATA, DAMAGED, HELD, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
@@ -53,9 +54,9 @@ class ClusterError(StudyError):
 
 
 def one_line(error: object, most: int = 500) -> str:
-    """Return the text of `error` as one line of at most `most` characters that are all printable.
+    """Return the text of `error` as one line of at most `most` characters, or the name of its type if it has no text.
 
-    An error without text gives the name of its type.
+    The character U+FFFD takes the place of characters that cannot be printed.
     """
     text = " ".join((str(error) or type(error).__name__).split())[:most]
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -13,24 +13,27 @@ from study.activations import Activation, ActivationError, value_and_derivative
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 
-POINTS = np.append(np.linspace(-100, 100, 2001), -0.0)
-PART = slice(1300, 500, -1)  # the points from 30 down to -49.9: other shape, order, sum, maximum and minimum
-SAME = {"float32": 1e-4, "float64": 1e-9}  # by dtype: largest difference, times max(1, |value|), that is rounding
+POINTS = np.append(np.linspace(-100, 100, 2001), -0.0)  # values of z at which an activation is checked
+PART = slice(1300, 500, -1)  # from 30 down to -49.9: a tensor of another shape, order, sum, maximum and minimum
+ROUNDING = {"float32": 1e-4, "float64": 1e-9}  # by dtype: a difference up to this times max(1, |value|) is rounding
 
 
 def check(activation: Activation) -> None:
-    """Raise ActivationError, which says what was found and what is wanted, if the entry is not fit for the study."""
+    """Raise ActivationError if the entry `activation` is not fit for the study.
+
+    The message says what was found and what is wanted.
+    """
     _check_entry(activation)
     function = activation.function
     for dtype in ("float32", "float64"):
         points = POINTS.astype(dtype)
         whole = _evaluate(function, points.reshape(2, -1)).reshape(2, -1)
         part = _evaluate(function, points[PART])
-        company = f"beside {points.size - 1} other values of z and {{}} beside {part.shape[1] - 1}"
-        _compare(whole[:, PART], part, points[PART], company, "be elementwise: it must depend on its own z alone")
+        when = f"beside {points.size - 1} other values of z and {{}} beside {part.shape[1] - 1}"
+        _compare(whole[:, PART], part, points[PART], when, "be elementwise: it must depend on its own z alone")
         if not whole[1].any():
             raise ActivationError("has a derivative of zero everywhere on [-100, 100]; it must be differentiable")
-    _compile(function)
+    _check_compiles(function)
 
 
 def _check_entry(entry: object) -> None:
@@ -49,7 +52,7 @@ def _check_entry(entry: object) -> None:
 
 
 def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
-    """Return phi and phi' at `points`, stacked: (2, *shape of the points), in their dtype.
+    """Return phi and phi' of `function` at `points`, stacked to (2, *shape of `points`), in the dtype of `points`.
 
     Raise ActivationError if `function` raises, or changes the shape or the dtype. Raise it too if a value or a
     derivative is not finite, or if a second call returns other values.
@@ -83,33 +86,34 @@ def _check_kind(value: object, points: np.ndarray) -> None:
 
 
 def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: str, wanted: str) -> None:
-    """Raise ActivationError if the values `first` and `second` at the same `points` differ by more than rounding.
+    """Raise ActivationError if the values `first` and `second` at `points` differ by more than ROUNDING.
 
-    Both are (1, *shape of the points) of phi, or (2, *shape of the points) of phi and phi'. The message names the first
-    point that differs, its value in `first`, and then the text `when`, in which {} stands for the value in `second`. It
-    ends with `wanted`, which says what the function must do.
+    Both hold phi in the shape (1, *shape of `points`), or phi and phi' in the shape (2, *shape of `points`). The
+    message names the first point that differs, and its value in `first`. Then comes the text `when`, in which {} stands
+    for the value in `second`, and the text `wanted`, which says what the function must do.
     """
     for what, one, other in zip(("value", "derivative"), first, second, strict=False):
-        differs = np.abs(one - other) > SAME[points.dtype.name] * np.maximum(1, np.abs(one))
+        differs = np.abs(one - other) > ROUNDING[points.dtype.name] * np.maximum(1, np.abs(one))
         if differs.any():
             z, a, b = (numbers[differs][0] for numbers in (points, one, other))
             raise ActivationError(f"has the {what} {a:g} at z = {z:g} {when.format(f'{b:g}')}; it must {wanted}")
 
 
-def _compile(function: Function) -> None:
-    """Raise ActivationError unless XLA compiles the function and its derivative, without autograph and tf.Variable.
+def _check_compiles(function: Function) -> None:
+    """Raise ActivationError unless XLA compiles `function` and its derivative, without autograph and tf.Variable.
 
-    The engine compiles them in the same way.
+    The engine compiles both in this way.
     """
 
-    def both(z: tf.Tensor) -> list[tf.Tensor]:
+    def value_and_gradient(z: tf.Tensor) -> list[tf.Tensor]:
+        """Return phi and phi' at `z`, in the shape of `z`."""
         with tf.GradientTape() as tape:
             tape.watch(z)
             value = function(z)
         return [value, tape.gradient(value, z)]
 
     points = tf.constant(POINTS.astype("float32").reshape(11, -1))
-    program = tf.function(both, jit_compile=True, autograph=False)
+    program = tf.function(value_and_gradient, jit_compile=True, autograph=False)
     try:
         traced = program.get_concrete_function(points)
     except Exception as error:
@@ -124,6 +128,6 @@ def _compile(function: Function) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return the type of `error`, and in brackets the first sentence of its message, cut at 200 characters."""
+    """Return a text for messages: the type of `error`, and in brackets its first sentence, cut at 200 characters."""
     message = " ".join(str(error).split()).split(". ")[0].rstrip(".")
     return f"{type(error).__name__} ({message[:200]})"

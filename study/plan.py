@@ -15,8 +15,9 @@ class Plan:
 
     `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
     with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
-    this one. `theory` holds for each activation what the catalogue (study/records/catalogue.py) recorded as its
-    `theory`. In the plan that `interpret` gets, it also has the activations that only the runs of `rounds` use.
+    this one. `theory` maps activations to the `theory` that the catalogue (study/records/catalogue.py) recorded for
+    them. The plan passed to an experiment's `interpret` also has the theory of activations that only the runs of its
+    `rounds` use (study/report/section.py).
     """
 
     activations: tuple[str, ...]
@@ -26,7 +27,7 @@ class Plan:
     first_seed: int = 0
 
     def is_fresh(self, seed: Any) -> Any:
-        """Tell whether a seed, or each seed of a column, is fresh: at least `first_seed` + FIRST_FRESH_SEED.
+        """Tell whether `seed`, a number or a column of numbers, is fresh: at least `first_seed` + FIRST_FRESH_SEED.
 
         No test result of a fresh seed chooses a rate or another setting; its validation images may.
         """
@@ -39,26 +40,29 @@ class Plan:
 
 @dataclass(frozen=True)
 class DepthScaleGrid:
-    """Ask for theory's depth scale at each `sigma_w` of the weights, all with one `sigma_b` of the biases."""
+    """Ask for theory's depth scale at each value in `sigma_w`, all with the same `sigma_b`.
+
+    The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2.
+    """
 
     sigma_w: tuple[float, ...]
     sigma_b: float
 
 
 def make_target(module: object) -> str:
-    """Return the make target of a module of experiments/: its TARGET, or EVERYTHING if it declares none."""
+    """Return the make target of `module`, a module of experiments/: its TARGET, or EVERYTHING if it declares none."""
     return str(getattr(module, "TARGET", EVERYTHING))
 
 
 def asks_for_timings(module: object) -> bool:
-    """Tell whether `module`, of experiments/, asks for the activations to be timed: TIMES_ACTIVATIONS is true."""
+    """Tell whether `module`, a module of experiments/, has the activations timed: its TIMES_ACTIVATIONS is true."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
 
 
 def depth_scale_grids(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
-    """Return the DEPTH_SCALES of each of `modules`, by the module's name and by activation; {} if it declares none.
+    """Return {name: DEPTH_SCALES of the module} for `modules` by name; {} stands for a module without DEPTH_SCALES.
 
-    The catalogue computes the depth scales on these grids once and keeps them. They are in
-    `Plan.theory[activation]["depth_scales"][module's name]`.
+    DEPTH_SCALES maps activations to grids. The catalogue computes the depth scales on these grids once and keeps them.
+    They are in `Plan.theory[activation]["depth_scales"][module's name]`.
     """
     return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}

@@ -25,9 +25,8 @@ OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
 PRECISIONS = ("float32", "float64")
 
-Rule = tuple[
-    str, Callable[[Any], bool]
-]  # the allowed values in words, and a function that tells whether a value is allowed
+# The allowed values in words, and a function that tells whether a value is allowed.
+Rule = tuple[str, Callable[[Any], bool]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,8 @@ class Settings:
     - shift, rotation (degrees), scaling, shear, elastic: the most by which training images are distorted at random.
       Images move by `shift` pixels along each axis. Their axes are scaled by 1 - `scaling` to 1 + `scaling`, and
       sheared by `shear`. The nodes of a grid of 6 x 6 move by `elastic` pixels along each axis
-    - weaker_epochs, weaker_share: in the last `weaker_epochs` of the `epochs`, distortions are multiplied by this share
+    - weaker_epochs, weaker_share: in the last `weaker_epochs` of the `epochs`, all distortions are multiplied by
+      `weaker_share`
     - output: one of OUTPUTS, the function that turns the logits into the outputs that the loss takes
     - loss: categorical cross-entropy, or the mean squared error over the classes
     - label_smoothing: share of every training label that is spread evenly over the classes
@@ -107,6 +107,7 @@ class Settings:
     noise: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        """Turn lists into tuples, and whole numbers of float fields into floats; raise UsageError for bad values."""
         for field in ("width", "noise"):  # JSON turns a tuple into a list
             if isinstance(value := getattr(self, field), list):
                 object.__setattr__(self, field, tuple(value))
@@ -126,59 +127,59 @@ class Settings:
         return dataclasses.asdict(self)
 
 
-def _whole(value: object, least: int) -> TypeGuard[int]:
+def _is_whole(value: object, least: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _real(value: object) -> TypeGuard[float]:
+def _is_real(value: object) -> TypeGuard[float]:
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < 2**53  # floats hold every smaller whole number exactly
     return isinstance(value, float) and math.isfinite(value)
 
 
 def _are_amplitudes(value: object) -> bool:
-    return isinstance(value, tuple) and all(_real(a) and a >= 0 for a in value)
+    return isinstance(value, tuple) and all(_is_real(a) and a >= 0 for a in value)
 
 
-def _one_of(names: tuple[str, ...]) -> Rule:
+def _one_of_rule(names: tuple[str, ...]) -> Rule:
     return "one of " + ", ".join(names), lambda value: value in names
 
 
-def _whole_from(least: int, what: str) -> Rule:
-    return f"a whole number{what}, at least {least}", lambda value: _whole(value, least)
+def _whole_rule(least: int, what: str) -> Rule:
+    return f"a whole number{what}, at least {least}", lambda value: _is_whole(value, least)
 
 
-SHARE: Rule = "at least 0 and below 1", lambda value: _real(value) and 0 <= value < 1
-NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _real(value) and value >= 0
-POSITIVE: Rule = "a finite number above 0", lambda value: _real(value) and value > 0
+SHARE: Rule = "at least 0 and below 1", lambda value: _is_real(value) and 0 <= value < 1
+NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _is_real(value) and value >= 0
+POSITIVE: Rule = "a finite number above 0", lambda value: _is_real(value) and value > 0
 RULES: dict[str, Rule] = {  # by field: the rules of the fields that can be checked without the other fields
     "activation": ("a name of the registry", lambda value: isinstance(value, str) and value != ""),
-    "seed": ("a whole number from 0 to 2**32 - 1", lambda value: _whole(value, 0) and value < 2**32),
-    "depth": _whole_from(1, " of hidden layers"),
-    "initialization": _one_of(INITIALIZATIONS),
-    "normalization": _one_of(NORMALIZATIONS),
-    "residual": _one_of(RESIDUALS),
+    "seed": ("a whole number from 0 to 2**32 - 1", lambda value: _is_whole(value, 0) and value < 2**32),
+    "depth": _whole_rule(1, " of hidden layers"),
+    "initialization": _one_of_rule(INITIALIZATIONS),
+    "normalization": _one_of_rule(NORMALIZATIONS),
+    "residual": _one_of_rule(RESIDUALS),
     **dict.fromkeys(("dropout", "scaling", "shear", "label_smoothing", "momentum", "averaging"), SHARE),
-    **dict.fromkeys(("shift", "elastic"), ("a number of pixels from 0 to 27", lambda v: _real(v) and 0 <= v <= 27)),
-    "rotation": ("a number of degrees from 0 to 180", lambda value: _real(value) and 0 <= value <= 180),
-    "weaker_epochs": _whole_from(0, " of epochs"),
-    "weaker_share": ("from 0 to 1", lambda value: _real(value) and 0 <= value <= 1),
-    "output": _one_of(OUTPUTS),
-    "loss": _one_of(LOSSES),
-    "optimizer": _one_of(OPTIMIZERS),
+    **dict.fromkeys(("shift", "elastic"), ("a number of pixels from 0 to 27", lambda v: _is_real(v) and 0 <= v <= 27)),
+    "rotation": ("a number of degrees from 0 to 180", lambda value: _is_real(value) and 0 <= value <= 180),
+    "weaker_epochs": _whole_rule(0, " of epochs"),
+    "weaker_share": ("from 0 to 1", lambda value: _is_real(value) and 0 <= value <= 1),
+    "output": _one_of_rule(OUTPUTS),
+    "loss": _one_of_rule(LOSSES),
+    "optimizer": _one_of_rule(OPTIMIZERS),
     **dict.fromkeys(("learning_rate", "epsilon"), POSITIVE),
-    "schedule": _one_of(SCHEDULES),
+    "schedule": _one_of_rule(SCHEDULES),
     "weight_decay": NOT_NEGATIVE,
-    **dict.fromkeys(("batch", "validation"), _whole_from(1, " of images")),
-    "epochs": _whole_from(0, ""),
-    "patience": ("a whole number of epochs, at least 1, or None", lambda value: value is None or _whole(value, 1)),
-    "precision": _one_of(PRECISIONS),
+    **dict.fromkeys(("batch", "validation"), _whole_rule(1, " of images")),
+    "epochs": _whole_rule(0, ""),
+    "patience": ("a whole number of epochs, at least 1, or None", lambda value: value is None or _is_whole(value, 1)),
+    "precision": _one_of_rule(PRECISIONS),
     "noise": ("amplitudes, each a finite number of at least 0", _are_amplitudes),
 }
 
 
 def _problems(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each bad field, in the order of the fields: its name, its value and what is allowed."""
+    """Yield a sentence for each bad field of `settings`, in the order of fields: name, value and what is allowed."""
     rules = {**RULES, **_joint_rules(settings)}
     for field in dataclasses.fields(settings):
         (allowed, is_good), value = rules[field.name], getattr(settings, field.name)
@@ -187,15 +188,15 @@ def _problems(settings: Settings) -> Iterator[str]:
 
 
 def _joint_rules(settings: Settings) -> dict[str, Rule]:
-    """Return by field the rules of the fields whose allowed values depend on another field of `settings`."""
+    """Return {field: rule} for the fields whose allowed values depend on another field of `settings`."""
 
     def widths_match(value: Any) -> bool:
         if isinstance(value, tuple):
-            return len(value) == settings.depth and all(_whole(units, 1) for units in value)
-        return _whole(value, 1)
+            return len(value) == settings.depth and all(_is_whole(units, 1) for units in value)
+        return _is_whole(value, 1)
 
     def warms_up(value: Any) -> bool:
-        return _whole(value, 0) and (value == 0 or not _whole(settings.epochs, 0) or value < settings.epochs)
+        return _is_whole(value, 0) and (value == 0 or not _is_whole(settings.epochs, 0) or value < settings.epochs)
 
     widths: Rule = "a whole number of units, at least 1, or one such number a hidden layer", widths_match
     found: dict[str, Rule] = {"width": widths, "warm_up": ("a whole number of epochs, 0 or below epochs", warms_up)}
@@ -203,9 +204,9 @@ def _joint_rules(settings: Settings) -> dict[str, Rule]:
         none: Rule = f"None with {settings.initialization}", lambda value: value is None
         return {**found, **dict.fromkeys(("sigma_w", "sigma_b", "first_square"), none)}
     sigma_b = settings.sigma_b
-    least = sigma_b**2 if _real(sigma_b) else 0.0  # the biases alone give layer 1 this mean square
-    found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _real(value) and value >= 1e-30
+    least = sigma_b**2 if _is_real(sigma_b) else 0.0  # the biases alone give layer 1 this mean square
+    found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _is_real(value) and value >= 1e-30
     found["sigma_b"] = NOT_NEGATIVE
     above = f"a finite number above {least:g}, or None"
-    found["first_square"] = above, lambda value: value is None or (_real(value) and value > least)
+    found["first_square"] = above, lambda value: value is None or (_is_real(value) and value > least)
     return found

@@ -98,7 +98,7 @@ def _read(path: Path, any_data: bool, source: str, advice: str = "") -> Dataset:
 
 
 def _idx_sha256(array: Bytes) -> str:
-    """Return the SHA-256 (64 hex digits) of the idx file that would hold images (n, 784) or labels (n,)."""
+    """Return the SHA-256 (64 hex digits) of the idx file that would hold `array`: images (n, 784) or labels (n,)."""
     shape = (len(array), 28, 28) if array.ndim == 2 else array.shape
     digest = hashlib.sha256(bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes())
     digest.update(array.data)

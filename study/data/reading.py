@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 
-NAMES = ("training images", "training labels", "test images", "test labels")
+ARRAY_NAMES = ("training images", "training labels", "test images", "test labels")
 NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")  # the names of Keras
 IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LARGEST = 64 * 2**20  # bytes that a file may have, before and after gzip unpacks it; MNIST unpacked has 55 MB
-KINDS = {  # the first bytes of a file, and what it is
+KINDS = {  # {the first bytes of a file: its format in words}
     b"\0\0\x08\x01": "a single idx file of labels",
     b"\0\0\x08\x03": "a single idx file of images",
     b"\x93NUMPY": "a single .npy array",
@@ -34,58 +34,59 @@ def read(path: Path) -> list[Bytes]:
     with the four idx files. Raise an exception, of any type, if `path` does not hold arrays in the format of MNIST.
     """
     if path.is_dir():
-        arrays = _from_idx({file.name: partial(file.open, "rb") for file in path.iterdir() if file.is_file()})
+        arrays = _arrays_from_idx({file.name: partial(file.open, "rb") for file in path.iterdir() if file.is_file()})
     elif path.is_file():
-        arrays = _from_bytes(_bounded(path.open("rb"), path.name))
+        arrays = _arrays_from_bytes(_read_bounded(path.open("rb"), path.name))
     else:
         raise ValueError("it is not a file or folder, or does not exist")
-    arrays = [_checked(array, name) for array, name in zip(arrays, NAMES, strict=True)]
+    arrays = [_checked(array, name) for array, name in zip(arrays, ARRAY_NAMES, strict=True)]
     for images, labels in (arrays[:2], arrays[2:]):
         if len(images) != len(labels):
             raise ValueError(f"it has {len(labels):,} labels for {len(images):,} images")
     return arrays
 
 
-def _from_bytes(raw: bytes) -> list[NDArray[Any]]:
+def _arrays_from_bytes(raw: bytes) -> list[NDArray[Any]]:
     """Return the four arrays in `raw`, the bytes of an .npz, or of a tar archive with the four idx files.
 
-    They are in the order of NAMES and not yet checked. The idx files may be in any folder of the archive. Raise
-    ValueError if `raw` is anything else, or if the archive is unsafe, too large or incomplete.
+    The arrays are in the order of ARRAY_NAMES and not yet checked. The idx files may be in any folder of the archive.
+    Raise ValueError if `raw` is anything else, or if the archive is unsafe, too large or incomplete.
     """
     if raw.startswith(b"PK"):
         with warnings.catch_warnings(action="ignore"), np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            _refuse_ways_out(archive.zip.namelist())
+            _refuse_outside_paths(archive.zip.namelist())
             if sum(member.file_size for member in archive.zip.infolist()) > 8 * LARGEST:  # int64 takes 8 bytes a pixel
                 raise ValueError(f"it unpacks to more than the {8 * LARGEST / 1e6:.0f} MB allowed")
-            return [archive[_found(archive, [name])] for name in NPZ_NAMES]
+            return [archive[_first_present(archive, [name])] for name in NPZ_NAMES]
     if not tarfile.is_tarfile(io.BytesIO(raw)):
-        raise ValueError(f"it is {_kind(raw)}; wanted is an .npz, the .tgz of npm, or a folder with four idx files")
+        raise ValueError(f"it is {_format(raw)}; wanted is an .npz, the .tgz of npm, or a folder with four idx files")
     with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
-        _refuse_ways_out(tar.getnames())
-        return _from_idx({Path(file.name).name: partial(tar.extractfile, file) for file in tar if file.isreg()})
+        _refuse_outside_paths(tar.getnames())
+        return _arrays_from_idx({Path(file.name).name: partial(tar.extractfile, file) for file in tar if file.isreg()})
 
 
-def _from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any]]:
-    """Return the arrays of the four idx files among `files`: images with three axes, labels with one.
+def _arrays_from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any]]:
+    """Return the arrays of the four idx files among `files`, in the order of IDX_NAMES.
 
-    `files` maps the name of a file to a function that opens it. The names are IDX_NAMES. They may have a dot for the
-    second hyphen, and end in .gz. Raise ValueError if a file is missing, too large or not an idx file of its kind.
+    `files` maps the name of a file to a function that opens it. Images have three axes, labels one. A file may have a
+    name of IDX_NAMES, also with a dot instead of the hyphen before "idx", and with .gz at the end. Raise ValueError if
+    a file is missing, too large or not an idx file of its kind.
     """
     arrays = []
     for idx in IDX_NAMES:
-        name = _found(files, [form + end for form in (idx, idx.replace("-idx", ".idx")) for end in ("", ".gz")])
-        raw, axes = _bounded(files[name](), name), 3 if "images" in idx else 1
+        name = _first_present(files, [form + end for form in (idx, idx.replace("-idx", ".idx")) for end in ("", ".gz")])
+        raw, axes = _read_bounded(files[name](), name), 3 if "images" in idx else 1
         if raw[:4] != bytes([0, 0, 8, axes]):
-            raise ValueError(f"its {name} is {_kind(raw)}; wanted is an idx file of bytes with {axes} axes")
+            raise ValueError(f"its {name} is {_format(raw)}; wanted is an idx file of bytes with {axes} axes")
         shape = np.frombuffer(raw, ">u4", axes, 4).tolist()
         arrays.append(np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape))
     return arrays
 
 
 def _checked(array: NDArray[Any], name: str) -> Bytes:
-    """Return `array` as read-only uint8: images as (n, 784), labels as (n,). `name` is one of NAMES.
+    """Return `array` as read-only uint8: images as (n, 784), labels as (n,). `name` is one of ARRAY_NAMES.
 
-    Raise ValueError unless it holds whole numbers in the shape and the range of MNIST's.
+    Raise ValueError unless `array` holds whole numbers in the shape and the range of MNIST's images or labels.
     """
     is_images = "images" in name
     shapes, highest = ([(28, 28), (784,)], 255) if is_images else ([()], 9)
@@ -99,7 +100,7 @@ def _checked(array: NDArray[Any], name: str) -> Bytes:
     return result
 
 
-def _refuse_ways_out(names: Collection[str]) -> None:
+def _refuse_outside_paths(names: Collection[str]) -> None:
     """Raise ValueError if one of an archive's `names` points outside the folder where it would be unpacked."""
     for name in names:
         path = PureWindowsPath(name)  # understands slashes, backslashes and drives
@@ -107,7 +108,7 @@ def _refuse_ways_out(names: Collection[str]) -> None:
             raise ValueError(f"its member {name[:80]!r} points outside the archive")
 
 
-def _found(names: Collection[str], forms: list[str]) -> str:
+def _first_present(names: Collection[str], forms: list[str]) -> str:
     """Return the first of `forms` that is among `names`. Raise ValueError if none is."""
     for form in forms:
         if form in names:
@@ -115,7 +116,7 @@ def _found(names: Collection[str], forms: list[str]) -> str:
     raise ValueError(f"it holds {sorted(names)[:5]}; wanted is also {forms[0]}")
 
 
-def _bounded(stream: Any, name: str) -> bytes:
+def _read_bounded(stream: Any, name: str) -> bytes:
     """Return all bytes of `stream`, unpacked if gzip packed them, and close it.
 
     Raise ValueError, with `name` in its message, if there are more than LARGEST bytes.
@@ -130,7 +131,7 @@ def _bounded(stream: Any, name: str) -> bytes:
     return raw
 
 
-def _kind(raw: bytes) -> str:
-    """Say in plain words what a file with the bytes `raw` is."""
+def _format(raw: bytes) -> str:
+    """Return in plain words the format of a file with the bytes `raw`."""
     unknown = f"a file of {len(raw):,} bytes in no known format" if raw else "an empty file"
     return next((kind for start, kind in KINDS.items() if raw.lstrip(b" \t\r\n").startswith(start)), unknown)

