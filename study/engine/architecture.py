@@ -13,7 +13,7 @@ import tensorflow as tf
 Function = Callable[[tf.Tensor], tf.Tensor]
 Tensors = tuple[tf.Tensor, ...]
 
-# One entry a layer group: kernels (rows, fan_out, fan_in), biases (rows, fan_out) and, if normalised, gamma and beta.
+# One entry per layer group: kernels (rows, fan_out, fan_in), biases (rows, fan_out) and, if normalised, gamma and beta.
 Parameters = tuple[Tensors, ...]
 
 
@@ -34,7 +34,7 @@ class Layers(NamedTuple):
     dropout: float
 
     def branch(self, values: tf.Tensor) -> tf.Tensor:
-        """Multiply `values`, a layer's output or the gradient in it, by `branch_scale`, if there is one."""
+        """Return `values`, a layer's output or the gradient in this output, times `branch_scale` unless it is None."""
         return values if self.branch_scale is None else values * tf.cast(self.branch_scale, values.dtype)
 
 
@@ -56,7 +56,7 @@ class Architecture:
     counts: Sequence[Any] | None = None
 
     def layers(self, group: int, parameters: Parameters) -> Layers:
-        """Describe the layers of the group with index `group`, given the parameters of all groups.
+        """Describe the layers of the group with index `group`, given the `parameters` of all groups.
 
         The output layer is affine only. If `residual` asks for it, a hidden layer with as many units as inputs is
         residual. Layer 1 never is, even if it has as many units as pixels.
@@ -70,7 +70,10 @@ class Architecture:
         return Layers(count, rows > 1, self.function, self.normalization, is_residual, scale, self.dropout)
 
     def _branch_scale(self, parameters: Parameters) -> tf.Tensor:
-        """Return the scalar 1 / sqrt(2 L) in float64, where L is the number of hidden layers."""
+        """Return the scalar 1 / sqrt(2 L) in float64, where L is the number of hidden layers.
+
+        `parameters` holds the parameters of all groups; without `counts`, L is the number of their rows.
+        """
         counts = [kernel.shape[0] for kernel, *_ in parameters] if self.counts is None else self.counts
         return tf.math.rsqrt(2 * tf.cast(tf.add_n([tf.constant(0), *counts[:-1]]), tf.float64))
 
@@ -101,14 +104,14 @@ class Gradients(NamedTuple):
 
 
 def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    """Return upstream * function'(z), elementwise, in the shape of z."""
+    """Return `upstream` * `function`'(z), elementwise; `upstream` and the result have the shape of z."""
     return with_product(function, z)[1](upstream)
 
 
 def with_product(function: Function, z: tf.Tensor) -> tuple[tf.Tensor, Function]:
-    """Return function(z), and a function that maps `upstream` to upstream * function'(z), elementwise.
+    """Return `function`(z), and a second function, which maps `upstream` to upstream * function'(z), elementwise.
 
-    The returned function can be called only once.
+    The second function can be called only once.
     """
     with tf.GradientTape() as tape:
         tape.watch(z)

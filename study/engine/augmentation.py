@@ -13,14 +13,14 @@ import tensorflow as tf
 from study.settings import Settings
 
 SIDE = 28  # pixels
-NODES = 6  # of a side of the coarse grid; the outer ones lie on the outer pixels
+NODES = 6  # on each side of the coarse grid; the outer nodes lie on the outer pixels
 
 
 def strengths(settings: Settings, epoch: int) -> list[float]:
-    """Return the five strengths of the distortions in an epoch, counted from 1.
+    """Return the five strengths of the distortions in the epoch numbered `epoch`, counted from 1.
 
     The strengths are the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels), in this order.
-    In the last `weaker_epochs` epochs, each is multiplied by `weaker_share`.
+    `settings` holds them. In the last `weaker_epochs` epochs, each strength is multiplied by `weaker_share`.
     """
     is_weaker = settings.weaker_epochs > 0 and epoch > settings.epochs - settings.weaker_epochs
     share = settings.weaker_share if is_weaker else 1.0

@@ -31,16 +31,16 @@ def backward(
 ) -> tuple[list[Any], list[Any]]:
     """Carry out the backward pass; return the new groups and their measures, two lists with one entry per group.
 
-    A group is a tuple of nests of tensors (rows, ...), and its first entry holds the parameters. `signals` has one
-    entry per group, made by the forward pass. `output_delta` (B, 10) is d loss / d logits; everything is computed in
-    its precision.
+    `architecture` describes the hidden layers. Each entry of `groups` is a tuple of nests of tensors (rows, ...), of
+    which the first nest holds the parameters. `signals` has one entry per group, made by the forward pass.
+    `output_delta` (B, 10) is d loss / d logits; everything is computed in its precision.
 
     `visit` gets the index of the group, one of its layers, and the signals and gradients of the layer. The layer is the
     group's tuple, cut to the layer's row. In a group of one layer, the tensors keep their first axis of 1. The visitor
     returns three things:
 
-    - the gradient in the layer's inputs (B, fan_in), which a program can thereby make wait until the layer is read. In
-      layer 1 it is not used;
+    - the gradient in the layer's inputs (B, fan_in). It passes through the visitor, so that a compiled program can be
+      made to read the layer before it changes the layer. The gradient in the inputs of layer 1 is not used;
     - the tuple that replaces the layer, or None if the layer stays as it is;
     - the layer's measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite
       `buffers[group]`.
@@ -69,7 +69,7 @@ class _Backward(NamedTuple):
     visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]
 
     def gradients(self, upstream: tf.Tensor, parameters: Tensors, signals: Signals) -> Gradients:
-        """Compute the gradients of one layer from its parameters, without an axis of rows, and its signals."""
+        """Return the gradients of one layer, given its `parameters` without an axis of rows, and its `signals`."""
         parameters = rows.cast(parameters, upstream.dtype)
         passed = self.layers.branch(upstream)
         passed = passed * signals.mask[0] if signals.mask else passed
@@ -85,19 +85,21 @@ class _Backward(NamedTuple):
         return Gradients((of_kernel, column_sums(of_affine)[0], *of_scales), delta, of_inputs)
 
     def alone(self, upstream: tf.Tensor, group: Any, signals: Signals) -> tuple[tf.Tensor, Any, Any]:
-        """Pass through a group of one layer; return the gradient in its inputs, the new group and its measures."""
+        """Pass through a `group` of one layer; return the gradient in its inputs, the new group, and the measures."""
         signals = rows.cast(signals, upstream.dtype)
         gradients = self.gradients(upstream, rows.row_of(group[0], 0), signals)
         below, replaced, measured = self.visit(group, signals, gradients)
         return below, group if replaced is None else replaced, measured
 
     def looped(self, upstream: tf.Tensor, group: Any, signals: Signals, buffers: Any) -> tuple[tf.Tensor, Any, Any]:
-        """Pass through a group of several layers, the last one first; return the same as `alone`.
+        """Pass through a `group` of several layers, the last one first, with `upstream` of the last layer.
 
-        The first layer of the group has these inputs. The measures (rows, ...) overwrite `buffers`.
+        Return the gradient in the inputs of the group's first layer, the new group and its measures. The measures
+        (rows, ...) overwrite `buffers`.
         """
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any, found: Any) -> Any:
+            """Pass through the layer `row`; return the next row and the new values of the other arguments."""
             layer = rows.read(arrays, row)
             of_layer = rows.cast(rows.row_of(signals, row), upstream.dtype)
             below, replaced, measured = self.visit(layer, of_layer, self.gradients(upstream, layer[0], of_layer))

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 from tensorflow.python.framework import ops  # has no public counterpart; its numbers only enter names
 
-_NUMBERS: dict[str, Iterator[int]] = {}  # by program, the numbers not yet given; no name is given twice in a process
+# By the name of a program, the numbers that its functions do not have yet. No name is given twice in a process.
+_NUMBERS: dict[str, Iterator[int]] = {}
 
 
 def compile_apart(call: Callable[[], object], program: str) -> None:

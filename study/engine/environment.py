@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-# One thread per process: the study runs one process on each core, and sums are added up in one order.
+# Each process has one thread: the study runs one process on each core, and sums are added up in one order.
 # Reductions are compiled as plain loops: as trees they take 40% longer to compile and are not faster.
 # Results of the same arrays are computed in one pass over them, which XLA does not do on CPUs by default.
 # Elementwise functions are not tiled: a tanh of rows of 100 takes up to twice as long when tiled.
@@ -13,7 +13,7 @@ XLA_FLAGS = (
     "--xla_disable_hlo_passes=tree_reduction_rewriter",
     "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion,xla_cpu_disable_tiled_emitter",
 )
-# Keras reads no keras.json of the user's: it may name another backend or precision.
+# Keras does not read the user's keras.json, which may name another backend or precision.
 KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
 VARIABLES = {
     **KERAS,

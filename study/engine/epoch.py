@@ -14,7 +14,7 @@ from study.engine.network import Data, Network, State, joined, parameters_of
 from study.engine.optimizers import OPTIMIZERS, Hyperparameters
 from study.engine.probe import measure_weights
 
-MOST_LOGGED = 24  # logged steps an epoch at most; the 1-2-5 series has 16 entries below 100,000
+MOST_LOGGED = 24  # the most logged steps in an epoch; the 1-2-5 series has 16 entries below 100,000
 
 
 class Epoch(NamedTuple):
@@ -43,11 +43,12 @@ class Epoch(NamedTuple):
 def train_epoch(
     network: Network, state: State, counts: tf.Tensor, epoch: Epoch, data: Data
 ) -> tuple[State, tuple[tf.Tensor, ...], Measures]:
-    """Carry out the updates of an epoch, and measure the network just before each logged step's update.
+    """Carry out the updates of an epoch on `data`, and measure the network just before each logged step's update.
 
-    `counts` (groups,) int32 holds the number of layers of each group. Return the new state, the totals and the log. The
-    totals are the sum of batch losses, the number of images classified right, and the first step whose loss was not
-    finite, or -1. The log is {name of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
+    `state` holds the groups before the epoch, and `counts` (groups,) int32 the number of layers of each group. `epoch`
+    holds the arguments of the epoch. Return the new state, the totals and the log. The totals are the sum of batch
+    losses, the number of images classified right, and the first step whose loss was not finite, or -1. The log is {name
+    of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))
@@ -72,8 +73,9 @@ class _Steps:
     def step(self, index: tf.Tensor, state: State, buffers: Any, totals: Any, log: tf.Tensor) -> Any:
         """Measure the network if the step is logged, and train it on batch `index` of the epoch, counted from 0.
 
-        Return the five arguments of the next step: `index` + 1, and the new values of the other four. `buffers` store
-        the signals of looped groups. `train_epoch` returns `totals` and `log`; here, the log is one tensor.
+        Return the five arguments of the next step: `index` + 1, and the new values of the other four. `state` holds the
+        groups, and `buffers` store the signals of looped groups. `totals` and `log` are as in `train_epoch`, but here
+        the log is one tensor.
         """
         network, epoch, data = self.network, self.epoch, self.data
         kind, row = network.kind, epoch.log_rows[index]
@@ -96,13 +98,13 @@ class _Steps:
         return index + 1, tuple(groups), buffers, totals, tf.cond(is_logged, write, lambda: log)
 
     def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
-        """Return the packed measures (rows of all groups, measures) of the weights, and the step's images.
+        """Return the packed measures (rows of all groups, measures) of the weights in `state`, and the step's images.
 
-        The measures are 0 unless the step is logged. The images (B, columns) are uint8. They pass through the branch,
-        so that the update, which depends on them, comes after the measurement. If the two were unordered, the compiler
-        would copy parameters and slots in every step, which takes a fifth of its time. The images pass as bytes. A loop
-        that fetched and converted them would be too long for the processor to look ahead, and images would be fetched
-        too late.
+        The measures are 0 unless the step `is_logged`. The images (B, columns) of the batch `index` are uint8. They
+        pass through the branch of the measurement, so that the update, which depends on the images, comes after it. If
+        update and measurement were unordered, the compiler would copy parameters and slots in every step, which takes a
+        fifth of a step's time. The images pass as bytes. A loop that fetched and converted images would be too long for
+        the processor to look ahead, and would fetch them too late.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])
@@ -148,7 +150,8 @@ class _Update:
         """Update a layer; return the gradient in its inputs (for group 0: empty), the new layer, and packed measures.
 
         `layer` and the new layer are tuples like a group of `State`: parameters, slots, moving moments and averages.
-        The measures (measures,) are BATCH_MEASURES, or 1 if the step is not logged.
+        `signals` and `gradients` are the layer's. The measures (measures,) are BATCH_MEASURES, or 1 if the step is not
+        logged.
         """
         kind, h = self.network.kind, self.hyperparameters
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[group].is_looped
@@ -157,17 +160,18 @@ class _Update:
             return packed(BATCH_MEASURES, of_batch(self.network.function_of(group), signals, gradients))
 
         nothing = tf.fill([len(BATCH_MEASURES)], self.one)  # a constant would make the compiler dissolve the branch
-        # The gradients pass through the branch, and so does a looped layer: its update comes after all that reads it.
-        # If a read and a write were unordered, the compiler would copy what is written, and of a looped group the
-        # arrays of all layers. The gradient in the images stays outside: nothing uses it, so it is not computed.
+        # The gradients pass through the branch, and so does a looped layer. A layer is thereby updated after everything
+        # that reads it. If a read and a write were unordered, the compiler would copy what is written; in a looped
+        # group, these are the arrays of all layers. The gradient in the images does not pass through the branch:
+        # nothing uses this gradient, so it is not computed.
         through = gradients.parameters, gradients.inputs if group else (), layer if is_looped else ()
         found, through = tf.cond(self.is_logged, lambda: (measured(), through), lambda: (nothing, through))
-        slopes, below, read = through
+        slopes, below, read = through  # the gradients in the parameters and in the inputs, and the looped layer
         parameters, slots, moving, averages = read if is_looped else layer
         slopes = tuple(tf.reshape(slope, p.shape) for slope, p in zip(slopes, parameters, strict=True))
-        # The new slots are computed twice, to be kept and to make the update. If they were computed once, the compiler
-        # would write them and read them again. It cannot know that `one` is 1, and so it passes over a layer once,
-        # which saves 6% of an epoch.
+        # The new slots are computed twice: once to keep them, once to make the update. If they were computed once, the
+        # compiler would write them and read them again. It cannot know that `one` is 1, and so it passes over a layer
+        # once, which saves 6% of an epoch.
         again = (
             rule.advance(tuple(kept * self.one for kept in slot), slope * self.one, h)
             for slot, slope in zip(slots, slopes, strict=True)
@@ -184,7 +188,10 @@ class _Update:
 
 
 def _counted(totals: Any, loss: tf.Tensor, hits: tf.Tensor, step: tf.Tensor) -> Any:
-    """Return the `totals` of an epoch with one more step: its loss, its `hits` (B,) bool, and its number in the run."""
+    """Return the `totals` of `train_epoch` after one more step, numbered `step` in the run.
+
+    `loss` is the step's mean loss, and `hits` (B,) bool tells which examples are classified right.
+    """
     total, count, diverged = totals
     count += tf.reduce_sum(tf.cast(hits, tf.int32))
     is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from study.engine.network import Network, Scores
 
-CHUNK = 250  # images evaluated at once; as inputs of layer 1, this many stay in the second cache of a core
+CHUNK = 250  # images evaluated at once; so many inputs of layer 1 fit into the second-level cache of a core
 
 
 def evaluate(
@@ -18,7 +18,7 @@ def evaluate(
     chunks: tf.Tensor,
     used: tf.Tensor,
 ) -> Scores:
-    """Sum the scores of a network over the images whose indices are in `chunks` (n, CHUNK).
+    """Sum the scores of `network` over the images whose indices are in `chunks` (n, CHUNK).
 
     `weights` holds the parameters and the moving moments of the groups; see network.weights_of. `counts` (groups,)
     holds the number of layers of each group. `images` and `labels` are the whole data set, as in `Data`. Only the first
@@ -27,6 +27,7 @@ def evaluate(
     """
 
     def chunk(index: tf.Tensor, totals: Scores) -> Any:
+        """Return `index` + 1, and `totals` with the scores of the images in row `index` of `chunks` added."""
         is_image = chunks[index] >= 0
         indices = tf.maximum(chunks[index], 0)
         y = tf.cast(tf.gather(labels, indices), tf.int32)

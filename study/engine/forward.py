@@ -19,7 +19,8 @@ from study.engine.normalization import normalise
 def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
     """Return zeros to store the signals of each looped group, as `Signals` (rows, ...), and () for other groups.
 
-    `batch` is the number of examples. `drops` tells whether outputs are dropped, as in training.
+    `architecture` and `parameters` describe the network. `batch` is the number of examples. `drops` tells whether
+    outputs are dropped, as in training.
     """
     buffers: list[Any] = []
     for group, (kernel, *_) in enumerate(parameters):
@@ -38,7 +39,7 @@ def signal_buffers(architecture: Architecture, parameters: Parameters, batch: in
 def forward(
     architecture: Architecture, parameters: Parameters, x: tf.Tensor, seed: Any = None, buffers: Any = None
 ) -> tuple[tf.Tensor, list[Signals]]:
-    """Carry out the forward pass as in training, for inputs x (B, columns).
+    """Carry out the forward pass of `architecture` with `parameters` as in training, for inputs x (B, columns).
 
     Return the logits (B, 10), and a list with the signals of each group. `seed` (2,) int32 decides the masks of
     dropout; without it nothing is dropped. The pass overwrites `buffers`, made by `signal_buffers` or an earlier pass.
@@ -48,10 +49,11 @@ def forward(
 
 
 def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
-    """Return the logits (B, 10) for inputs x (B, columns), as outside of training: nothing is dropped.
+    """Return a network's logits (B, 10) for inputs x (B, columns), as outside of training: nothing is dropped.
 
-    `moving` holds for each group the moving means and variances (rows, units) of batch normalisation, or () for a group
-    without it. If `moving` is None, batch normalisation uses the moments of x.
+    `architecture` and `parameters` describe the network. `moving` holds for each group the moving means and variances
+    (rows, units) of batch normalisation, or () for a group without it. If `moving` is None, batch normalisation uses
+    the moments of x.
     """
     return visit_forward(architecture, parameters, x, lambda *_: (), [()] * len(parameters), moving=moving)[0]
 
@@ -68,10 +70,10 @@ def visit_forward(
 ) -> tuple[tf.Tensor, list[Any]]:
     """Carry out the forward pass for inputs x (B, columns), and call visit(group, row, signals) for each layer.
 
-    Return the logits (B, 10), and a list with the visitor's results for each group. A visitor returns a nest of
-    tensors. In a looped group, the nest gets a first axis of rows and overwrites `buffers[group]`. In a group of one
-    layer it does not, because a compiled program would compute the signals twice. `outputs` explains `moving`, and
-    `forward` explains `seed`.
+    `architecture` and `parameters` describe the network. Return the logits (B, 10), and a list with the visitor's
+    results for each group. A visitor returns a nest of tensors. In a looped group, the nest gets a first axis of rows
+    and overwrites `buffers[group]`. In a group of one layer it does not, because a compiled program would compute the
+    signals twice. `outputs` explains `moving`, and `forward` explains `seed`.
     """
     h, first_layer, found = x, 1, []
     for group, of_group in enumerate(parameters):

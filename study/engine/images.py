@@ -15,7 +15,7 @@ from study.data.mnist import Dataset
 from study.engine.input_norms import square_norm
 from study.engine.layer_groups import PIXELS
 
-ALIGNED = 16  # numbers in a vector register; the images' columns are a multiple of it where pixels are left out
+ALIGNED = 16  # numbers in a vector register; where pixels are left out, the number of columns is a multiple of it
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Images:
         return found
 
 
-_LATEST: dict[tuple[str, bool], Images] = {}  # one entry, the latest result of images_of, by its arguments
+_LATEST: dict[tuple[str, bool], Images] = {}  # at most one entry: the latest result of images_of, by its arguments
 
 
 def images_of(data: Dataset, is_whole: bool = False) -> Images:
@@ -76,8 +76,11 @@ def images_of(data: Dataset, is_whole: bool = False) -> Images:
     return _LATEST[key]
 
 
-# Make the tensors for `images_of`. If few pixels are blank, all are kept.
 def _tensors(data: Dataset, is_whole: bool) -> Images:
+    """Return the data set as tensors, like `images_of`, but computed anew.
+
+    All pixels are kept too if so few are blank that leaving them out would not make the images narrower.
+    """
     parts = data.training_images, data.test_images
     inked = np.flatnonzero(np.any([part.max(axis=0, initial=0) > 0 for part in parts], axis=0))
     columns = -(-(len(inked) + 1) // ALIGNED) * ALIGNED

@@ -14,14 +14,14 @@ def square_norm(data: Dataset) -> float:
 def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
     """Return at most `groups` numbers, ascending, that stand for the ||x||^2 of all training images.
 
-    The sorted ||x||^2 are cut into `groups` parts of similar size. The result holds the mean of each part.
+    The ||x||^2 are sorted and cut into `groups` parts of similar size. The result holds the mean of each part.
     """
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])
 
 
 def mean_cosine(data: Dataset) -> float:
-    """Return the mean cosine of two different training images, over all pairs; a blank image has cosine 0 with all."""
+    """Return the mean cosine over all pairs of different training images; a blank image has cosine 0 with all."""
     images, lengths = data.training_images, np.sqrt(_square_sums(data))
     parts = zip(np.array_split(images, 60), np.array_split(lengths, 60), strict=True)
     total = np.sum([(part / np.maximum(length, 1)[:, None]).sum(axis=0) for part, length in parts], axis=0)
@@ -29,9 +29,9 @@ def mean_cosine(data: Dataset) -> float:
 
 
 def _square_sums(data: Dataset) -> NDArray[np.int64]:
-    """Return the sum of squared bytes of every training image (n,).
+    """Return the sums of squared bytes (n,) of the n training images.
 
-    The images are converted in parts, because whole numbers for all of them take 0.4 GB.
+    The images are converted in parts, because 64-bit numbers for all of their bytes take 0.4 GB.
     """
     squares = np.square(np.arange(256, dtype=np.int64))
     parts = np.array_split(data.training_images, 60)

@@ -11,9 +11,9 @@ from itertools import chain, groupby, pairwise
 from typing import NamedTuple
 
 PIXELS = 784  # of an image
-CLASSES = 10
+CLASSES = 10  # digits
 
-UNROLLED = 4  # up to this many equal layers of a long run get code of their own, which is faster than a loop
+UNROLLED = 4  # up to so many consecutive equal layers of a long run get code of their own, which is faster than a loop
 BRIEF_EPOCHS = 2  # up to this many epochs, a run gains more from sharing a program than from a faster one
 ROWS = 50  # the rows of a looped group are a multiple of this ...
 SPARE_UNITS = 256  # ... up to this many units and images a batch; beyond it, spare rows would take too much memory
@@ -41,7 +41,7 @@ class LayerGroup:
 
 
 def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return the pair (fan_in, fan_out) of each layer from 1 to L + 1, given the units of the L hidden layers."""
+    """Return (fan_in, fan_out) of each layer from 1 to L + 1; `widths` holds the units of the L hidden layers."""
     return list(pairwise((PIXELS, *widths, CLASSES)))
 
 
@@ -71,7 +71,10 @@ def _alone(fan_in: int, fan_out: int) -> LayerGroup:
     return LayerGroup(1, Shape(1, fan_in, fan_out))
 
 
-# Add spare rows up to a multiple of ROWS, unless the layers or the batch are too large.
 def _looped(count: int, fan_in: int, fan_out: int, batch: int) -> LayerGroup:
+    """Return the group of `count` equal layers, with spare rows up to a multiple of ROWS.
+
+    If `fan_out` or `batch` exceeds SPARE_UNITS, every row is a layer.
+    """
     with_spare_rows = max(-(-count // ROWS), 1) * ROWS
     return LayerGroup(count, Shape(with_spare_rows if max(fan_out, batch) <= SPARE_UNITS else count, fan_in, fan_out))

@@ -26,7 +26,10 @@ def is_standard(output: str, loss: str) -> bool:
 
 
 def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the loss of every example (B,); `smoothing` is the share of each label spread evenly over the classes."""
+    """Return the loss of every example (B,), given the `logits` (B, 10) and the `labels` (B,).
+
+    `smoothing` is the share of each label that is spread evenly over the classes.
+    """
     if not is_standard(output, loss):
         return LOSSES[loss](_target(logits, labels, smoothing), OUTPUTS[output](logits))
     if smoothing:
@@ -63,6 +66,9 @@ def hits(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _target(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return one-hot labels (B, 10), of which the share `smoothing` is spread evenly over the classes."""
+    """Return one-hot labels (B, 10) in the precision of `logits`.
+
+    The share `smoothing` of each label is spread evenly over the classes.
+    """
     classes = logits.shape[-1]
     return tf.one_hot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes, dtype=logits.dtype)

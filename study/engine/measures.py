@@ -15,8 +15,8 @@ import tensorflow as tf
 from study.activations import Activation, value_and_derivative
 from study.engine.architecture import Function, Gradients, Signals, with_product
 
-DEAD_SHARE = 1e-3  # of the supremum of |phi'|: a unit below it for every probe example is dead
-SATURATED_SHARE = 0.05  # of the supremum of |phi'|: an entry below it is saturated
+DEAD_SHARE = 1e-3  # of the supremum of |phi'|: a unit whose |phi'| is below it for every probe example is dead
+SATURATED_SHARE = 0.05  # of the supremum of |phi'|: an entry of z whose |phi'| is below it is saturated
 
 BATCH_MEASURES = (
     "weight_gradient", "error", "example_weight_gradient", "activation_rms", "preactivation_square", "activation_mean",
@@ -106,7 +106,7 @@ def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
 
 
 def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
-    """Return {name: NaN}, scalar tensors, for the named measures."""
+    """Return {name: NaN} for each of `names`, as scalar tensors of type `dtype`."""
     return dict.fromkeys(names, tf.constant(float("nan"), dtype))
 
 
@@ -120,7 +120,7 @@ def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
 
 
 def unpacked(names: tuple[str, ...], values: tf.Tensor) -> Measures:
-    """Return {name: tensor (...)} from the tensor (..., measures) that `packed` made of the same names."""
+    """Return {name: tensor (...)} from `values` (..., measures), the tensor that `packed` made of the same `names`."""
     return dict(zip(names, tf.unstack(values, axis=-1), strict=True))
 
 
@@ -133,13 +133,16 @@ def square_norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
 
 
 def _roots(squares: Measures, dtype: tf.DType) -> Measures:
-    """Return {name: square root as `dtype`}, by one operation: each root operation takes 5 ms to compile."""
+    """Return {name: the square root of its value in `squares`, as `dtype`}.
+
+    One operation computes all roots, because each root operation takes 5 ms to compile.
+    """
     roots = tf.cast(tf.sqrt(tf.stack(list(squares.values()))), dtype)
     return dict(zip(squares, tf.unstack(roots), strict=True))
 
 
 def derivative_supremum(activation: Activation) -> float:
-    """Return the largest |phi'| on a grid of step 0.001 over [-100, 100].
+    """Return the largest |phi'| of the activation phi on a grid of step 0.001 over [-100, 100].
 
     Raise ActivationError if TensorFlow cannot differentiate the activation.
     """

@@ -12,7 +12,7 @@ from study.engine.forward import outputs
 from study.engine.measures import Measures, unpacked
 from study.engine.program_kind import ProgramKind
 
-# One entry a layer group, of four nests of tensors (rows, ...). The first holds the parameters, and the second the
+# One entry per layer group, of four nests of tensors (rows, ...). The first holds the parameters, and the second the
 # optimiser's slots of each parameter. The third holds the moving mean and variance, or () without batch normalisation.
 # The fourth holds the moving averages of the parameters, or () without averaging.
 State = tuple[Any, ...]
@@ -74,8 +74,8 @@ class Network:
     def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
         """Return the scores of every example, each (B,), computed as outside of training; the accuracies are bool.
 
-        `counts` (groups,) holds the number of layers of each group, and x (B, columns) the inputs. `weights` holds the
-        parameters and the moving moments of the groups; see `weights_of`.
+        `counts` (groups,) holds the number of layers of each group, x (B, columns) the inputs, and `labels` (B,) the
+        digits. `weights` holds the parameters and the moving moments of the groups; see `weights_of`.
         """
         parameters, moving = weights
         logits = outputs(self.architecture(counts), parameters, x, moving)
@@ -87,7 +87,10 @@ class Network:
         )
 
     def measure_buffers(self, names: tuple[str, ...], precision: str) -> list[Any]:
-        """Return zeros (rows, measures) for each looped group, and () for each other group, to store named measures."""
+        """Return zeros (rows, measures) in `precision` for each looped group, and () for each other group.
+
+        A pass through the network stores the measures `names` there.
+        """
         shapes = self.kind.shapes
         return [tf.zeros([shape.rows, len(names)], precision) if shape.is_looped else () for shape in shapes]
 
@@ -98,7 +101,10 @@ class Network:
 
 
 def joined(names: tuple[str, ...], measured: Sequence[tf.Tensor]) -> Measures:
-    """Join the groups' packed measures, each (rows, measures) or (measures,), to {name: (rows of all groups,)}."""
+    """Join the packed measures of all groups to {name: (rows of all groups,)}, for each of `names`.
+
+    `measured` has one tensor per group: (rows, measures), or (measures,) for a group of one layer.
+    """
     return unpacked(names, tf.concat([tf.reshape(of_group, [-1, len(names)]) for of_group in measured], 0))
 
 

@@ -11,7 +11,8 @@ MOMENTUM, EPSILON = 0.99, 1e-3  # Keras' defaults, for batch and for layer norma
 def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the mean and the variance that normalise a layer's `affine` (..., B, units).
 
-    With "batch" they are moments over the batch, (..., 1, units), otherwise moments over the units, (..., B, 1).
+    If `normalization` is "batch", they are moments over the batch, (..., 1, units). Otherwise they are moments over the
+    units, (..., B, 1).
     """
     if normalization == "batch":
         mean = column_sums(affine) / affine.shape[-2]
@@ -37,8 +38,9 @@ def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
     """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`.
 
-    `layer` holds the layer's kernel and bias and, if it is normalised, gamma and beta. `moving` holds a mean and a
-    variance (units,) to use. If it is (), `moments` computes them from a. A layer without gamma and beta returns a.
+    `layer` holds the layer's kernel and bias and, if it is normalised, gamma and beta. `moving` holds the mean and the
+    variance (units,) to use. If it is (), `moments` computes both from a, by the kind of `normalization`. For a layer
+    without gamma and beta, return a.
     """
     if len(layer) == PLAIN:
         return affine
@@ -48,10 +50,10 @@ def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Ten
 
 
 def backward(normalization: str, affine: tf.Tensor, layer: Tensors, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
-    """Return the gradient of the loss in a, `affine` (B, units), and the pair of its gradients in gamma and beta.
+    """Return the gradient of the loss in `affine` (B, units), and the pair of the loss's gradients in gamma and beta.
 
     `layer` holds the parameters, gamma and beta last. `upstream` (B, units) is the gradient in the normalised values,
-    which are computed with the moments of a.
+    which `normalise` computes with the moments of `affine` by the kind of `normalization`.
     """
     trained = layer[PLAIN:]
     with tf.GradientTape() as tape:

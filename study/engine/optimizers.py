@@ -57,8 +57,8 @@ def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
     return learning_rate * tf.sqrt(one - tf.pow(BETA_2 * one, step)) / (one - tf.pow(BETA_1 * one, step))
 
 
-# Adam's slots are the moving means of the gradient and of its square.
 def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
+    """Return the new slots of Adam: the moving means of the gradient and of its square."""
     mean, square = slots
     return mean + (gradient - mean) * h.mean_rate, square + (tf.square(gradient) - square) * h.square_rate
 
@@ -76,8 +76,8 @@ def _sgd_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
     return learning_rate
 
 
-# The slot of SGD with momentum is the velocity, which is the update itself.
 def _sgd_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slots:
+    """Return the new slot of SGD with momentum: the velocity, which is the update itself."""
     (velocity,) = slots
     return (velocity * h.momentum - gradient * h.rate,)
 

@@ -16,16 +16,18 @@ from study.engine.rows import row_of
 def measure_weights(
     network: Network, architecture: Architecture, state: Any, x: tf.Tensor, last: Hyperparameters | None
 ) -> Measures:
-    """Return the WEIGHT_MEASURES of all layers as {name: (rows of all groups,)}.
+    """Return the WEIGHT_MEASURES of all layers of `network` as {name: (rows of all groups,)}.
 
     `state` holds the groups; the slots are not read if `last` is None. x (P, columns) are the probe inputs. Batch
-    normalisation uses their moments, as in training. `last` holds the hyperparameters of the last update. If it is None
-    or its step is 0, no update has been done, and UPDATE_MEASURES are NaN.
+    normalisation uses the moments of each layer over these inputs, as in training over a batch. `last` holds the
+    hyperparameters of the last update. If it is None or its step is 0, no update has been done, and UPDATE_MEASURES are
+    NaN.
     """
     kind = network.kind
     rule = OPTIMIZERS[kind.optimizer]
 
     def of_update(group: int, row: Any) -> Measures:
+        """Return the UPDATE_MEASURES of the layer in row `row` of the group with index `group`."""
         undefined = measures.undefined(measures.UPDATE_MEASURES, kind.precision)
         if last is None:
             return undefined

@@ -26,7 +26,7 @@ from study.engine.schedule import learning_rates
 from study.engine.seeds import epoch_order, number_for, split
 from study.settings import Settings
 
-PROBE_IMAGES = 1000  # the first of the validation images
+PROBE_IMAGES = 1000  # so many of the validation images, the first, are the probe images
 
 
 class Run:
@@ -92,7 +92,7 @@ class Run:
         return float(loss) / self.steps, float(hits) / seen, int(diverged) if int(diverged) >= 0 else None
 
     def measure_end(self, last_epoch: int) -> None:
-        """Log the measures of the last weights, on the first batch of the next epoch; leave the weights as they are."""
+        """Log the measures of the last weights on the first batch of epoch `last_epoch` + 1, without changing them."""
         _, _, measured = self.call_epoch(last_epoch + 1, updates=1)
         self._record(last_epoch + 1, measured, 1)
 
@@ -137,7 +137,7 @@ class Run:
         return run_log.logged_steps(epoch, self.steps)
 
     def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
-        """Call the program that trains an epoch, for its first `updates` updates; leave the run itself unchanged.
+        """Call the program that trains epoch `epoch`, for its first `updates` updates; do not change this run.
 
         Return the new state, the totals and the measures, as `train_epoch` does.
         """
@@ -171,8 +171,11 @@ class Run:
             self.log.add(number, number / self.steps, {name: values[row] for name, values in arrays.items()})
 
 
-# Return the state before training. Moving means begin at 0, moving variances at 1, and averages at the parameters.
 def _initial_state(settings: Settings, images: Images) -> State:
+    """Return the state of a run before training, with parameters for the columns of `images`.
+
+    Slots and moving means begin at 0, moving variances at 1, and averages at the parameters.
+    """
     slots = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0
     first, *between, output = initial_parameters(settings, images.square_norm)
     first = (tf.constant(images.narrowed(first[0].numpy())), *first[1:])
@@ -184,6 +187,6 @@ def _initial_state(settings: Settings, images: Images) -> State:
     return tuple((*group, group[0] if settings.averaging else ()) for group in groups)
 
 
-# Return `slots` tensors of zeros for each parameter of a group.
 def _zeros(group: tuple[tf.Tensor, ...], slots: int) -> tuple[tuple[tf.Tensor, ...], ...]:
+    """Return a tuple of `slots` tensors of zeros for each parameter of a group, in the parameter's shape."""
     return tuple(tuple(tf.zeros_like(role) for _ in range(slots)) for role in group)

@@ -33,7 +33,7 @@ class RunLog:
         self.rows: list[dict[str, np.ndarray]] = []
 
     def add(self, step: int, epoch: float, measured: dict[str, np.ndarray]) -> None:
-        """Add the measures {name: (L + 1,)} of layers 1 to L + 1 at one step; `epoch` is its time in epochs."""
+        """Add the measures `measured`, {name: (L + 1,)} over the layers, at a step; `epoch` is its time in epochs."""
         self.steps.append(step)
         self.epochs.append(epoch)
         self.rows.append(measured)

@@ -14,7 +14,7 @@ def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
 
 
 def number_for(seed: int, role: str, *index: int) -> int:
-    """Return a whole number from 0 to 2**31 - 1, drawn from the `seed_for` of the same arguments."""
+    """Return a whole number from 0 to 2**31 - 1, drawn from the result of `seed_for` for the same arguments."""
     return int(seed_for(seed, role, *index).generate_state(1)[0]) & 0x7FFFFFFF
 
 
@@ -36,7 +36,7 @@ def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArra
 def epoch_order(seed: int, epoch: int, training: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
     """Return the image indices (steps, batch) of an epoch's batches: a fresh permutation of the indices `training`.
 
-    Images that do not fill a batch are left out.
+    The run's `seed` and the number `epoch` decide the permutation. Images that do not fill a batch are left out.
     """
     shuffled = np.random.default_rng(seed_for(seed, "order", epoch)).permutation(training)
     return shuffled[: len(training) // batch * batch].reshape(-1, batch)

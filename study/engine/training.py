@@ -34,7 +34,7 @@ def train(
     saved: bytes | None = None,
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> dict[str, Any]:
-    """Train and measure one run, and return its results as a dict ready for JSON.
+    """Train and measure one run of `settings` with `activation`, and return its results as a dict ready for JSON.
 
     `keep` gets the Checkpoint after each epoch without divergence. The run changes that object later, so `keep` must
     store its `to_bytes()` at once. With these bytes as `saved`, the run goes on from there. Raise TimeLimit between two
@@ -100,10 +100,13 @@ def _trained(
     return _result(run, diverged, now.last.epoch, now.history, last, best)
 
 
-# Return what `train` returns, without `timings`.
 def _result(
     run: Run, diverged: int | None, epochs: int, history: dict[str, Any], last: dict[str, Any], best: dict[str, Any]
 ) -> dict[str, Any]:
+    """Return the dict that `train` returns, without `timings`.
+
+    `diverged` is its entry `diverged_step`; the other arguments are the entries of their names, and the `run` itself.
+    """
     has_noise = run.settings.noise and epochs and diverged is None
     return {
         "status": "done" if diverged is None else "diverged",
@@ -119,7 +122,7 @@ def _result(
 
 
 def _assessed(run: Run, snapshot: Snapshot) -> dict[str, float]:
-    """Return the snapshot's epoch and its mean scores on the validation and the test images, as `last` of `train`."""
+    """Return the epoch of `snapshot` and its mean scores on validation and test images, like `last` of `train`."""
     epoch, state, scores = snapshot
     scores = scores or run.evaluate(state, run.validation)  # if no epoch was finite, the initial weights are the best
     parts = {"validation": scores, "test": run.evaluate(state, run.images.test_indices)}
