@@ -1,4 +1,4 @@
-"""Keep a long run's checkpoint beside its record, so that a killed run goes on, and the network that it leaves."""
+"""Keep the checkpoint of a long run, so that a killed run can go on, and keep the trained networks of some runs."""
 
 import contextlib
 import time
@@ -10,21 +10,22 @@ from study.errors import FolderError
 from study.records.files import prepare_folder, write_atomically
 from study.settings import DISTORTIONS, Settings
 
-SECONDS = 120.0  # between two checkpoints; writing one takes a second or two
+CHECKPOINT_SECONDS = 120.0  # the least time between two checkpoints; writing one takes a second or two
 
 
 def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
-    """Return the result of `train`, which goes on from the checkpoint in the file `path` and keeps new ones there.
+    """Return the result of `train`, which goes on from the checkpoint in the file `path` and writes new ones there.
 
-    `train` takes `saved`, the checkpoint's bytes or None, and `keep`, which writes a Checkpoint at most every SECONDS.
-    A damaged checkpoint is deleted, and the run begins again. On another machine the folder may not exist: then
-    nothing is kept.
+    `train` takes two arguments by name: `saved`, the checkpoint's bytes or None, and `keep`, a function that writes a
+    Checkpoint. At most one checkpoint is written in CHECKPOINT_SECONDS. A damaged checkpoint is deleted, and the run
+    begins again. On another machine of a cluster, the folder may not exist; then no checkpoint is written.
     """
     latest = time.monotonic()
 
     def keep(checkpoint: Any) -> None:
+        """Write the checkpoint, unless the latest one is too recent or the folder does not exist."""
         nonlocal latest
-        if time.monotonic() - latest < SECONDS or not path.parent.is_dir():
+        if time.monotonic() - latest < CHECKPOINT_SECONDS or not path.parent.is_dir():
             return
         with contextlib.suppress(FolderError):  # if the disk is full, writing the record will say so
             write_atomically(path, checkpoint.to_bytes())
@@ -34,14 +35,17 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
     try:
         return train(saved=saved, keep=keep)
     except ValueError as error:
-        if type(error).__name__ != "CheckpointError":  # of the engine, which this module must not import
+        if type(error).__name__ != "CheckpointError":  # its class is in the engine, which this module must not import
             raise
         path.unlink(missing_ok=True)
         return train(saved=None, keep=keep)
 
 
 def keeps_network(settings: Settings) -> bool:
-    """Tell whether a run's network is kept for later use: plain layers, trained on distorted images."""
+    """Tell whether the network of a run with these `settings` is kept for later use.
+
+    This is so if images are distorted, layers are neither normalised nor residual, and the output is softmax.
+    """
     is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
     return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
 
@@ -56,12 +60,13 @@ def train_and_keep_network(
 ) -> dict[str, Any]:
     """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
 
-    `train`, `saved` and `keep` are as in `train_resumably`. The network is written before that epoch's checkpoint, and
-    only if the run reaches the epochs of its `settings`. On another machine the results folder may not exist: then no
-    network is kept.
+    `train` is as in `train_resumably`, and gets `saved`. The network is written only if the run reaches the number of
+    epochs in its `settings`, and before `keep`, unless it is None, is called with the checkpoint of that epoch. On
+    another machine of a cluster, the results folder may not exist; then no network is written.
     """
 
     def keep_both(checkpoint: Any) -> None:
+        """Write the network if the checkpoint is of the last epoch, and then pass the checkpoint to `keep`."""
         if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
             from study.networks import weights
 

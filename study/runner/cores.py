@@ -1,4 +1,4 @@
-"""Say how many worker processes this machine has cores for, and why: `make help` prints it with any Python."""
+"""Say how many worker processes this machine has cores for, and why. `make help` runs this file with any Python."""
 
 import math
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
     """Return how many worker processes to start, at least 1, and the reason in words.
 
-    It is one for each core that this process may use, or fewer if `cpu_quota` allows fewer CPUs. `root` is the folder
-    of proc/ and sys/; only tests pass another.
+    The number is one for each core that this process may use, or fewer if `cpu_quota` allows fewer CPUs. `root` is the
+    folder that holds proc/ and sys/; only tests pass another.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(root)
@@ -20,9 +20,9 @@ def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
 
 
 def cpu_quota(root: Path = Path("/")) -> float:
-    """Return how many CPUs Linux allows this process: the least quota of its control groups (version 1 or 2), else inf.
+    """Return how many CPUs Linux allows this process: the least quota of its control groups, infinity if none has one.
 
-    `root` is the folder of proc/ and sys/.
+    Control groups of versions 1 and 2 count. `root` is the folder that holds proc/ and sys/.
     """
     quotas = [math.inf]
     try:
@@ -30,7 +30,7 @@ def cpu_quota(root: Path = Path("/")) -> float:
     except OSError:
         lines = []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = line.split(":", 2)  # the line of version 2 names no controllers
         names = {"", "unified"} if not controllers else {controllers, "cpu"}
         if not controllers or "cpu" in controllers.split(","):
             for name in names:
@@ -41,7 +41,7 @@ def cpu_quota(root: Path = Path("/")) -> float:
 
 
 def _quota(group: Path) -> float:
-    """Return how many CPUs the control group in this folder allows: its quota divided by its period, or inf."""
+    """Return how many CPUs the control group in the folder `group` allows: quota divided by period, or infinity."""
     for files in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((group / file).read_text() for file in files).split())

@@ -15,7 +15,7 @@ from study.runner.workers import failure_reason
 def measure_once(
     store: Store, name: str, basis: Any, what: str, measure: Callable[[], dict[str, Any]], file: Path | None = None
 ) -> list[str]:
-    """Write what `measure()` returns as the document `name`, unless that document is there and has the same `basis`.
+    """Write what `measure()` returns to `store` as the document `name`, unless that document has the same `basis`.
 
     `basis` is a JSON value that decides the measurement, such as the ids of the runs measured; the document keeps it.
     `what` says in words what is measured, and is printed first. `file` is as in `is_measured`. Return a list: one
@@ -34,7 +34,7 @@ def measure_once(
 
 
 def is_measured(store: Store, name: str, basis: Any, file: Path | None = None) -> bool:
-    """Tell whether the document `name` is there, is not damaged, and was measured on this `basis`.
+    """Tell whether `store` has the document `name`, undamaged and measured on this `basis`.
 
     If the measurement also writes a `file`, that must be there too.
     """
@@ -42,7 +42,7 @@ def is_measured(store: Store, name: str, basis: Any, file: Path | None = None) -
 
 
 def read_document(store: Store, name: str) -> dict[str, Any]:
-    """Return the content of the document `name`; an empty dict if the document is missing or damaged."""
+    """Return the content of the document `name` in `store`; an empty dict if the document is missing or damaged."""
     try:
         content: dict[str, Any] = store.read(name)["content"]
     except (FileNotFoundError, RecordError):

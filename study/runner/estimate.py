@@ -20,46 +20,46 @@ from study.runner.workers import in_each_worker
 from study.settings import Settings
 
 USUAL_PACE = 2.2e-6  # seconds that a process takes for a unit of work, on a core of 2023 with AVX-512
-LEAST_SECONDS = 60.0  # at the usual pace; the machine is not measured for work that takes less
-PROBE_SECONDS = 1.0  # of training in a measurement, after compiling
-REPORT = 1e7  # writing the report, in units of work
-TIMING = 4e6  # timing an activation, in units of work
-SMALLER_SEEDS = 5
-SMALLER = 0.8  # a smaller study is named if it has less than this share of the work
+LEAST_SECONDS = 60.0  # for work that takes less at USUAL_PACE, the machine is not measured
+PROBE_SECONDS = 1.0  # of training, after compiling, when the machine is measured
+REPORT_COST = 1e7  # of writing the report, in units of work (order.py)
+TIMING_COST = 4e6  # of timing an activation, in units of work
+SMALLER_SEEDS = 5  # of the smaller study that is named beside the one asked for
+SMALLER_SHARE = 0.8  # a smaller study is named if its cost is below this share of the cost asked for
 
 
 def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
-    """Return in words how long the `missing` jobs and what follows them take, and how long smaller studies take.
+    """Return in words how long the `missing` jobs and the later work take, and how long smaller studies take.
 
-    `missing` is the result of `rounds.advance()`. Later rounds, the timing of activations and the report follow these
-    jobs. `workers` processes train; 0 stands for this process. The time of a smaller study counts all its runs,
+    `missing` is the result of `rounds.advance()`. The later work is the later rounds, the timing of activations and the
+    report. `workers` processes train; 0 stands for this process. The time of a smaller study counts all its runs,
     recorded or not.
     """
     plan, amount = rounds.plan, rounds.remaining_cost(missing)
-    of_unit = pace(amount, workers, rounds.catalogue.data)
+    unit_seconds = pace(amount, workers, rounds.catalogue.data)
 
-    def told(amount: float, plan: Plan) -> str:
-        after = REPORT + TIMING * len(plan.activations) * rounds.asks_for_timings(plan)
-        return f"about {duration((amount / max(workers, 1) + after) * of_unit)}"
+    def time_text(amount: float, plan: Plan) -> str:
+        after = REPORT_COST + TIMING_COST * len(plan.activations) * rounds.asks_for_timings(plan)
+        return f"about {duration((amount / max(workers, 1) + after) * unit_seconds)}"
 
     smaller = {f"SEEDS={SMALLER_SEEDS}": replace(plan, seeds=SMALLER_SEEDS)}
     if all(make_target(module) == EVERYTHING for module in rounds.modules.values()):
         smaller["make quick"] = replace(plan, is_quick=True)
     others = []
     for name, less in smaller.items():
-        of_less = total_cost(
+        smaller_cost = total_cost(
             settings for experiment in rounds.experiments for settings in rounds.expected_runs(experiment, less)
         )
-        others += [f"{name} {told(of_less, less)}"] if of_less < SMALLER * amount else []
+        others += [f"{name} {time_text(smaller_cost, less)}"] if smaller_cost < SMALLER_SHARE * amount else []
     but = f"; less, from nothing: {', '.join(others)}" if others else ""
-    return f"this takes {told(amount, plan)} on this machine{but}"
+    return f"this takes {time_text(amount, plan)} on this machine{but}"
 
 
 def pace(amount: float, workers: int, data: Any) -> float:
-    """Return the seconds that a process takes for a unit of work; measure it if this `amount` of work is worth it.
+    """Return the seconds that a process takes for a unit of work; measure them if this `amount` of work is worth it.
 
-    The measurement trains on `data`, a Dataset, in `workers` processes at once. Without it, or if it fails, return
-    USUAL_PACE.
+    The measurement trains on `data`, a Dataset, in `workers` processes at once. Return USUAL_PACE if the machine is not
+    measured or the measurement fails.
     """
     if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
         return USUAL_PACE
@@ -72,14 +72,14 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 
 def _measured_pace(workers: int, data: Any) -> float:
-    """Return the mean of `time_training(data)` in so many worker processes at once; with 0 workers, in this process."""
+    """Return the mean of `time_training(data)` in `workers` processes at once; with 0 workers, in this process."""
     return statistics.fmean(in_each_worker(workers, time_training, data)) if workers else time_training(data)
 
 
 def time_training(data: Any) -> float:
-    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds of a unit of work.
+    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work.
 
-    Compiling does not count.
+    The seconds of compiling do not count.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY
@@ -92,15 +92,16 @@ def time_training(data: Any) -> float:
         epochs += 1
         run.epoch(epochs)
         run.evaluate(run.state, run.validation)
-    of_epoch = run_cost(replace(run.settings, epochs=2)) - run_cost(replace(run.settings, epochs=1))
-    return (time.perf_counter() - started) / epochs / of_epoch
+    epoch_cost = run_cost(replace(run.settings, epochs=2)) - run_cost(replace(run.settings, epochs=1))
+    return (time.perf_counter() - started) / epochs / epoch_cost
 
 
 def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any], workers: int) -> Iterator[str]:
     """Yield lines that say what `plan` would do: refused activations, each experiment's runs, and the time they take.
 
-    An experiment's runs are counted round by round, up to the first round that lacks records. `load` returns the
-    Dataset. A last line for each folder says whether the activations are to be timed.
+    `modules` are the experiments by name, and `results` is the folder of the records. An experiment's runs are counted
+    round by round, up to the first round that lacks records. `load` returns the Dataset. `workers` is the number of
+    processes. A last line for each folder of records says so if the activations are to be timed.
     """
     places = stores(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})

@@ -33,13 +33,13 @@ from study.runner.progress import Progress
 from study.runner.workers import connected, failure_reason
 from study.settings import Settings
 
-GRACE_SECONDS = 30.0  # a run past its limit is asked to stop between epochs; this much later it is abandoned
-LONG = 2e7  # runs of at least this cost (order.py), about a minute, keep checkpoints
-HOUR = 1e8  # a costlier run has a longer time limit, in proportion to its cost
-EXIT_SECONDS = 2.0  # from abandoning a run to ending its process, which delivers the result meanwhile
+GRACE_SECONDS = 30.0  # a run past its time limit stops after its epoch; if it has not so much later, it is abandoned
+LONG_COST = 2e7  # runs of at least this cost (order.py), which is about a minute, keep checkpoints
+HOUR_COST = 1e8  # a run of a higher cost has a longer time limit, in proportion to its cost
+EXIT_SECONDS = 2.0  # from abandoning a run to ending its process, which delivers the failure meanwhile
 
 Result = dict[str, Any]  # what `training.train` returns, or the `status` and `cause` of a failure
-Task = Callable[[Settings, str, Any, float], Result]  # of settings, fingerprint, data and seconds, as `train_job`
+Task = Callable[[Settings, str, Any, float], Result]  # takes settings, fingerprint, data and seconds, like `train_job`
 Results = Generator[tuple[Job, Result], None, None]
 
 
@@ -51,12 +51,13 @@ def train_job(
     store: Store | None = None,
     engine: str | None = None,
 ) -> Result:
-    """Train one run on the Dataset `data` in this process; return what `training.train` returns, and the `environment`.
+    """Train the run of `settings` on `data`, a Dataset, in this process, and return its result.
 
-    Raise ValueError if the registry's activation does not have this `fingerprint`, which the job was made of. Raise it
-    too if the code of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once
-    `seconds` have passed. A long run keeps checkpoints in `store`, and goes on from the last. The networks that
-    `keeps_network` names are kept there too.
+    The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
+    registry's activation does not have this `fingerprint`, which is part of the job. Raise ValueError too if the code
+    of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once `seconds` have
+    passed. Unless `store` is None, a long run keeps checkpoints there and goes on from the last, and the networks of
+    the runs that `keeps_network` selects are kept there too.
     """
     ours = engine_fingerprint()
     if engine not in (None, ours):
@@ -76,14 +77,17 @@ def train_job(
         run = identity(settings, data.checksum, fingerprint).id
         if keeps_network(settings):
             train = functools.partial(train_and_keep_network, train, settings, store.network(run))
-        if run_cost(settings) >= LONG:
+        if run_cost(settings) >= LONG_COST:
             train = functools.partial(train_resumably, train, store.checkpoint(run))
     return {**train(), "environment": describe_environment()}
 
 
 @functools.cache
 def _fingerprint(activation: Any) -> str:
-    """Return an activation's fingerprint, computed once per process: that takes longer than an untrained network."""
+    """Return an activation's fingerprint, computed once per process.
+
+    Computing it takes longer than measuring an untrained network.
+    """
     from study.activations import fingerprint
 
     return fingerprint(activation)
@@ -104,10 +108,10 @@ def execute(
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
     `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
-    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A
-    run has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned
-    with its process, unless it runs in this process. `task` replaces `train_job`; `label` names the progress bar.
-    Raise ClusterError if the scheduler cannot be reached.
+    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A run
+    has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned with
+    its process, unless it runs in this process. `task` replaces `train_job`; `label` names the progress bar. Raise
+    ClusterError if the scheduler cannot be reached, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
@@ -121,21 +125,22 @@ def execute(
             about = result.pop("environment", None) or describe_environment()
             provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
             records.append(store.write(make_record(job.identity, job.activation, result, provenance)))
-            progress.advance(run_cost(job.settings), _summary(job, result))
+            progress.advance(run_cost(job.settings), _progress_text(job, result))
     return records
 
 
 def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None = None) -> Result:
-    """Do one run by calling `task`, and return its result, or the status and cause of its failure.
+    """Do the run of `job` on `data` by calling `task`, and return its result, or the status and cause of its failure.
 
-    An exception fails this run alone. The time limit is `seconds`, or more for a run that costs more than HOUR. With
-    `grace` the run works in a thread. A run that has not ended `grace` seconds after its limit is abandoned as a
-    timeout. Its process then ends, and Dask starts another.
+    An exception fails this run alone. The time limit is `seconds`, or more for a run that costs more than HOUR_COST.
+    Unless `grace` is None, the run works in a thread. A run that has not ended `grace` seconds after its limit is
+    abandoned as a timeout. Its process then ends, and Dask starts another.
     """
     future: Future[Result] = Future()
-    seconds *= max(1.0, run_cost(job.settings) / HOUR)
+    seconds *= max(1.0, run_cost(job.settings) / HOUR_COST)
 
     def work() -> None:
+        """Call `task`, and pass its result or its exception to `future`."""
         try:
             future.set_result(task(job.settings, job.identity.activation, data, seconds))
         except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
@@ -149,7 +154,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
         return future.result(None if grace is None else seconds + grace)
     except Exception as error:  # noqa: BLE001 - see above
         if future.done():
-            is_late = type(error).__name__ == "TimeLimit"  # of the engine, which this module must not import
+            is_late = type(error).__name__ == "TimeLimit"  # its class is in the engine, which must not be imported here
             return _failure("timeout", error) if is_late else _failure("failed", failure_reason(error))
         leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
         leave.daemon = True
@@ -165,34 +170,34 @@ def _in_processes(
 ) -> Results:
     """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes.
 
-    `limits` are the `seconds` and `grace` of `attempt`. Each batch of jobs has new processes of this machine; a
-    scheduler gets all jobs at once.
+    `limits` are the `seconds` and `grace` of `attempt`, which gets `task` and `data` too. Without a `scheduler`, each
+    batch of jobs is done by at most `workers` new processes of this machine. A scheduler gets all jobs at once.
     """
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
-            # Submitted, not scattered: scattered data would die with the worker that holds it.
-            shared = client.submit(_identity, data, key=f"data-{uuid.uuid4().hex}")
-            fillers = _fillers(client)
+            # The data are submitted, not scattered: scattered data would be lost with the worker that holds them.
+            shared = client.submit(_unchanged, data, key=f"data-{uuid.uuid4().hex}")
+            fillers = _filler_futures(client)
             futures = {}
             for place, job in enumerate(batch):
                 how = {"key": f"run-{job.identity.id}", "pure": False, "priority": -place}
                 futures[client.submit(attempt, task, job, shared, *limits, **how)] = job
             for future in distributed.as_completed(futures, loop=client.loop):
                 job = futures.pop(future)
-                result = _outcome(future)
+                result = _result_or_failure(future)
                 future.release()
                 yield job, result
             for filler in fillers:
                 filler.release()
 
 
-def _identity(value: Any) -> Any:
-    # a task for Dask: it takes data to the cluster, or does nothing
+def _unchanged(value: Any) -> Any:
+    """Return `value`; as a task for Dask, this brings data to the cluster, or does nothing."""
     return value
 
 
-def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
-    """Submit tasks that do nothing, and return their futures, to be kept until all runs are finished.
+def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]]":
+    """Submit tasks that do nothing to `client`, and return their futures, to be kept until all runs are finished.
 
     Dask queues runs on the scheduler only if there are more than two similar tasks per thread. Kept finished tasks
     count, too, so two of them per thread, and one more, suffice. Without a queue, Dask sends several runs to one
@@ -202,11 +207,11 @@ def _fillers(client: distributed.Client) -> "list[distributed.Future[Any]]":
         threads = sum(client.nthreads().values())
     except OSError as lost:  # CommClosedError is one
         raise ClusterError(f"the Dask scheduler is gone: {lost}") from lost
-    return [client.submit(_identity, None, key=f"run-{uuid.uuid4().hex}") for _ in range(2 * threads + 1)]
+    return [client.submit(_unchanged, None, key=f"run-{uuid.uuid4().hex}") for _ in range(2 * threads + 1)]
 
 
-def _outcome(future: "distributed.Future[Result]") -> Result:
-    """Return the result of a finished run, or, if Dask cannot deliver it, a failure.
+def _result_or_failure(future: "distributed.Future[Result]") -> Result:
+    """Return the result of the finished run of `future`, or a failure if Dask cannot deliver the result.
 
     The failure is "crashed" if the run's process died each time, else "failed". Raise ClusterError if the scheduler is
     gone.
@@ -223,7 +228,8 @@ def _failure(status: str, cause: object) -> Result:
     return {"status": status, "cause": one_line(cause)}
 
 
-def _summary(job: Job, result: Result) -> str:
+def _progress_text(job: Job, result: Result) -> str:
+    """Return a line about a finished run: its activation, depth and seed, and its test accuracy or how it ended."""
     settings, outcome = job.settings, result["status"]
     if outcome == "done":
         score = result["last"].get("test_accuracy")

@@ -18,8 +18,8 @@ from study.settings import Settings
 def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
     """Return the result of `study.networks.testing.test_networks`; a worker process calls this function.
 
-    `kept` holds the fields of a `Kept` for each network, as `_kept` returns them. `data` is a Dataset. The best network
-    is written to `saved`.
+    `kept` holds the fields of a `Kept` for each network, as `_kept_fields` returns them. `data` is a Dataset. The best
+    network is written to the file `saved`.
     """
     environment.start_tensorflow()
     from study.networks import testing
@@ -30,9 +30,10 @@ def evaluate_in_worker(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) 
 def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
     """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
 
-    Do nothing if the file is there and the document NETWORKS is of these runs. Both belong to this `experiment`.
-    Return a list: one sentence if the test fails, else nothing. If a network is missing, because its run was done
-    elsewhere, nothing is tested, and the sentence says so.
+    `store` holds the networks and the document NETWORKS of the findings, and `data`, a Dataset, the test images. File
+    and document belong to this `experiment`. Do nothing if the file exists and the document is of these runs. Return a
+    list: one sentence if the test fails, else nothing. If a network is missing, because its run was done elsewhere,
+    nothing is tested, and the sentence says so.
     """
     document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
     runs = [record["id"] for record in records]
@@ -41,7 +42,7 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
     if missing := [run for run in runs if not store.network(run).is_file()]:
         return [f"{len(missing)} networks are not in {saved.parent}: they are not tested, and {saved} is not written"]
     prepare_folder(saved.parent)
-    kept = [_kept(store, record) for record in records]
+    kept = [_kept_fields(store, record) for record in records]
 
     def measure() -> dict[str, Any]:
         (found,) = in_each_worker(1, evaluate_in_worker, kept, data, saved)
@@ -50,19 +51,22 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
     return measure_once(store, document, runs, f"testing {len(runs)} networks", measure, saved)
 
 
-def _kept(store: Store, record: Record) -> tuple[Any, ...]:
-    # the fields of `study.networks.testing.Kept`, which `evaluate_in_worker` makes of them
+def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
+    """Return the fields of a `study.networks.testing.Kept`: id, path of the network, activation, seed and accuracy.
+
+    This process must not import that class, which needs TensorFlow, so `evaluate_in_worker` makes the object.
+    """
     settings, last = record["identity"]["settings"], record["result"]["last"]
     path = store.network(record["id"]).resolve()
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
 
 
 def measure_in_worker(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
-    """Train these runs once more and return quantiles of their pre-activations; a worker process calls this.
+    """Train the runs of `share` once more on `data`, a Dataset, and return quantiles of their pre-activations.
 
-    `share` is {run id: (settings, steps)}, a part of the runs `wanted` in `measure_preactivations`. The result has, by
-    run id, a dict of `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the values below which
-    `percent` of the pre-activations lie.
+    A worker process calls this function. `share` is {run id: (settings, steps)}, a part of the runs `wanted` in
+    `measure_preactivations`. The result has, by run id, a dict of `settings`, `percent` and `rows`. A row holds step,
+    layer and `quantiles`, the values below which `percent` of the pre-activations lie.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY
@@ -81,23 +85,24 @@ def measure_in_worker(share: Mapping[str, tuple[Settings, Sequence[int]]], data:
 def measure_preactivations(
     store: Store, wanted: Mapping[str, tuple[Settings, Sequence[int]]], data: Any, workers: int
 ) -> list[str]:
-    """Write quantiles of pre-activations as the document PREACTIVATIONS, unless it has them for these runs and steps.
+    """Write quantiles of pre-activations as the document PREACTIVATIONS of `store`, unless it has them already.
 
-    `wanted` is {run id: (settings, steps)}; steps are numbers of updates. The document's `networks` holds what
-    `measure_in_worker` returns. Only runs that the document lacks are measured, in at most `workers` processes. Return
-    a list: one sentence if that fails, else nothing.
+    `wanted` is {run id: (settings, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
+    `networks` holds what `measure_in_worker` returns. Only runs that the document lacks are measured, in at most
+    `workers` processes. Return a list: one sentence if that fails, else nothing.
     """
     if not wanted:
         return []
     source = source_fingerprint(STUDY / "networks")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
     kept = read_document(store, PREACTIVATIONS)
-    if basis.items() <= kept.get("basis", {}).items():  # a command for some experiments keeps what the others measured
+    if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays
         return []
     known = {run: found for run, found in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
     todo = [run for run in wanted if run not in known]
 
     def measure() -> dict[str, Any]:
+        """Measure the runs of `todo` in processes; return the document's content, with the runs known before."""
         shares = [{run: wanted[run] for run in todo[first::workers]} for first in range(min(workers, len(todo)))]
         found = in_new_workers(measure_in_worker, [(share, data) for share in shares]) if shares else []
         networks = dict(itertools.chain(known.items(), *(of_share.items() for of_share in found)))

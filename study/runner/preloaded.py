@@ -15,4 +15,4 @@ from study.engine import training  # noqa: E402, F401 - it imports TensorFlow
 from study.records.identity import engine_fingerprint  # noqa: E402
 from study.runner import execution  # noqa: E402, F401 - it imports Dask, which takes a worker half a second
 
-engine_fingerprint()  # of the code imported here; the workers keep it, although files may be edited meanwhile
+engine_fingerprint()  # cached here, with the code imported here; later edits of the files do not change it for workers

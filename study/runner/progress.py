@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich import progress
 
-PLAIN_EVERY = 15.0  # seconds between plain lines
-MEMORY_SECONDS = 3600.0  # a terminal shows the time left at the mean speed of the last hour
-NARROW = 60  # columns; a narrower terminal shows the count alone
+LINE_SECONDS = 15.0  # between plain lines, at least
+SPEED_SECONDS = 3600.0  # a terminal shows the time left at the mean speed of the last hour
+NARROW_COLUMNS = 60  # a terminal of fewer columns shows the count of runs alone
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -27,11 +27,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 class Progress:
-    """Show how many of `total` runs are finished, which was the last, and the time left.
+    """Show how many of `total` runs are finished, which run was the last, and the time left.
 
-    The costs of runs come from `order.run_cost`, and `total_cost` is their sum. The time left assumes that the rest
-    goes as fast as the work so far. On a terminal a bar shows it, with `label`. Elsewhere a line is written after the
-    first and the last run, and otherwise at most every PLAIN_EVERY seconds.
+    The costs of runs come from `order.run_cost`, and `total_cost` is their sum. `label` names the work, and `stream` is
+    standard error if None. On a terminal a bar shows the progress. It assumes for the time left that the rest goes as
+    fast as the work of the last SPEED_SECONDS. Elsewhere a line is written after the first and the last run, and
+    otherwise at most every LINE_SECONDS. The line assumes that the rest goes as fast as all work so far.
     """
 
     def __init__(self, label: str, total_cost: float, total: int, stream: TextIO | None = None) -> None:
@@ -51,27 +52,28 @@ class Progress:
             self.bar.stop()
 
     def advance(self, cost: float, last: str) -> None:
-        """Count one finished run of this cost; `last` says which run and how it ended."""
+        """Count one finished run of this `cost`, and show it; `last` says in words which run it is and how it ended."""
         self.cost += cost
         self.count += 1
         now = time.monotonic()
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], advance=cost, runs=f"{self.count}/{self.total} runs", last=last)
-        elif now - self.shown >= PLAIN_EVERY or self.count in (1, self.total):
+        elif now - self.shown >= LINE_SECONDS or self.count in (1, self.total):
             self.shown = now
-            say(self._line(now - self.started, last), self.stream)
+            say(self._plain_line(now - self.started, last), self.stream)
 
-    def _line(self, seconds: float, last: str) -> str:
+    def _plain_line(self, seconds: float, last: str) -> str:
+        """Return the line that is written where there is no terminal, `seconds` after the beginning."""
         left = seconds * max(self.total_cost - self.cost, 0.0) / self.cost
         remaining = "done" if self.count == self.total else f"about {duration(left)} left"
         return f"{self.label}: {self.count}/{self.total} runs, {duration(seconds)} so far, {remaining} ({last})"
 
 
 def _bar(stream: TextIO) -> "progress.Progress":
-    """Return a bar on `stream`, not yet started, that never takes more than one line.
+    """Return a bar of rich on `stream`, not yet started, that never takes more than one line.
 
     A task of the bar has the fields `runs` and `last`, which are shown without rich's markup. A terminal narrower than
-    NARROW shows `runs` alone.
+    NARROW_COLUMNS shows `runs` alone.
     """
     from rich import progress  # on import it draws a random number, which the study must not
     from rich.console import Console
@@ -86,16 +88,16 @@ def _bar(stream: TextIO) -> "progress.Progress":
     ]
     return progress.Progress(
         runs,
-        *(others if console.width >= NARROW else []),
+        *(others if console.width >= NARROW_COLUMNS else []),
         console=console,
         redirect_stdout=False,
         refresh_per_second=1,
-        speed_estimate_period=MEMORY_SECONDS,
+        speed_estimate_period=SPEED_SECONDS,
     )
 
 
 def duration(seconds: float) -> str:
-    """Return a time as text in at most two units, such as "48 s", "3 min 20 s" or "2 h 5 min"."""
+    """Return `seconds` as text in at most two units, such as "48 s", "3 min 20 s" or "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -11,7 +11,7 @@ from study.errors import UsageError
 from study.plan import EVERYTHING, Plan
 from study.settings import Settings
 
-SPELLINGS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "none": None}  # values JSON cannot spell so
+WORD_VALUES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "none": None}  # values of words that are not JSON
 LARGEST_FIRST_SEED = 4_000_000_000  # a seed is below 2^32
 
 
@@ -27,8 +27,11 @@ def read_plan(
     names = options.experiments or [name for name, target in targets.items() if target == wanted]
     chosen = None if options.activations is None else options.activations.replace(",", " ").split()
     known = list(dict.fromkeys([EVERYTHING, *targets.values()]))
-    problems = [*_unknown(names, targets, "experiment"), *_unknown(chosen or [], registry, "activation")]
-    problems += _unknown([wanted], known, "target")
+    problems = [
+        *_problems_with_names(names, targets, "experiment"),
+        *_problems_with_names(chosen or [], registry, "activation"),
+    ]
+    problems += _problems_with_names([wanted], known, "target")
     if options.target in known:
         others = [name for name in names if targets.get(name, wanted) != wanted]
         problems += [f"{name} belongs to the target {targets[name]}, not {wanted}" for name in others]
@@ -57,9 +60,9 @@ def is_studied(entry: Any) -> bool:
 
 
 def read_settings(words: Sequence[str]) -> Settings:
-    """Return the settings that words like "seed=0" and "width=[7,5]" give.
+    """Return the settings that `words` such as "seed=0" and "width=[7,5]" give.
 
-    A value is JSON, one of SPELLINGS, or else text. Raise UsageError if a word or a setting is bad, or a needed
+    A value is JSON, a word of WORD_VALUES, or else text. Raise UsageError if a word or a setting is bad, or a needed
     setting is missing.
     """
     given = dict(map(_assignment, words))
@@ -72,25 +75,26 @@ def read_settings(words: Sequence[str]) -> Settings:
 
 
 def _assignment(word: str) -> tuple[str, Any]:
+    """Return the name and the value of a setting from a word such as "seed=0"; raise UsageError if "=" is missing."""
     name, equals, value = word.partition("=")
     if not equals:
         raise UsageError([f"{word!r} is not a setting; write FIELD=VALUE"])
     try:
         return name, json.loads(value, parse_constant=float)
     except ValueError:
-        return name, SPELLINGS.get(value.lower(), value)
+        return name, WORD_VALUES.get(value.lower(), value)
 
 
 def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None:
-    """Raise UsageError if one of these activations is not in the registry."""
-    if problems := _unknown(names, registry, "activation"):
+    """Raise UsageError if one of the activations `names` is not in `registry`, with a sentence for each."""
+    if problems := _problems_with_names(names, registry, "activation"):
         raise UsageError(problems)
 
 
-def _unknown(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Return a sentence for each of `names` that is not `known`, with the three known names most like it.
+def _problems_with_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
+    """Return a sentence for each of `names` that is not in `known`, with the three known names most like it.
 
-    If none is like it, the sentence lists all known names. `what` is the kind of name, such as "activation".
+    If no known name is like it, the sentence lists all of them. `what` is the kind of name, such as "activation".
     """
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -11,17 +11,17 @@ from study.records.store import Record, Store, has_failed
 from study.runner.order import Job, run_cost, total_cost
 from study.settings import Settings
 
-Modules = Mapping[str, Any]  # of experiments/, by name; study/report/section.py says what a module offers
-Jobs = dict[str, dict[str, Job]]  # by experiment and run id
+Modules = Mapping[str, Any]  # modules of experiments/ by name; study/report/section.py says what a module offers
+Jobs = dict[str, dict[str, Job]]  # {experiment: {run id: job}}
 
 
 @dataclass
 class Rounds:
     """Follow the experiments among `modules` through their rounds; `store` has the records of earlier commands.
 
-    The attribute `experiments` holds the modules that have `rounds`, by name. Refused activations leave the `plan`,
-    and the others get their theory. `known` holds records by id. `jobs` holds each experiment's jobs so far by run id,
-    in the order in which the experiment asked for them.
+    The attribute `experiments` holds the modules that have `rounds`, by name. The `catalogue` describes activations.
+    Making the object removes refused activations from `plan`, and adds the theory of the others. `known` holds records
+    by id. `jobs` holds each experiment's jobs so far by run id, in the order in which the experiment asked for them.
     """
 
     modules: Modules
@@ -42,19 +42,22 @@ class Rounds:
 
         The result is {experiment: {run id: job}}. An experiment that has all its records is left out.
         """
-        found = {name: self._advance_one(name) for name in self.experiments}
+        found = {name: self._jobs_without_record(name) for name in self.experiments}
         return {name: jobs for name, jobs in found.items() if jobs}
 
-    def _advance_one(self, name: str) -> dict[str, Job]:
-        # Follow one experiment; return the jobs without a record of its first round that has any, by run id.
-        while wanted := self._wanted(name):
+    def _jobs_without_record(self, name: str) -> dict[str, Job]:
+        """Advance the experiment `name` to its first round that lacks records; return the jobs without one by run id.
+
+        Return an empty dict if all rounds have their records.
+        """
+        while wanted := self._next_jobs(name):
             self.jobs[name] = self.jobs.get(name, {}) | wanted
             self.known |= finished(self.store, [run for run in wanted if run not in self.known])
             if todo := {run: job for run, job in wanted.items() if run not in self.known}:
                 return todo
         return {}
 
-    def _wanted(self, name: str) -> dict[str, Job]:
+    def _next_jobs(self, name: str) -> dict[str, Job]:
         """Return the next round of the experiment `name` as {run id: job}; refused activations get no jobs."""
         wanted = self.experiments[name].rounds(self.plan, self.records(name))
         described = self.catalogue.descriptions(settings.activation for settings in wanted)
@@ -91,10 +94,10 @@ class Rounds:
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
-    """Return the job of a run on data of this checksum.
+    """Return the job of a run with these `settings` on data of this `checksum`.
 
-    `described` is a result of `Catalogue.descriptions` that has the run's activation. The job takes its fingerprint,
-    label, formula and source.
+    `described` is a result of `Catalogue.descriptions` that has the run's activation. The job holds the fingerprint,
+    label, formula and source of this activation.
     """
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
@@ -102,5 +105,5 @@ def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
 
 
 def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
-    """Return {id: record} of these runs, given by id, that have a record in `store`; leave out failed runs."""
+    """Return {id: record} of those `runs`, given by id, that have a record in `store`; leave out failed runs."""
     return {run: record for run, record in store.find(runs).items() if not has_failed(record)}

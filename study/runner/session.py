@@ -18,18 +18,18 @@ from study.runner.rounds import Modules, Rounds, finished, job_of
 from study.runner.workers import shared_programs
 from study.settings import Settings
 
-PROGRAMS = ".programs"  # in the folder of the runs, while they are done
-CLASSES = (0, 2, 7)  # digits; the report shows the first test image of each under noise
+PROGRAMS_FOLDER = ".programs"  # of compiled programs, in the folder of the runs while a command does them
+SHOWN_DIGITS = (0, 2, 7)  # the report shows the first test image of each of these digits under noise
 
 
 def run_experiments(
     plan: Plan, modules: Modules, store: Store, load: Callable[[], Dataset], workers: int, scheduler: str | None
 ) -> list[str]:
-    """Do every run of the experiments in `modules` that `store` lacks, then their other measurements and timings.
+    """Do every run that the experiments in `modules` ask for under `plan` and `store` lacks, then measure and time.
 
-    The ledger is written before these measurements. `load` returns the Dataset. `workers` and `scheduler` are as in
-    `execute`. Return one sentence for each failed run, refused activation or failed measurement. Raise FolderHeld if
-    another command works in the folder.
+    The ledger is written before networks are measured and activations are timed. `load` returns the Dataset. `workers`
+    and `scheduler` are as in `execute`. Return one sentence for each failed run, refused activation or failed
+    measurement. Raise FolderHeld if another command works in the folder of `store`.
     """
     with lock_folder(store.folder):
         started = time.monotonic()
@@ -37,7 +37,7 @@ def run_experiments(
         catalogue = Catalogue(data, ledger.activations, depth_scale_grids(modules))
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
-        with shared_programs(store.folder / PROGRAMS):
+        with shared_programs(store.folder / PROGRAMS_FOLDER):
             while missing := rounds.advance():
                 if not trained and scheduler is None:
                     say(estimate.time_in_words(rounds, missing, workers))
@@ -45,7 +45,7 @@ def run_experiments(
                 done = execute(list(jobs.values()), data, store, workers=workers, scheduler=scheduler)
                 trained += len(done)
                 rounds.known |= {record["id"]: record for record in done}
-            failures = _note(rounds, ledger, time.monotonic() - started if trained else 0.0)
+            failures = _enter_in_ledger(rounds, ledger, time.monotonic() - started if trained else 0.0)
             store.save(ledger)
             if not store.is_committed:
                 keep_digits(store.folder.parent, data)
@@ -58,7 +58,11 @@ def run_experiments(
 
 
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
-    """Test networks and measure pre-activations where experiments ask for it; return one sentence for each failure."""
+    """Test networks and measure pre-activations for the experiments of `rounds` that ask for it.
+
+    `store` keeps the findings, `data` is a Dataset, and `workers` is the number of processes. Return one sentence for
+    each failure.
+    """
     failures = []
     followed: dict[str, tuple[Settings, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
@@ -73,20 +77,20 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
-    """Write the first test image of each digit in CLASSES to records/digits.json in `results`, unless that exists.
+    """Write the first test image in `data` of each of SHOWN_DIGITS to a document in the folder `results`.
 
-    Its `images` are {digit as text: list of 784 grey levels from 0 to 255}. A digit without a test image is left out;
-    nothing is written if none has one.
+    The document is records/digits.json; if it exists, it stays as it is. Its `images` are {digit as text: list of 784
+    grey levels from 0 to 255}. A digit without a test image is left out. Nothing is written if no digit has one.
     """
     store, labels = stores(results)[1], data.test_labels.tolist()
-    images = {str(label): data.test_images[labels.index(label)].tolist() for label in CLASSES if label in labels}
+    images = {str(label): data.test_images[labels.index(label)].tolist() for label in SHOWN_DIGITS if label in labels}
     if images and not store.path(DIGITS).exists():
         prepare_folder(store.folder)
         store.write_document(DIGITS, {"images": images}, {"data": data.checksum})
 
 
-def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
-    """Enter in `ledger` what the experiments asked for, and the `seconds` of work; do not write the file.
+def _enter_in_ledger(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
+    """Enter in `ledger` what the experiments of `rounds` asked for, and the `seconds` of work; do not write the file.
 
     Return one sentence for each failed run and each refused activation.
     """
@@ -105,9 +109,10 @@ def _note(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
 
 
 def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> dict[str, Any]:
-    """Return the result of one run, from its record; if there is none, train in this process and record it.
+    """Return the result of the run of `settings` from its record in `store`; without a record, train and record it.
 
-    The result is what `training.train` returns, or the `status` and `cause` of a failure. `load` returns the Dataset.
+    The training happens in this process. The result is what `training.train` returns, or the `status` and `cause` of a
+    failure. `load` returns the Dataset.
     """
     with lock_folder(store.folder):
         data = load()

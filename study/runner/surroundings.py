@@ -12,8 +12,8 @@ from pathlib import Path
 
 from study.engine import environment
 
-# Figures are files: neither a notebook's backend nor the user's settings decide how they look.
-VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+# Figures are files, so neither a notebook's backend nor the user's settings of matplotlib decide how they look.
+FIGURE_VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def set_variables() -> None:
@@ -23,7 +23,7 @@ def set_variables() -> None:
     until the process ends.
     """
     environment.prepare()
-    os.environ.update(VARIABLES)
+    os.environ.update(FIGURE_VARIABLES)
     try:
         Path.home()
     except RuntimeError:  # no HOME, and the user is not in the system's list of users
@@ -34,7 +34,7 @@ def set_variables() -> None:
 def quieten() -> None:
     """Keep the libraries' warnings off the terminal, unless the user set Python's -W or PYTHONWARNINGS.
 
-    Let both output streams replace characters that the terminal cannot show by escapes.
+    Let both output streams write escapes for characters that the terminal cannot show.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

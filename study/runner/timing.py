@@ -16,7 +16,7 @@ from study.runner.workers import failure_reason, in_each_worker
 
 
 def time_in_worker(names: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Return the result of `study.cost.stopwatch.measure` for these activations; a worker process calls this."""
+    """Return what `study.cost.stopwatch.measure(names, repeats)` returns; a worker process calls this function."""
     environment.start_tensorflow()
     from study.cost import stopwatch
 
@@ -43,7 +43,10 @@ def time_activations(store: Store, described: Entries) -> list[str]:
 
 
 def is_timed(store: Store, described: Entries) -> bool:
-    """Tell whether the store's document TIMINGS holds these activations, timed by this code on this machine."""
+    """Tell whether the store's document TIMINGS holds all activations in `described`, timed under the same conditions.
+
+    The conditions are the code, the processor and the number of repeats.
+    """
     try:
         kept = store.read(TIMINGS)["content"].get("basis", {})
     except (FileNotFoundError, RecordError):  # a damaged document is measured again
@@ -54,6 +57,7 @@ def is_timed(store: Store, described: Entries) -> bool:
 
 
 def _basis(described: Entries) -> dict[str, Any]:
+    """Return what decides the timings: activations with their fingerprints, code, processor and number of repeats."""
     return {
         "activations": {name: about["fingerprint"] for name, about in described.items()},
         "engine": source_fingerprint(STUDY / "engine", STUDY / "cost"),

@@ -29,16 +29,17 @@ from study.runner.progress import say
 # 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
 PRELOADED = "study.runner.preloaded"
 IS_FORKED = sys.platform == "linux"
-# Workers ignore Ctrl-C, which a terminal sends to every process: the main process ends them.
-PRELOAD = (
+# Each worker runs this code at its start. It ignores Ctrl-C, which a terminal sends to every process: the main process
+# ends the workers.
+WORKER_PRELOAD = (
     "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
 )
-LONGEST_FOLDER = 75  # bytes; multiprocessing adds 32 for its socket, and Linux allows 107
-TEMPORARY = ("TMPDIR", "TEMP", "TMP")  # variables that say where temporary files go
-SILENT_SECONDS = 20.0  # until a scheduler that does not answer is given up
+LONGEST_FOLDER = 75  # bytes of a path; multiprocessing adds 32 for its socket, and Linux allows 107
+FOLDER_VARIABLES = ("TMPDIR", "TEMP", "TMP")  # variables that say where temporary files go
+SILENT_SECONDS = 20.0  # after which a scheduler that has not answered counts as absent
 PATIENCE = 3.0  # seconds until a command says that a scheduler has no workers
-DASK = {
+DASK_SETTINGS = {
     # Dask blames every task in progress on a worker that dies, and would prefetch one more.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": WORKER_DEATHS - 1,
@@ -72,7 +73,7 @@ def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]
 
 
 def failure_reason(error: BaseException) -> str:
-    """Return why a task failed: the exception's name and text, or that its worker process died each time."""
+    """Return why a task failed: the name and text of `error`, or that the task's worker process died each time."""
     if isinstance(error, KilledWorker):
         return f"its worker process died {WORKER_DEATHS} times (killed, out of memory or a fault)"
     return f"{type(error).__name__}: {error}"
@@ -80,7 +81,7 @@ def failure_reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
-    """Yield a Dask client of the scheduler at this address; if it is None, of `workers` new local processes.
+    """Yield a Dask client of the scheduler at the address `scheduler`; if it is None, of `workers` new local processes.
 
     The local processes end with the block. A scheduler without workers is waited for until it has one. Raise
     ClusterError if no scheduler answers at the address, or if the local processes do not start.
@@ -88,20 +89,20 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
     with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set(DASK))
+        stack.enter_context(dask.config.set(DASK_SETTINGS))
         if scheduler is None:
             failed = "the worker processes did not start"
-            cluster = stack.enter_context(_closing(_begun(failed, _local_cluster, workers)))
-            yield stack.enter_context(_closing(_begun(failed, _client, cluster)))
+            cluster = stack.enter_context(_closing(_started(failed, _local_cluster, workers)))
+            yield stack.enter_context(_closing(_started(failed, _client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
-            _begun(failed, asyncio.run, _shake_hands(scheduler))
-            client = stack.enter_context(_closing(_begun(failed, _client, scheduler)))
+            _started(failed, asyncio.run, _shake_hands(scheduler))
+            client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
             _wait_for_workers(client, scheduler)
             yield client
 
 
-def _begun(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
+def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
     """Return `start(*arguments)`; if that raises, raise ClusterError with the text `failed` and the reason."""
     try:
         return start(*arguments)
@@ -130,7 +131,7 @@ def _client(place: Any) -> distributed.Client:
 
 @contextlib.contextmanager
 def _closing(opened: Any) -> Iterator[Any]:
-    """Yield a client or a local cluster, and close it at the end; an error of Dask in closing it is dropped.
+    """Yield `opened`, a client or a local cluster, and close it at the end; drop an error of Dask in closing it.
 
     By then all results are here. A client raises TimeoutError if its scheduler is silent. A cluster raises
     AssertionError if a worker that replaces a dead one has not quite started.
@@ -143,6 +144,7 @@ def _closing(opened: Any) -> Iterator[Any]:
 
 
 def _local_cluster(workers: int) -> distributed.LocalCluster:
+    """Start `workers` processes of one thread on this machine, and return the cluster that they form."""
     environment.prepare()
     if IS_FORKED:
         _shorten_sockets()
@@ -154,26 +156,29 @@ def _local_cluster(workers: int) -> distributed.LocalCluster:
         memory_limit=0,
         dashboard_address="127.0.0.1:0",  # any free port; None would be 8787, which another run may have
         silence_logs=logging.CRITICAL,
-        preload=[PRELOAD],
-        env=dict(os.environ),  # of now: the process that workers are forked from may be older
+        preload=[WORKER_PRELOAD],
+        env=dict(os.environ),  # as it is now: the process that workers are forked from may have started earlier
     )
 
 
 def _shorten_sockets() -> None:
-    """Let multiprocessing keep its sockets where it would without TMPDIR, if TMPDIR is too long for a socket's path."""
+    """Let multiprocessing keep its sockets in the system's own temporary folder if the user's path is too long.
+
+    The path is too long beyond LONGEST_FOLDER. Other temporary files stay in the user's folder.
+    """
     if len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER:
         return
-    folder, told = tempfile.tempdir, {name: os.environ.pop(name) for name in TEMPORARY if name in os.environ}
+    folder, removed = tempfile.tempdir, {name: os.environ.pop(name) for name in FOLDER_VARIABLES if name in os.environ}
     tempfile.tempdir = None
     try:
         multiprocessing_util.get_temp_dir()  # decided once for the life of this process
     finally:
         tempfile.tempdir = folder
-        os.environ.update(told)
+        os.environ.update(removed)
 
 
 def _wait_for_workers(client: distributed.Client, address: str) -> None:
-    """Wait until the scheduler at `address` has a worker, and say so if it has none after PATIENCE seconds.
+    """Wait until the scheduler at `address` has a worker for `client`; say so if it has none after PATIENCE seconds.
 
     Raise ClusterError if the scheduler is gone.
     """

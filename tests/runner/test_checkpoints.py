@@ -35,7 +35,7 @@ def job(data: Dataset) -> Job:
 
 def hang_at_the_second_checkpoint(folder: Path, data: Dataset) -> None:
     """Do the run in this process, which waits to be killed once the checkpoint of epoch 2 is written."""
-    execution.LONG, checkpoints.SECONDS = 0.0, 0.0
+    execution.LONG_COST, checkpoints.CHECKPOINT_SECONDS = 0.0, 0.0
     written = []
 
     def write(path: Path, content: bytes) -> None:
@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
     done: list[int] = []
     train = Run.epoch
     monkeypatch.setattr(Run, "epoch", lambda run, epoch: (done.append(epoch), train(run, epoch))[1])
-    monkeypatch.setattr(execution, "LONG", 0.0)
+    monkeypatch.setattr(execution, "LONG_COST", 0.0)
     for content, expected in ((whole, [3, 4]), (whole[:-100], [1, 2, 3, 4])):
         done.clear()
         checkpoint.write_bytes(content)

@@ -15,7 +15,7 @@ from study.plan import Plan
 from study.records.identity import identity
 from study.records.store import Store, make_record
 from study.runner import estimate
-from study.runner.order import PROGRAM, run_cost, total_cost
+from study.runner.order import PROGRAM_COST, run_cost, total_cost
 from study.runner.progress import duration
 from study.runner.rounds import Rounds
 from study.settings import Settings
@@ -45,7 +45,7 @@ def test_an_epoch_costs_what_it_was_measured_to_take(settings: Settings) -> None
 def test_a_run_is_counted_once_and_so_is_its_program() -> None:
     """Two seeds share a program; an early end is not foreseen; noise costs a little; no epoch costs the least."""
     runs = [RUN(seed=0), RUN(seed=1), RUN(seed=0)]
-    assert total_cost(runs) == pytest.approx(2 * run_cost(RUN()) + PROGRAM)
+    assert total_cost(runs) == pytest.approx(2 * run_cost(RUN()) + PROGRAM_COST)
     assert run_cost(RUN(epochs=3000)) == run_cost(RUN(epochs=2000))
     assert (
         run_cost(RUN(epochs=0))
@@ -81,14 +81,14 @@ def test_work_includes_the_rounds_that_an_experiment_expects(tmp_path: Path) -> 
     begun = followed(tmp_path)
     missing = begun.advance()
     assert begun.remaining_cost(missing) == pytest.approx(
-        2 * run + PROGRAM + 2 * run
+        2 * run + PROGRAM_COST + 2 * run
     )  # one program, and `long`'s later round
     for job in missing["long"].values():
         begun.store.write(make_record(job.identity, job.activation, fake_records.result(job.settings), {}))
     resumed = followed(tmp_path)
     missing = resumed.advance()
     assert {job.settings.seed for job in missing["short"].values()} == {LATE, LATE + 1}
-    assert resumed.remaining_cost(missing) == pytest.approx(2 * run + PROGRAM)
+    assert resumed.remaining_cost(missing) == pytest.approx(2 * run + PROGRAM_COST)
     for seed in (LATE, LATE + 1):
         settings = RUN(seed=seed, epochs=1)
         resumed.store.write(make_record(identity(settings, "data", "function"), {}, fake_records.result(settings), {}))
@@ -109,9 +109,9 @@ def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Work is shared by the processes, the report's is not; a smaller study is named if it is smaller."""
     monkeypatch.setattr(estimate, "pace", lambda *_: 1e-5)
     asked = followed(tmp_path, seeds=2000)
-    amount = 4000 * run_cost(RUN(epochs=1)) + PROGRAM
-    of_all = duration((amount / 2 + estimate.REPORT) * 1e-5)
-    of_five = duration(((10 * run_cost(RUN(epochs=1)) + PROGRAM) / 2 + estimate.REPORT) * 1e-5)
+    amount = 4000 * run_cost(RUN(epochs=1)) + PROGRAM_COST
+    of_all = duration((amount / 2 + estimate.REPORT_COST) * 1e-5)
+    of_five = duration(((10 * run_cost(RUN(epochs=1)) + PROGRAM_COST) / 2 + estimate.REPORT_COST) * 1e-5)
     told = estimate.time_in_words(asked, asked.advance(), workers=2)
     assert told == f"this takes about {of_all} on this machine; less, from nothing: SEEDS=5 about {of_five}"
     asked = followed(tmp_path, seeds=5)
