@@ -6,7 +6,7 @@ from typing import Any
 
 from study.errors import RecordError
 
-SCHEMA = 1  # version of the structure of records and documents; no other is read
+SCHEMA = 1  # version of the structure of records and documents; other versions are not read
 
 
 def as_json(content: Any) -> Any:
@@ -28,21 +28,21 @@ def digest(content: Any) -> str:
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """Return `as_json(content)` with sorted keys, and its digest under the additional key `checksum`."""
+    """Return `as_json(content)` with sorted keys and one more entry, `checksum`: the digest of `content`."""
     return {**json.loads(canonical_json(content)), "checksum": digest(content)}
 
 
-def unseal(spelled: bytes) -> dict[str, Any]:
-    """Return the sealed dict that the bytes `spelled` hold as canonical JSON, with its `checksum`.
+def unseal(sealed: bytes) -> dict[str, Any]:
+    """Return the dict that the bytes `sealed` hold as canonical JSON, with its entry `checksum`.
 
     Raise RecordError unless the bytes are sealed JSON, match the checksum, and have the schema SCHEMA.
     """
     try:
-        found: dict[str, Any] = json.loads(spelled)
+        found: dict[str, Any] = json.loads(sealed)
         checksum, schema = found["checksum"], found["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"is not a whole record ({type(error).__name__})") from error
-    unsealed = spelled.replace(f'"checksum":"{checksum}",'.encode(), b"", 1)
+    unsealed = sealed.replace(f'"checksum":"{checksum}",'.encode(), b"", 1)
     if hashlib.sha256(unsealed).hexdigest() != checksum:
         raise RecordError("does not match its checksum")
     if schema != SCHEMA:

@@ -20,10 +20,11 @@ from study.engine.input_norms import mean_cosine, square_norms
 from study.plan import DepthScaleGrid
 from study.records.identity import STUDY, source_fingerprint
 
-Entries = dict[str, dict[str, Any]]  # by activation: its place in the registry, and what `_description` returns
-Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # by experiment, by activation
+# By activation: `position`, its place in the registry, and the entries that `_description` returns.
+Entries = dict[str, dict[str, Any]]
+Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # {experiment: {activation: grid}}
 
-THEORY = STUDY / "theory"  # the folder of its code
+THEORY = STUDY / "theory"  # the folder of theory's code
 # Networks that theory describes: initialisations, depths and width. Widths other than WIDTH have one initialisation.
 NETWORKS = [
     (INITIALIZATIONS if width == WIDTH else INITIALIZATIONS[:1], INITIAL_DEPTHS, width) for width in INITIAL_WIDTHS
@@ -33,9 +34,10 @@ NETWORKS = [
 class Catalogue:
     """Describe activations of the registry, each when `descriptions` is first asked for it.
 
-    `kept` holds the descriptions in the ledger, by activation. `grids` holds the depth scales that the experiments ask
-    for. The attribute `described` holds the descriptions so far, by activation. The attribute `refused` holds the
-    reason why an activation was refused, by activation.
+    `data` are the images that theory takes norms and cosines from. `kept` holds the descriptions in the ledger, by
+    activation. `grids` holds the depth scales that the experiments ask for. The attribute `described` holds the
+    descriptions so far, by activation. The attribute `refused` holds the reason why an activation was refused, by
+    activation.
     """
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
@@ -45,7 +47,7 @@ class Catalogue:
         self.refused: dict[str, str] = {}
 
     def descriptions(self, names: Iterable[str]) -> Entries:
-        """Return the descriptions of these activations by name, in the registry's order, without refused ones.
+        """Return the descriptions of the activations `names`, in the registry's order; leave out refused ones.
 
         Add to `described` and `refused` the activations that are new there.
         """
@@ -60,8 +62,8 @@ class Catalogue:
     def merged_with(self, others: Entries) -> Entries:
         """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
-        The order is that of today's registry; activations it has lost come last. Each `position` is set to the place
-        in this order.
+        The order is today's registry's; activations that it no longer has come last. Each `position` is set to the
+        place in this order.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY
@@ -121,12 +123,13 @@ def check_entry(entry: Any) -> None:
 def _description(
     name: str, square_norms: Sequence[float], cosine: float, old: Mapping[str, Any], grids: Grids
 ) -> dict[str, Any]:
-    """Return the description of one activation, apart from its `position`, as the dict that the ledger keeps.
+    """Return the description of the activation `name`, apart from its `position`, as the dict that the ledger keeps.
 
-    It holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and `curve`, which has
-    the lists x, value and derivative. `theory` is what `_theory` returns, with the `depth_scales` of `_scales`. The
-    `basis` decides curve and theory: the activation, theory's code, NETWORKS, `square_norms` and `cosine`. Both stay
-    as in the `old` description (empty if there is none) if the basis has not changed.
+    The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and `curve`, which
+    has the lists x, value and derivative. `theory` is what `_theory` returns, with the `depth_scales` of
+    `_scales_by_experiment` on `grids`. The `basis` decides curve and theory: the activation, theory's code, NETWORKS,
+    `square_norms` and `cosine`. Both stay as in the `old` description (empty if there is none) if the basis has not
+    changed.
     """
     from study.activations import REGISTRY, curve, fingerprint
 
@@ -134,7 +137,7 @@ def _description(
     code = [fingerprint(entry), source_fingerprint(THEORY)]
     basis = [*code, json.loads(json.dumps(NETWORKS)), [round(about, 6) for about in (*square_norms, cosine)]]
     is_known = old.get("basis") == basis
-    scales = _scales(name, grids, old["theory"]["depth_scales"] if old else {}, code)
+    scales = _scales_by_experiment(name, grids, old["theory"]["depth_scales"] if old else {}, code)
     return {
         "label": entry.label,
         "formula": entry.formula,
@@ -146,11 +149,12 @@ def _description(
     }
 
 
-def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
-    """Return the depth scales by experiment, each a dict of the grid's `sigma_w` and `sigma_b`, `code` and `xi`.
+def _scales_by_experiment(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
+    """Return the depth scales of the activation `name` by experiment: dicts of `sigma_w`, `sigma_b`, `code` and `xi`.
 
-    `code` holds the fingerprints of the activation and of theory's code. The depth scales in `kept` stay for an
-    experiment that asks for the same grid under the same code. They also stay for an experiment that asks for none now.
+    `grids` holds the experiments' grids, which `sigma_w` and `sigma_b` repeat. `code` holds the fingerprints of the
+    activation and of theory's code. The depth scales in `kept` stay for an experiment that asks for the same grid under
+    the same code. They also stay for an experiment that asks for none now.
     """
     found = dict(kept)
     for experiment, wanted in grids.items():
@@ -162,9 +166,10 @@ def _scales(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -
 
 
 def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
-    """Return the depth scale xi, in layers, at each sigma_w of the grid, as `depth_scale` defines it.
+    """Return the depth scale xi of the activation `name`, in layers, at each sigma_w of the grid.
 
-    It is infinite at criticality, and NaN where the forward map has no attracting fixed point.
+    The function `depth_scale` defines xi. It is infinite at criticality, and NaN where the forward map has no
+    attracting fixed point.
     """
     from study.activations import REGISTRY
     from study.theory.depth_scale import depth_scale
@@ -182,9 +187,9 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     """Return what theory predicts for the activation `name`, as a dict.
 
     `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
-    `why_none` is the reason for None, else empty text. `line` holds the critical line, on which chi = 1, as `_line`
-    returns it. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms` and `cosine` are
-    as in `describe_activations`.
+    `why_none` is the reason for None, else empty text. `line` holds the critical line, on which chi = 1, as
+    `_critical_line` returns it. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms`
+    and `cosine` are as in `describe_activations`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
@@ -201,16 +206,17 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     return {
         "critical": critical,
         "why_none": "" if point else why_not_critical(function),
-        "line": _line(line.sigma_w2, line.sigma_b2),
+        "line": _critical_line(line.sigma_w2, line.sigma_b2),
         "rows": pd.concat(rows, ignore_index=True).to_dict("list"),
     }
 
 
-def _line(sigma_w2: NDArray[np.float64], sigma_b2: NDArray[np.float64]) -> dict[str, list[float]]:
+def _critical_line(sigma_w2: NDArray[np.float64], sigma_b2: NDArray[np.float64]) -> dict[str, list[float]]:
     """Return the lists sigma_w and sigma_b of a critical line, whose squares (n,) `critical_curve` returned.
 
-    Places with a negative `sigma_b2`, which no initialisation has, are left out. One NaN stands where a part of the
-    line ends before them, so that a figure does not join the part to the next one.
+    `sigma_w2` and `sigma_b2` are these squares. Points with a negative `sigma_b2`, which no initialisation has, are
+    left out. One NaN stands where a part of the line ends before such points, so that a figure does not join this part
+    to the next.
     """
     is_there = sigma_b2 > -1e-9
     kept = is_there | np.append(False, is_there[:-1])

@@ -15,7 +15,10 @@ from study.errors import FolderError, FolderHeld
 
 @contextlib.contextmanager
 def os_errors_explained(what: str, advice: str = "") -> Iterator[None]:
-    """Turn an OSError in the block into a FolderError with the message "cannot `what`: reason`advice`"."""
+    """Turn an OSError in the block into a FolderError.
+
+    Its message is "cannot", `what`, the reason, and `advice`, as in "cannot write a/b: No space left on device".
+    """
     try:
         yield
     except OSError as error:
@@ -43,7 +46,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Create the folder, and its parents, and test that a file can be written there; raise FolderError if not."""
+    """Create `folder` and its parents, and test that a file can be written there; raise FolderError if not."""
     with os_errors_explained(f"create the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
@@ -53,7 +56,7 @@ def prepare_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Create the folder, and lock it for this process in the block; delete temporary files that a killed process left.
+    """Create `folder`, and lock it for this process in the block; delete temporary files that a killed process left.
 
     The system ends the lock with the process, even if the process is killed. Raise FolderHeld if another process has
     the lock. Raise FolderError if the file system has no locks: a mere lock file would outlast a killed process.
@@ -67,7 +70,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise FolderHeld(f"another command holds {folder}: {_holder(note)}; wait for it or stop it") from error
+            raise FolderHeld(f"another command holds {folder}: {_holder_text(note)}; wait for it or stop it") from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         write_atomically(note, json.dumps(about).encode())
@@ -79,7 +82,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _holder(note: Path) -> str:
+def _holder_text(note: Path) -> str:
     """Return which process has locked the folder, and since when, as `lock_folder` wrote it in the file `note`."""
     try:
         about = json.loads(note.read_text())

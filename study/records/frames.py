@@ -8,7 +8,7 @@ import pandas as pd
 
 from study.engine.program_kind import INITIAL_ERRORS
 from study.records.selection import settings_of
-from study.records.store import FAILED, Record
+from study.records.store import FAILED_STATUSES, Record
 from study.settings import DISTORTIONS
 
 
@@ -52,23 +52,23 @@ def variant(settings: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "plain"
 
 
-# Column names of settings, where the setting's own name differs from the column's.
-_SPELLED = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
-_SPELLED |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
+# {setting: its column}, for settings whose column has another name.
+_COLUMN_NAMES = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
+_COLUMN_NAMES |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
 
 
-def _settings(record: Record) -> dict[str, Any]:
-    """Return {column: value} of a run's settings, with the columns of `run_keys`.
+def _setting_columns(record: Record) -> dict[str, Any]:
+    """Return {column: value} of the settings of a record's run, with the columns of `run_keys`.
 
     A list that `run_keys` does not convert becomes a text, its values joined by spaces.
     """
-    found = {_SPELLED.get(name, name): value for name, value in settings_of(record).items()}
+    found = {_COLUMN_NAMES.get(name, name): value for name, value in settings_of(record).items()}
     spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
     return {**spelled, **run_keys(settings_of(record))}
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run: its id `run`, settings, number of `epochs`, status, scores and seconds.
+    """Return one row per run of `records`: its id `run`, settings, number of `epochs`, status, scores and seconds.
 
     The scores are loss, accuracy (in [0, 1]) and mean absolute error (mae) on validation and test images. Columns like
     `test_accuracy` are of the last weights. Columns like `best_test_accuracy` are of the weights with the lowest
@@ -83,7 +83,7 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         row = {
             "run": record["id"],
             **run_keys(settings_of(record)),
-            **_settings(record),
+            **_setting_columns(record),
             "epochs": result.get("epochs"),
             "status": result["status"],
             **{name: last.get(name) for name in _SCORES},
@@ -121,35 +121,36 @@ def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
 def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return the rows of `runs`, the result of `all_runs`, that this experiment uses; leave out failed runs."""
     is_its = runs["experiments"].str.split().map(lambda names: experiment in names)
-    return runs[is_its & ~runs["status"].isin(FAILED)]
+    return runs[is_its & ~runs["status"].isin(FAILED_STATUSES)]
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and epoch: `run_keys`, epoch, and loss and accuracy in training and validation.
+    """Return one row per run and epoch, with the columns of `run_keys`, epoch (from 1), and losses and accuracies.
 
-    The losses and accuracies are training_loss, training_accuracy, validation_loss and validation_accuracy. Records
-    without a history are left out; at least one must have it.
+    The losses and accuracies are training_loss, training_accuracy, validation_loss and validation_accuracy. `records`
+    without a history are left out; at least one record must have a history.
     """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
     return _stacked(found).astype({"epoch": int})
 
 
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and amplitude of noise, for the `records` of runs that were evaluated under noise.
+    """Return one row per run and amplitude of noise, for those `records` whose runs were evaluated under noise.
 
-    The columns are `run` (the id), those of the function `run_keys`, amplitude, test_loss and test_accuracy (in
-    [0, 1]). The noise is uniform in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last
-    weights. The frame is empty if no run was evaluated under noise.
+    The columns are `run` (the id), the columns of `run_keys`, amplitude, test_loss and test_accuracy (in [0, 1]). The
+    noise is uniform in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last weights. The frame
+    is empty if no run was evaluated under noise.
     """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
     return _stacked(found, has_run=True) if found else pd.DataFrame()
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run, logged step, layer and measure: `run_keys`, layer, step, epoch, measure (a name), value.
+    """Return one row per run, logged step, layer and measure, with its `value`.
 
-    Layer 1 is nearest the input. `epoch` is the step's time in epochs. `value` is NaN where the measure is undefined.
-    At least one record must have measures.
+    The columns are the columns of `run_keys`, layer, step, epoch, measure (a name) and value. Layer 1 is nearest the
+    input. `epoch` is the step's time in epochs. `value` is NaN where the measure is undefined. At least one of
+    `records` must have measures.
     """
     measured = [(record, record["result"].get("measures")) for record in records]
     return _stacked([(record, _measured_rows(found)) for record, found in measured if found is not None])

@@ -32,54 +32,54 @@ class Identity:
         return identifier(self.__dict__)
 
 
-def identifier(identity: dict[str, Any]) -> str:
-    """Return the id of a run: the first 20 hexadecimal digits of the SHA-256 of its `identity`.
-
-    `identity` holds the fields of `Identity`.
-    """
-    return digest(identity)[:20]
+def identifier(fields: dict[str, Any]) -> str:
+    """Return the id of a run: the first 20 hexadecimal digits of the SHA-256 of its Identity's `fields`."""
+    return digest(fields)[:20]
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
-    """Return the identity of a run on data of this checksum, with an activation of this fingerprint."""
+    """Return the identity of a run with these `settings` under the engine's present code.
+
+    `data` is the checksum of the Dataset, and `activation` the fingerprint of the activation.
+    """
     return Identity(settings.to_dict(), data, activation, engine_fingerprint())
 
 
 def engine_fingerprint() -> str:
-    """Return the hash of the engine's code; changes of comments, layout or docstrings leave it as it is."""
+    """Return the hash of the engine's code, which does not depend on comments, layout and docstrings."""
     return source_fingerprint(STUDY / "engine")
 
 
 @functools.cache
 def source_fingerprint(*paths: Path) -> str:
-    """Return the SHA-256 of the file names and syntax trees, without docstrings, of Python modules.
+    """Return the SHA-256, 64 hexadecimal digits, of the file names and the syntax trees of Python modules.
 
-    `paths` are modules, and folders of which all modules count but hidden ones, such as an editor's copies. The result
-    has 64 hexadecimal digits.
+    The trees are taken without docstrings. `paths` are modules and folders. Of a folder all modules count except for
+    hidden ones, such as an editor's copies.
     """
-    modules = [module for path in paths for module in (_modules(path) if path.is_dir() else [path])]
-    spelled = [f"{module.name} {_spell(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
+    modules = [module for path in paths for module in (_modules_in(path) if path.is_dir() else [path])]
+    spelled = [f"{module.name} {_tree_text(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
     return hashlib.sha256("\n".join(spelled).encode()).hexdigest()
 
 
-def _modules(folder: Path) -> list[Path]:
+def _modules_in(folder: Path) -> list[Path]:
     found = sorted(folder.rglob("*.py"))
     return [module for module in found if not any(part[0] == "." for part in module.relative_to(folder).parts)]
 
 
-def _spell(node: Any) -> str:
-    """Return a syntax tree as text, without empty fields and docstrings, so that all Python versions give the same.
+def _tree_text(node: Any) -> str:
+    """Return a syntax tree as text that is the same in all Python versions, without empty fields and docstrings.
 
     `node` is a node of the tree, a list of nodes, or a plain value.
     """
     if isinstance(node, list):
-        return "[" + ",".join(_spell(item) for item in node if not _is_docstring(item)) + "]"
+        return "[" + ",".join(_tree_text(item) for item in node if not _is_docstring(item)) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
-    return type(node).__name__ + "(" + ",".join(f"{name}={_spell(value)}" for name, value in fields) + ")"
+    return type(node).__name__ + "(" + ",".join(f"{name}={_tree_text(value)}" for name, value in fields) + ")"
 
 
 def _is_docstring(node: Any) -> bool:
-    """Tell whether a statement of a syntax tree is a text alone, as docstrings are."""
+    """Tell whether `node`, a statement of a syntax tree, consists of a text alone, as a docstring does."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -21,11 +21,11 @@ from study.records.files import write_atomically
 class Ledger:
     """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
 
-    - plans, runs (ids): by experiment; see `note`.
-    - activations: the descriptions of the catalogue, by activation.
-    - refused: the reasons for which the last command refused activations, by activation.
-    - wall_seconds: the summed time of all commands that trained.
-    - command: "make quick" if the last command asked for a quick look, else "make all".
+    - `plans` maps each experiment to its plan as a dict, and `runs` maps it to the ids of its runs; see `note`.
+    - `activations` maps activations to their descriptions in the catalogue.
+    - `refused` maps the activations that the last command refused to the reasons.
+    - `wall_seconds` is the summed time of all commands that trained.
+    - `command` is "make quick" if the last command asked for a quick look, else "make all".
     """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
 
-        These may include activations that the plan does not compare, because a published claim names them. Raise
+        The runs may have activations that the plan does not compare, because a published claim names them. Raise
         KeyError if the ledger has no such experiment.
         """
         kept = self.plans[experiment]
@@ -81,7 +81,7 @@ class Ledger:
         return Plan(names, kept["seeds"], kept["is_quick"], theory, kept.get("first_seed", 0))
 
     def compared_activations(self) -> list[str]:
-        """Return the activations that any plan compares, in the registry's order; omit those only a claim names."""
+        """Return the activations that any plan compares, in the registry's order, without those only a claim names."""
         asked = {name for plan in self.plans.values() for name in plan["activations"]}
         return [name for name in self.activations if name in asked]
 

@@ -7,18 +7,20 @@ import platform
 from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "distributed")
-INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # a variable that users may set; products then round as on an older CPU
+INSTRUCTIONS_VARIABLE = (
+    "ONEDNN_MAX_CPU_ISA"  # users may set this variable; matrix products then round as on an older CPU
+)
 
 
 @functools.cache
 def describe_environment() -> dict[str, str]:
     """Return what this process works with, as {name: text}: versions of Python and PACKAGES, CPU and operating system.
 
-    A user's limit to the CPU's instructions is added under the variable's name. The dict is made once per process,
-    because that takes as long as training a small network.
+    The value of INSTRUCTIONS_VARIABLE is added under the variable's name if the user has set it. The dict is made once
+    per process, because that takes as long as training a small network.
     """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    limits = {INSTRUCTIONS: os.environ[INSTRUCTIONS]} if INSTRUCTIONS in os.environ else {}
+    limits = {INSTRUCTIONS_VARIABLE: os.environ[INSTRUCTIONS_VARIABLE]} if INSTRUCTIONS_VARIABLE in os.environ else {}
     return {"python": platform.python_version(), **versions, "cpu": cpu_name(), **limits, "system": platform.system()}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from study.records.store import Record
 from study.settings import Settings
 
+# {setting: its default}, for the settings with a default.
 DEFAULTS = {
     field.name: field.default for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING
 }
@@ -24,12 +25,12 @@ def settings_of(record: Record) -> dict[str, Any]:
 
 
 def shared_settings(records: Sequence[Record]) -> dict[str, Any]:
-    """Return {name: value} of the settings that are the same in all these runs, of which there must be one at least."""
+    """Return {name: value} of the settings that all runs of `records` have in common; at least one record is needed."""
     every = [settings_of(record) for record in records]
     return {name: value for name, value in every[0].items() if all(each[name] == value for each in every)}
 
 
 def without_record(wanted: Iterable[Settings], so_far: Sequence[Record]) -> list[Settings]:
-    """Return the wanted runs that have no record in `so_far`, each once and in order; a failed run's record counts."""
+    """Return the `wanted` runs without a record in `so_far`, each once and in order; failed runs have records too."""
     done = {Settings(**settings_of(record)) for record in so_far}
     return [settings for settings in dict.fromkeys(wanted) if settings not in done]

@@ -17,14 +17,16 @@ from study.records.files import os_errors_explained, prepare_folder, write_atomi
 from study.records.identity import Identity, identifier
 from study.records.ledger import Ledger
 
-RECORD = "[0-9a-f]" * 20 + ".json"  # the file names of records, as a pattern
-LEDGER = "plan.json"  # the file of the ledger
-DIGITS = "digits"  # the document of test images that the report shows under noise, in the committed folder
-NETWORKS = "networks_{}"  # the document of an experiment's networks after their test, in the committed folder
-NETWORK = "networks/{}.keras"  # the best of them as a Keras model, in the results folder
-PREACTIVATIONS = "preactivations"  # the document of pre-activations' quantiles, beside the runs of `make all`
-TIMINGS = "cost"  # the document of the activations timed, beside the runs of `make all`
-FAILED = ("crashed", "failed", "timeout")  # statuses of runs that gave no measurement; they are run again next time
+RECORD_PATTERN = "[0-9a-f]" * 20 + ".json"  # matches the file names of records
+LEDGER_FILE = "plan.json"
+# Names of documents and of a network's file; {} stands for the name of an experiment.
+DIGITS = "digits"  # test images that the report shows under noise, in the committed folder
+NETWORKS = "networks_{}"  # the test of an experiment's networks, in the committed folder
+NETWORK = "networks/{}.keras"  # the best of these networks as a Keras model: a file in the results folder
+PREACTIVATIONS = "preactivations"  # quantiles of pre-activations, beside the runs of `make all`
+TIMINGS = "cost"  # timings of the activations, beside the runs of `make all`
+
+FAILED_STATUSES = ("crashed", "failed", "timeout")  # of runs without a measurement, which the next command repeats
 
 Record = dict[str, Any]
 
@@ -32,10 +34,11 @@ Record = dict[str, Any]
 def make_record(
     identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]
 ) -> Record:
-    """Return a sealed record: schema, id, identity, activation, result and provenance.
+    """Return a sealed record of a run, with the entries schema, id, identity, activation, result and provenance.
 
-    `activation` holds the label, formula and source of the run's activation. `result` is what training returned, or
-    the status and cause of a failure. Its `timings` move to the provenance.
+    `identity` identifies the run. `provenance` tells when and where it was done. `activation` holds the label, formula
+    and source of the run's activation. `result` is what training returned, or the status and cause of a failure. Its
+    `timings` move to the provenance.
     """
     content = {
         "schema": SCHEMA,
@@ -49,9 +52,9 @@ def make_record(
 
 
 def compact_record(record: Record) -> Record:
-    """Return the record with the measures of only the first and the last logged step, small enough to be committed.
+    """Return `record` with the measures of only the first and the last logged step, small enough to be committed.
 
-    A record without any other step is returned as it is; else the checksum is made anew.
+    The copy has a checksum of its own. A record without other steps is returned itself.
     """
     measures = record["result"].get("measures")
     if measures is None or len(measures["step"]) <= 2:
@@ -63,11 +66,11 @@ def compact_record(record: Record) -> Record:
 
 def has_failed(record: Record) -> bool:
     """Tell whether the run gave no measurement, because it crashed, raised an error or took too long."""
-    return record["result"]["status"] in FAILED
+    return record["result"]["status"] in FAILED_STATUSES
 
 
 def failure_text(record: Record) -> str:
-    """Return a clause for people, from the record of a failed run: which run failed, how and why."""
+    """Return a clause for people that tells which run failed, how and why, from the run's `record`."""
     settings, result = record["identity"]["settings"], record["result"]
     return (
         f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']}) "
@@ -90,7 +93,7 @@ def read_verified(content: bytes, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep records, documents and their ledger in `folder`; with `is_committed` it is in git, and kept compact."""
+    """Keep records, documents and their ledger in `folder`; if it `is_committed` to git, keep them compact."""
 
     folder: Path
     is_committed: bool = False
@@ -110,7 +113,7 @@ class Store:
     def write(self, record: Record) -> Record:
         """Write the record under its id, in place of an older one, and return it as it was written.
 
-        In a committed folder that is `compact_record(record)`. Delete the run's checkpoint unless the run failed.
+        In a committed folder, `compact_record(record)` is written. Delete the run's checkpoint unless the run failed.
         """
         kept = compact_record(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
@@ -126,7 +129,7 @@ class Store:
     def read(self, name: str) -> dict[str, Any]:
         """Return the verified record of the run with this id, or the verified document of this name.
 
-        Raise RecordError if it is damaged, FileNotFoundError if there is none.
+        Raise RecordError if the file is damaged, and FileNotFoundError if it does not exist.
         """
         return read_verified(self.path(name).read_bytes(), name)
 
@@ -150,7 +153,7 @@ class Store:
 
     def runs(self) -> list[str]:
         """Return the sorted ids of all records in the folder, damaged ones included."""
-        return sorted(path.stem for path in self.folder.glob(RECORD))
+        return sorted(path.stem for path in self.folder.glob(RECORD_PATTERN))
 
     def document_names(self) -> list[str]:
         """Return the sorted names of all documents in the folder, damaged ones included.
@@ -159,11 +162,15 @@ class Store:
         """
         beside_runs = (self.path(name) for name in (TIMINGS, PREACTIVATIONS))
         paths = self.folder.glob("[!.]*.json") if self.is_committed else beside_runs
-        others = (p for p in paths if p.is_file() and p.name != LEDGER and not fnmatch.fnmatchcase(p.name, RECORD))
+        others = (
+            p
+            for p in paths
+            if p.is_file() and p.name != LEDGER_FILE and not fnmatch.fnmatchcase(p.name, RECORD_PATTERN)
+        )
         return sorted(path.stem for path in others)
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """Return {name: document}; each has schema, name, content, provenance and checksum.
+        """Return {name: document}; a document has the entries schema, name, content, provenance and checksum.
 
         Raise RecordError, with the path, if a document is damaged.
         """
@@ -190,12 +197,14 @@ class Store:
                 self.read(name)
             except RecordError as error:
                 found.append(f"{self.path(name)}: {error}")
-        aside = [path for path in sorted((self.folder / "damaged").glob(RECORD)) if not self.path(path.stem).exists()]
+        aside = [
+            path for path in sorted((self.folder / "damaged").glob(RECORD_PATTERN)) if not self.path(path.stem).exists()
+        ]
         return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in aside]
 
     def ledger(self) -> Ledger:
         """Return the folder's ledger, empty if there is none; raise RecordError if it is damaged."""
-        return Ledger.load(self.folder / LEDGER)
+        return Ledger.load(self.folder / LEDGER_FILE)
 
     def save(self, ledger: Ledger) -> None:
         """Write the ledger to the folder.
@@ -206,7 +215,7 @@ class Store:
         if self.is_committed:
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
-        ledger.save(self.folder / LEDGER)
+        ledger.save(self.folder / LEDGER_FILE)
 
     def keeps_runs_of(self, target: str) -> bool:
         """Tell whether the runs of this make target are kept in this folder.
@@ -217,5 +226,5 @@ class Store:
 
 
 def stores(results: Path) -> tuple[Store, Store]:
-    """Return two stores in a results folder: of the runs of `make all`, and, committed, of the long protocols."""
+    """Return the two stores in the folder `results`: of the runs of `make all`, and of the committed long protocols."""
     return Store(results / "runs"), Store(results / "records", is_committed=True)

@@ -61,8 +61,8 @@ def train_and_keep_network(
     """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
 
     `train` is as in `train_resumably`, and gets `saved`. The network is written only if the run reaches the number of
-    epochs in its `settings`, and before `keep`, unless it is None, is called with the checkpoint of that epoch. On
-    another machine of a cluster, the results folder may not exist; then no network is written.
+    epochs in its `settings`. It is written before `keep`, unless that is None, gets the checkpoint of the last epoch.
+    On another machine of a cluster, the results folder may not exist; then no network is written.
     """
 
     def keep_both(checkpoint: Any) -> None:

@@ -26,7 +26,7 @@ from study.engine import environment
 from study.errors import ClusterError, one_line
 from study.records.identity import engine_fingerprint, identity
 from study.records.provenance import describe_environment
-from study.records.store import FAILED, Record, Store, make_record
+from study.records.store import FAILED_STATUSES, Record, Store, make_record
 from study.runner.checkpoints import keeps_network, train_and_keep_network, train_resumably
 from study.runner.order import Job, alternate, batches, run_cost
 from study.runner.progress import Progress
@@ -56,8 +56,8 @@ def train_job(
     The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
     registry's activation does not have this `fingerprint`, which is part of the job. Raise ValueError too if the code
     of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once `seconds` have
-    passed. Unless `store` is None, a long run keeps checkpoints there and goes on from the last, and the networks of
-    the runs that `keeps_network` selects are kept there too.
+    passed. Unless `store` is None, a long run keeps checkpoints there and goes on from the last. The networks of the
+    runs that `keeps_network` selects are kept there too.
     """
     ours = engine_fingerprint()
     if engine not in (None, ours):
@@ -234,6 +234,6 @@ def _progress_text(job: Job, result: Result) -> str:
     if outcome == "done":
         score = result["last"].get("test_accuracy")
         outcome = "measured at initialisation" if score is None else f"test accuracy {score:.2%}"
-    elif outcome in FAILED:
+    elif outcome in FAILED_STATUSES:
         outcome += f": {result['cause']}"
     return f"{settings.activation}, depth {settings.depth}, seed {settings.seed}: {outcome}"

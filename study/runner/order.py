@@ -11,7 +11,7 @@ from study.engine.program_kind import program_kind
 from study.records.identity import Identity
 from study.settings import Settings
 
-MOST_PROGRAMS = 2  # that one worker process compiles: XLA never frees a program, and each holds about 50 MB
+MOST_PROGRAMS = 2  # that one worker process compiles: XLA never frees a program, and each holds about 50 MB.
 
 # A unit of cost, or of work, is one multiplication for each of 48,000 training images. The costs were fitted to the
 # seconds of 2,260 runs.

@@ -63,7 +63,7 @@ class Progress:
             say(self._plain_line(now - self.started, last), self.stream)
 
     def _plain_line(self, seconds: float, last: str) -> str:
-        """Return the line that is written where there is no terminal, `seconds` after the beginning."""
+        """Return the line to write outside of a terminal, `seconds` after the beginning."""
         left = seconds * max(self.total_cost - self.cost, 0.0) / self.cost
         remaining = "done" if self.count == self.total else f"about {duration(left)} left"
         return f"{self.label}: {self.count}/{self.total} runs, {duration(seconds)} so far, {remaining} ({last})"

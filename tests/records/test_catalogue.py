@@ -125,6 +125,6 @@ def test_an_activation_that_is_bad_or_unknown_is_refused_by_name(computed: Count
 
 def test_two_parts_of_a_critical_line_are_not_joined() -> None:
     """Where sigma_b^2 is negative, one NaN stands between the places before and the places behind."""
-    line = catalogue._line(np.array([1.0, 4, 9, 16, 25, 36]), np.array([-1, 0, 4, -1, -2, 9.0]))
+    line = catalogue._critical_line(np.array([1.0, 4, 9, 16, 25, 36]), np.array([-1, 0, 4, -1, -2, 9.0]))
     np.testing.assert_array_equal(line["sigma_w"], [2, 3, np.nan, 6])
     np.testing.assert_array_equal(line["sigma_b"], [0, 2, np.nan, 3])
