@@ -1,6 +1,6 @@
 """List the questions of the study, one module each, in the order of the report.
 
-To add a question, write its module and its two pages (NAME.md, NAME.ja.md), and add the module to `MODULES`.
+To add a question, write its module and its two pages (NAME.md, NAME.ja.md), and add the module to `MODULES`. The file
 study/report/section.py says what a module offers, and CONTRIBUTING.md what else a question needs.
 """
 
@@ -66,7 +66,7 @@ MODULES: tuple[ModuleType, ...] = (
 
 
 def by_name() -> dict[str, ModuleType]:
-    """Return {name: module} for all of MODULES, in their order. The name is the file's, without ".py"."""
+    """Return {name: module} for all of MODULES, in their order. A name is the module's file name without ".py"."""
     return {module.__name__.removeprefix("experiments."): module for module in MODULES}
 
 

@@ -36,29 +36,33 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "baseline"
 METRIC = "test_accuracy"
-BEST_WEIGHTS = "baseline_best"  # names the same comparison with the weights of the lowest validation loss
+BEST_WEIGHTS = "baseline_best"  # the name of the comparison with the weights of the lowest validation loss
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: every activation of the plan on every seed.
+    """Return the settings of one round: every activation of `plan` on every seed.
+
+    The list is empty if there are records `so_far`.
 
     If the reference is one of these activations, WITHOUT_ZEROS runs too, because claim A2 compares the reference with
     it. A quick look has no runs of WITHOUT_ZEROS.
     """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
-    return [] if so_far else _runs(plan, names)
+    return [] if so_far else _run_settings(plan, names)
 
 
 def compared_runs(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: every activation of the plan on every seed, without WITHOUT_ZEROS.
+    """Return the settings of one round: only the activations that `plan` compares, on every seed.
 
-    The experiment `learning_rate` asks for these runs too: their seeds are the first of its fresh seeds.
+    The list is empty if there are records `so_far`. The experiment `learning_rate` asks for these runs too: their seeds
+    are the first of its fresh seeds.
     """
-    return [] if so_far else _runs(plan, plan.activations)
+    return [] if so_far else _run_settings(plan, plan.activations)
 
 
-def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
+def _run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
+    """Return the settings of the activations `names` on every seed of `plan`, with fewer epochs in a quick look."""
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
     return [
@@ -71,8 +75,8 @@ def _runs(plan: Plan, names: Iterable[str]) -> list[Settings]:
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
     """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
 
-    These are the finished runs of the first seed, each with all its logged steps. A step is the number of updates done
-    before it.
+    These are the finished runs of `records` on the first seed of `plan`, each with all its logged steps. A step is the
+    number of updates done before it.
     """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {
@@ -83,27 +87,27 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
+    """Compare accuracies with the reference's, show curves and norms in `style`, and judge A2 and the first part of A5.
 
-    `records` holds the successful runs. Runs of an activation that the plan does not compare are in `zeros` alone. The
-    tables are:
+    `records` holds the successful runs. Runs of an activation that `plan` does not compare are in `zeros` alone. The
+    tables of the section are:
 
     - `accuracy`, `gradient_norms`, `final_units`, `final_units_runs`: see `study.analysis.summaries`.
     - `history`: a row per run and epoch. `compared_accuracies`: a row per run.
-    - `outcomes`: the result of `_outcomes`. `zeros`: a row per quantity of `_zeros`.
-    - `comparisons`: each activation beside the reference, once with the last weights, and once, as experiment
-      BEST_WEIGHTS, with the weights of the lowest validation loss.
+    - `outcomes`: the result of `_outcome_shares`. `zeros`: a row per quantity of `_zero_intervals`.
+    - `comparisons`: each activation beside the reference with the last weights. Its rows of the experiment BEST_WEIGHTS
+      compare the weights of the lowest validation loss.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
     runs, history, measures = runs_frame(records), history_frame(records), measures_frame(records)
     norms = summaries.gradient_norms(measures, NAME)
-    accuracy, outcomes = summaries.accuracy(runs, NAME), _outcomes(runs)
+    accuracy, outcomes = summaries.accuracy(runs, NAME), _outcome_shares(runs)
     differences = comparisons.against_reference(runs, NAME, METRIC)
     of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
     of_units = summaries.final_units(measures.merge(finished), NAME)
-    units, zeros = of_units["final_units"], _zeros(all_runs, of_units["final_units_runs"])
+    units, zeros = of_units["final_units"], _zero_intervals(all_runs, of_units["final_units_runs"])
     section_tables = {
         "accuracy": accuracy,
         "gradient_norms": norms,
@@ -124,11 +128,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, section_tables, pictures, protocol, _judgements(plan, runs, units, zeros))
 
 
-def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
+def _outcome_shares(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    The outcomes are those of `summaries.bad_outcomes`, and "below_article": a finished run whose test accuracy is below
-    ARTICLE_ACCURACY.
+    `runs` comes from `runs_frame`. The outcomes are the keys of `summaries.bad_outcomes`, and "below_article": a
+    finished run whose test accuracy is below ARTICLE_ACCURACY.
     """
     found = {**summaries.bad_outcomes(runs), "below_article": runs[METRIC] < ARTICLE_ACCURACY}
     parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
@@ -138,8 +142,8 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
-def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
-    """Return {quantity: mean over seeds with its t interval}, two quantities about the reference's exact zeros.
+def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
+    """Return {quantity: mean over seeds with its t interval} for two quantities about the reference's exact zeros.
 
     `runs` comes from `runs_frame`, and `units` is the table `final_units_runs`. The quantity "accuracy" is the test
     accuracy of the reference minus the accuracy of WITHOUT_ZEROS on the same seed. The quantity "dead" is the share of
@@ -162,8 +166,9 @@ def _zeros(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
     """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured.
 
-    `units` is the table `final_units`, and `zeros` the result of `_zeros`. The share of zeros of an activation is a
-    mean over the hidden layers and seeds.
+    `runs` comes from `runs_frame`, and `plan` tells whether it was a quick look. `units` is the table `final_units`,
+    and `zeros` the result of `_zero_intervals`. The share of zeros of an activation is a mean over the hidden layers
+    and seeds.
     """
     shorter = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
@@ -184,6 +189,11 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
+    """Return {file name: drawing} for the page.
+
+    `runs` comes from `runs_frame`. `accuracy`, `history` and `norms` are the tables `accuracy`, `history` and
+    `gradient_norms`.
+    """
     reference = f"article: {ARTICLE_ACCURACY:.2%}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),

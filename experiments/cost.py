@@ -1,4 +1,4 @@
-"""What does an activation cost: time of an element and of a training step, memory, accuracy per second of training?
+"""What does an activation cost: time per element and per training step, memory, accuracy per second of training?
 
 The module asks for no runs. Once all runs are done, the activations are timed while no other process works
 (`study/cost/stopwatch.py`), and the document `cost` keeps the timings.
@@ -21,17 +21,18 @@ from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "cost"
-TIMES_ACTIVATIONS = True  # asks for the timings (study/plan.py)
-CLAIM = "relu"  # the activation that A1 calls cheap
+TIMES_ACTIVATIONS = True  # asks for the document `cost` (study/plan.py)
+CLAIMED_ACTIVATION = "relu"  # the activation that A1 calls cheap
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Summarise the timings by activation, and the seconds of training; None if no activation of the plan was timed.
+    """Summarise the timings by activation, and the seconds of training; None if no activation of `plan` was timed.
 
-    The module study/analysis/cost.py has the functions named here. The table `cost` has a row per activation with the
-    columns of `cost_table` and, if `baseline` has runs, of `training_summary`. Its ratios are to the reference, or to
-    the cheapest activation if the reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the
-    result of `spread`, and `cost_training` of `_training`. Claim A1 is judged.
+    `evidence` has the document `cost` and the tables of `baseline`. The functions named here are in
+    study/analysis/cost.py. The table `cost` has a row per activation with the columns of `cost_table` and, if
+    `baseline` has runs, of `training_summary`. Its ratios are to the reference, or to the cheapest activation if the
+    reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result of `spread`, and
+    `cost_training` of `_training_table`. Claim A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -43,16 +44,18 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         return None
     timings = timings[timings["activation"].isin([*names, analysis.COPY])].astype({"elements": float})
     small = analysis.small_forward_backward(timings)
-    usual = analysis.cheapest(analysis.spread(small[small["activation"].isin(names)]))
-    cost = analysis.cost_table(timings, memory, names, REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else usual)
-    each = _training(evidence.tables, cost, content["about"]["updates_an_epoch"])
-    if each is not None:
-        cost = cost.merge(analysis.training_summary(each), on="activation", how="left")
+    cheapest = analysis.cheapest(analysis.spread(small[small["activation"].isin(names)]))
+    cost = analysis.cost_table(
+        timings, memory, names, REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else cheapest
+    )
+    of_runs = _training_table(evidence.tables, cost, content["about"]["updates_an_epoch"])
+    if of_runs is not None:
+        cost = cost.merge(analysis.training_summary(of_runs), on="activation", how="left")
     tables = {
         NAME: cost,
         "cost_timings": timings,
         "cost_spread": analysis.spread(timings),
-        **({} if each is None else {"cost_training": each}),
+        **({} if of_runs is None else {"cost_training": of_runs}),
     }
     of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.tensor_sizes(timings)[0])]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
@@ -60,7 +63,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     return Section(PAGE, tables, drawn, protocol, _judgements(small, names, cpu))
 
 
-def _training(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
+def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
     """Return the result of `analysis.training_by_run`, a row per run of `baseline`; None without such runs.
 
     `found` holds the tables of all sections by name, and `cost` is the result of `analysis.cost_table`. `updates` is
@@ -82,9 +85,9 @@ def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgeme
     `small` is the result of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
     empty list without ReLU or another activation.
     """
-    others = small[small["activation"].isin([name for name in names if name != CLAIM])]
-    if CLAIM not in names or others.empty:
+    others = small[small["activation"].isin([name for name in names if name != CLAIMED_ACTIVATION])]
+    if CLAIMED_ACTIVATION not in names or others.empty:
         return []
     other = analysis.cheapest(analysis.spread(others))
     remark = f"against {other}, forward and backward, on {cpu}"
-    return [judge("A1", "elementwise", analysis.time_ratio(small, CLAIM, other), remark)]
+    return [judge("A1", "elementwise", analysis.time_ratio(small, CLAIMED_ACTIVATION, other), remark)]

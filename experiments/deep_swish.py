@@ -35,12 +35,13 @@ SEEDS = 10  # with fewer than 6, no exact 95% interval of a share excludes a hal
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of all runs that have no record: both activations on every seed."""
+    """Return the settings of the runs without a record in `so_far`: both activations on every seed of `plan`."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or SEEDS)]
     return selection.without_record(wanted, so_far)
 
 
 def _settings(name: str, seed: int) -> Settings:
+    """Return the settings of the run of the activation `name` on this seed."""
     return Settings(
         activation=name, seed=seed, depth=DEPTH, width=WIDTH, normalization="batch", dropout=DROPOUT,
         optimizer=OPTIMIZER, learning_rate=RATE, epochs=EPOCHS, patience=None,
@@ -50,8 +51,8 @@ def _settings(name: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
 
-    `trainability.success` makes the table `deep_swish`, a row per activation. The table `history` has a row per
-    run and epoch.
+    `records` holds the successful runs. `trainability.success` makes the table `deep_swish`, a row per activation. The
+    table `history` has a row per run and epoch. The figure is drawn in `style`.
     """
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
@@ -65,9 +66,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge both parts of P3 by the seeds on which both activations ran; return an empty list if there are none.
 
-    `trains` is the share of seeds on which Swish trained and ReLU did not. A run trained if its validation accuracy is
-    at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's accuracy minus ReLU's. The remark takes
-    `width`, `dropout` and `epochs` from `protocol`.
+    `runs` comes from `runs_frame`. `trains` is the share of seeds on which Swish trained and ReLU did not. A run
+    trained if its validation accuracy is at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's
+    accuracy minus ReLU's. The remark takes `width`, `dropout` and `epochs` from `protocol`.
     """
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)

@@ -41,26 +41,26 @@ QUICK_DEPTHS = (1, 20)
 DEPTH_SEEDS = 3
 SGD_DEEPEST = 20  # hidden layers; SGD fails to train far shallower networks, and deeper ones would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
-ALIKE = 0.99  # mean cosine of two images' pre-activations from which the images count as alike
+ALIKE_COSINE = 0.99  # from this mean cosine of two images' pre-activations on, the images count as alike
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
 def seed_count(plan: Plan) -> int:
-    """Return how many paired seeds are trained at every depth."""
+    """Return how many paired seeds `plan` trains at every depth."""
     return plan.seeds or (QUICK_SEEDS if plan.is_quick else DEPTH_SEEDS)
 
 
 def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
     """Return the numbers of hidden layers of the networks that `optimizer` trains, in the order of `grid`.
 
-    SGD trains the depths of `grid` up to SGD_DEEPEST. A quick look has QUICK_DEPTHS instead of `grid`.
+    SGD trains the depths of `grid` up to SGD_DEEPEST. If `plan` is a quick look, QUICK_DEPTHS take the place of `grid`.
     """
     deepest = SGD_DEEPEST if optimizer == "sgd" else max(grid)
     return tuple(depth for depth in (QUICK_DEPTHS if plan.is_quick else grid) if depth <= deepest)
 
 
 def optimizers(plan: Plan) -> tuple[tuple[str, float], ...]:
-    """Return (optimiser, learning rate) of each optimiser; a quick look has only SGD, which depth affects most."""
+    """Return (optimiser, learning rate) of each optimiser; in a quick look only SGD, which depth affects most."""
     return DEPTH_OPTIMIZERS[1:] if plan.is_quick else DEPTH_OPTIMIZERS
 
 
@@ -81,7 +81,8 @@ def trained_networks(plan: Plan) -> list[Settings]:
 def initial_networks(plan: Plan) -> list[Settings]:
     """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed.
 
-    They are measured in float64, which holds their smallest errors.
+    `plan` decides the activations and seeds. The engine measures these networks in float64, which holds their smallest
+    errors.
     """
     count = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
@@ -96,8 +97,8 @@ def initial_networks(plan: Plan) -> list[Settings]:
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
     """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
 
-    These are the finished runs of `records` that trained in float32 on the first seed. A step is the number of updates
-    done before it. Each run has those logged steps that the report shows.
+    These are the finished runs of `records` that trained in float32 on the first seed of `plan`, each with those logged
+    steps that the report shows. A step is the number of updates done before it.
     """
     done = [
         (record["result"], selection.settings_of(record)) for record in records if record["result"]["status"] == "done"
@@ -110,28 +111,32 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 
 
 def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the steps of a run with these `settings` at which the report shows its pre-activations."""
     is_followed = settings["depth"] in trainability.FOLLOWED_DEPTHS and frames.variant(settings) == "plain"
     return (0, *(trainability.FOLLOWED_STEPS if is_followed else ()), DEPTH_UPDATES)
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: the networks of `trained_networks`, then the networks of `initial_networks`."""
+    """Return the settings of one round: the networks of `trained_networks`, then the networks of `initial_networks`.
+
+    If there are records `so_far`, the round is over, and the list is empty.
+    """
     return [] if so_far else [*trained_networks(plan), *initial_networks(plan)]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `records` holds the successful runs of both kinds of networks. The tables about trained networks are
-    `trainable_depth` and `depth_success` (see `trainability.trainable_depth` and `success`). The tables about untrained
-    networks are:
+    `records` holds the successful runs of both kinds of networks, and `plan.theory` what theory predicts. The tables
+    about trained networks are `trainable_depth` and `depth_success` (see `trainability.trainable_depth` and `success`).
+    The tables about untrained networks are:
 
     - `theory`, `theory_layers`, `shrink_factors`: see `trainability.beside_theory`, `missed_layers` and
       `shrink_factors`.
     - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `sizes_by_width` and `causes`.
 
     The tables about all networks are `similarity` (see `trainability.similarity`) and `gradient_norms`. The last holds
-    those rows of `summaries.gradient_norms` that `_kept` returns.
+    those rows of `summaries.gradient_norms` that `_kept_norms` returns.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
@@ -141,7 +146,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     theory = trainability.beside_theory(untrained, predicted)
     gaps = theory_gaps.gaps(untrained, predicted)
     tables = {
-        "gradient_norms": _kept(norms),
+        "gradient_norms": _kept_norms(norms),
         "theory": theory,
         "theory_layers": trainability.missed_layers(theory),
         "theory_gaps": gaps.assign(experiment=NAME),
@@ -156,29 +161,30 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _protocol(plan: Plan) -> dict[str, object]:
+    """Return the settings that the page names: depths, optimisers, seeds, and from which cosine on images are alike."""
     return {
         "depths": depths(plan),
         "sgd_depths": depths(plan, "sgd"),
         "similarity_depth": min(_similarity_depths(plan)),
-        "alike": ALIKE,
+        "alike": ALIKE_COSINE,
         "deepest": max(depths(plan)),
-        "profile": _profile(plan),
+        "profile": _profile_depth(plan),
         "optimizers": [{"key": name, "name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],
         "seeds": seed_count(plan),
     }
 
 
-def _profile(plan: Plan) -> int:
-    """Return the depth of the networks that the figures show layer by layer."""
+def _profile_depth(plan: Plan) -> int:
+    """Return the depth of the networks of `plan` that the figures show layer by layer."""
     return max(depth for depth in depths(plan) if depth <= PROFILE_DEPTH)
 
 
 def _similarity_depths(plan: Plan) -> list[int]:
-    """Return the depths of the networks whose images are compared in the figure."""
+    """Return the depths of the networks of `plan` whose images the figure compares."""
     return [depth for depth in SIMILARITY_DEPTHS if depth in depths(plan)]
 
 
-def _kept(norms: pd.DataFrame) -> pd.DataFrame:
+def _kept_norms(norms: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `norms` that the report's table keeps; a table of all updates would be too large.
 
     `norms` comes from `summaries.gradient_norms`. `trainability.thinned_norms` keeps few updates, depths and measures.
@@ -192,15 +198,22 @@ def _kept(norms: pd.DataFrame) -> pd.DataFrame:
 def _figures(
     plan: Plan, norms: pd.DataFrame, runs: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style
 ) -> dict[str, Drawing]:
+    """Return {file name: drawing} for the page.
+
+    `norms` comes from `summaries.gradient_norms`. `runs` comes from `runs_frame` and holds the trained networks.
+    `tables` holds the section's tables.
+    """
     deep = norms[
-        (norms["depth"] == _profile(plan))
+        (norms["depth"] == _profile_depth(plan))
         & (norms["width"] == WIDTH)
         & (norms["precision"] != INITIAL_ERRORS)
         & (norms["optimiser"] == "sgd")
     ]
     theory = tables["theory"]
     errors = theory[
-        (theory["quantity"] == "error_norm_ratio") & (theory["depth"] == _profile(plan)) & (theory["width"] == WIDTH)
+        (theory["quantity"] == "error_norm_ratio")
+        & (theory["depth"] == _profile_depth(plan))
+        & (theory["width"] == WIDTH)
     ]
     similarity = tables["similarity"]
     is_shown = (similarity["when"] == "initial") | (similarity["optimiser"] == optimizers(plan)[0][0])

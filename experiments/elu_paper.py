@@ -26,7 +26,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "elu_paper"
 TARGET = "claims"
-LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # training losses to reach, by the part of claim P4
+LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # {part of claim P4: training loss to reach}
 ACTIVATIONS = ("elu", "relu")
 RATE = 0.01
 BATCH = 64
@@ -34,13 +34,16 @@ EPOCHS = 300  # as published
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of all runs that have no record: both activations on every seed."""
+    """Return the settings of the runs without a record in `so_far`: both activations on every seed of `plan`."""
     wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
     return selection.without_record(wanted, so_far)
 
 
 def _settings(name: str, seed: int) -> Settings:
-    """Return the settings of a run. The paper's networks are as deep and wide as those of P1, and validated alike."""
+    """Return the settings of the run of the activation `name` on this seed.
+
+    Depth, width and validation images are as for claim P1: the networks of the two papers have the same size.
+    """
     depth, width = P1_LAYERS
     return Settings(
         activation=name, seed=seed, depth=depth, width=width, initialization="he_normal", optimizer="sgd",
@@ -51,11 +54,11 @@ def _settings(name: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare ELU with ReLU on the same seeds, and judge P4.
 
-    The tables are `history` (a row per run and epoch), `elu_paper` (see `_per_run`), and `elu_paper_summary`: the
-    geometric mean of `value` over seeds, by activation and quantity.
+    `records` holds the successful runs. The tables are `history` (a row per run and epoch), `elu_paper` (see
+    `_values_by_run`), and `elu_paper_summary`: the geometric mean of `value` over seeds, by activation and quantity.
     """
     history = history_frame(records)
-    per_run = _per_run(records, history)
+    per_run = _values_by_run(records, history)
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
     found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
     drawn = {"elu_paper": figures.training_curves(history, style)}
@@ -64,16 +67,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, found, drawn, protocol, judged)
 
 
-def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
+def _values_by_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and part of claim P4: activation, seed, quantity (the part's name) and value.
 
-    For `mean`, the value is the absolute mean output of a hidden layer after training, averaged over the layers. For a
-    part of LOSSES, it is the first epoch whose training loss is at most this loss; NaN if the loss is not reached. For
-    `final_loss`, it is the training loss of the last epoch.
+    `records` holds the runs, and `history` comes from `history_frame`. For `mean`, the value is the absolute mean
+    output of a hidden layer after training, averaged over the layers. For a part of LOSSES, it is the first epoch whose
+    training loss is at most this loss; NaN if the loss is not reached. For `final_loss`, it is the training loss of the
+    last epoch.
     """
     by_run = ["activation", "seed"]
     losses = history.sort_values("epoch", kind="stable").set_index(by_run)
-    values = {"mean": _absolute_means(records).groupby(by_run, sort=False)["value"].mean()}
+    values = {"mean": _absolute_mean_outputs(records).groupby(by_run, sort=False)["value"].mean()}
     for part, loss in LOSSES.items():
         values[part] = losses.loc[losses["training_loss"] <= loss, "epoch"].groupby(by_run).first()
     values["final_loss"] = losses["training_loss"].groupby(by_run, sort=False).last()
@@ -81,7 +85,7 @@ def _per_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
     return wide.melt(by_run, var_name="quantity")
 
 
-def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
+def _absolute_mean_outputs(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per run and hidden layer: `value` is the absolute mean output at the run's last logged step."""
     measures = measures_frame(records)
     rows = measures[(measures["measure"] == "activation_mean") & measures["value"].notna()]
@@ -92,7 +96,7 @@ def _absolute_means(records: Sequence[Record]) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
     """Judge every part of P4 by the ratio of ELU's value to ReLU's over the seeds that have both.
 
-    `per_run` comes from `_per_run`, and `shorter` from `claims.fewer_epochs`. A part is left out if an activation
+    `per_run` comes from `_values_by_run`, and `shorter` from `claims.fewer_epochs`. A part is left out if an activation
     has no run. The remark tells how many runs did not reach a loss.
     """
     found = []

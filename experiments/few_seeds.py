@@ -32,19 +32,20 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
 
-    `records` come from `learning_rate`. The table `few_seeds` is the `table` of the SmallSamples that `_drawn` returns.
-    It is left out if `_drawn` returns None. Without runs on fresh seeds, the section has only its page.
+    `records` holds the runs of `learning_rate`. The table `few_seeds` is the `table` of the SmallSamples that
+    `_small_samples` returns. It is left out if `_small_samples` returns None. Without runs on fresh seeds, the section
+    has only its page.
     """
     tuned = learning_rate.tuned_records(plan, records)
     if not tuned:
         return Section(PAGE)
     runs = runs_frame(tuned)
-    small = _drawn(runs)
+    small = _small_samples(runs)
     tables = {} if small is None else {"few_seeds": small.table}
     return Section(PAGE, tables, judgements=_judgements(runs, small))
 
 
-def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
+def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
     """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
     `runs` comes from `runs_frame` and has one run per activation and seed. Activations that never finished are left
@@ -64,7 +65,8 @@ def _drawn(runs: pd.DataFrame) -> SmallSamples | None:
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
     """Judge the parts of P8, `gates` (Swish's accuracy minus GELU's) and `small_n` (excess of false winners).
 
-    `small` is the result of `_drawn`. Leave out `gates` if Swish or GELU has no run, and `small_n` if `small` is None.
+    `runs` comes from `runs_frame`. `small` is the result of `_small_samples`. Leave out `gates` if Swish or GELU has no
+    run, and `small_n` if `small` is None.
     """
     found = []
     wide = comparisons.table_by_seed(runs, METRIC)

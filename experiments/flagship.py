@@ -33,7 +33,7 @@ GOAL, CIRESAN, LADDER_NETWORK = 0.996, 0.9965, 0.9943  # test accuracies; the la
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of the network on every fresh seed, as far as these runs have no record."""
+    """Return the settings of the runs without a record in `so_far`: the network on every fresh seed of `plan`."""
     changes = {"depth": len(WIDTHS), "width": WIDTHS, "learning_rate": LEARNING_RATE, "epochs": EPOCHS}
     wanted = [
         Settings(activation=ACTIVATION, seed=seed, **{**past_99.BASE, **past_99.CONFIGURATION, **changes})
@@ -43,15 +43,15 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the finished runs: their networks are to be tested, alone and together."""
+    """Return the `records` of finished runs, whose networks are to be tested, alone and together."""
     return [record for record in records if record["result"]["status"] == "done"]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the mean test accuracy over seeds; the section's protocol holds the published accuracies.
 
-    The table `flagship` has one row: n, estimate, ci_low, ci_high (in [0, 1]). The table `history` has a row per run
-    and epoch.
+    `records` holds the successful runs. The table `flagship` has one row with the columns n, estimate, ci_low and
+    ci_high (in [0, 1]). The table `history` has a row per run and epoch.
     """
     accuracy = mean_interval(runs_frame(records)[past_99.METRIC].dropna(), is_share=True)
     history = history_frame(records)

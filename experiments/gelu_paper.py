@@ -28,10 +28,10 @@ NAME = "gelu_paper"
 TARGET = "claims"
 ACTIVATION = "gelu_tanh"
 OTHERS = ("relu", "elu")
-NOISE_OTHER = OTHERS[0]  # what P2 compares with
+NOISE_OTHER = OTHERS[0]  # the activation that P2 compares with ACTIVATION
 RATES = (1e-3, 1e-4, 1e-5)
 BATCH = 128
-DROPOUTS = {"": 0.0, "_dropout": 0.5}  # dropout rate by how the names of P1's parts end, as in relu_dropout
+DROPOUTS = {"": 0.0, "_dropout": 0.5}  # {ending of the names of P1's parts, as in relu_dropout: dropout rate}
 EPOCHS = 50  # as published
 Arm = tuple[str, float]  # activation and dropout
 ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in (ACTIVATION, *OTHERS)]
@@ -40,17 +40,18 @@ ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round.
 
-    Round 1 has each activation and dropout rate at all RATES, on the first seed. Round 2 has each of these pairs at its
-    chosen rate on every seed, as far as these runs have no record.
+    Round 1 has each activation and dropout rate at all RATES, on the first seed of `plan`. Round 2 has each of these
+    pairs at its chosen rate on every seed, as far as these runs have no record in `so_far`.
     """
     if not so_far:
         return [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
-    final = [_settings(arm, rate, seed) for arm, rate in _chosen(plan, so_far).items() for seed in seeds]
+    final = [_settings(arm, rate, seed) for arm, rate in _chosen_rates(plan, so_far).items() for seed in seeds]
     return selection.without_record(final, so_far)
 
 
 def _settings(arm: Arm, rate: float, seed: int) -> Settings:
+    """Return the settings of the run of `arm` at the learning rate `rate` on this seed."""
     depth, width = P1_LAYERS
     return Settings(
         activation=arm[0], seed=seed, depth=depth, width=width, initialization="unit_norm", dropout=arm[1],
@@ -59,10 +60,11 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
     )  # fmt: skip
 
 
-def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
-    """Return {(activation, dropout): learning rate}, the rate at which the first seed has the lowest validation loss.
+def _chosen_rates(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
+    """Return {(activation, dropout): learning rate}, the rate with the lowest validation loss on the first seed.
 
-    A pair is left out if all its runs on the first seed diverged. The pairs have the order of ARMS.
+    The losses come from `records`, and `plan` has the first seed. A pair is left out if all its runs on this seed
+    diverged. The pairs have the order of ARMS.
     """
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
@@ -74,11 +76,11 @@ def _chosen(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare final training losses and accuracies under noise at the chosen rates, and judge P1 and P2.
 
-    The tables are `history` (a row per run and epoch), `final_losses` (a row per run, see `paired_arms.final_losses`),
-    `gelu_paper` (see `_summary`) and `paper_noise` (see `_under_noise`). If no rate was chosen, the section has only
-    its page.
+    `records` holds the successful runs. The tables are `history` (a row per run and epoch), `final_losses` (a row per
+    run, see `paired_arms.final_losses`), `gelu_paper` (see `_loss_summary`) and `paper_noise` (see
+    `_noise_accuracies`). If no rate was chosen, the section has only its page.
     """
-    rates = _chosen(plan, records)
+    rates = _chosen_rates(plan, records)
     asked = [(record, selection.settings_of(record)) for record in records]
     final = [record for record, has in asked if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
     if not final:
@@ -86,12 +88,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     common = selection.shared_settings(final)
     history = history_frame(final)
     losses = paired_arms.final_losses(history)
-    noisy = _under_noise(final)
+    noisy = _noise_accuracies(final)
     judged = _judgements(losses, noisy, fewer_epochs(common["epochs"], EPOCHS))
     found = {
         "history": history.assign(experiment=NAME),
         "final_losses": losses.assign(experiment=NAME),
-        "gelu_paper": _summary(losses, rates),
+        "gelu_paper": _loss_summary(losses, rates),
         "paper_noise": noisy,
     }
     names = {f"gelu_paper_dropout_{100 * dropout:.0f}": dropout for dropout in history["dropout"].unique()}
@@ -111,12 +113,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, found, drawn, protocol, judged)
 
 
-def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
+def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
 
-    `losses` comes from `paired_arms.final_losses`, `rates` from `_chosen`. The columns are activation, arm_dropout, n
-    (seeds), median, low and high (the lowest and highest loss), learning_rate, and median_share: the median of
-    ACTIVATION as a share of the row's median, NaN without a run of ACTIVATION.
+    `losses` comes from `paired_arms.final_losses`, `rates` from `_chosen_rates`. The columns are activation,
+    arm_dropout, n (seeds), median, low and high (the lowest and highest loss), learning_rate and median_share. The
+    latter is the median of ACTIVATION over the row's median, NaN without a run of ACTIVATION.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
@@ -128,11 +130,11 @@ def _summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     )
 
 
-def _under_noise(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run without dropout: activation, seed and noise_accuracy.
+def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
+    """Return one row per run of `records` without dropout: activation, seed and noise_accuracy.
 
-    The accuracy (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0. The frame is
-    empty if no such run was evaluated under noise.
+    `noise_accuracy` (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0. The frame
+    is empty if no such run was evaluated under noise.
     """
     noisy = noise_frame([record for record in records if not selection.settings_of(record)["dropout"]])
     if noisy.empty:
@@ -145,11 +147,12 @@ def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list
     """Judge the parts of P1 and P2 for which both activations have a run.
 
     P1 takes the ratio of GELU's final training loss to the other's, on the same seeds. P2 takes the difference of the
-    accuracies under noise. `losses` comes from `paired_arms.final_losses`, `noisy` from `_under_noise`, and `shorter`
-    from `claims.fewer_epochs`.
+    accuracies under noise. `losses` comes from `paired_arms.final_losses`, `noisy` from `_noise_accuracies`, and
+    `shorter` from `claims.fewer_epochs`.
     """
 
     def arms(frame: pd.DataFrame, column: str, other: str, **which: float) -> tuple[pd.Series, pd.Series]:
+        """Return `column` of ACTIVATION and of `other`, by seed, in the rows of `frame` that `which` selects."""
         first, second = (paired_arms.arm(frame, column, activation=name, **which) for name in (ACTIVATION, other))
         return first, second
 

@@ -30,9 +30,10 @@ OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: each activation, initialisation, depth and seed. A quick look has no round.
+    """Return the settings of one round: each activation, initialisation, depth and seed of `plan`.
 
-    The runs under the default initialisation are runs of `depth` too.
+    If there are records `so_far`, or in a quick look, the list is empty. The runs under the default initialisation are
+    runs of `depth` too.
     """
     if so_far or plan.is_quick:
         return []
@@ -43,8 +44,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
     """Return (activation, initialisation, depth, seed) of each run that `depth` does not have.
 
-    These are the runs under all initialisations but the default. An activation without a critical point has no runs
-    with the initialisation `critical`.
+    These are the runs of `plan` under all initialisations but the default. An activation without a critical point has
+    no runs with the initialisation `critical`.
     """
     return [
         (name, init, depth, seed)
@@ -57,7 +58,7 @@ def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
 
 
 def _settings(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
-    """Return the settings of the run with the activation `name` and the initialisation `init`."""
+    """Return the settings of one run; `name` is an activation, `init` an initialisation, and `plan` has its scales."""
     scales = plan.theory[name]["critical"] if init == "critical" else {}  # sigma_w, sigma_b and first_square
     return Settings(
         activation=name, seed=seed, depth=depth, width=WIDTH, initialization=init, optimizer=OPTIMIZER,
@@ -68,8 +69,8 @@ def _settings(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settin
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    `records` holds the successful runs under all initialisations. The tables have the columns of the tables of the same
-    names in the experiment `depth`:
+    `records` holds the successful runs under all initialisations, and `plan.theory` what theory predicts. These tables
+    have the same columns as in the experiment `depth`:
 
     - `trainable_depth`, `depth_success`, `shrink_factors`: all initialisations.
     - `gradient_norms`, `theory`: without the default initialisation, whose rows `depth` has.
@@ -95,7 +96,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
-    """Return one row per activation: sigma_w and sigma_b of its critical point, first_square and why_none.
+    """Return one row per activation of `plan`: sigma_w and sigma_b of its critical point, first_square and why_none.
 
     `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations. It is NaN if these
     weights have variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none`
@@ -112,6 +113,10 @@ def _critical_points(plan: Plan) -> pd.DataFrame:
 def _figures(
     runs: pd.DataFrame, success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style
 ) -> dict[str, Drawing]:
+    """Return {file name: drawing} for the page.
+
+    `runs` comes from `runs_frame`. `success` and `points` are the tables `depth_success` and `critical_points`.
+    """
     dashes = runs.assign(panel=runs["init"], value=runs["best_validation_accuracy"])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]

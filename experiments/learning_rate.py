@@ -40,14 +40,14 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
 METRIC = "best_test_accuracy"  # with the weights of the lowest validation loss
 ARTICLE_RATE = Settings.learning_rate
-# Runs of the grid; runs on fresh seeds at both rates of each activation; runs on fresh seeds at the article's rate.
+# Kinds of runs: on the grid; on fresh seeds at both rates of each activation; on fresh seeds at the article's rate.
 STAGES = ("grid", "both", "untuned")
-# Runs on fresh seeds: the runs of "both" whose rate the validation images chose, and the runs at the article's rate.
+# Kinds of runs that are compared: the runs of "both" whose rate the validation images chose, and the stage "untuned".
 ARMS = ("tuned", "untuned")
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of the next round. A quick look has no round.
+    """Return the settings of the next round, given the records `so_far`. A quick look has no round.
 
     Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. Then the grid is extended, round
     by round, as long as an activation's best rate is at an end of the grid. Each further round has a block of fresh
@@ -67,7 +67,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def expected(plan: Plan) -> list[Settings]:
     """Return the settings that all rounds together are expected to ask for.
 
-    The rates 10^-3 and 10^-3.5 stand for those to be chosen. There are as many fresh seeds as the plan asks for, or 40.
+    The rates 10^-3 and 10^-3.5 stand for the rates to be chosen. There are as many fresh seeds as `plan` asks for, or
+    40.
     """
     if plan.is_quick:
         return []
@@ -75,13 +76,15 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def at_usual_rates(plan: Plan, seeds: Iterable[int]) -> list[Settings]:
-    """Return the settings of all activations of `plan` on `seeds`, at two rates that stand for those to be chosen."""
+    """Return the settings of all activations of `plan` on `seeds`, at two rates in place of the rates to be chosen."""
     rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
     return of_seeds(rates, seeds)
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
     """Return {stage: records} for all of STAGES, a partition of `records`.
+
+    `plan` tells which seeds are fresh. The stages are:
 
     - "grid": the runs on seeds that are not fresh.
     - "both": the runs on fresh seeds that are evaluated under noise. They are at the two rates of their activation.
@@ -97,13 +100,13 @@ def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return one record per activation and fresh seed: the run at the rate that the seed's validation images choose."""
+    """Return one of `records` per activation and fresh seed: at the rate that the seed's validation images choose."""
     both = by_stage(plan, records)["both"]
     return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of "both" (see STAGES) at one rate: the rate that most seeds chose for the reference.
+    """Return the records of the stage "both" that are at one rate: the rate that most seeds chose for the reference.
 
     The records of an activation that did not run at that rate are at the rate that most of its own seeds chose. The
     same holds for every activation if the reference was not run.
@@ -120,7 +123,7 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """Return {name: `runs_frame`} for each of STAGES and for "tuned"; a frame without runs has all columns."""
+    """Return {name: result of `runs_frame`} for STAGES and for "tuned"; a frame without runs has all columns."""
     found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
@@ -176,13 +179,13 @@ def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[S
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
-    Four tables are always there:
+    `records` holds the successful runs of all rounds. Four tables always exist:
 
     - `learning_rate_grid`: the result of `tuning.rate_table`. `tuned`: the result of `tuning.tuning_gains`.
     - `compared_accuracies`: a row per run of the arm "tuned".
     - `rule_errors`: the result of `rule_errors.rule_error_table`.
 
-    The other tables need runs of a kind:
+    The other tables exist if there are the runs that they need:
 
     - on fresh seeds: `rates_chosen` (see `_rates_chosen`), `accuracy` (see `summaries.accuracy`) and, with the
       reference and another activation, `comparisons`.
@@ -210,9 +213,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Return the tables of `summaries.final_units`, by name, for the finished runs that were measured.
+    """Return the tables of `summaries.final_units`, by name, for those `records` whose runs finished and were measured.
 
-    Without such runs, the result is empty.
+    Without such records, the result is empty.
     """
     done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
@@ -220,7 +223,7 @@ def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
 
 
 def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per finished run that was measured, with the share of dead units after training.
+    """Return one row per finished and measured run of `records`, with the share of dead units after training.
 
     The share is in the column `dead_units`, in [0, 1], a mean over the hidden layers. Further columns identify the run.
     Without such runs, the frame is empty and has no columns.

@@ -25,8 +25,8 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "lippe"
 TARGET = "claims"
 ACTIVATION = "sigmoid"
-PARTS = {"glorot_uniform": "keras", "torch_default": "torch"}  # the part of claim P6 by initialisation
-SOURCES = "torch_default"  # the initialisation that decides the claim
+PARTS = {"glorot_uniform": "keras", "torch_default": "torch"}  # {initialisation: part of claim P6}
+DECIDING_INIT = "torch_default"  # the initialisation that decides the claim
 TITLES = {"glorot_uniform": "Keras' default", "torch_default": "PyTorch's default"}
 WIDTHS = (512, 256, 256, 128)
 LEARNING_RATE, MOMENTUM, BATCH = 0.01, 0.9, 256
@@ -35,12 +35,13 @@ SEEDS = 3
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of all runs that have no record: both initialisations on every seed."""
+    """Return the settings of the runs without a record in `so_far`: both initialisations on every seed of `plan`."""
     wanted = [_settings(init, seed) for init in PARTS for seed in plan.block(plan.seeds or SEEDS)]
     return selection.without_record(wanted, so_far)
 
 
 def _settings(init: str, seed: int) -> Settings:
+    """Return the settings of the run with the initialisation `init` on this seed."""
     return Settings(
         activation=ACTIVATION, seed=seed, depth=len(WIDTHS), width=WIDTHS, initialization=init, optimizer="sgd",
         learning_rate=LEARNING_RATE, momentum=MOMENTUM, batch=BATCH, validation=VALIDATION, epochs=EPOCHS,
@@ -51,19 +52,23 @@ def _settings(init: str, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
 
-    The table `lippe` has a row per initialisation with the columns of `summarise`, and `history` a row per run and
-    epoch. The figure shows the training with PyTorch's initialisation alone.
+    `records` holds the successful runs. The table `lippe` has a row per initialisation with the columns of `summarise`,
+    and `history` a row per run and epoch. The figure shows the training with PyTorch's initialisation alone.
     """
     runs, history = runs_frame(records), history_frame(records)
     table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     found = {"history": history.assign(experiment=NAME), "lippe": table}
-    sources = history[history["init"] == SOURCES]
-    drawn = {} if sources.empty else {"lippe": figures.training_curves(sources, style)}
-    protocol = {**selection.shared_settings(records), "initialization": SOURCES, "titles": TITLES}
+    deciding = history[history["init"] == DECIDING_INIT]
+    drawn = {} if deciding.empty else {"lippe": figures.training_curves(deciding, style)}
+    protocol = {**selection.shared_settings(records), "initialization": DECIDING_INIT, "titles": TITLES}
     return Section(PAGE, found, drawn, protocol, _judgements(runs, protocol["epochs"]))
 
 
 def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
+    """Judge each part of P6 by the mean validation accuracy with its initialisation; leave out parts without runs.
+
+    `runs` comes from `runs_frame`, and the remark tells `epochs`, the most epochs of a run.
+    """
     found = []
     easier = "MNIST, easier images, instead of Fashion-MNIST"
     remark = f"stopped on the validation loss, at most {epochs} epochs"

@@ -1,8 +1,8 @@
 """Do other seeds agree with the tuned comparison, and what do the seeds of both say together?
 
-The network, the learning rates to choose from and the rule are those of `learning_rate`. The seeds are others, from
-FIRST_SEED on. They are added until the differences over the seeds of both have intervals with a half width of at most a
-third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all.
+The network, the learning rates to choose from and the rule are the same as in `learning_rate`. The seeds are others,
+from FIRST_SEED on. They are added until the differences over the seeds of both have intervals with a half width of at
+most a third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ NAME = "narrow"
 TARGET = "narrow"
 METRIC = learning_rate.METRIC
 FIRST_SEED = FIRST_FRESH_SEED + MOST_SEEDS  # no seed that `learning_rate` may use
-# Of these seeds alone. Two estimates pool by adding the inverse squares of their half widths.
+# The half width to reach on these seeds alone: two estimates pool by adding the inverse squares of their half widths.
 OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    First comes the grid of `learning_rate`, extended as there. Then each round has a block of fresh seeds, on which
-    every activation runs at its two rates. The rounds end when every known interval has a half width of at most
-    OWN_HALF_WIDTH.
+    `so_far` are the records of the earlier rounds. First comes the grid of `learning_rate`, extended as there. Then
+    each round has a block of fresh seeds, on which every activation runs at its two rates. The rounds end when every
+    known interval has a half width of at most OWN_HALF_WIDTH.
     """
     if plan.is_quick:
         return []
@@ -47,18 +47,21 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds together are expected to ask for: 50 fresh seeds if the plan names none."""
+    """Return the settings that all rounds together are expected to ask for.
+
+    There are as many fresh seeds as `plan` asks for, or 50.
+    """
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.block(plan.seeds or 50, FIRST_SEED))]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the activations on these seeds alone.
+    """Compare the activations on the seeds of this experiment alone.
 
-    The tables are `accuracy` (of `summaries.accuracy`), `compared_accuracies` (a row per run) and, if there are two
-    activations and one is the reference, `comparisons`. Before there are runs on fresh seeds, the section has only its
-    page.
+    `records` holds the successful runs. The tables are `accuracy` (of `summaries.accuracy`), `compared_accuracies` (a
+    row per run) and, if there are two activations and one is the reference, `comparisons`. Before there are runs on
+    fresh seeds, the section has only its page.
     """
     fresh = learning_rate.frames(plan, records)["tuned"]
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}

@@ -27,21 +27,21 @@ NAME = "output_layer"
 OUTPUT_SEEDS = 6  # with 5, the exact interval of "5 of 5" begins below a half
 RATES = (Settings.learning_rate, 0.001)  # the article's, at which A4 is judged, and Adam's default
 OUTPUT_EPOCHS = 5
-BY = ["learning_rate", "loss", "output"]
+KEYS = ["learning_rate", "loss", "output"]
 LOSS_NAMES = {"crossentropy": "cross-entropy", "squared_error": "squared error"}
-USUAL, POOR = "softmax", "relu"  # the two output activations that A4 compares
-BESIDE = "sigmoid"  # the third one
+USUAL_OUTPUT, POOR_OUTPUT = "softmax", "relu"  # the two output activations that A4 compares
+THIRD_OUTPUT = "sigmoid"
 
 
 def hidden_activation(plan: Plan) -> str:
-    """Return the hidden layers' activation: the reference if it is among those compared, else the first."""
+    """Return the hidden layers' activation: the reference if `plan` compares it, else the plan's first."""
     return REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in plan.activations else plan.activations[0]
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every rate of RATES with every loss, output activation and seed.
 
-    Return nothing after that round, in a quick look, or if the plan has no activations.
+    The list is empty if there are records `so_far`, in a quick look, or if `plan` has no activations.
     """
     if so_far or plan.is_quick or not plan.activations:
         return []
@@ -58,13 +58,14 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare how many runs diverged or stayed at chance, and the accuracy of the finished ones.
+    """Compare how many runs diverged or stayed at chance, and the accuracy of the finished runs.
 
-    `_table` makes the table `output_layer`. `output_verdicts` has a row per rate and loss with the measurement and
-    verdict of A4. The figure and the section's judgements are of the article's rate, RATES[0], alone.
+    `records` holds the successful runs. `_outcome_table` makes the table `output_layer`. `output_verdicts` has a row
+    per rate and loss with the measurement and verdict of A4. The figure and the section's judgements are about the
+    article's rate, RATES[0], alone.
     """
     runs = runs_frame(records)
-    table = _table(runs)
+    table = _outcome_table(runs)
     judgements = {rate: _judgements(runs[runs["learning_rate"] == rate]) for rate in RATES}
     verdicts = [
         {"learning_rate": rate, "loss": found.part, **found.measured.columns(), "verdict": found.verdict}
@@ -83,30 +84,30 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, tables, pictures, protocol, judgements[RATES[0]])
 
 
-def _table(runs: pd.DataFrame) -> pd.DataFrame:
+def _outcome_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per learning rate, loss and output activation, with outcomes and test accuracy over seeds.
 
-    `runs` counts all runs. `diverged` and `at_chance` count the runs with this outcome (see `summaries.bad_outcomes`).
-    Each outcome has its share and the exact binomial interval, in columns
+    `runs` comes from `runs_frame`. The column `runs` counts all runs. `diverged` and `at_chance` count the runs with
+    this outcome (see `summaries.bad_outcomes`). Each outcome has its share and the exact binomial interval, in columns
     such as diverged_share, diverged_low and diverged_high. `n` counts the finished runs, and `test_accuracy_mean` has
     the t interval `ci_low` to `ci_high`.
     """
     outcomes = summaries.bad_outcomes(runs).items()
-    diverged, at_chance = (_rates(runs.assign(event=event), name) for name, event in outcomes)
-    rates = diverged.merge(at_chance, on=[*BY, "runs"])
-    accuracy = summarise(runs, "test_accuracy", BY, is_share=True).drop(columns=["std", "missing"])
+    diverged, at_chance = (_event_shares(runs.assign(event=event), name) for name, event in outcomes)
+    rates = diverged.merge(at_chance, on=[*KEYS, "runs"])
+    accuracy = summarise(runs, "test_accuracy", KEYS, is_share=True).drop(columns=["std", "missing"])
     renamed = {"mean": "test_accuracy_mean", "min": "test_accuracy_min", "max": "test_accuracy_max"}
-    return rates.merge(accuracy.rename(columns=renamed), on=BY)
+    return rates.merge(accuracy.rename(columns=renamed), on=KEYS)
 
 
-def _rates(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a row per group of BY with the number and share of the runs whose column `event` (bool) is true.
+def _event_shares(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a row per group of KEYS with the number and share of the runs whose column `event` (bool) is true.
 
-    The columns are BY, `runs` (the number in the group), `name` (the number with the event), `name`_share, and
+    The columns are KEYS, `runs` (the number in the group), `name` (the number with the event), `name`_share, and
     `name`_low and `name`_high, the bounds of its exact binomial interval.
     """
     renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
-    return share_summary(runs, "event", BY).rename(columns={"n": "runs", "count": name, **renamed})
+    return share_summary(runs, "event", KEYS).rename(columns={"n": "runs", "count": name, **renamed})
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:
@@ -121,17 +122,17 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
     parts, guesses = [], summaries.bad_outcomes(runs)["at_chance"]
     for loss in LOSSES:
         part = runs[runs["loss"] == loss].pivot(index="seed", columns="output")  # noqa: PD010 - it would drop arms
-        if not {USUAL, POOR} <= set(part.columns.get_level_values(1)):
+        if not {USUAL_OUTPUT, POOR_OUTPUT} <= set(part.columns.get_level_values(1)):
             continue
         accuracy, status = part["test_accuracy"], part["status"]
         if loss == "crossentropy":
-            pairs = status[[USUAL, POOR]].notna().all(axis=1)
-            is_worse = (status[POOR] == "diverged") | (accuracy[POOR] < accuracy[USUAL])
+            pairs = status[[USUAL_OUTPUT, POOR_OUTPUT]].notna().all(axis=1)
+            is_worse = (status[POOR_OUTPUT] == "diverged") | (accuracy[POOR_OUTPUT] < accuracy[USUAL_OUTPUT])
             found = proportion_interval(int(is_worse[pairs].sum()), int(pairs.sum()))
         else:
-            found = mean_interval((accuracy[POOR] - accuracy[USUAL]).dropna())
+            found = mean_interval((accuracy[POOR_OUTPUT] - accuracy[USUAL_OUTPUT]).dropna())
         nothing = "; no seed finished with both outputs" if found.n == 0 else ""
-        third = guesses[(runs["loss"] == loss) & (runs["output"] == BESIDE)]
-        beside = f"; {BESIDE} outputs only guess on {third.sum()} of {len(third)} seeds" if third.any() else ""
+        third = guesses[(runs["loss"] == loss) & (runs["output"] == THIRD_OUTPUT)]
+        beside = f"; {THIRD_OUTPUT} outputs only guess on {third.sum()} of {len(third)} seeds" if third.any() else ""
         parts.append(judge("A4", loss, found, remark + nothing + beside, shorter))
     return parts

@@ -10,9 +10,9 @@ distortions, or distortions 0.7 to 0.8 times as strong, batches of 128, and no d
 accuracies that 5,000 images cannot tell apart.
 
 The first of the ATTEMPTS missed the goals of ReLU, GELU and Swish by 0.06 to 0.08 points. The next trains twice as
-long, on seeds that this network did not have before. Between the two, on validation images of one seed of ReLU, batch
-normalisation and 1,200 units made no difference after 10 epochs that these images can tell: 99.02% and 99.20%, where
-the configuration has 99.16%. 20 epochs reached 99.26%.
+long, on seeds that this network did not have before. Between the two, changes were tried on validation images of one
+seed of ReLU. After 10 epochs, batch normalisation (99.02%) and 1,200 units (99.20%) made no difference to the
+configuration (99.16%) that these images can tell. 20 epochs reached 99.26%.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,27 +67,27 @@ GOAL = 0.994  # of all other activations
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round.
 
-    Round 1 has the runs of the ladder, and each activation at all RATES. Round 2 has each activation at its chosen rate
-    on the fresh seeds of all ATTEMPTS, as far as these runs have no record.
+    Round 1 has the runs of the ladder, and each activation of `plan` at all RATES. Round 2 has each activation at its
+    chosen rate on the fresh seeds of all ATTEMPTS, as far as these runs have no record in `so_far`.
     """
     if so_far:
-        return selection.without_record(_final(plan, so_far), so_far)
-    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung(plan, steps)]
-    return list(dict.fromkeys([*ladder, *_tried(plan, _names(plan))]))
+        return selection.without_record(_final_settings(plan, so_far), so_far)
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder_settings(plan, steps)]
+    return list(dict.fromkeys([*ladder, *_rate_trial_settings(plan, _compared_names(plan))]))
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings of both rounds. The rates of round 2 are not known yet, so LEARNING_RATE stands for them."""
-    return [*rounds(plan, []), *_attempted(plan, [(name, LEARNING_RATE) for name in _names(plan)])]
+    """Return the settings of both rounds of `plan`; LEARNING_RATE stands for the rates of round 2, not yet chosen."""
+    return [*rounds(plan, []), *_attempt_settings(plan, [(name, LEARNING_RATE) for name in _compared_names(plan)])]
 
 
 def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the last attempt's finished runs: their networks are to be tested, alone and together."""
-    return [record for record in _last_attempt(plan, records) if record["result"]["status"] == "done"]
+    """Return the `records` of finished runs of the last attempt, whose networks are to be tested."""
+    return [record for record in _last_attempt_records(plan, records) if record["result"]["status"] == "done"]
 
 
-def _names(plan: Plan) -> list[str]:
-    """Return the activations to compare: the reference, which the claim and the ladder need, and those asked for."""
+def _compared_names(plan: Plan) -> list[str]:
+    """Return the activations to compare: the reference, which the claim and the ladder need, and the ones of `plan`."""
     return list(dict.fromkeys([REFERENCE_ACTIVATION, *plan.activations]))
 
 
@@ -97,16 +97,16 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
-def _rung(plan: Plan, steps: int) -> list[Settings]:
+def _ladder_settings(plan: Plan, steps: int) -> list[Settings]:
     """Return the settings of the reference's runs with the changes of the first `steps` of STEPS.
 
-    There is one for each of the LADDER_SEEDS seeds of the ladder, from the first seed of the plan on.
+    There is one run for each of the LADDER_SEEDS seeds, from the first seed of `plan` on.
     """
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
 
-def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the settings of the runs that choose a learning rate, on the first seed, for RATE_EPOCHS epochs.
+def _rate_trial_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
+    """Return the settings of the runs that choose a learning rate, on the first seed of `plan`, for RATE_EPOCHS epochs.
 
     Each activation of `names` is trained under CONFIGURATION at all RATES.
     """
@@ -114,16 +114,18 @@ def _tried(plan: Plan, names: Iterable[str]) -> list[Settings]:
     return [replace(settings, epochs=RATE_EPOCHS) for settings in runs]
 
 
-def _final(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    rates = _rates(plan, records)
+def _final_settings(plan: Plan, records: Sequence[Record]) -> list[Settings]:
+    """Return the settings of all ATTEMPTS, with each activation at the rate chosen from `records`."""
+    rates = _rate_table(plan, records)
     chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
-    return _attempted(plan, list(chosen))
+    return _attempt_settings(plan, list(chosen))
 
 
-def _attempted(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Settings]:
+def _attempt_settings(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Settings]:
     """Return the settings of all ATTEMPTS, each with every (activation, rate) of `rates` on fresh seeds of its own.
 
-    The seeds are taken in turn, so that after a stop all activations have the same ones.
+    `plan` decides the number of seeds. All activations run on a seed before the next seed begins, so that after a stop
+    they have the same seeds.
     """
     n = plan.seeds or FINAL_SEEDS
     return [
@@ -134,53 +136,58 @@ def _attempted(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Settings]
     ]
 
 
-def _fresh(plan: Plan, records: Iterable[Record]) -> list[Record]:
-    """Return the records of the runs on fresh seeds."""
+def _fresh_records(plan: Plan, records: Iterable[Record]) -> list[Record]:
+    """Return the `records` of runs on fresh seeds of `plan`."""
     return [record for record in records if plan.is_fresh(selection.settings_of(record)["seed"])]
 
 
-def _last_attempt(plan: Plan, records: Iterable[Record]) -> list[Record]:
-    """Return the records of the attempt with the most epochs that has any; none before the first attempt."""
-    fresh = _fresh(plan, records)
+def _last_attempt_records(plan: Plan, records: Iterable[Record]) -> list[Record]:
+    """Return the `records` of the last attempt: the runs on fresh seeds with the most epochs.
+
+    The list is empty before the first attempt.
+    """
+    fresh = _fresh_records(plan, records)
     most = max((selection.settings_of(record)["epochs"] for record in fresh), default=0)
     return [record for record in fresh if selection.settings_of(record)["epochs"] == most]
 
 
-def _of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
-    """Return the records of the runs with the settings `wanted`, in that order; skip runs without a record."""
+def _records_of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[Record]:
+    """Return the `records` with the settings `wanted`, in the order of `wanted`; skip settings without a record."""
     known = {Settings(**selection.settings_of(record)): record for record in records}
     return [known[settings] for settings in wanted if settings in known]
 
 
-def _rates(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
+def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per activation and rate of round 1: activation, learning_rate, validation_accuracy, is_chosen.
 
-    The accuracy, in [0, 1], is of the last weights on the first seed; NaN if the run diverged. `is_chosen` marks the
-    rate with the highest accuracy, and no rate if all runs of the activation diverged.
+    The rows are about the runs in `records` that chose a rate. The accuracy, in [0, 1], is of the last weights on the
+    first seed; NaN if the run diverged. `is_chosen` marks the rate with the highest accuracy, and no rate if all runs
+    of the activation diverged.
     """
     names = dict.fromkeys(selection.settings_of(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
-    found = runs_frame(_of(records, _tried(plan, names))).reindex(columns=columns)
+    found = runs_frame(_records_of(records, _rate_trial_settings(plan, names))).reindex(columns=columns)
     best = found.dropna().sort_values("validation_accuracy", ascending=False, kind="stable")
     return found.assign(is_chosen=found.index.isin(best.drop_duplicates("activation").index))
 
 
-def _climbed(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run of the ladder, in the order of STEPS: seed, validation_accuracy and added.
+def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
+    """Return one row per run of the ladder in `records`, in the order of STEPS: seed, validation_accuracy and added.
 
     `added` is the name of the last step whose changes the run has.
     """
-    steps = [(name, _of(records, _rung(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    steps = [(name, _records_of(records, _ladder_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
     return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)
 
 
-def _steps(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per step of the ladder, given the result of `_climbed`: validation accuracy and what it gained.
+def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per step of the ladder: the validation accuracy, and how much the step gained.
 
-    `added` names the step. The columns of `summarise` hold the accuracy over seeds. `brought` is the mean over seeds of
-    the accuracy minus the same seed's accuracy one step before, with its t interval; NaN at the first step.
+    `runs` is the result of `_ladder_runs`. `added` names the step. The columns of `summarise` hold the accuracy over
+    seeds. `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
+    interval; NaN at the first step.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -191,19 +198,21 @@ def _steps(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    - `past_99_rates`: the result of `_rates`.
-    - `past_99_ladder`: the result of `_steps`, if a run of the ladder finished.
-    - `past_99_attempts`: test accuracy and goal by activation, with the epochs of each of the ATTEMPTS.
-    - `past_99`: the rows of the last attempt, with more columns (see `_reached`). `compared_accuracies`: a row per run
-      of it. `comparisons`: a row per activation beside the reference, if there is one to compare.
+    `records` holds the successful runs. The tables are:
 
-    Without runs on fresh seeds, the tables of the last two items do not exist, and no claim is judged.
+    - `past_99_rates`: the result of `_rate_table`.
+    - `past_99_ladder`: the result of `_step_table`, if a run of the ladder finished.
+    - `past_99_attempts`: test accuracy and goal by activation, with the epochs of each of the ATTEMPTS.
+    - `past_99`: the rows of the last attempt, with more columns (see `_last_attempt_table`). `compared_accuracies`: a
+      row per run of it. `comparisons`: a row per activation beside the reference, if there is one to compare.
+
+    Without runs on fresh seeds, the tables of the last two items do not exist, and claim A5 is not judged.
     """
-    ladder, rates = _climbed(plan, records), _rates(plan, records)
-    final = _last_attempt(plan, records)
+    ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
+    final = _last_attempt_records(plan, records)
     tables, drawn = {"past_99_rates": rates}, {}
     if ladder["validation_accuracy"].notna().any():
-        steps = _steps(ladder)
+        steps = _step_table(ladder)
         tables["past_99_ladder"] = steps
         drawn["past_99_ladder"] = figures.ladder(ladder, steps)
     protocol = {**selection.shared_settings(final or records), "rate_epochs": RATE_EPOCHS}
@@ -212,8 +221,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs = runs_frame(final)
     compared = comparisons.against_reference(runs, NAME, METRIC)
     tables |= {
-        "past_99": _reached(runs),
-        "past_99_attempts": _attempts(runs_frame(_fresh(plan, records))),
+        "past_99": _last_attempt_table(runs),
+        "past_99_attempts": _attempt_table(runs_frame(_fresh_records(plan, records))),
         **({} if compared is None else {"comparisons": compared}),
         "compared_accuracies": comparisons.accuracies(runs, NAME, METRIC),
     }
@@ -222,13 +231,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, tables, drawn, protocol, _judgements(runs, attempts))
 
 
-def _reached(runs: pd.DataFrame) -> pd.DataFrame:
+def _last_attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: test accuracy over seeds (columns of `summarise`), learning_rate and goal.
 
-    `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
-    does not cover this error, because all runs are tested on the same images.
+    `runs` holds the runs of the last attempt. `sampling_error` is the binomial standard error of the mean accuracy on
+    TEST_IMAGES images. The interval over seeds does not cover this error, because all runs are tested on the same
+    images.
     """
-    table = _attempts(runs)
+    table = _attempt_table(runs)
     rates = runs.groupby("activation")["learning_rate"].first()
     return table.assign(
         learning_rate=table["activation"].map(rates),
@@ -236,10 +246,10 @@ def _reached(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _attempts(runs: pd.DataFrame) -> pd.DataFrame:
+def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per number of epochs (`most_epochs`) and activation: test accuracy over seeds, and the goal.
 
-    The columns of `summarise` hold the accuracy.
+    `runs` comes from `runs_frame`. The columns of `summarise` hold the accuracy.
     """
     table = summarise(runs, METRIC, ["most_epochs", "activation"], is_share=True)
     return table.assign(goal=table["activation"].map(lambda name: GOALS.get(name, GOAL)))
@@ -248,8 +258,8 @@ def _attempts(runs: pd.DataFrame) -> pd.DataFrame:
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
     """Judge the part `ninety_nine` of A5, that the article's activation can be tuned to 99%.
 
-    `runs` are those of the last attempt, and `attempts` is the number of attempts. The measurement is the reference's
-    mean test accuracy over seeds. Return an empty list if none of its runs finished.
+    `runs` holds the runs of the last attempt, and `attempts` is the number of attempts. The measurement is the
+    reference's mean test accuracy over seeds. Return an empty list if none of its runs finished.
     """
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"

@@ -23,31 +23,32 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 KEYS = ["activation", "init", "depth", "width"]
-# Number of the layer whose norm is compared with the last hidden layer's. The weights of layer 1 have another shape.
+# {measure: number of the layer whose norm is compared with the last hidden layer's}. For weights this is layer 2,
+# because the weights of layer 1 have another shape.
 FIRST_LAYER = {"weight_gradient": 2, "error": 1}
 A3_DEPTH = 50
 A3_CLAIM = ("sigmoid", "relu")  # activations; the names of A3's parts begin with them
 P5_DEPTH = 30
-P5_CLAIM = ("relu", {"glorot": "glorot_uniform", "he": "he_normal"})  # the activation; each part's initialisation
-P9_CLAIM = ("relu", "he_normal")
+P5_CLAIM = ("relu", {"glorot": "glorot_uniform", "he": "he_normal"})  # activation, {part: initialisation}
+P9_CLAIM = ("relu", "he_normal")  # activation, initialisation
 P9_WIDTHS = (2, 3, 4, 6, 10)  # the parts `narrow` and `wide` of P9 are of the first and last width
 P9_DEPTH = 10
-P9_SEEDS = 60  # with none born dead, the 95% interval ends at 6%
+P9_SEEDS = 60  # if no network is born dead, the 95% interval of the share ends at 6%
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round of networks that are not trained; nothing after it, or in a quick look.
+    """Return the settings of one round of networks that are not trained.
 
-    Deep networks serve A3 and P5, and narrow networks serve P9. The experiment `depth` has the runs for A3 too, if it
-    compares their activations.
+    The list is empty if there are records `so_far`, or if `plan` is a quick look. Deep networks serve A3 and P5, and
+    narrow networks serve P9. The experiment `depth` has the runs for A3 too, if it compares their activations.
     """
     if so_far or plan.is_quick:
         return []
-    deep = [_initial(name, A3_DEPTH, WIDTH, INITIALIZATIONS[0], seed) for name in A3_CLAIM for seed in _seeds(plan)]
+    deep = [_settings(name, A3_DEPTH, WIDTH, INITIALIZATIONS[0], seed) for name in A3_CLAIM for seed in _seeds(plan)]
     name, parts = P5_CLAIM
-    deep += [_initial(name, P5_DEPTH, WIDTH, init, seed) for init in parts.values() for seed in _seeds(plan)]
+    deep += [_settings(name, P5_DEPTH, WIDTH, init, seed) for init in parts.values() for seed in _seeds(plan)]
     name, init = P9_CLAIM
-    narrow = [_initial(name, P9_DEPTH, width, init, seed) for width in P9_WIDTHS for seed in plan.block(P9_SEEDS)]
+    narrow = [_settings(name, P9_DEPTH, width, init, seed) for width in P9_WIDTHS for seed in plan.block(P9_SEEDS)]
     return [*deep, *narrow]
 
 
@@ -55,31 +56,32 @@ def _seeds(plan: Plan) -> range:
     return plan.block(max(plan.seeds or 0, INITIAL_SEEDS))
 
 
-def _initial(name: str, depth: int, width: int, init: str, seed: int) -> Settings:
+def _settings(name: str, depth: int, width: int, init: str, seed: int) -> Settings:
     return Settings(activation=name, seed=seed, depth=depth, width=width, initialization=init, epochs=0)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare gradients at both ends of deep networks, and count the narrow networks that are born dead.
 
-    `_summary` makes the table `initial_ratios`, and `_born_dead` the table `born_dead`. A3, P5 and P9 are judged.
+    `records` holds the successful runs. `_ratio_summary` makes the table `initial_ratios`, and `_born_dead_shares` the
+    table `born_dead`. A3, P5 and P9 are judged.
     """
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
-    per_run = _first_over_last(deep)
-    born = _born_dead(measures[measures["width"] != WIDTH])
+    per_run = _first_and_ratio(deep)
+    born = _born_dead_shares(measures[measures["width"] != WIDTH])
     name, init = P9_CLAIM
     protocol = {"activation": name, "init": init, "depth": P9_DEPTH, "narrow_seeds": P9_SEEDS}
     return Section(
         PAGE,
-        {"initial_ratios": _summary(per_run), "born_dead": born},
+        {"initial_ratios": _ratio_summary(per_run), "born_dead": born},
         {"born_dead": figures.born_dead(born, style)},
         protocol | {"seeds": len(_seeds(plan))},
         _judgements(per_run, born),
     )
 
 
-def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
+def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and measure of FIRST_LAYER: the columns KEYS, seed, measure, first, ratio and factor.
 
     `measures` comes from `measures_frame`. `first` is the norm at the layer that FIRST_LAYER names, and `ratio` is
@@ -96,10 +98,10 @@ def _first_over_last(measures: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
+def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `per_run` is the result of `_first_over_last`. `n` counts the seeds whose ratio is above 0, and `n_zero` the ratios
+    `per_run` is the result of `_first_and_ratio`. `n` counts the seeds whose ratio is above 0, and `n_zero` the ratios
     of exactly 0, which are left out. `factor` is the change of the norm per layer that makes the mean ratio.
     `factor_low` and `factor_high` are the changes that make the bounds of its interval.
     """
@@ -109,11 +111,11 @@ def _summary(per_run: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[of] ** power for of, name in factors.items()}).rename(columns={"mean": "ratio"})
 
 
-def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
+def _born_dead_shares(measures: pd.DataFrame) -> pd.DataFrame:
     """Count the networks born dead: those with a hidden layer whose units are all dead on the probe images.
 
-    Return one row per network (KEYS, of which the width varies): n (seeds), count (born dead), and share with its exact
-    binomial interval, ci_low to ci_high.
+    `measures` comes from `measures_frame`. Return one row per network (KEYS, of which the width varies): n (seeds),
+    count (born dead), and share with its exact binomial interval, ci_low to ci_high.
     """
     shares = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
     most = shares.groupby([*KEYS, "seed"], sort=False)["value"].max().reset_index()
@@ -123,7 +125,7 @@ def _born_dead(measures: pd.DataFrame) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
-    `per_run` comes from `_first_over_last`, and `born` from `_born_dead`. A3 takes the factor per layer, P5 the
+    `per_run` comes from `_first_and_ratio`, and `born` from `_born_dead_shares`. A3 takes the factor per layer, P5 the
     ratio of both ends (its part `size`: the first layer's norm, Glorot over He), and P9 the share born dead.
     """
     found = []
@@ -145,6 +147,7 @@ def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
 
 
 def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement]:
+    """Judge a part of a claim by the geometric mean of `values` over seeds; return an empty list without values."""
     if values.empty:
         return []
     measured, zeros = log_mean_interval(values)

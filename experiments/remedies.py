@@ -30,28 +30,28 @@ from study.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "remedies"
-BEFORE = "none"  # in place of a remedy: the network without any
+NO_REMEDY = "none"  # in the place of a remedy: the network without a remedy
 KEYS = ["activation", "remedy"]
 REMEDY_SEEDS = 3
-CENTRED_SIGMA_W = 4.0  # makes a centred sigmoid network a critical tanh network at the start
+CENTRED_SIGMA_W = 4.0  # with it, a centred sigmoid network is at the start a critical tanh network
 EPSILONS = (1e-12, 1e-16, 1e-20)  # Adam's, the smallest last
 PLAIN_RESIDUAL, SCALED_RESIDUAL = "residual connections", "scaled residual connections"
-SMALLEST = f"Adam, epsilon {EPSILONS[-1]:g}"
-IN_FLOAT64 = f"{SMALLEST} in float64"
+SMALLEST_EPSILON = f"Adam, epsilon {EPSILONS[-1]:g}"
+SMALLEST_IN_FLOAT64 = f"{SMALLEST_EPSILON} in float64"
 
 
 def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
     """Return {remedy: {setting: value}}: what each remedy changes in the plain network trained by SGD.
 
-    `name` is an activation. Without a critical point, it has no critical initialisation. Only the sigmoid has the
-    remedy IN_FLOAT64.
+    `name` is an activation. If it has no critical point in `plan.theory`, the remedy of critical initialisation is left
+    out. Only the sigmoid has the remedy SMALLEST_IN_FLOAT64.
     """
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
     critical = plan.theory[name]["critical"]
     by_adam = {"optimizer": adam, "learning_rate": adam_rate}
     smallest = {**by_adam, "epsilon": EPSILONS[-1], "precision": "float64"}
     return {
-        BEFORE: {},
+        NO_REMEDY: {},
         **({} if critical is None else {"critical initialisation": {"initialization": "critical", **critical}}),
         "centred initialisation": {"initialization": "centred", "sigma_w": CENTRED_SIGMA_W, "sigma_b": 0.0},
         "batch normalisation": {"normalization": "batch"},
@@ -60,20 +60,21 @@ def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
         SCALED_RESIDUAL: {"residual": "scaled"},
         "Adam": by_adam,
         **{f"Adam, epsilon {epsilon:g}": {**by_adam, "epsilon": epsilon} for epsilon in EPSILONS},
-        **({IN_FLOAT64: smallest} if name == "sigmoid" else {}),
+        **({SMALLEST_IN_FLOAT64: smallest} if name == "sigmoid" else {}),
     }
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: every remedy, activation and seed. A quick look has no round.
+    """Return the settings of one round: every remedy, activation and seed of `plan`.
 
-    The runs without a remedy, and those whose remedy is "Adam", are runs of `depth` too.
+    The list is empty if there are records `so_far`, or in a quick look. The runs without a remedy, and those whose
+    remedy is "Adam", are runs of `depth` too.
     """
-    return [] if so_far or plan.is_quick else list(_settings(plan))
+    return [] if so_far or plan.is_quick else list(_remedy_by_settings(plan))
 
 
-def _settings(plan: Plan) -> dict[Settings, str]:
-    """Return {settings: remedy} of every run."""
+def _remedy_by_settings(plan: Plan) -> dict[Settings, str]:
+    """Return {settings: remedy} of every run of `plan`."""
     _, (sgd, rate) = DEPTH_OPTIMIZERS
     seeds = plan.seeds or REMEDY_SEEDS
     plain = {
@@ -95,11 +96,11 @@ def _settings(plan: Plan) -> dict[Settings, str]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
 
-    The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
-    `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which `trainability.thinned_norms`
-    keeps few steps.
+    `records` holds the successful runs. The table `remedies` has a row per activation and remedy with the columns of
+    `trainability.success` and of `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which
+    `trainability.thinned_norms` keeps few steps.
     """
-    names = _settings(plan)
+    names = _remedy_by_settings(plan)
     of_record = [names[Settings(**selection.settings_of(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)
     in_turn = itertools.groupby(zip(of_record, records, strict=True), key=operator.itemgetter(0))
@@ -110,13 +111,15 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "remedies": success.merge(_first_errors(measures), on=KEYS, how="left"),
     }
     figure = figures.remedies(
-        success.assign(baseline=success["remedy"] == BEFORE), style, runs.assign(value=runs["best_validation_accuracy"])
+        success.assign(baseline=success["remedy"] == NO_REMEDY),
+        style,
+        runs.assign(value=runs["best_validation_accuracy"]),
     )
     protocol = {
-        "plain": BEFORE,
+        "plain": NO_REMEDY,
         "residual": [PLAIN_RESIDUAL, SCALED_RESIDUAL],
-        "smallest": [SMALLEST, IN_FLOAT64],
-        "variants": [*(f"Adam, epsilon {epsilon:g}" for epsilon in EPSILONS), IN_FLOAT64],
+        "smallest": [SMALLEST_EPSILON, SMALLEST_IN_FLOAT64],
+        "variants": [*(f"Adam, epsilon {epsilon:g}" for epsilon in EPSILONS), SMALLEST_IN_FLOAT64],
         "epsilon": EPSILONS[-1],
         "sgd_rate": DEPTH_OPTIMIZERS[1][1],
         "centred_sigma_w": CENTRED_SIGMA_W,

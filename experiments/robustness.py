@@ -23,9 +23,10 @@ from study.report.section import Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "robustness"
-AT_OWN_RATES = "robustness_own"  # compares the same networks at the rates that each seed's validation images chose
+# The name of the comparison at the rates that each seed's validation images chose.
+OWN_RATES_COMPARISON = "robustness_own"
 METRIC = "noise_accuracy"  # a run's test accuracy, averaged over the amplitudes above 0
-BY = ["activation", "amplitude"]
+KEYS = ["activation", "amplitude"]
 
 
 rounds, expected = learning_rate.rounds, learning_rate.expected  # this module uses the same runs
@@ -34,14 +35,16 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `records` come from `learning_rate`. All tables but `noise_by_rate` are about the runs that `at_one_rate` selects.
+    `records` holds the runs of `learning_rate`. All tables but `noise_by_rate` are about the runs that `at_one_rate`
+    selects.
 
     - `noise_runs`: a row per run and amplitude.
-    - `noise_by_rate`: the result of `_by_rate`, for both rates of each activation.
-    - `robustness`: the result of `_by_amplitude`.
+    - `noise_by_rate`: the result of `_rate_summary`, for both rates of each activation.
+    - `robustness`: the result of `_amplitude_summary`.
     - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
-    - `compared_accuracies`: a row per run, and a row per run of AT_OWN_RATES.
-    - `comparisons`: a row per activation beside the reference, if there is one to compare, and a row of AT_OWN_RATES.
+    - `compared_accuracies`: a row per run, and further rows for the runs of OWN_RATES_COMPARISON.
+    - `comparisons`: a row per activation beside the reference, if there is one to compare, and the same for
+      OWN_RATES_COMPARISON.
 
     If no run was evaluated under noise, the section has only its page.
     """
@@ -50,16 +53,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     noisy = noise_frame(records)
     if noisy.empty:
         return Section(PAGE)
-    overall = _overall(runs_frame(records), noisy)
-    compared = {NAME: overall, AT_OWN_RATES: _overall(runs_frame(tuned), noise_frame(tuned))}
+    overall = _mean_accuracies(runs_frame(records), noisy)
+    compared = {NAME: overall, OWN_RATES_COMPARISON: _mean_accuracies(runs_frame(tuned), noise_frame(tuned))}
     found = [comparisons.against_reference(runs, name, METRIC, NOISE_MARGIN) for name, runs in compared.items()]
     differences = [rows for rows in found if rows is not None]
-    table = _by_amplitude(noisy)
+    table = _amplitude_summary(noisy)
     summary = summarise(overall, METRIC, "activation", is_share=True)
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
-        "noise_by_rate": _by_rate(both),
+        "noise_by_rate": _rate_summary(both),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
         "compared_accuracies": pd.concat(
@@ -74,7 +77,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, section_tables, drawn)
 
 
-def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
+def _rate_summary(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per activation and learning rate, with the accuracy under noise over seeds.
 
     `records` holds the runs of both rates of each activation. The accuracy of a run is its mean test accuracy over the
@@ -87,7 +90,7 @@ def _by_rate(records: Sequence[Record]) -> pd.DataFrame:
     return summarise(means, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
 
 
-def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
+def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run of `runs`: activation, learning_rate, seed, status and noise_accuracy.
 
     `noise_accuracy` is the mean test accuracy over the amplitudes above 0, in [0, 1]; NaN if the run is not in `noisy`,
@@ -97,7 +100,7 @@ def _overall(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
     return runs[["activation", "learning_rate", "seed", "status"]].join(means, on=["activation", "seed"])
 
 
-def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
+def _amplitude_summary(noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and noise amplitude, over seeds with t intervals.
 
     `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean over the `n` seeds, with the interval
@@ -105,23 +108,25 @@ def _by_amplitude(noisy: pd.DataFrame) -> pd.DataFrame:
     `difference` is the mean of the accuracy minus the reference's accuracy on the same seed, with difference_ci_low and
     difference_ci_high. These three are NaN for the reference itself.
     """
-    wide = noisy.set_index([*BY, "seed"])["test_accuracy"]
+    wide = noisy.set_index([*KEYS, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))
     joined = noisy.join(reference.rename("reference"), on=["amplitude", "seed"])
     difference = (joined["test_accuracy"] - joined["reference"]).where(joined["activation"] != REFERENCE_ACTIVATION)
     parts = [
-        _named(summarise(noisy, "test_accuracy", BY, is_share=True), "test_accuracy_mean", "accuracy", "n"),
-        _named(geometric_summary(noisy, "test_loss", BY), "test_loss_mean", "loss"),
-        _named(summarise(joined.assign(difference=difference), "difference", BY), "difference", "difference"),
+        _renamed_columns(summarise(noisy, "test_accuracy", KEYS, is_share=True), "test_accuracy_mean", "accuracy", "n"),
+        _renamed_columns(geometric_summary(noisy, "test_loss", KEYS), "test_loss_mean", "loss"),
+        _renamed_columns(
+            summarise(joined.assign(difference=difference), "difference", KEYS), "difference", "difference"
+        ),
     ]
     return pd.concat(parts, axis=1).reset_index()
 
 
-def _named(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.DataFrame:
-    """Return columns of `summary`, renamed and indexed by BY.
+def _renamed_columns(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.DataFrame:
+    """Return columns of `summary`, renamed and indexed by KEYS.
 
     These are the columns `more`, the mean under the name `mean`, and its interval as `prefix`_ci_low and
     `prefix`_ci_high.
     """
     names = {"mean": mean, "ci_low": f"{prefix}_ci_low", "ci_high": f"{prefix}_ci_high"}
-    return summary.set_index(BY)[[*more, *names]].rename(columns=names)
+    return summary.set_index(KEYS)[[*more, *names]].rename(columns=names)

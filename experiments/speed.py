@@ -43,21 +43,22 @@ CONTENDERS = {
     "engine_machine": "this engine, a process a core",
     "engine_validation": "the same with validation",
 }
-FORMAT = 4  # version of the document that is read here; other versions have other contenders or columns
+FORMAT = 4  # the version of the document that this module reads; other versions have other contenders or columns
 FLOOR = "products"  # the contender that only multiplies the matrices; times are given as multiples of its time
-ARTICLE = {True: "keras_fit", False: "keras_fit_training"}  # the article's way to train, by whether it validates
-RUNS, WORKERS = 10_000, 100  # of the study whose time is forecast
-PROGRAMS = 4  # compiled by each worker of that study: one per activation
+# The contenders that train in the article's way, with validation (True) and without.
+ARTICLE_CONTENDERS = {True: "keras_fit", False: "keras_fit_training"}
+FORECAST_RUNS, FORECAST_WORKERS = 10_000, 100  # of a large study, whose time is forecast
+FORECAST_PROGRAMS = 4  # compiled by each worker of that study: one per activation
 SPEED_OVER_FIT = 10.0  # at least: speed of the whole machine over the article's model.fit
 TIME_OVER_PRODUCTS = 1.25  # at most: time on one thread over the matrix products alone
-TIME_OVER_JAX = 1.0  # at most
-TIME_OF_MEASURES = 1.05  # at most: time with all measures over time without
-WORKER_SHARE = 0.95  # at least: speed of a worker on each core, over one worker, divided by the number of cores
+TIME_OVER_JAX = 1.0  # at most: time on one thread over JAX's
+TIME_OF_MEASURES = 1.05  # at most: time with all measures over time without measures
+WORKER_SHARE = 0.95  # at least: speed of all workers, one on each core, over cores times the speed of one worker
 WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Return the section on speed; None if the document `bench` does not exist.
+    """Return the section on speed; None if `evidence` does not have the document `bench`.
 
     The tables are `bench` (see `contender_rows`), `bench_targets` (see `target_rows`), `growth` and `growth_exponents`
     (how the seconds grow, see `benchmark.growth_summary` and `benchmark.growth_exponents`), and `forecast`. A document
@@ -101,7 +102,7 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
         "packages": [f"{name} {made[key]}" for name, key in peers.items()],
         "missing": [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]],
         "first_target": targets(1)[0].text,
-        "programs": PROGRAMS,
+        "programs": FORECAST_PROGRAMS,
         "contenders": CONTENDERS,
     }
 
@@ -149,23 +150,24 @@ def target_rows(content: dict[str, Any]) -> pd.DataFrame:
 
 def contender_rows(content: dict[str, Any]) -> pd.DataFrame:
     """Return the table of `contender_table` from `content` of the document `bench`, in the order of CONTENDERS."""
-    table = contender_table(pd.DataFrame(content["rows"]), FLOOR, ARTICLE)
+    table = contender_table(pd.DataFrame(content["rows"]), FLOOR, ARTICLE_CONTENDERS)
     return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
 
 
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
-    """Forecast the hours that RUNS runs of the article's network take on WORKERS workers, a row per case.
+    """Forecast the hours of FORECAST_RUNS runs of the article's network on FORECAST_WORKERS workers, in a row per case.
 
     In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` on
-    average. Without such runs, only the first case is returned. `content` comes from the document `bench`. The columns
-    are:
+    average. Without such runs in `evidence`, only the first case is returned. `content` comes from the document
+    `bench`. The columns are:
 
-    - case, epochs (of a run), runs, workers.
+    - case, epochs (of a run), runs and workers.
     - first_seconds: the time of a run's first epoch, measured by runs of one epoch while all cores are busy.
     - epoch_seconds: the time of each further epoch. compile_seconds: the time in which a worker compiles one program.
       All three are medians of `content`.
     - run_seconds: the time of the whole run, without compiling.
-    - hours, minutes: the forecast. Each worker does an equal share of the runs, and compiles PROGRAMS programs.
+    - hours, minutes: the forecast. Each worker does an equal share of the runs, and compiles FORECAST_PROGRAMS
+      programs.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]
@@ -178,9 +180,11 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     epochs = math.nan if runs is None else runs_used_by(runs, "baseline")["epochs"].mean()
     cases = [("one epoch", 1.0)] + ([("the article's protocol", float(epochs))] if math.isfinite(epochs) else [])
     frame = pd.DataFrame(cases, columns=["case", "epochs"])
-    frame = frame.assign(runs=RUNS, workers=WORKERS, first_seconds=first, epoch_seconds=further)
+    frame = frame.assign(runs=FORECAST_RUNS, workers=FORECAST_WORKERS, first_seconds=first, epoch_seconds=further)
     frame["compile_seconds"] = compiling
     frame["run_seconds"] = first + (frame["epochs"] - 1) * further
-    frame["hours"] = (math.ceil(RUNS / WORKERS) * frame["run_seconds"] + PROGRAMS * compiling) / 3600
+    frame["hours"] = (
+        math.ceil(FORECAST_RUNS / FORECAST_WORKERS) * frame["run_seconds"] + FORECAST_PROGRAMS * compiling
+    ) / 3600
     frame["minutes"] = 60 * frame["hours"]
     return frame

@@ -31,23 +31,24 @@ TARGET = "claims"
 ACTIVATION = "tanh"
 SIGMA_W = (0.8, 1.0, 1.1, 1.3, 1.6, 1.8, 2.0, 2.2)
 SIGMA_B = 0.05**0.5
-LINE = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # values of sigma_w without runs, at which the figure shows xi too
-DEPTH_SCALES = {ACTIVATION: DepthScaleGrid(sigma_w=tuple(sorted((*SIGMA_W, *LINE))), sigma_b=SIGMA_B)}
+LINE_SIGMA_W = (0.9, 1.2, 1.25, 1.35, 1.4, 1.5)  # more values of sigma_w, without runs, at which the figure shows xi
+DEPTH_SCALES = {ACTIVATION: DepthScaleGrid(sigma_w=tuple(sorted((*SIGMA_W, *LINE_SIGMA_W))), sigma_b=SIGMA_B)}
 DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
 RATE = 0.01
-FACTOR = 6.0  # the claim: a network trains to FACTOR * xi layers
-_, MOST = CLAIMS["P7"].parts["depth"].region  # the claim's region ends at MOST * FACTOR * xi layers
+CLAIMED_FACTOR = 6.0  # the claim: a network trains to CLAIMED_FACTOR * xi layers
+_, MOST_RATIO = CLAIMS["P7"].parts["depth"].region  # the claim's region ends at MOST_RATIO * CLAIMED_FACTOR * xi layers
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of all runs that have no record: every depth, sigma_w and seed."""
+    """Return the settings of the runs without a record in `so_far`: every depth, sigma_w and seed of `plan`."""
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
     wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
     return selection.without_record(wanted, so_far)
 
 
 def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
+    """Return the settings of the run with these values."""
     return Settings(
         activation=ACTIVATION, seed=seed, depth=depth, width=WIDTH, initialization="gaussian", sigma_w=sigma_w,
         sigma_b=SIGMA_B, optimizer="sgd", learning_rate=RATE, epochs=EPOCHS, patience=None,
@@ -57,45 +58,46 @@ def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compute which share of the networks trains at each sigma_w and depth, and compare the deepest with 6 xi.
 
-    `trainability.success` makes the table `sigma_w_success`, a row per sigma_w and depth. `depth_scales` has xi
-    by sigma_w, and `_reached` makes `depth_over_scale`. P7 is judged.
+    `records` holds the successful runs, and `plan.theory` the depth scales xi. `trainability.success` makes the table
+    `sigma_w_success`, a row per sigma_w and depth. `depth_scales` has xi by sigma_w, and `_trained_depths` makes
+    `depth_over_scale`. P7 is judged.
     """
     runs, common = runs_frame(records), selection.shared_settings(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
-    reached = _reached(runs, scales)
+    reached = _trained_depths(runs, scales)
     found = {
         "sigma_w_success": grid,
         "depth_scales": scales.assign(activation=ACTIVATION, sigma_b=common["sigma_b"]),
         "depth_over_scale": reached,
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
-    protocol = common | {"factor": FACTOR, "most": MOST}
+    protocol = common | {"factor": CLAIMED_FACTOR, "most": MOST_RATIO}
     return Section(PAGE, found, drawn, protocol, _judgements(reached, common))
 
 
-def _reached(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per sigma_w and seed: how deep networks train, and this depth divided by FACTOR * xi.
+def _trained_depths(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per sigma_w and seed: how deep networks train, and this depth divided by CLAIMED_FACTOR * xi.
 
-    `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which the
-    network of this seed and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of
-    the grid, infinite if there is none. The true limit lies between the two. `least_ratio` is `trained_depth` over
-    FACTOR * xi, and `most_ratio` is `failed_depth` over FACTOR * xi. `is_judged` tells whether the deepest network of
-    the grid reaches MOST * FACTOR * xi layers.
+    `runs` comes from `runs_frame`. `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest
+    depth of the grid at which the network of this seed and all shallower ones trained; 0 if the shallowest failed.
+    `failed_depth` is the next depth of the grid, infinite if there is none. The true limit lies between the two.
+    `least_ratio` is `trained_depth` over CLAIMED_FACTOR * xi, and `most_ratio` is `failed_depth` over CLAIMED_FACTOR *
+    xi. `is_judged` tells whether the deepest network of the grid reaches MOST_RATIO * CLAIMED_FACTOR * xi layers.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
     first = runs.assign(failed=failed).groupby(["sigma_w", "seed"])["failed"].min()
     place = np.searchsorted(depths, first.fillna(np.inf))
     table = first.index.to_frame(index=False).merge(scales, on="sigma_w", how="left")
-    claimed = FACTOR * table["xi"]
+    claimed = CLAIMED_FACTOR * table["xi"]
     bounds = {"trained_depth": np.append(0.0, depths)[place], "failed_depth": np.append(depths, np.inf)[place]}
     ratios = {"least_ratio": bounds["trained_depth"] / claimed, "most_ratio": bounds["failed_depth"] / claimed}
-    return table.assign(**bounds, **ratios, is_judged=MOST * claimed <= depths[-1])
+    return table.assign(**bounds, **ratios, is_judged=MOST_RATIO * claimed <= depths[-1])
 
 
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
-    """Judge P7 by the rows of `_reached` that are judged; return an empty list if there are none.
+    """Judge P7 by the rows of `_trained_depths` that are judged; return an empty list if there are none.
 
     On each seed, both ratios are averaged over sigma_w (geometric means). Over seeds, each ratio has a geometric mean
     with a t interval. The estimate is the geometric mean of `least_ratio`. The judged interval begins at the lower

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
-from experiments.robustness import AT_OWN_RATES
+from experiments.robustness import OWN_RATES_COMPARISON
 from study import figures
 from study.analysis import comparisons, decision
 from study.analysis.decision import Source
@@ -24,13 +24,14 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
-FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness", AT_OWN_RATES)  # experiments whose comparisons are listed
-POOLED = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
+FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness", OWN_RATES_COMPARISON)  # experiments whose comparisons are listed
+POOLED_EXPERIMENTS = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
-BOUNDS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}  # by the ending of the new name difference...
+# {ending of the column difference... of the table `verdict`: column of the table `verdict_findings`}
+DIFFERENCE_COLUMNS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 
 
-def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
+def _interval_columns(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
     """Return {new column: source column} of an estimate and its interval, for `Source.columns`.
 
     The new columns `name`, `name`_low and `name`_high come from `mean`, `prefix`_low and `prefix`_high.
@@ -39,12 +40,16 @@ def _bounded(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
 
 
 SOURCES = (
-    Source("accuracy", {"experiment": "baseline"}, {**_bounded("accuracy", "test_accuracy_mean"), "accuracy_n": "n"}),
+    Source(
+        "accuracy",
+        {"experiment": "baseline"},
+        {**_interval_columns("accuracy", "test_accuracy_mean"), "accuracy_n": "n"},
+    ),
     Source(
         "tuned",
         {},
         {
-            **_bounded("tuned", "tuned_accuracy_mean", "tuned_ci"),
+            **_interval_columns("tuned", "tuned_accuracy_mean", "tuned_ci"),
             **{name: name for name in ("tuned_n", "learning_rate", "tolerance_low", "tolerance_high", "gain")},
             "gain_low": "gain_ci_low",
         },
@@ -60,22 +65,23 @@ SOURCES = (
         )
         for name in OPTIMIZERS
     ),
-    Source("robustness_mean", {}, {**_bounded("noise", "noise_accuracy_mean"), "noise_n": "n"}),
+    Source("robustness_mean", {}, {**_interval_columns("noise", "noise_accuracy_mean"), "noise_n": "n"}),
     Source(
         "cost",
         {},
-        {"step_ms": "step_ms", **_bounded("step_ratio", "step_ratio", "step")},
+        {"step_ms": "step_ms", **_interval_columns("step_ratio", "step_ratio", "step")},
     ),
-    Source("final_units", {"experiment": "learning_rate", "measure": "dead_units"}, _bounded("dead", "mean")),
+    Source("final_units", {"experiment": "learning_rate", "measure": "dead_units"}, _interval_columns("dead", "mean")),
 )
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Return the decision table and the recommendation; None if no section measured anything for the table.
+    """Return the decision table and the recommendation; None if `evidence` has no measurement for the table.
 
     The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
-    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference, and `_pooled`
-    the table `pooled_comparisons`, if it returns one. The figure `answer` is drawn if a comparison decides.
+    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference, and
+    `_pooled_comparisons` the table `pooled_comparisons`, if it returns one. The figure `answer` is drawn if a
+    comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
@@ -85,13 +91,13 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if "comparisons" in evidence.tables:
         found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
         decided = found[found["decides"]]
-        saving = _savings(table)
-        places = _places(decided, saving)
+        saving = _time_savings(table)
+        places = _recommendation(decided, saving)
         if len(decided):
             drawn = {"answer": _picture(decided, evidence.tables, style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, places, shares, found)
-    pooled = _pooled(evidence.tables)
+    pooled = _pooled_comparisons(evidence.tables)
     tables = {
         NAME: table,
         **({} if found is None else {"verdict_findings": found}),
@@ -100,18 +106,18 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     return Section(PAGE, tables, drawn, is_opening=True)
 
 
-def _pooled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
-    """Compare the activations on the seeds of all experiments of POOLED together.
+def _pooled_comparisons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Compare the activations on the seeds of all POOLED_EXPERIMENTS together.
 
-    Only activations that all these experiments ran are compared. A seed that two of the experiments have counts once.
-    Return the result of `comparisons.against_reference`, or None if one of the experiments has no runs in
-    `compared_accuracies`.
+    `tables` holds the tables of all sections by name. Only activations that all these experiments ran are compared. A
+    seed that two of the experiments have counts once. Return the result of `comparisons.against_reference`, or None if
+    one of the experiments has no runs in `compared_accuracies`.
     """
     if "compared_accuracies" not in tables:
         return None
     rows = tables["compared_accuracies"]
-    rows = rows[rows["experiment"].isin(POOLED)]
-    in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(POOLED)
+    rows = rows[rows["experiment"].isin(POOLED_EXPERIMENTS)]
+    in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(POOLED_EXPERIMENTS)
     runs = rows[in_all].drop_duplicates(["activation", "seed"])
     return comparisons.against_reference(runs, "pooled", "accuracy")
 
@@ -132,8 +138,8 @@ def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: S
     return figures.answer(decided, means, style, dashes)
 
 
-def _savings(table: pd.DataFrame) -> dict[str, float]:
-    """Return {activation: share of the reference's time of a training step that it saves}.
+def _time_savings(table: pd.DataFrame) -> dict[str, float]:
+    """Return {activation: the share of the reference's time of a training step that the activation saves}.
 
     The share is 0 unless `cost_finding` of the decision `table` is "cheaper".
     """
@@ -141,12 +147,11 @@ def _savings(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(table["activation"], saved.tolist(), strict=True))
 
 
-def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
-    """Return {activation: 1} for the recommended activation (see `decision.recommend`).
+def _recommendation(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
+    """Return {activation: 1} for the activation that `decision.recommend` recommends, else an empty dict.
 
-    The result is empty if nothing decides, or if no difference is known because every run of a pair diverged.
-
-    `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_savings`.
+    The dict is empty if no comparison decides, or if no difference is known because every run of a pair diverged.
+    `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_time_savings`.
     """
     if decided["difference"].isna().all():
         return {}
@@ -157,7 +162,7 @@ def _places(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int
 
 
 def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataFrame:
-    """Return the test accuracies that `experiment` compared: a row per seed and a column per activation."""
+    """Return the test accuracies in `tables` that `experiment` compared: a row per seed and a column per activation."""
     rows = tables["compared_accuracies"]
     return comparisons.table_by_seed(rows[rows["experiment"] == experiment], "accuracy")
 
@@ -167,13 +172,14 @@ def _with_choice(
 ) -> pd.DataFrame:
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `places` comes from `_places`, and `shares` from `decision.stability`. `found` comes from `decision.findings`, and
-    is None if nothing was compared. The further columns are:
+    `places` comes from `_recommendation`, and `shares` from `decision.stability`. `found` comes from
+    `decision.findings`, and is None if nothing was compared. The further columns are:
 
     - recommended: 1 for the recommended activation, else NaN.
     - share_recommended: the share of the resamples of the seeds that recommend the activation.
-    - remaining: whether the headline names the activation. It names the recommended one. If fewer than STABLE of the
-      resamples recommend that one, it also names the next ones, until STABLE of them recommend one that is named.
+    - remaining: whether the headline names the activation. The headline names the recommended activation. If fewer than
+      STABLE of the resamples recommend it, the headline names more activations, by falling share, until STABLE of the
+      resamples recommend one of them.
     - finding, difference, difference_low, difference_high: from the comparison that decides. noise_finding: from the
       comparison under noise.
     - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
@@ -182,7 +188,7 @@ def _with_choice(
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(places)
     in_order = share.where(recommended != 1, np.inf).sort_values(ascending=False, kind="stable").index
-    before = share[in_order].fillna(0).cumsum().shift(fill_value=0)  # by those named before
+    before = share[in_order].fillna(0).cumsum().shift(fill_value=0)  # the summed share of the activations named before
     first = next(iter(places), None)
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
     rows = pd.DataFrame(columns=[*decision.FINDINGS, "decides"]) if found is None else found
@@ -193,7 +199,7 @@ def _with_choice(
         share_recommended=share,
         remaining=(recommended == 1) | ((share > 0) & (before < STABLE)),
         finding=table["activation"].map(decided["finding"]),
-        **{f"difference{end}": table["activation"].map(decided[name]) for end, name in BOUNDS.items()},
+        **{f"difference{end}": table["activation"].map(decided[name]) for end, name in DIFFERENCE_COLUMNS.items()},
         noise_finding=table["activation"].map(noisy["finding"]),
         **{f"{name}_apart": decision.side_of_chosen(table, first, name) if first else "" for name in columns},
     )

@@ -19,21 +19,21 @@ from study.report.section import Evidence, Section
 
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "wrong_digits"
-TESTED = ("flagship", "past_99")  # experiments; the wrong digits are those of the first that has a document
+TESTED_EXPERIMENTS = ("flagship", "past_99")  # the first of them with a document decides which wrong digits are shown
 METRICS = ("accuracy", "shifted_accuracy")
 TEST_IMAGES = 10_000
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Return the accuracies of networks alone and together, and the wrong digits; None without a document.
+    """Return the accuracies of networks alone and together, and the wrong digits; None if `evidence` has no document.
 
     The column `tested` of all tables but the last holds the experiment that trained the networks. `tested_networks` has
-    a row per experiment and activation (see `_joined`), and `networks_alone` a row per network. `best_network` has one
-    row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per test image that this
-    network gets wrong, the highest probability first. Its columns are place (from 0), label, said (the network's
-    answer), and the probability that the network gave to the answer.
+    a row per experiment and activation (see `_alone_and_together`), and `networks_alone` a row per network.
+    `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
+    test image that this network gets wrong, the highest probability first. Its columns are place (from 0), label, said
+    (the network's answer), and the probability that the network gave to the answer.
     """
-    documents = {name: evidence.documents.get(NETWORKS.format(name)) for name in TESTED}
+    documents = {name: evidence.documents.get(NETWORKS.format(name)) for name in TESTED_EXPERIMENTS}
     contents = {name: document["content"] for name, document in documents.items() if document}
     if not contents:
         return None
@@ -44,7 +44,9 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     wrong = pd.DataFrame(content["wrong"]).sort_values("probability", ascending=False, kind="stable")
     best = {"tested": first, **content["best"], "n_wrong": len(wrong), "n_images": TEST_IMAGES}
     tables = {
-        "tested_networks": pd.concat([_joined(*of_one).assign(tested=name) for name, of_one in frames.items()]),
+        "tested_networks": pd.concat(
+            [_alone_and_together(*of_one).assign(tested=name) for name, of_one in frames.items()]
+        ),
         "networks_alone": pd.concat([alone.assign(tested=name) for name, (alone, _) in frames.items()]),
         "best_network": pd.DataFrame([best]),
         NAME: wrong.drop(columns="image"),
@@ -53,7 +55,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     return Section(PAGE, tables, {NAME: figures.wrong_digits(tables[NAME][["label", "said"]], images)})
 
 
-def _joined(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
+def _alone_and_together(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation with the accuracies of its single networks and of its ensemble.
 
     `alone` and `together` are the tables of these names in the document. For each of METRICS, the row has the mean over

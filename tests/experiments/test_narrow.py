@@ -71,7 +71,7 @@ def test_the_page_tells_its_own_findings_and_the_verdict_the_pooled_ones() -> No
     both = pd.concat([first, own["compared_accuracies"], own["compared_accuracies"].assign(experiment="learning_rate")])
     section = verdict.conclude(PLAN, Evidence({**own, "compared_accuracies": both}, {}, []), STYLE)
     assert section is None  # without the tables of the other experiments there is no verdict
-    pooled = verdict._pooled({"compared_accuracies": both})
+    pooled = verdict._pooled_comparisons({"compared_accuracies": both})
     assert pooled is not None
     wide = table_by_seed(both.drop_duplicates(["activation", "seed"]), "accuracy")
     for row in pooled.itertuples():
@@ -87,10 +87,10 @@ def test_an_activation_that_one_block_lacks_is_not_pooled() -> None:
     rows = [(name, where, seed) for name in ("relu", "gelu") for where, seed in (("learning_rate", 1), ("narrow", 2))]
     rows.append(("mish", "learning_rate", 1))
     frame = pd.DataFrame(rows, columns=["activation", "experiment", "seed"]).assign(accuracy=0.97)
-    pooled = verdict._pooled({"compared_accuracies": frame})
+    pooled = verdict._pooled_comparisons({"compared_accuracies": frame})
     assert pooled is not None
     assert pooled["activation"].tolist() == ["gelu"]
-    assert verdict._pooled({"compared_accuracies": frame[frame["experiment"] == "learning_rate"]}) is None
+    assert verdict._pooled_comparisons({"compared_accuracies": frame[frame["experiment"] == "learning_rate"]}) is None
 
 
 def test_the_page_names_every_difference_with_its_interval() -> None:
