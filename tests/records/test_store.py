@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import ABOUT, WHERE, record
+from fake_runs import PROVENANCE, RELU_TEXTS, record
 
 from study.errors import RecordError
 from study.records.canonical import SCHEMA, canonical_json, seal
@@ -85,7 +85,7 @@ def test_a_compact_record_is_the_same_run() -> None:
     assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
     assert {**small, "checksum": ""} == {**whole, "checksum": ""}
     failed = make_record(
-        identity(Settings(activation="relu", seed=0), "data", "function"), ABOUT, {"status": "failed"}, WHERE
+        identity(Settings(activation="relu", seed=0), "data", "function"), RELU_TEXTS, {"status": "failed"}, PROVENANCE
     )
     assert compact_record(failed) == failed
 

@@ -10,15 +10,16 @@ from study.report.page import LANGUAGES
 from study.report.rendering import Page, Place
 from study.report.section import Section
 
+# A number as a page writes it, such as 1,200, 97.5% or 1e-6.
 NUMBER = r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?%?"
 
 
 def render(section: Section, labels: Mapping[str, str]) -> Page:
-    """Return the section's page in English; fail if the Japanese page, if there is one, says anything else.
+    """Return the page of `section` in English; fail if its Japanese page, if there is one, says anything else.
 
-    `labels` maps activations to their labels. What README.ja.md shows of a page is compared: the answer, and, if the
-    section leads, its body without the folded parts. It must have the same numbers and labels as the English page, and
-    no English sentence.
+    `labels` maps activations to their labels. Only the parts that README.ja.md shows are compared: the answer, and for
+    an opening section also the body without its folded parts. The Japanese parts must have the same numbers and labels
+    as the English ones, and no English sentence.
     """
     english, *japanese = [
         rendering.render(section, labels, place)
@@ -34,9 +35,10 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
 
 
 def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[str], set[str]]:
-    """Return how often each number stands in `text`, as a Counter, and the labels that stand in it.
+    """Return how often each number stands in `text`, as a Counter, and the set of labels that stand in it.
 
-    Folded parts and the addresses of links do not count. A fraction in words, such as "2 millionths", counts as 2e-6.
+    `labels` maps activations to their labels. Folded parts and the addresses of links do not count. A fraction in
+    words, such as "2 millionths", counts as 2e-6.
     """
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
     for fractions in FRACTIONS.values():

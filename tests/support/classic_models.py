@@ -1,7 +1,7 @@
 """Build small versions of the models in keras.io's classic examples, with made-up data to train them on.
 
-CLASSICS maps a name to a function, which returns (model, x, y, loss); the model is not compiled. The first line of its
-docstring names the example in brackets. Only `gan` has no y and no loss: its `train_step` needs none.
+CLASSICS maps a name to a function, which returns (model, x, y, loss); the model is not compiled. The first line of the
+function's docstring names the example in brackets. Only `gan` has no y and no loss: its `train_step` needs none.
 """
 
 import keras
@@ -11,7 +11,8 @@ from keras import ops
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 32)
-# Half of the words of a text tell its class.
+# Made-up data: labels (32,), texts (32, 10) of word numbers, and images (32, 12, 12, 1). About half of the words of a
+# text are its label.
 TEXTS = np.where(RNG.random((32, 10)) < 0.5, RNG.integers(2, 20, (32, 10)), LABELS[:, None])
 DIGITS = RNG.normal(size=(10, 12, 12, 1))[LABELS] + 0.3 * RNG.normal(size=(32, 12, 12, 1))
 
@@ -37,7 +38,10 @@ def lstm():
 
 
 class Block(L.Layer):
-    """Compute a transformer's block: self-attention and two dense layers, each with a residual connection."""
+    """Compute a transformer's block: self-attention, then two dense layers, each part with a residual connection.
+
+    `width` is the number of units, and `heads` the number of attention heads.
+    """
 
     def __init__(self, width, heads):
         super().__init__()
@@ -52,7 +56,7 @@ class Block(L.Layer):
 
 
 class Places(L.Layer):
-    """Embed words and their positions in the text, and add the two embeddings."""
+    """Embed the `words` words and the `length` positions of a text in `width` units, and add the two embeddings."""
 
     def __init__(self, length, words, width):
         super().__init__()
@@ -84,7 +88,10 @@ def unet():
 
 
 class Gan(keras.Model):
-    """Train a GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step)."""
+    """Train a GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step).
+
+    `latent` is the number of random numbers from which the generator makes an image.
+    """
 
     def __init__(self, discriminator, generator, latent):
         super().__init__()
@@ -92,6 +99,7 @@ class Gan(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(1337)
 
     def compile(self, optimizer, loss):
+        """Give each of the two models an optimizer like `optimizer`; `loss` is not used."""
         super().compile()
         self.d_optimizer, self.g_optimizer = (type(optimizer).from_config(optimizer.get_config()) for _ in range(2))
         self.loss_fn = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -102,6 +110,7 @@ class Gan(keras.Model):
         return [self.d_loss_metric]
 
     def train_step(self, real):
+        """Train the discriminator on the images `real` and on generated ones, then the generator; return one loss."""
         import tensorflow as tf
 
         size = ops.shape(real)[0]

@@ -14,9 +14,9 @@ class Killed(BaseException):
 class Disk:
     """Count the changes to the disk by pathlib, os.fsync and shutil.rmtree, and fail from the `last`-th change on.
 
-    `count` is the number of changes so far. If the `last`-th is a write, half of the content is written first. By
-    default a change then fails as on a full disk: it raises OSError, and files can still be removed. With `is_kill` it
-    raises Killed, removals too, as if the process had been killed there. `monkeypatch` is pytest's.
+    `count` is the number of changes so far. If the `last`-th change is a write, half of the content is written first.
+    By default, a change then fails as on a full disk: it raises OSError, and files can still be removed. With
+    `is_kill`, changes and removals raise Killed, as if the process had been killed there. `monkeypatch` is pytest's.
     """
 
     def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:
@@ -27,6 +27,8 @@ class Disk:
         monkeypatch.setattr(Path, "open", self._open(Path.open))
 
     def _counted(self, function):
+        """Return a version of `function` that first counts a change of its first argument, a path or a file."""
+
         def counted(first, *args, **kwargs):
             self.tick(first)
             return function(first, *args, **kwargs)
@@ -34,6 +36,8 @@ class Disk:
         return counted
 
     def _open(self, function):
+        """Return a version of `function`, which is Path.open, that counts each opening to write and each write."""
+
         def opened(path, mode="r", *args, **kwargs):
             if "w" not in mode:
                 return function(path, mode, *args, **kwargs)
@@ -45,12 +49,14 @@ class Disk:
         return opened
 
     def write(self, path, write, content):
+        """Write `content` to the file `path` by the function `write`, as one change, which may fail halfway."""
         if self.count + 1 >= self.last:
             write(content[: len(content) // 2])
         self.tick(path)
         return write(content)
 
     def tick(self, what) -> None:
+        """Count a change of `what`, a path or a file, and raise OSError or Killed from the `last`-th change on."""
         self.count += 1
         if self.count >= self.last:
             name = str(what) if isinstance(what, Path) else None

@@ -1,6 +1,6 @@
 """Draw twenty pictures of digits in other styles than MNIST's: ten in matplotlib's fonts, ten along a mouse's path.
 
-They differ in size, colours, light and position, as pictures from users do.
+The pictures differ in size, colours, light and position, as pictures from users do.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
+# The font of each digit from 0 to 9.
 FONTS = (
     "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "STIXGeneral", "cmr10", "cmss10", "cmtt10", "DejaVu Sans",
     "DejaVu Serif", "STIXGeneral",
@@ -31,13 +32,16 @@ def pictures() -> Iterator[tuple[str, int, Image.Image]]:
     """Yield (name, digit, picture) for each of the twenty: "font-0" to "font-9", then "mouse-0" to "mouse-9"."""
     rng = np.random.default_rng(3)
     for digit, font in enumerate(FONTS):
-        yield f"font-{digit}", digit, _typed(digit, font, rng)
+        yield f"font-{digit}", digit, _printed_digit(digit, font, rng)
     for digit, strokes in PATHS.items():
-        yield f"mouse-{digit}", digit, _along(strokes, rng)
+        yield f"mouse-{digit}", digit, _drawn_digit(strokes, rng)
 
 
-def _typed(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
-    """Print the digit at a random size and position: light on dark for every third digit, else dark on light."""
+def _printed_digit(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
+    """Return a picture of `digit` in `font`, at a random size and position.
+
+    The digits 2, 5 and 8 are light on dark, and the others are dark on light.
+    """
     size = int(rng.integers(40, 300))
     paper, ink = ((20, 30, 60), (250, 250, 240)) if digit % 3 == 2 else ((245, 240, 230), (40, 40, 90))
     image = Image.new("RGB", (2 * size, 2 * size), paper)
@@ -47,8 +51,8 @@ def _typed(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _along(strokes: list[list[tuple[int, int]]], rng: np.random.Generator) -> Image.Image:
-    """Draw strokes with a round pen, on paper that is photographed in uneven light and with noise, in grey."""
+def _drawn_digit(strokes: list[list[tuple[int, int]]], rng: np.random.Generator) -> Image.Image:
+    """Return a grey picture of `strokes`, drawn with a round pen and photographed in uneven light with noise."""
     scale, width = rng.uniform(2, 5), rng.uniform(4, 10)
     side = round(140 * scale)
     image = Image.new("L", (side, side), 255)

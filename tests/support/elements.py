@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 class Elements(HTMLParser):
     """Parse a page: its elements, the ids among them, and its text.
 
-    `found` lists (tag, attributes) of each element in the page's order, `tags` the tags alone, and `ids` (id, tag) of
-    each element with an id. `text` is the text between the tags, joined.
+    `page` is HTML. `found` lists (tag, attributes) of each element in the page's order, `tags` lists the tags alone,
+    and `ids` lists (id, tag) of each element with an id. `text` joins the texts between the tags.
     """
 
     def __init__(self, page: str) -> None:

@@ -22,7 +22,7 @@ STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three ste
 
 
 def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
-    """Return a result in the form of study.engine.training.train, of three epochs of three steps each.
+    """Return a result of `settings` in the form of study.engine.training.train: three epochs of three steps each.
 
     The numbers are random, and except for the timings the same for the same activation and seed. `how` may be
     "diverged" (in the second epoch), "diverged at once" (in the first), or "zero" (gradients of hidden layers are 0).
@@ -52,9 +52,10 @@ def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
 
 
 def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str, list[Any]]:
-    """Draw {measure: values}, a list over STEPS of lists over layers; shares of units are NaN in the last layer.
+    """Draw {measure: values} from `rng`; values are a list over STEPS of lists over layers.
 
-    Two more keys, "step" and "epoch", hold a number per step. `is_zero` sets the gradients of hidden layers to 0.
+    Shares of units are NaN in the last layer. Two more keys, "step" and "epoch", hold a number per step. `is_zero` sets
+    the gradients of hidden layers to 0.
     """
     measures: dict[str, list[Any]] = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
     for measure in MEASURES:
@@ -69,7 +70,7 @@ def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str,
 
 
 def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
-    """Return how the network does at each amplitude of noise in the settings; None if they ask for no noise.
+    """Return made-up scores at each amplitude of noise in `settings`; None if the settings do not ask for noise.
 
     The lists are amplitude, test_accuracy (`accuracy` / (1 + amplitude)) and test_loss, which rises.
     """
@@ -84,9 +85,9 @@ def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
 
 
 def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
-    """Return the record of a run without measures, which had this `accuracy` on all images after every epoch.
+    """Return the record of a run of `settings` without measures, with this `accuracy` on all images after every epoch.
 
-    With NaN the run diverged. `changes` overwrite entries of its result.
+    If `accuracy` is NaN, the run diverged. `changes` overwrite entries of the run's result.
     """
     has_diverged = math.isnan(accuracy)
     loss = math.nan if has_diverged else 1 - accuracy
@@ -111,7 +112,7 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
 
 
 def unsealed(settings: Settings, found: dict[str, Any]) -> Record:
-    """Return the record of a run with the result `found`, but without a checksum, which only files need.
+    """Return the record of a run of `settings` with the result `found`, but without a checksum, which only files need.
 
     Computing the checksums would take most of the time of a made-up study.
     """
@@ -129,9 +130,9 @@ def all_rounds(
 ) -> list[Record]:
     """Return the records of an experiment's runs, round by round until it asks for no more.
 
-    `rounds` is the function `rounds` of the experiment's module, and `plan` its first argument. `accuracy` tells the
-    accuracy of a run, and `made` makes its record from the settings and that accuracy. Raise AssertionError if the
-    experiment still asks for runs after 20 rounds.
+    `rounds` is the function `rounds` of the experiment's module, and `plan` its first argument. `accuracy` returns the
+    accuracy of a run, given its settings, and `made` makes the run's record from the settings and the accuracy. Raise
+    AssertionError if the experiment still asks for runs after 20 rounds.
     """
     records: dict[str, Record] = {}
     for _ in range(20):

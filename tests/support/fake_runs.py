@@ -8,11 +8,11 @@ from study.records.identity import identity
 from study.records.store import Record, make_record
 from study.settings import Settings
 
-ABOUT = {"label": "ReLU", "formula": "z", "source": "made up"}
-WHERE = {"environment": {"python": "3"}, "date": "2020-01-01T00:00:00Z"}
+RELU_TEXTS = {"label": "ReLU", "formula": "z", "source": "made up"}
+PROVENANCE = {"environment": {"python": "3"}, "date": "2020-01-01T00:00:00Z"}
 
 
 def record(how: str | None = None, **settings: Any) -> Record:
     """Return the record of a run of ReLU, seed 0, with `settings` changed; `how` is as in `fake_records.result`."""
     asked = Settings(**{"activation": "relu", "seed": 0, **settings})
-    return make_record(identity(asked, "data", "function"), ABOUT, result(asked, how), WHERE)
+    return make_record(identity(asked, "data", "function"), RELU_TEXTS, result(asked, how), PROVENANCE)

@@ -24,12 +24,13 @@ NAMES = tuple(REGISTRY)
 STYLE = Style({name: entry.label for name, entry in REGISTRY.items()}, {name: i for i, name in enumerate(REGISTRY)})
 Accuracy = Callable[[Settings], float]
 QUANTITIES = ("preactivation_square", "error_norm_ratio", "example_weight_gradient_norm_ratio", "similarity")
+# Columns of theory's table `rows`, besides activation.
 COLUMNS = ["init", "depth", "width", "layer", "quantity", "predicted", "predicted_spread"]
 SIGMA_W = experiments.trainable_depth_6xi.SIGMA_W
 
 
 def theory(*names: str) -> dict[str, dict[str, Any]]:
-    """Return {name: theory} in the form of study.records.catalogue, where theory predicts 1 for every quantity.
+    """Return {name: theory} for `names`, in the form of study.records.catalogue; theory predicts 1 for every quantity.
 
     Only ReLU has a critical point. The depth scale is 2 layers everywhere.
     """
@@ -52,7 +53,10 @@ def theory(*names: str) -> dict[str, dict[str, Any]]:
 
 
 def measured(settings: Settings, accuracy: float) -> Record:
-    """Return a run's record with measures at all steps; at the first step alone if the settings ask for no epochs."""
+    """Return a run's record with this `accuracy` and with measures at all steps.
+
+    If `settings` ask for 0 epochs, only the first step has measures.
+    """
     measures = fake_records.result(settings)["measures"]
     steps = None if settings.epochs else 1
     return fake_records.record(settings, accuracy, measures={name: values[:steps] for name, values in measures.items()})

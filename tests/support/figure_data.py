@@ -47,10 +47,11 @@ whole = types.SimpleNamespace(
     **{name: lambda *args, make=made, **options: make(*args, **options).draw() for name, made in DRAWN.items()}
 )
 figures = types.SimpleNamespace(**{name: contents(made.__wrapped__) for name, made in DRAWN.items()})
-MANY = 13  # activations: one more than the style has looks
+MANY = 13  # activations, one more than the style has looks
 NAMES = [*style.OWNERS, *(f"activation_{place}" for place in range(4, MANY))]
 PLACES = {name: place for place, name in enumerate(NAMES)}
 STYLE = style.Style({name: f"Label {place}" for name, place in PLACES.items()}, PLACES)
+# Labels that could break TeX, HTML, or the layout of a figure.
 HOSTILE = (
     r"$\frac{1}{",
     "<b onload=x> & </b>",
@@ -85,8 +86,8 @@ def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mea
 def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
     """Return norms that halve from layer to layer towards the input: a row per activation, layer, step and measure.
 
-    Columns: activation, depth, layer (1 to depth + 1), step (STEPS), measure (MEASURES), mean, ci_low, ci_high, n,
-    n_zero. UNIT_MEASURES are NaN in the output layer. `columns` overwrites columns.
+    The columns are activation (`names`), depth, layer (1 to depth + 1), step (STEPS), measure (MEASURES), mean, ci_low,
+    ci_high, n and n_zero. UNIT_MEASURES are NaN in the output layer. `columns` overwrites columns.
     """
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
@@ -109,8 +110,8 @@ def at_zero(frame: pd.DataFrame, where: Any = slice(None)) -> pd.DataFrame:
 def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.DataFrame:
     """Return the training histories of len(lengths) seeds per activation: seed k has lengths[k] epochs.
 
-    Columns: activation, seed, epoch (from 1), training_loss (1 / epoch), validation_loss (1.5 / epoch),
-    validation_accuracy (constant within a seed).
+    The columns are activation (`names`), seed, epoch (from 1), training_loss (1 / epoch), validation_loss (1.5 / epoch)
+    and validation_accuracy (constant within a seed).
     """
     rows = [(name, seed, epoch) for name in names for seed, n in enumerate(lengths) for epoch in range(1, n + 1)]
     frame = pd.DataFrame(rows, columns=["activation", "seed", "epoch"])
@@ -121,9 +122,9 @@ def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.Data
 def outcomes(accuracies: dict[str, list[float]]) -> Frames:
     """Return the runs with these test accuracies, and their summary; `accuracies` maps activations to lists.
 
-    A run is activation, test_accuracy, status: "diverged" where the accuracy is NaN, else "done". The summary has a row
-    per activation: n (runs that are done), diverged, test_accuracy_mean, ci_low, ci_high (the mean -+ one standard
-    deviation).
+    The runs have the columns activation, test_accuracy and status: "diverged" where the accuracy is NaN, else "done".
+    The summary has a row per activation. Its columns are n (runs that are done), diverged (runs that are not),
+    test_accuracy_mean, ci_low and ci_high. The interval is the mean minus and plus one standard deviation.
     """
     rows = [
         (name, value, "done" if value == value else "diverged") for name in accuracies for value in accuracies[name]
@@ -142,7 +143,7 @@ def scattered(names: list[str]) -> dict[str, list[float]]:
 
 
 def curves(names: list[str]) -> pd.DataFrame:
-    """Return straight lines on 101 points x in [-5, 5]: activation, x, value, derivative.
+    """Return straight lines on 101 points x in [-5, 5], with the columns activation, x, value and derivative.
 
     The activation at place k of `names` is k * x.
     """
@@ -154,8 +155,9 @@ def curves(names: list[str]) -> pd.DataFrame:
 def rates(names: list[str]) -> Frames:
     """Return the mean accuracy at each of RATES, and the four runs behind each mean; 1e-3 is the best rate for all.
 
-    The means: activation, learning_rate, validation_accuracy_mean, ci_low, ci_high, n (always 4), diverged, is_best.
-    The runs: activation, learning_rate, seed, best_validation_accuracy. At the largest rate seed 0 diverged (NaN).
+    The means have the columns activation (`names`), learning_rate, validation_accuracy_mean, ci_low, ci_high, n (always
+    4), diverged and is_best. The runs have the columns activation, learning_rate, seed and best_validation_accuracy. At
+    the largest rate, seed 0 diverged (NaN).
     """
     runs = table(names, RATES, range(4), columns="activation learning_rate seed")
     away = np.abs(np.log10(runs["learning_rate"]) + 3)
@@ -171,8 +173,9 @@ def rates(names: list[str]) -> Frames:
 def arms(names: list[str]) -> Frames:
     """Return four runs near 97% with a tuned and an untuned learning rate, and their summary; untuned is 1% less.
 
-    The runs: activation, arm ("tuned" or "untuned"), seed, accuracy. The summary has a row per activation, and per arm
-    the columns <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high, <arm>_n and <arm>_diverged.
+    The runs have the columns activation (`names`), arm ("tuned" or "untuned"), seed and accuracy. The summary has a row
+    per activation, and for each arm the columns <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high, <arm>_n and
+    <arm>_diverged.
     """
     runs = table(names, ("tuned", "untuned"), range(4), columns="activation arm seed")
     runs["accuracy"] = 0.97 - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
@@ -187,9 +190,10 @@ def arms(names: list[str]) -> Frames:
 def noisy(names: list[str]) -> Frames:
     """Return mean accuracies that fall and losses that grow with the noise, and the four runs behind each mean.
 
-    The means: activation, amplitude, test_accuracy_mean, test_loss_mean, and their intervals, accuracy_ci_low to
-    loss_ci_high; difference, difference_ci_low and difference_ci_high, the same everywhere. The runs: activation,
-    amplitude, seed, test_accuracy, test_loss.
+    The means have the columns activation (`names`), amplitude, test_accuracy_mean and test_loss_mean. Their intervals
+    are accuracy_ci_low, accuracy_ci_high, loss_ci_low and loss_ci_high. The columns difference, difference_ci_low and
+    difference_ci_high are the same in every row. The runs have the columns activation, amplitude, seed, test_accuracy
+    and test_loss.
     """
     runs = table(names, (0.0, 0.5, 1.0, 3.0), range(4), columns="activation amplitude seed")
     runs["test_accuracy"] = 0.97 / (1 + runs["amplitude"]) + 0.001 * runs["seed"]
@@ -205,8 +209,9 @@ def noisy(names: list[str]) -> Frames:
 def outputs() -> Frames:
     """Return four runs for each output ("a", "b") and loss ("one", "two"), and their summary.
 
-    The runs: output, loss, seed, test_accuracy. Under loss "two", all runs of output "b" and one of "a" diverged (NaN).
-    The summary: output, loss, n (runs that did not diverge), test_accuracy_mean, runs, diverged, ci_low, ci_high.
+    The runs have the columns output, loss, seed and test_accuracy. Under loss "two", all runs of output "b" and one run
+    of "a" diverged (NaN). The summary has the columns output, loss, n (runs that did not diverge), test_accuracy_mean,
+    runs, diverged, ci_low and ci_high.
     """
     runs = table(("a", "b"), ("one", "two"), range(4), columns="output loss seed")
     is_lost = (runs["loss"] == "two") & ((runs["output"] == "b") | (runs["seed"] == 0))
@@ -219,7 +224,8 @@ def outputs() -> Frames:
 def ladder() -> Frames:
     """Return three runs of each of six steps of improvement, with errors that fall from 3% to 1%, and the means.
 
-    The runs: added (what the step adds, in words), validation_accuracy. The means: added, mean, ci_low, ci_high.
+    The runs have the columns added (what the step adds, in words) and validation_accuracy. The means have the columns
+    added, mean, ci_low and ci_high.
     """
     steps = pd.DataFrame({"added": [f"one thing more, the {place}th" for place in range(6)]})
     steps = steps.assign(mean=1 - np.geomspace(0.03, 0.01, 6))
@@ -231,8 +237,9 @@ def ladder() -> Frames:
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
 
-    The timings: activation, quantity (a key of cost.TIMED), repeat, seconds: about 2 ns, or 2 ms for a step. The
-    summary: activation, output_bytes, other_bytes, medians that TIMED names, and quartiles <median>_q1 and <median>_q3.
+    The timings have the columns activation, quantity (a key of cost.TIMED), repeat and seconds: about 2 ns, or 2 ms for
+    a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIMED names, and
+    their quartiles <median>_q1 and <median>_q3.
     """
     timings = table([*names, "copy"], cost.TIMED, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
@@ -246,7 +253,8 @@ def timed(names: list[str], slow: float = 1.0) -> Frames:
 def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
     """Return predicted errors that halve from layer to layer towards the input, and measured ones 10% lower.
 
-    Columns: activation, layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n, n_zero.
+    The columns are activation (`names`), layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n and
+    n_zero.
     """
     frame = table(names, range(1, depth + 2), columns="activation layer").assign(depth=depth, n_zero=0)
     predicted = 0.5 ** (depth + 1 - frame["layer"])
@@ -256,8 +264,9 @@ def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
 def similarity(names: list[str]) -> pd.DataFrame:
     """Return the mean cosine of two images by layer, where 1 - cosine falls to a tenth with each layer.
 
-    Columns: activation, depth (3 or 9), when ("initial" or "end" of training), layer (1 to depth + 1), predicted (the
-    same as the mean; NaN at the end), mean, ci_low, ci_high, n. From layer 7 on, 1 - cosine is below float32's limit.
+    The columns are activation (`names`), depth (3 or 9), when ("initial" or "end" of training), layer (1 to depth + 1),
+    predicted (the same as the mean; NaN at the end), mean, ci_low, ci_high and n. From layer 7 on, 1 - cosine is below
+    float32's limit.
     """
     frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
     frame = frame[frame["layer"] <= frame["depth"] + 1]
@@ -267,7 +276,10 @@ def similarity(names: list[str]) -> pd.DataFrame:
 
 
 def trained(names: list[str], titles: tuple[str, ...] = ("Adam", "SGD")) -> pd.DataFrame:
-    """Return accuracies 0.9 / depth, in panels of these titles: activation, panel, depth, mean, ci_low, ci_high, n."""
+    """Return accuracies 0.9 / depth, in panels of these `titles`.
+
+    The columns are activation (`names`), panel, depth, mean, ci_low, ci_high and n.
+    """
     frame = table(names, titles, (1, 2, 5, 20), columns="activation panel depth")
     return with_interval(frame, 0.9 / frame["depth"])
 
@@ -280,8 +292,8 @@ def runs_of(means: pd.DataFrame) -> pd.DataFrame:
 def remedies(names: list[str]) -> Frames:
     """Return an accuracy of 70% before a remedy and 90% with each remedy, and three runs of each.
 
-    The means: activation, remedy (of REMEDIES), baseline (whether it is "before"), mean, ci_low, ci_high, n. The runs
-    have the same columns, and `value`.
+    The means have the columns activation (`names`), remedy (of REMEDIES), baseline (whether the remedy is "before"),
+    mean, ci_low, ci_high and n. The runs have the same columns, and `value`.
     """
     frame = table(names, REMEDIES, columns="activation remedy")
     means = with_interval(frame.assign(baseline=frame["remedy"] == "before"), 0.9 - 0.2 * (frame["remedy"] == "before"))
@@ -291,7 +303,7 @@ def remedies(names: list[str]) -> Frames:
 def plane(names: list[str]) -> Frames:
     """Return critical lines of two points each, which start at the critical points, and these points.
 
-    Both frames: activation, sigma_w, sigma_b (standard deviations of the initial weights and biases).
+    Both frames have the columns activation (`names`), sigma_w and sigma_b (scales of the initial weights and biases).
     """
     points = pd.DataFrame({"activation": names, "sigma_w": 1 + np.arange(len(names)), "sigma_b": 0.25})
     lines = pd.concat([points.assign(sigma_b=0.25 + height, sigma_w=points["sigma_w"] + height) for height in (0, 1)])
@@ -301,7 +313,8 @@ def plane(names: list[str]) -> Frames:
 def grid(**columns: Any) -> Frames:
     """Return the share of networks that train in twelve cells, and theory's depth scales, one of which is infinite.
 
-    The cells: sigma_w, depth, share_trained (0.4); `columns` overwrites columns. The scales: sigma_w, xi (in layers).
+    The cells have the columns sigma_w, depth and share_trained (0.4); `columns` overwrites columns. The scales have the
+    columns sigma_w and xi (in layers).
     """
     cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(share_trained=0.4)
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
@@ -310,8 +323,8 @@ def grid(**columns: Any) -> Frames:
 def cause(names: list[str]) -> Frames:
     """Return three frames: `curves`, the first layer's share of the error by depth, and the accuracy by depth.
 
-    The shares: activation, depth, share_of_error (0.1 ** depth). The accuracies have also mean (1 / depth), ci_low,
-    ci_high and n.
+    The shares have the columns activation (`names`), depth and share_of_error (0.1 ** depth). The accuracies have the
+    same columns, and mean (1 / depth), ci_low, ci_high and n (3).
     """
     shares = table(names, (2, 10, 50), columns="activation depth")
     shares = shares.assign(share_of_error=0.1 ** shares["depth"])
@@ -321,8 +334,8 @@ def cause(names: list[str]) -> Frames:
 def decided(names: list[str]) -> Frames:
     """Return differences of accuracy from the first activation, 0.1, 0.2, ... points, and the result of `trained`.
 
-    The differences: activation, reference (the first of `names`), margin, difference, ci_low, ci_high (as shares),
-    finding. With one name, "sigmoid" is compared with it.
+    The differences have the columns activation, reference (the first of `names`), margin, difference, ci_low, ci_high
+    (as shares of 1) and finding. With one name, "sigmoid" is compared with it.
     """
     frame = pd.DataFrame({"activation": names[1:] or ["sigmoid"], "reference": names[0], "margin": 0.002})
     points = 0.001 * (1 + np.arange(len(frame)))
@@ -330,7 +343,7 @@ def decided(names: list[str]) -> Frames:
 
 
 def pixels() -> pd.DataFrame:
-    """Return two images of 28 x 28 pixels, a row per pixel: label, row, column, brightness.
+    """Return two images of 28 x 28 pixels, a row per pixel with the columns label, row, column and brightness.
 
     The brightness is 0 (no ink) everywhere in the image labelled 3, and 0.5 everywhere in the one labelled 8.
     """
@@ -341,7 +354,8 @@ def pixels() -> pd.DataFrame:
 def dead(names: list[str]) -> Frames:
     """Return the share of dead units at each of RATES, and three runs of each.
 
-    The means: activation, learning_rate, mean (0.1 + rate), ci_low, ci_high, n. The runs have also `value`.
+    The means have the columns activation (`names`), learning_rate, mean (0.1 + rate), ci_low, ci_high and n. The runs
+    have the same columns, and `value`.
     """
     frame = table(names, RATES, columns="activation learning_rate")
     means = with_interval(frame, 0.1 + frame["learning_rate"])
@@ -351,7 +365,7 @@ def dead(names: list[str]) -> Frames:
 def born(names: list[str]) -> pd.DataFrame:
     """Return the share of networks born dead, that is, with a hidden layer of dead units at initialisation.
 
-    Columns: activation, width, share, ci_low, ci_high, n (60).
+    The columns are activation (`names`), width, share (1 / width), ci_low, ci_high and n (60).
     """
     frame = table(names, (2, 4, 10), columns="activation width")
     return with_interval(frame, 1 / frame["width"], 60, "share")
@@ -362,7 +376,7 @@ def accuracy_figure(
 ) -> Figure:
     """Draw test accuracies beside a reference of 96.96% named `label`, by `figures` or `whole` (`among`).
 
-    `accuracies` maps activations to the accuracies of their runs.
+    `accuracies` maps activations to the accuracies of their runs. `looks` is the figure's style.
     """
     return among.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
 
@@ -400,13 +414,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def frames(figure: str, names: list[str]) -> Frames:
-    """Return the tables of a figure of TABLES for these activations, always as a tuple."""
+    """Return the tables of `figure`, a key of TABLES, for the activations `names`, always as a tuple."""
     found = TABLES[figure](names)
     return found if isinstance(found, tuple) else (found,)
 
 
 def draw(figure: str, tables: Frames, looks: style.Style = STYLE) -> Figure:
-    """Draw a whole figure of TABLES from the result of `frames`, with its OPTIONS."""
+    """Draw `figure`, a key of TABLES, as the study does, from `tables`, the result of `frames`, with its OPTIONS."""
     arguments: list[Any] = list(tables)
     arguments.insert(list(inspect.signature(DRAWN[figure]).parameters).index("style"), looks)
     return DRAWN[figure](*arguments, **OPTIONS.get(figure, {})).draw()
@@ -435,33 +449,33 @@ def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = N
 
 
 def line_of(panel: Axes, name: str) -> Line2D:
-    """Return the one line whose label is `name`."""
+    """Return the one line in `panel` whose label is `name`."""
     (line,) = [line for line in panel.lines if line.get_label() == name]
     return line
 
 
 def marked_lines(panel: Axes, color: str | None = None) -> list[Line2D]:
-    """Return the lines drawn with a marker of the study's style, of any colour or of `color` ("#RRGGBB")."""
+    """Return the lines in `panel` that have a marker of the study's style, of any colour or of `color` ("#RRGGBB")."""
     lines = [line for line in panel.lines if line.get_marker() in style.MARKERS]
     return [line for line in lines if color in (None, to_hex(line.get_color()).upper())]
 
 
 def markers(panel: Axes, color: str) -> np.ndarray:
-    """Return the finite points (n, 2) of the lines that `marked_lines` returns for `color`."""
+    """Return the finite points (n, 2) of the lines that `marked_lines` returns for `panel` and `color`."""
     points = [np.asarray(line.get_xydata(), float) for line in marked_lines(panel, color)]
     found = np.concatenate([np.empty((0, 2)), *points])
     return found[np.isfinite(found).all(axis=1)]
 
 
 def bars(panel: Axes) -> np.ndarray:
-    """Return the two ends of every interval drawn as a bar: an array (n, 2 ends, 2 coordinates) without NaN."""
+    """Return the two ends of every interval that `panel` shows as a bar: (n, 2 ends, 2 coordinates) without NaN."""
     found = [item.get_segments() for item in panel.collections if isinstance(item, LineCollection)]
     segments = np.array([segment for of_item in found for segment in of_item if len(segment)]).reshape(-1, 2, 2)
     return segments[np.isfinite(segments).all(axis=(1, 2))]
 
 
 def band_corners(panel: Axes) -> np.ndarray:
-    """Return the corners (n, 2) of all intervals drawn as bands."""
+    """Return the corners (n, 2) of all intervals that `panel` shows as bands."""
     bands = [item for item in panel.collections if isinstance(item, PolyCollection)]
     return np.concatenate([np.empty((0, 2)), *(path.vertices for band in bands for path in band.get_paths())])
 

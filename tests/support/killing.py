@@ -22,12 +22,12 @@ from study.cli import main
 from study.records import provenance
 from study.runner import session  # noqa: F401 - imported once and for all children, as the experiments below
 
-SEEDS = 2
+SEEDS = 2  # of the fake study
 PACE = 0.002  # seconds that each run takes
 
 
 def start(folder: Path, data: Path) -> int:
-    """Fork a child process that runs the study in `folder` without Dask, and return its process id."""
+    """Fork a child process that runs the study on the file `data` in `folder`, without Dask; return its process id."""
     child = os.fork()
     if child:
         return child
@@ -38,15 +38,19 @@ def start(folder: Path, data: Path) -> int:
 
 
 def look(folder: Path) -> dict[str, str]:
-    """Return {run id: hash of its record's scientific content}; every record must be whole."""
+    """Return {run id: hash of its record's scientific content} of the records in `folder`, which must all be whole."""
     return {run: hashlib.sha256(found).hexdigest() for run, found in scientific_contents(folder / "r").items()}
 
 
 def attempt(folder: Path, data: Path, delay: float) -> dict:
-    """Run the study in `folder`, kill it after `delay` seconds unless it has ended, and return what happened.
+    """Run the study on `data` in `folder`, kill it after `delay` seconds unless it has ended, and return what happened.
 
-    The keys are killed (a bool) and code (of the exit); before and after, the records as `look` returns them; starts,
-    how often each run was started in this attempt; left, the files that are not records, if the study ended.
+    The dict has these entries:
+
+    - `killed` tells whether the study was killed, and `code` is its exit code.
+    - `before` and `after` are the records, as `look` returns them.
+    - `starts` is a list of how often each run was started in this attempt.
+    - `left` lists the files that are not records, if the study ended by itself.
     """
     folder.mkdir(exist_ok=True)
     before, log = look(folder), synthetic.started(folder / "log")

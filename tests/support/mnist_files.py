@@ -1,6 +1,6 @@
 """Build small files in all formats that the study reads MNIST from: six training and four test images by default.
 
-`arrays` are the four that `tiny` returns, or variants of these.
+An argument `arrays` holds the four arrays that `tiny` returns, or variants of them.
 """
 
 import gzip
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from study.data.reading import IDX_NAMES, NPZ_NAMES
 
 Arrays = list[NDArray[np.uint8]]
-CHANGES = {  # by the name of a form: how it changes each array of an .npz file
+CHANGES = {  # {form: how it changes each array of an .npz file}
     "npz": lambda array: array,
     "npz, flat": lambda array: array.reshape(len(array), -1).squeeze(),
     "npz, by columns": np.asfortranarray,
@@ -26,7 +26,7 @@ FORMS = [*CHANGES, "tgz", "tar", "idx", "idx, packed", "idx, dots", "idx, gzip"]
 def tiny(seed: int = 0, training: int = 6, test: int = 4) -> Arrays:
     """Draw noise in uint8: training images (n, 28, 28), labels (n,), test images (m, 28, 28) and labels (m,).
 
-    n is `training` and m is `test`. Pixels are 0 to 255, labels 0 to 9.
+    `seed` decides the noise. n is `training` and m is `test`. Pixels are 0 to 255, labels 0 to 9.
     """
     rng = np.random.default_rng(seed)
     shapes = [((count, *size), below) for count in (training, test) for size, below in (((28, 28), 256), ((), 10))]
@@ -39,7 +39,7 @@ def idx(array: NDArray[np.uint8]) -> bytes:
 
 
 def npz(arrays: Arrays, **replaced: object) -> bytes:
-    """Return the bytes of an .npz file with `arrays` under Keras' names, such as x_train; `replaced` sets entries."""
+    """Return an .npz file with `arrays` under Keras' names, such as x_train; `replaced` overwrites entries."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **{**dict(zip(NPZ_NAMES, arrays, strict=True)), **replaced})  # type: ignore[arg-type]
     return stream.getvalue()
@@ -59,7 +59,7 @@ def tgz(arrays: Arrays, *extra: tarfile.TarInfo) -> bytes:
 
 
 def write(folder: Path, form: str, arrays: Arrays) -> Path:
-    """Write `arrays` in one of FORMS to a file or folder of that name in `folder`, and return its path."""
+    """Write `arrays` in `form`, one of FORMS, to a file or folder of that name in `folder`, and return its path."""
     path = folder / form
     if not form.startswith("idx"):
         raw = npz([CHANGES[form](array) for array in arrays]) if form in CHANGES else tgz(arrays)

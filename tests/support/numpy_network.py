@@ -27,7 +27,8 @@ class NumpyNetwork:
     def forward(self, x, nudges=None):
         """Return two lists over the layers: inputs h_{l-1} (B, fan_in) and pre-activations z_l (B, units).
 
-        `nudges` maps a layer's number l, from 1, to an array (B, units) that is added to z_l.
+        x (B, inputs) holds the examples. `nudges` maps a layer's number l, from 1, to an array (B, units) that is added
+        to z_l.
         """
         inputs, preactivations = [], []
         h = np.asarray(x, np.float64)
@@ -73,7 +74,7 @@ class NumpyNetwork:
         return found
 
     def gradients(self, x, y):
-        """Return the gradients of the mean loss over the batch, in the order W_1, b_1, W_2, b_2, ..."""
+        """Return the gradients of the mean loss over the batch x, y, in the order W_1, b_1, W_2, b_2, ..."""
         pairs = zip(self.forward(x)[0], self.deltas(x, y), strict=True)
         return [array for h, delta in pairs for array in (h.T @ delta / len(y), delta.mean(0))]
 
@@ -81,7 +82,7 @@ class NumpyNetwork:
         """Return {measure: list over the L + 1 layers}, for all of the study's measures but update_ratio.
 
         Gradients and signals are measured on the batch x (B, inputs), y (B,), units and similarity on the inputs
-        `probe`. `supremum` is the largest |phi'|. What needs an activation is NaN in the output layer.
+        `probe`. `supremum` is the largest |phi'|. Measures that need an activation are NaN in the output layer.
         """
         inputs, preactivations = self.forward(x)
         sizes = [np.array([np.linalg.norm(example) for example in delta]) for delta in self.deltas(x, y)]
@@ -108,7 +109,10 @@ class NumpyNetwork:
 
 
 def mean_cosine(z):
-    """Return the mean cosine over all pairs of different rows of z; 1 for two rows of zeros, 0 for one and another."""
+    """Return the mean cosine over all pairs of different rows of z.
+
+    A row of zeros has cosine 1 with another such row, and 0 with every other row.
+    """
     lengths = np.linalg.norm(z, axis=1, keepdims=True)
     directions = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
     cosines = directions @ directions.T + (lengths == 0) @ (lengths == 0).T

@@ -21,7 +21,8 @@ def plain(
 ) -> Section:
     """Return a section whose page shows `texts`, then a table for each frame of `shown`, then the figures.
 
-    `caption` is the caption of every table. `parts` are other fields of Section, such as `figures`.
+    `title` and `answer` are the page's. `caption` is the caption of every table. `parts` are other fields of Section,
+    such as `figures`.
     """
     cells = {name: {"columns": list(frame), "rows": frame.to_numpy().tolist()} for name, frame in (shown or {}).items()}
     protocol = {"title": title, "answer": answer, "texts": texts, "caption": caption, "shown": cells}

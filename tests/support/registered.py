@@ -7,4 +7,5 @@ NAMES = list(REGISTRY)
 
 
 def function_of(name: str) -> Nonlinearity:
+    """Return the activation `name` in the form that theory integrates."""
     return from_tensorflow(REGISTRY[name].function)

@@ -7,7 +7,7 @@ from study.data.mnist import Dataset
 from study.engine.run import Run
 from study.settings import Settings
 
-# 203 training images in batches of 8: 25 updates an epoch, and 3 images left out; 100 updates in 4 epochs.
+# 203 training images in batches of 8 make 25 updates per epoch, and 3 images are left out.
 STEPS, EPOCHS = 25, 4
 
 
@@ -21,7 +21,7 @@ def settings(**changes: object) -> Settings:
 
 
 def start(chosen: Settings, data: Dataset, activation: Activation | None = None) -> Run:
-    """Return a run before its first update, with the registry's activation unless `activation` replaces it."""
+    """Return a run of `chosen` on `data` before its first update; `activation` replaces the registry's unless None."""
     return Run(chosen, data, REGISTRY[chosen.activation] if activation is None else activation)
 
 

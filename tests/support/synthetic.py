@@ -2,7 +2,7 @@
 
 `python tests/support/synthetic.py run ...` is the `study` command, with the registry and the training below in place of
 the real ones, in every process that it starts. `install` does the same inside a test. The environment variable VARIABLE
-holds the result of `told`, which says what the fake runs do besides returning numbers that their settings determine.
+holds the result of `told`, which says what the fake runs do besides returning numbers drawn from their settings.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from repository import ROOT
 from study.plan import DepthScaleGrid
 
 VARIABLE = "STUDY_SYNTHETIC"
-Said = Callable[..., tuple[int, str, str]]  # runs a command in this process: exit code, stdout, stderr
+Said = Callable[..., tuple[int, str, str]]  # runs a command in this process; returns exit code, stdout and stderr
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    pass
+    """Stand in for study.activations.ActivationError."""
 
 
 class TimeLimit(Exception):
-    pass
+    """Stand in for study.engine.training.TimeLimit."""
 
 
 REGISTRY = {
@@ -62,6 +62,7 @@ REGISTRY = {
 
 
 def check(activation: Activation) -> None:
+    """Raise ActivationError if a value is not finite, in place of study.fitness.check."""
     values = activation.function(np.linspace(-100, 100, 5))
     if not np.isfinite(values).all():
         raise ActivationError("has a value that is not finite")
@@ -72,17 +73,22 @@ def from_tensorflow(function: Callable[[np.ndarray], np.ndarray]) -> None:
 
 
 def fingerprint(activation: Activation) -> str:
+    """Return a hash of the activation's values, in place of study.activations.fingerprint."""
     return hashlib.sha256(activation.function(np.linspace(-5, 5, 11)).tobytes()).hexdigest()
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
+    """Return points x of the activation with value and derivative, in place of study.activations.curve."""
     x = np.linspace(-5, 5, 21)
     value = activation.function(x)
     return {"x": x.tolist(), "value": value.tolist(), "derivative": np.gradient(value, x).tolist()}
 
 
 def theory(name: str, *images: object) -> dict:
-    """Return theory in the form of study.records.catalogue: no critical point, no line, one predicted number."""
+    """Return theory for the activation `name` in the form of study.records.catalogue.
+
+    The dict has no critical point, no critical line and one predicted number, whatever `images` are.
+    """
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     rows = {key: [value] for key, value in row.items()}
@@ -97,9 +103,12 @@ def depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 def told(log: Path | None = None, pace: float = 0.0, how: Mapping[str, str] | None = None) -> str:
     """Return a value for VARIABLE: fake runs append a line to `log` when they start, and take `pace` seconds.
 
-    `how` maps an activation ("relu") or one run ("relu 3", with the seed modulo 1000) to how its training ends: "kill",
-    "kill once" (at the first start), "segfault", "hang", "late" (TimeLimit), "raise TEXT" (RuntimeError), "kill the
-    process in FILE" (whose id FILE holds), or a `how` of `fake_records.result`.
+    `how` maps an activation ("relu") or one run ("relu 3", with the seed modulo 1000) to how its training ends:
+
+    - "kill", "kill once" (at the first start), "segfault" or "hang";
+    - "late" (TimeLimit) or "raise TEXT" (RuntimeError);
+    - "kill the process in FILE", whose id the file FILE holds;
+    - a `how` of `fake_records.result`.
     """
     return json.dumps({"log": None if log is None else str(log), "pace": pace, "how": dict(how or {})})
 
@@ -110,7 +119,10 @@ def started(log: Path) -> Counter[str]:
 
 
 def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None):
-    """Return a result in the form of study.engine.training.train, drawn from the settings, or fail as `told` says."""
+    """Return a result in the form of study.engine.training.train, drawn from `settings`, or fail as `told` says.
+
+    Append a line to the log that `told` named. The other arguments are not used.
+    """
     orders = json.loads(os.environ.get(VARIABLE) or told())
     name = f"{settings.activation} {settings.seed % 1000}"  # seeds that decide anything start at 2000
     how = orders["how"].get(name, orders["how"].get(settings.activation))
@@ -136,12 +148,15 @@ def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None
 
 
 def task(settings, fingerprint, data, seconds):
-    """Return the result of `train`, for the arguments that study.runner.execution gives to a task."""
+    """Return the result of `train`, called with the arguments that study.runner.execution gives to its tasks."""
     return train(settings, data, None, seconds=seconds)
 
 
 def measure(names, repeats: int) -> dict:
-    """Return made-up timings and memory in the form of study.cost.stopwatch.measure, and log a line "timing"."""
+    """Return made-up timings and memory in the form of study.cost.stopwatch.measure, and log a line "timing".
+
+    Each of the activations `names` is timed `repeats` times.
+    """
     log = json.loads(os.environ.get(VARIABLE) or told())["log"]
     if log:
         with Path(log).open("a") as file:
@@ -200,7 +215,7 @@ class Patch:
 def install(monkeypatch) -> None:
     """Replace the engine of this process by the fake one, until the test of `monkeypatch` ends.
 
-    The baseline then asks only for the activations it compares.
+    The experiment `baseline` then asks only for the activations that it compares.
     """
     from study import constants
     from study.engine import environment
