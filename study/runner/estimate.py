@@ -67,7 +67,7 @@ def pace(amount: float, workers: int, data: Any) -> float:
     try:
         return _measured_pace(workers, data)
     except Exception as error:  # noqa: BLE001 - an estimate must stop no study
-        say(f"this machine was not measured ({type(error).__name__}: {error}); the time is a usual one's")
+        say(f"this machine was not measured ({type(error).__name__}: {error}); the time told next is a usual machine's")
         return USUAL_PACE
 
 
