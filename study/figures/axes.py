@@ -16,9 +16,9 @@ from study.constants import CHANCE_ACCURACY
 from study.figures.style import GREY, FloatArray
 
 ZERO_BAND = 0.13  # share of a logarithmic panel's height for the band that shows exact zeros, if there are any
-FAR = 30  # decades below the median activation; an activation further below is not on the panel (see log_limits)
-LEAST_ERROR = 0.01  # percent: one image of 10,000; smaller errors are drawn at this value
-GUESSING = round(100 * CHANCE_ACCURACY)  # percent of images that guessing gets right
+FAR_DECADES = 30  # an activation further below the median activation is not on the panel (see log_limits)
+LEAST_ERROR = 0.01  # percent, one image of 10,000; smaller errors are drawn at this value
+GUESSING_PERCENT = round(100 * CHANCE_ACCURACY)  # percent of images that guessing gets right
 ERROR_SCALE = "(log error scale)"  # for the label of an axis that `error_axis` set
 LOG_SCALE = "(log scale)"
 # The label of the x axis, by the column that is drawn along it.
@@ -35,10 +35,10 @@ X_LABELS = {
 
 
 def log_ticks(low: float, high: float) -> FloatArray:
-    """Return the ticks (n,) of a logarithmic axis from `low` to `high`, ascending and within these limits.
+    """Return the ticks (n,) of a logarithmic axis from `low` to `high`, both above 0, in ascending order.
 
-    Use powers of ten if three of them lie within the limits, else also their multiples by 3, or by 2 and 5. If all
-    these are too few, use evenly spaced round numbers.
+    All ticks lie within the limits. Use powers of ten if at least three do so, else also their multiples by 3, or by 2
+    and 5. If all these are too few, use evenly spaced round numbers.
     """
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
@@ -57,27 +57,27 @@ def scientific(value: float) -> str:
     return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
 
 
-def log_axis(axis: Axis, low: float, high: float, first: float | None = None) -> None:
+def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = None) -> None:
     """Make `axis` logarithmic from `low` to `high`, both above 0, with the ticks of `log_ticks` alone.
 
-    No tick is below `first`, by default `low`. Labels are plain numbers if all ticks are between 0.001 and 10,000.
-    Otherwise they are in scientific notation.
+    No tick is below `lowest_tick`, by default `low`. Labels are plain numbers if all ticks are between 0.001 and
+    10,000. Otherwise they are powers of ten, or multiples of these.
     """
     name = "x" if isinstance(axis, XAxis) else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-    ticks = log_ticks(first or low, high)
+    ticks = log_ticks(lowest_tick or low, high)
     is_plain = all(1e-3 < tick < 1e4 for tick in ticks)
     exponents = ticker.LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf))
-    _fix(axis, ticks, ticker.StrMethodFormatter("{x:g}") if is_plain else exponents)
+    _set_ticks(axis, ticks, ticker.StrMethodFormatter("{x:g}") if is_plain else exponents)
 
 
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
     """Make the y axis of `panel` logarithmic, so that it holds the means of `rows` above a band for exact zeros.
 
-    `rows` has the columns of `statistics.geometric_summary` by activation: activation, mean (above 0, or NaN), ci_low,
-    ci_high, and n_zero, the number of seeds at exactly 0. The band is grey, has the label "exactly 0", and exists only
-    if some `n_zero` is above 0. `log_limits` chooses the limits, and may leave out means far below the others. Raise
-    ValueError for a mean of 0 or less.
+    `rows` has the columns activation, mean (above 0, or NaN), ci_low, ci_high and n_zero, as
+    `statistics.geometric_summary` makes them. `n_zero` is the number of seeds at exactly 0. The band is grey, has the
+    label "exactly 0", and exists only if some `n_zero` is above 0. `log_limits` chooses the limits, and may leave out
+    means far below the others. Raise ValueError for a mean of 0 or less.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -95,12 +95,13 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Return the lower and upper limit of a logarithmic axis for the means of `rows`, as exponents of ten.
 
-    `rows` is as in `norm_axis`. Disregard an activation whose least mean is more than FAR decades below the median
-    activation's least mean, because it would flatten the others. If the means above the median span more than FAR / 2
-    decades, twice their span counts instead of FAR.
+    `rows` is as in `norm_axis`. Disregard an activation whose least mean is more than FAR_DECADES below the median
+    activation's least mean, because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above
+    that median, twice this distance counts instead of FAR_DECADES.
 
     Intervals widen the limits by at most one decade, or by half the span of the means if that is more. The interval of
-    three seeds can span thirty decades. Return -1 and 0 if all means are NaN. Raise ValueError for a mean of 0 or less.
+    three seeds can span thirty decades. The limits include a margin, and lie in [-300, 300]. Return -1 and 0 if all
+    means are NaN. Raise ValueError for a mean of 0 or less.
     """
     if (rows["mean"] <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
@@ -109,7 +110,7 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
         return -1.0, 0.0
     least = np.log10(np.sort(known.groupby("activation")["mean"].min()))
     usual, high = least[len(least) // 2], float(np.log10(known["mean"].max()))
-    low = float(least[least >= usual - max(FAR, 2 * (high - usual))][0])
+    low = float(least[least >= usual - max(FAR_DECADES, 2 * (high - usual))][0])
     bounds = rows[["ci_low", "ci_high"]].to_numpy(float).ravel()
     exponents = np.log10(bounds[np.isfinite(bounds) & (bounds > 0)])
     reach = max(1.0, (high - low) / 2)
@@ -130,23 +131,24 @@ def error_percent(accuracy: Any) -> FloatArray:
     return found
 
 
-def error_axis(axis: Axis, wrong: Any) -> None:
+def error_axis(axis: Axis, errors: Any) -> None:
     """Make `axis` logarithmic in the error, but with labels that are accuracies, which increase along the axis.
 
-    `wrong` holds all errors that the axis must show, in percent, as `error_percent` returns them; NaN is ignored. Draw
+    `errors` holds all errors that the axis must show, in percent, as `error_percent` returns them; NaN is ignored. Draw
     errors on this axis, not accuracies: the label of an error is 100 minus the error. Halving the error is the same
-    distance everywhere: from 96% to 98% as from 98% to 99%.
+    distance everywhere: from 96% to 98% as from 98% to 99%. If the axis reaches the error of guessing, this error has a
+    tick, unless another tick is near it or beyond it.
     """
-    wrong = np.asarray(wrong, float)
-    seen = wrong[np.isfinite(wrong)] if np.isfinite(wrong).any() else np.array([1.0, 100.0])
+    errors = np.asarray(errors, float)
+    seen = errors[np.isfinite(errors)] if np.isfinite(errors).any() else np.array([1.0, 100.0])
     least, most = np.log10([seen.min(), seen.max()])
     margin = max(0.07 * (most - least), 0.03)
     low, high = 10 ** (least - margin), 10 ** min(most + margin, 2.0)
     log_axis(axis, low, high)
-    ticks, worst = log_ticks(low, min(high, 99)), 100 - GUESSING
+    ticks, worst = log_ticks(low, min(high, 99)), 100 - GUESSING_PERCENT
     if high >= worst and ticks.max(initial=low) * (high / low) ** 0.1 < worst:
         ticks = np.append(ticks, worst)
-    _fix(axis, ticks, ticker.FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
+    _set_ticks(axis, ticks, ticker.FuncFormatter(lambda error, _: f"{100 - error:.6g}%"))
     axis.set_inverted(True)
 
 
@@ -171,7 +173,9 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
         panel.set_xlim(-0.25, known.max(initial=1) * 1.5)
         last = np.log10(known.max(initial=1))
         decades = 10 ** np.arange(0, last + 0.01, 1 if last < 2 else 2)
-        _fix(axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step)))
+        _set_ticks(
+            axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step))
+        )
     elif x in ("depth", "learning_rate") and known.size:
         named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
         margin = 1.1 * (known[-1] / known[0]) ** 0.06
@@ -184,19 +188,22 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
 
 
 def layer_ticks(depth: int) -> list[int]:
-    """Return the layers to label on an axis, for a network of `depth` hidden layers and an output layer.
+    """Return the numbers of the layers to label on an axis; the network has `depth` hidden layers and an output layer.
 
-    They are all layers, 1 to depth + 1, of a network with fewer than 6 hidden layers. Deeper networks have the first,
-    the middle and the output layer.
+    A network with fewer than 6 hidden layers has all its layers labelled, 1 to depth + 1. A deeper one has the first, a
+    middle and the output layer.
     """
     return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
 
 
-def fixed_axis(axis: Axis, values: Any, named: Any = None) -> None:
-    """Put a tick at each of `values` (n,), and write its number where `named` (n,) is True, by default everywhere."""
-    is_named = np.ones(len(values), bool) if named is None else named
-    labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_named, strict=True)]
-    _fix(axis, values, ticker.FixedFormatter(labels))
+def fixed_axis(axis: Axis, values: Any, is_labelled: Any = None) -> None:
+    """Put a tick at each of `values` (n,), and write its number where `is_labelled` (n,) is True.
+
+    By default every number is written.
+    """
+    is_labelled = np.ones(len(values), bool) if is_labelled is None else is_labelled
+    labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_labelled, strict=True)]
+    _set_ticks(axis, values, ticker.FixedFormatter(labels))
 
 
 def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
@@ -223,14 +230,15 @@ def rows_axis(panel: Axes, labels: list[str]) -> None:
 def draw_level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
     """Draw a dotted grey line across `panel` at y = `value`, or at x = `value` if `vertical`.
 
-    A `label` is written beside the right end of a horizontal line, outside the panel. Give none for a vertical line.
+    A `label` is written beside the right end of a horizontal line, outside the panel. Give no label for a vertical
+    line.
     """
     (panel.axvline if vertical else panel.axhline)(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
     if label:
         panel.text(1.02, value, label, transform=panel.get_yaxis_transform(), va="center", color=GREY, fontsize=9)
 
 
-def _fix(axis: Axis, ticks: Any, formatter: ticker.Formatter) -> None:
+def _set_ticks(axis: Axis, ticks: Any, formatter: ticker.Formatter) -> None:
     axis.set_major_locator(ticker.FixedLocator(ticks))
     axis.set_major_formatter(formatter)
     axis.set_minor_locator(ticker.NullLocator())

@@ -21,8 +21,9 @@ from study.figures.style import DPI, RC
 
 P = ParamSpec("P")
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in a font
-TEXTS = {"svg.hashsalt": "activation study", "svg.fonttype": "none", "pdf.fonttype": 42}  # letters stay text
-VECTORS = {  # by extension: the canvas, and metadata left out because it holds a date or a version
+# The rcParams of a file: letters stay text, and the ids in an SVG are always the same.
+TEXT_SETTINGS = {"svg.hashsalt": "activation study", "svg.fonttype": "none", "pdf.fonttype": 42}
+VECTOR_FORMATS = {  # by extension: the canvas, and metadata left out because it holds a date or a version
     "svg": (FigureCanvasSVG, ("Date", "Creator")),
     "pdf": (FigureCanvasPdf, ("CreationDate", "Creator", "Producer")),
 }
@@ -53,12 +54,12 @@ class Drawing:
         """Return a SHA-256 hash, in hexadecimal, of the function's name and its arguments, but not of its code."""
         digest = hashlib.sha256(self.function.__qualname__.encode())
         for part in (*self.arguments, *sorted(self.options.items())):
-            digest.update(_spelled(part))
+            digest.update(_argument_bytes(part))
         return digest.hexdigest()
 
 
 def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
-    """Return a function with the parameters of `function`, which returns the call as a Drawing and draws nothing."""
+    """Return a function with the parameters of `function`. It draws nothing, and returns the call as a Drawing."""
 
     @functools.wraps(function)
     def made(*args: P.args, **kwargs: P.kwargs) -> Drawing:
@@ -70,27 +71,27 @@ def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
 def encode(figure: Figure, extension: str) -> bytes:
     """Return the bytes of `figure` as a file with this `extension`: "svg", "png" or "pdf".
 
-    Raise ValueError for another extension. The file has no date and version, so that equal figures have equal bytes. A
-    PNG has at most 256 colours, which makes it less than half as large. `Figure.savefig` is not used because it would
-    draw everything twice.
+    Raise ValueError for another extension. The file has no date and no version, so that equal figures have equal bytes.
+    A PNG has at most 256 colours, which makes it less than half as large. `Figure.savefig` is not used because it would
+    draw everything twice. The figure's resolution is DPI afterwards.
     """
-    if extension not in ("png", *VECTORS):
-        raise ValueError(f"extension must be one of {', '.join(['png', *VECTORS])}, got {extension!r}")
+    if extension not in ("png", *VECTOR_FORMATS):
+        raise ValueError(f"extension must be one of {', '.join(['png', *VECTOR_FORMATS])}, got {extension!r}")
     buffer = io.BytesIO()
-    with matplotlib.style.context(["default", RC, TEXTS]):
+    with matplotlib.style.context(["default", RC, TEXT_SETTINGS]):
         if extension == "png":
             canvas = FigureCanvasAgg(figure)
             canvas.draw()  # type: ignore[no-untyped-call]
             pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
             Image.fromarray(pixels[..., :3]).quantize(256).save(buffer, "png", optimize=True, dpi=(DPI, DPI))
         else:
-            vectors, changing = VECTORS[extension]
+            vectors, changing = VECTOR_FORMATS[extension]
             getattr(vectors(figure), f"print_{extension}")(buffer, metadata=dict.fromkeys(changing))
     figure.dpi = DPI  # the canvases of vector formats set it to 72
     return buffer.getvalue()
 
 
-def _spelled(part: Any) -> bytes:
+def _argument_bytes(part: Any) -> bytes:
     """Return bytes that differ if `part`, an argument of a drawing, differs.
 
     They cover the index, columns, types and values of a DataFrame, or the type, shape and values of an array. For

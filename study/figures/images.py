@@ -6,24 +6,25 @@ from matplotlib.figure import Figure
 
 from study.figures.style import panels
 
-NOISES = (0.0, 1.0, 2.0, 3.0)  # amplitudes under which digits are shown
-SIDE = 28  # pixels of an image
+SHOWN_AMPLITUDES = (0.0, 1.0, 2.0, 3.0)  # of the noise under which digits are shown
+IMAGE_SIDE = 28  # pixels
 WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images in a row, and pixels above each image for its text
 
 
 def digits(table: pd.DataFrame) -> Figure:
-    """Draw digits as a network sees them under noise, in a panel for each amplitude a in NOISES.
+    """Draw digits as a network sees them under noise, in a panel for each amplitude a in SHOWN_AMPLITUDES.
 
-    `table` is made by experiments/digits.py, with one row per pixel: label (the digit), row and column (0-27),
-    brightness in [0, 1]. The digits stand side by side. Each pixel's noise is uniform in [-a, a], and its draw is the
-    same for all amplitudes but for the factor a. Grey levels go from -a, the least possible value, to 1 + a.
+    `table` is made by experiments/digits.py, with one row per pixel. Its columns are label (the digit), row and column
+    (0 to 27), and brightness in [0, 1]. The digits stand side by side. Each pixel's noise is uniform in [-a, a], and
+    its draw is the same for all amplitudes but for the factor a. Grey levels go from -a, the least possible value, to 1
+    + a.
     """
     wide = table.pivot_table("brightness", ["label", "row"], "column", sort=False)
     images = np.hstack([part.to_numpy(float) for _, part in wide.groupby("label", sort=False)])
     noise = np.random.default_rng(0).uniform(-1, 1, images.shape)
-    titles = [f"noise {amplitude:g}" if amplitude else "no noise" for amplitude in NOISES]
+    titles = [f"noise {amplitude:g}" if amplitude else "no noise" for amplitude in SHOWN_AMPLITUDES]
     figure, shown = panels(titles, 1.1, 2)
-    for panel, amplitude in zip(shown, NOISES, strict=True):
+    for panel, amplitude in zip(shown, SHOWN_AMPLITUDES, strict=True):
         panel.imshow(images + amplitude * noise, cmap="Greys", vmin=-amplitude, vmax=1 + amplitude)
         panel.set_axis_off()
     return figure
@@ -32,18 +33,18 @@ def digits(table: pd.DataFrame) -> Figure:
 def wrong_digits(wrong: pd.DataFrame, images: pd.DataFrame) -> Figure:
     """Draw images that a network gets wrong, WRONG_COLUMNS side by side, each below its label and the network's answer.
 
-    Both tables come from experiments/wrong_digits.py. `wrong` has one row per image: label (the true digit), said (the
-    network's answer). `images` has the same rows, and a column for each of the 784 pixels, one image row after another,
-    from 0 (drawn white) to 255.
+    Both tables come from experiments/wrong_digits.py. `wrong` has one row per image, with the columns label (the true
+    digit) and said (the network's answer). `images` has the same rows, and a column for each of the 784 pixels, one
+    image row after another, from 0 (drawn white) to 255.
     """
     count = -(-len(wrong) // WRONG_COLUMNS)
-    cell = SIDE + WRONG_STRIP
+    cell = IMAGE_SIDE + WRONG_STRIP
     mosaic = np.zeros((max(count, 1) * cell, WRONG_COLUMNS * cell))
     figure, (panel,) = panels([""], max(count, 1) * 0.62)
     for place, (row, pixels) in enumerate(zip(wrong.itertuples(), images.to_numpy(float), strict=True)):
         down, across = (cell * step for step in divmod(place, WRONG_COLUMNS))
-        mosaic[down + WRONG_STRIP : down + cell, across : across + SIDE] = pixels.reshape(SIDE, SIDE)
-        middle = across + SIDE / 2, down + WRONG_STRIP / 2
+        mosaic[down + WRONG_STRIP : down + cell, across : across + IMAGE_SIDE] = pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
+        middle = across + IMAGE_SIDE / 2, down + WRONG_STRIP / 2
         panel.text(*middle, f"{row.label}, not {row.said}", ha="center", va="center", fontsize="x-small")
     panel.imshow(mosaic, cmap="Greys", vmin=0, vmax=255)
     panel.set_axis_off()

@@ -21,7 +21,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from study.figures.axes import LOG_SCALE, layer_ticks, log_axis, log_limits, scientific
-from study.figures.line_panels import multiples
+from study.figures.line_panels import small_multiples
 from study.figures.marks import check_unique, say_if_empty
 from study.figures.naming import name_lines, no_data_notes
 from study.figures.style import Style, panels
@@ -35,7 +35,7 @@ NORMS = {
 SIGNALS = {key: NORMS[key] for key in ("weight_gradient", "error")} | {"activation_rms": "forward signal\nrms $h_l$"}
 UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
 COLORMAP = "viridis"  # perceptually uniform, and monotonic in lightness for every eye
-ALL_ZERO: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////"}  # every seed at 0
+ALL_ZERO_LOOK: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#8A8A8A", "hatch": "////"}  # of a cell
 NUMBERED_LAYERS, NUMBERED_STEPS = 5, 3  # layers and steps whose norms are written in a heat map
 
 
@@ -48,7 +48,7 @@ def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figur
     the n seeds above 0. `n_zero` counts the seeds at exactly 0. Raise ValueError for two depths, or for two rows of the
     same activation, layer and measure.
     """
-    return _by_layer(gradient_norms, NORMS, style)
+    return _draw_by_layer(gradient_norms, NORMS, style)
 
 
 def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
@@ -56,7 +56,7 @@ def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 
     `gradient_norms`, the panels and the errors raised are as in `gradient_norms_by_layer`.
     """
-    return _by_layer(gradient_norms, SIGNALS, style)
+    return _draw_by_layer(gradient_norms, SIGNALS, style)
 
 
 def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> Figure:
@@ -67,7 +67,7 @@ def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> 
     Raise ValueError for two depths, or for two rows of the same activation, layer, step and measure.
     """
     rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
-    figure = _over_training(_complete(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
+    figure = _draw_over_training(_reached_by_all_seeds(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
     figure.supylabel(f"norm {LOG_SCALE}")
     return figure
 
@@ -81,9 +81,9 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     measure.
     """
     shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
-    rows = _complete(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
+    rows = _reached_by_all_seeds(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
     rows = rows.assign(mean=rows["mean"].mask(rows["mean"].isna() & (rows["n_zero"] > 0), 0.0))
-    return _over_training(rows, UNIT_MEASURES, "percent", style)
+    return _draw_over_training(rows, UNIT_MEASURES, "percent", style)
 
 
 def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
@@ -103,7 +103,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
         part = rows[rows["activation"] == name]
         cells = part.set_index(["layer", "step"])[["mean", "n_zero"]].astype(float).unstack()  # noqa: PD010
         mean, n_zero = (cells[of].reindex(index=range(1, depth + 2), columns=steps) for of in ("mean", "n_zero"))
-        _heat(panel, mean, n_zero, scale)
+        _draw_heat_map(panel, mean, n_zero, scale)
         say_if_empty(panel, part)
     bar = figure.colorbar(
         scale, ax=figure.axes, label=rf"error signal {LOG_SCALE}" "\n" r"rms $\|\delta_l\|$", aspect=30,
@@ -118,7 +118,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     return figure
 
 
-def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
+def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
     """Draw one activation's norms `mean` as colours of `scale` on `panel`, and mark the cells with seeds at exactly 0.
 
     `mean` and `n_zero` have a row for each layer, from 1, and a column for each step. `n_zero` counts the seeds at
@@ -126,19 +126,19 @@ def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMa
     """
     steps, depth = mean.columns, len(mean) - 1
     bare: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False, "ax": panel}
-    few = pd.DataFrame("", mean.index, mean.columns)
+    numbers = pd.DataFrame("", mean.index, mean.columns)
     for layer in mean.index[np.linspace(0, depth, NUMBERED_LAYERS).astype(int)]:
         for step in steps[np.linspace(0, len(steps) - 1, 2 * NUMBERED_STEPS + 1).astype(int)[1::2]]:
-            few.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else scientific(norm)
+            numbers.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else scientific(norm)
     limits = {"norm": scale.norm, "vmin": scale.norm.vmin, "vmax": scale.norm.vmax}
-    shown: dict[str, Any] = {"annot": few, "fmt": "", "annot_kws": {"fontsize": 8}, "linecolor": "face"}
+    shown: dict[str, Any] = {"annot": numbers, "fmt": "", "annot_kws": {"fontsize": 8}, "linecolor": "face"}
     sns.heatmap(mean, cmap=scale.cmap, **limits, **shown, **bare, linewidths=0.2)
-    for text in panel.texts:  # wholly on the panel
+    for text in panel.texts:  # move each number wholly onto the panel
         text.set_y(float(np.clip(text.get_position()[1], 0.04 * len(mean), 0.96 * len(mean))))
     is_zero, has_mean = n_zero.to_numpy() > 0, mean.notna().to_numpy()
     if (every := is_zero & ~has_mean).any():
-        grey, cells = ListedColormap([ALL_ZERO["facecolor"]]), np.ma.masked_where(~every, np.ones(every.shape))
-        panel.pcolor(cells, cmap=grey, hatch=ALL_ZERO["hatch"], edgecolor=ALL_ZERO["edgecolor"], linewidth=0)
+        grey, cells = ListedColormap([ALL_ZERO_LOOK["facecolor"]]), np.ma.masked_where(~every, np.ones(every.shape))
+        panel.pcolor(cells, cmap=grey, hatch=ALL_ZERO_LOOK["hatch"], edgecolor=ALL_ZERO_LOOK["edgecolor"], linewidth=0)
     layer, step = np.nonzero(is_zero & has_mean)
     panel.plot(step + 0.5, layer + 0.5, "o", markersize=3, color="black", mfc="white", markeredgewidth=0.5)
     kept, layers = range(0, len(steps), math.ceil(len(steps) / 5)), layer_ticks(depth)
@@ -148,30 +148,33 @@ def _heat(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMa
     panel.grid(visible=False)
 
 
-def _by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> Figure:
+def _draw_by_layer(rows: pd.DataFrame, measures: Mapping[str, str], style: Style) -> Figure:
     """Draw a panel for each of `measures` over the layers at step 0, and return the figure.
 
-    `rows` is `gradient_norms` in `gradient_norms_by_layer`. `measures` maps the names of measures to titles.
+    `rows` and the errors raised are as for `gradient_norms` in `gradient_norms_by_layer`. `measures` maps the names of
+    measures to titles.
     """
     rows = rows[(rows["step"] == 0) & rows["measure"].isin(list(measures))]
     rows = check_unique(rows, ["activation", "layer", "measure"])
-    figure, shown = multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
+    figure, shown = small_multiples(rows, "layer", "log", style, ("measure", measures), height=2.4)
     figure.supylabel(f"norm {LOG_SCALE}")
     name_lines(figure, shown.values(), style, rows["activation"], no_data_notes(rows))
     return figure
 
 
-def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
-    """Draw `measures` (columns of panels) over the steps in the first, a middle and the last layer of `rows` (rows).
+def _draw_over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, style: Style) -> Figure:
+    """Draw measures over the steps in the first, a middle and the last layer of `rows`, and return the figure.
 
-    `measures` maps names of measures to titles. `kind` is the kind of the y axes, as in `line_panels.line_panel`.
+    `measures` maps names of measures to titles: each measure has a column of panels, and each layer a row. `rows` is as
+    `gradient_norms` in `gradient_norms_by_layer`. `kind` is the kind of the y axes, as in `line_panels.line_panel`.
+    Raise ValueError for two depths, or for two rows of the same activation, layer, step and measure.
     """
     check_unique(rows, ["activation", "layer", "step", "measure"])
     known, output = sorted(rows["layer"].unique()) or [1], set(rows["depth"] + 1)
     chosen = dict.fromkeys([known[0], known[(len(known) - 1) // 2], known[-1]])
     layers = {layer: "output layer" if layer in output else f"layer {layer}" for layer in chosen}
     shown_rows = rows[rows["layer"].isin(list(layers))]
-    figure, shown = multiples(
+    figure, shown = small_multiples(
         shown_rows, "step", kind, style, ("measure", measures), ("layer", layers), height=1.5, shared="column"
     )
     if kind == "percent":
@@ -181,9 +184,9 @@ def _over_training(rows: pd.DataFrame, measures: Mapping[str, str], kind: str, s
     return figure
 
 
-def _complete(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
-    """Return the `rows` of steps that all seeds reached; `counts` holds the number of seeds of each row.
+def _reached_by_all_seeds(rows: pd.DataFrame, counts: "pd.Series[int]") -> pd.DataFrame:
+    """Return the `rows` of steps that all seeds of the activation reached.
 
-    A mean over fewer seeds would change only because the other seeds stopped.
+    `counts` (n,) holds the number of seeds of each row. A mean over fewer seeds would jump where the others stopped.
     """
     return rows[counts == counts.groupby([rows["activation"], rows["layer"], rows["measure"]]).transform("max")]

@@ -21,13 +21,13 @@ from study.figures.axes import (
 )
 from study.figures.style import GREY, Style
 
-INTERVAL = ["mean", "ci_low", "ci_high"]
-MARKERS = 6  # on a line, about
-FEW = 10  # runs at one place; if there are more, only their mean is drawn
+INTERVAL_COLUMNS = ["mean", "ci_low", "ci_high"]
+MARKERS_PER_LINE = 6  # about
+FEW_RUNS = 10  # runs at one place; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
-GOLDEN = 0.618  # multiples of it, modulo 1, are spread evenly over [0, 1]
+GOLDEN_FRACTION = 0.618  # of the golden ratio; its multiples, modulo 1, are spread evenly over [0, 1]
 # The look of lines that show a theory's prediction.
-THEORY: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
+THEORY_LOOK: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
 
 
 def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style, **options: Any) -> None:
@@ -47,7 +47,7 @@ def seaborn_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, style: Style,
 
 @contextmanager
 def unlabelled(panel: Axes) -> Iterator[None]:
-    """Return a context in which seaborn does not label the axes of `panel` with column names, because that is slow.
+    """Return a context in which seaborn does not label the axes of `panel` with column names, because labels are slow.
 
     Both axis labels are empty afterwards.
     """
@@ -60,8 +60,8 @@ def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: b
     """Draw the mean of each activation along column `x`, with its interval as a band, or as bars without `band`.
 
     `rows` has the columns activation, `x`, mean, ci_low and ci_high. A line breaks where its mean is NaN. With `band`,
-    a line has about MARKERS markers, and a point without neighbours has a bar instead of a band. The band of an
-    infinite ci_high ends at 1e300. Without `band`, every point has a bar and a marker.
+    a line has about MARKERS_PER_LINE markers, and a point without neighbours has a bar instead of a band. The band of
+    an infinite ci_high ends at 1e300. Without `band`, every point has a bar and a marker.
     """
     rows = rows.sort_values(x, kind="stable")
     gaps = rows["mean"].isna().groupby(rows["activation"]).cumsum()
@@ -72,7 +72,7 @@ def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: b
         return draw_intervals(panel, known, x, style)
     thin_markers(panel.lines)
     for name in style.order(known["activation"]):
-        at, _, low, high = rows.loc[rows["activation"] == name, [x, *INTERVAL]].to_numpy(float).T
+        at, _, low, high = rows.loc[rows["activation"] == name, [x, *INTERVAL_COLUMNS]].to_numpy(float).T
         top = np.minimum(high, 1e300)  # an infinite corner cannot be drawn
         panel.fill_between(at, low, top, where=np.isfinite(low), color=style.color(name), alpha=0.17, linewidth=0)
     is_alone = known.groupby(["activation", "stretch"])[x].transform("size") == 1
@@ -80,25 +80,29 @@ def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, style: Style, *, band: b
 
 
 def thin_markers(lines: Iterable[Line2D]) -> None:
-    """Keep about MARKERS markers on each of `lines`, at different points, so that coinciding lines hide no marker."""
+    """Keep about MARKERS_PER_LINE markers on each of `lines`, at different points, because lines may coincide."""
     for place, line in enumerate(lines):
-        stride = max(1, math.ceil(np.size(line.get_xdata()) / MARKERS))
-        line.set_markevery((int(stride * (place * GOLDEN % 1)), stride))
+        stride = max(1, math.ceil(np.size(line.get_xdata()) / MARKERS_PER_LINE))
+        line.set_markevery((int(stride * (place * GOLDEN_FRACTION % 1)), stride))
 
 
 def draw_intervals(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw a vertical bar from ci_low to ci_high at column `x` for each of `rows`, in the activation's colour."""
+    """Draw a vertical bar from ci_low to ci_high for each of `rows`, in the activation's colour.
+
+    The column `x` holds the x coordinates. The bar of an infinite ci_high ends at 1e300.
+    """
     colors = [style.color(name) for name in rows["activation"]]
     panel.vlines(rows[x], rows["ci_low"], np.minimum(rows["ci_high"], 1e300), colors=colors, linewidth=1, alpha=0.7)
 
 
 def draw_run_dashes(panel: Axes, points: pd.DataFrame, style: Style) -> None:
-    """Draw each run as a dash, wider than the marker of the mean, if no activation has more than FEW runs at one place.
+    """Draw each run as a dash, wider than the marker of the mean.
 
-    `points` has one row per run: activation, at (its x coordinate), value (its y coordinate; NaN is not drawn).
+    `points` has one row per run, with the columns activation, at (the x coordinate) and value (the y coordinate; NaN is
+    not drawn). Draw nothing if an activation has more than FEW_RUNS runs at one place.
     """
     points = points.dropna(subset=["value"])
-    if 0 < points.groupby(["activation", "at"]).size().max() <= FEW:
+    if 0 < points.groupby(["activation", "at"]).size().max() <= FEW_RUNS:
         colors = style.palette(points["activation"])
         with unlabelled(panel):
             sns.scatterplot(
@@ -110,8 +114,8 @@ def draw_run_dashes(panel: Axes, points: pd.DataFrame, style: Style) -> None:
 def mark_zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
     """Draw an open marker in the band of exact zeros, at the panel's bottom, for each of `rows` with n_zero above 0.
 
-    `rows`: activation, `x`, n (seeds above 0), n_zero (seeds at exactly 0). The marker's area grows with the share
-    n_zero / (n + n_zero) of the seeds.
+    The columns of `rows` are activation, `x`, n (seeds above 0) and n_zero (seeds at exactly 0). The marker's area
+    grows with the share n_zero / (n + n_zero) of the seeds.
     """
     rows = rows[rows["n_zero"] > 0]
     names = style.order(rows["activation"])
@@ -129,10 +133,11 @@ def mark_zeros(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
         )
 
 
-def mark_below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
+def mark_low_means(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
     """Mark each activation that has a mean below the panel's y limits by a triangle near the panel's lower edge.
 
-    The triangle stands at the `x` of the lowest mean, and its label states that mean. `rows`: activation, `x`, mean.
+    The triangle stands at the `x` of the activation's lowest mean, and its label states that mean. `rows` has the
+    columns activation, `x` and mean.
     """
     bottom, has_band = panel.get_ylim()[0], any(panel.yaxis.get_minorticklocs())
     far = rows[rows["mean"] < bottom].sort_values("mean").drop_duplicates("activation")
@@ -151,14 +156,14 @@ def mark_below(panel: Axes, rows: pd.DataFrame, x: str, style: Style) -> None:
 def draw_run_points(panel: Axes, values: Any, places: Any, height: float = 0.27, **colors: Any) -> None:
     """Draw a point for each of `values` (n,), x coordinates, a little above its row, at y = `places` (n,).
 
-    The points of one row are spread over `height`, in rows, so that equal values do not hide each other. `colors` are
-    keywords of seaborn's scatterplot: `color`, or `hue` with `palette`.
+    The points of one row are spread over `height`, where 1 is the distance of two rows, so that equal values do not
+    hide each other. `colors` are keywords of seaborn's scatterplot: `color`, or `hue` with `palette`.
     """
     if not len(values):
         return  # seaborn would warn of a palette without a colour
     at = np.asarray(places, float)
     turn = pd.Series(at).groupby(at).cumcount().to_numpy()
-    spread = at - 0.06 - height * (turn * GOLDEN % 1)
+    spread = at - 0.06 - height * (turn * GOLDEN_FRACTION % 1)
     with unlabelled(panel):
         sns.scatterplot(x=values, y=spread, s=13, alpha=0.6, linewidth=0, legend=False, ax=panel, **colors)
 

@@ -17,17 +17,18 @@ from matplotlib.figure import Figure
 FloatArray = npt.NDArray[np.float64]
 
 # A look is a colour, marker, line style and line width. The study's four activations always have the first looks.
-# Other activations take the remaining looks in the order of the registry.
+# Other activations take the remaining looks in the order of the registry. FIXED_LOOKS names the four.
 # tests/figures/test_style.py says how far apart the colours are for colour-blind eyes and in grey.
-OWNERS = ("relu", "sigmoid", "gelu", "swish")
+FIXED_LOOKS = ("relu", "sigmoid", "gelu", "swish")
 COLORS = (
     "#0661A4", "#C95800", "#00AA78", "#521054",
     "#988D4A", "#9B5778", "#7680B2", "#842F38", "#293495", "#770100", "#350063", "#3F0213",
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "d", "p", "h")
-LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
+LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 GREY = "#6B6B6B"  # of texts and lines that belong to no activation
-WIDEST, NARROWER, NARROWEST = 2.1, 0.25, 1.1  # points; each look is narrower, so that a line below another shows
+# In points. Each look's line is narrower by LINE_STEP than the one before, so that a line below another shows.
+WIDEST_LINE, LINE_STEP, NARROWEST_LINE = 2.1, 0.25, 1.1
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
 MOST_CHARACTERS = 24  # in a label
@@ -89,24 +90,24 @@ class Style:
         characters, once for each label.
         """
         shown = literal(self.labels[name])
-        if lacking := "".join(sorted(set(shown) - _characters())):
-            _say_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
+        if lacking := "".join(sorted(set(shown) - _font_characters())):
+            _warn_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
         return literal(name) if lacking or not shown else shown
 
     def look(self, name: str) -> int:
         """Return the number of the look of `name`, from 0, by which colour, marker and line are chosen.
 
-        It is the place of `name` in OWNERS. Other activations follow in the order of their positions.
+        It is the place of `name` in FIXED_LOOKS. Other activations follow in the order of their positions.
         """
-        others = [other for other in self.order(self.positions) if other not in OWNERS]
-        return OWNERS.index(name) if name in OWNERS else len(OWNERS) + others.index(name)
+        others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
+        return FIXED_LOOKS.index(name) if name in FIXED_LOOKS else len(FIXED_LOOKS) + others.index(name)
 
     def color(self, name: str) -> str:
         """Return the colour of `name` as "#RRGGBB".
 
-        Looks that exceed the number of COLORS share the colours again, but not the colours of OWNERS.
+        Looks that exceed the number of COLORS share the colours again, but not the colours of FIXED_LOOKS.
         """
-        first, look = len(OWNERS), self.look(name)
+        first, look = len(FIXED_LOOKS), self.look(name)
         return COLORS[look if look < first else first + (look - first) % (len(COLORS) - first)]
 
     def marker(self, name: str) -> str:
@@ -119,9 +120,9 @@ class Style:
         The line style changes each time that the colours start again.
         """
         look = self.look(name)
-        turn = max(look - len(OWNERS), 0) // (len(COLORS) - len(OWNERS))
-        width = max(WIDEST - NARROWER * look, NARROWEST)
-        kind = LINES[turn % len(LINES)]
+        turn = max(look - len(FIXED_LOOKS), 0) // (len(COLORS) - len(FIXED_LOOKS))
+        width = max(WIDEST_LINE - LINE_STEP * look, NARROWEST_LINE)
+        kind = LINE_STYLES[turn % len(LINE_STYLES)]
         return {"color": self.color(name), "marker": self.marker(name), "linestyle": kind, "linewidth": width}
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
@@ -143,13 +144,13 @@ def literal(text: str, most: int = MOST_CHARACTERS) -> str:
 
 
 @functools.cache
-def _characters() -> frozenset[str]:
+def _font_characters() -> frozenset[str]:
     """Return all characters that the font FONT can draw."""
     return frozenset(map(chr, font_manager.get_font(font_manager.findfont(FONT)).get_charmap()))
 
 
 @functools.cache
-def _say_once(notice: str) -> None:
+def _warn_once(notice: str) -> None:
     logging.getLogger(__name__).warning(notice)
 
 

@@ -14,34 +14,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
-from study.figures.axes import GUESSING, LOG_SCALE, X_LABELS, draw_level, fixed_axis, log_axis, norm_axis, round_axis
+from study.figures.axes import (
+    GUESSING_PERCENT,
+    LOG_SCALE,
+    X_LABELS,
+    draw_level,
+    fixed_axis,
+    log_axis,
+    norm_axis,
+    round_axis,
+)
 from study.figures.layers import COLORMAP
-from study.figures.line_panels import line_panel, multiples
-from study.figures.marks import THEORY, check_unique, draw_lines, seed_count_text
+from study.figures.line_panels import line_panel, small_multiples
+from study.figures.marks import THEORY_LOOK, check_unique, draw_lines, seed_count_text
 from study.figures.naming import name_lines, no_data_notes
 from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 
-CUTS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # the most of the y axis that is shown, by column
-NARROW_CUTS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}  # the same for the small panels of cause_and_effect
-TIMES = {"initial": "before training", "end": "after training"}
-NESTED = (9, 5.5, 3)  # points; sizes of the markers of up to three activations at the same place, one in another
-WIDER = 4  # points; of more than three, each marker is larger by this than the one in it
+Y_LIMITS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # values beyond are not shown, by column
+SMALL_Y_LIMITS = {"value": (-1, 3), "derivative": (-0.6, 1.6)}  # in the small panels of cause_and_effect
+TIME_LABELS = {"initial": "before training", "end": "after training"}
+NESTED_SIZES = (9, 5.5, 3)  # points; markers of up to three activations at the same place, one inside the other
+SIZE_STEP = 4  # points; if there are more than three, each further marker is larger by this than the one inside it
 # The labels of an axis of shares, by the exponent of ten.
-WORDS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
+SHARE_LABELS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
          -12: "a trillionth"}  # fmt: skip
 LEARNERS_DEPTH = 20  # hidden layers; cause_and_effect shows no deeper network
-DEPTHS = (1, 3, 5, 10, 20)  # named on an axis of hidden layers
+LABELLED_DEPTHS = (1, 3, 5, 10, 20)  # on the axes of hidden layers in cause_and_effect
 
 
 def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     """Draw phi(z) and phi'(z) of each activation in two panels, with dotted lines at the slopes 1 and 0.25.
 
-    `curves` is the result of `Ledger.curves`, with one row per point: activation, x (the input z), value (phi),
-    derivative (phi'). Values outside CUTS are not shown.
+    `curves` is the result of `Ledger.curves`, with one row per point. Its columns are activation, x (the input z),
+    value (phi) and derivative (phi'). Values outside Y_LIMITS are not shown.
     """
     figure, axes = panels([r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"], 2.6)
-    for panel, (column, cut) in zip(axes, CUTS.items(), strict=True):
-        _curve(panel, curves, column, cut, style)
+    for panel, (column, limits) in zip(axes, Y_LIMITS.items(), strict=True):
+        _draw_curve(panel, curves, column, limits, style)
     for slope in (1, 0.25):
         draw_level(axes[1], slope, f"slope {slope:g}")
     figure.supxlabel(X_LABELS["x"])
@@ -50,18 +59,19 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
 
 
 def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
-    """Draw the curves and slopes, and over the depth the share of the error that reaches layer 1, and the accuracy.
+    """Draw three parts side by side: activations and their slopes, the error that reaches layer 1, and accuracy.
 
-    `curves` is as in `activation_curves`. `shares` is made by experiments/why_relu.py, with one row per activation and
-    depth (hidden layers): activation, depth, share_of_error. The share is the norm of the error signal at layer 1 over
-    its norm at the last hidden layer, before training; 0 and NaN are not drawn. `accuracy` is a part of
-    `trainability.success`, with one row per activation and depth: activation, depth, mean, ci_low, ci_high (validation
-    accuracy in [0, 1]), n (seeds). Networks deeper than LEARNERS_DEPTH are left out.
+    The second and third part are over the depth. `curves` is as in `activation_curves`. `shares` is made by
+    experiments/why_relu.py, with one row per activation and depth, and the columns activation, depth (hidden layers)
+    and share_of_error. The share is the norm of the error signal at layer 1 over its norm at the last hidden layer,
+    before training; 0 and NaN are not drawn. `accuracy` is a part of `trainability.success`, with one row per
+    activation and depth. Its columns are activation, depth, mean, ci_low, ci_high (validation accuracy in [0, 1]) and n
+    (seeds). Networks deeper than LEARNERS_DEPTH are left out.
     """
     figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
     axes = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
-    for column, cut in NARROW_CUTS.items():
-        _curve(axes[column], curves, column, cut, style)
+    for column, limits in SMALL_Y_LIMITS.items():
+        _draw_curve(axes[column], curves, column, limits, style)
         axes[column].set_xlim(-4, 4)
         for line in axes[column].lines:
             line.set_marker("None")
@@ -70,16 +80,18 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     axes["value"].set_title("1. the curve ...")
     axes["derivative"].set(title="... and its slope", xlabel=X_LABELS["x"])
     rows = shares[(shares["share_of_error"] > 0) & (shares["depth"] <= LEARNERS_DEPTH)]
-    _shares(axes["share"], rows.assign(mean=rows["share_of_error"], ci_low=np.nan, ci_high=np.nan, n_zero=0), style)
+    _draw_shares(
+        axes["share"], rows.assign(mean=rows["share_of_error"], ci_low=np.nan, ci_high=np.nan, n_zero=0), style
+    )
     shown = accuracy[accuracy["depth"] <= LEARNERS_DEPTH]
     line_panel(axes["accuracy"], shown, "depth", "percent", style, band=False)
-    draw_level(axes["accuracy"], GUESSING)
-    axes["accuracy"].text(1, GUESSING - 2, "guessing", va="top", color=GREY, fontsize=9)
+    draw_level(axes["accuracy"], GUESSING_PERCENT)
+    axes["accuracy"].text(1, GUESSING_PERCENT - 2, "guessing", va="top", color=GREY, fontsize=9)
     axes["share"].set_title(f"2. $\\to$ error that reaches\nlayer 1 {LOG_SCALE}")
     axes["accuracy"].set_title("3. $\\to$ accuracy\n")
     for panel in (axes["share"], axes["accuracy"]):
         panel.set(xscale="linear", xlabel="hidden layers", xlim=(0, LEARNERS_DEPTH + 1))
-        fixed_axis(panel.xaxis, DEPTHS)
+        fixed_axis(panel.xaxis, LABELLED_DEPTHS)
     name_lines(figure, [axes["share"], axes["accuracy"]], style, curves["activation"])
     return figure
 
@@ -96,13 +108,13 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
     rows = check_unique(theory, ["activation", "layer"]).sort_values("layer")
     rows = rows.assign(mean=rows["measured"], predicted=rows["predicted"].where(rows["predicted"] > 0))
     names = {name: style.label(name) for name in style.order(rows["activation"])}
-    figure, shown = multiples(
+    figure, shown = small_multiples(
         rows, "layer", "log", style, ("activation", names), height=1.7, columns=2, shared="all", band=False
     )
     scale = pd.concat([rows, rows.assign(mean=rows["predicted"])])
     for (_, name), panel in shown.items():
         norm_axis(panel, scale)
-        _predicted(panel, rows[rows["activation"] == name])
+        _draw_predictions(panel, rows[rows["activation"] == name])
         for line in panel.lines:
             if line.get_label() == name:
                 line.set_linestyle("")
@@ -131,10 +143,12 @@ def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     is_zero = rows["mean"].notna() & apart["mean"].isna()
     rows = rows.assign(**apart, n_zero=rows["n"].where(is_zero, 0), n=rows["n"].mask(is_zero, 0))
     depths = {depth: f"{depth} hidden layer{'s' * (depth > 1)}" for depth in sorted(set(rows["depth"]))}
-    times = {when: TIMES.get(when, when) for when in dict.fromkeys(rows["when"])}
-    figure, shown = multiples(rows, "layer", "log", style, ("depth", depths), ("when", times), height=2.0, shared="all")
+    times = {when: TIME_LABELS.get(when, when) for when in dict.fromkeys(rows["when"])}
+    figure, shown = small_multiples(
+        rows, "layer", "log", style, ("depth", depths), ("when", times), height=2.0, shared="all"
+    )
     for (when, depth), panel in shown.items():
-        _predicted(panel, rows[(rows["when"] == when) & (rows["depth"] == depth)])
+        _draw_predictions(panel, rows[(rows["when"] == when) & (rows["depth"] == depth)])
     figure.supxlabel(f"{X_LABELS['layer']}\ngrey: theory")
     figure.supylabel(f"1 - mean cosine of two images {LOG_SCALE}")
     name_lines(figure, shown.values(), style, rows["activation"], no_data_notes(rows))
@@ -160,7 +174,7 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
         if (part.dropna().max() - part.dropna().min() > 1e-3).any():
             panel.plot(*part.to_numpy(float).T, **line | {"marker": "None"}, label=name)
     same = points.round(3).groupby(["sigma_w", "sigma_b"])
-    nested = {name: size for _, part in same for name, size in _nested(style.order(part.index)).items()}
+    nested = {name: size for _, part in same for name, size in _nested_sizes(style.order(part.index)).items()}
     for name, size in nested.items():
         at, line = points.loc[name].to_numpy(float), style.line(name)
         panel.plot(*at[:, None], **line, markersize=size, markeredgecolor="white", zorder=4 - size / 30, label=name)
@@ -178,10 +192,10 @@ def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> 
     return figure
 
 
-def _nested(names: list[str]) -> dict[str, float]:
+def _nested_sizes(names: list[str]) -> dict[str, float]:
     """Return the size in points of the marker of each of `names`, which are at the same place: the first is largest."""
-    wider = [NESTED[0] + WIDER * more for more in range(len(names) - len(NESTED), 0, -1)]
-    return dict(zip(names, [*wider, *NESTED], strict=False))
+    wider = [NESTED_SIZES[0] + SIZE_STEP * more for more in range(len(names) - len(NESTED_SIZES), 0, -1)]
+    return dict(zip(names, [*wider, *NESTED_SIZES], strict=False))
 
 
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
@@ -208,19 +222,19 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     return figure
 
 
-def _curve(panel: Axes, curves: pd.DataFrame, column: str, cut: tuple[float, float], style: Style) -> None:
-    """Draw `column` of `curves` over x on `panel`.
+def _draw_curve(panel: Axes, curves: pd.DataFrame, column: str, limits: tuple[float, float], style: Style) -> None:
+    """Draw `column` of `curves` over x on `panel`; `curves` is as in `activation_curves`.
 
-    The y axis holds 0 and 1, and the values of `column` that lie inside `cut`, (low, high).
+    The y axis holds 0 and 1, and the values of `column` that lie inside `limits`, (low, high).
     """
     draw_lines(panel, curves.assign(mean=curves[column], ci_low=np.nan, ci_high=np.nan), "x", style)
-    low, high = min(0, max(cut[0], curves[column].min())), max(1, min(cut[1], curves[column].max()))
+    low, high = min(0, max(limits[0], curves[column].min())), max(1, min(limits[1], curves[column].max()))
     panel.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     round_axis(panel.xaxis)
     round_axis(panel.yaxis)
 
 
-def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
+def _draw_shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
     """Draw the column `mean` of `rows` over the depth, on a logarithmic axis up to 1 whose ticks are words.
 
     `rows` is as in `line_panels.line_panel`.
@@ -229,11 +243,13 @@ def _shares(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
     low, high = np.log10(panel.get_ylim())
     step = 1 if low > -3.5 else 3 if low > -16 else 6
     powers = [power for power in range(0, -300, -step) if low <= power <= high]
-    panel.set_yticks([10.0**power for power in powers], [WORDS.get(power, f"$10^{{{power}}}$") for power in powers])
+    panel.set_yticks(
+        [10.0**power for power in powers], [SHARE_LABELS.get(power, f"$10^{{{power}}}$") for power in powers]
+    )
     panel.yaxis.set_minor_locator(NullLocator())
 
 
-def _predicted(panel: Axes, rows: pd.DataFrame) -> None:
+def _draw_predictions(panel: Axes, rows: pd.DataFrame) -> None:
     """Draw the column `predicted` of `rows` over the layers as a wide grey line for each activation."""
     for _, part in rows.sort_values("layer").groupby("activation"):
-        panel.plot(part["layer"], part["predicted"], **THEORY)
+        panel.plot(part["layer"], part["predicted"], **THEORY_LOOK)

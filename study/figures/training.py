@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from study.analysis.statistics import mean_interval
 from study.figures.axes import ERROR_SCALE, LOG_SCALE, error_axis, error_percent, norm_axis, round_axis
-from study.figures.marks import FEW, mark_zeros, seaborn_lines, thin_markers, unlabelled
+from study.figures.marks import FEW_RUNS, mark_zeros, seaborn_lines, thin_markers, unlabelled
 from study.figures.naming import name_lines
 from study.figures.style import Style, panels
 
@@ -20,15 +20,15 @@ LOSSES = ("training_loss", "validation_loss")
 def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
 
-    `history` is a part of `frames.history_frame`, with one row per run and epoch: activation, seed, epoch (from 1),
-    training_loss, validation_loss (nats), validation_accuracy in [0, 1]. Each run is a faint line if there are at most
-    FEW. Means of losses are geometric. A mean ends where its first seed stops, because a mean over fewer seeds would
-    jump.
+    `history` is a part of `frames.history_frame`, with one row per run and epoch. Its columns are activation, seed,
+    epoch (from 1), training_loss, validation_loss (nats) and validation_accuracy in [0, 1]. Each run is a faint line if
+    no activation has more than FEW_RUNS. Means of losses are geometric. A mean ends where its first seed stops, because
+    a mean over fewer seeds would jump.
 
     A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its last finite epoch,
     and the legend counts it.
     """
-    runs = _common_epochs(history.assign(error=error_percent(history["validation_accuracy"])))
+    runs = _with_common_epochs(history.assign(error=error_percent(history["validation_accuracy"])))
     each = runs.drop_duplicates(["activation", "seed"]).groupby("activation")["diverged"].agg(["sum", "size"])
     notes = {str(name): f" ({lost}/{n} diverged)" for name, lost, n in each.itertuples() if lost}
     titles = (f"training loss\n{LOG_SCALE}", f"validation loss\n{LOG_SCALE}", f"validation accuracy\n{ERROR_SCALE}")
@@ -40,24 +40,24 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
         if column in LOSSES:
             norm_axis(panel, pd.concat([_as_means(finite, loss) for loss in LOSSES]))
             mark_zeros(panel, _as_means(finite, column), "epoch", style)
-        _every_run(panel, finite, column, style)
-        _mean_over_seeds(panel, kept, column, style)
+        _draw_runs(panel, finite, column, style)
+        _draw_means(panel, kept, column, style)
         for name, epoch, value in lost[["activation", "epoch", column]].itertuples(index=False):
             panel.plot([epoch], [value], "x", color=style.color(name))
         round_axis(panel.xaxis, 4, integer=True)
     axes[1].tick_params(which="both", labelleft=False)
     error_axis(axes[2].yaxis, finite["error"])  # after the means, because seaborn averages on the scale that it finds
-    faint = "; faint: runs" * bool(each["size"].max() <= FEW)
+    faint = "; faint: runs" * bool(each["size"].max() <= FEW_RUNS)
     figure.supxlabel(f"epoch\na mean ends where its first run stops{faint}" + "; ×: diverged" * bool(notes))
     name_lines(figure, axes, style, history["activation"], notes)
     return figure
 
 
-def _common_epochs(history: pd.DataFrame) -> pd.DataFrame:
+def _with_common_epochs(history: pd.DataFrame) -> pd.DataFrame:
     """Return `history`, which has one row per run and epoch, with the columns `diverged` and `common` added.
 
-    `diverged` (bool) marks runs with a loss that is not finite. `common` is the last epoch that all other runs of the
-    activation reach, or 0 if all diverged.
+    `diverged` (bool) marks runs with a loss that is not finite. `common` is the last epoch that all runs of the
+    activation reach, without those that diverged. It is 0 if all diverged.
     """
     of_run = [history["activation"], history["seed"]]
     lost = ~np.isfinite(history[list(LOSSES)]).all(axis=1)
@@ -76,13 +76,14 @@ def _as_means(runs: pd.DataFrame, column: str) -> pd.DataFrame:
     return bare.assign(mean=value.where(value > 0), n=1 - is_zero, n_zero=is_zero)
 
 
-def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
-    """Draw `column` of each run in `runs` over the epochs as a faint line, if no activation has more than FEW runs.
+def _draw_runs(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
+    """Draw `column` of each run in `runs` over the epochs as a faint line.
 
-    `runs` has one row per run and epoch: activation, seed, epoch, `column`. Values of 0 or less are not drawn.
+    `runs` has one row per run and epoch, with the columns activation, seed, epoch and `column`. Values of 0 or less are
+    not drawn. Draw nothing if an activation has more than FEW_RUNS runs.
     """
     found = runs[runs[column] > 0]
-    if not 0 < found.groupby("activation")["seed"].nunique().max() <= FEW:
+    if not 0 < found.groupby("activation")["seed"].nunique().max() <= FEW_RUNS:
         return
     colors: dict[str, Any] = {"hue": "activation", "palette": style.palette(found["activation"]), "units": "seed"}
     with unlabelled(panel):
@@ -91,7 +92,7 @@ def _every_run(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> No
         )
 
 
-def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
+def _draw_means(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> None:
     """Draw the mean over seeds of `column` in `runs`, with its 95% t interval, over the epochs.
 
     On a logarithmic axis, both are computed from logarithms. On any axis, values of 0 or less are left out.
@@ -102,11 +103,11 @@ def _mean_over_seeds(panel: Axes, runs: pd.DataFrame, column: str, style: Style)
     band: dict[str, Any] = {"err_style": "band", "err_kws": {"alpha": 0.17, "linewidth": 0}}
     intervals = band if is_line else {"err_style": "bars"}
     first = len(panel.lines)
-    seaborn_lines(panel, found, "epoch", column, style, errorbar=_bounds, **intervals)
+    seaborn_lines(panel, found, "epoch", column, style, errorbar=_clipped_interval, **intervals)
     thin_markers(panel.lines[first:])
 
 
-def _bounds(values: Any) -> tuple[float, float]:
+def _clipped_interval(values: Any) -> tuple[float, float]:
     """Return the low and high end of the 95% t interval of the mean of `values` (n,), cut to [-300, 300].
 
     On a logarithmic axis `values` are exponents of ten, and larger ones cannot be drawn.

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from study.figures import layers
 from study.figures.axes import LOG_SCALE
 from study.figures.drawing import Drawing, encode
-from study.figures.line_panels import multiples
+from study.figures.line_panels import small_multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 
-MOST_TICKS = 12  # how many names of layers fit below a panel
-MOST_CHARACTERS = 18  # of a layer's name
+MOST_TICKS = 12  # names of layers that fit below a panel
+MOST_NAME_CHARACTERS = 18  # of a layer's name in a figure
 
 
 def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
@@ -23,10 +23,11 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
     `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. The study's
     figures compare activations. Here the model takes the place of an activation; in "layers", each of three logged
-    steps does. Raise ValueError for another `kind`, and for "units" if no layer has an elementwise activation.
+    steps does. Raise ValueError for another `kind`, for "units" if no layer has an elementwise activation, and for
+    "training" and "units" if none of their measures is finite.
     """
     kinds: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
-        "layers": _layers, "training": _training, "heat": _heat, "units": _units,
+        "layers": _draw_layers, "training": _draw_training, "heat": _draw_heat_map, "units": _draw_units,
     }  # fmt: skip
     if kind not in kinds:
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(kinds)}")
@@ -36,14 +37,15 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
     return figure
 
 
-def _layers(frame: pd.DataFrame, model: str) -> Figure:
-    rows, names = _long(_weighted(frame), model)
+def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
+    """Draw the norms SIGNALS by layer, with a line for the first, a middle and the last logged step."""
+    rows, names = _long_form(_rows_with_weights(frame), model)
     steps = np.unique(rows["step"])
     labels = {step: f"step {step}" for step in (steps[0], steps[len(steps) // 2], steps[-1])}
     rows = rows[rows["step"].isin(list(labels))].assign(activation=lambda part: part["step"].map(labels))
     style = _style(*labels.values())
     height = 2 + 0.07 * max(map(len, names))
-    figure, shown = multiples(rows, "layer", "log", style, ("measure", layers.SIGNALS), height=height)
+    figure, shown = small_multiples(rows, "layer", "log", style, ("measure", layers.SIGNALS), height=height)
     for panel in shown.values():
         places = range(0, len(names), math.ceil(len(names) / MOST_TICKS))
         panel.set_xticks([place + 1 for place in places], [names[place] for place in places], rotation=90)
@@ -53,55 +55,62 @@ def _layers(frame: pd.DataFrame, model: str) -> Figure:
     return figure
 
 
-def _training(frame: pd.DataFrame, model: str) -> Figure:
-    return _over_training(_weighted(frame), model, layers.NORMS, "log")
+def _draw_training(frame: pd.DataFrame, model: str) -> Figure:
+    return _draw_over_training(_rows_with_weights(frame), model, layers.NORMS, "log")
 
 
-def _units(frame: pd.DataFrame, model: str) -> Figure:
+def _draw_units(frame: pd.DataFrame, model: str) -> Figure:
+    """Draw the shares of units and entries over the steps, for layers with an elementwise activation.
+
+    Raise ValueError if no layer has one.
+    """
     has_units = frame["dead_units"].notna()
     if not has_units.any():
         raise ValueError("units cannot be drawn: none of the measured layers has an elementwise activation")
-    return _over_training(frame[has_units], model, layers.UNIT_MEASURES, "percent")
+    return _draw_over_training(frame[has_units], model, layers.UNIT_MEASURES, "percent")
 
 
-def _over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], kind: str) -> Figure:
+def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], kind: str) -> Figure:
     """Draw panels of the first, a middle and the last layer (rows) by measures (columns), over the steps.
 
-    `measures` maps the name of a measure to its heading. `kind` is the scale of the y axes: "log" or "percent".
+    `measures` maps the name of a measure to its heading. `kind` is the scale of the y axes: "log" or "percent". Raise
+    ValueError if none of the measures has a finite value.
     """
-    rows, names = _long(frame, model)
+    rows, names = _long_form(frame, model)
     known = sorted(rows.loc[rows["measure"].isin(list(measures)), "layer"].unique())
     if not known:
         raise ValueError(f"{', '.join(measures)} cannot be drawn: none of these measures is finite")
     chosen = {layer: names[layer - 1] for layer in (known[0], known[(len(known) - 1) // 2], known[-1])}
     rows, across = rows[rows["layer"].isin(list(chosen))], ("measure", measures)
-    figure, _ = multiples(
+    figure, _ = small_multiples(
         rows, "step", kind, _style(model), across, ("layer", chosen), height=1.5, shared="column"
     )  # fmt: skip
     return figure
 
 
-def _heat(frame: pd.DataFrame, model: str) -> Figure:
-    rows, names = _long(_weighted(frame), model)
+def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
+    """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
+    rows, names = _long_form(_rows_with_weights(frame), model)
     figure = layers.error_heat_map(rows, _style(model))
     figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
     return figure
 
 
-def _weighted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of calls that have weights and a known error and are not normalisations; all rows if none do."""
+def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of calls with weights and a known error, without normalisations; all rows if none are left."""
     has_error = frame.groupby(["layer", "call"])["error"].transform("count") > 0
     has_weights = frame.groupby("layer")["weight_rms"].transform("count") > 0
     is_shown = has_error & has_weights & ~frame["kind"].str.endswith("Normalization")
     return frame[is_shown] if is_shown.any() else frame
 
 
-def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return the measures in the form that the study's figures take, and the names of the calls, in their order.
+def _long_form(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the measures in the form that the study's figures take, and the names of the calls of layers, in order.
 
-    The form has one row per call, step and finite measure. Its columns are activation (the `model`), depth, layer (the
-    call's number in `frame`, from 1), step, measure, mean, ci_low, ci_high, n and n_zero. `mean` is the value, the
-    interval is NaN, and n is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero = 1 instead.
+    The form has one row per call, step and finite measure. Its columns are activation (the `model`), depth (the number
+    of calls less 1), layer (the call's place in `frame`, from 1), step, measure, mean, ci_low, ci_high, n and n_zero.
+    `mean` is the value, the interval is NaN, and n is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero
+    = 1 instead.
     """
     calls = list(dict.fromkeys(zip(frame["layer"], frame["call"], strict=True)))
     measures = [*layers.SIGNALS, "example_weight_gradient", *layers.UNIT_MEASURES]
@@ -114,7 +123,7 @@ def _long(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
     long.loc[is_zero, ["mean", "n", "n_zero"]] = math.nan, 0, 1
     several = frame.groupby("layer")["call"].max()
     names = [name if several[name] == 1 else f"{name}, call {call}" for name, call in calls]
-    return long, [literal(name, MOST_CHARACTERS) for name in names]
+    return long, [literal(name, MOST_NAME_CHARACTERS) for name in names]
 
 
 def _style(*labels: str) -> Style:

@@ -190,9 +190,9 @@ def test_make_bench_prints_the_page() -> None:
 def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
     """An exponent near 0 is 0.00, not -0.00; its bounds round outward; from 0.9 to 4 s the ticks are 1, 2, 3 and 4."""
     measured = pd.DataFrame({"value": [1, 2], "measure": "run", "seconds": [1.35, 2.7]})
-    rows = pd.concat([measured.assign(quantity=quantity) for quantity in speed_figures.AXES])
+    rows = pd.concat([measured.assign(quantity=quantity) for quantity in speed_figures.GROWTH_LABELS])
     law = {"factor": 2.0, "exponent": -0.001, "ci_low": -0.004, "ci_high": 0.003}
-    fitted = pd.DataFrame([{"quantity": quantity, "measure": "run", **law} for quantity in speed_figures.AXES])
+    fitted = pd.DataFrame([{"quantity": quantity, "measure": "run", **law} for quantity in speed_figures.GROWTH_LABELS])
     for panel in speed_figures.growth(rows, fitted).axes:
         assert [text.get_text() for text in panel.texts] == ["runs: 0.00 [-0.01, 0.01]"]
         assert [label.get_text() for label in panel.get_yticklabels()] == ["1", "2", "3", "4"]

@@ -148,7 +148,7 @@ def test_theory_lies_under_what_was_measured() -> None:
     figure = figures.errors_beside_theory(frame, STYLE)
     for name, panel in zip(NAMES, figure.axes, strict=False):
         part, measured = frame[frame["activation"] == name], data.line_of(panel, name)
-        (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]
+        (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY_LOOK["color"]]
         assert measured.get_ydata() == pytest.approx(part["measured"].to_numpy())
         assert predicted.get_ydata() == pytest.approx(part["predicted"].to_numpy())
         assert data.bars(panel)[:, :, 1] == pytest.approx(part[["ci_low", "ci_high"]].to_numpy())
@@ -173,6 +173,6 @@ def test_a_measured_zero_is_in_the_band_beside_the_theory() -> None:
     at = data.offsets(panel, open_markers=True)
     assert at[:, 0] == pytest.approx([1, 2])
     assert ((at[:, 1] > 0) & (at[:, 1] < axes.ZERO_BAND)).all()
-    (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY["color"]]
+    (predicted,) = [line for line in panel.lines if line.get_color() == marks.THEORY_LOOK["color"]]
     assert min(predicted.get_ydata()) > panel.get_ylim()[0] > 0
     assert [label.get_text() for label in left.get_yticklabels(minor=True)] == ["exactly 0"]

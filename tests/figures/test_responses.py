@@ -197,7 +197,7 @@ def test_no_name_stands_beyond_another_line() -> None:
     ink[[90, 100, 110]] = True
     own, others = (np.column_stack([np.arange(200), np.full(200, height)]).astype(float) for height in (100, 110))
     size, frame = np.array([30, 10]), np.array([0, 0, 200, 200])
-    assert naming._corner(own, np.concatenate([others, others - [0, 20]]), ink, size, frame) is None
+    assert naming._free_corner(own, np.concatenate([others, others - [0, 20]]), ink, size, frame) is None
     ink[[90, 110]] = False
-    corner = naming._corner(own, np.empty((0, 2)), ink, size, frame)
+    corner = naming._free_corner(own, np.empty((0, 2)), ink, size, frame)
     assert not ink[corner[1] : corner[1] + 10].any()

@@ -22,13 +22,13 @@ VISION = {
 
 def test_the_four_own_their_looks_whoever_else_is_there() -> None:
     """The study's four have the first looks at any place; others, though before them, the rest in their own order."""
-    assert [name for name, entry in REGISTRY.items() if entry.studied] == list(style.OWNERS)
-    names = [f"new {k}" for k in range(100)] + list(style.OWNERS[::-1])
+    assert [name for name, entry in REGISTRY.items() if entry.studied] == list(style.FIXED_LOOKS)
+    names = [f"new {k}" for k in range(100)] + list(style.FIXED_LOOKS[::-1])
     looks = style.Style({name: name for name in names}, {name: place for place, name in enumerate(names)})
-    assert [looks.color(name) for name in style.OWNERS] == list(style.COLORS[:4])
+    assert [looks.color(name) for name in style.FIXED_LOOKS] == list(style.COLORS[:4])
     assert [looks.color(name) for name in names[:8]] == list(style.COLORS[4:])
     assert not set(style.COLORS[:4]) & {looks.color(name) for name in names[:100]}
-    twelve = [(looks.color(name), looks.marker(name)) for name in (*style.OWNERS, *names[:8])]
+    twelve = [(looks.color(name), looks.marker(name)) for name in (*style.FIXED_LOOKS, *names[:8])]
     assert all(len(set(part)) == 12 for part in zip(*twelve, strict=True))
     assert len({(looks.color(name), looks.marker(name)) for name in names[:40]}) == 40
     one, other = looks.line(names[0]), looks.line(names[8])
@@ -92,7 +92,7 @@ def test_a_label_that_the_font_lacks_gives_way_to_the_key(
     label: str, shown: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Chinese and an emoji are replaced, with one notice however often they are drawn; Arabic and a smile are drawn."""
-    style._say_once.cache_clear()
+    style._warn_once.cache_clear()
     looks = style.Style({"mine": label}, {"mine": 4})
     with caplog.at_level(logging.WARNING):
         assert [looks.label("mine") for _ in range(3)] == [shown] * 3

@@ -47,8 +47,8 @@ whole = types.SimpleNamespace(
     **{name: lambda *args, make=made, **options: make(*args, **options).draw() for name, made in DRAWN.items()}
 )
 figures = types.SimpleNamespace(**{name: contents(made.__wrapped__) for name, made in DRAWN.items()})
-MANY = 13  # activations, one more than the style has looks
-NAMES = [*style.OWNERS, *(f"activation_{place}" for place in range(4, MANY))]
+MANY = 13  # activations: one more than the style has looks
+NAMES = [*style.FIXED_LOOKS, *(f"activation_{place}" for place in range(4, MANY))]
 PLACES = {name: place for place, name in enumerate(NAMES)}
 STYLE = style.Style({name: f"Label {place}" for name, place in PLACES.items()}, PLACES)
 # Labels that could break TeX, HTML, or the layout of a figure.
@@ -237,15 +237,15 @@ def ladder() -> Frames:
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
 
-    The timings have the columns activation, quantity (a key of cost.TIMED), repeat and seconds: about 2 ns, or 2 ms for
-    a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIMED names, and
+    The timings have the columns activation, quantity (a key of cost.TIME_PANELS), repeat and seconds: about 2 ns, or 2 ms for
+    a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIME_PANELS names, and
     their quartiles <median>_q1 and <median>_q3.
     """
-    timings = table([*names, "copy"], cost.TIMED, range(5), columns="activation quantity repeat")
+    timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
     summary = pd.DataFrame({"activation": names, "output_bytes": 4.0, "other_bytes": 8.0})
-    for _, _, column in cost.TIMED.values():
+    for _, _, column in cost.TIME_PANELS.values():
         summary = summary.assign(**{column: 2.2, f"{column}_q1": 2.1, f"{column}_q3": 2.3})
     return timings, summary
 
