@@ -15,15 +15,15 @@ import tensorflow as tf
 
 from study.monitor import batches, diagnosis, theory
 from study.monitor.measures import MEASURES
-from study.monitor.probing import Probe, built, inner, optimizers_of, refuse
-from study.monitor.watching import Choice
+from study.monitor.probing import Probe, inner_optimizer, optimizers_of, refuse_unsupported, try_to_build
+from study.monitor.watching import LayerChoice
 from study.monitor.writing import CsvFile, Events
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = ("fit", "epoch", "step", "layer", "call", "kind", *MEASURES, "skipped", "is_skipped", "is_finite")
-CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+CLIPPING_SETTINGS = ("clipnorm", "clipvalue", "global_clipnorm")  # attributes of a Keras optimiser
 
 
 class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types
@@ -43,7 +43,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
-    Raise ValueError for another `update_freq` or `probe`, and for `layers` that is a str but no regular expression.
+    Raise ValueError for another `update_freq` or `probe`, and for `layers` that is a str but not a regular expression.
     `fit` raises RuntimeError if the model cannot be measured, because of its backend or a distribution strategy. `fit`
     raises ValueError
 
@@ -57,13 +57,13 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         update_freq: int | str = 100,
         *,
         probe: tuple[Any, ...] | float | None = None,
-        layers: Choice = None,
+        layers: LayerChoice = None,
         filename: str | Path | None = None,
         log_dir: str | Path | None = None,
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        _check(update_freq, probe, layers)
+        _check_arguments(update_freq, probe, layers)
         self.update_freq: float = {"batch": 1, "epoch": math.inf}.get(str(update_freq)) or int(update_freq)
         self.probe, self.layers, self.verbose = probe, layers, verbose
         self.filename, self.log_dir = filename, log_dir
@@ -76,10 +76,10 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def on_train_begin(self, logs: Any = None) -> None:
         """Check that the model can be measured, and prepare to log its first state before the first update.
 
-        With probe=(x, y), log the first state now if the model has its variables. Else log it once the first batches
-        of training are known. Raise what the class names.
+        With probe=(x, y), log the first state now if the model has its variables. Else log it once the first batches of
+        training are known. Raise what the class names.
         """
-        refuse(self.model)
+        refuse_unsupported(self.model)
         self._fit, self._epoch = self._fit + 1, 0
         self._step, self._batches = -1, 0  # the last logged step of this fit (-1: none), and the batches since
         self._due = 0.0  # updates until the next logged step
@@ -87,16 +87,21 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._before: tuple[int, list[list[Any]]] | None = None  # the step before the last batch, and its kernels
         if not self._writers:
             self._open()
-        clips = {name for each in optimizers_of(self.model) for name in CLIPPING if getattr(inner(each), name)}
+        clips = {
+            name
+            for each in optimizers_of(self.model)
+            for name in CLIPPING_SETTINGS
+            if getattr(inner_optimizer(each), name)
+        }
         if clips:
             self._say(f"the gradients are measured before the optimizer clips them ({', '.join(sorted(clips))})")
         if len(optimizers_of(self.model)) > 1:
             self._say("the gradients of every optimizer are taken at the weights before the whole step")
         if isinstance(self.probe, tuple):
-            self._begin(batches.as_batch(self.probe))
+            self._begin_logging(batches.as_batch(self.probe))
         else:
-            number = batches.count(self.probe, self.params.get("steps"))
-            batches.take_first(self.model, number, self._begin)
+            number = batches.batch_count(self.probe, self.params.get("steps"))
+            batches.take_first_batches(self.model, number, self._begin_logging)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Keep the number of the epoch, counted from 0, for the rows to log."""
@@ -110,31 +115,31 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         executed = self.model.steps_per_execution
         ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
-            self._before = self._updates(), self._probe.snapshot()
+            self._before = self._update_count(), self._probe.snapshot()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Log if `update_freq` updates have been made since the last logged state.
 
-        A batch makes one update at most. So the optimiser's count is read only when enough batches have been trained.
+        A batch makes one update at most. So the optimiser's count is read only after enough batches.
         """
         self._batches += self.model.steps_per_execution
         self._due -= self.model.steps_per_execution
         if self._due <= 0 and self._data is not None:
-            step = self._updates()
-            self._due = self._next(self._step) - step
+            step = self._update_count()
+            self._due = self._next_step(self._step) - step
             if self._due <= 0:
                 self._log(step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Log the state after the epoch if `update_freq` is "epoch" and the epoch has made an update."""
         if self.update_freq == math.inf:
-            self._log_new()
+            self._log_if_new()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Log the last state, unless it is logged already, and print the findings unless `verbose` is 0."""
-        self._log_new()
+        self._log_if_new()
         if self.verbose and self._rows:
-            self._say(diagnosis.in_words(self.diagnose(), self._of_last_fit()))
+            self._say(diagnosis.findings_text(self.diagnose(), self._rows_of_last_fit()))
 
     def to_frame(self) -> pd.DataFrame:
         """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
@@ -144,9 +149,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         layer's weights are measured in the row of its first call.
 
         README.md in this folder defines the measures; one that does not apply is NaN. `skipped` is the number of steps
-        that mixed precision skipped since the row before. `is_skipped` tells that it would skip this row's step too,
-        because a gradient is infinite or NaN; `is_finite` tells that no gradient is. Without rows, the frame has its
-        columns.
+        that mixed precision skipped since the logged step before. `is_skipped` tells that it would skip this row's step
+        too, because a gradient is infinite or NaN. `is_finite` tells that all gradients are finite. Without rows, the
+        frame still has its columns.
         """
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
 
@@ -158,8 +163,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         Pairs to which theory does not apply have no row (see study/monitor/theory.py). A fit that began after step 0
         has no rows. Raise ValueError if nothing is logged yet.
         """
-        frame = self._of_last_fit()
-        return theory.table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
+        frame = self._rows_of_last_fit()
+        return theory.ratio_table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
 
     def diagnose(self) -> pd.DataFrame:
         """Return the problems found in the last fit, one row per problem and call of a layer.
@@ -176,11 +181,11 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
 
         README.md in this folder lists the findings; study/monitor/diagnosis.py explains the thresholds.
         """
-        frame = self._of_last_fit()
+        frame = self._rows_of_last_fit()
         assert self._probe is not None
         predicted = theory.ratios_to_last(self._probe.calls, frame[frame["step"] == 0])
-        is_plain = all(isinstance(inner(each), keras.optimizers.SGD) for each in self._probe.optimizers)
-        return diagnosis.diagnose(frame, diagnosis.facts(self._probe, predicted), is_plain)
+        is_sgd = all(isinstance(inner_optimizer(each), keras.optimizers.SGD) for each in self._probe.optimizers)
+        return diagnosis.diagnose(frame, diagnosis.layer_facts(self._probe, predicted), is_sgd)
 
     def plot(self, kind: str = "layers") -> "Figure":
         """Draw the last fit and return the matplotlib figure, which a notebook shows inline.
@@ -191,33 +196,35 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         - "heat": the error of every layer (rows) at every logged step (columns), as a colour.
         - "units": shares of dead units, saturated entries and exact zeros over the steps, in three layers.
 
-        Raise ValueError for another `kind`, if nothing is logged yet, and for "units" if no layer has an elementwise
-        activation.
+        Raise ValueError for another `kind`, if nothing is logged yet, or if a figure over the steps has no finite
+        measure to show. For "units", also raise ValueError if no layer has an elementwise activation.
         """
         from study.monitor import plotting
 
-        return plotting.draw(kind, self._of_last_fit(), self.model.name)
+        return plotting.draw(kind, self._rows_of_last_fit(), self.model.name)
 
-    def _begin(self, data: Any) -> None:
+    def _begin_logging(self, data: Any) -> None:
         """Keep `data`, the batch to measure on, and log the first state if the model has its variables already."""
         self._data = data
-        if built(self.model, data):
-            self._log(self._updates())
-            self.on_train_batch_begin(0)  # for the batch that has begun if these data are its own
+        if try_to_build(self.model, data):
+            self._log(self._update_count())
+            self.on_train_batch_begin(0)  # again, because the batch has begun if `data` was taken from it
 
-    def _log_new(self) -> None:
-        # Log the state unless no update was made since the last logged one. A fit of no epochs has no data.
-        step = self._updates()
+    def _log_if_new(self) -> None:
+        """Log the state if an update was made since the last logged state; do nothing in a fit without data."""
+        step = self._update_count()
         if step != self._step and self._data is not None:
             self._log(step)
 
     def _log(self, step: int) -> None:
         """Measure the model's state after `step` updates, keep a row per call of a layer, and write the rows."""
-        probe = self._current()
+        probe = self._current_probe()
         before = self._before[1] if self._before is not None and self._before[0] < step else None
         values, is_finite = probe.measure(self._data, before)
         is_scaled = any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in probe.optimizers)
-        accumulated = max((inner(each).gradient_accumulation_steps or 1 for each in probe.optimizers), default=1)
+        accumulated = max(
+            (inner_optimizer(each).gradient_accumulation_steps or 1 for each in probe.optimizers), default=1
+        )
         skipped = self._batches - (step - self._step) * accumulated if is_scaled and self._step >= 0 else 0
         start = {"fit": self._fit, "epoch": self._epoch, "step": step}
         end = {"skipped": skipped, "is_skipped": is_scaled and not is_finite, "is_finite": is_finite}
@@ -228,17 +235,18 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._rows += rows
         for writer in self._writers:
             writer.write(rows)
-        self._step, self._batches, self._due, self._before = step, 0, self._next(step) - step, None
+        self._step, self._batches, self._due, self._before = step, 0, self._next_step(step) - step, None
         if self.verbose > 1:
             gradients = values[:, MEASURES.index("weight_gradient")]
             known = gradients[~np.isnan(gradients)]
             span = f"{known.min():.2g} to {known.max():.2g}" if known.size else "absent"
             self._say(f"step {step}: norms of weight gradients {span}{', skipped' * end['is_skipped']}")
 
-    def _current(self) -> Probe:
-        """Return the probe, which is kept as long as the compiled model and the types of the data stay the same.
+    def _current_probe(self) -> Probe:
+        """Return the probe that fits the model and the data; keep it until one of them changes.
 
-        Make a new probe if the model was compiled again, the data have other types, or a loss scale exists only now.
+        Make a new probe if the model was compiled again, if the data have other types or shapes, or if a loss scale was
+        created since.
         """
         made_for = (
             inspect.unwrap(self.model.train_function),
@@ -249,21 +257,26 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._probe, self._made_for = Probe(self.model, self._data, self.layers), made_for
         return self._probe
 
-    def _of_last_fit(self) -> pd.DataFrame:
+    def _rows_of_last_fit(self) -> pd.DataFrame:
+        """Return the rows of `to_frame` for the last fit; raise ValueError if nothing is logged yet."""
         frame = self.to_frame()
         if frame.empty:
             raise ValueError("nothing is logged yet; pass the logger to fit: model.fit(x, y, callbacks=[logger])")
         return frame[frame["fit"] == frame["fit"].max()]
 
-    def _next(self, step: int) -> float:
+    def _next_step(self, step: int) -> float:
         """Return the next step to log after `step`: a multiple of update_freq, or infinity if epochs are logged."""
         return math.inf if self.update_freq == math.inf else (step // self.update_freq + 1) * self.update_freq
 
-    def _updates(self) -> int:
+    def _update_count(self) -> int:
         """Return the optimiser's count of updates: the largest count of several optimisers, and 0 without one."""
         return max((int(each.iterations) for each in optimizers_of(self.model)), default=0)
 
     def _open(self) -> None:
+        """Open the CSV file and TensorBoard's event files that were asked for, and keep their writers.
+
+        Print a note if event files are written but the package tensorboard is not installed.
+        """
         files = [] if self.filename is None else [CsvFile(Path(self.filename), COLUMNS)]
         events = [] if self.log_dir is None else [Events(str(self.log_dir), MEASURES)]
         self._writers = [*files, *events]
@@ -276,7 +289,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             sys.stdout.flush()
 
 
-def _check(update_freq: Any, probe: Any, layers: Any) -> None:
+def _check_arguments(update_freq: Any, probe: Any, layers: Any) -> None:
+    """Raise ValueError if an argument of `GradientLogger` has a value that is not allowed."""
     is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool) and update_freq > 0
     if not is_number and update_freq not in ("batch", "epoch"):
         raise ValueError(f"update_freq is {update_freq!r}; it must be a whole number above 0, 'batch' or 'epoch'")

@@ -13,13 +13,13 @@ import tensorflow as tf
 from study.engine import measures
 from study.engine.measures import UNIT_MEASURES, square_norm
 from study.monitor.tapping import Call
-from study.monitor.watching import Slope
+from study.monitor.watching import ElementwiseActivation
 
 CALL_MEASURES = (
     "error", "example_weight_gradient", "activation_mean", "activation_rms", "preactivation_square", *UNIT_MEASURES,
     "similarity",
 )  # fmt: skip
-WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # NaN but in the row of a layer's first call
+WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # NaN except in the row of a layer's first call
 MEASURES = (*WEIGHT_MEASURES, *CALL_MEASURES, "update_ratio")
 
 Values = dict[str, Any]
@@ -28,7 +28,8 @@ Values = dict[str, Any]
 def of_call(call: Call) -> Values:
     """Return CALL_MEASURES of one call: {name: float64 scalar tensor}, NaN where a measure does not apply.
 
-    L is the loss. z_i is the pre-activation of example i, or the output of a layer without an activation.
+    dead_units and saturation apply to layers with an elementwise activation. L is the loss. z_i is the pre-activation
+    of example i, or the output of a layer without an activation.
 
     - error: root mean square over examples of norm(B * dL / dz_i), where B is the size of the first axis.
     - example_weight_gradient: root mean square over examples of B * norm(dL / dz_i) * norm(inputs_i), for dense layers
@@ -36,7 +37,8 @@ def of_call(call: Call) -> Values:
     - activation_mean, activation_rms: mean and root mean square of the output. sparsity: the output's share of exact
       zeros.
     - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`.
-    - similarity: mean cosine of z_i and z_j, over all pairs of different examples.
+    - similarity: mean cosine of z_i and z_j, over all pairs of different examples. It applies if z has two axes or more
+      and a known number of examples.
     """
     values: Values = dict.fromkeys(CALL_MEASURES, tf.constant(float("nan"), tf.float64))
     if call.z is None:
@@ -52,15 +54,16 @@ def of_call(call: Call) -> Values:
     if z.shape.rank > 1 and z.shape[0] is not None:
         rows = tf.cast(tf.reshape(z, (z.shape[0], -1)), tf.float64)
         values["similarity"] = measures.of_probe(None, 0.0, rows)["similarity"]
-    if call.watched.slope is not None:
-        values |= _of_units(call.watched, call.watched.slope, z)
-    return {name: tf.cast(value, tf.float64) for name, value in (values | _of_errors(call)).items()}
+    if call.watched.activation is not None:
+        values |= _unit_measures(call.watched, call.watched.activation, z)
+    return {name: tf.cast(value, tf.float64) for name, value in (values | _error_measures(call)).items()}
 
 
 def square_of_gradient(gradient: Any, scale: Any) -> Any:
     """Return the sum of squares of a weight's gradient, where `gradient` is that gradient times `scale`.
 
-    The gradient of an embedding may come as IndexedSlices. Slices of the same word are added up before squaring.
+    The gradient of an embedding may come as IndexedSlices. Slices of the same word, that is, of the same row of the
+    weight, are added up before squaring.
     """
     if isinstance(gradient, tf.IndexedSlices):
         words, places = tf.unique(gradient.indices)
@@ -85,10 +88,11 @@ def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
     return tf.sqrt(_sum_of_squares(updates) / _sum_of_squares(tensors))
 
 
-def _of_errors(call: Call) -> Values:
-    """Return `error` and `example_weight_gradient` where they apply; none if no tape computed the gradient in z.
+def _error_measures(call: Call) -> Values:
+    """Return `error` and `example_weight_gradient` of a call, by name, where they apply.
 
-    A tape computes no gradient in z for frozen layers that have nothing to train before them.
+    Return an empty dict if no gradient tape computed the gradient in z. A tape does not compute it for frozen layers
+    that have nothing to train before them.
     """
     if call.delta is None:
         return {}
@@ -101,12 +105,15 @@ def _of_errors(call: Call) -> Values:
     return found
 
 
-def _of_units(watched: Any, slope: Slope, z: Any) -> Values:
-    # Return dead_units and saturation of z (batch, ..., units), with each position of each example as one row.
+def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> Values:
+    """Return dead_units and saturation, by name, of the pre-activations `z` (batch, ..., units) of a watched layer.
+
+    Each position of each example counts as an example. A layer with `channels_first` has its units on the second axis.
+    """
     units_first = getattr(watched.layer, "data_format", None) == "channels_first"
     z = tf.transpose(z, [0, *range(2, z.shape.rank), 1]) if units_first else z
     rows = tf.reshape(z, (-1, z.shape[-1]))
-    found = measures.of_probe(slope.function, slope.supremum, rows)
+    found = measures.of_probe(activation.function, activation.supremum, rows)
     return {name: found[name] for name in ("dead_units", "saturation")}
 
 

@@ -18,39 +18,41 @@ from tensorflow.python.eager import context
 
 from study.monitor import measures
 from study.monitor.measures import MEASURES, WEIGHT_MEASURES
-from study.monitor.tapping import Call, Scope, Taps, key
-from study.monitor.watching import Choice, Watched, all_layers, watched_layers
+from study.monitor.tapping import Call, Scope, Taps, variable_id
+from study.monitor.watching import LayerChoice, Watched, all_layers, watched_layers
 
-_DRAWS = itertools.count()  # a number for each time that random states are kept
-WRITES = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTableInsert")
+_SEED_NUMBERS = itertools.count()  # one for each context of `_random_states_kept`
+# Operations of TensorFlow that write to variables or tables.
+WRITE_OPERATIONS = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTableInsert")
 
 
 class Probe:
     """Measure the watched layers of `model` on batches that have the structure and shapes of `data`.
 
-    `data` is a batch as `train_step` takes it. `layers` chooses the watched layers, as in `GradientLogger`. Each entry
-    of `calls` stands for a row of the measures. First come the calls of watched layers, in the order of the step, then
-    the watched layers that the step did not call.
+    `data` is a batch as `train_step` takes it. `choice` chooses the watched layers, as `layers` of `GradientLogger`.
+    The attribute `layers` holds all layers of the model, and `watched` the watched ones. Each entry of `calls` stands
+    for a row of the measures. First come the calls of watched layers, in the order of the step, then the watched layers
+    that the step did not call.
 
-    Raise ValueError if `layers` chooses no layer or names an unknown one. Raise ValueError, for an eager model only in
+    Raise ValueError if `choice` chooses no layer or names an unknown one. Raise ValueError, for an eager model only in
     `measure`, if the step is decorated with tf.function or writes to variables that Keras does not manage.
     """
 
-    def __init__(self, model: Any, data: Any, layers: Choice) -> None:
+    def __init__(self, model: Any, data: Any, choice: LayerChoice) -> None:
         self.model = model
         self.optimizers = optimizers_of(model)
         self.layers = all_layers(model)
         with _random_states_kept(), keras.StatelessScope():  # activations are called to find their slopes
-            self.watched = watched_layers(model, layers)
+            self.watched = watched_layers(model, choice)
         self.calls: list[Call] = []
-        self._trainable = {key(variable) for variable in model.trainable_variables}
+        self._trainable = {variable_id(variable) for variable in model.trainable_variables}
         self._is_eager = bool(model.run_eagerly)
-        self._measure = self._unchanging if self._is_eager else self._compiled(data)
+        self._measure = self._measured_unchanged if self._is_eager else self._compiled(data)
         self._ratios = tf.function(self._update_ratios, autograph=False, reduce_retracing=True)
 
     def is_trainable(self, watched: Watched) -> bool:
-        """Tell whether the model trains at least one of the layer's kernels."""
-        return any(key(kernel) in self._trainable for kernel in watched.kernels)
+        """Tell whether the model trains at least one kernel of the layer `watched`."""
+        return any(variable_id(kernel) in self._trainable for kernel in watched.kernels)
 
     def measure(self, data: Any, before: list[list[Any]] | None) -> tuple[NDArray[np.float64], bool]:
         """Return the measures on the batch `data`, and whether all gradients of the weights are finite.
@@ -68,16 +70,18 @@ class Probe:
 
     def snapshot(self) -> list[list[Any]]:
         """Return copies of the trainable kernels of each watched layer: a list of tensors per layer."""
-        return [[tf.identity(kernel.value) for kernel in self._training(each)] for each in self.watched]
+        return [[tf.identity(kernel.value) for kernel in self._trainable_kernels(each)] for each in self.watched]
 
-    def _training(self, watched: Watched) -> list[Any]:
-        # Return the kernels of the layer that the model trains.
-        return [kernel for kernel in watched.kernels if key(kernel) in self._trainable]
+    def _trainable_kernels(self, watched: Watched) -> list[Any]:
+        # Return those kernels of the layer `watched` that the model trains.
+        return [kernel for kernel in watched.kernels if variable_id(kernel) in self._trainable]
 
     def _update_ratios(self, before: list[list[Any]]) -> Any:
         # Return update_ratio of each watched layer since `before`, NaN for a layer without trainable kernels.
         pairs = zip(before, self.watched, strict=True)
-        return tf.stack([measures.update_ratio(old, [k.value for k in self._training(each)]) for old, each in pairs])
+        return tf.stack(
+            [measures.update_ratio(old, [k.value for k in self._trainable_kernels(each)]) for old, each in pairs]
+        )
 
     def _compiled(self, data: Any) -> Any:
         """Trace `_measured` for batches like `data`, and return the compiled function.
@@ -88,14 +92,15 @@ class Probe:
             traced = tf.function(self._measured, autograph=False).get_concrete_function(data)
         definition = traced.graph.as_graph_def()
         nodes = [*definition.node, *(node for part in definition.library.function for node in part.node_def)]
-        if writes := sorted({node.op for node in nodes if WRITES.match(node.op)}):
+        if writes := sorted({node.op for node in nodes if WRITE_OPERATIONS.match(node.op)}):
             raise ValueError(_refusal(self.model, ", ".join(writes)))
         return traced
 
-    def _unchanging(self, data: Any) -> Any:
-        """Return `_measured` of `data`, run eagerly; refuse a step that changes a variable of the model or optimisers.
+    def _measured_unchanged(self, data: Any) -> Any:
+        """Return the result of `_measured` on the batch `data`, run eagerly.
 
-        Then raise ValueError, after the first variable that changed has its value back.
+        Raise ValueError if the step changes a variable of the model or of an optimiser. The first such variable gets
+        its value back before.
         """
         states = [*self.model.variables, *(each for optimizer in self.optimizers for each in optimizer.variables)]
         before = [state.numpy() for state in states]
@@ -107,7 +112,11 @@ class Probe:
         return measured
 
     def _measured(self, data: Any) -> tuple[Any, Any]:
-        # Return the measures but update_ratio (calls, MEASURES - 1), and whether all gradients of weights are finite.
+        """Run `train_step` on the batch `data` without an update, and fill `calls` with the calls that it makes.
+
+        Return a tensor of the measures (calls, MEASURES without update_ratio), and whether all gradients of the weights
+        are finite.
+        """
         taps = Taps(self.watched)
         with taps.placed(self.layers, self.optimizers), Scope(collect_losses=True) as scope:
             for variable in self.model.trainable_variables:
@@ -118,21 +127,21 @@ class Probe:
         called = {id(call.watched) for call in taps.calls}
         self.calls = [*taps.calls, *(Call(each, 1) for each in self.watched if id(each) not in called)]
         squares = {name: measures.square_of_gradient(*pair) for name, pair in taps.gradients.items()}
-        rows = [_of_layer(call, squares) | measures.of_call(call) for call in self.calls]
+        rows = [_weight_measures(call, squares) | measures.of_call(call) for call in self.calls]
         values = tf.stack([tf.stack([row[name] for name in MEASURES[:-1]]) for row in rows])
         for call in self.calls:  # the tensors are needed no more, and would keep memory
             call.inputs = call.z = call.output = call.delta = call.scale = None
         return values, tf.reduce_all(tf.math.is_finite(tf.stack([*squares.values(), tf.zeros((), tf.float64)])))
 
 
-def _of_layer(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
-    """Return WEIGHT_MEASURES of the layer that `call` belongs to; NaN unless this is the layer's first call.
+def _weight_measures(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
+    """Return WEIGHT_MEASURES, by name, of the layer that `call` belongs to; NaN unless it is the layer's first call.
 
-    `squares` maps the `key` of a variable to the sum of squares of its gradient.
+    `squares` maps the `variable_id` of a variable to the sum of squares of its gradient.
     """
 
     def norm(weights: tuple[Any, ...]) -> Any:
-        known = [squares[key(weight)] for weight in weights if key(weight) in squares]
+        known = [squares[variable_id(weight)] for weight in weights if variable_id(weight) in squares]
         return tf.sqrt(tf.add_n(known)) if known else undefined
 
     undefined = tf.constant(float("nan"), tf.float64)
@@ -143,7 +152,7 @@ def _of_layer(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
     return {"weight_gradient": norm(watched.kernels), "bias_gradient": norm(watched.biases), "weight_rms": rms}
 
 
-def refuse(model: Any) -> None:
+def refuse_unsupported(model: Any) -> None:
     """Raise RuntimeError if the backend is not TensorFlow, or if the model or Keras uses a distribution strategy."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -158,23 +167,23 @@ def refuse(model: Any) -> None:
 
 
 def optimizers_of(model: Any) -> list[Any]:
-    """Return the distinct optimisers among the model's attributes, and in the lists, tuples and dicts among these."""
+    """Return the distinct optimisers among the attributes of `model`, also inside lists, tuples and dicts."""
     held: list[Any] = []
     for value in vars(model).values():
         held += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
     return list({id(each): each for each in held if isinstance(each, keras.optimizers.Optimizer)}.values())
 
 
-def inner(optimizer: Any) -> Any:
-    """Return the optimiser without the LossScaleOptimizer that mixed precision may put around it."""
+def inner_optimizer(optimizer: Any) -> Any:
+    """Return `optimizer`, or the optimiser in it if it is the LossScaleOptimizer of mixed precision."""
     return optimizer.inner_optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else optimizer
 
 
-def built(model: Any, data: Any) -> bool:
+def try_to_build(model: Any, data: Any) -> bool:
     """Tell whether all layers of `model` have their variables, after an attempt to create those that are missing.
 
-    The attempt calls the model on the inputs of the batch `data`, as its first training step would. There is none for
-    a model without a `call` of its own.
+    The attempt calls the model on the inputs of the batch `data`, as its first training step would. A model without a
+    `call` of its own is not called.
     """
     if not _is_built(model) and type(model).call is not keras.Model.call:
         x, *_ = keras.utils.unpack_x_y_sample_weight(data)
@@ -187,10 +196,11 @@ def _is_built(model: Any) -> bool:
     return all(layer.built for layer in model._flatten_layers(include_self=False))
 
 
-def _refusal(model: Any, what: str) -> str:
+def _refusal(model: Any, state: str) -> str:
+    """Return the message of the error for a `train_step` that changes `state`, a variable or operations by name."""
     return (
         f"GradientLogger cannot measure {model.name}: its train_step changes state that Keras does not manage "
-        f"({what}); keep it in keras.Variable, and optimizers in attributes of the model"
+        f"({state}); keep it in keras.Variable, and optimizers in attributes of the model"
     )
 
 
@@ -198,15 +208,16 @@ def _refusal(model: Any, what: str) -> str:
 def _random_states_kept() -> Iterator[None]:
     """Restore the states of the random generators of Python, numpy, TensorFlow and Keras when the context ends.
 
-    Within it, TensorFlow draws the seeds of its operations from another sequence. Else an operation run eagerly would
-    get the same seed as one of training, and with it the same kernel, whose own state it would change.
+    Within the context, TensorFlow draws the seeds of its operations from another sequence. Otherwise an operation run
+    eagerly would get the same seed as an operation of training. It would then share that operation's kernel, and change
+    the kernel's state.
     """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     tensorflow = context.context()
     generator = tensorflow._rng  # None if no global seed is set
     if generator is not None:
-        tensorflow._rng = random.Random(f"GradientLogger {next(_DRAWS)}")
+        tensorflow._rng = random.Random(f"GradientLogger {next(_SEED_NUMBERS)}")
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from tensorflow.python.eager import record
 
 from study.monitor.watching import Watched
 
-RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)
+RESHAPING_LAYERS = (keras.layers.Flatten, keras.layers.Reshape)  # their output counts as the output before them
 
 
 @dataclass
@@ -44,15 +44,15 @@ class Call:
 class Taps:
     """Collect the calls of the watched layers, in order, and the gradients of all weights.
 
-    Enter `placed`, run `train_step` in it, then read `calls` and `gradients`. `gradients` maps the `key` of a variable
-    to a pair: the gradient of the scaled loss, and the scale. A weight without a gradient is missing.
+    Enter `placed`, run `train_step` in it, then read `calls` and `gradients`. `gradients` maps the `variable_id` of a
+    variable to a pair: the gradient of the scaled loss, and the scale. A weight without a gradient is missing.
     """
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self.watched = {id(each.layer): each for each in watched}
         self.calls: list[Call] = []
-        self.gradients: dict[int, tuple[Any, Any]] = {}  # by `key` of the variable
-        self._by_output: dict[int, Call] = {}
+        self.gradients: dict[int, tuple[Any, Any]] = {}
+        self._by_output: dict[int, Call] = {}  # by id of the call's output
         self._kept: list[Any] = []  # tensors that `_by_output` knows by id, so that no new tensor gets the same id
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
@@ -64,20 +64,26 @@ class Taps:
         """
         with ExitStack() as stack:
             for layer in layers:
-                stack.enter_context(_replaced(layer, "call", self._tapped(layer)))
+                stack.enter_context(_replaced(layer, "call", self._recording_call(layer)))
             for optimizer in optimizers:
-                stack.enter_context(_replaced(optimizer, "apply", self._capturing(optimizer)))
+                stack.enter_context(_replaced(optimizer, "apply", self._capturing_apply(optimizer)))
             yield
 
-    def _tapped(self, layer: Any) -> Callable[..., Any]:
+    def _recording_call(self, layer: Any) -> Callable[..., Any]:
+        """Return a function to replace `layer.call`. It calls the layer, and returns the same output or a tapped copy.
+
+        If the layer is watched and takes a tensor, the function adds a Call to `calls`. It also adds the layer to the
+        `consumers` of the calls whose outputs it takes. The output of a reshaping layer counts as the output of the
+        call before it.
+        """
         original, watched = layer.call, self.watched.get(id(layer))
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not self._is_here():
+            if not self._is_in_same_graph():
                 return original(*args, **kwargs)
             inputs = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, tf.Tensor)]
             sources = [self._by_output[id(leaf)] for leaf in inputs if id(leaf) in self._by_output]
-            if isinstance(layer, RESHAPING) and sources:
+            if isinstance(layer, RESHAPING_LAYERS) and sources:
                 output = original(*args, **kwargs)
                 self._by_output[id(output)] = sources[0]
                 self._kept.append(output)
@@ -89,14 +95,14 @@ class Taps:
             number = 1 + sum(earlier.watched is watched for earlier in self.calls)
             found = Call(watched, number, inputs[0], source=sources[0] if len(inputs) == len(sources) == 1 else None)
             self.calls.append(found)
-            output = self._called(found, original, args, kwargs)
+            output = self._call_layer(found, original, args, kwargs)
             self._by_output[id(found.output)] = found
             return output
 
         return call
 
-    def _called(self, found: Call, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Call the layer by `original`, fill in `found`, and return the layer's output.
+    def _call_layer(self, found: Call, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the layer's method `original` with `args` and `kwargs`, fill in `found`, and return the layer's output.
 
         The tap, a tensor whose gradient is stored, depends on the layer. It is the input of an activation layer. It is
         the pre-activation of a layer whose last operation is its activation. Otherwise it is the output.
@@ -109,7 +115,7 @@ class Taps:
         activation = vars(found.watched.layer).get("activation")
 
         def activated(z: Any) -> Any:
-            tapped = self._tap(z, found) if self._is_here() else z
+            tapped = self._tap(z, found) if self._is_in_same_graph() else z
             uses.append((tapped, activation(tapped)))
             return uses[-1][1]
 
@@ -120,10 +126,13 @@ class Taps:
         if len(uses) == 1 and uses[0][1] is output:
             found.z, found.output = uses[0]
             return output
-        return self._output_tapped(found, output)
+        return self._tap_output(found, output)
 
-    def _output_tapped(self, found: Call, output: Any) -> Any:
-        """Tap the first float tensor in the layer's output, and return the output, which may be a nest of tensors."""
+    def _tap_output(self, found: Call, output: Any) -> Any:
+        """Tap the first float tensor in a layer's `output`, fill in `found`, and return the output with the tap.
+
+        `output` may be a nest of tensors. If it has no float tensor with an axis, return it unchanged.
+        """
         leaves = keras.tree.flatten(output)
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating and leaf.shape.rank:
@@ -143,16 +152,21 @@ class Taps:
             tapped = tf.identity(tensor)
 
         def backward(delta: Any) -> list[Any]:
-            if self._is_here():
+            if self._is_in_same_graph():
                 found.delta, found.scale = tf.convert_to_tensor(delta), None
             return [delta]
 
         record.record_operation("GradientTap", [tapped], [tensor], backward)
         return tapped
 
-    def _capturing(self, optimizer: Any) -> Callable[..., None]:
+    def _capturing_apply(self, optimizer: Any) -> Callable[..., None]:
+        """Return a function to replace `optimizer.apply`. It stores the gradients in `gradients` and updates nothing.
+
+        It also fills in the loss scale of the calls so far. It raises ValueError inside a nested tf.function.
+        """
+
         def apply(grads: Any, trainable_variables: Any = None) -> None:
-            if not self._is_here():
+            if not self._is_in_same_graph():
                 raise ValueError(
                     "GradientLogger cannot measure a train_step that is decorated with tf.function; "
                     "remove the decorator, because fit compiles the step itself"
@@ -161,13 +175,13 @@ class Taps:
             variables = optimizer._trainable_variables if trainable_variables is None else trainable_variables
             for gradient, variable in zip(grads, variables, strict=True):
                 if gradient is not None:
-                    self.gradients[key(variable)] = gradient, scale
+                    self.gradients[variable_id(variable)] = gradient, scale
             for call in self.calls:
                 call.scale = scale if call.scale is None else call.scale
 
         return apply
 
-    def _is_here(self) -> bool:
+    def _is_in_same_graph(self) -> bool:
         """Tell whether the code runs in the graph of these taps, or eagerly like them, and not in a nested function."""
         return tf.executing_eagerly() if self._graph is None else tf.compat.v1.get_default_graph() is self._graph
 
@@ -180,7 +194,7 @@ class Scope(keras.StatelessScope):  # type: ignore[misc] # Keras ships no types
     """
 
     def add_update(self, update: tuple[Any, Any]) -> None:
-        """Keep the value of `update`, a pair (Keras variable, value)."""
+        """Keep the value of `update`, a pair (Keras variable, value), with the variable's gradient passed on to it."""
         variable, value = update
         if variable.trainable and value is not variable._value:
             source = tf.convert_to_tensor(variable._value)
@@ -191,14 +205,14 @@ class Scope(keras.StatelessScope):  # type: ignore[misc] # Keras ships no types
         super().add_update((variable, value))
 
 
-def key(variable: Any) -> int:
-    """Return the id of the TensorFlow variable, given that variable or the Keras variable that holds it."""
+def variable_id(variable: Any) -> int:
+    """Return Python's id of the TensorFlow variable that `variable` is, or holds if it is a Keras variable."""
     return id(variable._value if isinstance(variable, keras.Variable) else variable)
 
 
 @contextmanager
 def _replaced(thing: Any, name: str, value: Any) -> Iterator[None]:
-    """Set the attribute `name` of this one object to `value`, unseen by Keras, and restore it when the context ends."""
+    """Set the attribute `name` of the object `thing` to `value`, unseen by Keras, until the context ends."""
     own, missing = vars(thing), object()
     before = own.get(name, missing)
     own[name] = value

@@ -21,28 +21,28 @@ from study.theory.quadrature import moments
 WEIGHTED = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
-def table(calls: Sequence[Call], first: pd.DataFrame) -> pd.DataFrame:
+def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each pair of layers to which theory applies: layer, call, next, predicted, measured.
 
     `next` takes the output of `layer` at its call number `call`. `predicted` and `measured` are the error of `layer`
-    divided by the error of `next`. `first` has the logged rows of `calls` in the initial state (step 0), in the same
-    order. If `first` is empty, so is the result.
+    divided by the error of `next`. A layer and the activation layer after it have no row. `initial` has the logged rows
+    of `calls` in the initial state (step 0), in the same order. If `initial` is empty, so is the result.
     """
     rows = []
-    for place, (following, predicted) in factors(calls, first).items():
+    for place, (following, predicted) in factors(calls, initial).items():
         if not calls[following].watched.is_activation:  # else both errors are of one tensor
             layers = {"layer": calls[place].watched.name, "call": calls[place].number}
-            measured = first["error"].iloc[place] / first["error"].iloc[following]
+            measured = initial["error"].iloc[place] / initial["error"].iloc[following]
             rows.append({**layers, "next": calls[following].watched.name, "predicted": predicted, "measured": measured})
     return pd.DataFrame(rows, columns=["layer", "call", "next", "predicted", "measured"])
 
 
-def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
-    """Return, for each call, the predicted ratio of its error to the error of the last layer with weights.
+def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
+    """Return, for each of `calls`, the predicted ratio of its error to the error of the last layer with weights.
 
-    The arguments are as for `table`. The ratio is NaN where theory does not apply all the way to the last layer.
+    The arguments are as for `ratio_table`. The ratio is NaN where theory does not apply all the way to the last layer.
     """
-    links = factors(calls, first)
+    links = factors(calls, initial)
     ratios = [math.nan] * len(calls)
     last = max((place for place, call in enumerate(calls) if call.watched.kernels), default=-1)
     for place in reversed(range(len(calls))):
@@ -52,43 +52,43 @@ def ratios_to_last(calls: Sequence[Call], first: pd.DataFrame) -> list[float]:
     return ratios
 
 
-def factors(calls: Sequence[Call], first: pd.DataFrame) -> dict[int, tuple[int, float]]:
+def factors(calls: Sequence[Call], initial: pd.DataFrame) -> dict[int, tuple[int, float]]:
     """Return {place of a call: (place of the call that takes its output, theory's factor between the two)}.
 
-    The arguments are as for `table`, and a place is an index of `calls`. The factor is the error of the first call
-    divided by the error of the second. Calls to which theory does not apply are missing.
+    The arguments are as for `ratio_table`, and a place is an index of `calls`. The factor is the error of the first
+    call divided by the error of the second. Calls to which theory does not apply are missing.
     """
-    if first.empty:
+    if initial.empty:
         return {}
     places = {id(call): place for place, call in enumerate(calls)}
     found = {}
     for place, call in enumerate(calls):
         source = places.get(id(call.source))
         if source is not None and len(calls[source].consumers) == 1:
-            factor = _factor(calls[source], first.iloc[source], call, first.iloc[place])
+            factor = _factor(calls[source], initial.iloc[source], call, initial.iloc[place])
             if math.isfinite(factor):
                 found[source] = place, factor
     return found
 
 
-def _factor(call: Call, measured: Any, following: Call, of_following: Any) -> float:
+def _factor(call: Call, row: Any, following: Call, following_row: Any) -> float:
     """Return the predicted error of `call` divided by the error of `following`, which takes its output.
 
-    `measured` and `of_following` are the logged rows of the two calls. Return NaN if theory does not apply. The factor
-    is 1 between a layer without an activation and the activation layer after it, which share the tensor z.
+    `row` and `following_row` are the logged rows of the two calls at step 0. Return NaN if theory does not apply. The
+    factor is 1 between a layer without an activation and the activation layer after it, which share the tensor z.
     """
-    if following.watched.is_activation and call.watched.slope is None and not call.watched.is_activation:
+    if following.watched.is_activation and call.watched.activation is None and not call.watched.is_activation:
         return 1.0
     if not isinstance(following.watched.layer, WEIGHTED) or following.number > 1:
         return math.nan
     square = 1.0
-    if call.watched.slope is not None:
+    if call.watched.activation is not None:
         try:
-            function = from_tensorflow(call.watched.slope.function)
-            square = float(moments(function, measured["preactivation_square"]).derivative_square)
+            function = from_tensorflow(call.watched.activation.function)
+            square = float(moments(function, row["preactivation_square"]).derivative_square)
         except (ActivationError, ValueError):
             return math.nan
     elif call.watched.is_activation or not isinstance(call.watched.layer, WEIGHTED):
         return math.nan
     fan_in = math.prod(following.watched.kernels[0].shape[:-1])
-    return math.sqrt(fan_in * of_following["weight_rms"] ** 2 * square)
+    return math.sqrt(fan_in * following_row["weight_rms"] ** 2 * square)

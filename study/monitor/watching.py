@@ -15,16 +15,16 @@ from study.engine.measures import SATURATED_SHARE, derivative_supremum
 ACTIVATION_LAYERS = (
     keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.PReLU,
 )  # fmt: skip
-BIASES = ("bias", "beta")  # names that Keras gives to weights that are added, not multiplied
+BIAS_NAMES = ("bias", "beta")  # names that Keras gives to weights that are added, not multiplied
 
-Choice = Iterable[str] | str | Callable[[Any], bool] | None
+LayerChoice = Iterable[str] | str | Callable[[Any], bool] | None
 
 
 @dataclass(frozen=True)
-class Slope:
+class ElementwiseActivation:
     """Hold an elementwise activation phi: `function`, the supremum of |phi'|, and whether phi saturates.
 
-    It saturates if its slope is nearly 0 at both ends, as the slope of a sigmoid is.
+    phi saturates if its slope is nearly 0 at both ends, as the slope of a sigmoid is.
     """
 
     function: Callable[[Any], Any]
@@ -36,8 +36,8 @@ class Slope:
 class Watched:
     """Hold a layer to measure, its `name` in the tables, its own weights, and its activation.
 
-    `kernels` are all weights that are not biases, also a normalisation's scale. `slope` is None without an elementwise
-    activation, or if the activation is linear. `is_activation` tells that the layer is nothing but an activation, so
+    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if the layer has
+    no elementwise activation, or a linear one. `is_activation` tells that the layer is nothing but an activation, so
     that its input is the pre-activation.
     """
 
@@ -45,40 +45,40 @@ class Watched:
     name: str
     kernels: tuple[Any, ...]
     biases: tuple[Any, ...]
-    slope: Slope | None
+    activation: ElementwiseActivation | None
     is_activation: bool
 
 
 def all_layers(model: Any) -> list[Any]:
     """Return the model and all layers in it, except layers inside recurrent layers, which run in loops."""
     layers = model._flatten_layers()
-    inside = {id(part) for rnn in layers if isinstance(rnn, keras.layers.RNN) for part in _parts(rnn)}
+    inside = {id(part) for rnn in layers if isinstance(rnn, keras.layers.RNN) for part in _inner_layers(rnn)}
     return [layer for layer in layers if id(layer) not in inside]
 
 
-def watched_layers(model: Any, choice: Choice) -> list[Watched]:
+def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
     """Return the layers of `model` that `choice` selects, in the model's order, as `Watched`.
 
     `choice` is a list of names, a regular expression that is searched for in the names, or a function that takes a
-    layer and returns a bool. None selects layers with weights to train, and activation layers. Raise ValueError for
-    an unknown name, and if no layer is selected.
+    layer and returns a bool. None selects layers with weights to train, and activation layers. Raise ValueError for an
+    unknown name, and if no layer is selected.
     """
     layers = all_layers(model)
-    names = dict(zip(map(id, layers), _names(layers), strict=True))
+    names = dict(zip(map(id, layers), _distinct_names(layers), strict=True))
     if choice is None:
         chosen = [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
     else:
-        chosen = _chosen(layers, names, choice)
+        chosen = _chosen_layers(layers, names, choice)
     if not chosen:
         raise ValueError(f"layers is {choice!r}, which chooses no layer; the model has {sorted(names.values())}")
-    slopes: dict[Any, Slope | None] = {}
-    return [_watched(layer, names[id(layer)], slopes) for layer in chosen]
+    known: dict[Any, ElementwiseActivation | None] = {}
+    return [_watched(layer, names[id(layer)], known) for layer in chosen]
 
 
-def _chosen(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
+def _chosen_layers(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
     """Return the layers that `choice`, which is not None, selects among `layers`; see `watched_layers`.
 
-    `names` maps the id of a layer to its name.
+    `names` maps the id of a layer to its name. Raise ValueError if `choice` has a name that is not among them.
     """
     if callable(choice):
         found = [layer for layer in layers if choice(layer)]
@@ -92,7 +92,7 @@ def _chosen(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
     return found
 
 
-def _names(layers: list[Any]) -> list[str]:
+def _distinct_names(layers: list[Any]) -> list[str]:
     """Return a distinct name for each layer: its own name, or its path if other layers have the same name.
 
     Layers that also share a path get a number from the second on: "path #2".
@@ -105,8 +105,12 @@ def _names(layers: list[Any]) -> list[str]:
     return names
 
 
-def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
-    # `slopes` keeps the slope of each activation function, which takes long to compute, for other layers.
+def _watched(layer: Any, name: str, known: dict[Any, ElementwiseActivation | None]) -> Watched:
+    """Return the `Watched` of `layer`, which is called `name` in the tables.
+
+    `known` maps functions to their ElementwiseActivation. Add the layer's function to it if it is missing, because the
+    supremum takes long to compute.
+    """
     kernels, biases = _own_weights(layer)
     is_activation = isinstance(layer, ACTIVATION_LAYERS)
     function = vars(layer).get("activation")
@@ -114,32 +118,34 @@ def _watched(layer: Any, name: str, slopes: dict[Any, Slope | None]) -> Watched:
         function = layer.call
     if not callable(function) or function is keras.activations.linear:
         return Watched(layer, name, kernels, biases, None, is_activation)
-    if function not in slopes:
-        slopes[function] = _slope(function)
-    return Watched(layer, name, kernels, biases, slopes[function], is_activation)
+    if function not in known:
+        known[function] = _elementwise_activation(function)
+    return Watched(layer, name, kernels, biases, known[function], is_activation)
 
 
 def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the kernels and the biases that `layer` owns, without the weights of layers inside it.
 
     A recurrent layer counts as the owner of its cell's weights. Weights that are never trained are left out, such as
-    the moving averages of batch normalisation. Weights of frozen layers are not.
+    the moving averages of batch normalisation. Weights of frozen layers are kept.
     """
-    others = set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _parts(layer) for w in part.weights}
-    others |= {id(weight) for part in (layer, *_parts(layer)) for weight in part._non_trainable_variables}
+    others = (
+        set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _inner_layers(layer) for w in part.weights}
+    )
+    others |= {id(weight) for part in (layer, *_inner_layers(layer)) for weight in part._non_trainable_variables}
     own = [weight for weight in layer.weights if id(weight) not in others]
-    is_bias = [weight.name in BIASES for weight in own]
+    is_bias = [weight.name in BIAS_NAMES for weight in own]
     kernels = tuple(weight for weight, added in zip(own, is_bias, strict=True) if not added)
     return kernels, tuple(weight for weight, added in zip(own, is_bias, strict=True) if added)
 
 
-def _parts(layer: Any) -> list[Any]:
+def _inner_layers(layer: Any) -> list[Any]:
     # Return all layers inside `layer`, at any depth, without the layer itself.
     return list(layer._flatten_layers(include_self=False))
 
 
-def _slope(function: Callable[[Any], Any]) -> Slope | None:
-    """Return the `Slope` of `function`, or None if it is not elementwise (a softmax) or cannot be differentiated."""
+def _elementwise_activation(function: Callable[[Any], Any]) -> ElementwiseActivation | None:
+    """Return `function` as an `ElementwiseActivation`; None if it is not elementwise (a softmax) or raises an error."""
     points = np.linspace(-8, 8, 64, dtype=np.float32)
     try:
         rows, columns = (np.asarray(function(keras.ops.reshape(points, shape))) for shape in ((2, 32), (32, 2)))
@@ -149,4 +155,4 @@ def _slope(function: Callable[[Any], Any]) -> Slope | None:
         _, ends = value_and_derivative(function, np.array([-50.0, 50.0]))
     except Exception:  # noqa: BLE001 - users' functions may raise anything; one that cannot be measured is left out
         return None
-    return Slope(function, supremum, bool((np.abs(ends) < SATURATED_SHARE * supremum).all()))
+    return ElementwiseActivation(function, supremum, bool((np.abs(ends) < SATURATED_SHARE * supremum).all()))

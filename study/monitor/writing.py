@@ -9,14 +9,14 @@ from typing import Any
 import tensorflow as tf
 
 Row = dict[str, Any]
-# What tf.summary.scalar writes; that function itself needs the package tensorboard, and the events do not.
-SCALAR = tf.compat.v1.SummaryMetadata(
+# The metadata that tf.summary.scalar writes. That function needs the package tensorboard; tf.summary.write does not.
+SCALAR_METADATA = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
 )
 
 
 class CsvFile:
-    """Append rows to a CSV file, which starts anew with a header; the file is closed after each row.
+    """Write rows to the CSV file `path`; overwrite an older file, and close the file after each row.
 
     `columns` are the header, and the keys of a row to write. The folder of `path` is made if it is missing.
     """
@@ -24,14 +24,14 @@ class CsvFile:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, columns
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._add(list(columns), "w")
+        self._write_row(list(columns), "w")
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append the `rows`, dicts as `GradientLogger.to_frame` has them; NaN becomes an empty cell."""
         for row in rows:
-            self._add(["" if _is_missing(row[name]) else row[name] for name in self.columns], "a")
+            self._write_row(["" if _is_missing(row[name]) else row[name] for name in self.columns], "a")
 
-    def _add(self, cells: list[Any], mode: str) -> None:
+    def _write_row(self, cells: list[Any], mode: str) -> None:
         with self.path.open(mode, newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(cells)
 
@@ -54,7 +54,9 @@ class Events:
                 layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"
                 for name in self.measures:
                     if not _is_missing(row[name]):
-                        tf.summary.write(f"{layer}/{name}", float(row[name]), step=row["step"], metadata=SCALAR)
+                        tf.summary.write(
+                            f"{layer}/{name}", float(row[name]), step=row["step"], metadata=SCALAR_METADATA
+                        )
         self._writer.flush()
 
 

@@ -86,7 +86,7 @@ def compare(name: str) -> None:
     logger = GradientLogger(PROBE_EVERY, verbose=0)
     spent: list[float] = []
     time_functions(logger, [name for name in vars(GradientLogger) if name.startswith("on_")], spent)
-    time_functions(batches._First, ["_take"], spent)
+    time_functions(batches._FirstBatches, ["_take"], spent)
     seconds: dict[bool, list[float]] = {False: [], True: []}
     shares, peaks = [], []
     for is_logged in (False, True, *itertools.islice(itertools.cycle((True, False, False, True)), 2 * PAIRS)):
