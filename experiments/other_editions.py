@@ -34,7 +34,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}
     own = conclusions({**here, "claims": claims.claims_table(evidence.judgements)})
     counts, parts = [], []
-    for name, about, rows in editions.kept(evidence.documents):
+    for name, about, rows in editions.kept_editions(evidence.documents):
         tuned = rows[(rows["kind"] == "finding") & (rows["question"] == TUNED_QUESTION)].assign(question="pooled")
         twice = compare_conclusions(pooled, tuned)
         found = pd.concat(

@@ -58,7 +58,9 @@ def _comparison_line(options: argparse.Namespace) -> str:
     from study.report import editions
 
     if options.quick or options.seeds is not None or options.activations is not None:
-        return f"not compared with {editions.COMMITTED}: a quick look, or other seeds or activations, was asked for"
+        return (
+            f"not compared with {editions.COMMITTED_NAME}: a quick look, or other seeds or activations, was asked for"
+        )
     return editions.comparison_in_one_line(options.results)
 
 
@@ -141,8 +143,8 @@ def compare(options: argparse.Namespace) -> int:
 
     first = editions.read(options.first)
     if options.second is None:
-        commit, second = editions.committed()
-        name = f"{editions.COMMITTED}, {commit}"
+        commit, second = editions.read_committed()
+        name = f"{editions.COMMITTED_NAME}, {commit}"
     else:
         name, second = str(options.second), editions.read(options.second)
     if options.keep:

@@ -87,7 +87,9 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the files of every figure empty: drawing takes most of a report's time."""
     from study.report import pictures  # imports matplotlib, for which `prepare` comes first
 
-    monkeypatch.setattr(pictures, "_drawn", lambda drawings: [dict.fromkeys(pictures._names(n), b"") for n in drawings])
+    monkeypatch.setattr(
+        pictures, "_drawn_files", lambda drawings: [dict.fromkeys(pictures._file_names(n), b"") for n in drawings]
+    )
 
 
 @pytest.fixture

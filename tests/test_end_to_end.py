@@ -122,7 +122,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     replace(registry, 'Elfwing et al. 2018)",', 'Elfwing et al. 2018)", studied=False,')
     pictures = checkout / "study" / "report" / "pictures.py"
     replace(pictures, '"svg", "png", "pdf")', '"svg", "png")')
-    replace(pictures, "FEW = 4", "FEW = 100")  # other processes take seconds to start
+    replace(pictures, "FEW_DRAWINGS = 4", "FEW_DRAWINGS = 100")  # other processes take seconds to start
     results = checkout / "results"
     every = ("all", "baseline", "--quick", "--seeds", "2", "--workers")  # as the Makefile types it
     first = study(checkout, *every, "2")

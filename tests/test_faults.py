@@ -40,7 +40,7 @@ from study.report import pictures
 def _drawn_here() -> Iterator[None]:
     """Draw in this process, because others take seconds to start; tests/report/test_pictures.py compares both."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "FEW", 100)
+        patch.setattr(pictures, "FEW_DRAWINGS", 100)
         yield
 
 

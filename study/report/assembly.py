@@ -21,7 +21,7 @@ from study.report.rendering import PAGES
 from study.report.section import Conclusion, Evidence, Experiment, Section
 from study.report.writing import write
 
-LAST = "what was compared"  # key of the section that lists the activations; it follows the other sections
+COMPARED_KEY = "what was compared"  # of the section that lists the activations, after all others
 
 
 @dataclass
@@ -29,9 +29,9 @@ class _Draft:
     """Hold what `write_report` has collected so far.
 
     `order` holds the names of the modules in the report's order. `sections` holds each module's section by the module's
-    name, and the list of activations under LAST. `records` holds each experiment's records, failed ones included.
-    `read` holds all records read so far, by folder and run id, because experiments share runs. `used` holds the
-    successful records of `make all` by run id. `missing` is what `write_report` returns.
+    name, and the list of activations under COMPARED_KEY. `records` holds each experiment's records, failed ones
+    included. `read` holds all records read so far, by folder and run id, because experiments share runs. `used` holds
+    the successful records of `make all` by run id. `missing` is what `write_report` returns.
     """
 
     order: list[str]
@@ -42,7 +42,7 @@ class _Draft:
     missing: list[str] = field(default_factory=list)
 
     def in_order(self) -> list[Section]:
-        return [self.sections[name] for name in [*self.order, LAST] if name in self.sections]
+        return [self.sections[name] for name in [*self.order, COMPARED_KEY] if name in self.sections]
 
 
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
@@ -65,7 +65,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 def _write_report(
     results: Path, modules: Mapping[str, Any], places: Sequence[Store], ledgers: Sequence[Ledger]
 ) -> list[str]:
-    """Write the report as `write_report` does, whose arguments and result these are; `results` must be locked.
+    """Do the work of `write_report`, with the same result and errors, once `results` is locked.
 
     `places` are the stores in `results`, and `ledgers` their ledgers.
     """
@@ -75,11 +75,11 @@ def _write_report(
         draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
         for name, module in modules.items():
             if name in ledger.runs and store.keeps_runs_of(make_target(module)):
-                _interpret(draft, name, module, store, ledger, style)
+                _add_section(draft, name, module, store, ledger, style)
     main = ledgers[0] if ledgers[0].plans else ledgers[1]
     runs = {"runs": all_runs(draft.records)} if draft.records else {}
     if main.compared_activations() and main.activations:
-        draft.sections[LAST] = _what_was_compared(main, style)
+        draft.sections[COMPARED_KEY] = _compared_section(main, style)
     for name, module in reversed(list(modules.items())):
         if hasattr(module, "rounds"):
             continue
@@ -95,12 +95,12 @@ def _write_report(
     return draft.missing
 
 
-def _interpret(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
+def _add_section(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
     """Add the section of the experiment `name` to `draft`, if `store` holds successful records of the experiment.
 
-    `ledger` is the ledger of `store`, and lists the runs. All their records enter `draft.records`. Each missing record
-    and each failed run adds a sentence to `draft.missing`. If `store` is the committed one, for long protocols, the
-    section also gets the table `long_protocols`.
+    `ledger` is the ledger of `store`, and lists the experiment's runs. All records of these runs enter `draft.records`.
+    Each missing record and each failed run adds a sentence to `draft.missing`. If `store` is the committed one, for
+    long protocols, the section also gets the table `long_protocols`.
     """
     runs = ledger.runs[name]
     read = draft.read.setdefault(store.folder, {})
@@ -132,7 +132,7 @@ def _common_plan(ledger: Ledger) -> Plan:
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
 
 
-def _what_was_compared(ledger: Ledger, style: Style) -> Section:
+def _compared_section(ledger: Ledger, style: Style) -> Section:
     """Return the section that lists the compared activations, with a figure of their curves.
 
     Its table `activations` has the columns x, value, derivative and activation, with a row for each point of a curve.

@@ -5,19 +5,20 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-MEANINGS: dict[str, str] = WORDS["meanings"]
-SUFFIXES: dict[str, str] = WORDS["suffixes"]
-QUANTILE = re.compile(r"q\d+(\.\d)?")
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+MEANINGS: dict[str, str] = TEXTS["meanings"]
+SUFFIXES: dict[str, str] = TEXTS["suffixes"]
+QUANTILE_NAME = re.compile(r"q\d+(\.\d)?")  # a column such as q95 or q2.5
 
 
 def meaning(column: str) -> str | None:
     """Return what `column` holds, as in columns.toml; None if neither the file nor this function knows it.
 
     A name such as q95 is a quantile. A name such as loss_mean is a column with the suffix of a statistic: the meaning
-    of the column comes first, then the meaning of each suffix.
+    of the column comes first, then the meaning of each suffix. A name that is a suffix alone has the suffix's meaning,
+    unless the file gives it a meaning as a column.
     """
-    if QUANTILE.fullmatch(column):
+    if QUANTILE_NAME.fullmatch(column):
         return f"the value below which {column[1:]}% of the entries lie"
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
@@ -36,7 +37,7 @@ def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
 
     `tables` yields the name and the column names of each table. A column without a known meaning refers to the code.
     """
-    parts = ["# What the columns hold", WORDS["about"]]
+    parts = ["# What the columns hold", TEXTS["about"]]
     for name, columns in tables:
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]
         parts.append("\n".join([f"## {name}.csv", "", *lines]))

@@ -18,8 +18,8 @@ from study.records.store import Store
 from study.report.formatting import interval
 
 ROOT = STUDY.parent
-COMMITTED = "the committed edition"
-KEPT = "edition_"  # the prefix of the names of documents that hold an edition's conclusions
+COMMITTED_NAME = "the committed edition"  # in messages
+DOCUMENT_PREFIX = "edition_"  # of the names of documents that hold an edition's conclusions
 Edition = dict[str, pd.DataFrame]  # the tables of conclusions by name
 
 
@@ -35,7 +35,7 @@ def read(folder: Path) -> Edition:
     return _tables(content, str(folder))
 
 
-def committed() -> tuple[str, Edition]:
+def read_committed() -> tuple[str, Edition]:
     """Return the abbreviated hash of the last commit, and the tables of conclusions in its results/ by name.
 
     Raise FolderError if git is missing or has no commit, or if the tables are not as `read` requires.
@@ -55,19 +55,19 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
     """
     rows = conclusions(edition)
     content = {"about": about, "conclusions": rows.astype(object).where(rows.notna(), None).to_dict("list")}
-    Store(records).write_document(f"{KEPT}{name}", content, {})
+    Store(records).write_document(f"{DOCUMENT_PREFIX}{name}", content, {})
 
 
-def kept(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the name, the text `about` and the conclusions of each edition that `keep` has written.
+def kept_editions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield the name, the text `about` and the conclusions of each edition that `keep` has written as a document.
 
     `documents` holds all documents of a results folder by name. The conclusions have the columns of
     analysis.editions.conclusions, one conclusion per row.
     """
     for name, document in documents.items():
-        if name.startswith(KEPT):
+        if name.startswith(DOCUMENT_PREFIX):
             content = document["content"]
-            yield name.removeprefix(KEPT), content["about"], pd.DataFrame(content["conclusions"])
+            yield name.removeprefix(DOCUMENT_PREFIX), content["about"], pd.DataFrame(content["conclusions"])
 
 
 def _git(*words: str) -> bytes | None:
@@ -78,29 +78,31 @@ def _git(*words: str) -> bytes | None:
         return None
 
 
-def _tables(content: Callable[[str], bytes | None], where: str) -> Edition:
+def _tables(content: Callable[[str], bytes | None], folder_name: str) -> Edition:
     """Return the tables of conclusions by name; leave out those that do not exist.
 
-    `content` returns the bytes of a file by its path in the results folder, or None if there is no such file. `where`
-    names that folder in messages. Raise FolderError as `read` does.
+    `content` returns the bytes of a file by its path in the results folder, or None if the file does not exist.
+    `folder_name` names that folder in messages. Raise FolderError as `read` does.
     """
     paths = {name: f"tables/{name}.csv" for name in TABLES}
     files = {name: found for name, path in paths.items() if (found := content(path)) is not None}
     if not files:
-        raise FolderError(f"{where} holds no conclusions; one of these must be there: {', '.join(paths.values())}")
-    tables = {name: _table(file, f"{paths[name]} of {where}") for name, file in files.items()}
+        raise FolderError(
+            f"{folder_name} holds no conclusions; one of these must be there: {', '.join(paths.values())}"
+        )
+    tables = {name: _table(file, f"{paths[name]} of {folder_name}") for name, file in files.items()}
     for name, table in tables.items():
         if missing := [column for column in TABLES[name] if column not in table]:
-            raise FolderError(f"{paths[name]} of {where} has no column {', '.join(missing)}; make it again")
+            raise FolderError(f"{paths[name]} of {folder_name} has no column {', '.join(missing)}; make it again")
     return tables
 
 
-def _table(file: bytes, what: str) -> pd.DataFrame:
-    """Return the CSV file with the bytes `file` as a table; raise FolderError, calling it `what`, if it is not one."""
+def _table(content: bytes, file_name: str) -> pd.DataFrame:
+    """Return the table in the bytes `content` of a CSV file; raise FolderError, with `file_name`, if there is none."""
     try:
-        return pd.read_csv(io.BytesIO(file))
+        return pd.read_csv(io.BytesIO(content))
     except ValueError as error:  # also pandas' and UnicodeDecodeError
-        raise FolderError(f"{what} is not a table: {error}") from error
+        raise FolderError(f"{file_name} is not a table: {error}") from error
 
 
 def outcome_counts(compared: pd.DataFrame) -> str:
@@ -118,9 +120,9 @@ def outcome_counts(compared: pd.DataFrame) -> str:
 def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `outcome_counts`.
 
-    `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns
-    are the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is
-    wanted. Leave out the heading if no conclusion is listed.
+    `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns are
+    the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is True.
+    Leave out the heading if no conclusion is listed.
     """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
@@ -168,9 +170,9 @@ def comparison_in_one_line(results: Path) -> str:
     If one of the two cannot be read, the line says why they were not compared.
     """
     try:
-        commit, of_commit = committed()
+        commit, of_commit = read_committed()
         found = compare(read(results), of_commit)
     except FolderError as error:
-        return f"not compared with {COMMITTED}: {error}"
+        return f"not compared with {COMMITTED_NAME}: {error}"
     more = "; `study compare` lists them" if (found["outcome"] == CONTRADICTS).any() else ""
-    return f"beside {COMMITTED} ({commit}): {outcome_counts(found)}{more}"
+    return f"beside {COMMITTED_NAME} ({commit}): {outcome_counts(found)}{more}"

@@ -22,7 +22,7 @@ def checked(value: object) -> Quantity:
     return value
 
 
-def _of_quantities(show: Callable[..., str]) -> Callable[..., str]:
+def _quantity_filter(show: Callable[..., str]) -> Callable[..., str]:
     """Return the function `show` of study/report/formatting.py as a filter, which accepts quantities alone."""
 
     @functools.wraps(show)
@@ -32,9 +32,9 @@ def _of_quantities(show: Callable[..., str]) -> Callable[..., str]:
     return shown
 
 
-percent = _of_quantities(formatting.percent)
-number = _of_quantities(formatting.number)
-significant = _of_quantities(formatting.significant)
+percent = _quantity_filter(formatting.percent)
+number = _quantity_filter(formatting.number)
+significant = _quantity_filter(formatting.significant)
 
 
 def points(value: object) -> str:
@@ -49,7 +49,7 @@ def unit(value: object, name: str, digits: int = 2) -> str:
 
 
 def whole(value: object) -> str:
-    """Show a number rounded to an integer, with commas between thousands from 10,000 on."""
+    """Show a finite number rounded to an integer, with commas between thousands from 10,000 on."""
     rounded = round(checked(value))
     return f"{rounded:,}" if abs(rounded) >= 10_000 else str(rounded)
 
@@ -66,7 +66,7 @@ def interval(
     return formatting.interval(estimate, lower, upper, scale, signed)
 
 
-FRACTIONS = {  # by language and power of ten; a page's test reads them too
+FRACTION_WORDS = {  # by language and power of ten
     "en": {-3: "about {} thousandth{}", -6: "about {} millionth{}", -9: "about {} billionth{}"},
     "ja": {-3: "約千分の{}", -6: "約百万分の{}", -9: "約十億分の{}"},
 }
@@ -75,13 +75,14 @@ FRACTIONS = {  # by language and power of ten; a page's test reads them too
 def in_words(value: object, language: str = "en") -> str:
     """Show a share from 0.001 on in percent, and a smaller one to one significant digit, as "about 2 millionths".
 
-    `language` is a key of FRACTIONS.
+    Show a share of 0 or less in percent, and a share below a billionth in scientific notation, such as 3e-12.
+    `language` is a key of FRACTION_WORDS. The share must not be NaN.
     """
     share = checked(value)
     if share >= 1e-3 or share <= 0:
         return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
     shown = formatting.significant(share, 1)
-    for power, words in FRACTIONS[language].items():
+    for power, words in FRACTION_WORDS[language].items():
         count = round(float(shown) / 10**power, 6)
         if count >= 1:
             return words.format(f"{count:g}", "s" * (count > 1))
@@ -119,17 +120,17 @@ def reached(row: Row, prefix: str = "") -> str:
     if median != median:
         return formatting.DASH
     end = row[f"{prefix}_deepest".lstrip("_")]
-    shown = _depth(median, end) + (f" but not {following:g}" if following == following else "")
-    return shown if low == high else f"{shown} ({_depth(low, end)} to {_depth(high, end)})"
+    shown = _depth_text(median, end) + (f" but not {following:g}" if following == following else "")
+    return shown if low == high else f"{shown} ({_depth_text(low, end)} to {_depth_text(high, end)})"
 
 
 def deepest(row: Row, prefix: str = "") -> str:
     """Show the median depth alone, as the first number that `reached` shows, such as 20 or "≥ 50"."""
     median = checked(row[prefix or "median"])
-    return _depth(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
+    return _depth_text(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
 
 
-def _depth(layers: float, end: float) -> str:
+def _depth_text(layers: float, end: float) -> str:
     """Show a number of `layers`, after "≥" if it is at least `end`, the depth of the deepest network tried."""
     return f"{'≥ ' * (layers >= end)}{layers:g}"
 
@@ -145,12 +146,12 @@ def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
-ALL: tuple[Callable[..., str], ...] = (
+ALL_FILTERS: tuple[Callable[..., str], ...] = (
     percent, points, number, significant, unit, whole, interval, count, in_words, span, reached, deepest, relative,
     listed,
 )  # fmt: skip
-FILTERS = {shown.__name__: shown for shown in ALL}
-LISTS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # by language ("" is English): comma, and end
+FILTERS = {shown.__name__: shown for shown in ALL_FILTERS}
+LIST_WORDS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # comma and last entry, by language ("": English)
 
 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
@@ -158,9 +159,9 @@ def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Ca
 
     `label` turns an activation's name into its label in `labels`; an activation that was not run keeps its name.
     `names` lists the labels of activations, given as names or as rows with a column `activation`, without repeats. If
-    there are more than `most` (6 by default), the last entry counts those left out. `language` is a key of LISTS.
+    there are more than `most` (6 by default), the last entry counts those left out. `language` is a key of LIST_WORDS.
     """
-    comma, others = LISTS[language]
+    comma, others = LIST_WORDS[language]
 
     def label(name: str) -> str:
         return labels.get(name, name)

@@ -62,11 +62,11 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
 
 
 class Formula(str):
-    """Mark a text as LaTeX mathematics, without dollar signs, which tables show as a formula instead of literally."""
+    """Mark a text as LaTeX mathematics without dollar signs; a table shows it as a formula, not literally."""
 
 
 def is_numeric(cells: Sequence[object]) -> bool:
-    """Tell whether each of a column's `cells` is a dash or begins with a number, after a sign or one of <, ≥, ≤, ~."""
+    """Tell whether each of a column's `cells` is a dash or begins with a number, perhaps after one of -+<≥≤~."""
     return all(re.match(r"[-+<≥≤~]? ?\d|–$", str(cell)) for cell in cells)
 
 
@@ -102,7 +102,8 @@ _COMMANDS = re.compile(
     r"\\(?:(?:alpha|beta|lambda|sigma|phi|Phi|pi|max|min|exp|ln|log|tanh|arctan|sin|cos|sqrt|frac|mathrm|operatorname"
     r"|cdot|times|leq?|geq?|neq|infty|left|right|vert)(?![A-Za-z])|[,;:! ])"
 )
-_LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
+# The LaTeX text of each character that LaTeX does not show as it is.
+_LATEX_TEXTS = {character: "\\" + character for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "[": "{[}", "]": "{]}",
     "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "÷": r"$\div$", "·": r"$\cdot$", "±": r"$\pm$", "∞": r"$\infty$",
@@ -110,20 +111,21 @@ _LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "§": r"\S{}", "…": r"\ldots{}",
     "⁄": "/", "–": "--", "—": "---", "“": "``", "”": "''", "‘": "`", "’": "'", "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
+# The names of Greek letters in LaTeX, by letters in the same order.
 _GREEK = {
     "αβγδεζηθικλμνξπρςστυφχψω": "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho"
     " varsigma sigma tau upsilon varphi chi psi omega",
     "ΓΔΘΛΞΠΣΥΦΨΩ": "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
 }
 for _letters, _names in _GREEK.items():
-    _LATEX |= {letter: f"$\\{name}$" for letter, name in zip(_letters, _names.split(), strict=True)}
-_LATEX |= dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))  # Greek letters that look like Latin ones
-_NO_LATEX = "ĦħĸĿŀŉŦŧ"  # of the letters from À to ž, those that LaTeX's encoding T1 lacks
-_WIDE = 30  # characters; a column with a longer cell breaks its lines
+    _LATEX_TEXTS |= {letter: f"$\\{name}$" for letter, name in zip(_letters, _names.split(), strict=True)}
+_LATEX_TEXTS |= dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))  # Greek letters that look like Latin ones
+_NOT_IN_T1 = "ĦħĸĿŀŉŦŧ"  # of the letters from À to ž, those that LaTeX's encoding T1 lacks
+_WIDEST_UNBROKEN = 30  # characters of a cell; a column with a longer cell breaks its lines
 
 
-def latex(frame: pd.DataFrame, about: str) -> str:
-    """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `about` as a comment.
+def latex(frame: pd.DataFrame, comment: str) -> str:
+    """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `comment`.
 
     Its cells are texts, which are escaped, or Formulas. A column with a long cell breaks its lines. Columns of numbers
     are aligned right, except the first column.
@@ -137,11 +139,11 @@ def latex(frame: pd.DataFrame, about: str) -> str:
     numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
     names = [escape_latex(str(name)) for name in frame.columns]
     styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)
-    return f"% {' '.join(about.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
+    return f"% {' '.join(comment.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
 
 
 def _is_wide(cells: Sequence[str]) -> bool:
-    return any(len(cell) > _WIDE for cell in cells)
+    return any(len(cell) > _WIDEST_UNBROKEN for cell in cells)
 
 
 def _latex_cell(cell: object) -> str:
@@ -170,9 +172,10 @@ def escape_latex(text: str) -> str:
 
 
 def _latex_character(character: str) -> str:
-    if character in _LATEX:
-        return _LATEX[character]
-    is_known = character.isascii() or ("À" <= character <= "ž" and character not in _NO_LATEX)
+    """Return the LaTeX text of `character`: itself, a command, the letter without its accents, or a question mark."""
+    if character in _LATEX_TEXTS:
+        return _LATEX_TEXTS[character]
+    is_known = character.isascii() or ("À" <= character <= "ž" and character not in _NOT_IN_T1)
     if is_known and character.isprintable():
         return character
     parts = unicodedata.normalize("NFKD", character)

@@ -13,8 +13,8 @@ from study.records.store import Record
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
     """Return the values that pages/making.md shows, by name, from the successful `records` of `make all`.
 
-    `command` and `wall_minutes`, from start to end of the runs, are from `ledger`. `environments` lists each different
-    machine with its packages' versions as a text. `runs` is the number of records. `compute_minutes` and
+    `command` and `wall_minutes`, from start to end of the runs, are from `ledger`. `environments` lists a text for each
+    different machine, with the versions of its packages. `runs` is the number of records. `compute_minutes` and
     `compile_minutes` are minutes of one core. `last_run` is the date of the last run, empty without runs.
     `data_checksums` lists the SHA-256 of each different data set.
     """
@@ -32,17 +32,17 @@ def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def minutes(records: Sequence[Record], of: str = "seconds") -> float:
-    """Return the sum over `records` of one of their timings, "seconds" or "compile_seconds", in minutes."""
-    return float(sum(record["provenance"]["timings"].get(of, 0.0) for record in records)) / 60
+def minutes(records: Sequence[Record], timing: str = "seconds") -> float:
+    """Return the sum over `records` of their `timing`, "seconds" or "compile_seconds", in minutes."""
+    return float(sum(record["provenance"]["timings"].get(timing, 0.0) for record in records)) / 60
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row of the table `long_protocols`, on the runs of one experiment.
 
-    The columns are `experiment`, `make_target`, the number of `runs`, and the dates of the `first` and the
-    `last` run (YYYY-MM-DD). `cpu` lists the processors, and `core_minutes` are minutes of one core. `is_of_this_engine`
-    tells whether the present code of the engine made all `records`.
+    The columns are `experiment`, `make_target`, the number of `runs`, and the dates of the `first` and the `last` run
+    (YYYY-MM-DD). `cpu` lists the processors, and `core_minutes` are minutes of one core. `is_of_this_engine` tells
+    whether the present code of the engine made all `records`.
     """
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})

@@ -12,7 +12,7 @@ from study.constants import CONFIDENCE
 from study.report.rendering import PAGES, Page, Place, environment, render, unwrapped
 from study.report.section import Section
 
-QUESTIONS = "questions"  # the folder of the questions' pages
+QUESTIONS_FOLDER = "questions"  # in results/, for the questions' pages
 LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japanese
 
 
@@ -37,13 +37,13 @@ def compose(
     """Render every section into the report: the leading ones into README.md, each other one into a page of its own.
 
     Sections on the claims, the words, the editions and the making follow `sections`. README.ja.md holds the answers of
-    the translated pages in Japanese. `making` is from the function `making`. `missing` is what `write_report` returns.
-    `labels` maps names of activations to their labels.
+    the translated pages in Japanese. `making` is the result of `making.making`. `missing` is the list that
+    `write_report` returns. `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.is_opening)
     made = [
-        (section, render(section, labels, Place("" if section.is_opening else QUESTIONS, names)))
+        (section, render(section, labels, Place("" if section.is_opening else QUESTIONS_FOLDER, names)))
         for section in sections
     ]
     files = {}
@@ -51,12 +51,17 @@ def compose(
         place = Place("", names, language)
         translated = [each for each in sections if language and each.page.with_suffix(place.ending).exists()]
         shown = [(each, render(each, labels, place)) for each in translated] if language else made
-        files[f"README{place.ending}"] = _joined("report", place, labels, shown, missing)
+        files[f"README{place.ending}"] = _joined_pages("report", place, labels, shown, missing)
     opening = re.sub(
-        "<details>.*?</details>\n*", "", _joined("opening", Place("", names), labels, made, missing), flags=re.DOTALL
+        "<details>.*?</details>\n*",
+        "",
+        _joined_pages("opening", Place("", names), labels, made, missing),
+        flags=re.DOTALL,
     )
     files |= {
-        f"{QUESTIONS}/{page.name}.md": _question(page, labels) for section, page in made if not section.is_opening
+        f"{QUESTIONS_FOLDER}/{page.name}.md": _question_file(page, labels)
+        for section, page in made
+        if not section.is_opening
     }
     return Report(files, tuple(page for _, page in made), joined_tables(sections), opening)
 
@@ -64,7 +69,7 @@ def compose(
 def appendices(making: Mapping[str, object]) -> list[Section]:
     """Return the sections at the report's end, on words, editions and making, which no module of experiments/ makes.
 
-    `making` is from the function `making`.
+    `making` is the result of `making.making`.
     """
     return [
         Section(PAGES / "words.md", is_appendix=True),
@@ -73,7 +78,7 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
     ]
 
 
-def _joined(
+def _joined_pages(
     template: str,
     place: Place,
     labels: Mapping[str, str],
@@ -82,8 +87,8 @@ def _joined(
 ) -> str:
     """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
 
-    It lists `missing` at the top and shows the leading pages whole. The template "report" also lists the other pages
-    by their answers. `made` pairs each section with its rendered page.
+    The Markdown lists `missing` at the top and shows the leading pages whole. The template "report" also lists the
+    other pages by their answers. `made` pairs each section with its rendered page. `labels` is as in `compose`.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
@@ -93,9 +98,9 @@ def _joined(
     return unwrapped(text) + "\n"
 
 
-def _question(page: Page, labels: Mapping[str, str]) -> str:
-    """Return the Markdown file of a page under questions/: a link to README.md, its title, answer and body."""
-    template = environment(PAGES, labels, Place(QUESTIONS)).get_template("question.md")
+def _question_file(page: Page, labels: Mapping[str, str]) -> str:
+    """Return the Markdown of the file of `page` under questions/: a link to README.md, title, answer and body."""
+    template = environment(PAGES, labels, Place(QUESTIONS_FOLDER)).get_template("question.md")
     return unwrapped(template.render(page=_marked_up(page))) + "\n"
 
 

@@ -34,7 +34,7 @@ class Row:
 
 
 class Rows(Sequence[Row]):
-    """Hold the rows of a table in the table's order, for a page's template; a slice of Rows is Rows too.
+    """Hold the rows of a table, in the table's order, as a page's template uses them; a slice of Rows is Rows too.
 
     A method that takes a column raises AttributeError if a row that it reads lacks the column.
     """
@@ -49,7 +49,7 @@ class Rows(Sequence[Row]):
         return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]
 
     def where(self, **wanted: object) -> "Rows":
-        """Return the rows that have the `wanted` values, given by column; a list of values accepts each of them."""
+        """Return the rows that have the `wanted` values, given by column; a list accepts each of its values."""
         return Rows([row for row in self if all(_matches(row[column], value) for column, value in wanted.items())])
 
     def one(self, **wanted: object) -> Row:

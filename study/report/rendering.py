@@ -39,7 +39,7 @@ from study.report.section import Section
 
 PAGES = Path(__file__).with_name("pages")
 JAPANESE = r"\u3000-\u9fff\uff00-\uffef"  # ranges in a regular expression: characters beside which no blank stands
-SEPARATOR = "\f"  # between the blocks of page.md
+BLOCK_SEPARATOR = "\f"  # between title, answer and body in the text that page.md renders
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,11 @@ class Place:
     questions: tuple[str, ...] = ()
     language: str = ""
 
-    def to(self, path: str) -> str:
-        """Return the link from this place to a file, given by its path in results/."""
-        return path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.up + path
+    def link_to(self, path: str) -> str:
+        """Return the link from this place to a file, given by its `path` in results/."""
+        return (
+            path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.path_to_results + path
+        )
 
     @property
     def ending(self) -> str:
@@ -98,7 +100,7 @@ class Place:
         return f".{self.language}.md" if self.language else ".md"
 
     @property
-    def up(self) -> str:
+    def path_to_results(self) -> str:
         """Return the beginning of a link from this place to results/: "../" or nothing."""
         return "../" if self.folder else ""
 
@@ -107,7 +109,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
     """Return the page of `section` as it reads in `place`, by default in English in results/ itself.
 
     `labels` maps names of activations to their labels. Raise TypeError if the template shows a number without a filter,
-    and jinja2.UndefinedError if it uses an undefined name.
+    and jinja2.UndefinedError if it uses an undefined name. Raise ValueError as `split_table` does.
     """
     where = place or Place()
     displays: list[Display] = []
@@ -119,27 +121,27 @@ def render(section: Section, labels: Mapping[str, str], place: Place | None = No
 
     def figure(name: str, caller: Callable[[], str]) -> Markup:
         pictures.append(Picture(name, joined_lines(caller()), section.figures[name]))
-        return Markup(f"\n\n![{name}]({where.to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
+        return Markup(f"\n\n![{name}]({where.link_to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
 
     text = (
         environment(section.page.parent, labels, where)
         .get_template(section.page.stem + where.ending)
         .render(
             tables=Tables(section.tables),
-            judged=_judged(section),
+            judged=_judged_rows(section),
             figures=section.figures,
             protocol=quantified(dict(section.protocol)),
             table=table,
             figure=figure,
-            separator=Markup(SEPARATOR),
+            separator=Markup(BLOCK_SEPARATOR),
         )
     )
-    title, answer, body = text.split(SEPARATOR)
+    title, answer, body = text.split(BLOCK_SEPARATOR)
     name = section.page.stem
     return Page(name, joined_lines(title), joined_lines(answer), unwrapped(body), tuple(displays), tuple(pictures))
 
 
-def _judged(section: Section) -> Rows:
+def _judged_rows(section: Section) -> Rows:
     """Return the rows of claims.csv, as `claims.claims_table` makes them, for the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
     if not found:
@@ -157,6 +159,7 @@ def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2
 
 @functools.lru_cache(maxsize=16)  # pages share macros; to compile these for each page takes a tenth of the time
 def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
+    """Return the result of `environment`; `labels` are pairs of name and label, so that results can be cached."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
         autoescape=True,
@@ -170,20 +173,23 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
     made.filters.update(FILTERS, code=code, formula=formula)
     made.filters.update(label_filters(dict(labels), place.language))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
-    made.globals |= {"details": details, "up": Markup(place.up)}
+    made.globals |= {"details": details, "up": Markup(place.path_to_results)}
 
     def link(name: str, text: str) -> Markup:
         page = f"questions/{name}.md"
-        return Markup("[{}]({})").format(escaped(text), place.to(page)) if name in place.questions else escaped(text)
+        return (
+            Markup("[{}]({})").format(escaped(text), place.link_to(page)) if name in place.questions else escaped(text)
+        )
 
     made.globals["link"] = link
     return made
 
 
 def escaped(value: object) -> Markup:
-    """Return a text escaped for Markdown; Markup stays as it is.
+    """Return the text `value` escaped for Markdown; Markup stays as it is.
 
-    Raise TypeError for anything else, such as a number that no filter has formatted.
+    A value that a template leaves out, by `x if y` without else, becomes an empty text. Raise jinja2.UndefinedError for
+    an undefined name, and TypeError for anything else, such as a number that no filter has formatted.
     """
     if isinstance(value, Markup):
         return value
@@ -198,7 +204,7 @@ def code(text: str) -> Markup:
     """Return `text` as Markdown inline code.
 
     Backticks become apostrophes, because code spans have no escapes; runs of whitespace become single spaces. Raise
-    TypeError if it is not text.
+    TypeError if `text` is not a str.
     """
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not text: a page shows numbers through filters")
@@ -218,8 +224,8 @@ def details(summary: str, caller: Callable[[], str]) -> Markup:
 def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
     """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
-    `text` is what a template writes between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, and then
-    the caption. The first row holds the column names. Raise ValueError, which names the table `name`, for a row with
+    `text` stands in a template between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, and then the
+    caption. The first row holds the column names. Raise ValueError, which names the table `name`, for a row with
     another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]
@@ -232,7 +238,7 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
 
 
 def _cells(line: str) -> list[str]:
-    """Return the cells of a row in Markdown: a Formula for a cell between $` and `$, a plain text for any other."""
+    """Return the cells of `line`, a table's row in Markdown: Formulas for cells between $` and `$, else plain texts."""
     found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:].removesuffix("|")))
     return [formatting.Formula(cell[2:-2]) if cell.startswith("$`") else plain_text(cell) for cell in found]
 
@@ -243,8 +249,8 @@ def plain_text(cell: str) -> str:
 
 
 def shown_table(display: Display, place: Place) -> str:
-    """Return a table in Markdown, and below it the caption with a link from `place` to the table's LaTeX file."""
-    address = place.to(f"tables/{display.name}.tex")
+    """Return the table `display` in Markdown, and below it its caption with a link from `place` to its LaTeX file."""
+    address = place.link_to(f"tables/{display.name}.tex")
     return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
 
 
@@ -263,7 +269,7 @@ def unwrapped(text: str) -> str:
 
 
 def _unwrapped_block(block: str) -> str:
-    """Join the lines of a block, except before a line that begins a table's row, a list item, a heading or HTML."""
+    """Return `block` with its lines joined, except before table rows, list items, headings and HTML."""
     lines: list[str] = []
     for line in block.splitlines():
         starts = line.lstrip().startswith(("|", "- ", "#", "<"))

@@ -9,7 +9,7 @@ from study.records.files import prepare_folder, write_atomically
 from study.report import columns, explorer, formatting, pictures
 from study.report.page import Report
 
-WHOLE = ("tables", "figures", "questions")  # subfolders that a report replaces as a whole
+REPLACED_FOLDERS = ("tables", "figures", "questions")  # subfolders of results/ that a report replaces as a whole
 
 
 def write(folder: Path, report: Report, style: Style) -> None:
@@ -20,44 +20,44 @@ def write(folder: Path, report: Report, style: Style) -> None:
     """
     prepare_folder(folder)
     try:
-        _write_beside(folder, report, style)
+        _write_fresh(folder, report, style)
         _exchange(folder)
     except OSError as error:
         raise FolderError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
 
 
-def _write_beside(folder: Path, report: Report, style: Style) -> None:
+def _write_fresh(folder: Path, report: Report, style: Style) -> None:
     """Write all files of the report to the subfolder .fresh of `folder`."""
     fresh = folder / ".fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    for part in WHOLE:
+    for part in REPLACED_FOLDERS:
         (fresh / part).mkdir(parents=True)
-    for name, content in _tables(report).items():
+    for name, content in _table_files(report).items():
         write_atomically(fresh / "tables" / name, content)
     drawings = {picture.name: picture.drawing for page in report.pages for picture in page.pictures}
-    files = pictures.files_of(drawings, folder)
+    files = pictures.image_files(drawings, folder)
     for name, content in files.items():
         write_atomically(fresh / "figures" / name, content)
-    write_atomically(fresh / pictures.NOTE, pictures.note(drawings, files))
+    write_atomically(fresh / pictures.NOTE, pictures.note_content(drawings, files))
     for path, text in report.files.items():
         write_atomically(fresh / path, text.encode())
     named = {f"figures/{name}": content for name, content in files.items()}
     write_atomically(fresh / "report.html", explorer.page(report.opening, report.tables, style, named).encode())
 
 
-def _tables(report: Report) -> dict[str, bytes]:
-    """Return the content of the files in tables/ by name.
+def _table_files(report: Report) -> dict[str, bytes]:
+    """Return the content of each file in tables/, by the file's name.
 
-    Each table is there as CSV, and COLUMNS.md explains all columns. Each table that a page shows is there as .md and
-    .tex too.
+    Each table of `report` has a file NAME.csv, and COLUMNS.md explains all columns. Each table that a page shows also
+    has the files NAME.md and NAME.tex.
     """
     listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
     files = {f"{name}.csv": formatting.csv(frame) for name, frame in report.tables.items()}
     files["COLUMNS.md"] = listed.encode()
     for display in (display for page in report.pages for display in page.displays):
-        about = f"{display.name}: {display.caption}"
+        comment = f"{display.name}: {display.caption}"
         files[f"{display.name}.md"] = f"{formatting.markdown(display.frame)}\n".encode()
-        files[f"{display.name}.tex"] = formatting.latex(display.frame, about).encode()
+        files[f"{display.name}.tex"] = formatting.latex(display.frame, comment).encode()
     return files
 
 
@@ -66,7 +66,7 @@ def _exchange(folder: Path) -> None:
     fresh, old = folder / ".fresh", folder / ".old"
     shutil.rmtree(old, ignore_errors=True)
     old.mkdir()
-    for part in WHOLE:
+    for part in REPLACED_FOLDERS:
         if (folder / part).exists():
             (folder / part).replace(old / part)
         (fresh / part).replace(folder / part)

@@ -377,8 +377,10 @@ def test_the_whole_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trainable_depth_6xi, "DEPTHS", (3, 5))
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
-    monkeypatch.setattr(pictures, "FEW", 100)  # in this process
+    monkeypatch.setattr(
+        pictures, "_encoded_files", lambda name, drawing: dict.fromkeys(pictures._file_names(name), b"")
+    )
+    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)  # in this process
     data = write_data(tmp_path / "data.npz")
     words = ["--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
     with signals_kept():

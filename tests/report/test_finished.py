@@ -22,7 +22,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(folder / name, name)
     write(tmp_path / "code" / "module.py", "code")
     write(tmp_path / "data" / "images", "data")
-    monkeypatch.setattr(finished, "CODE", (tmp_path / "code",))
+    monkeypatch.setattr(finished, "CODE_FOLDERS", (tmp_path / "code",))
     monkeypatch.setattr(finished, "STUDY", tmp_path / "code" / "study")
     finished.note_finished(folder, inputs(folder), LINE)
     return folder

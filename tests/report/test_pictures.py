@@ -23,11 +23,11 @@ def drawing(*values: float, **options: float) -> Drawing:
 
 def written(folder: Path, **drawings: Drawing) -> pictures.Files:
     """Write the files of these drawings to the folder as a report does, and return them."""
-    files = pictures.files_of(drawings, folder)
+    files = pictures.image_files(drawings, folder)
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in files.items():
         (folder / "figures" / name).write_bytes(content)
-    (folder / pictures.NOTE).write_bytes(pictures.note(drawings, files))
+    (folder / pictures.NOTE).write_bytes(pictures.note_content(drawings, files))
     return files
 
 
@@ -35,8 +35,8 @@ def written(folder: Path, **drawings: Drawing) -> pictures.Files:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by the name of each drawing that is drawn."""
     names: list[str] = []
-    draw = pictures._files
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: names.append(name) or draw(name, drawing))
+    draw = pictures._encoded_files
+    monkeypatch.setattr(pictures, "_encoded_files", lambda name, drawing: names.append(name) or draw(name, drawing))
     return names
 
 
@@ -58,7 +58,7 @@ def test_only_what_has_changed_is_drawn_again(tmp_path: Path, drawn: list[str]) 
 def test_other_code_draws_everything_again(tmp_path: Path, drawn: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A change in the folder of figures, or another version of matplotlib."""
     written(tmp_path, a=drawing(1, 2))
-    monkeypatch.setattr(pictures, "_code", lambda: "another")
+    monkeypatch.setattr(pictures, "_code_fingerprint", lambda: "another")
     written(tmp_path, a=drawing(1, 2))
     assert drawn == ["a", "a"]
 
@@ -66,10 +66,10 @@ def test_other_code_draws_everything_again(tmp_path: Path, drawn: list[str], mon
 def test_side_by_side_the_files_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three drawings in processes of their own have the bytes that one process gives them."""
     drawings = {f"figure_{place}": drawing(place, 2 * place) for place in range(3)}
-    monkeypatch.setattr(pictures, "FEW", 0)
-    apart = pictures.files_of(drawings, tmp_path)
-    monkeypatch.setattr(pictures, "FEW", 100)
-    assert pictures.files_of(drawings, tmp_path) == apart
+    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 0)
+    apart = pictures.image_files(drawings, tmp_path)
+    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)
+    assert pictures.image_files(drawings, tmp_path) == apart
 
 
 @pytest.mark.parametrize("other", [drawing(1, 2, width=1.0), drawing(2, 1), drawing(1, 2, 3), Drawing(Figure, (1, 2))])

@@ -244,8 +244,10 @@ def test_how_it_was_made_quotes_the_records() -> None:
 def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The seconds of each run, and its seconds of compiling, count once, whatever experiments the run serves."""
     synthetic.install(monkeypatch)
-    monkeypatch.setattr(pictures, "_files", lambda name, drawing: dict.fromkeys(pictures._names(name), b""))
-    monkeypatch.setattr(pictures, "FEW", 100)
+    monkeypatch.setattr(
+        pictures, "_encoded_files", lambda name, drawing: dict.fromkeys(pictures._file_names(name), b"")
+    )
+    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)
     out, data = tmp_path / "out", synthetic.write_data(tmp_path / "data.npz")
     options = ["--results", str(out), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
     with synthetic.signals_kept():

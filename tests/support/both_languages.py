@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from study.report import rendering
-from study.report.filters import FRACTIONS
+from study.report.filters import FRACTION_WORDS
 from study.report.page import LANGUAGES
 from study.report.rendering import Page, Place
 from study.report.section import Section
@@ -41,7 +41,7 @@ def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[st
     words, such as "2 millionths", counts as 2e-6.
     """
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
-    for fractions in FRACTIONS.values():
+    for fractions in FRACTION_WORDS.values():
         for power, words in fractions.items():
             text = re.sub(words.format(r"(\d+)", "s?"), rf"\1e{power}", text)
     names = {label for label in (labels or {}).values() if label in text}

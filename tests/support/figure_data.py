@@ -237,9 +237,9 @@ def ladder() -> Frames:
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
 
-    The timings have the columns activation, quantity (a key of cost.TIME_PANELS), repeat and seconds: about 2 ns, or 2 ms for
-    a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIME_PANELS names, and
-    their quartiles <median>_q1 and <median>_q3.
+    The timings have the columns activation, quantity (a key of cost.TIME_PANELS), repeat and seconds: about 2 ns, or
+    2 ms for a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIME_PANELS
+    names, and their quartiles <median>_q1 and <median>_q3.
     """
     timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})

@@ -24,8 +24,8 @@ from study.report import rendering
 from study.report.explorer import data
 
 FOLDER = Path(__file__).parent
-VEGA = "window.vegaEmbed = vegaEmbed;"  # the JavaScript that gives the page's own script access to Vega-Embed
-KINDS = {".svg": "image/svg+xml", ".png": "image/png"}  # MIME types, the preferred one first
+VEGA_EXPORT = "window.vegaEmbed = vegaEmbed;"  # JavaScript that gives the page's own script access to Vega-Embed
+MIME_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}  # by extension, the preferred one first
 
 
 def page(
@@ -63,7 +63,7 @@ def anchor(heading: str) -> str:
 @functools.cache
 def _vega() -> str:
     """Return the JavaScript of Vega-Embed with all packages that it needs (0.9 MB)."""
-    bundle: str = vl_convert.javascript_bundle(VEGA)
+    bundle: str = vl_convert.javascript_bundle(VEGA_EXPORT)
     return bundle
 
 
@@ -74,15 +74,15 @@ def _safe(script: str) -> str:
 
 def _json(value: object) -> str:
     """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
-    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(_json_types(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _plain(value: Any) -> Any:
-    """Return `value` with all its parts in types of JSON: text as keys, lists, None for a number that is not finite."""
+def _json_types(value: Any) -> Any:
+    """Return `value` with all its parts in types of JSON: keys are texts, and a number that is not finite is None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _json_types(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_json_types(part) for part in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -127,9 +127,11 @@ class _Renderer(RendererHTML):
     """Render Markdown as markdown-it does, with four differences.
 
     Headings have an id, paragraphs that begin with emphasis are captions, tables scroll, and pictures are in the page.
+    Each method returns the HTML of the token at `place` in `tokens`; markdown-it calls it by the token's type.
     """
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        """Return the start of a heading, whose id is "report-" and the `anchor` of its text."""
         parts = tokens[place + 1].children or ()
         kept = [part.content for part in parts if part.type in ("text", "code_inline", "text_special")]
         tokens[place].attrSet("id", f"report-{anchor(''.join(kept))}")
@@ -147,20 +149,21 @@ class _Renderer(RendererHTML):
         return "</table>\n</div>\n"
 
     def th_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return f'<th scope="col"{_kind(tokens[place])}>'
+        return f'<th scope="col"{_class_attribute(tokens[place])}>'
 
     def td_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return f"<td{_kind(tokens[place])}>"
+        return f"<td{_class_attribute(tokens[place])}>"
 
     def image(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        """Return an image with the bytes of its file in `env["pictures"]`, or its alternative text without a file."""
         source, about = Path(str(tokens[place].attrs["src"])), escape(tokens[place].content.replace("_", " "))
-        for kind, mime in KINDS.items():
+        for kind, mime in MIME_TYPES.items():
             if content := env["pictures"].get(str(source.with_suffix(kind))):
                 image = f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
                 return f'<span class="scroll" role="region" tabindex="0" aria-label="picture">{image}</span>'
         return f"<em>{about}</em>"
 
 
-def _kind(cell: Token) -> str:
+def _class_attribute(cell: Token) -> str:
     """Return the class attribute of a table's cell: `number` if its column is aligned right, otherwise nothing."""
     return ' class="number"' if "right" in str(cell.attrs.get("style", "")) else ""

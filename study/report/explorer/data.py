@@ -13,14 +13,14 @@ from study.analysis.claims import DIFFERS
 from study.constants import REFERENCE_ACTIVATION, TRAINED_LEVEL, WIDTH
 from study.figures.style import Style
 from study.report import filters, formatting
-from study.report.explorer.layers import SETTING, Json, layers, short
+from study.report.explorer.layers import SETTING_COLUMNS, Json, layers, rounded
 from study.report.quantities import Row, quantified
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 def views(tables: Tables, style: Style) -> Json:
-    """Return the data of each view by the view's name, None if a table that it needs is missing or empty.
+    """Return the data of each view by the view's name; None if a table that the view needs is missing or empty.
 
     `tables` holds the report's tables by name. Three more keys are `activations` (see `_activations`), `missing` (the
     names of missing tables, by view) and `width` (the units of a hidden layer).
@@ -58,37 +58,45 @@ def _activations(tables: Tables, style: Style) -> list[Json]:
 def _points(rows: pd.DataFrame, x: str, y: str, low: str = "ci_low", high: str = "ci_high") -> list[Json]:
     """Return a dict for each of `rows`, a point with its interval, in the order of `rows`.
 
-    The keys are activation, x, y, low, high, n, and `text`: y with its interval in percent. `x`, `y`, `low` and `high`
-    name the columns that hold these values. The numbers y, low and high have six significant digits; None stands for
-    one that is not finite.
+    The keys are activation, x, y, low, high, n, and `text`, which is y with its interval in percent. `x`, `y`, `low`
+    and `high` name the columns that hold these values. The numbers y, low and high have six significant digits; None
+    stands for one that is not finite.
     """
     return [
-        {"activation": row["activation"], "x": row[x], "n": row["n"], "text": _text(row[y], row[low], row[high])}
-        | dict(zip(("y", "low", "high"), short((row[y], row[low], row[high]), 6), strict=True))
+        {
+            "activation": row["activation"],
+            "x": row[x],
+            "n": row["n"],
+            "text": _interval_text(row[y], row[low], row[high]),
+        }
+        | dict(zip(("y", "low", "high"), rounded((row[y], row[low], row[high]), 6), strict=True))
         for row in rows.to_dict("records")
     ]
 
 
-def _text(estimate: float, low: float, high: float, *, scale: float = 100, signed: bool = False) -> str:
-    """Return an estimate with its interval as text, times `scale` (percent or points by default), with minus signs."""
+def _interval_text(estimate: float, low: float, high: float, *, scale: float = 100, signed: bool = False) -> str:
+    """Return an estimate with its interval as text, all times `scale`, with typographic minus signs.
+
+    By default, fractions become percent or points. If `signed`, positive numbers have a plus.
+    """
     return formatting.interval(estimate, low, high, scale, signed).replace("-", "\N{MINUS SIGN}")
 
 
 def _depth(tables: Tables, style: Style) -> Json:
     """Return the data of the tables depth_success and trainable_depth: `settings`, a list, and `level`, a number.
 
-    A run counts as trained from the accuracy `level` on. Each dict in `settings` holds the keys of SETTING except the
-    depth, `points` and `deepest`. The points are made by `_points`: x is the depth in hidden layers and y the mean
-    validation accuracy. A point also has `trained`, a text such as "2 of 3" seeds, and `learns`, which tells whether
-    all did. `deepest` holds the text of `filters.reached` by activation, empty if unknown.
+    A run counts as trained from the accuracy `level` on. Each dict in `settings` has the keys of SETTING_COLUMNS
+    without the depth, and the keys `points` and `deepest`. The points are made by `_points`: x is the depth in hidden
+    layers and y the mean validation accuracy. A point also has `trained`, a text such as "2 of 3" seeds, and `learns`,
+    which tells whether all did. `deepest` holds the text of `filters.reached` by activation, empty if unknown.
     """
-    keys = [key for key in SETTING if key != "depth"]
+    keys = [key for key in SETTING_COLUMNS if key != "depth"]
     deepest: dict[object, str] = {}
     if "trainable_depth" in tables:
         for row in tables["trainable_depth"].to_dict("records"):
-            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), _reached(row))
+            deepest.setdefault(tuple(row[key] for key in ("activation", *keys)), _depth_text(row))
     settings = []
-    success = tables["depth_success"].drop_duplicates(["activation", *SETTING])  # experiments share runs
+    success = tables["depth_success"].drop_duplicates(["activation", *SETTING_COLUMNS])  # experiments share runs
     for setting, rows in success.groupby(keys, sort=False):
         points = [
             {**point, "trained": f"{trained:g} of {point['n']:g}", "learns": bool(trained == point["n"])}
@@ -134,7 +142,7 @@ def _noise(tables: Tables, style: Style) -> Json:
     points = _points(rows, "amplitude", "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
     bounds = ["difference", "difference_ci_low", "difference_ci_high"]
     for point, (difference, low, high) in zip(points, rows[bounds].to_numpy(), strict=True):
-        point["difference"] = _text(difference, low, high, signed=True)
+        point["difference"] = _interval_text(difference, low, high, signed=True)
     return {"points": points}
 
 
@@ -157,13 +165,13 @@ def _verdict(tables: Tables, style: Style) -> Json:
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
     rate = "own rate" if accuracy == "tuned" else "one rate for all"
     shown: dict[str, tuple[str, Callable[[Json], str]]] = {
-        f"Test accuracy, {rate}, %": (accuracy, lambda row: _bounded(row, accuracy)),
+        f"Test accuracy, {rate}, %": (accuracy, lambda row: _estimate_text(row, accuracy)),
         "n": (f"{accuracy}_n", lambda row: f"{row[f'{accuracy}_n']:g}"),
-        f"Against {reference}, points": ("difference", _difference),
-        "Trains at, Adam": ("depth_adam", lambda row: _reached(row, "depth_adam")),
-        "Trains at, SGD": ("depth_sgd", lambda row: _reached(row, "depth_sgd")),
-        "Under noise, %": ("noise", lambda row: _bounded(row, "noise")),
-        "Dead units, %": ("dead", lambda row: _bounded(row, "dead")),
+        f"Against {reference}, points": ("difference", _difference_text),
+        "Trains at, Adam": ("depth_adam", lambda row: _depth_text(row, "depth_adam")),
+        "Trains at, SGD": ("depth_sgd", lambda row: _depth_text(row, "depth_sgd")),
+        "Under noise, %": ("noise", lambda row: _estimate_text(row, "noise")),
+        "Dead units, %": ("dead", lambda row: _estimate_text(row, "dead")),
         "Step, ms": ("step_ms", lambda row: formatting.number(row["step_ms"])),
     }
     shown = {heading: cell for heading, cell in shown.items() if cell[0] in table}
@@ -174,26 +182,27 @@ def _verdict(tables: Tables, style: Style) -> Json:
     return {"headings": ["Activation", *shown], "rows": rows}
 
 
-def _cell(row: Json, column: str, text: Callable[[Json], str]) -> Json:
-    """Return a cell of the verdict: `text`, its part in brackets as `note`, and the `value` by which rows are sorted.
+def _cell(row: Json, column: str, make_text: Callable[[Json], str]) -> Json:
+    """Return a cell of the verdict: a dict of `text`, `note`, and the `value` by which rows are sorted.
 
-    The function `text` makes the whole text from `row`, and `column` holds the value. A NaN is shown as a dash.
+    `make_text` makes the cell's whole text from `row`. The part from the first bracket on becomes the note. `column` of
+    `row` holds the value. A NaN is shown as a dash.
     """
     if row[column] != row[column]:
         return {"text": formatting.DASH, "note": "", "value": None}
-    brief, bracket, rest = text(row).partition(" [" if " [" in text(row) else " (")
+    brief, bracket, rest = make_text(row).partition(" [" if " [" in make_text(row) else " (")
     return {"text": brief, "note": f"{bracket}{rest}".strip(), "value": row[column]}
 
 
-def _bounded(row: Json, column: str, signed: bool = False) -> str:
-    return _text(row[column], row[f"{column}_low"], row[f"{column}_high"], signed=signed)
+def _estimate_text(row: Json, column: str, signed: bool = False) -> str:
+    return _interval_text(row[column], row[f"{column}_low"], row[f"{column}_high"], signed=signed)
 
 
-def _difference(row: Json) -> str:
-    return _bounded(row, "difference", signed=True).replace(" [", f" {row['finding']} [")
+def _difference_text(row: Json) -> str:
+    return _estimate_text(row, "difference", signed=True).replace(" [", f" {row['finding']} [")
 
 
-def _reached(row: Json, column: str = "") -> str:
+def _depth_text(row: Json, column: str = "") -> str:
     return filters.reached(Row(quantified(row)), column)
 
 
@@ -228,7 +237,7 @@ def _evidence(row: Json) -> Json:
     measured, low, high = (math.nan if row[name] == "" else row[name] for name in ("measured", "ci_low", "ci_high"))
     texts = {name: str(row[name]) for name in ("quantity", "protocol", "expected", "verdict", "remark")}
     n = formatting.DASH if row["n"] == "" else f"{row['n']:g}"
-    return {**texts, "n": n, "measured": _text(measured, low, high, scale=1)}
+    return {**texts, "n": n, "measured": _interval_text(measured, low, high, scale=1)}
 
 
 # By view: the tables without which it is not shown, and the function that shapes them.

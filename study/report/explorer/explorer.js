@@ -20,7 +20,7 @@ const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
   h: "M0,-1.1L.95,-.55L.95,.55L0,1.1L-.95,.55L-.95,-.55Z",
 };
 const DASH = "–";
-const HEIGHT = 230, LINE = 14;  // pixels: of a chart's axis, and between two labels
+const HEIGHT = 230, LINE = 14;  // pixels: of a chart's vertical axis, and between two labels
 
 // ---------- small helpers ----------
 
@@ -29,6 +29,9 @@ const word = (value) => WORDS[value] ?? String(value).replaceAll("_", " ");
 const unique = (values) => [...new Set(values)];
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const minus = (text) => text.replace("-", "−");
+// `raised` writes a whole number as an exponent. `plain`, `percent` and `power` write a number: in six digits, in
+// percent, and as a power of ten if it is below 0.01 or from 1000 on. `span` writes the least and the largest of some
+// counts.
 const raised = (exponent) => [...String(exponent)].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("");
 const plain = (value) => minus(String(Number(Number(value).toPrecision(6))));
 const percent = (value) => `${Number((100 * value).toPrecision(3))}%`;
@@ -38,7 +41,7 @@ const span = (counts) => unique([Math.min(...counts), Math.max(...counts)]).join
 const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
 const clipped = (text, most = 24) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
 
-// A measurement with so many significant digits; small and large ones as a power of ten.
+// Return a measurement as text with `digits` significant digits, times a power of ten if it is small or large.
 function short(value, digits = 2) {
   if (!isNumber(value)) return DASH;
   if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return minus(value.toPrecision(digits));
@@ -46,6 +49,7 @@ function short(value, digits = 2) {
   return `${minus(number)} × 10${raised(Number(exponent))}`;
 }
 
+// Return a new element of the page with these attributes and children.
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -53,6 +57,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Return the value that is nearest to the number `wanted`.
 function closest(values, wanted) {
   const far = (value) => Math.abs(Number(value) - Number(wanted));
   return values.reduce((best, value) => (far(value) < far(best) ? value : best), values[0]);
@@ -60,14 +65,16 @@ function closest(values, wanted) {
 
 // ---------- the state, and the address that holds it ----------
 
-const state = {};  // by "view.key", as text; "shown" holds the activations in the charts
+const state = {};  // of each control, by "view.key", as text; "shown" holds the activations in the charts
 const defaults = { shown: activations.slice(0, 4).map((about) => about.name).join(",") };
-const numeric = new Set();  // the keys whose values are numbers
+const numeric = new Set();  // keys of `state` whose values are numbers
 const views = {};  // by name, a function that draws the view from the state
 let lastChanged = null;
 
 const shown = () => activations.filter((about) => state.shown.split(",").includes(about.name));
 
+// Set the state from the address, with defaults for what it lacks. Return the view to which the address points, or
+// null.
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   for (const [key, start] of Object.entries(defaults)) {
@@ -77,6 +84,8 @@ function readAddress() {
   return given.get("at");
 }
 
+// Return the address of the present state, without the controls at their defaults. It points to `view`, if one is
+// given.
 function address(view) {
   const parts = new URLSearchParams();
   for (const [key, value] of Object.entries(state)) if (value !== defaults[key]) parts.set(key, value);
@@ -86,18 +95,21 @@ function address(view) {
 
 const OURS = {};  // marks the entries of the browser's history that the page has made
 
-// One control that is moved several times makes one entry of the browser's history.
+// Put the state into the address after the control `key` was moved. One control that is moved several times makes one
+// entry of the browser's history.
 function remember(key) {
   const view = key === "shown" ? new URLSearchParams(location.hash.slice(1)).get("at") : key.split(".")[0];
   history[key === lastChanged ? "replaceState" : "pushState"](OURS, "", address(view));
   lastChanged = key;
 }
 
+// Set the state of the control `key`, and draw the view that depends on it.
 function set(key, value) {
   state[key] = String(value);
   draw(key === "shown" ? null : key.split(".")[0]);
 }
 
+// Draw the view named `only`, or all views if it is null, and renew the links to the views.
 function draw(only = null) {
   for (const [name, render] of Object.entries(views)) if (only === null || only === name) render();
   for (const link of document.querySelectorAll("a.link")) link.href = address(link.dataset.view);
@@ -113,6 +125,7 @@ function arrive(event) {
   history.replaceState(OURS, "");
 }
 
+// Scroll to `view`, and add it to the browser's history.
 function goTo(view) {
   history.pushState(OURS, "", address(view));
   lastChanged = null;
@@ -122,7 +135,9 @@ function goTo(view) {
 
 // ---------- controls ----------
 
-// A select. Its options follow from the view's data, once.
+// Add a select over `values` to the controls of `view`; `start` is its default. `texts` returns an option's text.
+// Return `show`, which selects a value, and `known`, which returns a value if it is an option and otherwise the
+// default.
 function choice(view, key, label, values, start, texts = word) {
   const id = `${view}-${key}`, name = `${view}.${key}`;
   defaults[name] = String(start ?? values[0]);
@@ -133,7 +148,8 @@ function choice(view, key, label, values, start, texts = word) {
   return { show: (value) => { select.value = String(value); }, known: (value) => (values.map(String).includes(value) ? value : defaults[name]) };
 }
 
-// A slider over a list of values, which `show` may exchange.
+// Add a slider to the controls of `view`, or to the form with the id `form`. Return `show`, which sets its values and
+// its place.
 function slider(view, key, label, start, texts = String, form = `${view}-controls`) {
   const id = `${view}-${key}`, name = `${view}.${key}`;
   defaults[name] = String(start);
@@ -156,6 +172,7 @@ function slider(view, key, label, start, texts = String, form = `${view}-control
   };
 }
 
+// Add a checkbox for each activation, with its marker and label.
 function chooseActivations() {
   for (const [index, about] of activations.entries()) {
     const box = make("input", { type: "checkbox", value: about.name });
@@ -168,10 +185,12 @@ function chooseActivations() {
   }
 }
 
+// Tick the checkboxes of the activations that the charts show.
 function showChosen() {
   for (const input of byId("shown").querySelectorAll("input")) input.checked = state.shown.split(",").includes(input.value);
 }
 
+// Return the marker of the activation with this index as an SVG element, in the activation's colour.
 function marker(index) {
   const space = "http://www.w3.org/2000/svg", path = document.createElementNS(space, "path");
   const drawing = document.createElementNS(space, "svg");
@@ -184,11 +203,11 @@ function marker(index) {
   return drawing;
 }
 
-// ---------- what is said, and the numbers ----------
+// ---------- the sentence and the table of a view ----------
 
 const say = (view, text) => { if (byId(`${view}-said`).textContent !== text) byId(`${view}-said`).textContent = text; };
 
-// Every row begins with the name of an activation.
+// Fill the table `id` with headings and rows of texts. Every row begins with the name of an activation.
 function numbers(id, headings, rows) {
   const head = headings.map((text, index) => make("th", { scope: "col", class: index ? "number" : "" }, text));
   const body = rows.map(([first, ...rest]) => make("tr", {},
@@ -201,7 +220,8 @@ function numbers(id, headings, rows) {
 
 const charts = {};
 
-// An axis is {title, type, format, reverse}; its domain and ticks come with the data.
+// Return Vega's specification of a chart. An axis `x` or `y` is {title, type, format}, and perhaps reverse or padding.
+// `plot` sets the domain, ticks and data.
 function specification(x, y) {
   const axis = (orient, scale, along) => ({
     orient, scale, title: along.title, values: { signal: `${scale}ticks` }, grid: scale === "y", tickSize: scale === "x" ? 4 : 0,
@@ -259,6 +279,7 @@ function specification(x, y) {
   };
 }
 
+// Make an empty chart in the element `id`, if the page has one. Its changes wait in `queue`, and run one after another.
 function chart(id, x, y) {
   if (!byId(id)) return;
   const box = byId(id), made = { x, y, queue: Promise.resolve() };
@@ -271,6 +292,7 @@ function chart(id, x, y) {
   new ResizeObserver(() => fit(made, box)).observe(box);
 }
 
+// Make a chart as wide as its box.
 function fit(made, box) {
   made.queue = made.queue.then(() => {
     const width = Math.max(box.clientWidth - 134, 80);
@@ -279,7 +301,9 @@ function fit(made, box) {
   });
 }
 
-// Show `points`, and where given theory, areas, rules and levels, as lists of {k, x, y, ...}; a note stands in the middle.
+// Show data in the chart `id`. `points`, `theory` and `areas` are lists of {k, x, y, ...}, where k is the index of an
+// activation. `rules` are vertical lines at {x}, and `levels` horizontal lines at {y, text}. A note stands in the
+// middle. `xs` and `ys` are axes as `evenAxis` and `layerAxis` return them.
 function plot(id, given) {
   const made = charts[id], { points = [], theory = [], areas = [], rules = [], levels = [], note = "", xs, ys } = given;
   if (!made) return;
@@ -301,7 +325,8 @@ function plot(id, given) {
   });
 }
 
-// A label at the end of every line, moved apart where they would overlap.
+// Return a label for the end of every line; labels are moved apart where they would overlap. `pixel` is counted from
+// the top.
 function labels(points, y, [low, high]) {
   const along = y.type === "log" ? Math.log : (value) => value;
   const ends = shown().map((about) => points.filter((row) => row.k === place[about.name] && row.known).at(-1)).filter(Boolean);
@@ -315,6 +340,7 @@ function labels(points, y, [low, high]) {
   return rows;
 }
 
+// Return the domain and ticks of a logarithmic axis for the values above 0, from a power of ten to another.
 function logAxis(values) {
   const found = values.filter((value) => isNumber(value) && value > 0).map(Math.log10);
   const low = found.length ? Math.floor(Math.min(...found)) : 0;
@@ -325,6 +351,7 @@ function logAxis(values) {
   return { domain: [10 ** low, 10 ** high], ticks };
 }
 
+// Return the domain and ticks of a linear axis from `low` to `high`, with about `most` steps of a round number.
 function evenAxis(low, high, most = 6) {
   const rough = (high - low) / most || 1, base = 10 ** Math.floor(Math.log10(rough));
   const by = [1, 2, 5, 10].find((factor) => factor * base >= rough) * base, ticks = [];
@@ -332,13 +359,15 @@ function evenAxis(low, high, most = 6) {
   return { domain: [low, high], ticks };
 }
 
-// Layer 1, some layers between, and the last, which is the output.
+// Return the domain, ticks and labels of an axis of layers: layer 1, some layers between, and the last, which is the
+// output.
 function layerAxis(last) {
   const by = [1, 2, 5, 10].find((every) => last / every <= 8) ?? 20, ticks = [1];
   for (let tick = by < 5 ? 1 + by : by; tick <= last - Math.max(by / 2, 1); tick += by) ticks.push(tick);
   return { domain: [1, last], ticks: [...ticks, last], labels: [...ticks.map(String), "out"] };
 }
 
+// Write `value` beside the pointer, or hide the text if there is no value. Vega calls this function.
 function tooltip(handler, event, item, value) {
   const tip = byId("tip");
   tip.hidden = !value;
@@ -350,7 +379,8 @@ function tooltip(handler, event, item, value) {
 
 // ---------- settings that were run ----------
 
-// The setting that has the key just chosen, and of the others as many as possible; then the nearest depth.
+// Return the setting nearest to `wanted`, and the keys in which it differs. It has the wanted value of the key
+// `chosen`, if a setting has it, then as many others of the `keys` as possible, then the nearest depth.
 function nearest(settings, keys, wanted, chosen) {
   const fits = (setting, key) => String(setting[key]) === String(wanted[key]);
   const score = (setting) => keys.reduce((sum, key) => sum + (fits(setting, key) ? (key === chosen ? 100 : 10) : 0), 0)
@@ -359,7 +389,8 @@ function nearest(settings, keys, wanted, chosen) {
   return { best, moved: keys.filter((key) => !fits(best, key)) };
 }
 
-// Choose a setting by its controls; `note` says which other controls had to move.
+// Return the setting that the controls of `view` choose, or the nearest that was run, and set the state to it. `note`
+// says which values of the controls were not run.
 function settle(view, settings, keys, words) {
   const wanted = Object.fromEntries(keys.map((key) => [key, state[`${view}.${key}`]]));
   const chosen = lastMoved[view], { best, moved } = nearest(settings, keys, wanted, chosen);
@@ -369,18 +400,22 @@ function settle(view, settings, keys, words) {
   return { setting: best, note };
 }
 
-const lastMoved = {};
+const lastMoved = {};  // by view, the key of the control that was moved last
 const merged = (setting) => ({ ...setting, optimiser: `${word(setting.optimiser)} at ${plain(setting.learning_rate)}` });
+// How a sentence names the value of a setting, by key.
 const WITH = {
   init: (value) => `${word(value)} initialisation`, optimiser: String, depth: layersOf,
   variant: (value) => (value === "plain" ? "no remedy" : word(value)),
 };
 
+// Record in `lastMoved` which of the controls `keys` was moved last.
 function follow(view, keys) {
   for (const key of keys) byId(`${view}-${key}`).addEventListener("input", () => { lastMoved[view] = key; });
 }
 
 // ---------- the views ----------
+
+// Each function below makes the controls and charts of its view once. It adds to `views` the function that draws them.
 
 function layersView() {
   const settings = data.layers.settings.map(merged), keys = ["depth", "init", "optimiser", "variant"];
@@ -450,14 +485,17 @@ function layersView() {
   };
 }
 
-// The means and intervals of a measure, by layer. Before training, the networks measured for theory stand in.
+// Return [mean, low, high] of a measure by layer, at the step with the index `now`. Where training did not log the mean
+// square of z at step 0, return the one of the networks measured for theory.
 function measured(setting, now, theory, name, measure) {
   const found = setting.values[name]?.[measure]?.[now] ?? [];
   return !found.length && measure === "preactivation_square" && setting.steps[now] === 0 ? theory.measured ?? [] : found;
 }
 
-// The activation and its slope, over where the layer's pre-activations lie: the measured density between quantiles, or,
-// where none were measured, the normal curve of their mean square.
+// Draw the activations `present` and their slopes, over the distribution of the layer's pre-activations z, and fill the
+// table of the layer. The distribution is the measured density between quantiles (`lying`), or a normal curve with the
+// mean square (`square`) where no quantiles were measured. `square`, `seeds` and `lying` are functions of an
+// activation's name.
 function bell(square, seeds, layer, present, lying) {
   const curves = data.layers.curves, names = present.filter((about) => curves[about.name]);
   const density = (z, mean) => Math.exp(-z * z / (2 * mean));
@@ -483,7 +521,7 @@ function bell(square, seeds, layer, present, lying) {
 
 const half = (quantiles) => (quantiles.length - 1) / 2;
 
-// The density in the middle between each two quantiles, over the largest one; 0 at both ends.
+// Return points [z, density] in the middle between neighbouring quantiles, with density 0 at both ends and 1 at most.
 function heights(quantiles) {
   const { percent } = data.layers, parts = quantiles.slice(1).map((high, index) => {
     const low = quantiles[index];
@@ -493,9 +531,12 @@ function heights(quantiles) {
   return quantiles.length ? [[quantiles[0], 0], ...parts.map(([x, density]) => [x, density / most]), [quantiles.at(-1), 0]] : [];
 }
 
+// Return the mean slope of the recorded piece of the curve in which z lies; beyond the ends, of the first or last
+// piece.
 const slopeAt = ({ x, between }, z) => between[Math.min(Math.max(Math.floor((z - x[0]) / (x[1] - x[0])), 0), between.length - 1)];
 
-// The root mean square of the slope where the pre-activations were measured to lie, evenly between two quantiles.
+// Return the root mean square of the slope over the measured pre-activations, spread evenly between neighbouring
+// quantiles.
 function slopeBetween(curve, quantiles) {
   const { percent } = data.layers, points = 50;
   let sum = 0;
@@ -506,7 +547,7 @@ function slopeBetween(curve, quantiles) {
   return Math.sqrt(sum / (percent.at(-1) - percent[0]));
 }
 
-// The root mean square of the slope under the normal curve. Beyond the recorded ends the slope stays as it is there.
+// Return the root mean square of the slope for normal pre-activations with this mean square.
 function typicalSlope(curve, square) {
   if (!(square > 0)) return NaN;
   const spread = Math.sqrt(square), steps = 2000;
@@ -520,6 +561,7 @@ function typicalSlope(curve, square) {
   return Math.sqrt(sum / weight);
 }
 
+// Return a point of the data as `plot` takes it, with the properties `more`.
 const pointOf = (point, more = {}) => ({
   k: place[point.activation], x: point.x, y: point.y, low: point.low, high: point.high,
   tip: `${activations[place[point.activation]].label}: ${point.text}%`, ...more,
@@ -614,7 +656,8 @@ function noiseView() {
   };
 }
 
-// Draw a digit plus uniform noise in dark on white, cut to what a screen can show.
+// Draw a digit plus uniform noise in dark on white; brightness is cut to [0, 255]. The same `seed` gives the same
+// noise.
 function paint({ canvas, label, pixels }, amplitude, seed) {
   const random = generator(seed), context = canvas.getContext("2d"), image = context.createImageData(28, 28);
   pixels.forEach((ink, index) => {
@@ -625,7 +668,7 @@ function paint({ canvas, label, pixels }, amplitude, seed) {
   canvas.setAttribute("aria-label", `Digit ${label} with noise of amplitude ${plain(amplitude)}`);
 }
 
-// Mulberry32: the same numbers in [0, 1) for the same seed.
+// Return the generator Mulberry32, a function that returns the next number in [0, 1).
 function generator(seed) {
   let now = seed >>> 0;
   return () => {

@@ -9,21 +9,25 @@ import pandas as pd
 
 from study.constants import WIDTH
 from study.figures.style import Style
-from study.report.columns import QUANTILE
+from study.report.columns import QUANTILE_NAME
 
 Json = dict[str, Any]
 
-SETTING = ["init", "variant", "optimiser", "learning_rate", "depth"]  # what tells the networks of gradient_norms apart
+# The columns that tell the networks of the table `gradient_norms` apart.
+SETTING_COLUMNS = ["init", "variant", "optimiser", "learning_rate", "depth"]
 MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
-DIGITS = 3  # significant digits of the measures by layer: a chart cannot show more
-EVERY = 2  # every second row of the table `activations` is kept
+DIGITS = 3  # significant digits of the measures by layer; a chart cannot show more
+ROW_STRIDE = 2  # keep every second row of the table `activations`
 
 
 def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
-    """Return the data of the view: `settings`, `percent`, `theory` and `curves`; `tables` holds tables by name.
+    """Return the data of the view of the layers; `tables` holds the report's tables by name.
 
-    - `settings`: a list with a dict for each combination of SETTING in `gradient_norms`, at the study's width. The dict
-      holds the combination, the entries that `_profile` returns, and the result of `_lying` as `lying`.
+    The keys are:
+
+    - `settings`: a list with a dict for each combination of SETTING_COLUMNS in `gradient_norms`, at the study's width.
+      The dict holds the combination, the entries that `_profile` returns, and the result of `_preactivation_quantiles`
+      as `lying`.
     - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
     - `theory`: the result of `_theory`, {} without the table `theory`.
     - `curves`: by activation, the result of `_curve`.
@@ -31,18 +35,20 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     norms = tables["gradient_norms"]
     kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
     norms = norms[kept & norms["activation"].isin(style.labels)]
-    norms = norms.drop_duplicates([*SETTING, "activation", "measure", "step", "layer"])  # experiments share runs
+    norms = norms.drop_duplicates(
+        [*SETTING_COLUMNS, "activation", "measure", "step", "layer"]
+    )  # experiments share runs
     settings = [
-        {**dict(zip(SETTING, setting, strict=True)), **_profile(rows)}
-        for setting, rows in norms.groupby(SETTING, sort=False)
+        {**dict(zip(SETTING_COLUMNS, setting, strict=True)), **_profile(rows)}
+        for setting, rows in norms.groupby(SETTING_COLUMNS, sort=False)
     ]
     curves = tables["activations"]
     lying = tables.get("preactivations", pd.DataFrame())
     for setting in settings:
-        setting["lying"] = _lying(lying, setting)
+        setting["lying"] = _preactivation_quantiles(lying, setting)
     return {
         "settings": settings,
-        "percent": [float(name[1:]) for name in lying if QUANTILE.fullmatch(name)],
+        "percent": [float(name[1:]) for name in lying if QUANTILE_NAME.fullmatch(name)],
         "theory": _theory(tables["theory"]) if "theory" in tables else {},
         "curves": {
             name: _curve(rows)
@@ -54,16 +60,18 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 def _curve(rows: pd.DataFrame) -> Json:
     """Return the lists x, value and derivative of every second point of one activation's `rows`, and `between`.
 
-    `rows` is in the order of x. `between` holds the mean slope from each of these points to the next. It is exact where
-    a derivative jumps, and the rounded values would give it too few digits.
+    `rows` is in the order of x. `between` holds the mean slope from each of these points to the next. This slope is
+    exact also where the derivative jumps. The page does not compute it, because the rounded values have too few digits.
     """
-    kept = rows[::EVERY]
+    kept = rows[::ROW_STRIDE]
     slopes = np.diff(kept["value"]) / np.diff(kept["x"])
-    return {column: short(kept[column], 4) for column in ("x", "value", "derivative")} | {"between": short(slopes, 4)}
+    return {column: rounded(kept[column], 4) for column in ("x", "value", "derivative")} | {
+        "between": rounded(slopes, 4)
+    }
 
 
 def _profile(rows: pd.DataFrame) -> Json:
-    """Return the measures of one setting as {"steps": list, "values": dict}; `rows` are its gradient norms.
+    """Return the measures of one setting as {"steps": list, "values": dict}; `rows` are its rows of gradient_norms.
 
     `steps` are the logged steps, ascending. `values` maps each activation to a dict. In it, `seeds` and each measure
     have a list over `steps`. An entry of `seeds` is the number of seeds at this step, which falls when runs end. An
@@ -73,7 +81,7 @@ def _profile(rows: pd.DataFrame) -> Json:
     in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
     found: Json = {}
     for name, measure, step, *bounds in in_order.itertuples(index=False, name=None):
-        found.setdefault(name, {}).setdefault(measure, {}).setdefault(step, []).append(short(bounds))
+        found.setdefault(name, {}).setdefault(measure, {}).setdefault(step, []).append(rounded(bounds))
     values: Json = {
         name: {measure: [of_steps.get(step, []) for step in steps] for measure, of_steps in measures.items()}
         for name, measures in found.items()
@@ -83,20 +91,22 @@ def _profile(rows: pd.DataFrame) -> Json:
     return {"steps": steps, "values": values}
 
 
-def _lying(table: pd.DataFrame, setting: Json) -> Json:
-    """Return where the pre-activations z lie in one setting: {activation: {step as text: list over hidden layers}}.
+def _preactivation_quantiles(table: pd.DataFrame, setting: Json) -> Json:
+    """Return the quantiles of the pre-activations z in one setting: {activation: {step: list over hidden layers}}.
 
-    A layer has a list of the quantiles of z, ascending; `percent` of `layers` names them. `table` is the table
-    `preactivations`, and `setting` a dict of `layers` with the keys SETTING. The result is empty if nothing was
-    measured in this setting.
+    A step is a text. A layer has a list of quantiles, ascending. Their percentages are `percent` in the result of
+    `layers`. `table` is the table `preactivations`, and `setting` a dict of `layers` with the keys SETTING_COLUMNS. The
+    result is empty if nothing was measured in this setting.
     """
     if table.empty:
         return {}
-    rows = table[(table[SETTING] == pd.Series({key: setting[key] for key in SETTING})).all(axis=1)].sort_values("layer")
-    names = [name for name in table if QUANTILE.fullmatch(name)]
+    rows = table[
+        (table[SETTING_COLUMNS] == pd.Series({key: setting[key] for key in SETTING_COLUMNS})).all(axis=1)
+    ].sort_values("layer")
+    names = [name for name in table if QUANTILE_NAME.fullmatch(name)]
     found: Json = {}
     for (name, step), part in rows.groupby(["activation", "step"], sort=False):
-        found.setdefault(name, {})[str(step)] = [short(row) for row in part[names].to_numpy()]
+        found.setdefault(name, {})[str(step)] = [rounded(row) for row in part[names].to_numpy()]
     return found
 
 
@@ -112,13 +122,13 @@ def _theory(table: pd.DataFrame) -> Json:
     found: Json = {}
     for (name, init, depth, quantity), rows in ours.groupby(["activation", "init", "depth", "quantity"], sort=False):
         network = found.setdefault(f"{name}|{init}|{depth}", {})
-        network[quantity] = short(rows["predicted"])
+        network[quantity] = rounded(rows["predicted"])
         if quantity == "preactivation_square":
             network["seeds"] = rows["n"].max()
-            network["measured"] = [short(row) for row in rows[["measured", "ci_low", "ci_high"]].to_numpy()]
+            network["measured"] = [rounded(row) for row in rows[["measured", "ci_low", "ci_high"]].to_numpy()]
     return found
 
 
-def short(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
+def rounded(values: Iterable[float], digits: int = DIGITS) -> list[float | None]:
     """Return `values` rounded to `digits` significant digits, with None for each that is not finite."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]
