@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
@@ -96,7 +97,8 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
             yield stack.enter_context(_closing(_started(failed, _client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
-            _started(failed, asyncio.run, _shake_hands(scheduler))
+            with ThreadPoolExecutor(1) as thread:  # this thread may have an event loop already, as in a notebook
+                _started(failed, thread.submit(asyncio.run, _shake_hands(scheduler)).result)
             client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
             _wait_for_workers(client, scheduler)
             yield client
