@@ -65,7 +65,9 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         super().__init__()
         _check_arguments(update_freq, probe, layers)
         self.update_freq: float = {"batch": 1, "epoch": math.inf}.get(str(update_freq)) or int(update_freq)
-        self.probe, self.layers, self.verbose = probe, layers, verbose
+        # Each fit may need the names anew, and an iterator gives them once.
+        self.layers = layers if layers is None or isinstance(layers, str) or callable(layers) else list(layers)
+        self.probe, self.verbose = probe, verbose
         self.filename, self.log_dir = filename, log_dir
         self._rows: list[dict[str, Any]] = []
         self._writers: list[CsvFile | Events] = []

@@ -1,7 +1,7 @@
 """Draw the measures of one fit with the study's own figures, with the names of the model's layers."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,7 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the norms SIGNALS by layer, with a line for the first, a middle and the last logged step."""
     rows, names = _long_form(_rows_with_weights(frame), model)
+    _check_finite(rows, layers.SIGNALS)
     steps = np.unique(rows["step"])
     labels = {step: f"step {step}" for step in (steps[0], steps[len(steps) // 2], steps[-1])}
     rows = rows[rows["step"].isin(list(labels))].assign(activation=lambda part: part["step"].map(labels))
@@ -77,9 +78,8 @@ def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str
     ValueError if none of the measures has a finite value.
     """
     rows, names = _long_form(frame, model)
+    _check_finite(rows, measures)
     known = sorted(rows.loc[rows["measure"].isin(list(measures)), "layer"].unique())
-    if not known:
-        raise ValueError(f"{', '.join(measures)} cannot be drawn: none of these measures is finite")
     chosen = {layer: names[layer - 1] for layer in (known[0], known[(len(known) - 1) // 2], known[-1])}
     rows, across = rows[rows["layer"].isin(list(chosen))], ("measure", measures)
     figure, _ = small_multiples(
@@ -91,9 +91,16 @@ def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str
 def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
     rows, names = _long_form(_rows_with_weights(frame), model)
+    _check_finite(rows, ["error"])
     figure = layers.error_heat_map(rows, _style(model))
     figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
     return figure
+
+
+def _check_finite(rows: pd.DataFrame, measures: Iterable[str]) -> None:
+    """Raise ValueError if `rows`, which come from `_long_form`, hold none of the `measures`."""
+    if not rows["measure"].isin(list(measures)).any():
+        raise ValueError(f"{', '.join(measures)} cannot be drawn: none of these measures is finite")
 
 
 def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:

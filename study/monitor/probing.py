@@ -105,10 +105,13 @@ class Probe:
         states = [*self.model.variables, *(each for optimizer in self.optimizers for each in optimizer.variables)]
         before = [state.numpy() for state in states]
         measured = self._measured(data)
+        changed = []
         for state, value in zip(states, before, strict=True):
             if not np.array_equal(state.numpy(), value, equal_nan=value.dtype.kind == "f"):
                 state.assign(value)
-                raise ValueError(_refusal(self.model, state.path))
+                changed.append(state.path)
+        if changed:
+            raise ValueError(_refusal(self.model, ", ".join(changed)))
         return measured
 
     def _measured(self, data: Any) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """Define the filters by which a page's template shows numbers and lists; a number must be a quantity of a table."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -49,7 +50,9 @@ def unit(value: object, name: str, digits: int = 2) -> str:
 
 
 def whole(value: object) -> str:
-    """Show a finite number rounded to an integer, with commas between thousands from 10,000 on."""
+    """Show a number rounded to an integer, with commas between thousands from 10,000 on, or a dash if not finite."""
+    if not math.isfinite(checked(value)):
+        return formatting.DASH
     rounded = round(checked(value))
     return f"{rounded:,}" if abs(rounded) >= 10_000 else str(rounded)
 
@@ -76,9 +79,11 @@ def in_words(value: object, language: str = "en") -> str:
     """Show a share from 0.001 on in percent, and a smaller one to one significant digit, as "about 2 millionths".
 
     Show a share of 0 or less in percent, and a share below a billionth in scientific notation, such as 3e-12.
-    `language` is a key of FRACTION_WORDS. The share must not be NaN.
+    `language` is a key of FRACTION_WORDS. Show a dash for NaN.
     """
     share = checked(value)
+    if math.isnan(share):
+        return formatting.DASH
     if share >= 1e-3 or share <= 0:
         return formatting.percent(share, 0 if share >= 0.1 or share <= 0 else 1)
     shown = formatting.significant(share, 1)

@@ -3,6 +3,7 @@
 The questions' own tests render each page by both_languages, which compares the two editions of it.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_what_no_experiment_makes_is_the_same_in_both_languages() -> None:
     ("share", "words"),
     [(0.48, "48%"), (0.043, "4.3%"), (9.6e-7, "about 1 millionth"), (2.4e-6, "about 2 millionths"), (0.0, "0%"),
      (4e-5, "about 40 millionths"), (9.4e-7, "about 900 billionths"), (2e-12, "2e-12"),
-     (9.6e-4, "about 1 thousandth"), (9.4e-4, "about 900 millionths")],
+     (9.6e-4, "about 1 thousandth"), (9.4e-4, "about 900 millionths"), (math.nan, "–")],
 )  # fmt: skip
 def test_shares_in_words(share: float, words: str) -> None:
     """To one digit if below 0.001, the same in both languages."""
