@@ -93,7 +93,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     tables of the section are:
 
     - `accuracy`, `gradient_norms`, `final_units`, `final_units_runs`: see `study.analysis.summaries`.
-    - `history`: a row per run and epoch. `compared_accuracies`: a row per run.
+    - `history`: a row per run and epoch. `compared_accuracies`: two rows per run, for the
+      last weights and for BEST_WEIGHTS.
     - `outcomes`: the result of `_outcome_shares`. `zeros`: a row per quantity of `_zero_intervals`.
     - `comparisons`: each activation beside the reference with the last weights. Its rows of the experiment BEST_WEIGHTS
       compare the weights of the lowest validation loss.

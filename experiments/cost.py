@@ -28,8 +28,8 @@ CLAIMED_ACTIVATION = "relu"  # the activation that A1 calls cheap
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of `plan` was timed.
 
-    `evidence` has the document `cost` and the tables of `baseline`. The functions named here are in
-    study/analysis/cost.py. The table `cost` has a row per activation with the columns of `cost_table` and, if
+    The document `cost` and the tables of `baseline` come from `evidence`; both may be missing. The functions named here
+    are in study/analysis/cost.py. The table `cost` has a row per activation with the columns of `cost_table` and, if
     `baseline` has runs, of `training_summary`. Its ratios are to the reference, or to the cheapest activation if the
     reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result of `spread`, and
     `cost_training` of `_training_table`. Claim A1 is judged.

@@ -72,7 +72,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """
     if so_far:
         return selection.without_record(_final_settings(plan, so_far), so_far)
-    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _ladder_settings(plan, steps)]
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung_settings(plan, steps)]
     return list(dict.fromkeys([*ladder, *_rate_trial_settings(plan, _compared_names(plan))]))
 
 
@@ -97,7 +97,7 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
-def _ladder_settings(plan: Plan, steps: int) -> list[Settings]:
+def _rung_settings(plan: Plan, steps: int) -> list[Settings]:
     """Return the settings of the reference's runs with the changes of the first `steps` of STEPS.
 
     There is one run for each of the LADDER_SEEDS seeds, from the first seed of `plan` on.
@@ -176,7 +176,7 @@ def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
     `added` is the name of the last step whose changes the run has.
     """
-    steps = [(name, _records_of(records, _ladder_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    steps = [(name, _records_of(records, _rung_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
     return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)

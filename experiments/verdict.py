@@ -87,16 +87,16 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if table.drop(columns="activation").isna().all(axis=None):
         return None
     table["cost_finding"] = decision.classify_cost_ratio(table["step_ratio_low"], table["step_ratio_high"])
-    found, places, shares, drawn = None, {}, pd.DataFrame({"activation": [], "share_recommended": []}), {}
+    found, recommendation, shares, drawn = None, {}, pd.DataFrame({"activation": [], "share_recommended": []}), {}
     if "comparisons" in evidence.tables:
         found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
         decided = found[found["decides"]]
         saving = _time_savings(table)
-        places = _recommendation(decided, saving)
+        recommendation = _recommendation(decided, saving)
         if len(decided):
             drawn = {"answer": _picture(decided, evidence.tables, style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
-    table = _with_choice(table, places, shares, found)
+    table = _with_choice(table, recommendation, shares, found)
     pooled = _pooled_comparisons(evidence.tables)
     tables = {
         NAME: table,
@@ -168,11 +168,11 @@ def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataF
 
 
 def _with_choice(
-    table: pd.DataFrame, places: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame | None
+    table: pd.DataFrame, recommendation: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `places` comes from `_recommendation`, and `shares` from `decision.stability`. `found` comes from
+    `recommendation` comes from `_recommendation`, and `shares` from `decision.stability`. `found` comes from
     `decision.findings`, and is None if nothing was compared. The further columns are:
 
     - recommended: 1 for the recommended activation, else NaN.
@@ -186,10 +186,10 @@ def _with_choice(
       above the recommended activation's, else "" (see `decision.side_of_chosen`).
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
-    recommended = table["activation"].map(places)
+    recommended = table["activation"].map(recommendation)
     in_order = share.where(recommended != 1, np.inf).sort_values(ascending=False, kind="stable").index
     before = share[in_order].fillna(0).cumsum().shift(fill_value=0)  # the summed share of the activations named before
-    first = next(iter(places), None)
+    first = next(iter(recommendation), None)
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
     rows = pd.DataFrame(columns=[*decision.FINDINGS, "decides"]) if found is None else found
     decided = rows[rows["decides"].astype(bool)].set_index("activation")

@@ -51,7 +51,7 @@ CHANCE_ACCURACY = 0.1  # accuracy of guessing among ten digits
 # The experiments that repeat published claims in the claims' own protocols.
 CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives another number
 
-# The experiments of `make claims`. P1, P4, P8 and A2 are claims of study/analysis/claims.toml.
+# Of single claims, which study/analysis/claims.toml names: first those of `make claims`, then those of `make all`.
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted

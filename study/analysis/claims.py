@@ -26,17 +26,8 @@ SEVERITY = (  # the verdict on several parts together is the first of these verd
     CONTRADICTED, CONTRADICTED + SCALED_DOWN, INCONCLUSIVE, INCONCLUSIVE + SCALED_DOWN, NOT_REACHED, NOT_TESTABLE,
     NOT_RUN, REPRODUCED + SCALED_DOWN, REPRODUCED,
 )  # fmt: skip
-CHANGED = (
-    "A3",
-    "A5",
-    "P2",
-    "P3",
-    "P4",
-    "P5",
-    "P6",
-    "P7",
-    "P8",
-)  # claims whose quantity changed after numbers were seen
+# Claims whose quantity changed after numbers were seen.
+CHANGED = ("A3", "A5", "P2", "P3", "P4", "P5", "P6", "P7", "P8")
 CHANGED_ON = "2026-11-28"  # when the quantities changed; numbers of earlier runs had been seen
 VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the order of the report
 
@@ -98,7 +89,7 @@ CLAIMS = {
 
 
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
-    """Return the judgement on the part `part` of the claim `claim`, both names in CLAIMS, by the interval `measured`.
+    """Judge one part of a claim of CLAIMS, both given by name, by the interval `measured`; return the judgement.
 
     `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. If it is given, a
     verdict that is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before

@@ -22,7 +22,7 @@ POINTS = 100  # percentage points in an accuracy of 1
 MARGIN = POINTS * EQUIVALENCE_MARGIN  # in points
 SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences in the first edition of the study
 RATE_GAPS = (0.0, 0.05)  # points by which a second learning rate is worse than the first; 0: the choice does not matter
-STUDIES = 4000  # simulated for each row of `rule_error_table`; each two consecutive ones are a pair
+STUDIES = 4000  # simulated for each row of `rule_error_table`; the 1st and 2nd, the 3rd and 4th, ... are pairs
 SCENARIOS = {
     "all equal": (0.0, 0.0, 0.0),
     "one 0.1 better": (0.1, 0.0, 0.0),

@@ -108,7 +108,7 @@ class _Gaps:
     """Compute the gaps of one quantity in every setting, for any choice of seeds."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        """Take the `rows` of `_relative` that belong to one quantity; `n` becomes their number of seeds."""
+        """Take the `rows` of `_relative_signals` that belong to one quantity; `n` becomes their number of seeds."""
         settings = [key for key in KEYS if key != "quantity"]
         logs = rows.assign(log=np.log(rows["relative"].where(rows["relative"] > 0)))
         table = logs.set_index([*settings, "seed"])["log"].unstack("seed")  # noqa: PD010 - one value a cell

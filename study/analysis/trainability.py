@@ -29,7 +29,7 @@ def success(runs: pd.DataFrame, group_by: Sequence[str] = (*KEYS, "depth")) -> p
 
     A run has trained if its `best_validation_accuracy` is at least TRAINED_LEVEL; a run that diverged has not. The
     columns are `group_by`, n, mean, ci_low, ci_high and missing (see `summarise`), and runs, n_trained, share_trained,
-    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs of `runs`, the column `runs` all.
+    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs, and the column `runs` all.
     """
     keys = list(group_by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])

@@ -14,8 +14,8 @@ from typing import Any
 
 import pooch
 
-STALL_TIME = 5.0  # seconds without data after which a download is given up
-TOTAL_TIME = 180.0  # seconds that one download may take: 11.5 MB at 64 kB/s
+STALL_SECONDS = 5.0  # seconds without data after which a download is given up
+TOTAL_SECONDS = 180.0  # seconds that one download may take: 11.5 MB at 64 kB/s
 LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
 
 
@@ -55,13 +55,13 @@ def over_http(url: str, output_file: str, _: Any = None) -> None:
         def work() -> None:
             """Download to `file`, and enter success or the error in `finished`."""
             try:
-                finished.set_result(pooch.HTTPDownloader(timeout=STALL_TIME)(url, file, None))
+                finished.set_result(pooch.HTTPDownloader(timeout=STALL_SECONDS)(url, file, None))
             except Exception as error:  # noqa: BLE001  finished.result() raises it
                 finished.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
-        end, before = time.monotonic() + TOTAL_TIME, 0
-        while not wait([finished], STALL_TIME).done:
+        end, before = time.monotonic() + TOTAL_SECONDS, 0
+        while not wait([finished], STALL_SECONDS).done:
             received = file.tell()
             if received == before or received > LARGEST or time.monotonic() > end:
                 raise OSError(f"given up after {received:,} bytes: it stalls, is too large or takes too long")
@@ -73,17 +73,21 @@ def with_npm(command: str, output_file: str, _: Any = None) -> None:
     """Run `command`, "npm pack name@version", and move the archive to `output_file`. Run no script of the package.
 
     npm uses the registry, proxy and certificates of its own configuration. The third argument is pooch's and is not
-    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL_TIME.
+    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL_SECONDS.
     """
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("npm is not installed")
-    patience = [f"--fetch-timeout={STALL_TIME * 1000:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]  # ms
+    patience = [
+        f"--fetch-timeout={STALL_SECONDS * 1000:.0f}",
+        "--fetch-retries=1",
+        "--fetch-retry-mintimeout=500",
+    ]  # ms
     quiet = ["--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--loglevel=error", "--color=false"]
     words = [npm, *command.split()[1:], *patience, *quiet]
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent, ignore_cleanup_errors=True) as folder:
         done = subprocess.run(
-            words, check=False, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOTAL_TIME
+            words, check=False, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOTAL_SECONDS
         )
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode != 0 or not archives:

@@ -36,8 +36,10 @@ TIME_LABELS = {"initial": "before training", "end": "after training"}
 NESTED_SIZES = (9, 5.5, 3)  # points; markers of up to three activations at the same place, one inside the other
 SIZE_STEP = 4  # points; if there are more than three, each further marker is larger by this than the one inside it
 # The labels of an axis of shares, by the exponent of ten.
-SHARE_LABELS = {0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
-         -12: "a trillionth"}  # fmt: skip
+SHARE_LABELS = {
+    0: "all", -1: "a tenth", -2: "a hundredth", -3: "a thousandth", -6: "a millionth", -9: "a billionth",
+    -12: "a trillionth",
+}  # fmt: skip
 LEARNERS_DEPTH = 20  # hidden layers; cause_and_effect shows no deeper network
 LABELLED_DEPTHS = (1, 3, 5, 10, 20)  # on the axes of hidden layers in cause_and_effect
 

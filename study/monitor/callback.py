@@ -198,8 +198,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         - "heat": the error of every layer (rows) at every logged step (columns), as a colour.
         - "units": shares of dead units, saturated entries and exact zeros over the steps, in three layers.
 
-        Raise ValueError for another `kind`, if nothing is logged yet, or if a figure over the steps has no finite
-        measure to show. For "units", also raise ValueError if no layer has an elementwise activation.
+        Raise ValueError for another `kind`, if nothing is logged yet, or if the figure has no finite value to
+        show. For "units", also raise ValueError if no layer has an elementwise activation.
         """
         from study.monitor import plotting
 

@@ -1,7 +1,7 @@
 """Draw the measures of one fit with the study's own figures, with the names of the model's layers."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
     `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. The study's
     figures compare activations. Here the model takes the place of an activation; in "layers", each of three logged
-    steps does. Raise ValueError for another `kind`, for "units" if no layer has an elementwise activation, and for
-    "training" and "units" if none of their measures is finite.
+    steps does. Raise ValueError for another `kind`, for "units" if no layer has an elementwise activation, and if none
+    of the figure's measures is finite.
     """
     kinds: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
         "layers": _draw_layers, "training": _draw_training, "heat": _draw_heat_map, "units": _draw_units,
@@ -97,10 +97,10 @@ def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     return figure
 
 
-def _check_finite(rows: pd.DataFrame, measures: Iterable[str]) -> None:
+def _check_finite(rows: pd.DataFrame, measures: Collection[str]) -> None:
     """Raise ValueError if `rows`, which come from `_long_form`, hold none of the `measures`."""
     if not rows["measure"].isin(list(measures)).any():
-        raise ValueError(f"{', '.join(measures)} cannot be drawn: none of these measures is finite")
+        raise ValueError(f"{', '.join(measures)} cannot be drawn: no value is finite")
 
 
 def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,8 +114,9 @@ def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
 def _long_form(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the measures in the form that the study's figures take, and the names of the calls of layers, in order.
 
-    The form has one row per call, step and finite measure. Its columns are activation (the `model`), depth (the number
-    of calls less 1), layer (the call's place in `frame`, from 1), step, measure, mean, ci_low, ci_high, n and n_zero.
+    The form has one row per call, step and finite measure. Its column activation holds the `model`, depth the number of
+    calls less 1, and layer the call's place in `frame`, from 1. The others are step, measure, mean, ci_low, ci_high, n
+    and n_zero.
     `mean` is the value, the interval is NaN, and n is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero
     = 1 instead.
     """

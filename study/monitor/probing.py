@@ -24,6 +24,7 @@ from study.monitor.watching import LayerChoice, Watched, all_layers, watched_lay
 _SEED_NUMBERS = itertools.count()  # one for each context of `_random_states_kept`
 # Operations of TensorFlow that write to variables or tables.
 WRITE_OPERATIONS = re.compile("Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTableInsert")
+FEW = 3  # variables that the message of an error names
 
 
 class Probe:
@@ -47,7 +48,7 @@ class Probe:
         self.calls: list[Call] = []
         self._trainable = {variable_id(variable) for variable in model.trainable_variables}
         self._is_eager = bool(model.run_eagerly)
-        self._measure = self._measured_unchanged if self._is_eager else self._compiled(data)
+        self._measure = self._measured_and_checked if self._is_eager else self._compiled(data)
         self._ratios = tf.function(self._update_ratios, autograph=False, reduce_retracing=True)
 
     def is_trainable(self, watched: Watched) -> bool:
@@ -96,11 +97,11 @@ class Probe:
             raise ValueError(_refusal(self.model, ", ".join(writes)))
         return traced
 
-    def _measured_unchanged(self, data: Any) -> Any:
+    def _measured_and_checked(self, data: Any) -> Any:
         """Return the result of `_measured` on the batch `data`, run eagerly.
 
-        Raise ValueError if the step changes a variable of the model or of an optimiser. The first such variable gets
-        its value back before.
+        Raise ValueError if the step changes a variable of the model or of an optimiser. All such variables get
+        their values back first.
         """
         states = [*self.model.variables, *(each for optimizer in self.optimizers for each in optimizer.variables)]
         before = [state.numpy() for state in states]
@@ -111,7 +112,8 @@ class Probe:
                 state.assign(value)
                 changed.append(state.path)
         if changed:
-            raise ValueError(_refusal(self.model, ", ".join(changed)))
+            more = [f"and {len(changed) - FEW} more"] if len(changed) > FEW else []
+            raise ValueError(_refusal(self.model, ", ".join([*changed[:FEW], *more])))
         return measured
 
     def _measured(self, data: Any) -> tuple[Any, Any]:
@@ -200,7 +202,7 @@ def _is_built(model: Any) -> bool:
 
 
 def _refusal(model: Any, state: str) -> str:
-    """Return the message of the error for a `train_step` that changes `state`, a variable or operations by name."""
+    """Return the message of the error for a `train_step` that changes `state`, which names variables or operations."""
     return (
         f"GradientLogger cannot measure {model.name}: its train_step changes state that Keras does not manage "
         f"({state}); keep it in keras.Variable, and optimizers in attributes of the model"

@@ -62,8 +62,8 @@ class Catalogue:
     def merged_with(self, others: Entries) -> Entries:
         """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
-        The order is today's registry's; activations that it no longer has come last. Each `position` is set to the
-        place in this order.
+        The order is that of today's registry; activations that it no longer has come last. Each `position` is set to
+        the place in this order.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY
@@ -212,9 +212,9 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
 
 
 def _critical_line(sigma_w2: NDArray[np.float64], sigma_b2: NDArray[np.float64]) -> dict[str, list[float]]:
-    """Return the lists sigma_w and sigma_b of a critical line, whose squares (n,) `critical_curve` returned.
+    """Return the lists sigma_w and sigma_b of a critical line, from their squares (n,) that `critical_curve` returned.
 
-    `sigma_w2` and `sigma_b2` are these squares. Points with a negative `sigma_b2`, which no initialisation has, are
+    Points with a negative `sigma_b2`, which no initialisation has, are
     left out. One NaN stands where a part of the line ends before such points, so that a figure does not join this part
     to the next.
     """

@@ -46,7 +46,7 @@ def identity(settings: Settings, data: str, activation: str) -> Identity:
 
 
 def engine_fingerprint() -> str:
-    """Return the hash of the engine's code, which does not depend on comments, layout and docstrings."""
+    """Return the hash of the engine's code; comments, layout and docstrings do not change it."""
     return source_fingerprint(STUDY / "engine")
 
 

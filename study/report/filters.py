@@ -102,9 +102,9 @@ def count(rows: Iterable[object]) -> str:
 def span(values: Iterable[Any], to: str = " to ") -> str:
     """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal.
 
-    Without values, show a dash.
+    NaN does not count. Without values, show a dash.
     """
-    found = sorted({round(checked(value)) for value in values})
+    found = sorted({round(value) for value in map(checked, values) if not math.isnan(value)})
     if not found:
         return formatting.DASH
     return str(found[0]) if len(found) == 1 else f"{found[0]}{to}{found[-1]}"

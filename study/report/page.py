@@ -59,7 +59,7 @@ def compose(
         flags=re.DOTALL,
     )
     files |= {
-        f"{QUESTIONS_FOLDER}/{page.name}.md": _question_file(page, labels)
+        f"{QUESTIONS_FOLDER}/{page.name}.md": _question_markdown(page, labels)
         for section, page in made
         if not section.is_opening
     }
@@ -98,7 +98,7 @@ def _joined_pages(
     return unwrapped(text) + "\n"
 
 
-def _question_file(page: Page, labels: Mapping[str, str]) -> str:
+def _question_markdown(page: Page, labels: Mapping[str, str]) -> str:
     """Return the Markdown of the file of `page` under questions/: a link to README.md, title, answer and body."""
     template = environment(PAGES, labels, Place(QUESTIONS_FOLDER)).get_template("question.md")
     return unwrapped(template.render(page=_marked_up(page))) + "\n"

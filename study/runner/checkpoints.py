@@ -61,7 +61,7 @@ def train_and_keep_network(
     """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
 
     `train` is as in `train_resumably`, and gets `saved`. The network is written only if the run reaches the number of
-    epochs in its `settings`. It is written before `keep`, unless that is None, gets the checkpoint of the last epoch.
+    epochs in its `settings`. It is written first; then `keep` gets the last epoch's checkpoint, unless it is None.
     On another machine of a cluster, the results folder may not exist; then no network is written.
     """
 

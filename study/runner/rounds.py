@@ -42,10 +42,10 @@ class Rounds:
 
         The result is {experiment: {run id: job}}. An experiment that has all its records is left out.
         """
-        found = {name: self._jobs_without_record(name) for name in self.experiments}
+        found = {name: self._advance_to_missing(name) for name in self.experiments}
         return {name: jobs for name, jobs in found.items() if jobs}
 
-    def _jobs_without_record(self, name: str) -> dict[str, Job]:
+    def _advance_to_missing(self, name: str) -> dict[str, Job]:
         """Advance the experiment `name` to its first round that lacks records; return the jobs without one by run id.
 
         Return an empty dict if all rounds have their records.

