@@ -3,11 +3,12 @@
 First, every activation trains for TUNING_EPOCHS epochs at the same rates (the grid). While the best rate of any
 activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
 best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
-between the two rates.
+between the rates. While most of the first seeds choose the lowest one, the next lower one is added.
 
 Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -40,9 +41,9 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
 METRIC = "best_test_accuracy"  # with the weights of the lowest validation loss
 ARTICLE_RATE = Settings.learning_rate
-# Kinds of runs: on the grid; on fresh seeds at both rates of each activation; on fresh seeds at the article's rate.
-STAGES = ("grid", "both", "untuned")
-# Kinds of runs that are compared: the runs of "both" whose rate the validation images chose, and the stage "untuned".
+# Kinds of runs: on the grid; on fresh seeds, to the end, at rates of each activation; on them at the article's rate.
+STAGES = ("grid", "to_the_end", "untuned")
+# Kinds of runs that are compared: the runs of "to_the_end" whose rate the validation images chose, and "untuned".
 ARMS = ("tuned", "untuned")
 
 
@@ -50,8 +51,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round, given the records `so_far`. A quick look has no round.
 
     Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. Then the grid is extended, round
-    by round, as long as an activation's best rate is at an end of the grid. Each further round has a block of fresh
-    seeds, on which every activation runs at its two rates.
+    by round, as long as an activation's best rate is at an end of the grid. The further rounds come from `fresh_runs`.
     """
     if plan.is_quick:
         return []
@@ -61,24 +61,23 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
         return grid_runs(plan, more)
-    return fresh_runs(plan, tuning.candidate_rates(grid), runs["tuned"])
+    return fresh_runs(plan, grid, runs["to_the_end"])
 
 
 def expected(plan: Plan) -> list[Settings]:
     """Return the settings that all rounds together are expected to ask for.
 
-    The rates 10^-3 and 10^-3.5 stand for the rates to be chosen. There are as many fresh seeds as `plan` asks for, or
-    40.
+    There are as many fresh seeds as `plan` asks for, or 40 (see `at_usual_rates`).
     """
     if plan.is_quick:
         return []
-    return [*rounds(plan, []), *at_usual_rates(plan, plan.block(plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED))]
+    return [*rounds(plan, []), *at_usual_rates(plan, plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)]
 
 
-def at_usual_rates(plan: Plan, seeds: Iterable[int]) -> list[Settings]:
-    """Return the settings of all activations of `plan` on `seeds`, at two rates in place of the rates to be chosen."""
-    rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-6, -7)]
-    return of_seeds(rates, seeds)
+def at_usual_rates(plan: Plan, n: int, first: int) -> list[Settings]:
+    """Return the settings that `fresh_runs` is expected to ask for on `n` seeds from `first` on, in all rounds."""
+    high, low = ([(name, tuning.learning_rate_of(k)) for name in plan.activations] for k in (-6, -7))
+    return of_seeds([*high, *low], plan.block(n, first))
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -87,39 +86,38 @@ def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
     `plan` tells which seeds are fresh. The stages are:
 
     - "grid": the runs on seeds that are not fresh.
-    - "both": the runs on fresh seeds that are evaluated under noise. They are at the two rates of their activation.
+    - "to_the_end": the runs on fresh seeds that are evaluated under noise. They are at rates of their activation.
     - "untuned": the other runs on fresh seeds. They are at the article's rate.
     """
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:
         settings = record["identity"]["settings"]
         is_fresh = plan.is_fresh(settings["seed"])
-        stage = "grid" if not is_fresh else "both" if settings["noise"] else "untuned"
+        stage = "grid" if not is_fresh else "to_the_end" if settings["noise"] else "untuned"
         found[stage].append(record)
     return found
 
 
 def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return one of `records` per activation and fresh seed: at the rate that the seed's validation images choose."""
-    both = by_stage(plan, records)["both"]
-    return [both[place] for place in tuning.chosen_by_seed(runs_frame(both)).index] if both else []
+    tried = by_stage(plan, records)["to_the_end"]
+    return [tried[place] for place in tuning.chosen_by_seed(runs_frame(tried)).index] if tried else []
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the stage "both" that are at one rate: the rate that most seeds chose for the reference.
+    """Return the records of the stage "to_the_end" at one rate: the rate that most seeds chose for the reference.
 
     The records of an activation that did not run at that rate are at the rate that most of its own seeds chose. The
     same holds for every activation if the reference was not run.
     """
-    if not (both := by_stage(plan, records)["both"]):
+    if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
-    runs = runs_frame(both)
+    runs = runs_frame(tried)
     usual = tuning.usual_rates(tuning.chosen_by_seed(runs))
     common = usual.get(REFERENCE_ACTIVATION)
-    tried = set(zip(runs["activation"], runs["learning_rate"], strict=True))
-    rates = {name: common if (name, common) in tried else rate for name, rate in usual.items()}
-    is_kept = runs["learning_rate"] == runs["activation"].map(rates)
-    return [record for record, kept in zip(both, is_kept, strict=True) if kept]
+    pairs = set(zip(runs["activation"], runs["learning_rate"], strict=True))
+    rates = {name: common if (name, common) in pairs else rate for name, rate in usual.items()}
+    return list(itertools.compress(tried, runs["learning_rate"] == runs["activation"].map(rates)))
 
 
 def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
@@ -143,28 +141,39 @@ def grid_runs(plan: Plan, half_decades: Iterable[int]) -> list[Settings]:
 
 def fresh_runs(
     plan: Plan,
-    rates: Sequence[tuple[str, float]],
+    grid: pd.DataFrame,
     so_far: pd.DataFrame,
     first: int = FIRST_FRESH_SEED,
     most: int = MOST_SEEDS,
     half_width: float = HALF_WIDTH,
 ) -> list[Settings]:
-    """Return the settings of the next block of fresh seeds, on which each activation runs at its two rates.
+    """Return the settings of the next round of runs to the end, on fresh seeds from `first` on.
 
-    `rates` comes from `tuning.candidate_rates`, and `so_far` is the frame "tuned" of `frames`. `first` is the first
-    seed. If the plan asks for a number of seeds, there is one block of that size. Otherwise the list is empty when
-    there are `most` seeds, or when half the width of every known interval of the comparison is at most `half_width`. An
-    activation whose runs diverge has no interval, and does not keep the others from theirs.
+    `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `frames`. On the first
+    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. A further
+    round adds the next lower rate for an activation if most of these seeds chose its lowest one.
+
+    Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for, or else
+    SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, it is
+    empty when there are `most` seeds, or when half the width of every known interval of the comparison is at most
+    `half_width`. An activation whose runs diverge has no interval, and does not keep the others from theirs.
     """
+    first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
+    if so_far.empty:
+        return of_seeds(tuning.candidate_rates(grid), first_seeds)
+    if lower := tuning.lower_rates(so_far):
+        return of_seeds(lower, first_seeds)
     n = so_far["seed"].nunique()
-    if n == 0:
-        more = plan.seeds or FIRST_SEEDS
-    elif plan.seeds or n >= most:
+    if plan.seeds:
+        more = plan.seeds - n
+    elif n >= most:
         more = 0
     else:
-        half = comparisons.widest_half_width(comparisons.against_reference(so_far, NAME, METRIC))
+        tuned = tuning.chosen_by_seed(so_far)
+        half = comparisons.widest_half_width(comparisons.against_reference(tuned, NAME, METRIC))
         more = SEED_BLOCK if half > half_width else 0
-    return of_seeds(rates, plan.block(more, first + n))
+    rates = dict.fromkeys(zip(so_far["activation"], so_far["learning_rate"], strict=True))
+    return of_seeds(list(rates), plan.block(more, first + n))
 
 
 def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[Settings]:
@@ -235,12 +244,12 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per activation and rate of "both", with the accuracy there and how many seeds chose the rate.
+    """Return one row per activation and rate of "to_the_end": the accuracy there, and how many seeds chose the rate.
 
     `runs` is the result of `frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
     ci_high, missing (runs that did not finish) and seeds_chosen.
     """
-    table = summarise(runs["both"], METRIC, tuning.KEYS, is_share=True).drop(columns=["std", "min", "max"])
+    table = summarise(runs["to_the_end"], METRIC, tuning.KEYS, is_share=True).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
     table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
     return table.rename(columns={"mean": "best_test_accuracy_mean"})

@@ -30,9 +30,9 @@ OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    `so_far` are the records of the earlier rounds. First comes the grid of `learning_rate`, extended as there. Then
-    each round has a block of fresh seeds, on which every activation runs at its two rates. The rounds end when every
-    known interval has a half width of at most OWN_HALF_WIDTH.
+    `so_far` are the records of the earlier rounds. First comes the grid of `learning_rate`, extended as there. The runs
+    to the end follow, on the seeds of this module. The rounds end when every known interval has a half width of at most
+    OWN_HALF_WIDTH.
     """
     if plan.is_quick:
         return []
@@ -42,8 +42,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
         return learning_rate.grid_runs(plan, more)
-    rates = tuning.candidate_rates(grid)
-    return learning_rate.fresh_runs(plan, rates, runs["tuned"], FIRST_SEED, MOST_NARROW_SEEDS, OWN_HALF_WIDTH)
+    return learning_rate.fresh_runs(plan, grid, runs["to_the_end"], FIRST_SEED, MOST_NARROW_SEEDS, OWN_HALF_WIDTH)
 
 
 def expected(plan: Plan) -> list[Settings]:
@@ -53,7 +52,7 @@ def expected(plan: Plan) -> list[Settings]:
     """
     if plan.is_quick:
         return []
-    return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.block(plan.seeds or 50, FIRST_SEED))]
+    return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.seeds or 50, FIRST_SEED)]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:

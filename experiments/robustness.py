@@ -39,7 +39,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     selects.
 
     - `noise_runs`: a row per run and amplitude.
-    - `noise_by_rate`: the result of `_rate_summary`, for both rates of each activation.
+    - `noise_by_rate`: the result of `_rate_summary`, for all rates at which an activation trained to the end.
     - `robustness`: the result of `_amplitude_summary`.
     - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
     - `compared_accuracies`: a row per run, and further rows for the runs of OWN_RATES_COMPARISON.
@@ -48,7 +48,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
     If no run was evaluated under noise, the section has only its page.
     """
-    both, tuned = learning_rate.by_stage(plan, records)["both"], learning_rate.tuned_records(plan, records)
+    tried, tuned = learning_rate.by_stage(plan, records)["to_the_end"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
     noisy = noise_frame(records)
     if noisy.empty:
@@ -62,7 +62,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
         "noise_runs": noisy.assign(experiment=NAME),
-        "noise_by_rate": _rate_summary(both),
+        "noise_by_rate": _rate_summary(tried),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
         "compared_accuracies": pd.concat(
@@ -80,7 +80,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _rate_summary(records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per activation and learning rate, with the accuracy under noise over seeds.
 
-    `records` holds the runs of both rates of each activation. The accuracy of a run is its mean test accuracy over the
+    `records` holds runs at several rates of each activation. The accuracy of a run is its mean test accuracy over the
     amplitudes above 0. The columns are named as in `summarise` (n, ci_low, ci_high and others), but
     `noise_accuracy_mean` stands for `mean`.
     """

@@ -1,6 +1,6 @@
 """Simulate the whole procedure of the tuned comparison, to see how often its rule recommends wrongly.
 
-On each seed, validation chooses one of two learning rates for each activation. A simulated study adds paired seeds
+On each seed, validation chooses one of RATES learning rates for each activation. A simulated study adds paired seeds
 until all intervals are narrow, at most MOST_SEEDS. Then `classify_difference` compares each activation with the
 reference, and `recommend` recommends one of them or the reference. Accuracies are in points (percent).
 """
@@ -21,7 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 POINTS = 100  # percentage points in an accuracy of 1
 MARGIN = POINTS * EQUIVALENCE_MARGIN  # in points
 SPREADS = (0.19, 0.25)  # points; standard deviations of the paired differences in the first edition of the study
-RATE_GAPS = (0.0, 0.05)  # points by which a second learning rate is worse than the first; 0: the choice does not matter
+RATES = 3  # learning rates between which validation chooses
+RATE_GAPS = (0.0, 0.05)  # points by which the other rates are worse than the best; 0: the choice does not matter
 STUDIES = 4000  # simulated for each row of `rule_error_table`; the 1st and 2nd, the 3rd and 4th, ... are pairs
 SCENARIOS = {
     "all equal": (0.0, 0.0, 0.0),
@@ -76,15 +77,14 @@ def rule_error_table() -> pd.DataFrame:
 def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:
     """Return simulated studies whose paired differences from the reference have the true means `truth` (3,), in points.
 
-    `spread` is the standard deviation of these differences, in points. The second rate of each activation is `gap`
-    points worse than its first rate. On each seed, the higher validation accuracy chooses one of the two. `studies` is
-    the number of studies. With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same
-    at every call.
+    `spread` is the standard deviation of these differences, in points. All rates of an activation but the first are
+    `gap` points worse. On each seed, the highest validation accuracy chooses one of them. `studies` is the number of
+    studies. With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same at every call.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
-    first, second = deviation * validation[..., 0], deviation * validation[..., 1] - gap
-    lost = gap * (second > first)  # points, (studies, seeds, arms)
+    is_best = (deviation * validation - gap * (np.arange(RATES) > 0)).argmax(axis=-1) == 0
+    lost = np.where(is_best, 0.0, gap)  # points, (studies, seeds, arms)
     accuracy = deviation * test + np.array([0.0, *truth]) - lost
     differences = accuracy[..., 1:] - accuracy[..., :1]
     n = np.arange(FIRST_SEEDS, MOST_SEEDS + 1, SEED_BLOCK)[:, None]  # (sizes, 1) at which a study may end
@@ -101,15 +101,15 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
 
 @functools.lru_cache(maxsize=1)
 def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
-    """Return noise for the validation (studies, seeds, arms, 2 rates) and for the test (studies, seeds, arms).
+    """Return noise for the validation (studies, seeds, arms, RATES) and for the test (studies, seeds, arms).
 
     `studies` and `arms` are numbers; the arms are the reference and the activations. The noise has mean 0 and variance
     1. It is normal, or 1 minus an exponential if `is_skewed`.
     """
     generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
     if is_skewed:
-        return 1 - generator.standard_exponential((*shape, 2)), 1 - generator.standard_exponential(shape)
-    return generator.standard_normal((*shape, 2)), generator.standard_normal(shape)
+        return 1 - generator.standard_exponential((*shape, RATES)), 1 - generator.standard_exponential(shape)
+    return generator.standard_normal((*shape, RATES)), generator.standard_normal(shape)
 
 
 def recommendable(truth: tuple[float, ...]) -> list[int]:

@@ -2,8 +2,8 @@
 
 The study's learning_rate experiment does this in two stages. In the first stage, the grid, every activation trains for
 a few epochs at the same rates. In the second, its best rate and the next lower one train to the end on every seed,
-because a longer training favours lower rates. The validation images of each seed then choose between the two rates. So
-no single choice decides for all seeds.
+because a longer training favours lower rates. The validation images of each seed then choose between the rates. So no
+single choice decides for all seeds. While most of the first seeds choose the lowest rate, the next lower one is added.
 """
 
 import math
@@ -14,7 +14,7 @@ import pandas as pd
 
 from study.analysis.comparisons import table_by_seed
 from study.analysis.statistics import mean_interval, summarise
-from study.constants import TOLERANCE
+from study.constants import FIRST_SEEDS, TOLERANCE
 
 HALF_DECADES = (
     -8,
@@ -26,6 +26,7 @@ HALF_DECADES = (
     -2,
 )  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `added_half_decades` adds others
 MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at the end, `is_edge` says so
+MOST_RATES = 5  # at which an activation trains to the end
 GRID_SEEDS = 3  # that train at every rate of the grid
 DIGITS = 9  # decimals of compared means; a sum in another order changes later ones alone
 METRIC = "best_validation_accuracy"
@@ -105,7 +106,7 @@ def added_half_decades(table: pd.DataFrame) -> list[int]:
 
 
 def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return pairs of an activation and a learning rate, which train to the end: two pairs for each activation.
+    """Return pairs of an activation and a learning rate, which train to the end first: two pairs for each activation.
 
     The rates are the best one in `grid`, the result of `rate_table`, and the rate half a decade lower. Activations
     without a best rate have no pair.
@@ -115,6 +116,20 @@ def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
         for name, top in best_rates(grid).items()
         for below in (0, 1)
     ]
+
+
+def lower_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return pairs of an activation and the next lower rate, for each activation whose seeds mostly chose the lowest.
+
+    `runs` has runs to the end, with the columns that `chosen_by_seed` needs. Only the FIRST_SEEDS lowest seeds count,
+    so that further seeds change nothing. An activation that has MOST_RATES rates has no pair.
+    """
+    first = runs[runs["seed"].isin(np.unique(runs["seed"])[:FIRST_SEEDS])]
+    chosen = chosen_by_seed(first)
+    tried = first.groupby("activation", sort=False)["learning_rate"].agg(["min", "nunique"])
+    share = (chosen["learning_rate"] == chosen["activation"].map(tried["min"])).groupby(chosen["activation"]).mean()
+    is_lower = (share.reindex(tried.index) > 1 / 2) & (tried["nunique"] < MOST_RATES)
+    return [(str(name), learning_rate_of(half_decades(rate) - 1)) for name, rate in tried["min"][is_lower].items()]
 
 
 def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:

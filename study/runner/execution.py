@@ -99,6 +99,7 @@ def execute(
     store: Store,
     *,
     label: str = "training",
+    later_cost: float = 0.0,
     workers: int = 0,
     scheduler: str | None = None,
     seconds: float = RUN_SECONDS,
@@ -110,8 +111,9 @@ def execute(
     `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
     `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A run
     has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned with
-    its process, unless it runs in this process. `task` replaces `train_job`; `label` names the progress bar. Raise
-    ClusterError if the scheduler cannot be reached, or if the local processes do not start.
+    its process, unless it runs in this process. `task` replaces `train_job`. `label` names the progress bar, and
+    `later_cost` is the cost of later work, which counts in the time left. Raise ClusterError if the scheduler cannot be
+    reached, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
@@ -119,7 +121,7 @@ def execute(
     else:
         results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
     records = []
-    total = sum(run_cost(job.settings) for job in jobs)
+    total = sum(run_cost(job.settings) for job in jobs) + later_cost
     with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
             about = result.pop("environment", None) or describe_environment()

@@ -29,10 +29,11 @@ def say(text: str, stream: TextIO | None = None) -> None:
 class Progress:
     """Show how many of `total` runs are finished, which run was the last, and the time left.
 
-    The costs of runs come from `order.run_cost`, and `total_cost` is their sum. `label` names the work, and `stream` is
-    standard error if None. On a terminal a bar shows the progress. It assumes for the time left that the rest goes as
-    fast as the work of the last SPEED_SECONDS. Elsewhere a line is written after the first and the last run, and
-    otherwise at most every LINE_SECONDS. The line assumes that the rest goes as fast as all work so far.
+    The costs of runs come from `order.run_cost`. `total_cost` is the sum of their costs, and of the costs of later work
+    that counts in the time left. `label` names the work, and `stream` is standard error if None. On a terminal a bar
+    shows the progress. It assumes for the time left that the rest goes as fast as the work of the last SPEED_SECONDS.
+    Elsewhere a line is written after the first and the last run, and otherwise at most every LINE_SECONDS. The line
+    assumes that the rest goes as fast as all work so far.
     """
 
     def __init__(self, label: str, total_cost: float, total: int, stream: TextIO | None = None) -> None:
@@ -65,7 +66,8 @@ class Progress:
     def _plain_line(self, seconds: float, last: str) -> str:
         """Return the line to write outside of a terminal, `seconds` after the beginning."""
         left = seconds * max(self.total_cost - self.cost, 0.0) / self.cost
-        remaining = "done" if self.count == self.total else f"about {duration(left)} left"
+        is_done = self.count == self.total and round(left) == 0
+        remaining = "done" if is_done else f"about {duration(left)} left"
         return f"{self.label}: {self.count}/{self.total} runs, {duration(seconds)} so far, {remaining} ({last})"
 
 

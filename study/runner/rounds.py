@@ -82,11 +82,17 @@ class Rounds:
 
         `missing` is the result of `advance`. Compiling counts only for the `missing` jobs.
         """
-        total = total_cost(job.settings for jobs in missing.values() for job in jobs.values())
-        for name in missing:
-            asked = sum(run_cost(job.settings) for job in self.jobs[name].values())
-            total += max(sum(map(run_cost, self.expected_runs(name, self.plan))) - asked, 0.0)
-        return total
+        now = total_cost(job.settings for jobs in missing.values() for job in jobs.values())
+        return now + self.later_cost(missing)
+
+    def later_cost(self, missing: Jobs) -> float:
+        """Return the estimated cost of the rounds after the `missing` jobs, without compiling, as in `remaining_cost`.
+
+        Runs that several experiments expect count once.
+        """
+        expected = {settings for name in missing for settings in self.expected_runs(name, self.plan)}
+        asked = {job.settings for name in missing for job in self.jobs[name].values()}
+        return max(sum(map(run_cost, expected)) - sum(map(run_cost, asked)), 0.0)
 
     def asks_for_timings(self, plan: Plan) -> bool:
         """Tell whether activations are to be timed: the plan has some, it is not a quick look, and a module asks."""

@@ -1,5 +1,6 @@
 """Do what one command asks for in one results folder: the experiments' runs, round by round, or a single run."""
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,11 +39,22 @@ def run_experiments(
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
         with shared_programs(store.folder / PROGRAMS_FOLDER):
-            while missing := rounds.advance():
+            for number in itertools.count(1):
+                if not (missing := rounds.advance()):
+                    break
                 if not trained and scheduler is None:
                     say(estimate.time_in_words(rounds, missing, workers))
                 jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
-                done = execute(list(jobs.values()), data, store, workers=workers, scheduler=scheduler)
+                label, later = f"training, round {number}", rounds.later_cost(missing)
+                done = execute(
+                    list(jobs.values()),
+                    data,
+                    store,
+                    label=label,
+                    later_cost=later,
+                    workers=workers,
+                    scheduler=scheduler,
+                )
                 trained += len(done)
                 rounds.known |= {record["id"]: record for record in done}
             failures = _enter_in_ledger(rounds, ledger, time.monotonic() - started if trained else 0.0)

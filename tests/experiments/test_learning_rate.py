@@ -139,7 +139,7 @@ def test_each_seed_s_validation_chooses_its_rate() -> None:
 
     plan = Plan(("relu",), 4)
     records = ran(plan, accuracy)
-    both = stage(plan, records, "both")
+    both = stage(plan, records, "to_the_end")
     assert {s.learning_rate for s in both} == {1e-3, tuning.learning_rate_of(-7)}
     assert {(s.patience, s.epochs) for s in both} == {(Settings.patience, Settings.epochs)}
     chosen = {s.seed: s.learning_rate for s in settings_of(learning_rate.tuned_records(plan, records))}
@@ -149,7 +149,33 @@ def test_each_seed_s_validation_chooses_its_rate() -> None:
     assert tables["tuned"]["tuned_accuracy_mean"].tolist() == pytest.approx([0.97])
 
 
-@pytest.mark.parametrize("name", ["grid", "both"])
+@pytest.mark.parametrize(("optimum", "tried"), [(-2, (-4, -5)), (-3, (-4, -5, -6, -7)), (-9, range(-8, -3))])
+def test_a_lower_rate_follows_while_most_seeds_choose_the_lowest(optimum: float, tried: Sequence[int]) -> None:
+    """The grid's best rate is 0.01. To the end, the rates go half a decade below the optimum, or to the fifth rate."""
+
+    def accuracy(s: Settings) -> float:
+        return peaked(relu=-2 if s.epochs == TUNING_EPOCHS else optimum, gelu=-2)(s)
+
+    plan = replace(PAIR, seeds=3)
+    rates = stage(plan, ran(plan, accuracy), "to_the_end")
+    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "relu"} == set(tried)
+    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "gelu"} == {-4, -5}
+
+
+def test_the_first_seeds_alone_decide_which_rates_are_tried() -> None:
+    """All seeds run at all rates tried. Later seeds would prefer a lower rate, but no more rates follow."""
+
+    def accuracy(s: Settings) -> float:
+        is_late = s.seed >= FIRST_FRESH_SEED + FIRST_SEEDS
+        return peaked(relu=-4 if is_late and s.epochs > TUNING_EPOCHS else -3)(s)
+
+    plan = Plan(("relu",), FIRST_SEEDS + 30)
+    found = stage(plan, ran(plan, accuracy), "to_the_end")
+    assert len(found) == len(set(found)) == 2 * (FIRST_SEEDS + 30)
+    assert {tuning.half_decades(s.learning_rate) for s in found} == {-6, -7}
+
+
+@pytest.mark.parametrize("name", ["grid", "to_the_end"])
 def test_no_choice_sees_test_data(name: str) -> None:
     """Test accuracies turned upside down choose the same rates, for all seeds and for each."""
     frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, noisy(3e-4)))[name])

@@ -42,7 +42,7 @@ def test_its_seeds_are_no_seeds_of_the_tuned_comparison_and_its_rates_are_chosen
     own, tuned = ran(), all_rounds(learning_rate.rounds, PLAN, accuracy)
     assert min(seeds(own)) == FIRST_FRESH_SEED + MOST_SEEDS
     assert not seeds(own) & seeds(tuned)
-    both = (learning_rate.frames(PLAN, records)["both"] for records in (own, tuned))
+    both = (learning_rate.frames(PLAN, records)["to_the_end"] for records in (own, tuned))
     rates = [runs.groupby("activation")["learning_rate"].unique().map(sorted).to_dict() for runs in both]
     assert rates[0] == rates[1]
 

@@ -105,7 +105,8 @@ def earlier(commit: str, name: str) -> str:
 def test_an_earlier_edition_is_quoted_as_it_was_committed(edition: str, headline: str, gelu: str) -> None:
     """Its headline, and GELU's tuned difference from ReLU in points with bounds rounded outward."""
     commit = edition.split(", ")[1]
-    assert f"**{headline.strip('*').split(';')[0]}.**" in earlier(commit, "README.md")
+    opening = headline.strip("*").split(";")[0]
+    assert re.search(rf"(\*\*{opening}\.\*\*|^# {opening} )", earlier(commit, "README.md"), re.MULTILINE)
     table = pd.read_csv(io.StringIO(earlier(commit, "tables/comparisons.csv")))
     rows = table[(table["experiment"] == "learning_rate") & (table["activation"] == "gelu")]
     difference, low, high = 1e4 * rows.iloc[0][["difference", "ci_low", "ci_high"]].to_numpy(float)

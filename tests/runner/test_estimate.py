@@ -95,6 +95,13 @@ def test_work_includes_the_rounds_that_an_experiment_expects(tmp_path: Path) -> 
     assert followed(tmp_path).advance() == {}
 
 
+def test_later_runs_that_two_experiments_expect_count_once(tmp_path: Path) -> None:
+    """The tuned comparison, noise and few seeds are three questions about the same runs."""
+    one, both = followed(tmp_path), followed(tmp_path)
+    both.experiments = {**both.experiments, "as long": MODULES["long"]}
+    assert both.remaining_cost(both.advance()) == one.remaining_cost(one.advance())
+
+
 def test_a_failed_run_of_this_command_is_not_asked_for_again(tmp_path: Path) -> None:
     """A record of failure ends its run within one command; the next command does it again."""
     asked = followed(tmp_path)

@@ -77,6 +77,17 @@ def test_elsewhere_lines_are_plain_and_few(monkeypatch: pytest.MonkeyPatch) -> N
     assert not set("\r\x1b") & set(stream.getvalue())
 
 
+def test_later_work_counts_in_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two runs are half of the work: after them, as much time is left as they took."""
+    times = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    stream = io.StringIO()
+    shown = Progress("label", 4.0, 2, stream)
+    shown.advance(1.0, "first")
+    shown.advance(1.0, "second")
+    assert re.findall(r"about (.*) left", stream.getvalue()) == ["1 min 30 s", "1 min 0 s"]
+
+
 def test_the_time_left_goes_by_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """After 30 s a quarter of the cost is done: 90 s are left, however many runs they are."""
     times = iter([0.0, 30.0, 120.0])
