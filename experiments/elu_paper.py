@@ -1,8 +1,8 @@
-"""P4: do mean outputs near zero speed up learning (Clevert, Unterthiner & Hochreiter 2015, section 4.1)?
+"""Claim P4: do mean outputs near zero speed up learning (Clevert, Unterthiner & Hochreiter 2015, section 4.1)?
 
 ELU and ReLU are compared. The network has 8 hidden layers of 128 units with He initialisation. It is trained by SGD at
-0.01 in batches of 64. The module measures how near zero the mean outputs of the hidden layers are, and how fast the
-network learns.
+learning rate 0.01 in batches of 64 images. The module measures how near zero the mean outputs of the hidden layers are,
+and how fast the network learns. study/analysis/claims.toml states claim P4 and its parts.
 """
 
 from collections.abc import Sequence
@@ -52,10 +52,14 @@ def _settings(name: str, seed: int) -> Settings:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare ELU with ReLU on the same seeds, and judge P4.
+    """Compare ELU with ReLU on the same seeds, judge the parts of claim P4, and draw the training curves in `style`.
 
-    `records` holds the successful runs. The tables are `history` (a row per run and epoch), `elu_paper` (see
-    `_values_by_run`), and `elu_paper_summary`: the geometric mean of `value` over seeds, by activation and quantity.
+    Claim P4 says that ELU's mean outputs are nearer zero than ReLU's, and that ELU learns faster. `records` holds the
+    successful runs. The tables are:
+
+    - `history`: a row per run and epoch.
+    - `elu_paper`: the result of `_values_by_run`.
+    - `elu_paper_summary`: the geometric mean of `value` over seeds, by activation and quantity.
     """
     history = history_frame(records)
     per_run = _values_by_run(records, history)

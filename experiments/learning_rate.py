@@ -3,7 +3,7 @@
 First, every activation trains for TUNING_EPOCHS epochs at the same rates (the grid). While the best rate of any
 activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
 best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
-between the rates. While most of the first seeds choose the lowest one, the next lower one is added.
+between the rates. Rates are added until the one that the first seeds choose most often has a neighbour on both sides.
 
 Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
@@ -75,9 +75,12 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def at_usual_rates(plan: Plan, n: int, first: int) -> list[Settings]:
-    """Return the settings that `fresh_runs` is expected to ask for on `n` seeds from `first` on, in all rounds."""
-    high, low = ([(name, tuning.learning_rate_of(k)) for name in plan.activations] for k in (-6, -7))
-    return of_seeds([*high, *low], plan.block(n, first))
+    """Return the settings that `fresh_runs` is expected to ask for on `n` seeds from `first` on, in all rounds.
+
+    Three rates stand for those at which each activation will train.
+    """
+    rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-5, -6, -7)]
+    return of_seeds(rates, plan.block(n, first))
 
 
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -105,10 +108,10 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the stage "to_the_end" at one rate: the rate that most seeds chose for the reference.
+    """Return the records of the stage "to_the_end" at one rate: the usual one of the reference.
 
-    The records of an activation that did not run at that rate are at the rate that most of its own seeds chose. The
-    same holds for every activation if the reference was not run.
+    `tuning.usual_rates` tells the usual rates. The records of an activation that did not run at that rate are at its
+    own usual rate. The same holds for every activation if the reference was not run.
     """
     if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
@@ -150,8 +153,8 @@ def fresh_runs(
     """Return the settings of the next round of runs to the end, on fresh seeds from `first` on.
 
     `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `frames`. On the first
-    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. A further
-    round adds the next lower rate for an activation if most of these seeds chose its lowest one.
+    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. Further
+    rounds have its `tuning.added_rates`.
 
     Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for, or else
     SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, it is
@@ -161,8 +164,8 @@ def fresh_runs(
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
         return of_seeds(tuning.candidate_rates(grid), first_seeds)
-    if lower := tuning.lower_rates(so_far):
-        return of_seeds(lower, first_seeds)
+    if added := tuning.added_rates(so_far):
+        return of_seeds(added, first_seeds)
     n = so_far["seed"].nunique()
     if plan.seeds:
         more = plan.seeds - n
@@ -216,7 +219,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
     }
-    protocol = {"first_rates": len(HALF_DECADES), "grid_seeds": GRID_SEEDS, "article_rate": ARTICLE_RATE}
+    protocol = {
+        "first_rates": len(HALF_DECADES),
+        "grid_seeds": GRID_SEEDS,
+        "article_rate": ARTICLE_RATE,
+        "choosing_seeds": min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS),
+        "most_rates": tuning.MOST_RATES,
+    }
     drawn = _figures(grid, {**runs, "dead": of_runs}, tables["tuned"], dead, style)
     return Section(PAGE, tables, drawn, {**protocol, "asked": plan.seeds})
 

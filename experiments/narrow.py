@@ -1,6 +1,6 @@
 """Do other seeds agree with the tuned comparison, and what do the seeds of both say together?
 
-The network, the learning rates to choose from and the rule are the same as in `learning_rate`. The seeds are others,
+The network, the way to find learning rates and the rule are the same as in `learning_rate`. The seeds are others,
 from FIRST_SEED on. They are added until the differences over the seeds of both have intervals with a half width of at
 most a third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all.
 """

@@ -26,8 +26,8 @@ ARTICLE_ACCURACY = 0.9696  # test accuracy of the article's ReLU network, in one
 RUN_SECONDS = 3600.0  # seconds that a run may take
 WORKER_DEATHS = 3  # a run is recorded as crashed when so many worker processes died of it
 
-# The tuned comparison chooses learning rates on validation images (study/analysis/tuning.py). It then runs fresh seeds,
-# until the half width of every interval is at most HALF_WIDTH. This plan was fixed before any fresh seed was run.
+# The tuned comparison chooses learning rates on validation images (study/analysis/tuning.py). It runs fresh seeds until
+# the half width of every interval is at most HALF_WIDTH. These numbers were fixed before any fresh seed was run.
 FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their test results
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # the largest that an interval of test accuracy may have

@@ -1,8 +1,10 @@
 """Compare each activation with the reference by the size of the difference: better, worse, a tie, or undecided.
 
-The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): all of them
-together hold the true differences with the stated confidence. A difference below the margin does not matter to the
-choice. P-values stand in the table and decide nothing. If a true difference is near the margin, a second study would
+The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): with the
+stated confidence, all of them contain the true differences. A difference below the margin does not matter to the
+choice.
+
+The tables show p-values, but no finding depends on them. If a true difference is near the margin, a second study would
 often find another p-value.
 """
 
@@ -88,10 +90,13 @@ def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame
 
 
 def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
-    """Return a row of `against_reference`: the column `name` minus the reference's column of `wide`.
+    """Compare the activation `name` with the reference, paired by seed; return one row of `against_reference`.
 
-    `wide` is the result of `table_by_seed`. `family` is the number of comparisons whose intervals are simultaneous
-    (Bonferroni; Dunn 1961). `margin` is the margin of the equivalence test.
+    The row lacks the columns that `against_reference` adds. `wide` is the result of `table_by_seed`; seeds at which
+    either value is NaN are dropped. `family` is the number k of comparisons in the family. The interval of the
+    difference has the level 1 - alpha with alpha = (1 - CONFIDENCE) / k. So the k intervals are simultaneous
+    (Bonferroni; Dunn 1961). The equivalence interval has the level 1 - 2 alpha. `margin` is the margin of the
+    equivalence test, in the unit of the metric.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family

@@ -3,7 +3,8 @@
 The study's learning_rate experiment does this in two stages. In the first stage, the grid, every activation trains for
 a few epochs at the same rates. In the second, its best rate and the next lower one train to the end on every seed,
 because a longer training favours lower rates. The validation images of each seed then choose between the rates. So no
-single choice decides for all seeds. While most of the first seeds choose the lowest rate, the next lower one is added.
+single choice decides for all seeds. Rates are added until the one that most of the first seeds choose has a neighbour
+on both sides.
 """
 
 import math
@@ -118,18 +119,21 @@ def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
     ]
 
 
-def lower_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return pairs of an activation and the next lower rate, for each activation whose seeds mostly chose the lowest.
+def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return pairs of an activation and a learning rate to add to those at which it trains to the end.
 
-    `runs` has runs to the end, with the columns that `chosen_by_seed` needs. Only the FIRST_SEEDS lowest seeds count,
-    so that further seeds change nothing. An activation that has MOST_RATES rates has no pair.
+    `runs` has runs to the end, with the columns that `chosen_by_seed` needs, and status. Only the FIRST_SEEDS lowest
+    seeds count, so that further seeds change nothing. If the usual rate of an activation (see `usual_rates`) is its
+    lowest or highest one, the next rate beyond it is added. An activation that has MOST_RATES rates has no pair.
     """
     first = runs[runs["seed"].isin(np.unique(runs["seed"])[:FIRST_SEEDS])]
-    chosen = chosen_by_seed(first)
-    tried = first.groupby("activation", sort=False)["learning_rate"].agg(["min", "nunique"])
-    share = (chosen["learning_rate"] == chosen["activation"].map(tried["min"])).groupby(chosen["activation"]).mean()
-    is_lower = (share.reindex(tried.index) > 1 / 2) & (tried["nunique"] < MOST_RATES)
-    return [(str(name), learning_rate_of(half_decades(rate) - 1)) for name, rate in tried["min"][is_lower].items()]
+    usual = usual_rates(chosen_by_seed(first[first["status"].isin(["done", "diverged"])]))
+    found = []
+    for name, rates in first.groupby("activation", sort=False)["learning_rate"]:
+        ends = {rates.max(): 1, rates.min(): -1}  # {rate: where the next one lies}
+        if usual.get(name) in ends and rates.nunique() < MOST_RATES:
+            found.append((str(name), learning_rate_of(half_decades(usual[name]) + ends[usual[name]])))
+    return found
 
 
 def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -147,11 +151,12 @@ def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
-    """Return the learning rate that most seeds chose, indexed by activation; of equally frequent rates the lowest.
+    """Return the learning rate that seeds chose most often, indexed by activation.
 
-    `chosen` is the result of `chosen_by_seed`.
+    `chosen` is the result of `chosen_by_seed`. Of equally frequent rates, the highest one trains in the fewest epochs,
+    and is returned.
     """
-    return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().min()).astype(float)
+    return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().max()).astype(float)
 
 
 def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:

@@ -46,9 +46,11 @@ def train_epoch(
     """Carry out the updates of an epoch on `data`, and measure the network just before each logged step's update.
 
     `state` holds the groups before the epoch, and `counts` (groups,) int32 the number of layers of each group. `epoch`
-    holds the arguments of the epoch. Return the new state, the totals and the log. The totals are the sum of batch
-    losses, the number of images classified right, and the first step whose loss was not finite, or -1. The log is {name
-    of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
+    holds the arguments of the epoch. Return the new state, the totals and the log.
+
+    The totals are the sum of batch losses, the number of images classified right, and the first step whose loss was not
+    finite. This step is numbered in the run from 0; -1 stands for none. The log is {name of a measure: (MOST_LOGGED,
+    rows of all groups)}; rows that are not used are 0.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))
@@ -100,11 +102,12 @@ class _Steps:
     def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
         """Return the packed measures (rows of all groups, measures) of the weights in `state`, and the step's images.
 
-        The measures are 0 unless the step `is_logged`. The images (B, columns) of the batch `index` are uint8. They
-        pass through the branch of the measurement, so that the update, which depends on the images, comes after it. If
-        update and measurement were unordered, the compiler would copy parameters and slots in every step, which takes a
-        fifth of a step's time. The images pass as bytes. A loop that fetched and converted images would be too long for
-        the processor to look ahead, and would fetch them too late.
+        The measures are 0 unless the step `is_logged`. The images (B, columns) of the batch `index` are uint8.
+
+        The images pass through the branch of the measurement. The update depends on the images, and so it comes after
+        the measurement. If update and measurement were unordered, the compiler would copy parameters and slots in every
+        step, which takes a fifth of a step's time. The images stay bytes here. A loop that both fetched and converted
+        images would be too long for the processor to look ahead, and would fetch the images too late.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])
@@ -119,9 +122,11 @@ class _Steps:
         return found
 
     def hyperparameters(self, update: tf.Tensor) -> Hyperparameters:
-        """Return the hyperparameters of the update numbered `update` in the epoch; 0 is the last one before it.
+        """Return the scalar hyperparameters of the update with index `update` in the epoch, in the program's precision.
 
-        The epoch's own updates are counted from 1.
+        The epoch's updates have the indices 1, 2, ...; index 0 is the last update before the epoch. The number of the
+        update in the run is `first_step` + `update`. The optimiser's rate, the field `step` and the weight `newest` of
+        the moving average depend on this number.
         """
         momentum, epsilon, mean_rate, square_rate, weight_decay, averaging = tf.unstack(self.epoch.hyperparameters)
         number = tf.cast(self.epoch.first_step + update, self.network.kind.precision)

@@ -1,8 +1,9 @@
 """Carry out the forward pass, from layer 1 to the output layer.
 
-The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
-A group is one layer, or consecutive layers of equal shape. Its tensors have a first axis of rows, one for each layer
-(see layer_groups.py). The columns of x are the pixels that are not blank in all training images (see images.py).
+The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored. A
+group is one layer, or consecutive layers of equal shape. The tensors of a group have a first axis of rows, with one row
+for each layer (see layer_groups.py). The columns of x are the pixels that are not blank in all training images (see
+images.py).
 """
 
 import functools
@@ -42,7 +43,9 @@ def forward(
     """Carry out the forward pass of `architecture` with `parameters` as in training, for inputs x (B, columns).
 
     Return the logits (B, 10), and a list with the signals of each group. `seed` (2,) int32 decides the masks of
-    dropout; without it nothing is dropped. The pass overwrites `buffers`, made by `signal_buffers` or an earlier pass.
+    dropout; if it is None, nothing is dropped. `buffers` comes from `signal_buffers`, or holds the signals of an
+    earlier pass. The new signals of looped groups take the place of the values in `buffers`. If `buffers` is None, call
+    `signal_buffers`.
     """
     buffers = buffers or signal_buffers(architecture, parameters, x.shape[0], seed is not None)
     return visit_forward(architecture, parameters, x, lambda group, row, signals: signals, buffers, seed=seed)
@@ -71,9 +74,10 @@ def visit_forward(
     """Carry out the forward pass for inputs x (B, columns), and call visit(group, row, signals) for each layer.
 
     `architecture` and `parameters` describe the network. Return the logits (B, 10), and a list with the visitor's
-    results for each group. A visitor returns a nest of tensors. In a looped group, the nest gets a first axis of rows
-    and overwrites `buffers[group]`. In a group of one layer it does not, because a compiled program would compute the
-    signals twice. `outputs` explains `moving`, and `forward` explains `seed`.
+    results for each group. A visitor returns a nest of tensors. In a looped group, the results of all layers are
+    stacked along a first axis of rows, in place of the values of `buffers[group]`. In a group of one layer, the result
+    has no axis of rows: with this axis, a compiled program would compute the signals twice. `outputs` explains
+    `moving`, and `forward` explains `seed`.
     """
     h, first_layer, found = x, 1, []
     for group, of_group in enumerate(parameters):
@@ -125,9 +129,12 @@ class _Forward(NamedTuple):
         return tf.cast(is_kept, z.dtype) / (1 - self.layers.dropout)
 
     def looped(self, h: tf.Tensor, buffers: Any) -> tuple[tf.Tensor, Any]:
-        """Return the output (B, fan_out) of the last layer for the group's input h, and the visitor's results.
+        """Carry out the forward pass through all layers of a looped group, in one loop of the compiled program.
 
-        The results are a nest of tensors (rows, ...), which overwrite `buffers`.
+        The input `h` of the group is (B, fan_in). Return the output (B, fan_out) of the group's last layer, and the
+        visitor's results. The results are a nest of tensors (rows, ...) with the structure and the shapes of `buffers`.
+        Row r holds the visitor's result for layer r of the group, counted from 0. Spare rows, which hold no layer, keep
+        the values of `buffers`.
         """
 
         def body(row: tf.Tensor, h: tf.Tensor, arrays: Any) -> Any:

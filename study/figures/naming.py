@@ -1,4 +1,4 @@
-"""Write the name of each line beside it, where it covers nothing, or make a legend if it fits nowhere."""
+"""Write the name of each line beside the line without covering anything, or make a legend if the names do not fit."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -30,12 +30,14 @@ def name_lines(
 ) -> None:  # fmt: skip
     """Write the name of each activation in `names` beside its line, or make a legend above the panels.
 
-    Names are written on the first of `panels` where all of them find a place. If no panel has a place for all, or there
-    are more than MOST_NAMED activations, or any `notes`, make a legend. `notes` maps activations to texts that follow
-    their labels. A line is found by its label in matplotlib, which must be the activation's name.
+    Names are written on the first of `panels` where all of them find a place. Make a legend instead if no panel has a
+    place for all names, if there are more than MOST_NAMED activations, or if there are `notes`. `notes` maps
+    activations to texts that follow their labels. A line is found by its label in matplotlib, which must be the
+    activation's name.
 
-    If the figure `is_named` by other means, make no legend, and write on every panel the names that find a place. Call
-    this function last, because it lays the figure out.
+    `is_named` tells that the figure names its lines by other means. Then make no legend. Write on every panel the names
+    that find a place, unless there are more than MOST_NAMED activations or `notes`. Call this function last, because it
+    lays the figure out.
     """
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}
@@ -51,7 +53,7 @@ def name_lines(
 
 
 def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
-    """Add a legend above the panels of `figure`, and make the figure higher by the lines of the legend.
+    """Add a legend above the panels of `figure`, and make the figure 0.22 inches higher for each line of the legend.
 
     `texts` maps each activation to its text in the legend.
     """
@@ -126,14 +128,18 @@ def _distances(low: Any, high: Any, points: FloatArray) -> FloatArray:
 
 
 def _line_points(panel: Axes, name: str) -> FloatArray:
-    """Return points (n, 2) in pixels, evenly spaced along the first line of `panel` with the label `name`.
+    """Return points (n, 2) in pixels along the first line of `panel` whose label is the activation's name `name`.
 
-    Without such a line, n is 0.
+    The points are evenly spaced from one end of the line to the other, at most DISTANCES[0] pixels apart. NaN and
+    infinite points of the line are skipped, and the gap is bridged. Coordinates are clipped to [-10,000, 10,000]
+    pixels. If no line has the label, or none of its points is finite, n is 0.
     """
     for line in panel.lines:
         if line.get_label() == name:
             corners = line.get_transform().transform(np.asarray(line.get_xydata(), float))
             corners = np.clip(corners[np.isfinite(corners).all(axis=1)], -1e4, 1e4)
+            if not len(corners):
+                break
             length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
             at = np.linspace(0, length[-1], math.ceil(length[-1] / DISTANCES[0]) + 1)
             return np.column_stack([np.interp(at, length, axis) for axis in corners.T])
@@ -141,9 +147,11 @@ def _line_points(panel: Axes, name: str) -> FloatArray:
 
 
 def no_data_notes(rows: pd.DataFrame) -> dict[str, str]:
-    """Return {activation: " (no data)"} for each activation of `rows` that has no mean and no seed at exactly 0.
+    """Return {activation: " (no data)"} for the activations of `rows` that have nothing to draw.
 
-    `rows` has the columns activation, mean, and perhaps n_zero. `name_lines` takes the result as its `notes`.
+    `rows` has the columns activation, mean, and perhaps n_zero (the number of seeds at exactly 0). An activation has
+    nothing to draw if its mean is NaN in all its rows, and n_zero is 0 or missing. `name_lines` takes the result as its
+    `notes`.
     """
     drawn = rows["mean"].notna() | (rows.get("n_zero", pd.Series(0, rows.index)) > 0)
     return dict.fromkeys(set(rows["activation"]) - set(rows["activation"][drawn]), " (no data)")

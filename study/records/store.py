@@ -1,7 +1,7 @@
-"""Keep a folder of records and documents, JSON files whose checksum is verified at every reading, and its ledger.
+"""Keep records, documents and a ledger as JSON files in one folder; verify their checksums at every reading.
 
-A record is of one run, and its file is named by the run's id. A document is of a measurement that is not a run, such
-as the machine's timings.
+A record describes one run, and the run's id names the record's file. A document holds a measurement that is not a run,
+such as the machine's timings.
 """
 
 import fnmatch
@@ -36,9 +36,9 @@ def make_record(
 ) -> Record:
     """Return a sealed record of a run, with the entries schema, id, identity, activation, result and provenance.
 
-    `identity` identifies the run. `provenance` tells when and where it was done. `activation` holds the label, formula
-    and source of the run's activation. `result` is what training returned, or the status and cause of a failure. Its
-    `timings` move to the provenance.
+    `identity` identifies the run. `provenance` tells when and where the run was done. `activation` holds the label,
+    formula and source of the run's activation. `result` is what training returned, or the status and cause of a
+    failure. The entry `timings` of `result` is stored in the record's provenance instead.
     """
     content = {
         "schema": SCHEMA,
@@ -54,7 +54,7 @@ def make_record(
 def compact_record(record: Record) -> Record:
     """Return `record` with the measures of only the first and the last logged step, small enough to be committed.
 
-    The copy has a checksum of its own. A record without other steps is returned itself.
+    The compact record has a checksum of its own. If `record` has no other steps, return `record` itself.
     """
     measures = record["result"].get("measures")
     if measures is None or len(measures["step"]) <= 2:
@@ -81,8 +81,8 @@ def failure_text(record: Record) -> str:
 def read_verified(content: bytes, name: str) -> dict[str, Any]:
     """Return the record or document in the bytes `content`; `name` is the id of its run or the name of the document.
 
-    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name. Raise it too if a
-    record's id does not follow from its identity.
+    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name. Also raise
+    RecordError if a record's id does not follow from the record's identity.
     """
     found = unseal(content)
     names = [found.get("id"), identifier(found["identity"])] if "identity" in found else [found.get("name")]
@@ -93,7 +93,11 @@ def read_verified(content: bytes, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep records, documents and their ledger in `folder`; if it `is_committed` to git, keep them compact."""
+    """Keep records, documents and a ledger in `folder`.
+
+    `is_committed` tells that the folder is committed to git. Then `write` and `save` leave out large parts of records
+    and of the ledger.
+    """
 
     folder: Path
     is_committed: bool = False
@@ -111,9 +115,10 @@ class Store:
         return self.folder.parent / "networks" / f"{run}.npz"
 
     def write(self, record: Record) -> Record:
-        """Write the record under its id, in place of an older one, and return it as it was written.
+        """Write `record` under its run's id, in place of an older record, and return the record that was written.
 
         In a committed folder, `compact_record(record)` is written. Delete the run's checkpoint unless the run failed.
+        Raise FolderError if the file cannot be written.
         """
         kept = compact_record(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
@@ -134,9 +139,10 @@ class Store:
         return read_verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return {id: record} of the runs, given by id, that have a record in the folder, even of a failure.
+        """Return {id: record} for the ids `runs` that have a record in the folder; records of failed runs are included.
 
-        Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated.
+        Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated. Raise
+        FolderError if a damaged record cannot be moved.
         """
         found = {}
         for run in runs:
@@ -207,10 +213,10 @@ class Store:
         return Ledger.load(self.folder / LEDGER_FILE)
 
     def save(self, ledger: Ledger) -> None:
-        """Write the ledger to the folder.
+        """Write `ledger` to the folder.
 
-        For a committed folder, first empty theory's table `rows` in `ledger` itself: it takes a megabyte, and nothing
-        reads it.
+        For a committed folder, first empty the table `rows` in the theory of each activation, because this table takes
+        a megabyte and nothing reads it. This changes the argument `ledger` itself.
         """
         if self.is_committed:
             for about in ledger.activations.values():
@@ -218,9 +224,10 @@ class Store:
         ledger.save(self.folder / LEDGER_FILE)
 
     def keeps_runs_of(self, target: str) -> bool:
-        """Tell whether the runs of this make target are kept in this folder.
+        """Tell whether this folder is the one for the runs of the make target `target`.
 
-        The committed folder is for all targets but "all".
+        The committed folder is for the runs of every target except "all". A folder that is not committed is for the
+        runs of "all" alone.
         """
         return self.is_committed == (target != EVERYTHING)
 

@@ -1,4 +1,8 @@
-"""Define the filters by which a page's template shows numbers and lists; a number must be a quantity of a table."""
+"""Define the filters by which a page's template shows numbers and lists.
+
+A filter for numbers accepts a Quantity alone: a number of a table, of a section's protocol or of study/constants.py.
+For any other number the filter raises TypeError, so it cannot show a number that a template types or computes.
+"""
 
 import functools
 import math
@@ -12,9 +16,10 @@ from study.report.quantities import Quantity, Row
 
 
 def checked(value: object) -> Quantity:
-    """Return `value` if it is a quantity, that is a number of a table, of the protocol or of the constants.
+    """Return `value` if it is a Quantity: a number of a table, of a section's protocol or of study/constants.py.
 
-    Raise TypeError if it is anything else, and jinja2.UndefinedError if the template uses an undefined name.
+    Raise jinja2.UndefinedError if `value` stands for a name that the template does not define, and TypeError if it is
+    anything else.
     """
     if isinstance(value, Undefined):
         str(value)  # raises, and names what is undefined
@@ -39,7 +44,10 @@ significant = _quantity_filter(formatting.significant)
 
 
 def points(value: object) -> str:
-    """Show a difference of two fractions in percentage points with its sign, such as 0.0012 as +0.12."""
+    """Show a difference of two fractions in percentage points, with its sign and two decimals: 0.0012 as +0.12.
+
+    Show a dash if the difference is not finite.
+    """
     return number(value, 2, 100, signed=True)
 
 
@@ -60,10 +68,14 @@ def whole(value: object) -> str:
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
-    """Show an estimate and its interval as "97.41 [97.36, 97.46]".
+    """Show an estimate and the bounds of its interval, such as "97.41 [97.36, 97.46]".
 
-    `column`, `low` and `high` name the columns of `row` that hold the estimate and the ends of its interval. All three
-    numbers are multiplied by `scale`; 100 shows fractions in percent or points. If `signed`, positive ones have a plus.
+    `column`, `low` and `high` name the columns of `row` that hold the estimate, the lower bound and the upper bound.
+    All three numbers are multiplied by `scale`; a `scale` of 100 shows fractions in percent or points. If `signed`,
+    each number that is not negative has a plus.
+
+    `formatting.interval` chooses the number of decimals and rounds the bounds outward. It shows the estimate alone if
+    the bounds are equal or not finite, and a dash if the estimate is not finite.
     """
     estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
     return formatting.interval(estimate, lower, upper, scale, signed)
@@ -146,7 +158,7 @@ def relative(value: object) -> str:
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
-    """Join `texts` by `comma`, but the last two by `last`, as "a, b and c"."""
+    """Join `texts` by `comma`, except the last two by `last`: with `last` " and ", show "a, b and c"."""
     found = list(texts)
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
@@ -160,11 +172,12 @@ LIST_WORDS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # comma 
 
 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
-    """Return the filters `label` and `names`, by these names.
+    """Return {"label": filter, "names": filter}, two filters that show activations by their `labels`.
 
-    `label` turns an activation's name into its label in `labels`; an activation that was not run keeps its name.
-    `names` lists the labels of activations, given as names or as rows with a column `activation`, without repeats. If
-    there are more than `most` (6 by default), the last entry counts those left out. `language` is a key of LIST_WORDS.
+    The filter `label` turns an activation's name into its label; an activation without a label keeps its name. The
+    filter `names` lists the labels of activations, given as names or as rows with a column `activation`, without
+    repeats. If there are more than `most` labels (6 by default), the last entry counts the labels left out. `language`
+    is a key of LIST_WORDS.
     """
     comma, others = LIST_WORDS[language]
 

@@ -1,4 +1,4 @@
-"""Check what a command was asked for, and name all its errors at once."""
+"""Check the arguments of a command, and raise one UsageError that lists the problems found."""
 
 import argparse
 import difflib
@@ -52,9 +52,10 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry entry is compared unless activations are named.
+    """Tell whether a registry `entry` is compared if the command names no activations.
 
-    An entry that is not an Activation counts, so that it is refused by name.
+    An `entry` that is not an Activation counts as compared. The catalogue then refuses this entry, and a message names
+    it.
     """
     return bool(getattr(entry, "studied", True))
 
@@ -62,8 +63,8 @@ def is_studied(entry: Any) -> bool:
 def read_settings(words: Sequence[str]) -> Settings:
     """Return the settings that `words` such as "seed=0" and "width=[7,5]" give.
 
-    A value is JSON, a word of WORD_VALUES, or else text. Raise UsageError if a word or a setting is bad, or a needed
-    setting is missing.
+    The value after "=" is JSON, a word of WORD_VALUES, or else text. Raise UsageError if a word lacks "=", a field or
+    its value is not allowed, or `activation` or `seed` is missing.
     """
     given = dict(map(_assignment, words))
     known = Settings.__dataclass_fields__
@@ -86,15 +87,19 @@ def _assignment(word: str) -> tuple[str, Any]:
 
 
 def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None:
-    """Raise UsageError if one of the activations `names` is not in `registry`, with a sentence for each."""
+    """Raise UsageError if any of the activations `names` is not in `registry`.
+
+    The error has one sentence for each unknown name.
+    """
     if problems := _problems_with_names(names, registry, "activation"):
         raise UsageError(problems)
 
 
 def _problems_with_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Return a sentence for each of `names` that is not in `known`, with the three known names most like it.
+    """Return one sentence for each of `names` that is not in `known`, with similar known names.
 
-    If no known name is like it, the sentence lists all of them. `what` is the kind of name, such as "activation".
+    The sentence lists at most three known names, the most similar first. If no known name is similar, the sentence
+    lists all of them. `what` is the kind of name, such as "activation".
     """
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

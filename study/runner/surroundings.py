@@ -1,4 +1,8 @@
-"""Make a command independent of the user's shell, home folder and terminal."""
+"""Make a command independent of the user's shell, home folder and terminal.
+
+`set_variables` sets the environment variables of TensorFlow, Keras and matplotlib, and gives a user without a home
+folder a temporary one. `quieten` hides the libraries' warnings, and lets a terminal without UTF-8 show all output.
+"""
 
 import atexit
 import io
@@ -17,10 +21,10 @@ FIGURE_VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def set_variables() -> None:
-    """Set the environment variables that decide numbers and figures.
+    """Set the environment variables that decide numbers (`environment.prepare`) and figures (FIGURE_VARIABLES).
 
-    Call this before numpy, TensorFlow or matplotlib is imported. A user without a home folder gets a temporary one
-    until the process ends.
+    Call this before numpy, TensorFlow or matplotlib is imported. If the user has no home folder, set HOME to a
+    temporary folder, which is deleted when the process ends.
     """
     environment.prepare()
     os.environ.update(FIGURE_VARIABLES)
@@ -32,9 +36,10 @@ def set_variables() -> None:
 
 
 def quieten() -> None:
-    """Keep the libraries' warnings off the terminal, unless the user set Python's -W or PYTHONWARNINGS.
+    """Keep the libraries' warnings off the terminal.
 
-    Let both output streams write escapes for characters that the terminal cannot show.
+    Python's warnings are still shown if the user set the option -W or PYTHONWARNINGS. In any case, matplotlib logs only
+    errors. Let standard output and standard error write escapes for characters that the terminal cannot show.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

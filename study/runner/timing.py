@@ -32,7 +32,7 @@ def time_activations(store: Store, described: Entries) -> list[str]:
     """
     if is_timed(store, described):
         return []
-    say(f"timing {len(described)} activations, with nothing else running")
+    say(f"timing {len(described)} activations, while nothing else of the study runs")
     try:
         (found,) = in_each_worker(1, time_in_worker, list(described), TIMING_REPEATS)
     except Exception as error:  # noqa: BLE001 - whatever it is, the runs are done and kept

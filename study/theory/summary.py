@@ -1,4 +1,7 @@
-"""Write the predictions for one activation as plain text, for `study theory NAME`; the template is summary.txt."""
+"""Write the mean-field predictions for one activation as plain text, for `study theory NAME`.
+
+The text's template is summary.txt.
+"""
 
 import math
 from pathlib import Path
@@ -20,10 +23,15 @@ TRAINABLE_DEPTH = 6  # networks train to about this many depth scales (Schoenhol
 
 
 def describe(name: str, depth: int = 20, width: int = 100) -> str:
-    """Return a text about the activation `name`: its critical initialisation, fixed points, depth scales and norms.
+    """Return a text with the mean-field predictions for the activation `name`, a key of REGISTRY.
 
-    `name` is a key of REGISTRY. The norms are given per layer, for networks of `depth` hidden layers of `width` units
-    under each of INITIALIZATIONS that the activation has.
+    After the activation's formula and source, the text has three parts:
+
+    - the critical initialisation, or the reason why the activation has none.
+    - the fixed points under Glorot and He initialisation, with chi and the depth scale xi in layers.
+    - for each of INITIALIZATIONS, a table by layer for a network of `depth` hidden layers of `width` units. The table
+      has q, chi, and the norms of the error and of an example's weight gradient. Both norms are divided by the norm in
+      the output layer. The initialisation "critical" is left out if the activation has no critical point.
     """
     function = from_tensorflow(REGISTRY[name].function)
     networks = {each: _network(each, function, depth, width) for each in INITIALIZATIONS}

@@ -131,27 +131,31 @@ def test_the_grid_grows_for_every_activation(optimum: float, added: Sequence[int
 
 
 def test_each_seed_s_validation_chooses_its_rate() -> None:
-    """ReLU is better at 0.001 on even seeds and at the next lower rate on odd ones."""
+    """ReLU is better at 0.001 on even seeds and at the next lower rate on odd ones; a third rate is worse."""
 
     def accuracy(s: Settings) -> float:
         is_high = s.learning_rate == 1e-3
+        if s.learning_rate > 1e-3:
+            return FOUND(s) if s.epochs == TUNING_EPOCHS else 0.9
         return FOUND(s) if s.epochs == TUNING_EPOCHS else 0.97 if is_high == (s.seed % 2 == 0) else 0.96
 
     plan = Plan(("relu",), 4)
     records = ran(plan, accuracy)
     both = stage(plan, records, "to_the_end")
-    assert {s.learning_rate for s in both} == {1e-3, tuning.learning_rate_of(-7)}
+    assert {s.learning_rate for s in both} == {1e-3, *map(tuning.learning_rate_of, (-5, -7))}
     assert {(s.patience, s.epochs) for s in both} == {(Settings.patience, Settings.epochs)}
     chosen = {s.seed: s.learning_rate for s in settings_of(learning_rate.tuned_records(plan, records))}
     assert chosen == {2000: 1e-3, 2001: tuning.learning_rate_of(-7), 2002: 1e-3, 2003: tuning.learning_rate_of(-7)}
     tables = learning_rate.interpret(plan, records, STYLE).tables
-    assert tables["rates_chosen"]["seeds_chosen"].tolist() == [2, 2]
+    assert tables["rates_chosen"].set_index("learning_rate")["seeds_chosen"].sort_index().tolist() == [2, 2, 0]
     assert tables["tuned"]["tuned_accuracy_mean"].tolist() == pytest.approx([0.97])
 
 
-@pytest.mark.parametrize(("optimum", "tried"), [(-2, (-4, -5)), (-3, (-4, -5, -6, -7)), (-9, range(-8, -3))])
-def test_a_lower_rate_follows_while_most_seeds_choose_the_lowest(optimum: float, tried: Sequence[int]) -> None:
-    """The grid's best rate is 0.01. To the end, the rates go half a decade below the optimum, or to the fifth rate."""
+@pytest.mark.parametrize(
+    ("optimum", "tried"), [(-2, (-3, -4, -5)), (-3, (-4, -5, -6, -7)), (-9, range(-8, -3)), (0, range(-5, 0))]
+)
+def test_rates_are_added_until_the_usual_one_has_two_neighbours(optimum: float, tried: Sequence[int]) -> None:
+    """The grid's best rate is 0.01. To the end, the rates go half a decade beyond the optimum, or to the fifth rate."""
 
     def accuracy(s: Settings) -> float:
         return peaked(relu=-2 if s.epochs == TUNING_EPOCHS else optimum, gelu=-2)(s)
@@ -159,7 +163,7 @@ def test_a_lower_rate_follows_while_most_seeds_choose_the_lowest(optimum: float,
     plan = replace(PAIR, seeds=3)
     rates = stage(plan, ran(plan, accuracy), "to_the_end")
     assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "relu"} == set(tried)
-    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "gelu"} == {-4, -5}
+    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "gelu"} == {-3, -4, -5}
 
 
 def test_the_first_seeds_alone_decide_which_rates_are_tried() -> None:
@@ -171,8 +175,19 @@ def test_the_first_seeds_alone_decide_which_rates_are_tried() -> None:
 
     plan = Plan(("relu",), FIRST_SEEDS + 30)
     found = stage(plan, ran(plan, accuracy), "to_the_end")
-    assert len(found) == len(set(found)) == 2 * (FIRST_SEEDS + 30)
-    assert {tuning.half_decades(s.learning_rate) for s in found} == {-6, -7}
+    assert len(found) == len(set(found)) == 3 * (FIRST_SEEDS + 30)
+    assert {tuning.half_decades(s.learning_rate) for s in found} == {-5, -6, -7}
+
+
+def test_a_run_that_failed_chooses_no_rate() -> None:
+    """GELU's usual rate is 0.01. Without runs at a higher one, it is added; if all runs crash, no rate is."""
+    frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, FOUND))["to_the_end"])
+    is_gelu = frame["activation"] == "gelu"
+    assert tuning.added_rates(frame) == []
+    assert tuning.added_rates(frame[~is_gelu | (frame["learning_rate"] < 0.02)]) == [
+        ("gelu", tuning.learning_rate_of(-3))
+    ]
+    assert tuning.added_rates(frame.assign(status=frame["status"].mask(is_gelu, "failed"))) == []
 
 
 @pytest.mark.parametrize("name", ["grid", "to_the_end"])

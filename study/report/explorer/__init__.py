@@ -4,8 +4,9 @@
 into the JSON of the views. explorer.html, explorer.js and explorer.css are the page's own template, script and style.
 The page loads nothing from elsewhere: its Content-Security-Policy forbids that.
 
-Vega draws the charts. Its bundle of 0.9 MB is taken from a Python package, so that this repository holds no code of
-others. It runs without `unsafe-eval`, through its own interpreter. CONTRIBUTING.md says what it was compared with.
+Vega draws the charts. Vega's bundle of 0.9 MB comes from the Python package vl-convert-python, so that this repository
+holds no code of others. Vega evaluates expressions with its own interpreter, so the page does not need `unsafe-eval`.
+CONTRIBUTING.md says why two other chart libraries, BokehJS and uPlot, were rejected.
 """
 
 from study.report.explorer.build import page
