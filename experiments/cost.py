@@ -29,10 +29,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of `plan` was timed.
 
     The document `cost` and the tables of `baseline` come from `evidence`; both may be missing. The functions named here
-    are in study/analysis/cost.py. The table `cost` has a row per activation with the columns of `cost_table` and, if
-    `baseline` has runs, of `training_summary`. Its ratios are to the reference, or to the cheapest activation if the
-    reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result of `spread`, and
-    `cost_training` of `_training_table`. Claim A1 is judged.
+    are in study/analysis/cost.py. The table `cost` has a row per activation: the columns of `cost_table`, the processor
+    in `cpu` and, if `baseline` has runs, the columns of `training_summary`. Its ratios are to the reference, or to the
+    cheapest activation if the reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result
+    of `spread`, and `cost_training` of `_training_table`. Claim A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -52,7 +52,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if of_runs is not None:
         cost = cost.merge(analysis.training_summary(of_runs), on="activation", how="left")
     tables = {
-        NAME: cost,
+        NAME: cost.assign(cpu=cpu),
         "cost_timings": timings,
         "cost_spread": analysis.spread(timings),
         **({} if of_runs is None else {"cost_training": of_runs}),

@@ -69,7 +69,7 @@ SOURCES = (
     Source(
         "cost",
         {},
-        {"step_ms": "step_ms", **_interval_columns("step_ratio", "step_ratio", "step")},
+        {"step_ms": "step_ms", "cost_cpu": "cpu", **_interval_columns("step_ratio", "step_ratio", "step")},
     ),
     Source("final_units", {"experiment": "learning_rate", "measure": "dead_units"}, _interval_columns("dead", "mean")),
 )

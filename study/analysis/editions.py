@@ -65,14 +65,16 @@ def conclusions(tables: Tables) -> pd.DataFrame:
 def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
     """Return the headline, and one conclusion per activation: the time of its training step over the reference's.
 
-    `verdict` is the table of this name. Without its column cost_finding, return the headline alone.
+    `verdict` is the table of this name. Without its column cost_finding, return the headline alone. The question of a
+    cost names the processor, because costs on two processors are different questions.
     """
     if "cost_finding" not in verdict:
         return _headline(verdict)
     costs = verdict[verdict["step_ratio"].notna() & (verdict["step_ratio"] != 1)]
     numbers = {"step_ratio": "estimate", "step_ratio_low": "low", "step_ratio_high": "high"}
     renamed = costs.rename(columns={"activation": "subject", "cost_finding": "word"} | numbers)
-    return pd.concat([_headline(verdict), renamed.assign(kind="cost", question="cost")], ignore_index=True)
+    question = "cost on " + costs.get("cost_cpu", pd.Series("an unknown processor", costs.index)).astype(str)
+    return pd.concat([_headline(verdict), renamed.assign(kind="cost", question=question)], ignore_index=True)
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:

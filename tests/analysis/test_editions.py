@@ -88,6 +88,12 @@ def test_costs_are_findings_too(pair: tuple[str, str], expected: str) -> None:
     assert compare(cost(pair[0], math.nan), {})["kind"].tolist() == ["headline"]
 
 
+def test_costs_on_two_processors_are_two_questions() -> None:
+    one, other = ({"verdict": cost(word)["verdict"].assign(cost_cpu=word)} for word in ("cheaper", "dearer"))
+    assert compare(one, one)["outcome"].tolist() == [AGREES, AGREES]
+    assert compare(one, other)["outcome"].tolist() == [AGREES, ALONE_A, ALONE_B]
+
+
 def test_what_one_edition_alone_concludes_contradicts_nothing() -> None:
     """A missing table or row, and a claim that was not run, are listed as the other's alone, in either order."""
     a, b = {**finding("better"), **claim("not run")}, {**claim("reproduced"), **headline("relu")}

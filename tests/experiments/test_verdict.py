@@ -106,7 +106,7 @@ def test_the_headline_names_what_most_redraws_recommend(shares: tuple[float, ...
 
 def test_a_tie_that_saves_time_is_recommended() -> None:
     """GELU's step takes 0.8 of ReLU's. A saving whose interval includes 1, or one below the margin, changes nothing."""
-    cost = pd.DataFrame({"activation": NAMES, "step_ms": 1.0, "step_ratio": [np.nan, 1.1, 0.8]})
+    cost = pd.DataFrame({"activation": NAMES, "step_ms": 1.0, "cpu": "a processor", "step_ratio": [np.nan, 1.1, 0.8]})
     cost = cost.assign(step_low=[np.nan, 1.0, 0.78], step_high=[np.nan, 1.2, 0.82])
     found = page({**compared(), "cost": cost})
     assert found.answer.startswith(r"Use G\*LU")
