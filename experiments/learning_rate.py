@@ -40,6 +40,9 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "learning_rate"
 METRIC = "best_test_accuracy"  # with the weights of the lowest validation loss
+LAST_METRIC = "test_accuracy"  # with the last weights
+# Names of comparisons that decide nothing: of the same runs' last weights, and at one learning rate for all.
+LAST_WEIGHTS, ONE_RATE = "learning_rate_last", "learning_rate_one_rate"
 ARTICLE_RATE = Settings.learning_rate
 # Kinds of runs: on the grid; on fresh seeds, to the end, at rates of each activation; on them at the article's rate.
 STAGES = ("grid", "to_the_end", "untuned")
@@ -194,7 +197,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     `records` holds the successful runs of all rounds. Four tables always exist:
 
     - `learning_rate_grid`: the result of `tuning.rate_table`. `tuned`: the result of `tuning.tuning_gains`.
-    - `compared_accuracies`: a row per run of the arm "tuned".
+    - `compared_accuracies`: a row per run of the arm "tuned", and further rows for LAST_WEIGHTS and ONE_RATE.
     - `rule_errors`: the result of `rule_errors.rule_error_table`.
 
     The other tables exist if there are the runs that they need:
@@ -206,16 +209,22 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """
     runs = frames(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
-    compared = comparisons.against_reference(fresh, NAME, METRIC)
+    one_rate = runs_frame(at_one_rate(plan, records)) if len(fresh) else fresh
+    families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, LAST_METRIC), ONE_RATE: (one_rate, METRIC)}
+    found = [comparisons.against_reference(of_family, name, metric) for name, (of_family, metric) in families.items()]
+    compared = [rows for rows in found if rows is not None]
     of_runs = _dead_units(by_stage(plan, records)["grid"])
     dead = of_runs if of_runs.empty else summarise(of_runs, "dead_units", tuning.KEYS, is_share=True)
     tables = {
         "learning_rate_grid": grid,
         "tuned": tuning.tuning_gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
-        "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
+        "compared_accuracies": pd.concat(
+            [comparisons.accuracies(of_family, name, metric) for name, (of_family, metric) in families.items()],
+            ignore_index=True,
+        ),
         "rule_errors": rule_errors.rule_error_table(),
         **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
-        **({} if compared is None else {"comparisons": compared}),
+        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
+from experiments.learning_rate import LAST_WEIGHTS, ONE_RATE
 from experiments.robustness import OWN_RATES_COMPARISON
 from study import figures
 from study.analysis import comparisons, decision
@@ -24,7 +25,14 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
-FAMILIES = (*DECIDING, BEST_WEIGHTS, "robustness", OWN_RATES_COMPARISON)  # experiments whose comparisons are listed
+FAMILIES = (
+    *DECIDING,
+    LAST_WEIGHTS,
+    ONE_RATE,
+    BEST_WEIGHTS,
+    "robustness",
+    OWN_RATES_COMPARISON,
+)  # experiments whose comparisons are listed
 POOLED_EXPERIMENTS = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 # {ending of the column difference... of the table `verdict`: column of the table `verdict_findings`}

@@ -30,7 +30,8 @@ SCENARIOS = {
     "one 0.2 better (the margin itself)": (0.2, 0.0, 0.0),
     "one 0.4 better": (0.4, 0.0, 0.0),
     "one 0.22 worse": (-0.22, 0.0, 0.0),
-    "as seen here: two 0.13 better, one 0.15 worse": (0.13, 0.13, -0.15),
+    "as seen before: two 0.13 better, one 0.15 worse": (0.13, 0.13, -0.15),
+    "as seen here: two 0.05 better, one 0.24 worse": (0.05, 0.05, -0.24),
     "all equal, skewed seeds": (0.0, 0.0, 0.0),
 }  # the true differences of three activations from the reference, in points
 

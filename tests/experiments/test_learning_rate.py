@@ -305,5 +305,7 @@ def test_the_gain_is_paired_and_the_page_names_the_findings() -> None:
     assert tuned["gain_n"].to_dict() == {"relu": 15, "gelu": 15}
     found = tables["comparisons"].iloc[0]
     assert (found["experiment"], found["finding"], found["difference"]) == ("learning_rate", "tie", pytest.approx(0.0))
-    assert "A tie with ReLU: GELU. Tuning alone gains 0.00 to 1.00 points over the rate 0.01." in page.answer
+    assert (
+        "A tie with ReLU: GELU. Against the rate 0.01, tuning changes accuracy by +0.00 to +1.00 points." in page.answer
+    )
     assert {picture.name for picture in page.pictures} == {"learning_rate", "tuned"}
