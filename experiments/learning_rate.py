@@ -3,7 +3,8 @@
 First, every activation trains for TUNING_EPOCHS epochs at the same rates (the grid). While the best rate of any
 activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
 best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
-between the rates. Rates are added until the one that the first seeds choose most often has a neighbour on both sides.
+between the rates. Rates are added until the usual rate, which the first seeds choose most often, has a neighbour on
+both sides.
 
 Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
@@ -160,9 +161,10 @@ def fresh_runs(
     rounds have its `tuning.added_rates`.
 
     Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for, or else
-    SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, it is
-    empty when there are `most` seeds, or when half the width of every known interval of the comparison is at most
-    `half_width`. An activation whose runs diverge has no interval, and does not keep the others from theirs.
+    SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, the
+    list is empty when there are `most` seeds. It is also empty when every known interval of the comparison has a half
+    width of at most `half_width`. An activation whose runs diverge has no interval, and does not keep the others from
+    theirs.
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:

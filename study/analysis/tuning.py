@@ -3,8 +3,8 @@
 The study's learning_rate experiment does this in two stages. In the first stage, the grid, every activation trains for
 a few epochs at the same rates. In the second, its best rate and the next lower one train to the end on every seed,
 because a longer training favours lower rates. The validation images of each seed then choose between the rates. So no
-single choice decides for all seeds. Rates are added until the one that most of the first seeds choose has a neighbour
-on both sides.
+single choice decides for all seeds. Rates are added until the usual rate, which the first seeds choose most often, has
+a neighbour on both sides.
 """
 
 import math
