@@ -36,7 +36,7 @@ def test_the_table_has_every_amplitude() -> None:
     assert loud["test_loss_mean"]["relu"] == pytest.approx(2 - 0.9 / 4, abs=1e-3)
 
 
-@pytest.mark.parametrize(("lost", "said"), [(False, "at one learning rate for all"), (True, "not all at one")])
+@pytest.mark.parametrize(("lost", "said"), [(False, "at one rate for all"), (True, "not all at one")])
 def test_the_page_says_whether_the_rate_was_one(lost: bool, said: str) -> None:
     """Both activations are best at 0.01. Then GELU diverges above 0.001, and never trains to the end at ReLU's rate."""
 
