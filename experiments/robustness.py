@@ -8,6 +8,7 @@ of noise depends on the rate more than on the activation.
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments import learning_rate
@@ -35,11 +36,11 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `records` holds the runs of `learning_rate`. All tables but `noise_by_rate` are about the runs that `at_one_rate`
-    selects.
+    `records` holds the runs of `learning_rate`. Two tables are about the runs at all rates at which an activation
+    trained to the end, all others about the runs that `at_one_rate` selects.
 
-    - `noise_runs`: a row per run and amplitude.
-    - `noise_by_rate`: the result of `_rate_summary`, for all rates at which an activation trained to the end.
+    - `noise_runs`: a row per run, at any rate, and amplitude.
+    - `noise_by_rate`: the result of `_rate_summary`.
     - `robustness`: the result of `_amplitude_summary`.
     - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
     - `compared_accuracies`: a row per run, and further rows for the runs of OWN_RATES_COMPARISON.
@@ -50,7 +51,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """
     tried, tuned = learning_rate.by_stage(plan, records)["to_the_end"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
-    noisy = noise_frame(records)
+    noisy, of_tried = noise_frame(records), noise_frame(tried)
     if noisy.empty:
         return Section(PAGE)
     overall = _mean_accuracies(runs_frame(records), noisy)
@@ -61,8 +62,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     summary = summarise(overall, METRIC, "activation", is_share=True)
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
-        "noise_runs": noisy.assign(experiment=NAME),
-        "noise_by_rate": _rate_summary(tried),
+        "noise_runs": of_tried.assign(experiment=NAME),
+        "noise_by_rate": _rate_summary(_mean_accuracies(runs_frame(tried), of_tried)),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
         "compared_accuracies": pd.concat(
@@ -77,17 +78,28 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, section_tables, drawn)
 
 
-def _rate_summary(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per activation and learning rate, with the accuracy under noise over seeds.
+def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per activation and learning rate: accuracy under noise, and how it compares with the reference.
 
-    `records` holds runs at several rates of each activation. The accuracy of a run is its mean test accuracy over the
-    amplitudes above 0. The columns are named as in `summarise` (n, ci_low, ci_high and others), but
-    `noise_accuracy_mean` stands for `mean`.
+    `runs` is the result of `_mean_accuracies` for runs at several rates. The columns are named as in `summarise` (n,
+    ci_low, ci_high and others), but `noise_accuracy_mean` stands for `mean`. `difference`, difference_ci_low,
+    difference_ci_high and `finding` are those of `comparisons.against_reference`, at the same rate and seeds. They are
+    missing where there is nothing to compare. The intervals of all rates are simultaneous.
     """
     keys = ["activation", "learning_rate"]
-    noisy = noise_frame(records)
-    means = noisy[noisy["amplitude"] > 0].groupby([*keys, "seed"])["test_accuracy"].mean().rename(METRIC).reset_index()
-    return summarise(means, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
+    summary = summarise(runs, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
+    by_rate = dict(list(runs.groupby("learning_rate")))
+    with_reference = [rate for rate, of_rate in by_rate.items() if REFERENCE_ACTIVATION in set(of_rate["activation"])]
+    family = sum(by_rate[rate]["activation"].nunique() - 1 for rate in with_reference)
+    found = [
+        rows.assign(learning_rate=rate)
+        for rate in with_reference
+        if (rows := comparisons.against_reference(by_rate[rate], NAME, METRIC, NOISE_MARGIN, family)) is not None
+    ]
+    names = {"difference": "difference", "ci_low": "difference_ci_low", "ci_high": "difference_ci_high"}
+    if not found:
+        return summary.assign(**dict.fromkeys([*names.values(), "finding"], np.nan))
+    return summary.join(pd.concat(found).set_index(keys)[[*names, "finding"]].rename(columns=names), on=keys)
 
 
 def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +108,9 @@ def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
     `noise_accuracy` is the mean test accuracy over the amplitudes above 0, in [0, 1]; NaN if the run is not in `noisy`,
     the result of `noise_frame`.
     """
-    means = noisy[noisy["amplitude"] > 0].groupby(["activation", "seed"])["test_accuracy"].mean().rename(METRIC)
-    return runs[["activation", "learning_rate", "seed", "status"]].join(means, on=["activation", "seed"])
+    keys = ["activation", "learning_rate", "seed"]
+    means = noisy[noisy["amplitude"] > 0].groupby(keys)["test_accuracy"].mean().rename(METRIC)
+    return runs[[*keys, "status"]].join(means, on=keys)
 
 
 def _amplitude_summary(noisy: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ INITIALIZATIONS = ("glorot_uniform", "he_normal", "critical")
 PROFILE_DEPTH = 20  # hidden layers of the networks whose layers are shown side by side
 TRAINED_LEVEL = 0.5  # a network counts as trained from this validation accuracy on
 EQUIVALENCE_MARGIN = 0.002  # of test accuracy: smaller differences do not matter to the choice of an activation
+TRAINED_MARGIN = 0.1  # of validation accuracy: nearer to TRAINED_LEVEL, other seeds may decide whether a network trains
 NOISE_MARGIN = 0.01  # of mean test accuracy under noise, which differs by points: smaller differences do not matter
 COST_MARGIN = 0.05  # share of a training step's time: smaller differences do not matter
 AT_CHANCE_BELOW = 0.20  # a run with a lower validation accuracy, at its lowest validation loss, stayed at chance

@@ -45,12 +45,13 @@ def table_by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def against_reference(
-    runs: pd.DataFrame, experiment: str, metric: str, margin: float = EQUIVALENCE_MARGIN
+    runs: pd.DataFrame, experiment: str, metric: str, margin: float = EQUIVALENCE_MARGIN, family: int | None = None
 ) -> pd.DataFrame | None:
     """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
     `runs` has one row per run: activation, seed, and the column `metric`. Return None if `runs` lacks the reference or
-    holds no other activation. Raise ValueError as `table_by_seed` does. The columns are:
+    holds no other activation. Raise ValueError as `table_by_seed` does. `family` is the number of comparisons whose
+    intervals are simultaneous, if there are more than those of `runs`. The columns are:
 
     - experiment, metric, activation, reference, margin. `experiment` names the family. `margin`, all differences and
       their bounds are in the unit of `metric`.
@@ -69,7 +70,7 @@ def against_reference(
         return None
     wide = table_by_seed(runs, metric)
     about = {"experiment": experiment, "metric": metric}
-    rows = [about | _comparison_row(name, wide, len(others), margin) for name in others]
+    rows = [about | _comparison_row(name, wide, family or len(others), margin) for name in others]
     found = pd.DataFrame(rows)
     return found.assign(
         p_holm=holm(found["p_sign_flip"]),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from study.analysis.statistics import geometric_summary, share_summary, summarise
-from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, WIDTH
+from study.constants import PROFILE_DEPTH, TRAINED_LEVEL, TRAINED_MARGIN, WIDTH
 
 SIDE_BY_SIDE = ("error", "weight_gradient", "example_weight_gradient", "activation_rms")  # drawn side by side
 KEYS = ["activation", "init", "variant", "optimiser", "learning_rate"]  # columns that name a setting
@@ -39,26 +39,38 @@ def success(runs: pd.DataFrame, group_by: Sequence[str] = (*KEYS, "depth")) -> p
 
 
 def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per setting of `runs`: median, `low` and `high` over seeds of the depth to which networks train.
+    """Return one row per setting of `runs`: `median`, `low` and `high` of the depth to which networks train, in layers.
 
     A setting is named by KEYS. A seed's depth is the largest one at which its network trained (see `success`) and so
     did all smaller ones. It is 0 if the smallest network failed. `deepest` is the largest depth of the setting. Only
     seeds that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
     trained.
 
-    `next_depth` is the smallest depth of the grid above the median, NaN if there is none. If `n` is even, the median
-    may lie between two depths of the grid.
+    `median` is the median over seeds; if `n` is even, it may lie between two depths of the grid. The range leaves room
+    for other seeds: `low` is the least depth over seeds if the level were higher by TRAINED_MARGIN, and `high` is the
+    largest if it were lower by as much. `next_depth` is the smallest depth of the grid above `high`, NaN if there is
+    none.
     """
     rows = []
-    for setting, part in runs.assign(is_trained=_is_trained(runs)).groupby(KEYS, sort=False, dropna=False):
-        grid = part.pivot_table("is_trained", "depth", "seed", aggfunc="min")
-        grid = grid.loc[:, grid.iloc[-1].notna()].fillna(1.0).cumprod()
-        reached = grid.mul(grid.index, axis=0).max()
-        median = reached.median()
-        found = {"n": len(reached), "median": median, "low": int(reached.min()), "high": int(reached.max())}
-        ends = {"deepest": grid.index.max(), "next_depth": grid.index[grid.index > median].min()}
+    accuracies = runs.assign(accuracy=runs["best_validation_accuracy"].fillna(0.0))
+    for setting, part in accuracies.groupby(KEYS, sort=False, dropna=False):
+        grid = part.pivot_table("accuracy", "depth", "seed", aggfunc="min")
+        grid = grid.loc[:, grid.iloc[-1].notna()].fillna(1.0)
+        low, median, high = (
+            _reached_depths(grid, TRAINED_LEVEL + margin) for margin in (TRAINED_MARGIN, 0, -TRAINED_MARGIN)
+        )
+        found = {"n": len(median), "median": median.median(), "low": low.min(), "high": high.max()}
+        ends = {"deepest": grid.index.max(), "next_depth": grid.index[grid.index > high.max()].min()}
         rows.append(dict(zip(KEYS, setting, strict=True)) | found | ends)
     return pd.DataFrame(rows).astype({"next_depth": float})
+
+
+def _reached_depths(accuracies: pd.DataFrame, level: float) -> pd.Series:
+    """Return for each seed the largest depth up to which all its networks reach `level`, 0 if the smallest does not.
+
+    `accuracies` has a row per depth, ascending, and a column per seed. It has no NaN.
+    """
+    return (accuracies >= level).cumprod().mul(accuracies.index, axis=0).max()
 
 
 def _is_trained(runs: pd.DataFrame) -> pd.Series:

@@ -153,8 +153,9 @@ def _depth_text(layers: float, end: float) -> str:
 
 
 def relative(value: object) -> str:
-    """Show a ratio as a change in whole percent, such as 1.07 as +7%."""
-    return f"{formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)}%"
+    """Show a ratio as a change in whole percent, such as 1.07 as +7%, or a dash if it is not finite."""
+    shown = formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)
+    return shown if shown == formatting.DASH else f"{shown}%"
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:

@@ -43,7 +43,21 @@ def test_a_deep_success_after_a_failure_does_not_count() -> None:
         runs({(0, 1): 0.9, (0, 2): 0.1, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.8, (1, 5): 0.7})
     )
     row = table.iloc[0]
-    assert row[["n", "median", "low", "high", "deepest", "next_depth"]].tolist() == [2, 3.0, 1, 5, 5, 5]
+    assert row[["n", "median", "low", "high", "deepest"]].tolist() == [2, 3.0, 1, 5, 5]
+    assert math.isnan(row["next_depth"])
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "median", "low", "high", "following"),
+    [(0.65, 2, 2, 2, 5), (0.55, 2, 1, 2, 5), (0.45, 1, 1, 2, 5), (0.35, 1, 1, 1, 2)],
+)
+def test_near_the_level_a_depth_is_in_the_range_alone(
+    accuracy: float, median: float, low: int, high: int, following: int
+) -> None:
+    """At depth 2 the network is clearly above 50%, a little above, a little below, clearly below."""
+    table = trainability.trainable_depth(runs({(0, 1): 0.9, (0, 2): accuracy, (0, 5): 0.1}))
+    found = table[["median", "low", "high", "next_depth"]].iloc[0].tolist()
+    assert found == [median, low, high, following]
 
 
 def test_a_seed_without_the_deepest_network_does_not_pull_the_depth_down() -> None:

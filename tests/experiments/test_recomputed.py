@@ -23,8 +23,9 @@ NAMES = ("relu", "sigmoid", "gelu", "swish")
 SEEDS = 8
 METRICS = {
     "baseline": "test_accuracy", "baseline_best": "best_test_accuracy", "learning_rate": "best_test_accuracy",
-    "robustness": "noise_accuracy",
+    "robustness": "noise_accuracy", "robustness_own": "noise_accuracy",
 }  # fmt: skip
+KEYS = ["activation", "learning_rate", "seed"]
 UNITS = ("final_units", "final_units_runs")
 Tables = dict[str, pd.DataFrame]
 
@@ -53,16 +54,29 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     return {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
 
 
+def noise_values(tables: Tables) -> pd.DataFrame:
+    """Return activation, learning_rate, seed and `v`, the mean accuracy under noise, of every run to the end."""
+    noisy = tables["noise_runs"][tables["noise_runs"]["amplitude"] > 0]
+    return noisy.groupby(KEYS)["test_accuracy"].mean().reset_index(name="v")
+
+
+def one_rate(tables: Tables) -> float:
+    """Return the rate that most seeds chose for ReLU, at which all activations of this study ran."""
+    chosen = tables["rates_chosen"].query("activation == 'relu'")
+    return float(chosen.loc[chosen["seeds_chosen"].idxmax(), "learning_rate"])
+
+
 def values(tables: Tables, family: str) -> pd.DataFrame:
     """Return activation, seed and the metric of every finished run of a family, from the tables of single runs."""
     runs = tables["runs"]
     if family == "robustness":
-        noisy = tables["noise_runs"][tables["noise_runs"]["amplitude"] > 0]
-        return noisy.groupby(["activation", "seed"])["test_accuracy"].mean().reset_index(name="v")
-    if family == "learning_rate":
+        return noise_values(tables).query("learning_rate == @one_rate(@tables)").drop(columns="learning_rate")
+    if family in ("learning_rate", "robustness_own"):
         fresh = runs[runs["amplitudes"].notna()].sort_values("learning_rate")
         by_run = fresh.assign(preferred=fresh["best_validation_accuracy"].fillna(0))
         runs = by_run.loc[by_run.groupby(["activation", "seed"])["preferred"].idxmax()]  # the first, so the lower rate
+        if family == "robustness_own":
+            return runs[KEYS].merge(noise_values(tables), on=KEYS).drop(columns="learning_rate")
     else:
         runs = runs[runs["experiments"].str.split().map(lambda names: "baseline" in names)]
     return runs[["activation", "seed", METRICS[family]]].set_axis(["activation", "seed", "v"], axis=1).dropna()
@@ -100,7 +114,7 @@ def test_every_comparison_is_recomputed(tables: Tables, family: str) -> None:
     rows = table[(table["experiment"] == family) & (table["metric"] == METRICS[family])].set_index("activation")
     found = differences(tables, family)
     assert sorted(rows.index) == sorted(found)
-    assert set(rows["margin"]) == {0.01 if family == "robustness" else 0.002}
+    assert set(rows["margin"]) == {0.01 if family.startswith("robustness") else 0.002}
     for name, sample in found.items():
         row = rows.loc[name]
         assert row["n"] == len(sample)
@@ -146,12 +160,32 @@ def test_means_of_accuracy_and_dead_units_are_recomputed(tables: Tables, family:
 
 
 def test_noise_is_recomputed(tables: Tables) -> None:
-    """Accuracy by amplitude: mean and t interval over the runs."""
+    """Accuracy by amplitude: mean and t interval over the runs at one rate."""
+    at_one = tables["noise_runs"].query("learning_rate == @one_rate(@tables)")
     for row in tables["robustness"].itertuples():
-        sample = tables["noise_runs"].query("activation == @row.activation and amplitude == @row.amplitude")
+        sample = at_one.query("activation == @row.activation and amplitude == @row.amplitude")
         expected = [sample["test_accuracy"].mean(), *t_interval(sample["test_accuracy"].to_numpy(), 0.95)]
         shown = [row.test_accuracy_mean, row.accuracy_ci_low, row.accuracy_ci_high]
         np.testing.assert_allclose(shown, expected, atol=1e-7)  # tables have seven digits
+
+
+def test_findings_under_noise_at_every_rate_are_recomputed(tables: Tables) -> None:
+    """Paired with ReLU at the same rate; the intervals of all rates and activations are simultaneous (Bonferroni)."""
+    table = tables["noise_by_rate"]
+    compared = table[table["activation"] != "relu"]
+    assert len(set(compared["learning_rate"])) > 1
+    for row in compared.itertuples():
+        at_rate = noise_values(tables).query("learning_rate == @row.learning_rate")
+        wide = at_rate.pivot(index="seed", columns="activation", values="v")  # noqa: PD010
+        sample = (wide[row.activation] - wide["relu"]).dropna().to_numpy()
+        low, high = t_interval(sample, 1 - 0.05 / len(compared))
+        shown = [row.difference, row.difference_ci_low, row.difference_ci_high]
+        np.testing.assert_allclose(shown, [sample.mean(), low, high], atol=1e-7)
+        is_clear, is_small = low > 0 or high < 0, max(-low, high) < 0.01
+        sign = "better" if sample.mean() > 0 else "worse"
+        found = sign if is_clear and abs(sample.mean()) >= 0.01 else "tie" if is_small else "undecided"
+        assert row.finding == found
+    assert table.loc[table["activation"] == "relu", "finding"].isna().all()
 
 
 def test_every_run_has_one_row_and_every_column_a_meaning(tables: Tables) -> None:

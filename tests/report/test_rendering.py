@@ -227,6 +227,11 @@ def test_a_depth_at_the_end_of_the_grid_reads_at_least(numbers: tuple[float, ...
         assert filters.deepest(Row(quantified(row)), prefix) == alone
 
 
+@pytest.mark.parametrize(("ratio", "shown"), [(1.071, "+7%"), (0.95, "-5%"), (math.nan, "–"), (math.inf, "–")])
+def test_a_ratio_is_shown_as_a_change(ratio: float, shown: str) -> None:
+    assert filters.relative(Quantity(ratio)) == shown
+
+
 def test_numbers_become_quantities_and_nothing_else_does() -> None:
     """NaN stays unknown; booleans, texts and None stay what they are; numpy's numbers are numbers."""
     row = rows_of(pd.DataFrame({"x": [1], "y": [math.nan], "z": [True], "t": ["a"]}))[0]
