@@ -75,8 +75,8 @@ def _run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
     """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
 
-    These are the finished runs of `records` on the first seed of `plan`, each with all its logged steps. A step is the
-    number of updates done before it.
+    These are the finished runs of `records` on the first fresh seed of `plan`, each with all its logged steps. A step
+    is the number of updates done before it.
     """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {

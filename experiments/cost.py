@@ -60,7 +60,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.tensor_sizes(timings)[0])]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
-    return Section(PAGE, tables, drawn, protocol, _judgements(small, names, cpu))
+    return Section(PAGE, tables, drawn, protocol, _judgements(small, timings, names, cpu))
 
 
 def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
@@ -79,15 +79,18 @@ def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updat
     return analysis.training_by_run(runs, history, cost, updates) if len(runs) else None
 
 
-def _judgements(small: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
+def _judgements(small: pd.DataFrame, timings: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
     """Judge A1 by the time of ReLU over the time of the cheapest other activation among `names`.
 
-    `small` is the result of `analysis.small_forward_backward`; `cpu` names the processor for the remark. Return an
-    empty list without ReLU or another activation.
+    `timings` has a row per timing, and `small` is the result of `analysis.small_forward_backward` for it. `cpu` names
+    the processor for the remark. Return an empty list without ReLU or another activation.
     """
     others = small[small["activation"].isin([name for name in names if name != CLAIMED_ACTIVATION])]
     if CLAIMED_ACTIVATION not in names or others.empty:
         return []
     other = analysis.cheapest(analysis.spread(others))
-    remark = f"against {other}, forward and backward, on {cpu}"
-    return [judge("A1", "elementwise", analysis.time_ratio(small, CLAIMED_ACTIVATION, other), remark)]
+    steps = timings[timings["quantity"] == "step"]
+    return [
+        judge("A1", part, analysis.time_ratio(rows, CLAIMED_ACTIVATION, other), f"against {other}, {what}, on {cpu}")
+        for part, rows, what in (("elementwise", small, "forward and backward"), ("step", steps, "the whole network"))
+    ]

@@ -38,7 +38,8 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "depth"
 QUICK_DEPTHS = (1, 20)
-DEPTH_SEEDS = 5  # with 3, other seeds had another range of trained depths; an odd number has a median of the grid
+# With 3 seeds, the range of trained depths varied with the seeds. With an odd number, the median depth is on the grid.
+DEPTH_SEEDS = 5
 SGD_DEEPEST = 20  # hidden layers; SGD fails to train far shallower networks, and deeper ones would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
 ALIKE_COSINE = 0.99  # from this mean cosine of two images' pre-activations on, the images count as alike
@@ -136,7 +137,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `sizes_by_width` and `causes`.
 
     The tables about all networks are `similarity` (see `trainability.similarity`) and `gradient_norms`. The last holds
-    those rows of `summaries.gradient_norms` that `_kept_norms` returns.
+    those rows of `summaries.gradient_norms` that `_kept_norms` returns. `adam_updates` holds its rows for layer 1: the
+    size of Adam's last update over the size of the weights, by activation and depth.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
@@ -147,6 +149,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     gaps = theory_gaps.gaps(untrained, predicted)
     tables = {
         "gradient_norms": _kept_norms(norms),
+        "adam_updates": _last_adam_updates(norms),
         "theory": theory,
         "theory_layers": trainability.missed_layers(theory),
         "theory_gaps": gaps.assign(experiment=NAME),
@@ -158,6 +161,15 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_success": trainability.success(trained_runs).assign(experiment=NAME),
     }
     return Section(PAGE, tables, _figures(plan, norms, trained_runs, tables, style), _protocol(plan))
+
+
+def _last_adam_updates(norms: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `norms` with the update ratio of layer 1 after Adam's last update, from trained networks.
+
+    `norms` comes from `summaries.gradient_norms`.
+    """
+    is_last = (norms["measure"] == "update_ratio") & (norms["step"] == DEPTH_UPDATES) & (norms["layer"] == 1)
+    return norms[is_last & (norms["optimiser"] == "adam") & (norms["precision"] == "float32")]
 
 
 def _protocol(plan: Plan) -> dict[str, object]:

@@ -1,6 +1,7 @@
-"""Show a few test images, as they are and under the noise of `robustness`.
+"""Show a few test images, without noise and with the noise of the experiment `robustness`.
 
-The module asks for no runs. Any command that does the runs of `make all` keeps the images in the document `digits`.
+The module requests no training runs. A command that does the runs of `make all` stores the images as the document
+`digits`.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ from study import figures
 from study.analysis import paired_arms
 from study.analysis.claims import Judgement, fewer_epochs, judge
 from study.analysis.statistics import geometric_summary
-from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION, P4_LOSSES
+from study.constants import CLAIM_SEEDS, P1_LAYERS, P1_VALIDATION, P4_LATE_LOSSES, P4_LOSSES
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -26,7 +26,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "elu_paper"
 TARGET = "claims"
-LOSSES = {f"to_{loss:g}": loss for loss in P4_LOSSES}  # {part of claim P4: training loss to reach}
+LOSSES = {f"to_{loss:g}": loss for loss in (*P4_LOSSES, *P4_LATE_LOSSES)}  # {part of claim P4: training loss to reach}
 ACTIVATIONS = ("elu", "relu")
 RATE = 0.01
 BATCH = 64
@@ -66,7 +66,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
     found = {"history": history.assign(experiment=NAME), "elu_paper": per_run, "elu_paper_summary": summary}
     drawn = {"elu_paper": figures.training_curves(history, style)}
-    protocol = {**selection.shared_settings(records), "activations": ACTIVATIONS, "losses": LOSSES, "published": EPOCHS}
+    protocol = {
+        **selection.shared_settings(records),
+        "activations": ACTIVATIONS,
+        "losses": LOSSES,
+        "judged_losses": [part for part, loss in LOSSES.items() if loss in P4_LOSSES],
+        "published": EPOCHS,
+    }
     judged = _judgements(per_run, fewer_epochs(protocol["epochs"], EPOCHS))
     return Section(PAGE, found, drawn, protocol, judged)
 

@@ -30,7 +30,7 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Count how often three runs per activation show a winner that all seeds do not support, and judge P8.
+    """Count how often three runs per activation show a difference that the data of all seeds do not support; judge P8.
 
     `records` holds the runs of `learning_rate`. The table `few_seeds` is the `table` of the SmallSamples that
     `_small_samples` returns. It is left out if `_small_samples` returns None. Without runs on fresh seeds, the section

@@ -67,15 +67,16 @@ def _settings(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settin
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Return the section: how deep networks train and how errors shrink per layer, by activation and initialisation.
+    """Compare how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    `records` holds the successful runs under all initialisations, and `plan.theory` what theory predicts. These tables
-    have the same columns as in the experiment `depth`:
+    `records` holds the successful runs under all initialisations, and `plan.theory` the predictions of theory. Return a
+    section with six tables:
 
-    - `trainable_depth`, `depth_success`, `shrink_factors`: all initialisations.
-    - `gradient_norms`, `theory`: without the default initialisation, whose rows `depth` has.
+    - `trainable_depth`, `depth_success`, `shrink_factors`: rows for all initialisations.
+    - `gradient_norms`, `theory`: no rows for the default initialisation, because the experiment `depth` has them.
+    - `critical_points`: the result of `_critical_points`.
 
-    The table `critical_points` is the result of `_critical_points`.
+    The first five have the columns of the tables of the same name in `depth`.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)

@@ -45,7 +45,8 @@ LAST_METRIC = "test_accuracy"  # with the last weights
 # Names of comparisons that decide nothing: of the same runs' last weights, and at one learning rate for all.
 LAST_WEIGHTS, ONE_RATE = "learning_rate_last", "learning_rate_one_rate"
 ARTICLE_RATE = Settings.learning_rate
-# Kinds of runs: on the grid; on fresh seeds, to the end, at rates of each activation; on them at the article's rate.
+# Kinds of runs. "grid": short runs at all rates of the grid. "to_the_end": full runs on fresh seeds, at rates of each
+# activation. "untuned": full runs on fresh seeds, at the article's rate.
 STAGES = ("grid", "to_the_end", "untuned")
 # Kinds of runs that are compared: the runs of "to_the_end" whose rate the validation images chose, and "untuned".
 ARMS = ("tuned", "untuned")
@@ -79,9 +80,9 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def at_usual_rates(plan: Plan, n: int, first: int) -> list[Settings]:
-    """Return the settings that `fresh_runs` is expected to ask for on `n` seeds from `first` on, in all rounds.
+    """Return the settings that all rounds of `fresh_runs` are expected to request on `n` seeds from `first` on.
 
-    Three rates stand for those at which each activation will train.
+    The rates are not known yet. The estimate uses three for each activation: 10^-2.5, 10^-3 and 10^-3.5.
     """
     rates = [(name, tuning.learning_rate_of(k)) for name in plan.activations for k in (-5, -6, -7)]
     return of_seeds(rates, plan.block(n, first))
@@ -128,7 +129,10 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """Return {name: result of `runs_frame`} for STAGES and for "tuned"; a frame without runs has all columns."""
+    """Return {name: DataFrame of runs} for each of STAGES (see `by_stage`) and for "tuned" (see `tuned_records`).
+
+    Each DataFrame is a result of `runs_frame`, with one row per run. It has all columns even if it has no rows.
+    """
     found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
@@ -163,8 +167,7 @@ def fresh_runs(
     Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for, or else
     SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, the
     list is empty when there are `most` seeds. It is also empty when every known interval of the comparison has a half
-    width of at most `half_width`. An activation whose runs diverge has no interval, and does not keep the others from
-    theirs.
+    width of at most `half_width`. An activation whose runs diverge has no interval, and does not count here.
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
@@ -204,7 +207,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
     The other tables exist if there are the runs that they need:
 
-    - on fresh seeds: `rates_chosen` (see `_rates_chosen`), `accuracy` (see `summaries.accuracy`) and, with the
+    - on fresh seeds: `rates_chosen` (see `rates_chosen`), `accuracy` (see `summaries.accuracy`) and, with the
       reference and another activation, `comparisons`.
     - on the grid, with measures: `dead_by_rate`, the share of dead units by activation and rate.
     - selected by `at_one_rate`, with measures: the tables of `summaries.final_units`.
@@ -225,7 +228,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
             ignore_index=True,
         ),
         "rule_errors": rule_errors.rule_error_table(),
-        **({} if fresh.empty else {"rates_chosen": _rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
+        **({} if fresh.empty else {"rates_chosen": rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
         **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
@@ -263,7 +266,7 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
     return runs[runs["measure"] == "dead_units"]
 
 
-def _rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row per activation and rate of "to_the_end": the accuracy there, and how many seeds chose the rate.
 
     `runs` is the result of `frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,

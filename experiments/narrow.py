@@ -1,12 +1,14 @@
 """Do other seeds agree with the tuned comparison, and what do the seeds of both say together?
 
-The network, the way to find learning rates and the rule are the same as in `learning_rate`. The seeds are others,
-from FIRST_SEED on. They are added until the differences over the seeds of both have intervals with a half width of at
-most a third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all.
+The network, the choice of learning rates and the rule are the same as in `learning_rate`. The seeds are different, from
+FIRST_SEED on. Seeds are added until intervals over the seeds of both experiments should have a half width of at most a
+third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all seeds.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from experiments import learning_rate
 from study.analysis import comparisons, summaries, tuning
@@ -22,6 +24,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "narrow"
 TARGET = "narrow"
 METRIC = learning_rate.METRIC
+LAST_WEIGHTS = "narrow_last"  # the name of the comparison of the same runs' last weights
 FIRST_SEED = FIRST_FRESH_SEED + MOST_SEEDS  # no seed that `learning_rate` may use
 # The half width to reach on these seeds alone: two estimates pool by adding the inverse squares of their half widths.
 OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
@@ -58,18 +61,25 @@ def expected(plan: Plan) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the activations on the seeds of this experiment alone.
 
-    `records` holds the successful runs. The tables are `accuracy` (of `summaries.accuracy`), `compared_accuracies` (a
-    row per run) and, if there are two activations and one is the reference, `comparisons`. Before there are runs on
-    fresh seeds, the section has only its page.
+    `records` holds the successful runs. The tables are `accuracy` (of `summaries.accuracy`), `narrow_rates` (of
+    `learning_rate.rates_chosen`), `compared_accuracies` (a row per run) and, if there are two activations and one is
+    the reference, `comparisons`. Both of the last also hold the accuracies of the last weights, under the name
+    LAST_WEIGHTS. Before there are runs on fresh seeds, the section has only its page.
     """
-    fresh = learning_rate.frames(plan, records)["tuned"]
+    runs = learning_rate.frames(plan, records)
+    fresh = runs["tuned"]
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}
     if fresh.empty:
         return Section(PAGE, protocol=protocol)
-    compared = comparisons.against_reference(fresh, NAME, METRIC)
+    families = {NAME: METRIC, LAST_WEIGHTS: learning_rate.LAST_METRIC}
+    found = [comparisons.against_reference(fresh, name, metric) for name, metric in families.items()]
+    compared = [rows for rows in found if rows is not None]
     tables = {
         "accuracy": summaries.accuracy(fresh, NAME),
-        "compared_accuracies": comparisons.accuracies(fresh, NAME, METRIC),
-        **({} if compared is None else {"comparisons": compared}),
+        "narrow_rates": learning_rate.rates_chosen(runs),
+        "compared_accuracies": pd.concat(
+            [comparisons.accuracies(fresh, name, metric) for name, metric in families.items()], ignore_index=True
+        ),
+        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
     }
     return Section(PAGE, tables, protocol=protocol)

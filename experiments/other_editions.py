@@ -19,6 +19,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "other_editions"
 # The question of the tuned comparison, and the table with this edition's answer to it on more seeds.
 TUNED_QUESTION, POOLED_TABLE = "learning_rate", "pooled_comparisons"
+OPEN_WORDS = ("undecided", claims.INCONCLUSIVE)  # the words of conclusions that are not decided
 SHARED_OUTCOMES = (AGREES, COMPATIBLE, CONTRADICTS)  # outcomes of conclusions that both editions have
 
 
@@ -26,7 +27,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Compare this edition with each edition that `evidence` has as a document; None if there is none.
 
     The table `other_editions` has a row per edition: its name, what is different there (`about`), and how many of its
-    conclusions agree, are compatible, and contradict this edition's. `edition_differences` has the rows of
+    conclusions agree, are compatible, and contradict this edition's. `open` counts those that agree because both
+    editions leave them undecided. `edition_differences` has the rows of
     `compare_conclusions` that are compatible or contradict, with the edition's name. Edition A is this one. The tuned
     findings of an edition are compared twice: with this edition's findings in `make all`, and in POOLED_TABLE.
     """
@@ -42,7 +44,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         )
         outcomes = found["outcome"].value_counts()
         numbers = {outcome: int(outcomes.get(outcome, 0)) for outcome in SHARED_OUTCOMES}
-        counts.append({"edition": name, "about": about, **numbers})
+        is_open = (found["outcome"] == AGREES) & found["word_a"].isin(OPEN_WORDS)
+        counts.append({"edition": name, "about": about, **numbers, "open": int(is_open.sum())})
         parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
     if not counts:
         return None

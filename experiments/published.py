@@ -61,10 +61,10 @@ def _settings(name: str, depth: int, width: int, init: str, seed: int) -> Settin
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare gradients at both ends of deep networks, and count the narrow networks that are born dead.
+    """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead.
 
-    `records` holds the successful runs. `_ratio_summary` makes the table `initial_ratios`, and `_born_dead_shares` the
-    table `born_dead`. A3, P5 and P9 are judged.
+    A network is born dead if all units of a hidden layer are dead before training. `records` holds the successful runs.
+    Return a section with the tables `initial_ratios` (see `_ratio_summary`) and `born_dead` (see `_born_dead_shares`).
     """
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
@@ -126,7 +126,8 @@ def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
     `per_run` comes from `_first_and_ratio`, and `born` from `_born_dead_shares`. A3 takes the factor per layer, P5 the
-    ratio of both ends (its part `size`: the first layer's norm, Glorot over He), and P9 the share born dead.
+    ratio of both ends, and P9 the share born dead. Two parts take the first layer's norm: A3's `relu_depth`, 50 layers
+    over 30, and P5's `size`, Glorot's initialisation over He's.
     """
     found = []
     for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():
@@ -136,10 +137,12 @@ def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
             found += _judged("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
         for part, init in P5_CLAIM[1].items():
             found += _judged("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
-    weights = per_run[(per_run["measure"] == "weight_gradient") & (per_run["depth"] == P5_DEPTH)]
-    glorot, he = (paired_arms.arm(weights, "first", init=init) for init in P5_CLAIM[1].values())
-    if len(glorot) and len(he):
-        found.append(judge("P5", "size", paired_arms.ratio(glorot, he)))
+    weights = per_run[(per_run["measure"] == "weight_gradient") & (per_run["activation"] == P5_CLAIM[0])]
+    glorot, he = (paired_arms.arm(weights, "first", depth=P5_DEPTH, init=init) for init in P5_CLAIM[1].values())
+    deep = paired_arms.arm(weights, "first", depth=A3_DEPTH)
+    for claim, part, first, second in (("A3", "relu_depth", deep, glorot), ("P5", "size", glorot, he)):
+        if len(first) and len(second):
+            found.append(judge(claim, part, paired_arms.ratio(first, second)))
     for part, width in (("narrow", P9_WIDTHS[0]), ("wide", P9_WIDTHS[-1])):
         for row in born[born["width"] == width].to_dict("records"):
             found.append(judge("P9", part, Interval(row["share"], row["ci_low"], row["ci_high"], row["n"])))

@@ -43,6 +43,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     - `noise_by_rate`: the result of `_rate_summary`.
     - `robustness`: the result of `_amplitude_summary`.
     - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
+    - `noise_rate_effect`: the result of `_rate_effects`.
     - `compared_accuracies`: a row per run, and further rows for the runs of OWN_RATES_COMPARISON.
     - `comparisons`: a row per activation beside the reference, if there is one to compare, and the same for
       OWN_RATES_COMPARISON.
@@ -56,6 +57,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         return Section(PAGE)
     overall = _mean_accuracies(runs_frame(records), noisy)
     compared = {NAME: overall, OWN_RATES_COMPARISON: _mean_accuracies(runs_frame(tuned), noise_frame(tuned))}
+    of_tried_runs = _mean_accuracies(runs_frame(tried), of_tried)
     found = [comparisons.against_reference(runs, name, METRIC, NOISE_MARGIN) for name, runs in compared.items()]
     differences = [rows for rows in found if rows is not None]
     table = _amplitude_summary(noisy)
@@ -63,7 +65,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
         "noise_runs": of_tried.assign(experiment=NAME),
-        "noise_by_rate": _rate_summary(_mean_accuracies(runs_frame(tried), of_tried)),
+        "noise_by_rate": _rate_summary(of_tried_runs),
+        "noise_rate_effect": _rate_effects(of_tried_runs, compared[OWN_RATES_COMPARISON]),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
         "compared_accuracies": pd.concat(
@@ -100,6 +103,23 @@ def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
     if not found:
         return summary.assign(**dict.fromkeys([*names.values(), "finding"], np.nan))
     return summary.join(pd.concat(found).set_index(keys)[[*names, "finding"]].rename(columns=names), on=keys)
+
+
+def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per activation: how much the reference would differ from itself at the rates of that activation.
+
+    `tried` and `tuned` are results of `_mean_accuracies`: for all runs to the end, and for one run of each activation
+    and seed, at the rate chosen there. `rate_effect` is the mean, over seeds, of the reference's accuracy under noise
+    at the activation's rate minus that at its own rate. It shows which part of a difference at own rates is due to the
+    rates alone. ci_low and ci_high are its 95% interval. Seeds at which the reference did not run at that rate are left
+    out; `n` counts the others.
+    """
+    reference = tried[tried["activation"] == REFERENCE_ACTIVATION].set_index(["learning_rate", "seed"])[METRIC]
+    own = tuned[tuned["activation"] == REFERENCE_ACTIVATION].set_index("seed")[METRIC]
+    others = tuned[tuned["activation"] != REFERENCE_ACTIVATION]
+    moved = others.join(reference.rename("moved"), on=["learning_rate", "seed"]).join(own.rename("own"), on="seed")
+    effects = summarise(moved.assign(rate_effect=moved["moved"] - moved["own"]), "rate_effect", "activation")
+    return effects[["activation", "n", "mean", "ci_low", "ci_high"]].rename(columns={"mean": "rate_effect"})
 
 
 def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ The module asks for no runs. A number that was not measured is a dash in the pag
 it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from experiments.baseline import BEST_WEIGHTS
 from experiments.learning_rate import LAST_WEIGHTS, ONE_RATE
+from experiments.narrow import LAST_WEIGHTS as NARROW_LAST
 from experiments.robustness import OWN_RATES_COMPARISON
 from study import figures
 from study.analysis import comparisons, decision
@@ -33,7 +34,8 @@ FAMILIES = (
     "robustness",
     OWN_RATES_COMPARISON,
 )  # experiments whose comparisons are listed
-POOLED_EXPERIMENTS = ("learning_rate", "narrow")  # experiments that compare by one rule, on different seeds
+# {table: comparisons of the same kind on different seeds, which are pooled there}
+POOLED = {"pooled_comparisons": ("learning_rate", "narrow"), "pooled_last": (LAST_WEIGHTS, NARROW_LAST)}
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 # {ending of the column difference... of the table `verdict`: column of the table `verdict_findings`}
 DIFFERENCE_COLUMNS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
@@ -88,7 +90,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
     The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
     `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference, and
-    `_pooled_comparisons` the table `pooled_comparisons`, if it returns one. The figure `answer` is drawn if a
+    `_pooled_comparisons` the tables of POOLED, if it returns any. The figure `answer` is drawn if a
     comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
@@ -105,27 +107,29 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
             drawn = {"answer": _picture(decided, evidence.tables, style)}
             shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
     table = _with_choice(table, recommendation, shares, found)
-    pooled = _pooled_comparisons(evidence.tables)
+    pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
     tables = {
         NAME: table,
         **({} if found is None else {"verdict_findings": found}),
-        **({} if pooled is None else {"pooled_comparisons": pooled}),
+        **{name: rows for name, rows in pooled.items() if rows is not None},
     }
     return Section(PAGE, tables, drawn, is_opening=True)
 
 
-def _pooled_comparisons(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
-    """Compare the activations on the seeds of all POOLED_EXPERIMENTS together.
+def _pooled_comparisons(
+    tables: Mapping[str, pd.DataFrame], families: Sequence[str] = POOLED["pooled_comparisons"]
+) -> pd.DataFrame | None:
+    """Compare the activations on the seeds of all `families` of comparisons together.
 
-    `tables` holds the tables of all sections by name. Only activations that all these experiments ran are compared. A
-    seed that two of the experiments have counts once. Return the result of `comparisons.against_reference`, or None if
-    one of the experiments has no runs in `compared_accuracies`.
+    `tables` holds the tables of all sections by name. Only activations that all these families have are compared. A
+    seed that two of the families have counts once. Return the result of `comparisons.against_reference`, or None if
+    one of the families has no runs in `compared_accuracies`.
     """
     if "compared_accuracies" not in tables:
         return None
     rows = tables["compared_accuracies"]
-    rows = rows[rows["experiment"].isin(POOLED_EXPERIMENTS)]
-    in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(POOLED_EXPERIMENTS)
+    rows = rows[rows["experiment"].isin(families)]
+    in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(families)
     runs = rows[in_all].drop_duplicates(["activation", "seed"])
     return comparisons.against_reference(runs, "pooled", "accuracy")
 

@@ -103,7 +103,10 @@ def report(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Print how many runs each experiment needs, how many are to do, and how long they take."""
+    """Print for each experiment how many runs it needs and how many are still to do, then the estimated time.
+
+    Also print which activations would be refused, and whether activations are still to be timed. Return DONE.
+    """
     from experiments import make_targets
     from study.runner.estimate import preview
     from study.runner.request import read_plan
@@ -115,9 +118,9 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for every damaged record, document or ledger, then the counts; return DAMAGED if there is any.
+    """Print a line for each damaged record, document or ledger, then the numbers of files read and of damaged files.
 
-    Raise FolderError if the results folder does not exist.
+    Return DAMAGED if any file is damaged, else DONE. Raise FolderError if the results folder does not exist.
     """
     from study.records.store import stores
 
@@ -128,7 +131,7 @@ def verify(options: argparse.Namespace) -> int:
     for problem in problems:
         print(problem)
     count = sum(len(store.runs()) + len(store.document_names()) for store in places)
-    print(f"{count} records, {len(problems)} damaged")
+    print(f"{count} records and documents, {len(problems)} damaged")
     return DAMAGED if problems else DONE
 
 

@@ -56,6 +56,7 @@ CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives an
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted
+P4_LATE_LOSSES = (0.01, 0.001)  # likewise, but they stand beside the others and judge nothing
 
 P8_RESAMPLES = 20_000  # samples drawn, each of P8_N seeds
 P8_N = 3  # seeds in a sample

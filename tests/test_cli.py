@@ -280,7 +280,7 @@ def test_the_home_folder_of_a_results_folder_is_found(study: Said, monkeypatch: 
     monkeypatch.setenv("HOME", str(Path("home").resolve()))
     assert study(*RUN, "--results=~/folder")[0] == 0
     assert len(Store(Path("home/folder/runs")).runs()) == 8
-    assert study("verify", "--results=~/folder")[1].endswith("records, 0 damaged\n")
+    assert study("verify", "--results=~/folder")[1].endswith("records and documents, 0 damaged\n")
 
 
 def test_two_reports_on_one_folder(study: Said) -> None:

@@ -145,7 +145,7 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     study("run", *DATA)
     study("run", "long", *DATA)
     Store(Path("results/records")).write_document("bench", {"a": 1}, {})
-    assert study("verify")[:2] == (0, "7 records, 0 damaged\n")
+    assert study("verify")[:2] == (0, "7 records and documents, 0 damaged\n")
     victims = [Path("results/runs/cost.json"), Path("results/records/bench.json")]
     victims += [next(Path("results/records").glob("[0-9a-f]" * 20 + ".json"))]
     for victim in victims:
@@ -153,7 +153,7 @@ def test_verify_covers_both_folders_and_documents(study: Said) -> None:
     code, shown, _ = study("verify")
     assert code == 4
     assert [str(victim) for victim in victims if str(victim) not in shown] == []
-    assert shown.endswith("7 records, 3 damaged\n")
+    assert shown.endswith("7 records and documents, 3 damaged\n")
 
 
 def test_a_damaged_document_stops_the_report(study: Said) -> None:
@@ -228,7 +228,7 @@ def test_runs_of_an_activation_that_is_not_there_are_left_out(
 
 
 def test_plan_speaks_of_timing_and_of_long_protocols(study: Said) -> None:
-    assert "cost is to be timed" in study("plan", *DATA)[1]
+    assert "activations will be timed" in study("plan", *DATA)[1]
     study("run", *DATA)
     assert "timed" not in study("plan", *DATA)[1]
     shown = study("plan", "--target", "claims", *DATA)[1]

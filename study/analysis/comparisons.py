@@ -37,7 +37,7 @@ def table_by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     keys = runs[["seed", "activation"]]
     if keys.isna().any(axis=None) or keys.duplicated().any():
-        raise ValueError("one row per seed and activation is needed, and neither missing")
+        raise ValueError("runs has repeated or missing seeds or activations; give one row per activation and seed")
     values = runs[metric].to_numpy(float)
     finite = keys.assign(value=np.where(np.isfinite(values), values, np.nan))
     # Not a pivot_table, which drops an activation that never finished.

@@ -60,11 +60,11 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
 
 
 def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
-    """Return "cheaper", "dearer", "tie" or "undecided", elementwise, from the interval of the ratio of step times.
+    """Return "cheaper", "dearer", "tie" or "undecided" for each ratio of step times, in the shape of `low`.
 
-    The ratio is the activation's time over the reference's, with the bounds `low` and `high`. `classify_difference`
-    decides about the saving, 1 minus the ratio, with the margin COST_MARGIN. The geometric mean of the bounds stands
-    for the ratio itself.
+    The ratio is the activation's time over the reference's. `low` and `high` are the bounds of its interval, and the
+    geometric mean of the bounds is its estimate. `classify_difference` classifies the saving, 1 minus the ratio, with
+    the margin COST_MARGIN. Its "better" becomes "cheaper", and its "worse" becomes "dearer".
     """
     middle = np.sqrt(np.asarray(low, float) * high)
     found = classify_difference(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
@@ -76,8 +76,9 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 
     `differences` and `found` (..., k) compare the k other activations with the reference; the result has shape (...).
     `found` holds results of `classify_difference`. If activations are better, the one with the largest difference is
-    recommended. Otherwise it is the tie that saves most of a training step, or the reference if none saves. `saving`
-    (k,) is the share of a step saved, 0 unless the activation is cheaper by more than chance and the margin.
+    recommended. Otherwise the "tie" with the largest saving is recommended, or the reference if no tie saves time.
+    `saving` (k,) is the share of a training step's time that each activation saves. It must be 0 unless
+    `classify_cost_ratio` returns "cheaper".
     """
     better = np.where(found == "better", differences, -np.inf)
     ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)
@@ -86,10 +87,10 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 
 
 def half_widths(spread: FloatArray, n: Any) -> FloatArray:
-    """Return half the widths (..., k) of the simultaneous t intervals of a family of k mean differences.
+    """Return the half widths (..., k) of simultaneous t intervals (Bonferroni) for a family of k mean differences.
 
-    `spread` (..., k) holds the standard deviations of the `n` paired differences behind each mean. `n` is a number, or
-    an array that broadcasts with `spread`.
+    `spread` (..., k) holds the standard deviation of the paired differences for each mean. `n` is the number of pairs:
+    a number, or an array that broadcasts with `spread`. All k intervals together have the level CONFIDENCE.
     """
     quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * spread.shape[-1]), n - 1)
     return np.asarray(quantile * spread / np.sqrt(n))

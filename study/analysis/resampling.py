@@ -47,7 +47,7 @@ def draw_small_samples(
     `supported`. In `share_by_noise` it differs after its accuracies are shifted to the reference's mean over all seeds.
     """
     if len(wide) <= n:
-        raise ValueError(f"to draw {n} runs takes more than {n}, got {len(wide)}")
+        raise ValueError(f"wide has {len(wide)} rows; to draw {n} runs, it must have more than {n}")
     generator = np.random.default_rng(0)
     places = {name: generator.random((draws, len(wide))).argpartition(n, axis=1)[:, :n] for name in wide}
     drawn = {name: wide[name].to_numpy(float)[places[name]] for name in wide}
@@ -78,8 +78,8 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: 
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
     `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
-    that is, all draws that use it. `confidence` is the level of the interval, which is NaN if every draw uses some
-    seed.
+    that is, all draws that use it. `confidence` is the level of the interval. Its bounds are NaN if one of the seeds is
+    used by every draw.
     """
     if is_used.all(axis=1).any():
         return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))

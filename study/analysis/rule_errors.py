@@ -50,10 +50,11 @@ class Studies:
 
 
 def rule_error_table() -> pd.DataFrame:
-    """Return one row per scenario, spread and rate gap: how often simulated studies recommend wrongly or contradict.
+    """Return one row per scenario, spread and rate gap: how often studies recommend wrongly or contradict each other.
 
-    `spread` and `rate_gap` are shares, not points; `studies` is the number of studies and `seeds_mean` their mean
-    number of seeds. `wrong_headlines` is the share of studies whose recommendation `recommendable` does not allow.
+    `spread` and `rate_gap` are in units of accuracy (0 to 1), not in points. `studies` is the number of studies, and
+    `seeds_mean` their mean number of seeds. `wrong_headlines` is the share of studies with a wrong recommendation, one
+    that `recommendable` does not return.
     `contradictions` is the share of pairs of studies with contradicting findings on some activation. `undecided` is the
     share of all findings that are undecided.
     """

@@ -228,8 +228,8 @@ def _finite_or_nan(column: "pd.Series[Any]") -> FloatArray:
 
 
 def _finite_sample(values: npt.ArrayLike) -> FloatArray:
-    """Return `values` as an array (n,) of floats. Raise ValueError unless they are flat and finite."""
+    """Return `values` as a float64 array (n,). Raise ValueError unless they are one-dimensional and finite."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not np.isfinite(sample).all():
-        raise ValueError(f"values must be flat and finite (a diverged run is counted, not averaged), got {sample}")
+        raise ValueError(f"values must be one-dimensional and finite (leave out diverged runs), got {sample}")
     return sample

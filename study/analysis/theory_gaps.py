@@ -1,12 +1,15 @@
-"""Measure how far theory and measurement are apart where a signal has crossed the whole network, and why.
+"""Measure by how much theory and measurement differ after a signal has passed through the whole network, and why.
 
 `measures` is the result of `measures_frame` (study/records/frames.py), and `predicted` of
 `trainability.joined_predictions`. A setting is an activation, initialisation, depth and width. The error signal ends in
 layer 1, the forward signal in the last hidden layer. A gap is ln(measured / predicted) of a quantity there.
 
-Theory predicts root mean squares at infinite width for inputs of one length ||x||. The measured mean logarithm over
-seeds differs for three reasons, the causes. A mean logarithm lies below the logarithm of the root mean square. Networks
-have a finite width. Images have unequal lengths.
+Theory predicts root mean squares at infinite width, for inputs that all have one length ||x||. The gap, averaged over
+seeds, has three causes:
+
+- "logarithm": a mean of logarithms lies below the logarithm of the root mean square.
+- "width": real networks have a finite width.
+- "lengths": images have unequal lengths.
 """
 
 from typing import Any
@@ -72,7 +75,9 @@ def relu_offset(depth: Any, width: Any) -> Any:
 
 
 def sizes_by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and width: how many gaps of `table`, the result of `gaps`, there are, and how large.
+    """Return one row per quantity and width: the number and the median size of the gaps in `table`.
+
+    `table` is the result of `gaps`.
 
     `settings` counts the gaps over activations, initialisations and depths, and `outside` those whose interval excludes
     0. `median_gap`, `median_rms` and `median_spread` are medians of the absolute gap, gap_rms and gap_spread.
@@ -147,9 +152,9 @@ class _Gaps:
 
 
 def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
-    """Return what `causes` tells of the `cause` of these `gaps`: one tuple, its columns from settings to p.
+    """Return a list with one tuple: the columns of `causes` from `settings` to `p`, for this `cause`.
 
-    The list is empty if the cause changes no gap.
+    `gaps` holds the gaps of one quantity. The list is empty if the cause changes none of them.
     """
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
     differs = np.abs(having - lacking) > SAME_GAP

@@ -46,10 +46,10 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     seeds that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
     trained.
 
-    `median` is the median over seeds; if `n` is even, it may lie between two depths of the grid. The range leaves room
-    for other seeds: `low` is the least depth over seeds if the level were higher by TRAINED_MARGIN, and `high` is the
-    largest if it were lower by as much. `next_depth` is the smallest depth of the grid above `high`, NaN if there is
-    none.
+    `median` is the median over seeds; if `n` is even, it may lie between two depths of the grid. `low` and `high` span
+    a wider range than these seeds, to allow for others. `low` is the least depth over seeds at the stricter level
+    TRAINED_LEVEL + TRAINED_MARGIN. `high` is the largest depth at the level TRAINED_LEVEL - TRAINED_MARGIN.
+    `next_depth` is the smallest depth of the grid above `high`, NaN if there is none.
     """
     rows = []
     accuracies = runs.assign(accuracy=runs["best_validation_accuracy"].fillna(0.0))

@@ -113,7 +113,7 @@ def _first_present(names: Collection[str], forms: list[str]) -> str:
     for form in forms:
         if form in names:
             return form
-    raise ValueError(f"it holds {sorted(names)[:5]}; wanted is also {forms[0]}")
+    raise ValueError(f"it holds {sorted(names)[:5]}, but not {forms[0]}")
 
 
 def _read_bounded(stream: Any, name: str) -> bytes:

@@ -64,7 +64,7 @@ def over_http(url: str, output_file: str, _: Any = None) -> None:
         while not wait([finished], STALL_SECONDS).done:
             received = file.tell()
             if received == before or received > LARGEST or time.monotonic() > end:
-                raise OSError(f"given up after {received:,} bytes: it stalls, is too large or takes too long")
+                raise OSError(f"download stopped after {received:,} bytes: it stalled, was too large or took too long")
             before = received
         finished.result()
 

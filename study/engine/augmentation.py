@@ -1,8 +1,9 @@
 """Distort training images at random inside the compiled training step.
 
-A coarse grid of 6 x 6 nodes says where an image is sampled. An affine map moves the whole grid, and every node has a
-displacement of its own, which bends the image (Simard, Steinkraus & Platt 2003). The place of each pixel is
-interpolated bilinearly between the nodes, which is exact for affine maps. Its value is interpolated between the pixels.
+Each pixel of a distorted image takes its value from a position in the undistorted image. These positions are first
+computed at the nodes of a coarse 6 x 6 grid. An affine map moves all nodes, and a random displacement of each node
+bends the image (Simard, Steinkraus & Platt 2003). Between the nodes, positions are interpolated bilinearly, which is
+exact for affine maps. The pixel values at these positions are interpolated bilinearly too.
 """
 
 import math

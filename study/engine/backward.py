@@ -1,7 +1,8 @@
-"""Compute every gradient of the study: the backward pass, from the output layer to layer 1.
+"""Compute all gradients of the engine's networks by an explicit backward pass, from the output layer to layer 1.
 
-The pass is written out (Rumelhart, Hinton & Williams 1986), so that the study measures the very error signal that moves
-the weights. Only phi' comes from TensorFlow, so that any entry of the registry works.
+The pass is implemented by hand (Rumelhart, Hinton & Williams 1986), so that the measured error signal is the one that
+updates the weights. TensorFlow differentiates the activation, so any entry of the registry works. It also
+differentiates the normalisation, and the losses other than cross-entropy with softmax.
 
 The pass calls a visitor for each layer. The visitor measures and updates the layer at once, so that gradients need not
 be stored. The module measures.py turns the gradients of a layer into numbers such as the gradient norm.

@@ -18,10 +18,10 @@ _NUMBERS: dict[str, Iterator[int]] = {}
 def compile_apart(call: Callable[[], object], program: str) -> None:
     """Run `call`, which compiles a program, in a new thread, and wait for it; raise what it raises.
 
-    `program` is a name that is the same in every process (see `numbered_by`). The thread keeps training fast. Compiling
-    leaves memory full of gaps, and Linux' C library keeps the memory of threads apart where it can. In the thread that
-    trains, the library would search these gaps in every step, which takes 3% of an epoch. Afterwards, on Linux, free
-    memory of about 0.1 GB returns to the system.
+    `program` is a name that is the same in every process (see `numbered_by`). Compiling fragments the memory pool of
+    its thread. In the training thread, the C library would search the fragments in every step, which takes 3% of an
+    epoch. A separate thread has its own pool where the library can provide one. Afterwards, on Linux, return about
+    0.1 GB of free memory to the system.
     """
     with ThreadPoolExecutor(1) as thread:
         thread.submit(_numbered_call, call, program).result()

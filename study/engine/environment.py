@@ -31,7 +31,7 @@ VARIABLES = {
 
 
 def prepare() -> None:
-    """Set the environment variables that decide the bits and the speed of a measurement; child processes inherit them.
+    """Set the environment variables that affect the exact results and the speed; child processes inherit them.
 
     The flags about CPUs in the user's XLA_FLAGS are kept. One of them is `--xla_cpu_max_isa=AVX2`, which rounds as an
     older CPU does. The other flags are dropped, because XLA ends a process at a flag that it does not know. The study's

@@ -100,14 +100,17 @@ class _Steps:
         return index + 1, tuple(groups), buffers, totals, tf.cond(is_logged, write, lambda: log)
 
     def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
-        """Return the packed measures (rows of all groups, measures) of the weights in `state`, and the step's images.
+        """Return the measures of the weights before the update of step `index`, and the images of that step.
 
-        The measures are 0 unless the step `is_logged`. The images (B, columns) of the batch `index` are uint8.
+        `index` counts the steps of the epoch from 0, and `state` holds the groups before the update. The measures are
+        WEIGHT_MEASURES, packed as (rows of all groups, measures). They are 0 unless the step `is_logged`. The images
+        (B, columns) are uint8.
 
-        The images pass through the branch of the measurement. The update depends on the images, and so it comes after
-        the measurement. If update and measurement were unordered, the compiler would copy parameters and slots in every
-        step, which takes a fifth of a step's time. The images stay bytes here. A loop that both fetched and converted
-        images would be too long for the processor to look ahead, and would fetch the images too late.
+        The conditional returns the images too. The update needs the images, so it runs after the measurement. Without
+        this order, the compiler would copy parameters and slots in every step, which takes a fifth of a step's time.
+
+        The images are not converted to floats here. A loop that both gathered and converted them would be too long for
+        the processor to prefetch the images in time.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])

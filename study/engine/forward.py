@@ -118,7 +118,11 @@ class _Forward(NamedTuple):
         return layers.branch(output) + h if layers.is_residual else output, found
 
     def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
-        """Draw the mask of the layer `row`, in the shape of z: each entry is 0 or 1 / (1 - dropout)."""
+        """Draw the dropout mask of one layer: each entry is 0 with probability `dropout`, else 1 / (1 - dropout).
+
+        `row` is the layer's index in the group. The mask has the shape and the precision of the pre-activations z.
+        `seed` and `row` decide the random numbers.
+        """
         seed = self.seed + tf.stack([row, 0])
         units = z.shape.num_elements()
         # Philox draws 128 bits at a time, and afresh for every number, so two units share one number of 64 bits.

@@ -12,9 +12,10 @@ def square_norm(data: Dataset) -> float:
 
 
 def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
-    """Return at most `groups` numbers, ascending, that stand for the ||x||^2 of all training images.
+    """Return the mean ||x||^2 of each of `groups` groups of training images, in ascending order, as an array.
 
-    The ||x||^2 are sorted and cut into `groups` parts of similar size. The result holds the mean of each part.
+    The ||x||^2 of the n images are sorted and cut into groups of nearly equal size. If n < `groups`, every image is a
+    group.
     """
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])

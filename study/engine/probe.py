@@ -1,4 +1,7 @@
-"""Measure the weights of a network with the probe images, and the optimiser's last update of them."""
+"""Compute the measures that need no training batch: on the probe images, and of the optimiser's last update.
+
+The probe images are the first PROBE_IMAGES validation images (run.py).
+"""
 
 from typing import Any
 

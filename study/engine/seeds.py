@@ -8,7 +8,7 @@ def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
     """Return numpy's seed for one use of random numbers in a run, independent of those for all other uses.
 
     `seed` is the run's, `role` names the use, and `index` distinguishes several uses of one role, such as layers. The
-    activation has no part in it.
+    result does not depend on the activation.
     """
     return np.random.SeedSequence([seed, *role.encode(), *index])
 

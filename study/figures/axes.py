@@ -37,8 +37,8 @@ X_LABELS = {
 def log_ticks(low: float, high: float) -> FloatArray:
     """Return the ticks (n,) of a logarithmic axis from `low` to `high`, both above 0, in ascending order.
 
-    All ticks lie within the limits. Use powers of ten if at least three do so, else also their multiples by 3, or by 2
-    and 5. If all these are too few, use evenly spaced round numbers.
+    Use powers of ten if at least three of them lie within the limits. Otherwise add their multiples by 3, or else by 2
+    and 5, until there are three. If there are still fewer, use evenly spaced round numbers.
     """
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
@@ -132,12 +132,13 @@ def error_percent(accuracy: Any) -> FloatArray:
 
 
 def error_axis(axis: Axis, errors: Any) -> None:
-    """Make `axis` logarithmic in the error, but with labels that are accuracies, which increase along the axis.
+    """Make `axis` logarithmic in the percentage of wrong images, inverted, with accuracies as tick labels.
 
-    `errors` holds all errors that the axis must show, in percent, as `error_percent` returns them; NaN is ignored. Draw
-    errors on this axis, not accuracies: the label of an error is 100 minus the error. Halving the error is the same
-    distance everywhere: from 96% to 98% as from 98% to 99%. If the axis reaches the error of guessing, this error has a
-    tick, unless another tick is near it or beyond it.
+    Draw errors on this axis, not accuracies: the tick at the error e reads 100 - e percent. `errors` holds all errors
+    that the axis must show, as `error_percent` returns them; NaN is ignored.
+
+    Halving the error is the same distance everywhere, such as from 96% to 98% and from 98% to 99%. If the axis reaches
+    the error of guessing, add a tick there, unless another tick is near it or beyond it.
     """
     errors = np.asarray(errors, float)
     seen = errors[np.isfinite(errors)] if np.isfinite(errors).any() else np.array([1.0, 100.0])

@@ -12,12 +12,11 @@ WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images in a row, and pixels above each im
 
 
 def digits(table: pd.DataFrame) -> Figure:
-    """Draw digits as a network sees them under noise, in a panel for each amplitude a in SHOWN_AMPLITUDES.
+    """Draw digits side by side, without noise and with noise: a panel for each amplitude a in SHOWN_AMPLITUDES.
 
-    `table` is made by experiments/digits.py, with one row per pixel. Its columns are label (the digit), row and column
-    (0 to 27), and brightness in [0, 1]. The digits stand side by side. Each pixel's noise is uniform in [-a, a], and
-    its draw is the same for all amplitudes but for the factor a. Grey levels go from -a, the least possible value, to 1
-    + a.
+    `table` has one row per image and pixel, as experiments/digits.py makes it. Its columns are label (the digit), row
+    and column (0 to 27), and brightness in [0, 1]. The noise of a pixel is a * u. The number u is drawn from
+    Unif[-1, 1] and is the same in all panels. The grey scale goes from -a (white) to 1 + a (black).
     """
     wide = table.pivot_table("brightness", ["label", "row"], "column", sort=False)
     images = np.hstack([part.to_numpy(float) for _, part in wide.groupby("label", sort=False)])

@@ -206,7 +206,7 @@ def check_unique(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """
     depths = sorted(set(rows["depth"])) if "depth" in rows and "depth" not in keys else []
     if len(depths) > 1:
-        raise ValueError(f"one depth a figure, got {depths}: one row per {', '.join(keys)} is needed")
+        raise ValueError(f"depth is {depths}; select the rows of one depth")
     if rows.duplicated(keys).any():
-        raise ValueError(f"one row per {', '.join(keys)} is needed: choose one setting (width, init, variant, ...)")
+        raise ValueError(f"rows repeat {', '.join(keys)}; select the rows of one setting (width, init, variant, ...)")
     return rows

@@ -35,9 +35,9 @@ def name_lines(
     activations to texts that follow their labels. A line is found by its label in matplotlib, which must be the
     activation's name.
 
-    `is_named` tells that the figure names its lines by other means. Then make no legend. Write on every panel the names
-    that find a place, unless there are more than MOST_NAMED activations or `notes`. Call this function last, because it
-    lays the figure out.
+    If `is_named`, the figure also names its lines elsewhere, so a missing name does no harm. Then make no legend, and
+    write on every panel the names that fit. If there are more than MOST_NAMED activations, or `notes`, write none. Call
+    this function last, because it computes the layout of the figure.
     """
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}

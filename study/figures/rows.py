@@ -201,7 +201,7 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
         rows_axis(panel, [literal(str(remedy), 34) for remedy in order])
         panel.set(xlim=(-4, 104), xticks=(0, 25, 50, 75, 100))
         panel.tick_params(labelleft=panel in shown[::2])
-    figure.supxlabel(f"validation accuracy (%, {seed_count_text(table['n'])}); dotted: before")
+    figure.supxlabel(f"validation accuracy (%, {seed_count_text(table['n'])}); dotted: plain network")
     return figure
 
 
@@ -233,13 +233,16 @@ def _draw_accuracies(
     panel: Axes, points: pd.DataFrame, means: pd.DataFrame, style: Style | None, more: Any = (), *,
     height: float = 0.27, mean_offset: float = 0.2,
 ) -> None:  # fmt: skip
-    """Draw the runs `points` above their `means`, on an x axis of errors that holds all runs and the accuracies `more`.
+    """Draw the accuracies of runs on `panel`, and below them their means with intervals, on an x axis of errors.
 
-    `points` has one row per run. Its columns are place (y of its row), value (accuracy in [0, 1]), and activation if
-    there is a `style`. `means` has one row per marker, with the columns place, mean, ci_low, ci_high (in [0, 1]), and
-    perhaps is_open (bool). With a `style`, the index of `means` holds the activations. Without one, every mark has
-    PLAIN_LOOK. Runs are spread over `height` above their place, and a mean lies `mean_offset` below its place; 1 is the
-    distance of two rows. The axis holds the intervals too, unless there is `more` and no `style`.
+    - points: one row per run, with place (y of its row), value (in [0, 1]) and, with a `style`, activation.
+    - means: one row per marker, with place, mean, ci_low, ci_high (in [0, 1]) and, optionally, is_open (bool). With a
+      `style`, the index holds the activations.
+    - style: the looks of the activations; with None, every mark has PLAIN_LOOK.
+    - more: further accuracies that the axis must hold. It always holds the runs. It also holds the intervals, unless
+      `more` is given without a `style`.
+    - height, mean_offset: how far runs spread above their place, and how far a mean lies below its place. The distance
+      between two rows is 1.
     """
     colors: dict[str, Any] = {"color": PLAIN_LOOK["color"]}
     if style:

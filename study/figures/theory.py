@@ -89,12 +89,13 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     line_panel(axes["accuracy"], shown, "depth", "percent", style, band=False)
     draw_level(axes["accuracy"], GUESSING_PERCENT)
     axes["accuracy"].text(1, GUESSING_PERCENT - 2, "guessing", va="top", color=GREY, fontsize=9)
-    axes["share"].set_title(f"2. $\\to$ error that reaches\nlayer 1 {LOG_SCALE}")
-    axes["accuracy"].set_title("3. $\\to$ accuracy\n")
+    axes["share"].set_title(f"2. error that reaches\nlayer 1 {LOG_SCALE}")
+    axes["accuracy"].set_title("3. accuracy after\none epoch of Adam")
     for panel in (axes["share"], axes["accuracy"]):
         panel.set(xscale="linear", xlabel="hidden layers", xlim=(0, LEARNERS_DEPTH + 1))
         fixed_axis(panel.xaxis, LABELLED_DEPTHS)
     name_lines(figure, [axes["share"], axes["accuracy"]], style, curves["activation"])
+    name_lines(figure, [axes["value"], axes["derivative"]], style, curves["activation"], is_named=True)
     return figure
 
 

@@ -76,10 +76,11 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._fit = self._epoch = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Check that the model can be measured, and prepare to log its first state before the first update.
+        """Refuse a model that cannot be measured, and log its initial state before the first update.
 
-        With probe=(x, y), log the first state now if the model has its variables. Else log it once the first batches of
-        training are known. Raise what the class names.
+        If `probe` is a tuple, measure on it, now. Otherwise wait for the first batches of training, and measure on
+        those. Without variables, and without a `call` that creates them, the model has no initial state to log. Raise
+        RuntimeError or ValueError as the docstring of the class says.
         """
         refuse_unsupported(self.model)
         self._fit, self._epoch = self._fit + 1, 0
@@ -206,14 +207,14 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return plotting.draw(kind, self._rows_of_last_fit(), self.model.name)
 
     def _begin_logging(self, data: Any) -> None:
-        """Keep `data`, the batch to measure on, and log the first state if the model has its variables already."""
+        """Keep `data`, the batch to measure on; log the initial state if `try_to_build` finds all variables."""
         self._data = data
         if try_to_build(self.model, data):
             self._log(self._update_count())
             self.on_train_batch_begin(0)  # again, because the batch has begun if `data` was taken from it
 
     def _log_if_new(self) -> None:
-        """Log the state if an update was made since the last logged state; do nothing in a fit without data."""
+        """Log the model if it was updated since the last logged step; do nothing without data to measure on."""
         step = self._update_count()
         if step != self._step and self._data is not None:
             self._log(step)

@@ -38,7 +38,10 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
-    """Draw the norms SIGNALS by layer, with a line for the first, a middle and the last logged step."""
+    """Draw norms by layer: a panel for each of SIGNALS, with a line for the first, a middle and the last logged step.
+
+    `frame` and `model` are as in `draw`. Return the figure. Raise ValueError if none of the norms is finite.
+    """
     rows, names = _long_form(_rows_with_weights(frame), model)
     _check_finite(rows, layers.SIGNALS)
     steps = np.unique(rows["step"])

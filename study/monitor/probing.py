@@ -185,10 +185,10 @@ def inner_optimizer(optimizer: Any) -> Any:
 
 
 def try_to_build(model: Any, data: Any) -> bool:
-    """Tell whether all layers of `model` have their variables, after an attempt to create those that are missing.
+    """Create the missing variables of the layers of `model`, if possible; return whether all layers have variables.
 
-    The attempt calls the model on the inputs of the batch `data`, as its first training step would. A model without a
-    `call` of its own is not called.
+    To create them, call the model on the inputs of the batch `data`, as its first training step does. An exception of
+    this call is not caught. A model without a `call` of its own is not called.
     """
     if not _is_built(model) and type(model).call is not keras.Model.call:
         x, *_ = keras.utils.unpack_x_y_sample_weight(data)

@@ -87,7 +87,7 @@ def _chosen_layers(layers: list[Any], names: dict[int, str], choice: Any) -> lis
     else:
         wanted = set(choice)
         if unknown := wanted - set(names.values()):
-            raise ValueError(f"layers names {sorted(unknown, key=str)}; the model has {sorted(names.values())}")
+            raise ValueError(f"layers has unknown names {sorted(unknown, key=str)}; allowed: {sorted(names.values())}")
         found = [layer for layer in layers if names[id(layer)] in wanted]
     return found
 

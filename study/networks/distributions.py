@@ -1,4 +1,4 @@
-"""Measure where the pre-activations of a network lie, layer by layer, at chosen steps of its training."""
+"""Train a network, and compute quantiles of its pre-activations in each hidden layer at chosen steps."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -21,10 +21,11 @@ LEAST_SIDE = 8  # pixels that each side of a picture must have
 LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
 MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
 SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
-FRAMED = 0.3  # share of a thing's height that another thing inside it must have to make the first a frame; a 0 has dots
+# A spot is a frame if a spot inside it has at least this share of its height. Smaller spots inside a 0 are dots.
+FRAMED = 0.3
 APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
 FAINT, BRIGHT = 0.2, 0.7  # pixels below FAINT of the brightest are left out; the others' BRIGHT quantile becomes white
-FITS = 8  # times that the paper is fitted, each time without the pixels that seemed ink the time before
+FITS = 8  # number of fits of the paper's brightness; each leaves out the pixels that the fit before took for ink
 FloatArray = NDArray[np.float64]
 
 
@@ -68,10 +69,10 @@ def _grey(path: Path) -> FloatArray:
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Return `image` with values from 0 to 255 if its numbers have 16 or more bits, else as it is.
+    """Return `image` scaled to 8 bits, 0 to 255, if its values have 16 or more bits, else unchanged.
 
-    Pillow would cut larger values at 255. The value that becomes 255 is 65,535 with 16 bits, else the largest value in
-    the picture.
+    A 16-bit image is scaled so that 65,535 becomes 255, and a 32-bit image so that its largest value does. Pillow's own
+    conversion would clip all values above 255.
     """
     if image.mode[0] not in "IF":
         return image
@@ -113,10 +114,10 @@ def _paper(grey: FloatArray) -> FloatArray:
 
 
 def _alone(ink: FloatArray, path: Path) -> FloatArray:
-    """Return the part of `ink` that holds the digit, without dirt, a frame, and what reaches in from the edge.
+    """Return the part (rows, columns) of `ink` that holds the digit, cropped, without other spots.
 
-    What reaches in from the edge stays if there is nothing else. A frame that touches the digit stays too. Raise
-    UsageError, which names `path`, if there is no digit or more than one.
+    Remove spots that touch the edge of the picture (unless all do), small spots, and frames around other spots. A frame
+    that touches the digit stays. Raise UsageError, which names `path`, if there is no digit or more than one.
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))

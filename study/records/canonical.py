@@ -41,7 +41,7 @@ def unseal(sealed: bytes) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(sealed)
         checksum, schema = found["checksum"], found["schema"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"is not a whole record ({type(error).__name__})") from error
+        raise RecordError(f"is incomplete or not JSON ({type(error).__name__})") from error
     unsealed = sealed.replace(f'"checksum":"{checksum}",'.encode(), b"", 1)
     if hashlib.sha256(unsealed).hexdigest() != checksum:
         raise RecordError("does not match its checksum")

@@ -100,7 +100,7 @@ def describe_activations(
 
 @contextlib.contextmanager
 def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
-    """If the block, which is about the activation `name`, raises an exception, enter the reason in `refused`."""
+    """Catch any exception of the block, and store the reason in `refused[name]`; `name` is an activation."""
     from study.activations import ActivationError
 
     try:

@@ -70,7 +70,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except filelock.Timeout as error:
-            raise FolderHeld(f"another command holds {folder}: {_holder_text(note)}; wait for it or stop it") from error
+            raise FolderHeld(f"{folder} is locked by another command: {_holder_text(note)}; wait or stop it") from error
     try:
         about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         write_atomically(note, json.dumps(about).encode())

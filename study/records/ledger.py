@@ -53,9 +53,10 @@ class Ledger:
             raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
-        """Write the ledger to the file `path` as JSON with a checksum, whole or not at all.
+        """Write the ledger atomically to the file `path`, as JSON with a checksum; raise FolderError if that fails.
 
-        NaN and infinities become null. Unlike in a record, the order of the keys counts: it is the registry's.
+        NaN and infinities become null. Unlike in a record, the keys are not sorted, because activations have the order
+        of the registry.
         """
         content = as_json(asdict(self))
         write_atomically(path, json.dumps({**content, "checksum": digest(content)}).encode())

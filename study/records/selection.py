@@ -1,4 +1,4 @@
-"""Read the settings of runs from their records, and select runs by them."""
+"""Read the settings of runs from records, find settings that all runs share, and list wanted runs without a record."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ DEFAULTS = {
 
 
 def settings_of(record: Record) -> dict[str, Any]:
-    """Return all settings of a record's run by name, as JSON holds them: with lists for tuples.
+    """Return {name: value} of all settings of the run of `record`, with lists in place of tuples, as in JSON.
 
-    Settings that an earlier edition of the study did not have are at their defaults. Its `residual`, False or True,
-    becomes "none" or "plain".
+    A record of an earlier version of the study may lack settings, which then have their defaults. If the setting
+    `residual` of such a record is False or True, it is returned as "none" or "plain".
     """
     found: dict[str, Any] = DEFAULTS | record["identity"]["settings"]
     is_earlier = isinstance(found["residual"], bool)

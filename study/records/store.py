@@ -34,11 +34,11 @@ Record = dict[str, Any]
 def make_record(
     identity: Identity, activation: dict[str, str], result: dict[str, Any], provenance: dict[str, Any]
 ) -> Record:
-    """Return a sealed record of a run, with the entries schema, id, identity, activation, result and provenance.
+    """Return the record of a run: schema, id, identity, activation, result, provenance and checksum.
 
-    `identity` identifies the run. `provenance` tells when and where the run was done. `activation` holds the label,
-    formula and source of the run's activation. `result` is what training returned, or the status and cause of a
-    failure. The entry `timings` of `result` is stored in the record's provenance instead.
+    The id follows from `identity`. `activation` holds the label, formula and source of the run's activation. `result`
+    is what `training.train` returned, or the status and cause of a failure. `provenance` says when and on which machine
+    the run was done. The entry `timings` of `result` is stored in the record's provenance instead.
     """
     content = {
         "schema": SCHEMA,
@@ -213,10 +213,10 @@ class Store:
         return Ledger.load(self.folder / LEDGER_FILE)
 
     def save(self, ledger: Ledger) -> None:
-        """Write `ledger` to the folder.
+        """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails.
 
         For a committed folder, first empty the table `rows` in the theory of each activation, because this table takes
-        a megabyte and nothing reads it. This changes the argument `ledger` itself.
+        a megabyte and nothing reads it. This also changes the argument `ledger`.
         """
         if self.is_committed:
             for about in ledger.activations.values():

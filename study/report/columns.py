@@ -18,10 +18,10 @@ def meaning(column: str) -> str | None:
     of the column comes first, then the meaning of each suffix. A name that is a suffix alone has the suffix's meaning,
     unless the file gives it a meaning as a column.
     """
-    if QUANTILE_NAME.fullmatch(column):
-        return f"the value below which {column[1:]}% of the entries lie"
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
+    if QUANTILE_NAME.fullmatch(column):
+        return f"the value below which {column[1:]}% of the entries lie"
     told: list[str] = []
     while column not in MEANINGS:
         suffix = next((s for s in SUFFIXES if column.endswith(f"_{s}")), None)

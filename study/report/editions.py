@@ -98,7 +98,10 @@ def _tables(content: Callable[[str], bytes | None], folder_name: str) -> Edition
 
 
 def _table(content: bytes, file_name: str) -> pd.DataFrame:
-    """Return the table in the bytes `content` of a CSV file; raise FolderError, with `file_name`, if there is none."""
+    """Return the bytes `content` of a CSV file as a DataFrame. If they are not CSV, raise FolderError.
+
+    The message calls the file `file_name`.
+    """
     try:
         return pd.read_csv(io.BytesIO(content))
     except ValueError as error:  # also pandas' and UnicodeDecodeError

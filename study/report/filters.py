@@ -44,9 +44,9 @@ significant = _quantity_filter(formatting.significant)
 
 
 def points(value: object) -> str:
-    """Show a difference of two fractions in percentage points, with its sign and two decimals: 0.0012 as +0.12.
+    """Show `value`, a difference of two fractions, in percentage points with sign and two decimals: 0.0012 as +0.12.
 
-    Show a dash if the difference is not finite.
+    Show a dash if `value` is not finite. Raise TypeError unless `value` is a Quantity.
     """
     return number(value, 2, 100, signed=True)
 

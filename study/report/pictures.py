@@ -1,4 +1,7 @@
-"""Make the image files of the report's drawings: keep the files that are unchanged, and draw the others in parallel."""
+"""Return the contents of the report's figure files: read unchanged files, and draw the others in parallel.
+
+The module writing.py writes the files.
+"""
 
 import functools
 import hashlib
@@ -92,9 +95,10 @@ def _file_names(name: str) -> list[str]:
 
 @functools.cache
 def _code_fingerprint() -> str:
-    """Return a text that changes if something changes on which all drawings depend.
+    """Return a text that identifies the code and the packages on which all drawings depend.
 
-    These are the code of figures and analysis, the constants, and the versions of PACKAGES.
+    It holds a hash of the source code of study/figures, study/analysis and study/constants.py, and the versions of
+    PACKAGES.
     """
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return " ".join([source_fingerprint(STUDY / "figures", STUDY / "analysis", STUDY / "constants.py"), *versions])

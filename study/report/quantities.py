@@ -56,7 +56,7 @@ class Rows(Sequence[Row]):
         """Return the only row that `where` finds for these values; raise LookupError unless it finds exactly one."""
         found = self.where(**wanted)
         if len(found) != 1:
-            raise LookupError(f"{len(found)} rows have {wanted}; one is needed")
+            raise LookupError(f"{len(found)} rows have {wanted}; exactly one must have these values")
         row: Row = found[0]
         return row
 

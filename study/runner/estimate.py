@@ -1,4 +1,4 @@
-"""Estimate how long a command takes: the cost of its work (see order.py), times the seconds that a unit takes here."""
+"""Estimate how long a command takes: the cost of its work (order.py) times the seconds per unit on this machine."""
 
 import statistics
 import time
@@ -51,7 +51,7 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
             settings for experiment in rounds.experiments for settings in rounds.expected_runs(experiment, less)
         )
         others += [f"{name} {time_text(smaller_cost, less)}"] if smaller_cost < SMALLER_SHARE * amount else []
-    but = f"; less, from nothing: {', '.join(others)}" if others else ""
+    but = f"; smaller studies, counting all their runs: {', '.join(others)}" if others else ""
     return f"this takes {time_text(amount, plan)} on this machine{but}"
 
 
@@ -67,7 +67,7 @@ def pace(amount: float, workers: int, data: Any) -> float:
     try:
         return _measured_pace(workers, data)
     except Exception as error:  # noqa: BLE001 - an estimate must stop no study
-        say(f"this machine was not measured ({type(error).__name__}: {error}); the time told next is a usual machine's")
+        say(f"could not measure this machine ({type(error).__name__}: {error}); estimating for a typical one")
         return USUAL_PACE
 
 
@@ -118,4 +118,4 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any]
         if rounds.asks_for_timings(rounds.plan) and not timing.is_timed(
             store, catalogue.descriptions(rounds.plan.activations)
         ):
-            yield "the activations' cost is to be timed, alone, once all runs are done"
+            yield "after all runs, the activations will be timed while nothing else of the study runs"

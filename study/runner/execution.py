@@ -71,7 +71,9 @@ def train_job(
     activation = activations.REGISTRY[settings.activation]
     found = _fingerprint(activation)
     if found != fingerprint:
-        raise ValueError(f"this process has another {settings.activation}: fingerprint {found}, expected {fingerprint}")
+        raise ValueError(
+            f"this process defines {settings.activation} differently: fingerprint {found}, expected {fingerprint}"
+        )
     train = functools.partial(training.train, settings, data, activation, seconds=seconds)
     if store is not None:
         run = identity(settings, data.checksum, fingerprint).id

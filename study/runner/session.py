@@ -102,9 +102,10 @@ def keep_digits(results: Path, data: Dataset) -> None:
 
 
 def _enter_in_ledger(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
-    """Enter in `ledger` what the experiments of `rounds` asked for, and the `seconds` of work; do not write the file.
+    """Update `ledger` with the plan, runs and activations of each experiment in `rounds`; do not write the file.
 
-    Return one sentence for each failed run and each refused activation.
+    Add `seconds` to the wall time, set the command, and remove activations that no plan uses any more. Return one
+    sentence for each failed run and each refused activation.
     """
     failed: dict[str, str] = {}
     for name in rounds.experiments:

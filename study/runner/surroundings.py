@@ -21,10 +21,10 @@ FIGURE_VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def set_variables() -> None:
-    """Set the environment variables that decide numbers (`environment.prepare`) and figures (FIGURE_VARIABLES).
+    """Set the environment variables that affect numerical results (`environment.prepare`) and figures.
 
-    Call this before numpy, TensorFlow or matplotlib is imported. If the user has no home folder, set HOME to a
-    temporary folder, which is deleted when the process ends.
+    FIGURE_VARIABLES holds the variables for figures. Call this before numpy, TensorFlow or matplotlib is imported. If
+    the user has no home folder, set HOME to a temporary folder, which is deleted when the process ends.
     """
     environment.prepare()
     os.environ.update(FIGURE_VARIABLES)

@@ -9,8 +9,9 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
@@ -97,8 +98,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
             yield stack.enter_context(_closing(_started(failed, _client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
-            with ThreadPoolExecutor(1) as thread:  # this thread may have an event loop already, as in a notebook
-                _started(failed, thread.submit(asyncio.run, _shake_hands(scheduler)).result)
+            _started(failed, _in_own_thread, lambda: asyncio.run(_shake_hands(scheduler)))
             client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
             _wait_for_workers(client, scheduler)
             yield client
@@ -112,6 +112,24 @@ def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
         why = one_line(error)
     gc.collect()  # closes a client that failed; closed later, in a thread of the next one, it would block its start
     raise ClusterError(f"{failed}: {why}")
+
+
+def _in_own_thread(call: Callable[[], None]) -> None:
+    """Do `call` in a new thread, because this one may have an event loop already, as in a notebook.
+
+    Raise what `call` raises. Ctrl-C ends the wait at once, and leaves the thread behind.
+    """
+    outcome: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            call()
+            outcome.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    outcome.result()
 
 
 async def _shake_hands(address: str) -> None:

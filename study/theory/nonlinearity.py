@@ -89,8 +89,8 @@ def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:
         found.append(middle[rough])
         left, right = np.append(left[rough], middle[rough]), np.append(middle[rough], right[rough])
         if left.size > MOST_PANELS:
-            wanted = "it must be smooth but at few kinks, or theory cannot integrate it"
-            raise ActivationError(f"is smooth on none of {left.size} panels of [-{REACH:g}, {REACH:g}]; {wanted}")
+            wanted = "it must be smooth except at a few kinks, or theory cannot integrate it"
+            raise ActivationError(f"leaves {left.size} panels of [-{REACH:g}, {REACH:g}] to test; {wanted}")
     return np.unique(np.concatenate(found)), np.concatenate(kinks)
 
 

@@ -38,9 +38,9 @@ def moments(function: Nonlinearity, q: Array | float) -> Moments:
 
 @functools.lru_cache(maxsize=1024)  # networks of several depths share their first layers
 def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
-    """Return E[phi(u)^2], its derivative in q, and E[phi'(u)^2] for u ~ N(0, q), at each of n values `q`: (3, n).
+    """Return E[phi(u)^2], its derivative with respect to q, and E[phi'(u)^2], for u ~ N(0, q), as an array (3, n).
 
-    The activation phi is `function`.
+    The activation phi is `function`. `q` holds n mean squares above 0, in a tuple so that results can be cached.
     """
     sigma = np.sqrt(q)[:, None]
     z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)

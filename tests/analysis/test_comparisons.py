@@ -88,5 +88,5 @@ def test_unfinished_pairs_are_counted_and_left_out() -> None:
 
 
 def test_a_seed_twice_is_an_error() -> None:
-    with pytest.raises(ValueError, match="one row per seed"):
+    with pytest.raises(ValueError, match="one row per activation and seed"):
         against_reference(pd.concat([runs(relu=0, gelu=0)] * 2), "here", "accuracy")

@@ -86,7 +86,7 @@ def test_arms_without_a_spread_have_no_winner_by_accident() -> None:
     """Equal accuracies: no p-value, no winner, no warning. No more runs than are drawn: refused."""
     equal = pd.DataFrame({"relu": [0.5] * 5, "a": [0.5] * 5})
     assert draw_small_samples(equal, "relu", {"a": 0}, n=3, draws=100).false_winners.estimate == 0.0
-    with pytest.raises(ValueError, match="to draw 3 runs takes more than 3, got 3"):
+    with pytest.raises(ValueError, match="wide has 3 rows; to draw 3 runs, it must have more than 3"):
         draw_small_samples(equal[:3], "relu", {"a": 0}, n=3, draws=100)
 
 

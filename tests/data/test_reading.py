@@ -105,13 +105,13 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {  # the bytes, and a part of the reas
     "a label 10": (npz([A, B, C, np.array([1, 10, 2, 3])]), "from 1 to 10; wanted are numbers from 0 to 9"),
     "a label -1": (npz([A, B, C, np.array([1, -1, 2, 3])]), "from -1 to 3"),
     "images of floats": (npz([A, B, C, D], x_train=A / 255), "float64 .*whole numbers"),
-    "a missing array": (npz([A, B, C, D]).replace(b"y_test", b"z_test"), "z_test.*wanted is also y_test"),
-    "a missing member": (tgz([A, B, C]), f"wanted is also {IDX_NAMES[3]}"),
+    "a missing array": (npz([A, B, C, D]).replace(b"y_test", b"z_test"), "z_test.*but not y_test"),
+    "a missing member": (tgz([A, B, C]), f"but not {IDX_NAMES[3]}"),
     "labels for images": (tgz([B, B, C, D]), "a single idx file of labels; wanted is an idx file of bytes with 3 axes"),
     "a short idx file": (SHORT, r"size 6 into shape \(7,\)"),
     "a way out": (tgz([A, B, C, D], tarfile.TarInfo("../../executed")), "points outside"),
     "a way out by root": (tgz([A, B, C, D], tarfile.TarInfo("/executed")), "points outside"),
-    "a way out by link": (tgz([A, B, C], LINK), f"wanted is also {IDX_NAMES[3]}"),
+    "a way out by link": (tgz([A, B, C], LINK), f"but not {IDX_NAMES[3]}"),
     "a way out of the npz": (npz([A, B, C, D], **{"../executed": B}), "points outside"),
     "a way out on Windows": (npz([A, B, C, D], **{"..\\executed": B}), "points outside"),
     "a name for the terminal": (tgz([A, B, C, D], tarfile.TarInfo("../\x1b[2J\r\nAll is well")), "points outside"),
@@ -153,7 +153,7 @@ def test_a_bad_file_in_a_folder_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(DataError, match=f"{file.name} has more than"):
         load(file.parent)
     file.unlink()
-    with pytest.raises(DataError, match=f"{IDX_NAMES[2]}.*wanted is also {file.name}"):
+    with pytest.raises(DataError, match=f"{IDX_NAMES[2]}.*but not {file.name}"):
         load(file.parent)
 
 

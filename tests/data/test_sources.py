@@ -38,7 +38,7 @@ BAD_DOWNLOADS: dict[str, tuple[bytes, bytes | None, str]] = {
     "closed at once": (b"", None, "closed"),
     "silent": (b"", b"", "given up|timed out"),
     "silent after half": (OK % len(GOOD) + GOOD[:3000], b"", "given up|timed out"),
-    "slow headers": (HEAD, b"X: y\r\n", "given up after 0 bytes"),
+    "slow headers": (HEAD, b"X: y\r\n", "download stopped after 0 bytes"),
     "slow data": (OK % 10**6, b"x", "given up"),
     "slow but steady data": (OK % 10**6, bytes(200), "given up"),
     "endless": (HEAD + b"\r\n", bytes(10**5), "given up"),

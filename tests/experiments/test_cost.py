@@ -173,7 +173,8 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "With GELU, the slowest of the others, a training step takes 4.00 times as long as with ReLU. The activation "
+        "On one CPU thread, a training step with GELU, the slowest of the others, takes 4.00 times as long as with "
+        "ReLU. The activation "
         "alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
     )
 
@@ -200,8 +201,12 @@ def test_seconds_are_epochs_times_steps(reaches: int, shown: list[str]) -> None:
 
 
 def test_a1_is_relu_against_the_cheapest_other() -> None:
-    """1.0 to the sigmoid's 2.0: reproduced. It is not judged against a copy, which is not an activation."""
-    (judgement,) = conclude(("relu", "sigmoid", "gelu"))[0].judgements
+    """1.0 to the sigmoid's 2.0: reproduced. It is not judged against a copy, which is not an activation.
+
+    The step of the whole network stands beside it.
+    """
+    judgement, of_step = conclude(("relu", "sigmoid", "gelu"))[0].judgements
+    assert (of_step.part, of_step.verdict) == ("step", "beside")
     assert judgement.measured.estimate == pytest.approx(0.5)
     assert (judgement.claim, judgement.part, judgement.verdict) == ("A1", "elementwise", "reproduced")
     assert "sigmoid" in judgement.remark

@@ -37,7 +37,7 @@ def shrinking(settings: Settings, factors: dict[str, float], accuracy: float) ->
     layers = settings.depth + 1
     factor = factors[settings.activation] * (1 + 0.001 * (settings.seed % 2))
     ones = [[1.0] * layers] * 2
-    names = ("weight_gradient", "example_weight_gradient", "activation_rms", "preactivation_square")
+    names = ("weight_gradient", "example_weight_gradient", "activation_rms", "preactivation_square", "update_ratio")
     measures = {"step": [0, 480], "epoch": [0.0, 1.0], **dict.fromkeys(names, ones)}
     errors = [factor ** (settings.depth - layer) for layer in range(1, layers)] + [1.0]
     alike = [[0.9999 if settings.activation == "sigmoid" else 0.5] * layers] * 2
@@ -76,7 +76,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
     _, page = interpreted(depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation])
     assert page.answer == (
         "Each layer passes back a share of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
-        "SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
+        "In 480 updates SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
     )
     assert shown(page, "depth")["GELU"][:2] == ["0.50", "1"]
     assert shown(page, "trainable_depth")["GELU"] == ["2", "1 but not 20"]
@@ -92,9 +92,10 @@ def test_depth_answers_with_factors_and_depths() -> None:
 def test_adam_cannot_save_a_network_whose_images_are_alike(failing: str, is_alike: bool | None) -> None:
     """The page says so of an activation that fails at ten layers, if its images are alike there, and of no other."""
     section, page = interpreted(depth, plan(*NAMES), lambda s: 0.1 if s.activation == failing else 0.9)
-    assert ("but not 10 of Sigmoid, where images look alike" in page.answer) == (is_alike is True)
+    assert ("but not 10 layers of Sigmoid: images look alike" in page.answer) == (is_alike is True)
     assert ("of Sigmoid, two images look the same" in page.body) == (is_alike is True)
-    assert ("so this is not why" in page.body) == (is_alike is False)
+    assert ("GELU with 1 hidden layers (cosine 0.50)" in page.body) == (is_alike is False)
+    assert ("- Sigmoid: 1 (1 hidden layers)" in page.body) == (is_alike is True)
     assert shown(page, "depth")["Sigmoid"][-2:] == ["1.00", "1.00"]
     found = section.tables["similarity"]
     assert found["predicted"].notna().equals(found["when"] == "initial")
@@ -141,9 +142,11 @@ def test_the_page_on_initialisation() -> None:
         initialization, plan("relu", "sigmoid"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1
     )
     assert page.answer == (
-        "Adam trains deeper with weights made for the activation (Keras' default in brackets; of 1, 2, "
-        "5, 10, 20, 50): ReLU ≥ 50 (10). He's weights train deeper for none."
+        "With weights made for the activation, Adam trains 50 hidden layers of ReLU on 2 of 2 seeds. "
+        "With Keras' default: none."
     )
+    assert "Critical weights train deeper than Keras' default for ReLU." in page.body
+    assert "He's weights train deeper than Keras' default for no activation." in page.body
     points = shown(page, "critical_points")
     assert points == {"ReLU": ["1.500", "0.250", "–"], "Sigmoid": ["none: slope too small", "–", "–"]}
     factors = shown(page, "initialization_factors")
@@ -156,8 +159,9 @@ def test_initial_weights_may_not_help() -> None:
     """The critical weights train less deep than the default's, and He's deeper."""
     reached = {"glorot_uniform": 5, "he_normal": 10, "critical": 2}
     _, page = interpreted(initialization, plan("relu"), lambda s: 0.9 if s.depth <= reached[s.initialization] else 0.1)
-    assert page.answer.startswith("Adam trains this deep with")
-    assert page.answer.endswith(": ReLU 2 (5). He's weights train deeper only for ReLU.")
+    assert "50 hidden layers of ReLU on 0 of 2 seeds" in page.answer
+    assert "Critical weights train deeper than Keras' default for no activation." in page.body
+    assert "He's weights train deeper than Keras' default for ReLU." in page.body
 
 
 def outcome(settings: Settings) -> float:

@@ -73,8 +73,8 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
         claims.claims_table(section.judgements).drop_duplicates(["claim", "aspect"]).set_index(["claim", "aspect"])
     )
     verdicts = verdicts["aspect_verdict"]
-    assert verdicts["A3", "weight gradients"] == verdicts["P5", "the error"] == "reproduced"
-    assert verdicts["A3", "the error"] == verdicts["P5", "weight gradients"] == "contradicted"
+    assert verdicts["A3", "weight gradients, layer by layer"] == verdicts["P5", "the error"] == "reproduced"
+    assert verdicts["A3", "the error"] == verdicts["P5", "weight gradients, layer by layer"] == "contradicted"
     assert found["P5", "size"].verdict == "beside"
     assert (found["P9", "narrow"].measured.estimate, found["P9", "narrow"].measured.n) == (0.5, P9_SEEDS)
     assert found["P9", "wide"].measured.estimate == 0

@@ -120,7 +120,8 @@ def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     of_all = duration((amount / 2 + estimate.REPORT_COST) * 1e-5)
     of_five = duration(((10 * run_cost(RUN(epochs=1)) + PROGRAM_COST) / 2 + estimate.REPORT_COST) * 1e-5)
     told = estimate.time_in_words(asked, asked.advance(), workers=2)
-    assert told == f"this takes about {of_all} on this machine; less, from nothing: SEEDS=5 about {of_five}"
+    smaller = f"smaller studies, counting all their runs: SEEDS=5 about {of_five}"
+    assert told == f"this takes about {of_all} on this machine; {smaller}"
     asked = followed(tmp_path, seeds=5)
     assert "SEEDS=5" not in estimate.time_in_words(asked, asked.advance(), workers=2)
 
@@ -135,7 +136,7 @@ def test_the_machine_is_measured_only_for_much_work(
     assert estimate.pace(much, 4, None) == estimate.USUAL_PACE
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1 / 0)
     assert estimate.pace(much, 1, None) == estimate.USUAL_PACE
-    assert "was not measured (ZeroDivisionError" in capsys.readouterr().err
+    assert "could not measure this machine (ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_the_measurement_trains_the_articles_network(monkeypatch: pytest.MonkeyPatch) -> None:
