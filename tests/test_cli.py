@@ -288,7 +288,7 @@ def test_two_reports_on_one_folder(study: Said) -> None:
     with lock_folder(Path("results")):
         for words in (("all", *RUN[1:]), ("report",)):
             code, _, said = study(*words)
-            assert (code, f"holds results: process {os.getpid()} on " in said) == (5, True)
+            assert (code, f"results is locked by another command: process {os.getpid()} on " in said) == (5, True)
         assert not Path("results/README.md").exists()
         assert "0 runs done, 8 recorded" in study(*RUN)[2]
 

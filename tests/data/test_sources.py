@@ -36,12 +36,12 @@ BAD_DOWNLOADS: dict[str, tuple[bytes, bytes | None, str]] = {
     "an HTML page": (OK % 20 + b"<html>Log in!</html>", None, OTHER),
     "missing": (b"HTTP/1.1 404 Not Found\r\n\r\n", None, "404"),
     "closed at once": (b"", None, "closed"),
-    "silent": (b"", b"", "given up|timed out"),
-    "silent after half": (OK % len(GOOD) + GOOD[:3000], b"", "given up|timed out"),
+    "silent": (b"", b"", "download stopped|timed out"),
+    "silent after half": (OK % len(GOOD) + GOOD[:3000], b"", "download stopped|timed out"),
     "slow headers": (HEAD, b"X: y\r\n", "download stopped after 0 bytes"),
-    "slow data": (OK % 10**6, b"x", "given up"),
-    "slow but steady data": (OK % 10**6, bytes(200), "given up"),
-    "endless": (HEAD + b"\r\n", bytes(10**5), "given up"),
+    "slow data": (OK % 10**6, b"x", "download stopped"),
+    "slow but steady data": (OK % 10**6, bytes(200), "download stopped"),
+    "endless": (HEAD + b"\r\n", bytes(10**5), "download stopped"),
 }
 
 

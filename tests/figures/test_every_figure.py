@@ -229,5 +229,5 @@ def test_one_seed_has_no_interval_and_two_settings_are_refused(figure: str) -> N
     without = function(frame.assign(ci_low=math.nan, ci_high=math.nan, n=1), STYLE)
     for one, other in zip(function(frame, STYLE).axes, without.axes, strict=True):
         assert data.markers(other, STYLE.color(NAMES[0])) == pytest.approx(data.markers(one, STYLE.color(NAMES[0])))
-    with pytest.raises(ValueError, match="one row per"):
+    with pytest.raises(ValueError, match="select the rows of one"):
         function(pd.concat([frame, frame]), STYLE)

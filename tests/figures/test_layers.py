@@ -96,7 +96,7 @@ def test_a_missing_measure_is_said(draw: Draw) -> None:
 def test_two_settings_or_depths_in_one_line_are_refused(draw: Draw) -> None:
     """The error says what is needed."""
     frame = data.gradient_norms(NAMES[:1])
-    with pytest.raises(ValueError, match="one row per"):
+    with pytest.raises(ValueError, match="select the rows of one"):
         draw(pd.concat([frame.assign(init="he"), frame.assign(init="default")]), STYLE)
     with pytest.raises(ValueError, match="one depth"):
         draw(pd.concat([frame, data.gradient_norms(NAMES[1:2], depth=20)]), STYLE)

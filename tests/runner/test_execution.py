@@ -183,7 +183,7 @@ def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch:
     right = synthetic.fingerprint(synthetic.REGISTRY["relu"])
     settings = Settings(activation="relu", seed=0)
     assert train_job(settings, right, None, 1.0)["status"] == "done"
-    with pytest.raises(ValueError, match=f"another relu: fingerprint {right}, expected 0123"):
+    with pytest.raises(ValueError, match=f"defines relu differently: fingerprint {right}, expected 0123"):
         train_job(settings, "0123", None, 1.0)
 
 
