@@ -27,6 +27,8 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "initialization"
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
+# Titles of panels, and of columns on the page.
+TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical)"), strict=True))
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -90,7 +92,13 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
     }
-    protocol = {"optimizer": OPTIMIZER.title(), "rate": RATE, "seeds": seed_count(plan), "deepest": max(INITIAL_DEPTHS)}
+    protocol = {
+        "optimizer": OPTIMIZER.title(),
+        "rate": RATE,
+        "seeds": seed_count(plan),
+        "deepest": max(INITIAL_DEPTHS),
+        "titles": TITLES,
+    }
     return Section(
         PAGE, tables, _figures(runs, tables["depth_success"], tables["critical_points"], plan, style), protocol
     )
@@ -118,10 +126,12 @@ def _figures(
 
     `runs` comes from `runs_frame`. `success` and `points` are the tables `depth_success` and `critical_points`.
     """
-    dashes = runs.assign(panel=runs["init"], value=runs["best_validation_accuracy"])
+    dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs["best_validation_accuracy"])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {
-        "initialization_accuracy": figures.accuracy_against_depth(success.assign(panel=success["init"]), style, dashes),
+        "initialization_accuracy": figures.accuracy_against_depth(
+            success.assign(panel=success["init"].map(TITLES)), style, dashes
+        ),
         "initialization_critical": figures.critical_lines(pd.concat(lines, ignore_index=True), points, style),
     }

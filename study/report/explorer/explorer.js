@@ -260,7 +260,7 @@ function specification(x, y) {
       mark("rule", "levels", { x: is(0), x2: { signal: "width" }, y: at.y, stroke: is("var(--soft)"), strokeDash: is([2, 3]) }),
       words("levels", is(8), { ...at.y, offset: -6 }, 11.5),
       words("notes", { signal: "width / 2" }, { signal: "height / 2" }, 13, { align: is("center") }),
-      mark("rule", "rules", { x: at.x, y: is(0), y2: { signal: "height" }, stroke: is("var(--accent)"), strokeWidth: is(1.5) }),
+      mark("rule", "rules", { x: at.x, y: is(0), y2: { signal: "height" }, stroke: is("var(--accent)"), strokeWidth: is(1.5), strokeDash: is([5, 4]) }),
       each("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: is(0.13), interpolate: is("monotone") }, "area"),
       each("theory", { strokeWidth: is(9), strokeOpacity: is(0.22), strokeCap: is("round") }),
       each("lines", { strokeWidth: is(2), strokeDash: { scale: "dash", field: "k" } }),
@@ -444,7 +444,7 @@ function layersView() {
     const chosenLayer = closest(hidden, state["layers.layer"]), forward = controls.forward.known(state["layers.forward"]);
     for (const [key, control] of Object.entries({ ...controls, forward: null })) control?.show(state[`layers.${key}`]);
     controls.forward.show(forward);
-    recorded = `, ${setting.steps.length} recorded`;
+    recorded = ` (${setting.steps.length} steps recorded)`;
     step.show(setting.steps, setting.steps[now]);
     layer.show(hidden, chosenLayer);
     const present = shown().filter((about) => setting.values[about.name]);
@@ -595,10 +595,11 @@ function depthView() {
     });
     const at = (about) => ofActivation(setting.points, about.name, now);
     const learning = present.filter((about) => at(about)?.learns), failing = present.filter((about) => at(about) && !at(about).learns);
+    const lost = failing.filter((about) => at(about).trained.startsWith("0 ")), partly = failing.filter((about) => !lost.includes(about));
     const names = (found) => listed(found.map((about) => about.label));
     say("depth", `${note}${layersOf(now)}, ${setting.optimiser}, ${WITH.init(setting.init)}: `
       + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed. ` : failing.length ? "none learns on every seed. " : "no activation chosen was run so.")
-      + (failing.length ? `Learning fails on some or all seeds with ${names(failing)}.` : ""));
+      + (lost.length ? `No seed learns with ${names(lost)}. ` : "") + (partly.length ? `Some seeds fail with ${names(partly)}.` : ""));
     numbers("depth-numbers", ["", "Validation accuracy, %", "Seeds that trained", "Deepest that trains"],
       present.map((about) => [about.name, at(about)?.text, at(about)?.trained, setting.deepest[about.name]]));
   };
@@ -625,7 +626,7 @@ function rateView() {
     const at = (found, about) => ofActivation(found, about.name, now), best = (about) => points.find((point) => point.activation === about.name && point.best);
     say("rate", `Learning rate ${plain(now)}: `
       + accuracies("validation", present.map((about) => at(points, about))));
-    numbers("rate-numbers", ["", "Validation accuracy, %", "Dead units, %", "Best of the grid", "Chosen to the end, on seeds"],
+    numbers("rate-numbers", ["", "Validation accuracy, %", "Dead units, %", "Best of the grid", "Chosen after full training (seeds)"],
       present.map((about) => [about.name, at(points, about)?.text, at(dead, about)?.text, best(about)?.rate, chosen[about.name]]));
   };
 }
