@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import fake_records
+import numpy as np
 import pandas as pd
 import pytest
 import synthetic
@@ -22,9 +23,10 @@ import experiments
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
 from study.plan import Plan
-from study.records.store import Store
+from study.records.store import DIGITS, Store
 from study.report.section import Evidence, Section
 from study.runner import timing
+from study.runner.session import SHOWN_DIGITS
 from study.runner.workers import in_each_worker
 from study.settings import Settings
 
@@ -257,6 +259,26 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})
     assert timings("--activations", "relu") == 5
+
+
+def test_a_command_that_trains_nothing_leaves_the_time_of_the_others(study: Said) -> None:
+    """The ledger holds the time of all commands that trained."""
+    spent = []
+    for _ in range(2):
+        assert study("run", "usual", *DATA)[0] == 0
+        spent.append(Store(Path("results/runs")).ledger().wall_seconds)
+    assert spent[0] == spent[1] > 0
+
+
+def test_the_digits_that_are_kept_are_the_first_test_images_of_their_kind(study: Said) -> None:
+    """Those of SHOWN_DIGITS that the test images have, as they are in the file."""
+    assert study("run", "usual", *DATA)[0] == 0
+    kept = Store(Path("results/records"), is_committed=True).read(DIGITS)["content"]["images"]
+    with np.load("data.npz") as data:
+        images, labels = data["x_test"].reshape(-1, 784).tolist(), data["y_test"].tolist()
+    first = dict(zip(reversed(labels), reversed(images), strict=True))
+    assert kept == {str(label): first[label] for label in SHOWN_DIGITS if label in first}
+    assert kept
 
 
 def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,14 @@ def test_accuracy_counts_diverged_runs_and_averages_the_others() -> None:
     assert gelu[["test_accuracy_mean", "ci_low", "ci_high"]].isna().all()
 
 
+def test_the_weights_of_the_lowest_validation_loss_have_an_accuracy_of_their_own() -> None:
+    """0.95, 0.96 and 0.97: mean 0.96, t interval 0.96 -+ 4.303 * 0.01 / sqrt(3), whatever the last weights have."""
+    frame = runs(activation="relu", status="done", test_accuracy=[0.9] * 3, best_test_accuracy=[0.95, 0.96, 0.97])
+    found = accuracy(frame, "baseline")[["best_test_accuracy_mean", "best_ci_low", "best_ci_high"]].iloc[0]
+    half = 4.30265 * 0.01 / math.sqrt(3)
+    np.testing.assert_allclose(found.astype(float), [0.96, 0.96 - half, 0.96 + half], rtol=1e-5)
+
+
 def test_accuracy_begins_with_the_promised_columns() -> None:
     """The columns that readers of tables/accuracy.csv rely on come first, in their order."""
     table = accuracy(runs(activation=["relu"], status=["done"], test_accuracy=[0.9]), "baseline")

@@ -15,9 +15,12 @@ from started import EPOCHS, STEPS, batch, settings, start
 
 from study.activations import REGISTRY, value_and_derivative
 from study.engine import losses, measures, training
+from study.engine.checkpoint import Checkpoint, Snapshot
 from study.engine.measures import derivative_supremum
+from study.engine.network import Scores
 from study.engine.noise import evaluate_with_noise
 from study.engine.program_kind import groups_of
+from study.engine.run_log import RunLog
 from study.engine.seeds import epoch_order, seed_for
 from study.networks import weights
 
@@ -437,6 +440,23 @@ def test_a_run_goes_on_from_any_checkpoint_with_the_same_result_to_the_byte(pati
     for damaged in (b"", saved[0][:-9], saved[0][:900] + b"?" + saved[0][901:]):
         with pytest.raises(ValueError, match="checkpoint is damaged"):
             training.train(chosen, tiny_data, swish, saved=damaged)
+
+
+def test_a_checkpoint_keeps_the_best_weights_beside_the_last():
+    """Each with its epoch, weights and scores. If the last are the best, they are kept once."""
+
+    def snapshot(epoch):
+        return Snapshot(epoch, ((tf.fill([2], float(epoch)), ()),), Scores(1 / epoch, 0.5, 0.1))
+
+    def content(kept):
+        return [(one.epoch, one.state[0][0].numpy().tolist(), one.scores) for one in (kept.last, kept.best)]
+
+    last = snapshot(3)
+    for best in (snapshot(1), last):
+        kept = Checkpoint(last, best, RunLog(), {})
+        found = Checkpoint.from_bytes(kept.to_bytes(), last.state)
+        assert content(found) == content(kept)
+        assert (found.best is found.last) == (best is last)
 
 
 BRIEF = {"depth": 1, "width": 6, "epochs": 1}

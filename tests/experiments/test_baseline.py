@@ -133,6 +133,13 @@ def test_what_all_seeds_support_is_no_false_winner() -> None:
     np.testing.assert_allclose(shown.displays[0].frame.iloc[:, 1:].astype(float), numbers, atol=0.05 + 1e-9)
 
 
+def test_what_all_seeds_find_worse_is_no_false_winner() -> None:
+    """Ten seeds support that GELU is worse by a point, and three find it."""
+    gelu = section_of(few_seeds, ALIKE | {"gelu": 0.959}).tables["few_seeds"].set_index("activation").loc["gelu"]
+    assert gelu["share_worse"] > 0.99
+    assert gelu["share_unsupported"] == 0
+
+
 def test_the_page_tells_the_means_the_article_and_the_failures() -> None:
     """In the order of the means; ReLU's seeds below the article's 96.96%; how many runs diverged; units in percent.
 

@@ -164,6 +164,13 @@ def test_initial_weights_may_not_help() -> None:
     assert "He's weights train deeper than Keras' default for ReLU." in page.body
 
 
+def test_no_row_of_the_page_on_initialisation_is_also_one_of_depth() -> None:
+    """The report joins tables of one name; rows under Keras' default are of networks that `depth` has too."""
+    section, _ = interpreted(initialization, plan("relu"))
+    for name in ("gradient_norms", "theory"):
+        assert set(section.tables[name]["init"]) == {"he_normal", "critical"}
+
+
 def outcome(settings: Settings) -> float:
     """Batch normalisation works for all, layer normalisation for the first; residual branches diverge."""
     if settings.residual != "none":

@@ -8,6 +8,7 @@ import zlib
 import pytest
 import tensorflow as tf
 from fake_records import all_rounds
+from fake_studies import measured
 
 from experiments import baseline, depth, experiments, initialization, past_99, remedies, trainable_depth_6xi
 from study import activations
@@ -68,6 +69,25 @@ def test_another_first_seed_shifts_every_seed(name: str) -> None:
     at_zero = runs(0)
     assert runs(10_000) == at_zero
     assert max(run.seed for run in at_zero) < 10_000
+
+
+@pytest.mark.parametrize("name", [name for name, module in experiments().items() if hasattr(module, "preactivations")])
+def test_pre_activations_are_measured_on_the_first_seed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of networks that train, whatever seed is the first: the same networks and steps in every edition."""
+    monkeypatch.setattr(depth, "INITIAL_SEEDS", 1)
+
+    def steps(first: int) -> dict[Settings, tuple[int, ...]]:
+        """Return the steps of each network, with seeds counted from `first`."""
+        asked = plan("relu", seeds=2, first_seed=first)
+        records = all_rounds(experiments()[name].rounds, asked, lambda settings: 0.9, measured)
+        found = experiments()[name].preactivations(asked, records)
+        return {dataclasses.replace(settings, seed=settings.seed - first): of for settings, of in found.items()}
+
+    at_zero = steps(0)
+    assert at_zero
+    assert all(settings.epochs > 0 for settings in at_zero)
+    assert len({settings.seed for settings in at_zero}) == 1
+    assert steps(10_000) == at_zero
 
 
 @pytest.mark.parametrize("experiment", [initialization, remedies])

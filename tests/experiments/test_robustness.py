@@ -58,7 +58,9 @@ def test_the_digits_of_the_document_are_a_table_and_a_picture() -> None:
     section = digits.conclude(Plan(FOUR), Evidence({}, {"digits": document}), STYLE)
     assert section is not None
     table = section.tables["digits"]
-    assert table[table["brightness"] > 0].to_numpy().tolist() == [["7", 1, 2, 1.0]]
+    assert table[table["brightness"] > 0].to_dict("records") == [
+        {"label": "7", "row": 1, "column": 2, "brightness": 1.0}
+    ]
     assert len(table) == 784
     assert "Each panel" in render(section, STYLE.labels).body
     assert digits.conclude(Plan(FOUR), Evidence({}), STYLE) is None

@@ -152,6 +152,17 @@ def test_noise_has_a_panel_of_differences_where_there_is_a_reference() -> None:
     assert low <= data.offsets(panel)[:, 1].min() <= data.offsets(panel)[:, 1].max() <= high
 
 
+def test_a_difference_under_noise_is_in_points_beside_accuracies_in_percent() -> None:
+    """The tables hold fractions; losses are drawn as they are."""
+    frame, runs = data.noisy(NAMES[:2])
+    panels = figures.noise_response(frame, runs, STYLE, "Label 0").axes
+    rows = frame[frame["activation"] == NAMES[1]].sort_values("amplitude")
+    for panel, column, factor in zip(
+        panels, ("test_accuracy_mean", "difference", "test_loss_mean"), (100, 100, 1), strict=True
+    ):
+        assert data.line_of(panel, NAMES[1]).get_ydata() == pytest.approx(factor * rows[column].to_numpy())
+
+
 def test_the_share_born_dead_has_its_interval() -> None:
     """A marker at each width, on a bar from ci_low to ci_high, in percent."""
     frame = data.born(NAMES[:1])

@@ -61,6 +61,12 @@ def test_every_run_has_one_row_with_all_its_users() -> None:
     assert runs_used_by(runs, "few_seeds")["seed"].tolist() == [1]
 
 
+def test_an_experiment_does_not_use_the_runs_of_one_whose_name_contains_its_own() -> None:
+    """`depth` is a part of `trainable_depth_6xi`."""
+    runs = all_runs({"depth": [record(seed=1)], "trainable_depth_6xi": [record(seed=2)]})
+    assert runs_used_by(runs, "depth")["seed"].tolist() == [1]
+
+
 def test_a_diverged_run_is_a_row_without_scores() -> None:
     """It says at which step it diverged, and its scores are NaN: nobody can average them by mistake."""
     frame = runs_frame([record(), record("diverged", seed=1)])

@@ -70,6 +70,21 @@ def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Sa
     assert editions.comparison_in_one_line(copy).endswith("; `study compare` lists them")
 
 
+@pytest.mark.parametrize(
+    ("kind", "word", "numbers", "told"),
+    [
+        ("headline", "relu", (0.9747, 0.9741, 0.9753), "relu 97.47 [97.41, 97.53], n = 5"),
+        ("finding", "better", (0.0025, 0.0017, 0.0034), "better +0.25 [+0.17, +0.34], n = 5"),
+        ("claim", "reproduced", (0.8, 0.65, 0.95), "reproduced 0.80 [0.65, 0.95], n = 5"),
+        ("depth", "7", (7.0, 5.0, 9.0), "7 (5 to 9), n = 5"),
+    ],
+)
+def test_a_conclusion_has_the_unit_of_its_kind(kind: str, word: str, numbers: tuple[float, ...], told: str) -> None:
+    """Percent, points with a sign, the claim's own unit, and layers."""
+    row = dict(zip(("estimate_a", "low_a", "high_a"), numbers, strict=True))
+    assert editions.conclusion_text({**row, "kind": kind, "word_a": word, "n_a": 5.0}, "a") == told
+
+
 def test_what_is_no_edition_is_named(command_line: Said, edition: Path) -> None:
     """A folder without tables, a table that is none, one without its columns: exit 2 and the path."""
     (edition.parent / "empty").mkdir()

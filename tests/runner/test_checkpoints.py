@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,24 @@ def accuracy(network: Path, data: Dataset) -> float:
     kernel, bias, last_kernel, last_bias = weights.from_bytes(network.read_bytes())
     hidden = np.maximum(data.test_images / np.float32(255) @ kernel + bias, 0)
     return float(np.mean(np.argmax(hidden @ last_kernel + last_bias, 1) == data.test_labels))
+
+
+def test_checkpoints_are_at_least_two_minutes_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch ends every 50 s, and a checkpoint takes a second or two to write: every third epoch is enough."""
+    written: list[float] = []
+    clock = SimpleNamespace(now=0.0)
+
+    def train(saved: bytes | None, keep: Callable[[Any], None]) -> dict[str, Any]:
+        for seconds in range(50, 501, 50):
+            clock.now = seconds
+            keep(SimpleNamespace(to_bytes=lambda: b""))
+        return {}
+
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 120.0)
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(checkpoints, "write_atomically", lambda path, content: written.append(clock.now))
+    checkpoints.train_resumably(train, tmp_path / "checkpoint")
+    assert written == [150, 300, 450]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,8 @@ def test_similarity_by_closed_forms():
     linear = nonlinearity(lambda x: (x, np.ones_like(x)))
     shared = Scales((9, 9, 9, 9), np.full(3, 1 / 9), np.array([0, 0.5, 0]))
     assert similarities(linear, shared, np.array([1, 1.5, 1.5]), 0.4) == pytest.approx([0.4, 0.9 / 1.5, 0.9 / 1.5])
+    first = Scales((9, 9, 9), np.full(2, 1 / 9), np.array([0.5, 0]))
+    assert similarities(linear, first, np.array([1.5, 1.5]), 0.4) == pytest.approx([0.9 / 1.5, 0.9 / 1.5])
     near = similarities(linear, shared, np.array([1, 1.5, 1.5]), 1 - 3e-9)
     assert 1 - near == pytest.approx([3e-9, 2e-9, 2e-9], rel=1e-6)
 
