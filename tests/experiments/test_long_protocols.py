@@ -137,7 +137,8 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
     assert judged["elu"].verdict == "contradicted"
     assert page.answer.startswith(
         "Gelu\\_Tanh's final training loss over others', paired: without dropout 0.80 of Relu's (reproduced), "
-        "2.00 of Elu's (contradicted); with dropout 1.00 of Relu's (reproduced), 1.00 of Elu's (reproduced). Under noise: "
+        "2.00 of Elu's (contradicted); with dropout 1.00 of Relu's (reproduced), 1.00 of Elu's (reproduced). "
+        "Under noise: "
     )
 
 
