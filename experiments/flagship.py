@@ -58,7 +58,5 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     published = {"goal": GOAL, "with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}
     tables = {NAME: pd.DataFrame([accuracy.columns()]), "history": history.assign(experiment=NAME)}
     drawn = {NAME: figures.training_curves(history, style)}
-    planned = plan.seeds or SEEDS
-    return Section(
-        PAGE, tables, drawn, {**selection.shared_settings(records), "published": published, "planned": planned}
-    )
+    protocol = {**selection.shared_settings(records), "published": published, "planned": SEEDS}
+    return Section(PAGE, tables, drawn, protocol)

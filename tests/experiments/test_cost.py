@@ -173,7 +173,7 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "On one CPU thread, a training step with GELU, the slowest of the others, takes 4.00 times as long as with "
+        "On one CPU thread, a training step with GELU, the slowest, takes 4.00 times as long as with "
         "ReLU. The activation "
         "alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
     )

@@ -76,7 +76,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
     _, page = interpreted(depth, plan(*NAMES, is_quick=True), lambda s: 0.9 if s.depth == 1 else accuracy[s.activation])
     assert page.answer == (
         "Each layer passes back a share of the error: Sigmoid 0.20, GELU 0.50, ReLU 0.70. "
-        "In 480 updates SGD trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
+        "SGD (480 updates) trains Sigmoid with 1 hidden layer, ReLU with ≥ 20."
     )
     assert shown(page, "depth")["GELU"][:2] == ["0.50", "1"]
     assert shown(page, "trainable_depth")["GELU"] == ["2", "1 but not 20"]
@@ -92,7 +92,7 @@ def test_depth_answers_with_factors_and_depths() -> None:
 def test_adam_cannot_save_a_network_whose_images_are_alike(failing: str, is_alike: bool | None) -> None:
     """The page says so of an activation that fails at ten layers, if its images are alike there, and of no other."""
     section, page = interpreted(depth, plan(*NAMES), lambda s: 0.1 if s.activation == failing else 0.9)
-    assert ("but not 10 layers of Sigmoid: images look alike" in page.answer) == (is_alike is True)
+    assert ("but not 10 of Sigmoid: images look alike" in page.answer) == (is_alike is True)
     assert ("of Sigmoid, two images look the same" in page.body) == (is_alike is True)
     assert ("GELU with 1 hidden layers (cosine 0.50)" in page.body) == (is_alike is False)
     assert ("- Sigmoid: 1 (1 hidden layers)" in page.body) == (is_alike is True)
