@@ -2,7 +2,11 @@
 
 import sys
 
-from study.cli import main
+from study.errors import INTERRUPTED
 
 if __name__ == "__main__":
+    try:
+        from study.cli import main
+    except KeyboardInterrupt:  # in the first second, while libraries are imported
+        sys.exit(INTERRUPTED)
     sys.exit(main())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from study import commands
-from study.errors import DONE, INTERRUPTED, StudyError
+from study.errors import BAD_USAGE, DONE, INTERRUPTED, StudyError
 from study.runner import surroundings
 
 
@@ -32,11 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudyError as error:
         return commands.complain(str(error), error.code)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not disturb the end of the workers
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not disturb the end of the workers
+            signal.signal(number, signal.SIG_IGN)
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
         return commands.complain(f"interrupted; finished runs are kept. Resume with: {again}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
+    except OSError as error:  # a file that may not be read, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        return commands.complain(f"{where}{error.strerror or error}", BAD_USAGE)
     return code
 
 
@@ -73,7 +77,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--workers": {"type": int, "help": "processes; one a core if not said; 0: all in this process"},
     "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
     "--results": {"type": _folder, "default": Path("results"), "help": "where everything is kept (results)"},
-    "--mnist": {"type": Path, "help": "a file or folder that holds MNIST"},
+    "--mnist": {"type": _path, "help": "a file or folder that holds MNIST"},
     "--any-data": {"action": "store_true", "help": "accept a --mnist file that holds another data set"},
     "names": {"nargs": "*", "metavar": "NAME", "help": "activations; all studied ones if none is named"},
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},

@@ -302,6 +302,10 @@ def test_a_damaged_plan_is_named(study: Said) -> None:
         assert code == 4
         assert "results/runs/plan.json" in said
     Path("results/runs/plan.json").unlink()
+    Path("results/runs/plan.json").mkdir()  # a file that cannot be read, for root too
+    code, _, said = study("report")
+    assert (code, "results/runs/plan.json" in said) == (2, True)
+    Path("results/runs/plan.json").rmdir()
     assert "0 runs done, 8 recorded" in study(*RUN)[2]
 
 

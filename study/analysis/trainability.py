@@ -62,7 +62,8 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
         found = {"n": len(median), "median": median.median(), "low": low.min(), "high": high.max()}
         ends = {"deepest": grid.index.max(), "next_depth": grid.index[grid.index > high.max()].min()}
         rows.append(dict(zip(KEYS, setting, strict=True)) | found | ends)
-    return pd.DataFrame(rows).astype({"next_depth": float})
+    columns = [*KEYS, "n", "median", "low", "high", "deepest", "next_depth"]
+    return pd.DataFrame(rows, columns=columns).astype({"next_depth": float})
 
 
 def _reached_depths(accuracies: pd.DataFrame, level: float) -> pd.Series:

@@ -1,5 +1,7 @@
 """Turn kept weights into a Keras model that needs nothing of this study, and classify images with it."""
 
+import io
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from study.activations import Activation, value_and_derivative
+from study.records.files import write_atomically
 
 SIDE = 28  # pixels of each side of an image
 SHIFTS = tuple((down, across) for down in (-1, 0, 1) for across in (-1, 0, 1))  # the nine positions, in pixels
@@ -51,16 +54,23 @@ def as_float16(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def save(model: Any, path: Path) -> None:
-    """Write `model` to the file `path` in Keras' format, compressed.
+    """Write `model` to the file `path` in Keras' format, compressed, in place of an older file.
 
-    Compression saves more than half of the space if the weights are from `as_float16`.
+    Compression saves more than half of the space if the weights are from `as_float16`. If writing fails, an older file
+    stays as it was.
     """
-    model.save(path)
-    with zipfile.ZipFile(path) as file:
-        parts = {name: file.read(name) for name in file.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    try:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary) as file:
+            parts = {name: file.read(name) for name in file.namelist()}
+    finally:
+        temporary.unlink(missing_ok=True)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as file:
         for name, content in parts.items():
             file.writestr(name, content)
+    write_atomically(path, packed.getvalue())
 
 
 def probabilities(model: Any, images: np.ndarray, shifts: Sequence[tuple[int, int]] = ((0, 0),)) -> np.ndarray:

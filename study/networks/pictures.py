@@ -24,6 +24,9 @@ SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
 # A spot is a frame if a spot inside it has at least this share of its height. Smaller spots inside a 0 are dots.
 FRAMED = 0.3
 APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
+# A sheet of paper fills at least SHEET of the smallest rectangle around it, and its sides differ by at most 1 / THIN.
+# Of 3,000 digits of MNIST that are not thinner than 0.3, none fills more than 0.71.
+SHEET, THIN = 0.75, 0.4
 FAINT, BRIGHT = 0.2, 0.7  # pixels below FAINT of the brightest are left out; the others' BRIGHT quantile becomes white
 FITS = 8  # number of fits of the paper's brightness; each leaves out the pixels that the fit before took for ink
 FloatArray = NDArray[np.float64]
@@ -37,6 +40,8 @@ def read(path: Path) -> FloatArray:
     """
     grey = _grey(path)
     ink = _ink(grey, path)
+    if (sheet := _sheet_of_paper(grey, ink)) is not None:
+        ink = _ink(sheet, path)
     return _centred(_alone(ink, path)).ravel()
 
 
@@ -56,7 +61,7 @@ def _grey(path: Path) -> FloatArray:
         raise UsageError([f"{path} does not exist"]) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UsageError([f"{path} has too many pixels; make the picture smaller"]) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, NotImplementedError) as error:  # Pillow's
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, RuntimeError) as error:  # Pillow's
         raise UsageError([f"{path} cannot be read as a picture ({type(error).__name__}); give a PNG or JPEG"]) from None
     if min(upright.size) < LEAST_SIDE:
         found = "{} x {}".format(*upright.size)
@@ -76,7 +81,7 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
     """
     if image.mode[0] not in "IF":
         return image
-    values = np.asarray(image, float)
+    values = np.nan_to_num(np.asarray(image, float))
     top = 65535.0 if image.mode.startswith("I;16") else max(float(values.max()), 1e-9)
     return Image.fromarray((255 * values / top).clip(0, 255).astype(np.uint8))
 
@@ -94,6 +99,37 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
     if top < LEAST_CONTRAST:
         raise UsageError([f"{path} holds no digit: its contrast is {top:.2f}, at least {LEAST_CONTRAST} is needed"])
     return np.clip(ink / top, 0, 1)
+
+
+def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
+    """Return the inside of a sheet of paper that lies on another ground, turned upright; None if there is no sheet.
+
+    `grey` is the picture's brightness, and `ink` the result of `_ink` for it, which takes a sheet for ink. The largest
+    spot of ink is a sheet if it fills SHEET of the smallest rectangle around it and is not long and thin. A digit of
+    such a shape fills less.
+    """
+    spots, count = ndimage.label(ink > _threshold(ink), np.ones((3, 3)))
+    if count == 0:
+        return None
+    sizes = ndimage.sum_labels(np.ones_like(ink), spots, np.arange(1, count + 1))
+    sheet = spots == 1 + int(sizes.argmax())
+    y, x = np.nonzero(sheet)
+    degrees = np.arange(-45, 45, 3)
+    cos, sin = (turn(np.radians(degrees))[:, np.newaxis] for turn in (np.cos, np.sin))
+    sides = 1 + np.stack([np.ptp(x * cos + y * sin, axis=1), np.ptp(y * cos - x * sin, axis=1)])
+    best = int(sides.prod(axis=0).argmin())
+    least = sides[:, best]
+    if y.size < SHEET * least.prod() or least.min() < THIN * least.max():
+        return None
+    level, upright = (
+        ndimage.rotate(image, degrees[best], reshape=False, order=order, mode="nearest")
+        for image, order in ((grey, 1), (sheet.astype(float), 0))
+    )
+    y, x = np.nonzero(upright)
+    edge = max(2, int(least.max()) // 20)
+    inside: FloatArray = level[y.min() + edge : y.max() - edge, x.min() + edge : x.max() - edge]
+    is_blank = min(inside.shape) < LEAST_SIDE or np.ptp(inside) < LEAST_CONTRAST
+    return None if is_blank else inside
 
 
 def _paper(grey: FloatArray) -> FloatArray:

@@ -1,13 +1,12 @@
 """Classify the picture files of a user with a saved network."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from study.errors import FolderError, UsageError
+from study.errors import FolderError, UsageError, one_line
 from study.networks import pictures
 from study.networks.keras_models import SHIFTS, probabilities
 from study.records.store import NETWORK
@@ -28,8 +27,8 @@ def predict(paths: Sequence[Path], results: Path) -> tuple[dict[Path, np.ndarray
         raise FolderError(f"there is no network in {folder}; make past_99 trains one, and the repository holds one")
     try:
         model = keras.models.load_model(networks[0])
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise FolderError(f"{networks[0]} cannot be read as a network: {error}") from None
+    except Exception as error:  # noqa: BLE001 - damaged bytes make the libraries raise errors of many types
+        raise FolderError(f"{networks[0]} cannot be read as a network: {one_line(error)}") from None
     found: dict[Path, np.ndarray] = {}
     problems: list[str] = []
     for path in paths:

@@ -4,6 +4,7 @@ An edition is one set of results. Here it is its tables of conclusions: those na
 """
 
 import io
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from study.analysis.editions import AGREES, COMPATIBLE, CONTRADICTS, TABLES, compare, conclusions
-from study.errors import FolderError
+from study.errors import FolderError, UsageError
+from study.records.files import prepare_folder
 from study.records.identity import STUDY
 from study.records.store import Store
 from study.report.formatting import interval
@@ -51,8 +53,12 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
     """Write the conclusions of `edition` as a document in the folder `records`; the report compares it with its own.
 
     `edition` is from `read`. The document is called edition_`name`. `about` says in a few words how that edition
-    differs, such as by its seeds or its processor.
+    differs, such as by its seeds or its processor. Raise UsageError for a `name` that is not of letters, digits, - and
+    _, and FolderError if the folder cannot be made.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise UsageError([f"--keep is {name!r}; it must be of letters, digits, - and _"])
+    prepare_folder(records)
     rows = conclusions(edition)
     content = {"about": about, "conclusions": rows.astype(object).where(rows.notna(), None).to_dict("list")}
     Store(records).write_document(f"{DOCUMENT_PREFIX}{name}", content, {})

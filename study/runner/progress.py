@@ -16,13 +16,14 @@ NARROW_COLUMNS = 60  # a terminal of fewer columns shows the count of runs alone
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write `text` as a line to `stream`, standard error if None.
 
-    If nobody reads the stream any more (as after `| head`), drop the text, and let later output go nowhere.
+    If the stream cannot be written (as after `| head`, or on a full disk), drop the text, and let later output go
+    nowhere: work must not end for want of a log.
     """
     stream = sys.stderr if stream is None else stream
     try:
         stream.write(text + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # BrokenPipeError is one
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

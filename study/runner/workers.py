@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -94,14 +95,46 @@ def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Clien
         stack.enter_context(dask.config.set(DASK_SETTINGS))
         if scheduler is None:
             failed = "the worker processes did not start"
-            cluster = stack.enter_context(_closing(_started(failed, _local_cluster, workers)))
-            yield stack.enter_context(_closing(_started(failed, _client, cluster)))
+            with _interrupted_later():
+                cluster = stack.enter_context(_closing(_started(failed, _local_cluster, workers)))
+                client = stack.enter_context(_closing(_started(failed, _client, cluster)))
+            yield client
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
             _started(failed, _in_own_thread, lambda: asyncio.run(_shake_hands(scheduler)))
             client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
             _wait_for_workers(client, scheduler)
             yield client
+
+
+@contextlib.contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Raise KeyboardInterrupt for a first Ctrl-C or SIGTERM at the end of the block only; a second one comes at once.
+
+    A cluster that is interrupted while it starts cannot be closed. Outside of the main thread, which gets the signals,
+    do nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came, kept = [], {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+    def wait(number: int, frame: Any) -> None:
+        came.append(number)
+        restore()
+
+    for number in kept:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        restore()
+    if came:
+        raise KeyboardInterrupt
 
 
 def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:

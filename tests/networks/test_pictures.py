@@ -108,6 +108,22 @@ def test_specks_and_the_edge_of_the_paper_are_left_out(usual: dict[str, np.ndarr
     assert alike(usual["mouse-4"], read(Image.fromarray(pixels), tmp_path)) > 0.95
 
 
+@pytest.mark.parametrize(("turn", "share"), [(0, 0.5), (8, 0.5), (0, 0.92)])
+def test_a_sheet_on_a_table_is_not_the_digit(
+    turn: float, share: float, usual: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """A digit on a bright sheet, straight or turned, which covers half or most of the picture of a darker table."""
+    drawn = DRAWN["font-3"][1].convert("L")
+    sheet = Image.new("L", (2 * drawn.width, 2 * drawn.height), 235)
+    sheet.paste(drawn.point(lambda value: value * 235 // 255), (drawn.width // 2, drawn.height // 2))
+    cover = Image.new("L", sheet.size, 255).rotate(turn, expand=True)
+    size = round(max(cover.size) / share)
+    table = Image.new("L", (size, size), 90)
+    corner = ((size - cover.width) // 2, (size - cover.height) // 2)
+    table.paste(sheet.rotate(turn, expand=True), corner, cover)
+    assert alike(usual["font-3"], read(table, tmp_path)) > 0.9
+
+
 def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
     """Each message names the file and says what was found."""
     blank = Image.new("L", (60, 60), 200)
@@ -158,3 +174,11 @@ def test_the_network_reads_other_styles(
     assert code == 2
     assert "blank.png holds no digit" in complaint
     assert len(said.splitlines()) == 2
+    network = next(
+        path for name in prediction.EXPERIMENTS if (path := tmp_path / "results" / NETWORK.format(name)).is_file()
+    )
+    content = bytearray(network.read_bytes())
+    content[len(content) // 2] ^= 1
+    network.write_bytes(content)
+    code, _, complaint = command_line("predict", files[0], "--results", tmp_path / "results")
+    assert (code, f"{network} cannot be read as a network" in complaint) == (2, True)
