@@ -117,7 +117,8 @@ def _interrupted_later() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came, kept = [], {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    came, found = [], {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: handler for number, handler in found.items() if callable(handler)}  # not one that is ignored
 
     def restore() -> None:
         for number, handler in kept.items():
