@@ -12,11 +12,11 @@ QUANTILE_NAME = re.compile(r"q\d+(\.\d)?")  # a column such as q95 or q2.5
 
 
 def meaning(column: str) -> str | None:
-    """Return what `column` holds, as in columns.toml; None if neither the file nor this function knows it.
+    """Return what `column` holds, from columns.toml; None if that is unknown.
 
     A name such as q95 is a quantile. A name such as loss_mean is a column with the suffix of a statistic: the meaning
-    of the column comes first, then the meaning of each suffix. A name that is a suffix alone has the suffix's meaning,
-    unless the file gives it a meaning as a column.
+    of the column comes first, then that of each suffix. A suffix alone has its own meaning, unless the file gives it
+    one as a column.
     """
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])

@@ -17,7 +17,7 @@ from pathlib import Path
 from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
 
-NOTE = ".figures.json"  # a file that holds the hashes of each drawing and of its files (see `note_content`)
+NOTE = ".figures.json"  # a file in the results folder (see `note_content`)
 EXTENSIONS = ("svg", "png", "pdf")  # for browsers, code hosts and papers
 FEW_DRAWINGS = 4  # starting processes takes longer than drawing so few
 PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
@@ -28,11 +28,10 @@ Files = dict[str, bytes]
 def image_files(drawings: Mapping[str, Drawing], folder: Path) -> Files:
     """Return the content of each drawing's files by file name: NAME.svg, NAME.png and NAME.pdf.
 
-    `drawings` holds the drawings by name, and `folder` is the results folder. If a drawing and its files in
-    `folder`/figures are unchanged since the last report, read the files. Draw the others.
+    `drawings` holds the drawings by name. A drawing is not drawn if it and its files in figures/ of the results folder
+    `folder` are unchanged since the last report.
     """
-    known, files = _read_note(folder), Files()
-    changed = dict(drawings)
+    known, files, changed = _read_note(folder), Files(), dict(drawings)
     for name, drawing in drawings.items():
         found = {file: path.read_bytes() for file in _file_names(name) if (path := folder / "figures" / file).is_file()}
         if known.get(name) == _note_entry(drawing, found):
@@ -46,8 +45,7 @@ def image_files(drawings: Mapping[str, Drawing], folder: Path) -> Files:
 def note_content(drawings: Mapping[str, Drawing], files: Files) -> bytes:
     """Return the content of the file NOTE, by which the next report knows which figures are unchanged.
 
-    The content is JSON that maps each name in `drawings` to hashes of the drawing and of its files. `files` is the
-    result of `image_files` for these drawings.
+    It is JSON with a `_note_entry` for each of `drawings`, by name. `files` is the result of `image_files`.
     """
     about = {
         name: _note_entry(drawing, {file: files[file] for file in _file_names(name)})
@@ -59,10 +57,9 @@ def note_content(drawings: Mapping[str, Drawing], files: Files) -> bytes:
 def _read_note(folder: Path) -> dict[str, object]:
     """Return the content of the file NOTE of the last report in `folder`; an empty dict if it is missing or damaged."""
     try:
-        found: dict[str, object] = json.loads((folder / NOTE).read_bytes())
+        return dict(json.loads((folder / NOTE).read_bytes()))
     except (OSError, ValueError):
         return {}
-    return found
 
 
 def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
@@ -72,16 +69,13 @@ def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
 
 
 def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
-    """Draw all `drawings`, and return the files of each, in the same order.
-
-    Draw in up to four processes if there are more than FEW_DRAWINGS and several cores.
-    """
-    names, cores = list(drawings), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if len(names) <= FEW_DRAWINGS or cores == 1:
-        return [_encoded_files(name, drawings[name]) for name in names]
+    """Return the files of each of `drawings`, drawn in up to four processes if there are more than FEW_DRAWINGS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if len(drawings) <= FEW_DRAWINGS or cores == 1:
+        return list(map(_encoded_files, drawings, drawings.values()))
     context = multiprocessing.get_context("spawn")  # a fork server needs a socket, whose path may be too long
     with ProcessPoolExecutor(min(cores, 4), context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return list(pool.map(_encoded_files, names, drawings.values()))
+        return list(pool.map(_encoded_files, drawings, drawings.values()))
 
 
 def _encoded_files(name: str, drawing: Drawing) -> Files:
@@ -95,11 +89,7 @@ def _file_names(name: str) -> list[str]:
 
 @functools.cache
 def _code_fingerprint() -> str:
-    """Return a text that identifies the code and the packages on which all drawings depend.
-
-    It holds a hash of the source code of study/figures, study/analysis and study/constants.py, and the versions of
-    PACKAGES.
-    """
+    """Return the versions of PACKAGES, after a hash of the study's code on which drawings depend."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return " ".join([source_fingerprint(STUDY / "figures", STUDY / "analysis", STUDY / "constants.py"), *versions])
 
