@@ -4,14 +4,12 @@ import base64
 import functools
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 import vl_convert
 from markdown_it import MarkdownIt
@@ -34,8 +32,8 @@ def page(
     """Return report.html as one text.
 
     `opening` is Markdown without HTML, shown first; its first line is the title. `tables` holds the report's tables by
-    name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png"; if x.svg
-    is there too, it is used. A picture whose file is missing is replaced by its alternative text.
+    name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png". If x.svg
+    is there too, it is used; if neither is, the alternative text.
     """
     files = {name: (FOLDER / f"explorer{name}").read_text(encoding="utf-8") for name in (".css", ".js")}
     shown = data.views(tables, style)
@@ -74,24 +72,16 @@ def _safe(script: str) -> str:
 
 def _json(value: object) -> str:
     """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
-    return json.dumps(_json_types(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _json_types(value: Any) -> Any:
-    """Return `value` with all its parts in types of JSON: keys are texts, and a number that is not finite is None."""
-    if isinstance(value, Mapping):
-        return {str(key): _json_types(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json_types(part) for part in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = json.dumps(value, default=lambda number: number.item())  # numpy's numbers, which JSON does not know
+    finite = json.loads(text, parse_constant=lambda _: None)
+    return json.dumps(finite, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
-    """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered in their order.
+    """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered from 0.
 
-    The variables --light0, --light1 and so on are the colours of the figures. The charts use --c0, --c1 and so on,
-    which are lighter on a dark page. Texts use --t0, --t1 and so on, mixed with the colour of the page's text.
+    --light0 is a colour of the figures. The charts use --c0, which is lighter on a dark page. Texts use --t0, which is
+    mixed with the colour of the page's text.
     """
     names = "\n".join(f"--light{place}: {about['color']};" for place, about in enumerate(activations))
     mixed = "\n".join(
@@ -103,10 +93,7 @@ def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Return the Content-Security-Policy that allows these `styles` and `scripts`, by hash, and `data:` pictures.
-
-    It allows nothing else, so the page can load nothing from elsewhere.
-    """
+    """Return the Content-Security-Policy that allows these `styles`, `scripts` and `data:` pictures, and no others."""
     sources = {"style-src": map(_hash, styles), "script-src": map(_hash, scripts), "img-src": ["data:"]}
     lines = [f"{name} {' '.join(allowed)}" for name, allowed in sources.items()]
     return "; ".join(["default-src 'none'", *lines, "base-uri 'none'", "form-action 'none'"])
@@ -124,10 +111,10 @@ def _html(markdown: str, pictures: Mapping[str, bytes]) -> str:
 
 
 class _Renderer(RendererHTML):
-    """Render Markdown as markdown-it does, with four differences.
+    """Render Markdown with ids of headings, captions, tables that scroll, and the pictures themselves.
 
-    Headings have an id, paragraphs that begin with emphasis are captions, tables scroll, and pictures are in the page.
-    Each method returns the HTML of the token at `place` in `tokens`; markdown-it calls it by the token's type.
+    A caption is a paragraph that begins with emphasis. Each method returns the HTML of the token at `place` in
+    `tokens`; markdown-it calls it by the token's type.
     """
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
