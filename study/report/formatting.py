@@ -1,5 +1,7 @@
 """Format numbers and tables for people: as plain text, Markdown, LaTeX and CSV."""
 
+import html
+import itertools
 import math
 import re
 import unicodedata
@@ -77,11 +79,11 @@ def markdown(frame: pd.DataFrame) -> str:
     """
     header = [escape_markdown(str(column)) for column in frame.columns]
     rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
-    rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    rows = [map(_markdown_cell, row) for row in frame.itertuples(index=False)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 
-def _cell(cell: object) -> str:
+def _markdown_cell(cell: object) -> str:
     return markdown_formula(cell) if isinstance(cell, Formula) else escape_markdown(str(cell))
 
 
@@ -93,8 +95,7 @@ def markdown_formula(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return `text` on one line, escaped so that Markdown and HTML show it literally."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
+    return re.sub(r"([\\`*_\[\]|$#!~])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 # The commands of a formula that is shown as mathematics. A formula with any other command is shown as text.
@@ -130,20 +131,15 @@ def latex(frame: pd.DataFrame, comment: str) -> str:
     Its cells are texts, which are escaped, or Formulas. A column with a long cell breaks its lines. Columns of numbers
     are aligned right, except the first column.
     """
-    columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
-    wide = sum(_is_wide(cells) for cells in columns)
-    kinds = [
-        f"p{{{0.7 / wide:.2f}\\linewidth}}" if _is_wide(cells) else "r" if index and is_numeric(cells) else "l"
-        for index, cells in enumerate(columns)
-    ]
+    columns = [frame.iloc[:, index].map(str) for index in range(frame.shape[1])]
+    kinds = ["r" if index and is_numeric(cells) else "l" for index, cells in enumerate(columns)]
+    wide = [index for index, cells in enumerate(columns) if cells.map(len).max() > _WIDEST_UNBROKEN]
+    for index in wide:
+        kinds[index] = rf"p{{{0.7 / len(wide):.2f}\linewidth}}"
     numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
     names = [escape_latex(str(name)) for name in frame.columns]
     styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)
     return f"% {' '.join(comment.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
-
-
-def _is_wide(cells: Sequence[str]) -> bool:
-    return any(len(cell) > _WIDEST_UNBROKEN for cell in cells)
 
 
 def _latex_cell(cell: object) -> str:
@@ -151,15 +147,10 @@ def _latex_cell(cell: object) -> str:
     if not isinstance(cell, Formula):
         return escape_latex(str(cell))
     one_line = " ".join(cell.split())
-    is_plain = (
-        one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
-    )
-    return f"${one_line}$" if is_plain else rf"\texttt{{{escape_latex(one_line)}}}"
-
-
-def _is_balanced(formula: str) -> bool:
-    depths = [formula[:end].count("{") - formula[:end].count("}") for end in range(len(formula) + 1)]
-    return min(depths) >= 0 == depths[-1]
+    depths = [0, *itertools.accumulate((sign == "{") - (sign == "}") for sign in one_line)]  # of its braces
+    is_known = one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line))
+    is_mathematics = is_known and min(depths) == depths[-1] == 0
+    return f"${one_line}$" if is_mathematics else rf"\texttt{{{escape_latex(one_line)}}}"
 
 
 def escape_latex(text: str) -> str:
