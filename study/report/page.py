@@ -42,35 +42,26 @@ def compose(
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.is_opening)
-    made = [
-        (section, render(section, labels, Place("" if section.is_opening else QUESTIONS_FOLDER, names)))
-        for section in sections
-    ]
-    files = {}
-    for language in LANGUAGES:
-        place = Place("", names, language)
-        translated = [each for each in sections if language and each.page.with_suffix(place.ending).exists()]
-        shown = [(each, render(each, labels, place)) for each in translated] if language else made
-        files[f"README{place.ending}"] = _joined_pages("report", place, labels, shown, missing)
-    opening = re.sub(
-        "<details>.*?</details>\n*",
-        "",
-        _joined_pages("opening", Place("", names), labels, made, missing),
-        flags=re.DOTALL,
-    )
-    files |= {
-        f"{QUESTIONS_FOLDER}/{page.name}.md": _question_markdown(page, labels)
-        for section, page in made
-        if not section.is_opening
+    english, japanese = (Place("", names, language) for language in LANGUAGES)
+    own_page = Place(QUESTIONS_FOLDER, names)
+    made = [(each, render(each, labels, english if each.is_opening else own_page)) for each in sections]
+    translated = [each for each in sections if each.page.with_suffix(japanese.ending).exists()]
+    in_japanese = [(each, render(each, labels, japanese)) for each in translated]
+    files = {
+        "README.md": _joined_pages("report", english, labels, made, missing),
+        "README.ja.md": _joined_pages("report", japanese, labels, in_japanese, missing),
     }
-    return Report(files, tuple(page for _, page in made), joined_tables(sections), opening)
+    for section, page in made:
+        if not section.is_opening:
+            template = environment(PAGES, labels, Place(QUESTIONS_FOLDER)).get_template("question.md")
+            files[f"{QUESTIONS_FOLDER}/{page.name}.md"] = unwrapped(template.render(page=_marked_up(page))) + "\n"
+    opening = _joined_pages("opening", english, labels, made, missing)
+    unfolded = re.sub("<details>.*?</details>\n*", "", opening, flags=re.DOTALL)
+    return Report(files, tuple(page for _, page in made), joined_tables(sections), unfolded)
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
-    """Return the sections at the report's end, on words, editions and making, which no module of experiments/ makes.
-
-    `making` is the result of `making.making`.
-    """
+    """Return the report's last sections, on words, editions and `making`, the result of `making.making`."""
     return [
         Section(PAGES / "words.md", is_appendix=True),
         Section(PAGES / "editions.md", is_appendix=True),
@@ -87,8 +78,8 @@ def _joined_pages(
 ) -> str:
     """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
 
-    The Markdown lists `missing` at the top and shows the leading pages whole. The template "report" also lists the
-    other pages by their answers. `made` pairs each section with its rendered page. `labels` is as in `compose`.
+    It lists `missing` at the top, and shows the leading pages whole. The template "report" also lists the other pages
+    by their answers. `made` pairs each section with its page.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
@@ -98,12 +89,6 @@ def _joined_pages(
     return unwrapped(text) + "\n"
 
 
-def _question_markdown(page: Page, labels: Mapping[str, str]) -> str:
-    """Return the Markdown of the file of `page` under questions/: a link to README.md, title, answer and body."""
-    template = environment(PAGES, labels, Place(QUESTIONS_FOLDER)).get_template("question.md")
-    return unwrapped(template.render(page=_marked_up(page))) + "\n"
-
-
 def _marked_up(page: Page) -> dict[str, str]:
     return {part: Markup(getattr(page, part)) for part in ("name", "title", "answer", "body")}
 
@@ -111,8 +96,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol holds the possible verdicts, and the claims whose measurement was changed after numbers had been seen.
-    It also holds the number of intervals that are expected to miss the true value by chance.
+    Its protocol holds the possible verdicts, the claims whose measurement was changed after numbers had been seen, and
+    the number of intervals that are expected to miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

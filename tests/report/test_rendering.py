@@ -13,7 +13,7 @@ from study.figures.drawing import Drawing
 from study.report import filters
 from study.report.formatting import Formula
 from study.report.quantities import Quantity, Row, Rows, quantified, rows_of
-from study.report.rendering import Page, Place, render, split_table
+from study.report.rendering import RESULTS, Page, Place, render, split_table
 from study.report.section import Section
 
 TABLE = pd.DataFrame(
@@ -41,7 +41,7 @@ COMPARISONS = pd.DataFrame(
 
 
 def page(
-    tmp_path: Path, text: str, place: Place | None = None, comparisons: pd.DataFrame | None = None, **parts: object
+    tmp_path: Path, text: str, place: Place = RESULTS, comparisons: pd.DataFrame | None = None, **parts: object
 ) -> Page:
     """Render a page with this text as its body; TABLE has the name `accuracy`, and macros may be used."""
     macros = '{% from "macros.md" import compared, difference with context %}'
@@ -144,10 +144,10 @@ def test_a_row_of_another_length_is_an_error() -> None:
         (Place("", ("depth",)), r"[d\*](questions/depth.md)", "figures/f.png"),
         (Place("questions", ("depth",)), r"[d\*](depth.md)", "../figures/f.png"),
         (Place("questions", ("other",)), r"d\*", "../figures/f.png"),
-        (None, r"d\*", "figures/f.png"),
+        (RESULTS, r"d\*", "figures/f.png"),
     ],
 )
-def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place | None, link: str, picture: str) -> None:
+def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place, link: str, picture: str) -> None:
     """From README.md and from a question's page. Where that page is missing, the link is its text."""
     text = '{{ link("depth", "d*") }}\n\n{% call figure("f") %}To\nsee.{% endcall %}'
     found = page(tmp_path, text, place, figures={"f": Drawing(lambda: None)})
