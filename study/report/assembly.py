@@ -1,9 +1,10 @@
 """Make the report from the ledgers, records and documents of a results folder."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from study.records.store import Record, Store, failure_text, has_failed, stores
 from study.report.making import long_protocol, making
 from study.report.page import claims_section, compose, joined_tables
 from study.report.rendering import PAGES
-from study.report.section import Conclusion, Evidence, Section
+from study.report.section import Evidence, Section
 from study.report.writing import write
 
 COMPARED_KEY = "what was compared"  # of the section that lists the activations, after all others
@@ -28,9 +29,9 @@ COMPARED_KEY = "what was compared"  # of the section that lists the activations,
 class _Draft:
     """Hold what `write_report` has collected so far.
 
-    `sections` maps each module's name, and last COMPARED_KEY, to its section, or to None if there is none so far. The
-    names are in the report's order. `records` holds each experiment's records, failed ones included. `used` lists the
-    successful records of `make all`. `missing` is what `write_report` returns.
+    `sections` maps each module's name, in the report's order, and last COMPARED_KEY to its section, None without one.
+    `records` holds each experiment's records, failed ones included. `used` lists the successful records of `make all`.
+    `missing` is what `write_report` returns.
     """
 
     sections: dict[str, Section | None]
@@ -72,7 +73,7 @@ def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Sto
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
         evidence = Evidence({**joined_tables([*found, claims_section(found)]), **runs}, documents, judgements)
-        draft.sections[name] = cast(Conclusion, modules[name]).conclude(_common_plan(main), evidence, style)
+        draft.sections[name] = modules[name].conclude(_common_plan(main), evidence, style)
     report = compose(draft.in_order(), making(main, draft.used), draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
@@ -105,20 +106,16 @@ def _interpret_all(draft: _Draft, modules: Mapping[str, Any], store: Store, ledg
 
 
 def _common_plan(ledger: Ledger) -> Plan:
-    """Return the plan for the modules that conclude, with all activations that some plan of `ledger` compares.
-
-    The plan names no number of seeds. It is a quick look if any plan of `ledger` is one.
-    """
+    """Return a plan without seeds, with all activations that a plan of `ledger` compares; quick if any of these is."""
     names = tuple(ledger.compared_activations())
     theory = {name: ledger.activations[name]["theory"] for name in names}
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
 
 
 def _compared_section(ledger: Ledger, style: Style) -> Section:
-    """Return the section that lists the compared activations, with a figure of their curves.
+    """Return the section that lists the compared activations, with a table and a figure of their curves.
 
-    Its table `activations` is `ledger.curves()`. Its table `what_was_compared` has a row for each activation, with the
-    columns activation, label, formula and source.
+    Its table `what_was_compared` has the columns activation, label, formula and source.
     """
     curves, names = ledger.curves(), ledger.compared_activations()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
@@ -134,16 +131,14 @@ def _compared_section(ledger: Ledger, style: Style) -> Section:
 def joint_style(ledgers: Sequence[Ledger]) -> Style:
     """Return one style for the activations of all `ledgers`, so that all figures have the same labels and colours.
 
-    An activation's label and position come from the first ledger that has it. If another activation has that position,
-    it gets the next free position.
+    The first ledger that has an activation gives its label and its position, or the next that is free.
     """
     labels: dict[str, str] = {}
     positions: dict[str, int] = {}
     for ledger in ledgers:
         for name, about in ledger.activations.items():
             if name not in labels:
-                place = int(about["position"])
-                while place in positions.values():
-                    place += 1
-                labels[name], positions[name] = about["label"], place
+                taken = set(positions.values())
+                positions[name] = next(place for place in itertools.count(int(about["position"])) if place not in taken)
+                labels[name] = about["label"]
     return Style(labels, positions)

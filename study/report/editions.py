@@ -1,6 +1,6 @@
 """Read editions of the study from results folders or from git, and list as text how two editions compare.
 
-An edition is one set of results. Here it is its tables of conclusions: those named in analysis.editions.TABLES.
+Here an edition, one set of results, is its tables of conclusions: those named in analysis.editions.TABLES.
 """
 
 import io
@@ -60,11 +60,7 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
 
 
 def kept_editions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the name, the text `about` and the conclusions of each edition that `keep` has written as a document.
-
-    `documents` holds all documents of a results folder by name. The conclusions are as analysis.editions.conclusions
-    returns them.
-    """
+    """Yield the name, the text `about` and the conclusions of each edition that `keep` wrote, among all `documents`."""
     for name, document in documents.items():
         if name.startswith(DOCUMENT_PREFIX):
             content = document["content"]
@@ -80,10 +76,9 @@ def _git(*words: str) -> bytes | None:
 
 
 def _tables(content: Callable[[str], bytes | None], folder_name: str) -> Edition:
-    """Return the tables of conclusions by name, with the errors of `read`; leave out those that do not exist.
+    """Do the work of `read` for the results folder that messages call `folder_name`.
 
-    `content` returns the bytes of a file by its path in the results folder, or None if the file does not exist.
-    `folder_name` names that folder in messages.
+    `content` returns the bytes of a file by its path in that folder, or None if the file does not exist.
     """
     tables = {}
     paths = {name: f"tables/{name}.csv" for name in TABLES}
@@ -103,7 +98,7 @@ def _tables(content: Callable[[str], bytes | None], folder_name: str) -> Edition
 
 
 def outcome_counts(compared: pd.DataFrame) -> str:
-    """Return the counts of conclusions by outcome, as "9 conclusions: 8 agree, 1 compatible, 0 contradict".
+    """Return how many conclusions of `compared` agree and so on, as "9 conclusions: 8 agree, 1 compatible, ...".
 
     `compared` is the result of analysis.editions.compare. Conclusions that one edition alone has are counted apart.
     """
@@ -117,9 +112,8 @@ def outcome_counts(compared: pd.DataFrame) -> str:
 def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `outcome_counts`.
 
-    `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns are
-    the outcome, the conclusion, and what A and B say. Conclusions that agree are left out unless `everything` is True.
-    Without any to list, there is no heading.
+    `compared` is the result of analysis.editions.compare, and `names` are those of editions A and B. Conclusions that
+    agree are left out unless `everything` is True. Without any to list, there is no heading.
     """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", f"A: {names[0]}", f"B: {names[1]}")

@@ -44,16 +44,13 @@ significant = _quantity_filter(formatting.significant)
 
 
 def points(value: object) -> str:
-    """Show `value`, a difference of two fractions, in percentage points with sign and two decimals: 0.0012 as +0.12.
-
-    Show a dash if `value` is not finite. Raise TypeError unless `value` is a Quantity.
-    """
+    """Show `value`, a difference of two fractions, in points with sign and two decimals: 0.0012 as +0.12."""
     return number(value, 2, 100, signed=True)
 
 
-def unit(value: object, name: str, digits: int = 2) -> str:
-    """Show a number with `digits` decimals and the `name` of its unit, such as "0.56 ms", or a dash if not finite."""
-    shown = formatting.number(checked(value), digits)
+def unit(value: object, name: str) -> str:
+    """Show a number with two decimals and the `name` of its unit, such as "0.56 ms", or a dash if not finite."""
+    shown = number(value)
     return shown if shown == formatting.DASH else f"{shown} {name}"
 
 
@@ -83,10 +80,9 @@ FRACTION_WORDS = {  # by language and power of ten
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share from 0.001 on in percent, and a smaller one to one significant digit, as "about 2 millionths".
+    """Show a share from 0.001 on, or of 0 or less, in percent; others to one digit, "about 2 millionths" or "3e-12".
 
-    Show 0 or less in percent too, a share below a billionth as 3e-12, and NaN as a dash. `language` is a key of
-    FRACTION_WORDS.
+    Show NaN as a dash. `language` is a key of FRACTION_WORDS.
     """
     share = checked(value)
     if math.isnan(share):
@@ -107,10 +103,7 @@ def count(rows: Iterable[object]) -> str:
 
 
 def span(values: Iterable[Any], to: str = " to ") -> str:
-    """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal.
-
-    NaN does not count. Without values, show a dash.
-    """
+    """Show the least and the largest of `values`, rounded and without NaN: "1 to 50", one if equal, a dash if none."""
     found = sorted({round(value) for value in map(checked, values) if not math.isnan(value)})
     if not found:
         return formatting.DASH
@@ -161,9 +154,8 @@ LIST_WORDS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # comma 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
     """Return {"label": filter, "names": filter}, two filters that show activations by their `labels`.
 
-    `label` turns an activation's name into its label; an activation without one keeps its name. `names` lists the
-    labels of activations, given as names or as rows with a column `activation`, without repeats. If there are more than
-    `most` labels, the last entry counts those left out. `language` is a key of LIST_WORDS.
+    `label` turns an activation's name into its label, if it has one. `names` lists the labels of activations, given as
+    names or rows, without repeats; beyond `most`, its last entry counts the others. `language` is a key of LIST_WORDS.
     """
     comma, others = LIST_WORDS[language]
 

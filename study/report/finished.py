@@ -2,8 +2,7 @@
 
 The hidden file NOTE in the folder holds a hash of all inputs of the command, and a hash of the files that it made.
 Records, MNIST and the files made are compared by size and times, because reading two thousand records would take too
-long. Editing, truncating or replacing a file changes its times. A damaged disk changes bits without changing times;
-`study verify` reads every record.
+long. A damaged disk changes bits without changing times; `study verify` reads every record.
 """
 
 import importlib.metadata

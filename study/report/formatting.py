@@ -30,10 +30,7 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
 
 
 def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show `value` times `scale` with at most `digits` significant digits, or a dash if it is not finite.
-
-    `toward` is as in `number`.
-    """
+    """Show `value` as `number` does, but with at most `digits` significant digits."""
     if not math.isfinite(value):
         return DASH
     exact = Decimal(repr(float(value))) * Decimal(repr(scale))
@@ -49,9 +46,8 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
     """Show `estimate [low, high]`, all times `scale`, with two significant digits of half the interval's width.
 
     There are at most two decimals with a `scale` of 100, which shows percent or points, and six otherwise. The bounds
-    are rounded outward, so that the interval shown contains the one computed. If a bound is not finite or both are
-    equal, show the estimate alone, with two decimals. Show a dash if the estimate is not finite. If `signed`, positive
-    numbers have a plus.
+    are rounded outward. If a bound is not finite or both are equal, show the estimate alone, with two decimals. Show a
+    dash if the estimate is not finite. If `signed`, positive numbers have a plus.
     """
     if not math.isfinite(estimate):
         return DASH
@@ -128,8 +124,7 @@ _WIDEST_UNBROKEN = 30  # characters of a cell; a column with a longer cell break
 def latex(frame: pd.DataFrame, comment: str) -> str:
     """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `comment`.
 
-    Its cells are texts, which are escaped, or Formulas. A column with a long cell breaks its lines. Columns of numbers
-    are aligned right, except the first column.
+    Cells and alignment are as in `markdown`. A column with a long cell breaks its lines.
     """
     columns = [frame.iloc[:, index].map(str) for index in range(frame.shape[1])]
     kinds = ["r" if index and is_numeric(cells) else "l" for index, cells in enumerate(columns)]
@@ -154,10 +149,7 @@ def _latex_cell(cell: object) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign.
-
-    A character that pdflatex does not know loses its accents, or becomes a question mark.
-    """
+    """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign."""
     one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
     return "".join(map(_latex_character, unicodedata.normalize("NFC", one_line)))
 

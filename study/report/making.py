@@ -39,9 +39,8 @@ def _minutes(records: Sequence[Record], timing: str = "seconds") -> float:
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row of the table `long_protocols`, on the runs of one experiment.
 
-    The columns are `experiment`, `make_target`, the number of `runs`, and the dates of the `first` and the `last` run
-    (YYYY-MM-DD). `cpu` lists the processors, and `core_minutes` are minutes of one core. `is_of_this_engine` tells
-    whether the present code of the engine made all `records`.
+    Its columns include the dates of the `first` and the `last` run (YYYY-MM-DD), the processors, `cpu`, and minutes of
+    one core. `is_of_this_engine` tells whether the present code of the engine made all `records`.
     """
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})

@@ -1,10 +1,7 @@
-"""Return the contents of the report's figure files: read unchanged files, and draw the others in parallel.
+"""Return the contents of the report's figure files: read unchanged files, and draw the others in parallel."""
 
-The module writing.py writes the files.
-"""
-
+import contextlib
 import functools
-import hashlib
 import importlib.metadata
 import json
 import multiprocessing
@@ -12,12 +9,13 @@ import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
 
-NOTE = ".figures.json"  # a file in the results folder (see `note_content`)
+NOTE = ".figures.json"  # a file in the results folder (see `image_files`)
 EXTENSIONS = ("svg", "png", "pdf")  # for browsers, code hosts and papers
 FEW_DRAWINGS = 4  # starting processes takes longer than drawing so few
 PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
@@ -25,47 +23,31 @@ PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
 Files = dict[str, bytes]
 
 
-def image_files(drawings: Mapping[str, Drawing], folder: Path) -> Files:
-    """Return the content of each drawing's files by file name: NAME.svg, NAME.png and NAME.pdf.
+def image_files(drawings: Mapping[str, Drawing], folder: Path) -> tuple[Files, bytes]:
+    """Return the content of each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and that of NOTE.
 
-    `drawings` holds the drawings by name. A drawing is not drawn if it and its files in figures/ of the results folder
-    `folder` are unchanged since the last report.
+    `drawings` holds the drawings by name. One that is unchanged since the last report in the results folder `folder`,
+    with its files, is not drawn again. NOTE is JSON with a `_note_entry` for each name, by which the next report knows.
     """
-    known, files, changed = _read_note(folder), Files(), dict(drawings)
+    known: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError):  # the first report, or a damaged note
+        known = json.loads((folder / NOTE).read_bytes())
+    made: dict[str, Files] = {}
     for name, drawing in drawings.items():
         found = {file: path.read_bytes() for file in _file_names(name) if (path := folder / "figures" / file).is_file()}
         if known.get(name) == _note_entry(drawing, found):
-            files |= found
-            del changed[name]
-    for found in _drawn_files(changed):
-        files |= found
-    return files
-
-
-def note_content(drawings: Mapping[str, Drawing], files: Files) -> bytes:
-    """Return the content of the file NOTE, by which the next report knows which figures are unchanged.
-
-    It is JSON with a `_note_entry` for each of `drawings`, by name. `files` is the result of `image_files`.
-    """
-    about = {
-        name: _note_entry(drawing, {file: files[file] for file in _file_names(name)})
-        for name, drawing in drawings.items()
-    }
-    return json.dumps(about, sort_keys=True).encode()
-
-
-def _read_note(folder: Path) -> dict[str, object]:
-    """Return the content of the file NOTE of the last report in `folder`; an empty dict if it is missing or damaged."""
-    try:
-        return dict(json.loads((folder / NOTE).read_bytes()))
-    except (OSError, ValueError):
-        return {}
+            made[name] = found
+    changed = {name: drawing for name, drawing in drawings.items() if name not in made}
+    made |= zip(changed, _drawn_files(changed), strict=True)
+    note = {name: _note_entry(drawings[name], found) for name, found in made.items()}
+    files = {file: content for found in made.values() for file, content in found.items()}
+    return files, json.dumps(note, sort_keys=True).encode()
 
 
 def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
     """Return the entry of NOTE on `drawing`: `key`, a hash of all it depends on, and a hash of each of its `files`."""
-    key = _hash(f"{drawing.fingerprint} {_code_fingerprint()}".encode())
-    return {"key": key, "files": {file: _hash(content) for file, content in files.items()}}
+    key = sha256(f"{drawing.fingerprint} {_code_fingerprint()}".encode()).hexdigest()
+    return {"key": key, "files": {file: sha256(content).hexdigest() for file, content in files.items()}}
 
 
 def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
@@ -92,7 +74,3 @@ def _code_fingerprint() -> str:
     """Return the versions of PACKAGES, after a hash of the study's code on which drawings depend."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return " ".join([source_fingerprint(STUDY / "figures", STUDY / "analysis", STUDY / "constants.py"), *versions])
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

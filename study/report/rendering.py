@@ -62,10 +62,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a rendered section: `title`, `answer` and `body` are its Markdown.
+    """Hold a rendered section in Markdown, and the tables and figures that its body shows, in order.
 
-    `name` is the name of its template without .md. `displays` and `pictures` hold the tables and figures that the body
-    shows, in order.
+    `name` is the name of its template without .md.
     """
 
     name: str
@@ -102,10 +101,10 @@ RESULTS = Place()  # results/ itself, in English, without links to questions
 
 
 def render(section: Section, labels: Mapping[str, str], place: Place = RESULTS) -> Page:
-    """Return the page of `section` as it reads in `place`, by default in English in results/ itself.
+    """Return the page of `section` as it reads in `place`; `labels` maps names of activations to their labels.
 
-    `labels` maps names of activations to their labels. Raise TypeError if the template shows a number without a filter,
-    and jinja2.UndefinedError if it uses an undefined name. Raise ValueError as `split_table` does.
+    Raise TypeError if the template shows a number without a filter, and jinja2.UndefinedError if it uses an undefined
+    name. Raise ValueError as `split_table` does.
     """
     displays: list[Display] = []
     pictures: list[Picture] = []
@@ -121,7 +120,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place = RESULTS) 
         return Markup(f"\n\n![{name}]({place.link_to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
 
     name = section.page.stem
-    template = environment(section.page.parent, labels, place).get_template(name + place.ending)
+    template = environment(section.page.parent, tuple(labels.items()), place).get_template(name + place.ending)
     text = template.render(
         tables=Tables(section.tables),
         judged=_judged_rows(section),
@@ -142,17 +141,12 @@ def _judged_rows(section: Section) -> Rows:
     return Rows(row for row in rows if (row.claim, row.part) in found)
 
 
-def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
+@functools.lru_cache(maxsize=16)  # pages share macros; to compile these for each page takes a tenth of the time
+def environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
     """Return the Jinja2 environment in which pages are rendered, with all their filters and globals.
 
-    Templates are looked up in `folder`, then in PAGES. `labels` and `place` are as in `render`.
+    Templates are looked up in `folder`, then in PAGES. `labels` are pairs of name and label.
     """
-    return _environment(folder, tuple(labels.items()), place)
-
-
-@functools.lru_cache(maxsize=16)  # pages share macros; to compile these for each page takes a tenth of the time
-def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
-    """Do the work of `environment`, with `labels` as pairs, by which results can be cached."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
         autoescape=True,
@@ -163,7 +157,7 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update(FILTERS, code=code, formula=formula)
+    made.filters.update(FILTERS, code=code, formula=lambda text: Markup(formatting.markdown_formula(text)))
     made.filters.update(label_filters(dict(labels), place.language))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
 
@@ -178,8 +172,7 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
 def escaped(value: object) -> Markup:
     """Return the text `value` escaped for Markdown; Markup stays as it is.
 
-    `x if y` without else becomes an empty text. Raise jinja2.UndefinedError for an undefined name, and TypeError for
-    anything else, such as a number that no filter has formatted.
+    Raise jinja2.UndefinedError for an undefined name, and TypeError for a number that no filter has formatted.
     """
     if isinstance(value, Markup):
         return value
@@ -195,16 +188,11 @@ def _checked_text(value: object) -> str:
 
 
 def code(text: str) -> Markup:
-    """Return `text` as Markdown inline code on one line; raise TypeError if it is not a str.
+    """Return `text` as code on one line; backticks, which code cannot escape, become apostrophes.
 
-    Backticks become apostrophes, because code spans have no escapes.
+    Raise TypeError if `text` is not a str.
     """
     return Markup("`" + " ".join(_checked_text(text).replace("`", "'").split()) + "`")
-
-
-def formula(text: str) -> Markup:
-    """Return the LaTeX mathematics `text`, without dollar signs, as a formula in Markdown."""
-    return Markup(formatting.markdown_formula(text))
 
 
 def details(summary: str, caller: Callable[[], str]) -> Markup:
@@ -215,9 +203,8 @@ def details(summary: str, caller: Callable[[], str]) -> Markup:
 def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
     """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
-    `text` stands in a template between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, and then the
-    caption. The first row holds the column names. Raise ValueError, which names the table `name`, for a row with
-    another number of cells than the first.
+    `text` holds rows in Markdown, the first with the column names, and then the caption. Raise ValueError, which names
+    the table `name`, for a row with another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]
     header, *rows = [_cells(line) for line in lines if line.startswith("|")]
@@ -245,10 +232,7 @@ def joined_lines(text: str) -> str:
 
 
 def unwrapped(text: str) -> str:
-    """Return the Markdown `text` with each paragraph and each list item on one line.
-
-    Rows of tables, headings and HTML still begin their own lines. One empty line separates blocks.
-    """
+    """Return the Markdown `text` with each paragraph, list item, table row and heading on one line of its own."""
     found = []
     for block in re.split(r"\n\s*\n", text.strip()):
         parts = (part.strip() for part in re.split(r"\n(?=\s*(?:\||- |#|<))", block))

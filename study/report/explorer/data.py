@@ -1,8 +1,4 @@
-"""Turn the report's tables into the data of report.html's views: numbers and ready-made texts, for JSON.
-
-A view is a part of the page with its charts; VIEWS lists them. Each function of VIEWS takes the tables by name, and the
-style.
-"""
+"""Turn the report's tables into the data of report.html's views, parts of the page: numbers and texts, for JSON."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -22,25 +18,21 @@ Tables = Mapping[str, pd.DataFrame]
 def views(tables: Tables, style: Style) -> Json:
     """Return the data of each view by the view's name; None if a table that the view needs is missing or empty.
 
-    `tables` holds the report's tables by name. Three more keys are `activations` (see `_activations`), `missing` (the
-    names of missing tables, by view) and `width` (the units of a hidden layer).
+    Three more keys are `activations` (see `_activations`), `missing` (the names of missing tables, by view) and `width`
+    (the units of a hidden layer).
     """
-    known = {
-        name: table[table["activation"].isin(style.labels)] if "activation" in table else table
-        for name, table in tables.items()
-    }
+    known = {}
+    for name, table in tables.items():
+        known[name] = table[table["activation"].isin(style.labels)] if "activation" in table else table
     present = {name for name, table in known.items() if not table.empty}
     absent = {view: [name for name in needed if name not in present] for view, (needed, _) in VIEWS.items()}
-    shown = {view: None if absent[view] else shape(known, style) for view, (_, shape) in VIEWS.items()}
     missing = {view: names for view, names in absent.items() if names}
+    shown = {view: None if view in missing else shape(known, style) for view, (_, shape) in VIEWS.items()}
     return {"activations": _activations(known, style), "missing": missing, "width": WIDTH, **shown}
 
 
 def _activations(tables: Tables, style: Style) -> list[Json]:
-    """Return name, label and look of each activation in the tables of the views, in the registry's order.
-
-    The look is `color` (#RRGGBB), and matplotlib's `marker` and line style (`dash`).
-    """
+    """Return name, label, `color` (#RRGGBB), and matplotlib's `marker` and `dash` of each activation in the views."""
     drawn = {name for needed, _ in VIEWS.values() for name in needed} & tables.keys()
     columns = [tables[name]["activation"] for name in drawn if "activation" in tables[name]]
     return [
@@ -136,31 +128,27 @@ def _noise(tables: Tables, style: Style) -> Json:
 
 def _digits(tables: Tables, style: Style) -> list[Json]:
     """Return a dict for each image of the table digits, by label: `label` and 784 `pixels` (0 to 255), row by row."""
-    images = tables["digits"].sort_values(["row", "column"]).groupby("label", sort=False)["brightness"]
-    return sorted(
-        ({"label": str(label), "pixels": [round(255 * value) for value in image]} for label, image in images),
-        key=lambda image: str(image["label"]),
-    )
+    images = tables["digits"].sort_values(["row", "column"]).astype({"label": str}).groupby("label")["brightness"]
+    return [{"label": label, "pixels": [round(255 * value) for value in image]} for label, image in images]
 
 
 def _verdict(tables: Tables, style: Style) -> Json:
     """Return the `headings` and the `rows` of the page's verdict, each a list of `_cell`; one row per activation.
 
-    Columns that the table verdict lacks are left out. The accuracy is at each activation's own learning rate if that
-    was measured, otherwise at one rate for all.
+    Columns that the table verdict lacks are left out. If they were measured, accuracies are at own learning rates.
     """
     table, reference = tables["verdict"], style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
     rate = "own rate" if accuracy == "tuned" else "one rate for all"
-    shown: dict[str, tuple[str, Callable[[Json], str]]] = {
-        f"Test accuracy, {rate}, %": (accuracy, lambda row: _estimate_text(row, accuracy)),
-        "n": (f"{accuracy}_n", lambda row: f"{row[f'{accuracy}_n']:g}"),
+    shown: dict[str, tuple[str, Callable[[Json, str], str]]] = {
+        f"Test accuracy, {rate}, %": (accuracy, _estimate_text),
+        "n": (f"{accuracy}_n", lambda row, column: f"{row[column]:g}"),
         f"Against {reference}, points": ("difference", _difference_text),
-        "Trains at, Adam": ("depth_adam", lambda row: _depth_text(row, "depth_adam")),
-        "Trains at, SGD": ("depth_sgd", lambda row: _depth_text(row, "depth_sgd")),
-        "Under noise, %": ("noise", lambda row: _estimate_text(row, "noise")),
-        "Dead units, %": ("dead", lambda row: _estimate_text(row, "dead")),
-        "Step, ms": ("step_ms", lambda row: formatting.number(row["step_ms"])),
+        "Trains at, Adam": ("depth_adam", _depth_text),
+        "Trains at, SGD": ("depth_sgd", _depth_text),
+        "Under noise, %": ("noise", _estimate_text),
+        "Dead units, %": ("dead", _estimate_text),
+        "Step, ms": ("step_ms", lambda row, column: formatting.number(row[column])),
     }
     shown = {heading: cell for heading, cell in shown.items() if cell[0] in table}
     rows = []
@@ -170,14 +158,14 @@ def _verdict(tables: Tables, style: Style) -> Json:
     return {"headings": ["Activation", *shown], "rows": rows}
 
 
-def _cell(row: Json, column: str, make_text: Callable[[Json], str]) -> Json:
+def _cell(row: Json, column: str, make_text: Callable[[Json, str], str]) -> Json:
     """Return the cell of `column`: its `text`, the `note` below it, and the `value` by which rows are sorted.
 
-    `make_text` makes the whole text from `row`; from the first bracket on, it is the note. NaN becomes a dash.
+    `make_text` makes the whole text; from the first bracket on, it is the note. NaN becomes a dash.
     """
     if row[column] != row[column]:
         return {"text": formatting.DASH, "note": "", "value": None}
-    brief, *note = re.split(r" (?=[\[(])", make_text(row), maxsplit=1)
+    brief, *note = re.split(r" (?=[\[(])", make_text(row, column), maxsplit=1)
     return {"text": brief, "note": "".join(note), "value": row[column]}
 
 
@@ -185,8 +173,8 @@ def _estimate_text(row: Json, column: str, signed: bool = False) -> str:
     return _interval_text(row[column], row[f"{column}_low"], row[f"{column}_high"], signed=signed)
 
 
-def _difference_text(row: Json) -> str:
-    return _estimate_text(row, "difference", signed=True).replace(" [", f" {row['finding']} [")
+def _difference_text(row: Json, column: str) -> str:
+    return _estimate_text(row, column, signed=True).replace(" [", f" {row['finding']} [")
 
 
 def _depth_text(row: Json, column: str = "") -> str:

@@ -28,8 +28,7 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     - `settings`: a list with a dict for each combination of SETTING_COLUMNS in `gradient_norms`, at the study's width.
       The dict holds the combination, the entries that `_profile` returns, and `_preactivation_quantiles` as `lying`.
     - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
-    - `theory`: the result of `_theory`, {} without the table `theory`.
-    - `curves`: by activation, the result of `_curve`.
+    - `theory`: the result of `_theory`, {} without this table; `curves`: the result of `_curve`, by activation.
     """
     norms = tables["gradient_norms"]
     norms = norms[(norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)]
@@ -50,10 +49,10 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
 
 
 def _curve(rows: pd.DataFrame) -> Json:
-    """Return the lists x, value and derivative of every second point of one activation's `rows`, and `between`.
+    """Return the lists x, value and derivative of every second of one activation's `rows`, and `between`.
 
-    `rows` is in the order of x. `between` holds the mean slope from each of these points to the next. This slope is
-    exact also where the derivative jumps. The page does not compute it, because the rounded values have too few digits.
+    `between` holds the mean slope from each of these points to the next, exact also where the derivative jumps. The
+    page cannot compute it from the rounded values, which have too few digits.
     """
     kept = rows[::ROW_STRIDE]
     slopes = np.diff(kept["value"]) / np.diff(kept["x"])
@@ -83,10 +82,9 @@ def _profile(rows: pd.DataFrame) -> Json:
 
 
 def _preactivation_quantiles(rows: pd.DataFrame) -> Json:
-    """Return the quantiles of the pre-activations z in one setting: {activation: {step: list over hidden layers}}.
+    """Return the quantiles of the pre-activations z in one setting's `rows` of the table `preactivations`.
 
-    A step is a text. A layer has a list of quantiles, ascending. `rows` are the setting's rows of the table
-    `preactivations`.
+    The result is {activation: {step, as text: list over hidden layers of ascending quantiles}}.
     """
     names = [name for name in rows if QUANTILE_NAME.fullmatch(name)]
     found: Json = {}
@@ -98,9 +96,9 @@ def _preactivation_quantiles(rows: pd.DataFrame) -> Json:
 def _theory(table: pd.DataFrame) -> Json:
     """Return the predictions of the table `theory`, {"activation|init|depth": network}, at the study's width.
 
-    A network has for each predicted quantity a list over layers, from layer 1. With the mean square of the
-    pre-activations z come `seeds`, their number, and `measured`, a list over layers of [mean square, low, high] before
-    training. The page shows these at step 0 where the trained networks did not log this mean square.
+    A network has a list over layers for each predicted quantity. With the mean square of the pre-activations z come
+    the number of `seeds`, and `measured`, a list over layers of [mean square, low, high] before training. The page
+    shows these at step 0 where the trained networks did not log this mean square.
     """
     ours = table[table["width"] == WIDTH].sort_values("layer")
     found: Json = {}
