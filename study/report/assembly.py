@@ -113,10 +113,7 @@ def _common_plan(ledger: Ledger) -> Plan:
 
 
 def _compared_section(ledger: Ledger, style: Style) -> Section:
-    """Return the section that lists the compared activations, with a table and a figure of their curves.
-
-    Its table `what_was_compared` has the columns activation, label, formula and source.
-    """
+    """Return the section on the compared activations: label, formula and source, and a table and figure of curves."""
     curves, names = ledger.curves(), ledger.compared_activations()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
     compared = pd.DataFrame({"activation": names} | about)

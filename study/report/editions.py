@@ -145,10 +145,7 @@ def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
 
 
 def comparison_in_one_line(results: Path) -> str:
-    """Return a line that says how the conclusions in `results` compare with the committed edition, by counts.
-
-    If one of the two cannot be read, the line says why they were not compared.
-    """
+    """Return a line with the counts of conclusions in `results` beside the committed edition, or why there are none."""
     try:
         commit, of_commit = read_committed()
         found = compare(read(results), of_commit)

@@ -17,10 +17,7 @@ from study.report.quantities import Quantity, Row
 
 
 def checked(value: object) -> Quantity:
-    """Return `value` if it is a Quantity.
-
-    Raise jinja2.UndefinedError if it stands for a name that the template does not define, else TypeError.
-    """
+    """Return `value` if it is a Quantity; raise jinja2.UndefinedError if it is an undefined name, else TypeError."""
     if isinstance(value, Undefined):
         str(value)  # raises, and names what is undefined
     if not isinstance(value, Quantity):
@@ -65,10 +62,7 @@ def whole(value: object) -> str:
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
-    """Show an estimate and the bounds of its interval as `formatting.interval` does, such as "97.41 [97.36, 97.46]".
-
-    `column`, `low` and `high` name the columns of `row` that hold the estimate, the lower bound and the upper bound.
-    """
+    """Show an estimate and its bounds, from the columns of `row` so named, as `formatting.interval` does."""
     estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
     return formatting.interval(estimate, lower, upper, scale, signed)
 

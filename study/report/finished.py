@@ -80,10 +80,7 @@ def _files(folder: Path) -> Iterable[Path]:
 
 
 def _file_state(path: Path) -> tuple[str, int, int, int]:
-    """Return a file's name, its size in bytes, and the times of its last changes of content and of anything, in ns.
-
-    All are 0 if the file cannot be read.
-    """
+    """Return a file's name, size in bytes, and times of its last changes of content and of anything in ns, else 0."""
     try:
         about = path.stat()
     except OSError:

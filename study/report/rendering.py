@@ -62,10 +62,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a rendered section in Markdown, and the tables and figures that its body shows, in order.
-
-    `name` is the name of its template without .md.
-    """
+    """Hold a rendered section in Markdown, the name of its template without .md, and what its body shows, in order."""
 
     name: str
     title: str

@@ -65,10 +65,7 @@ class Evidence:
 
 
 class Experiment(Protocol):
-    """Define the functions that a module under experiments/ has if it asks for runs.
-
-    The module itself is the object: it defines them as plain functions, without `self`.
-    """
+    """Define the plain functions, without `self`, that a module of experiments/ has if it asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the settings of the runs wanted next, given the records `so_far`; an empty list ends the rounds."""

@@ -182,10 +182,7 @@ def _depth_text(row: Json, column: str = "") -> str:
 
 
 def _claims(tables: Tables, style: Style) -> list[Json]:
-    """Return each claim of the table `claims`: its statement, source, verdict, and the `_evidence` of its parts.
-
-    If the aspects of a claim have different verdicts, its verdict lists them all.
-    """
+    """Return each claim: its statement, source, verdict (by aspect if these differ), and `_evidence` of its parts."""
     found = []
     for name, rows in tables["claims"].groupby("claim", sort=False):
         first, aspects = rows.iloc[0], rows[rows["aspect"].fillna("") != ""].drop_duplicates("aspect")
