@@ -1,9 +1,10 @@
 """Make the report from the ledgers, records and documents of a results folder."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from study.records.store import Record, Store, failure_text, has_failed, stores
 from study.report.making import long_protocol, making
 from study.report.page import claims_section, compose, joined_tables
 from study.report.rendering import PAGES
-from study.report.section import Conclusion, Evidence, Experiment, Section
+from study.report.section import Evidence, Section
 from study.report.writing import write
 
 COMPARED_KEY = "what was compared"  # of the section that lists the activations, after all others
@@ -28,21 +29,18 @@ COMPARED_KEY = "what was compared"  # of the section that lists the activations,
 class _Draft:
     """Hold what `write_report` has collected so far.
 
-    `order` holds the names of the modules in the report's order. `sections` holds each module's section by the module's
-    name, and the list of activations under COMPARED_KEY. `records` holds each experiment's records, failed ones
-    included. `read` holds all records read so far, by folder and run id, because experiments share runs. `used` holds
-    the successful records of `make all` by run id. `missing` is what `write_report` returns.
+    `sections` maps each module's name, in the report's order, and last COMPARED_KEY to its section, None without one.
+    `records` holds each experiment's records, failed ones included. `used` lists the successful records of `make all`.
+    `missing` is what `write_report` returns.
     """
 
-    order: list[str]
-    sections: dict[str, Section] = field(default_factory=dict)
+    sections: dict[str, Section | None]
     records: dict[str, list[Record]] = field(default_factory=dict)
-    read: dict[Path, dict[str, Record]] = field(default_factory=dict)
-    used: dict[str, Record] = field(default_factory=dict)
+    used: list[Record] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def in_order(self) -> list[Section]:
-        return [self.sections[name] for name in [*self.order, COMPARED_KEY] if name in self.sections]
+        return [section for section in self.sections.values() if section is not None]
 
 
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
@@ -54,96 +52,74 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     `results` or the report cannot be written, and RecordError if a ledger or a document is damaged. Raise FolderHeld if
     another command writes a report there.
     """
-    places = stores(results)
-    ledgers = [store.ledger() for store in places]
-    if not any(ledger.plans for ledger in ledgers):
+    places = {store: store.ledger() for store in stores(results)}
+    if not any(ledger.plans for ledger in places.values()):
         raise FolderError(f"there is nothing to report in {results}: no runs were made there (make all)")
     with lock_folder(results):
-        return _write_report(results, modules, places, ledgers)
+        return _write_report(results, modules, places)
 
 
-def _write_report(
-    results: Path, modules: Mapping[str, Any], places: Sequence[Store], ledgers: Sequence[Ledger]
-) -> list[str]:
-    """Do the work of `write_report`, with the same result and errors, once `results` is locked.
-
-    `places` are the stores in `results`, and `ledgers` their ledgers.
-    """
-    style, draft = joint_style(ledgers), _Draft(list(modules))
+def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Store, Ledger]) -> list[str]:
+    """Do the work of `write_report` once `results` is locked; `places` holds the ledger of each store in it."""
+    style, draft = joint_style(list(places.values())), _Draft(dict.fromkeys([*modules, COMPARED_KEY]))
     documents = {name: found for store in places for name, found in store.documents().items()}
-    for store, ledger in zip(places, ledgers, strict=True):
-        draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
-        for name, module in modules.items():
-            if name in ledger.runs and store.keeps_runs_of(make_target(module)):
-                _add_section(draft, name, module, store, ledger, style)
-    main = ledgers[0] if ledgers[0].plans else ledgers[1]
-    runs = {"runs": all_runs(draft.records)} if draft.records else {}
+    for store, ledger in places.items():
+        _interpret_all(draft, modules, store, ledger, style)
+    main = next(ledger for ledger in places.values() if ledger.plans)
     if main.compared_activations() and main.activations:
         draft.sections[COMPARED_KEY] = _compared_section(main, style)
-    for name, module in reversed(list(modules.items())):
-        if hasattr(module, "rounds"):
-            continue
+    runs = {"runs": all_runs(draft.records)} if draft.records else {}
+    for name in reversed([name for name, module in modules.items() if not hasattr(module, "rounds")]):
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
-        tables = {**joined_tables([*found, claims_section(found)]), **runs}
-        section = cast(Conclusion, module).conclude(_common_plan(main), Evidence(tables, documents, judgements), style)
-        if section is not None:
-            draft.sections[name] = section
-    made = making(main, list(draft.used.values()))
-    report = compose(draft.in_order(), made, draft.missing, style.labels)
+        evidence = Evidence({**joined_tables([*found, claims_section(found)]), **runs}, documents, judgements)
+        draft.sections[name] = modules[name].conclude(_common_plan(main), evidence, style)
+    report = compose(draft.in_order(), making(main, draft.used), draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
 
 
-def _add_section(draft: _Draft, name: str, experiment: Experiment, store: Store, ledger: Ledger, style: Style) -> None:
-    """Add the section of the experiment `name` to `draft`, if `store` holds successful records of the experiment.
+def _interpret_all(draft: _Draft, modules: Mapping[str, Any], store: Store, ledger: Ledger, style: Style) -> None:
+    """Add to `draft` the records in `store`, and the section of each of its experiments with a successful record.
 
-    `ledger` is the ledger of `store`, and lists the experiment's runs. All records of these runs enter `draft.records`.
-    Each missing record and each failed run adds a sentence to `draft.missing`. If `store` is the committed one, for
-    long protocols, the section also gets the table `long_protocols`.
+    `ledger`, of `store`, lists the runs. Each refused activation, missing record and failed run adds a sentence to
+    `draft.missing`. Sections on long protocols, whose store is committed, also get the table `long_protocols`.
     """
-    runs = ledger.runs[name]
-    read = draft.read.setdefault(store.folder, {})
-    read |= store.find(run for run in runs if run not in read)
-    found = {run: read[run] for run in runs if run in read}
-    draft.missing += [f"the record of run {run} is missing" for run in runs if run not in found]
-    draft.missing += [failure_text(record) for record in found.values() if has_failed(record)]
-    if found:
-        draft.records[name] = list(found.values())
-    good = [record for record in found.values() if not has_failed(record)]
-    if not good:
-        return
-    section = experiment.interpret(ledger.plan(name), good, style)
-    if store.is_committed:
-        about = long_protocol(name, make_target(experiment), good)
-        section = replace(section, tables={**section.tables, "long_protocols": about})
-    else:
-        draft.used |= {record["id"]: record for record in good}
-    draft.sections[name] = section
+    draft.missing += [f"{name} was refused: it {why}" for name, why in ledger.refused.items()]
+    kept = [name for name in modules if name in ledger.runs and store.keeps_runs_of(make_target(modules[name]))]
+    read = store.find(dict.fromkeys(run for name in kept for run in ledger.runs[name]))  # experiments share runs
+    for name in kept:
+        runs = ledger.runs[name]
+        draft.missing += [f"the record of run {run} is missing" for run in runs if run not in read]
+        found = [read[run] for run in runs if run in read]
+        draft.missing += [failure_text(record) for record in found if has_failed(record)]
+        if found:
+            draft.records[name] = found
+        if good := [record for record in found if not has_failed(record)]:
+            section = modules[name].interpret(ledger.plan(name), good, style)
+            if store.is_committed:
+                about = {"long_protocols": long_protocol(name, make_target(modules[name]), good)}
+                section = replace(section, tables={**section.tables, **about})
+            draft.sections[name] = section
+    if not store.is_committed:
+        draft.used = [record for record in read.values() if not has_failed(record)]
 
 
 def _common_plan(ledger: Ledger) -> Plan:
-    """Return the plan for the modules that conclude, with all activations that some plan of `ledger` compares.
-
-    The plan names no number of seeds. It is a quick look if any plan of `ledger` is one.
-    """
+    """Return a plan without seeds, with all activations that a plan of `ledger` compares; quick if any of these is."""
     names = tuple(ledger.compared_activations())
     theory = {name: ledger.activations[name]["theory"] for name in names}
     return Plan(names, None, any(plan["is_quick"] for plan in ledger.plans.values()), theory)
 
 
 def _compared_section(ledger: Ledger, style: Style) -> Section:
-    """Return the section that lists the compared activations, with a figure of their curves.
-
-    Its table `activations` has the columns x, value, derivative and activation, with a row for each point of a curve.
-    Its table `what_was_compared` has a row for each activation: activation, label, formula and source.
-    """
-    curves = ledger.curves()
-    names = ledger.compared_activations()
+    """Return the section on the compared activations: label, formula and source, and a table and figure of curves."""
+    curves, names = ledger.curves(), ledger.compared_activations()
     about = {key: [ledger.activations[name][key] for name in names] for key in ("label", "formula", "source")}
+    compared = pd.DataFrame({"activation": names} | about)
     return Section(
         PAGES / "compared.md",
-        {"activations": curves, "what_was_compared": pd.DataFrame({"activation": names} | about)},
+        {"activations": curves, "what_was_compared": compared},
         {"activations": figures.activation_curves(curves, style)},
         is_appendix=True,
     )
@@ -152,16 +128,14 @@ def _compared_section(ledger: Ledger, style: Style) -> Section:
 def joint_style(ledgers: Sequence[Ledger]) -> Style:
     """Return one style for the activations of all `ledgers`, so that all figures have the same labels and colours.
 
-    An activation's label and position come from the first ledger that has it. If another activation has that position,
-    it gets the next free position.
+    The first ledger that has an activation gives its label and its position, or the next that is free.
     """
     labels: dict[str, str] = {}
     positions: dict[str, int] = {}
     for ledger in ledgers:
         for name, about in ledger.activations.items():
             if name not in labels:
-                place = int(about["position"])
-                while place in positions.values():
-                    place += 1
-                labels[name], positions[name] = about["label"], place
+                taken = set(positions.values())
+                positions[name] = next(place for place in itertools.count(int(about["position"])) if place not in taken)
+                labels[name] = about["label"]
     return Style(labels, positions)

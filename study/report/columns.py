@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
@@ -12,11 +12,10 @@ QUANTILE_NAME = re.compile(r"q\d+(\.\d)?")  # a column such as q95 or q2.5
 
 
 def meaning(column: str) -> str | None:
-    """Return what `column` holds, as in columns.toml; None if neither the file nor this function knows it.
+    """Return what `column` holds, from columns.toml; None if that is unknown.
 
-    A name such as q95 is a quantile. A name such as loss_mean is a column with the suffix of a statistic: the meaning
-    of the column comes first, then the meaning of each suffix. A name that is a suffix alone has the suffix's meaning,
-    unless the file gives it a meaning as a column.
+    A name such as q95 is a quantile. A name such as loss_mean has the meaning of the column, and then of each suffix. A
+    suffix alone has its own meaning, unless the file gives it one as a column.
     """
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])
@@ -32,13 +31,10 @@ def meaning(column: str) -> str | None:
     return ": ".join([MEANINGS[column], *told])
 
 
-def page(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """Return the Markdown of COLUMNS.md: a heading for each table, and under it its columns with their meanings.
-
-    `tables` yields the name and the column names of each table. A column without a known meaning refers to the code.
-    """
+def page(tables: Mapping[str, Iterable[str]]) -> str:
+    """Return the Markdown of COLUMNS.md: for each of `tables`, by name, its columns and what they hold."""
     parts = ["# What the columns hold", TEXTS["about"]]
-    for name, columns in tables:
+    for name, columns in tables.items():
         lines = [f"- `{column}`: {meaning(column) or 'see the code that makes it'}" for column in columns]
         parts.append("\n".join([f"## {name}.csv", "", *lines]))
     return "\n\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
 """Read editions of the study from results folders or from git, and list as text how two editions compare.
 
-An edition is one set of results. Here it is its tables of conclusions: those named in analysis.editions.TABLES.
+Here an edition, one set of results, is its tables of conclusions: those named in analysis.editions.TABLES.
 """
 
 import io
@@ -30,11 +30,7 @@ def read(folder: Path) -> Edition:
 
     Raise FolderError if none exists, or if one is not a CSV file with the columns that TABLES requires.
     """
-
-    def content(path: str) -> bytes | None:
-        return (folder / path).read_bytes() if (folder / path).is_file() else None
-
-    return _tables(content, str(folder))
+    return _tables(lambda path: (folder / path).read_bytes() if (folder / path).is_file() else None, str(folder))
 
 
 def read_committed() -> tuple[str, Edition]:
@@ -50,11 +46,10 @@ def read_committed() -> tuple[str, Edition]:
 
 
 def keep(edition: Edition, name: str, about: str, records: Path) -> None:
-    """Write the conclusions of `edition` as a document in the folder `records`; the report compares it with its own.
+    """Write the conclusions of `edition` as the document edition_`name` in the folder `records`, for the report.
 
-    `edition` is from `read`. The document is called edition_`name`. `about` says in a few words how that edition
-    differs, such as by its seeds or its processor. Raise UsageError for a `name` that is not of letters, digits, - and
-    _, and FolderError if the folder cannot be made.
+    `about` says in a few words how that edition differs, such as by its seeds or its processor. Raise UsageError for a
+    `name` that is not of letters, digits, - and _, and FolderError if the folder cannot be made.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise UsageError([f"--keep is {name!r}; it must be of letters, digits, - and _"])
@@ -65,11 +60,7 @@ def keep(edition: Edition, name: str, about: str, records: Path) -> None:
 
 
 def kept_editions(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the name, the text `about` and the conclusions of each edition that `keep` has written as a document.
-
-    `documents` holds all documents of a results folder by name. The conclusions have the columns of
-    analysis.editions.conclusions, one conclusion per row.
-    """
+    """Yield the name, the text `about` and the conclusions of each edition that `keep` wrote, among all `documents`."""
     for name, document in documents.items():
         if name.startswith(DOCUMENT_PREFIX):
             content = document["content"]
@@ -85,37 +76,29 @@ def _git(*words: str) -> bytes | None:
 
 
 def _tables(content: Callable[[str], bytes | None], folder_name: str) -> Edition:
-    """Return the tables of conclusions by name; leave out those that do not exist.
+    """Do the work of `read` for the results folder that messages call `folder_name`.
 
-    `content` returns the bytes of a file by its path in the results folder, or None if the file does not exist.
-    `folder_name` names that folder in messages. Raise FolderError as `read` does.
+    `content` returns the bytes of a file by its path in that folder, or None if the file does not exist.
     """
+    tables = {}
     paths = {name: f"tables/{name}.csv" for name in TABLES}
-    files = {name: found for name, path in paths.items() if (found := content(path)) is not None}
-    if not files:
-        raise FolderError(
-            f"{folder_name} holds no conclusions; one of these must be there: {', '.join(paths.values())}"
-        )
-    tables = {name: _table(file, f"{paths[name]} of {folder_name}") for name, file in files.items()}
-    for name, table in tables.items():
-        if missing := [column for column in TABLES[name] if column not in table]:
-            raise FolderError(f"{paths[name]} of {folder_name} has no column {', '.join(missing)}; make it again")
+    for name, path in paths.items():
+        if (file := content(path)) is None:
+            continue
+        try:
+            tables[name] = pd.read_csv(io.BytesIO(file))
+        except ValueError as error:  # also pandas' and UnicodeDecodeError
+            raise FolderError(f"{path} of {folder_name} is not a table: {error}") from error
+        if missing := [column for column in TABLES[name] if column not in tables[name]]:
+            raise FolderError(f"{path} of {folder_name} has no column {', '.join(missing)}; make it again")
+    if not tables:
+        wanted = ", ".join(paths.values())
+        raise FolderError(f"{folder_name} holds no conclusions; one of these must be there: {wanted}")
     return tables
 
 
-def _table(content: bytes, file_name: str) -> pd.DataFrame:
-    """Return the bytes `content` of a CSV file as a DataFrame. If they are not CSV, raise FolderError.
-
-    The message calls the file `file_name`.
-    """
-    try:
-        return pd.read_csv(io.BytesIO(content))
-    except ValueError as error:  # also pandas' and UnicodeDecodeError
-        raise FolderError(f"{file_name} is not a table: {error}") from error
-
-
 def outcome_counts(compared: pd.DataFrame) -> str:
-    """Return the counts of conclusions by outcome, as "9 conclusions: 8 agree, 1 compatible, 0 contradict".
+    """Return how many conclusions of `compared` agree and so on, as "9 conclusions: 8 agree, 1 compatible, ...".
 
     `compared` is the result of analysis.editions.compare. Conclusions that one edition alone has are counted apart.
     """
@@ -129,39 +112,27 @@ def outcome_counts(compared: pd.DataFrame) -> str:
 def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `outcome_counts`.
 
-    `compared` is the result of analysis.editions.compare. `names` holds the names of editions A and B. The columns are
-    the outcome, the conclusion, and what A and B say. Leave out conclusions that agree, unless `everything` is True.
-    Leave out the heading if no conclusion is listed.
+    `compared` is the result of analysis.editions.compare, and `names` are those of editions A and B. Conclusions that
+    agree are left out unless `everything` is True. Without any to list, there is no heading.
     """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
-    head = ("", "conclusion", *(f"{letter}: {name}" for letter, name in zip("AB", names, strict=True)))
-    lines = [
-        head,
-        *(
-            (row["outcome"], subject(row), conclusion_text(row, "a"), conclusion_text(row, "b"))
-            for row in rows.to_dict("records")
-        ),
-    ]
+    head = ("", "conclusion", f"A: {names[0]}", f"B: {names[1]}")
+    lines = [head]
+    for row in rows.to_dict("records"):
+        about = f"{row['question']} {row['subject']}".strip()
+        lines.append((row["outcome"], about, conclusion_text(row, "a"), conclusion_text(row, "b")))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if len(rows):
         yield from ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     yield outcome_counts(compared)
 
 
-def subject(row: Mapping[str, Any]) -> str:
-    """Return what the conclusion in `row` is about: its question and its subject, such as "baseline gelu".
-
-    `row` is a row of analysis.editions.compare.
-    """
-    return f"{row['question']} {row['subject']}".strip()
-
-
 def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
     """Return what `edition`, "a" or "b", concludes in `row`, as "better +0.25 [+0.17, +0.34], n = 40".
 
-    `row` is a row of analysis.editions.compare. The accuracy of a headline is in percent, a finding's difference in
-    points, and a claim's measurement in its own unit. A depth is shown as "7 (5 to 9), n = 5": its median and its range
-    over seeds. The text is empty if the edition lacks the conclusion.
+    `row` is from analysis.editions.compare. A headline's accuracy is in percent, a finding's difference in points, a
+    claim's measurement in its own unit. A depth is shown as its median and its range over seeds, "7 (5 to 9), n = 5".
+    The text is empty if the edition lacks the conclusion.
     """
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:
@@ -174,10 +145,7 @@ def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
 
 
 def comparison_in_one_line(results: Path) -> str:
-    """Return a line that says how the conclusions in `results` compare with the committed edition, by counts.
-
-    If one of the two cannot be read, the line says why they were not compared.
-    """
+    """Return a line with the counts of conclusions in `results` beside the committed edition, or why there are none."""
     try:
         commit, of_commit = read_committed()
         found = compare(read(results), of_commit)

@@ -6,6 +6,7 @@ For any other number the filter raises TypeError, so it cannot show a number tha
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,11 +17,7 @@ from study.report.quantities import Quantity, Row
 
 
 def checked(value: object) -> Quantity:
-    """Return `value` if it is a Quantity: a number of a table, of a section's protocol or of study/constants.py.
-
-    Raise jinja2.UndefinedError if `value` stands for a name that the template does not define, and TypeError if it is
-    anything else.
-    """
+    """Return `value` if it is a Quantity; raise jinja2.UndefinedError if it is an undefined name, else TypeError."""
     if isinstance(value, Undefined):
         str(value)  # raises, and names what is undefined
     if not isinstance(value, Quantity):
@@ -44,16 +41,13 @@ significant = _quantity_filter(formatting.significant)
 
 
 def points(value: object) -> str:
-    """Show `value`, a difference of two fractions, in percentage points with sign and two decimals: 0.0012 as +0.12.
-
-    Show a dash if `value` is not finite. Raise TypeError unless `value` is a Quantity.
-    """
+    """Show `value`, a difference of two fractions, in points with sign and two decimals: 0.0012 as +0.12."""
     return number(value, 2, 100, signed=True)
 
 
-def unit(value: object, name: str, digits: int = 2) -> str:
-    """Show a number with `digits` decimals and the `name` of its unit, such as "0.56 ms", or a dash if not finite."""
-    shown = formatting.number(checked(value), digits)
+def unit(value: object, name: str) -> str:
+    """Show a number with two decimals and the `name` of its unit, such as "0.56 ms", or a dash if not finite."""
+    shown = number(value)
     return shown if shown == formatting.DASH else f"{shown} {name}"
 
 
@@ -68,15 +62,7 @@ def whole(value: object) -> str:
 def interval(
     row: Row, column: str = "mean", low: str = "ci_low", high: str = "ci_high", scale: float = 1, signed: bool = False
 ) -> str:
-    """Show an estimate and the bounds of its interval, such as "97.41 [97.36, 97.46]".
-
-    `column`, `low` and `high` name the columns of `row` that hold the estimate, the lower bound and the upper bound.
-    All three numbers are multiplied by `scale`; a `scale` of 100 shows fractions in percent or points. If `signed`,
-    each number that is not negative has a plus.
-
-    `formatting.interval` chooses the number of decimals and rounds the bounds outward. It shows the estimate alone if
-    the bounds are equal or not finite, and a dash if the estimate is not finite.
-    """
+    """Show an estimate and its bounds, from the columns of `row` so named, as `formatting.interval` does."""
     estimate, lower, upper = (checked(row[name]) for name in (column, low, high))
     return formatting.interval(estimate, lower, upper, scale, signed)
 
@@ -88,10 +74,9 @@ FRACTION_WORDS = {  # by language and power of ten
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share from 0.001 on in percent, and a smaller one to one significant digit, as "about 2 millionths".
+    """Show a share from 0.001 on, or of 0 or less, in percent; others to one digit, "about 2 millionths" or "3e-12".
 
-    Show a share of 0 or less in percent, and a share below a billionth in scientific notation, such as 3e-12.
-    `language` is a key of FRACTION_WORDS. Show a dash for NaN.
+    Show NaN as a dash. `language` is a key of FRACTION_WORDS.
     """
     share = checked(value)
     if math.isnan(share):
@@ -112,10 +97,7 @@ def count(rows: Iterable[object]) -> str:
 
 
 def span(values: Iterable[Any], to: str = " to ") -> str:
-    """Show the least and the largest of `values` as whole numbers, as in "1 to 50"; one number if all are equal.
-
-    NaN does not count. Without values, show a dash.
-    """
+    """Show the least and the largest of `values`, rounded and without NaN: "1 to 50", one if equal, a dash if none."""
     found = sorted({round(value) for value in map(checked, values) if not math.isnan(value)})
     if not found:
         return formatting.DASH
@@ -123,33 +105,24 @@ def span(values: Iterable[Any], to: str = " to ") -> str:
 
 
 def reached(row: Row, prefix: str = "") -> str:
-    """Show the depth to which networks train, as "20 but not 28 (14 to ≥ 50)".
+    """Show the depth to which networks train, as "20 but not 28 (14 to ≥ 50)", or a dash if the median is unknown.
 
-    In this example, the deepest network that trains has 20 hidden layers in the median over seeds, and the next depth
-    tried is 28. Over all seeds it has 14 to 50 layers; "≥" marks the deepest network tried. The numbers are in the
-    columns median, low, high, deepest and next_depth of `row`. With a `prefix`, the columns are `prefix`, `prefix`_low,
-    `prefix`_high, `prefix`_deepest and `prefix`_next_depth. An unknown median is shown as a dash.
+    Here the deepest network that trains has 20 hidden layers in the median over seeds, and 14 to 50 over all of them.
+    The next depth tried is 28; "≥" marks the deepest network tried. The numbers are in the columns median, low, high,
+    deepest and next_depth of `row`, or with a `prefix` in `prefix`, `prefix`_low, and so on.
     """
-    median, low, high, following = (
-        checked(row[column])
-        for column in (prefix or "median", *(f"{prefix}_{key}".lstrip("_") for key in ("low", "high", "next_depth")))
-    )
-    if median != median:
+    columns = [f"{prefix}_{key}".lstrip("_") for key in ("low", "high", "deepest", "next_depth")]
+    median, low, high, end, following = (checked(row[column]) for column in (prefix or "median", *columns))
+    if math.isnan(median):
         return formatting.DASH
-    end = row[f"{prefix}_deepest".lstrip("_")]
-    shown = _depth_text(median, end) + (f" but not {following:g}" if following == following else "")
-    return shown if low == high else f"{shown} ({_depth_text(low, end)} to {_depth_text(high, end)})"
+    middle, least, most = (f"{'≥ ' * (layers >= end)}{layers:g}" for layers in (median, low, high))
+    shown = middle if math.isnan(following) else f"{middle} but not {following:g}"
+    return shown if low == high else f"{shown} ({least} to {most})"
 
 
 def deepest(row: Row, prefix: str = "") -> str:
     """Show the median depth alone, as the first number that `reached` shows, such as 20 or "≥ 50"."""
-    median = checked(row[prefix or "median"])
-    return _depth_text(median, row[f"{prefix}_deepest".lstrip("_")]) if median == median else formatting.DASH
-
-
-def _depth_text(layers: float, end: float) -> str:
-    """Show a number of `layers`, after "≥" if it is at least `end`, the depth of the deepest network tried."""
-    return f"{'≥ ' * (layers >= end)}{layers:g}"
+    return re.split(r" but| \(", reached(row, prefix))[0]
 
 
 def relative(value: object) -> str:
@@ -164,21 +137,19 @@ def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 
 
-ALL_FILTERS: tuple[Callable[..., str], ...] = (
-    percent, points, number, significant, unit, whole, interval, count, in_words, span, reached, deepest, relative,
-    listed,
-)  # fmt: skip
-FILTERS = {shown.__name__: shown for shown in ALL_FILTERS}
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": percent, "points": points, "number": number, "significant": significant, "unit": unit, "whole": whole,
+    "interval": interval, "count": count, "in_words": in_words, "span": span, "reached": reached, "deepest": deepest,
+    "relative": relative, "listed": listed,
+}  # fmt: skip
 LIST_WORDS = {"": (", ", "{} others"), "ja": ("、", "ほか {} 個")}  # comma and last entry, by language ("": English)
 
 
 def label_filters(labels: Mapping[str, str], language: str = "") -> dict[str, Callable[..., str]]:
     """Return {"label": filter, "names": filter}, two filters that show activations by their `labels`.
 
-    The filter `label` turns an activation's name into its label; an activation without a label keeps its name. The
-    filter `names` lists the labels of activations, given as names or as rows with a column `activation`, without
-    repeats. If there are more than `most` labels (6 by default), the last entry counts the labels left out. `language`
-    is a key of LIST_WORDS.
+    `label` turns an activation's name into its label, if it has one. `names` lists the labels of activations, given as
+    names or rows, without repeats; beyond `most`, its last entry counts the others. `language` is a key of LIST_WORDS.
     """
     comma, others = LIST_WORDS[language]
 

@@ -1,5 +1,7 @@
 """Format numbers and tables for people: as plain text, Markdown, LaTeX and CSV."""
 
+import html
+import itertools
 import math
 import re
 import unicodedata
@@ -28,10 +30,7 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
 
 
 def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show `value` times `scale` with at most `digits` significant digits, or a dash if it is not finite.
-
-    `toward` is as in `number`.
-    """
+    """Show `value` as `number` does, but with at most `digits` significant digits."""
     if not math.isfinite(value):
         return DASH
     exact = Decimal(repr(float(value))) * Decimal(repr(scale))
@@ -47,9 +46,8 @@ def interval(estimate: float, low: float, high: float, scale: float = 1.0, signe
     """Show `estimate [low, high]`, all times `scale`, with two significant digits of half the interval's width.
 
     There are at most two decimals with a `scale` of 100, which shows percent or points, and six otherwise. The bounds
-    are rounded outward, so that the interval shown contains the one computed. If a bound is not finite or both are
-    equal, show the estimate alone, with two decimals. Show a dash if the estimate is not finite. If `signed`, positive
-    numbers have a plus.
+    are rounded outward. If a bound is not finite or both are equal, show the estimate alone, with two decimals. Show a
+    dash if the estimate is not finite. If `signed`, positive numbers have a plus.
     """
     if not math.isfinite(estimate):
         return DASH
@@ -77,11 +75,11 @@ def markdown(frame: pd.DataFrame) -> str:
     """
     header = [escape_markdown(str(column)) for column in frame.columns]
     rule = ["--:" if index and is_numeric(frame.iloc[:, index]) else ":--" for index in range(len(header))]
-    rows = [[_cell(cell) for cell in row] for row in frame.itertuples(index=False)]
+    rows = [map(_markdown_cell, row) for row in frame.itertuples(index=False)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 
-def _cell(cell: object) -> str:
+def _markdown_cell(cell: object) -> str:
     return markdown_formula(cell) if isinstance(cell, Formula) else escape_markdown(str(cell))
 
 
@@ -93,8 +91,7 @@ def markdown_formula(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return `text` on one line, escaped so that Markdown and HTML show it literally."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + character if character in "\\`*_[]|$#!~" else character for character in text)
+    return re.sub(r"([\\`*_\[\]|$#!~])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 # The commands of a formula that is shown as mathematics. A formula with any other command is shown as text.
@@ -127,23 +124,17 @@ _WIDEST_UNBROKEN = 30  # characters of a cell; a column with a longer cell break
 def latex(frame: pd.DataFrame, comment: str) -> str:
     """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `comment`.
 
-    Its cells are texts, which are escaped, or Formulas. A column with a long cell breaks its lines. Columns of numbers
-    are aligned right, except the first column.
+    Cells and alignment are as in `markdown`. A column with a long cell breaks its lines.
     """
-    columns = [[str(cell) for cell in frame.iloc[:, index]] for index in range(frame.shape[1])]
-    wide = sum(_is_wide(cells) for cells in columns)
-    kinds = [
-        f"p{{{0.7 / wide:.2f}\\linewidth}}" if _is_wide(cells) else "r" if index and is_numeric(cells) else "l"
-        for index, cells in enumerate(columns)
-    ]
+    columns = [frame.iloc[:, index].map(str) for index in range(frame.shape[1])]
+    kinds = ["r" if index and is_numeric(cells) else "l" for index, cells in enumerate(columns)]
+    wide = [index for index, cells in enumerate(columns) if cells.map(len).max() > _WIDEST_UNBROKEN]
+    for index in wide:
+        kinds[index] = rf"p{{{0.7 / len(wide):.2f}\linewidth}}"
     numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
     names = [escape_latex(str(name)) for name in frame.columns]
     styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)
     return f"% {' '.join(comment.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
-
-
-def _is_wide(cells: Sequence[str]) -> bool:
-    return any(len(cell) > _WIDEST_UNBROKEN for cell in cells)
 
 
 def _latex_cell(cell: object) -> str:
@@ -151,22 +142,14 @@ def _latex_cell(cell: object) -> str:
     if not isinstance(cell, Formula):
         return escape_latex(str(cell))
     one_line = " ".join(cell.split())
-    is_plain = (
-        one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line)) and _is_balanced(one_line)
-    )
-    return f"${one_line}$" if is_plain else rf"\texttt{{{escape_latex(one_line)}}}"
-
-
-def _is_balanced(formula: str) -> bool:
-    depths = [formula[:end].count("{") - formula[:end].count("}") for end in range(len(formula) + 1)]
-    return min(depths) >= 0 == depths[-1]
+    depths = [0, *itertools.accumulate((sign == "{") - (sign == "}") for sign in one_line)]  # of its braces
+    is_known = one_line.isascii() and not re.search(r"[\\$%#&~`]", _COMMANDS.sub("", one_line))
+    is_mathematics = is_known and min(depths) == depths[-1] == 0
+    return f"${one_line}$" if is_mathematics else rf"\texttt{{{escape_latex(one_line)}}}"
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign.
-
-    A character that pdflatex does not know loses its accents, or becomes a question mark.
-    """
+    """Return `text` on one line, escaped so that LaTeX shows it literally; a hyphen before a number is a minus sign."""
     one_line = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", " ".join(text.split()))
     return "".join(map(_latex_character, unicodedata.normalize("NFC", one_line)))
 

@@ -13,10 +13,9 @@ from study.records.store import Record
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
     """Return the values that pages/making.md shows, by name, from the successful `records` of `make all`.
 
-    `command` and `wall_minutes`, from start to end of the runs, are from `ledger`. `environments` lists a text for each
-    different machine, with the versions of its packages. `runs` is the number of records. `compute_minutes` and
-    `compile_minutes` are minutes of one core. `last_run` is the date of the last run, empty without runs.
-    `data_checksums` lists the SHA-256 of each different data set.
+    `environments` lists a text for each machine, with the versions of its packages. `runs` is the number of records.
+    `compute_minutes` and `compile_minutes` are of one core, `wall_minutes` from start to end of the runs. `last_run` is
+    the date of the last run, empty without runs. `data_checksums` lists the SHA-256 of each data set.
     """
     provenances = [record["provenance"] for record in records]
     environments = {", ".join(f"{name} {found}" for name, found in p["environment"].items()) for p in provenances}
@@ -24,25 +23,24 @@ def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
         "command": ledger.command,
         "environments": sorted(environments),
         "runs": len(records),
-        "compute_minutes": minutes(records),
-        "compile_minutes": minutes(records, "compile_seconds"),
+        "compute_minutes": _minutes(records),
+        "compile_minutes": _minutes(records, "compile_seconds"),
         "wall_minutes": ledger.wall_seconds / 60,
         "last_run": max((p["date"] for p in provenances), default=""),
         "data_checksums": sorted({record["identity"]["data"] for record in records}),
     }
 
 
-def minutes(records: Sequence[Record], timing: str = "seconds") -> float:
+def _minutes(records: Sequence[Record], timing: str = "seconds") -> float:
     """Return the sum over `records` of their `timing`, "seconds" or "compile_seconds", in minutes."""
-    return float(sum(record["provenance"]["timings"].get(timing, 0.0) for record in records)) / 60
+    return float(sum(record["provenance"]["timings"].get(timing, 0) for record in records)) / 60
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row of the table `long_protocols`, on the runs of one experiment.
 
-    The columns are `experiment`, `make_target`, the number of `runs`, and the dates of the `first` and the `last` run
-    (YYYY-MM-DD). `cpu` lists the processors, and `core_minutes` are minutes of one core. `is_of_this_engine` tells
-    whether the present code of the engine made all `records`.
+    Its columns include the dates of the `first` and the `last` run (YYYY-MM-DD), the processors, `cpu`, and minutes of
+    one core. `is_of_this_engine` tells whether the present code of the engine made all `records`.
     """
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
@@ -53,7 +51,7 @@ def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd
         "first": days[0],
         "last": days[-1],
         "cpu": ", ".join(sorted({p["environment"]["cpu"] for p in provenances})),
-        "core_minutes": minutes(records),
+        "core_minutes": _minutes(records),
         "is_of_this_engine": {record["identity"]["engine"] for record in records} == {engine_fingerprint()},
     }
     return pd.DataFrame([row])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -20,9 +21,8 @@ LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japa
 class Report:
     """Hold the report before it is written to a results folder.
 
-    `files` holds Markdown texts by path in that folder. `pages` holds all rendered sections in the report's order.
-    `tables` holds every table by name. `opening` is the Markdown with which report.html opens: the leading pages,
-    without their folded parts.
+    `files` holds Markdown texts by path in that folder, `pages` all rendered sections in order, and `tables` every
+    table by name. `opening` is the Markdown with which report.html opens: the leading pages, without folded parts.
     """
 
     files: Mapping[str, str]
@@ -36,41 +36,36 @@ def compose(
 ) -> Report:
     """Render every section into the report: the leading ones into README.md, each other one into a page of its own.
 
-    Sections on the claims, the words, the editions and the making follow `sections`. README.ja.md holds the answers of
-    the translated pages in Japanese. `making` is the result of `making.making`. `missing` is the list that
-    `write_report` returns. `labels` maps names of activations to their labels.
+    Sections on the claims, the words, the editions and the `making`, the result of `making.making`, follow `sections`.
+    README.ja.md holds the answers of the translated pages. `missing` is what `write_report` returns. `labels` maps
+    names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.is_opening)
-    made = [
-        (section, render(section, labels, Place("" if section.is_opening else QUESTIONS_FOLDER, names)))
-        for section in sections
-    ]
-    files = {}
-    for language in LANGUAGES:
-        place = Place("", names, language)
-        translated = [each for each in sections if language and each.page.with_suffix(place.ending).exists()]
-        shown = [(each, render(each, labels, place)) for each in translated] if language else made
-        files[f"README{place.ending}"] = _joined_pages("report", place, labels, shown, missing)
-    opening = re.sub(
-        "<details>.*?</details>\n*",
-        "",
-        _joined_pages("opening", Place("", names), labels, made, missing),
-        flags=re.DOTALL,
-    )
-    files |= {
-        f"{QUESTIONS_FOLDER}/{page.name}.md": _question_markdown(page, labels)
-        for section, page in made
-        if not section.is_opening
+    english, japanese = (Place("", names, language) for language in LANGUAGES)
+    own_page = Place(QUESTIONS_FOLDER, names)
+    made = [(each, render(each, labels, english if each.is_opening else own_page)) for each in sections]
+    translated = [each for each in sections if each.page.with_suffix(japanese.ending).exists()]
+    in_japanese = [(each, render(each, labels, japanese)) for each in translated]
+
+    def template(name: str, place: Place) -> jinja2.Template:
+        return environment(PAGES, tuple(labels.items()), place).get_template(name)
+
+    files = {
+        "README.md": _joined_pages(template("report.md", english), made, missing),
+        "README.ja.md": _joined_pages(template("report.ja.md", japanese), in_japanese, missing),
     }
-    return Report(files, tuple(page for _, page in made), joined_tables(sections), opening)
+    for section, page in made:
+        if not section.is_opening:
+            text = template("question.md", own_page).render(page=_marked_up(page))
+            files[f"{QUESTIONS_FOLDER}/{page.name}.md"] = unwrapped(text) + "\n"
+    opening = _joined_pages(template("opening.md", english), made, missing)
+    unfolded = re.sub("<details>.*?</details>\n*", "", opening, flags=re.DOTALL)
+    return Report(files, tuple(page for _, page in made), joined_tables(sections), unfolded)
 
 
 def appendices(making: Mapping[str, object]) -> list[Section]:
-    """Return the sections at the report's end, on words, editions and making, which no module of experiments/ makes.
-
-    `making` is the result of `making.making`.
-    """
+    """Return the report's last sections, on words, editions and `making`, the result of `making.making`."""
     return [
         Section(PAGES / "words.md", is_appendix=True),
         Section(PAGES / "editions.md", is_appendix=True),
@@ -78,30 +73,16 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
     ]
 
 
-def _joined_pages(
-    template: str,
-    place: Place,
-    labels: Mapping[str, str],
-    made: Sequence[tuple[Section, Page]],
-    missing: Sequence[str],
-) -> str:
-    """Return the Markdown of `template`, "report" or "opening", in the language of `place`.
+def _joined_pages(template: jinja2.Template, made: Sequence[tuple[Section, Page]], missing: Sequence[str]) -> str:
+    """Return the Markdown of `template`, "report" or "opening", for pairs of a section and its page.
 
-    The Markdown lists `missing` at the top and shows the leading pages whole. The template "report" also lists the
-    other pages by their answers. `made` pairs each section with its rendered page. `labels` is as in `compose`.
+    It lists `missing` at the top, and shows the leading pages whole; "report" also lists the answers of the others.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
         kind = "leading" if section.is_opening else "appendices" if section.is_appendix else "following"
         shown[kind].append(_marked_up(page))
-    text = environment(PAGES, labels, place).get_template(template + place.ending).render(shown, missing=missing)
-    return unwrapped(text) + "\n"
-
-
-def _question_markdown(page: Page, labels: Mapping[str, str]) -> str:
-    """Return the Markdown of the file of `page` under questions/: a link to README.md, title, answer and body."""
-    template = environment(PAGES, labels, Place(QUESTIONS_FOLDER)).get_template("question.md")
-    return unwrapped(template.render(page=_marked_up(page))) + "\n"
+    return unwrapped(template.render(shown, missing=missing)) + "\n"
 
 
 def _marked_up(page: Page) -> dict[str, str]:
@@ -111,8 +92,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol holds the possible verdicts, and the claims whose measurement was changed after numbers had been seen.
-    It also holds the number of intervals that are expected to miss the true value by chance.
+    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs), and
+    how many intervals are expected to miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

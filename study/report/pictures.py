@@ -1,10 +1,7 @@
-"""Return the contents of the report's figure files: read unchanged files, and draw the others in parallel.
+"""Return the contents of the report's figure files: read unchanged files, and draw the others in parallel."""
 
-The module writing.py writes the files.
-"""
-
+import contextlib
 import functools
-import hashlib
 import importlib.metadata
 import json
 import multiprocessing
@@ -12,12 +9,13 @@ import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
 
-NOTE = ".figures.json"  # a file that holds the hashes of each drawing and of its files (see `note_content`)
+NOTE = ".figures.json"  # a file in the results folder (see `image_files`)
 EXTENSIONS = ("svg", "png", "pdf")  # for browsers, code hosts and papers
 FEW_DRAWINGS = 4  # starting processes takes longer than drawing so few
 PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
@@ -25,63 +23,41 @@ PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
 Files = dict[str, bytes]
 
 
-def image_files(drawings: Mapping[str, Drawing], folder: Path) -> Files:
-    """Return the content of each drawing's files by file name: NAME.svg, NAME.png and NAME.pdf.
+def image_files(drawings: Mapping[str, Drawing], folder: Path) -> tuple[Files, bytes]:
+    """Return the content of each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and that of NOTE.
 
-    `drawings` holds the drawings by name, and `folder` is the results folder. If a drawing and its files in
-    `folder`/figures are unchanged since the last report, read the files. Draw the others.
+    `drawings` holds the drawings by name. One that is unchanged since the last report in the results folder `folder`,
+    with its files, is not drawn again. NOTE is JSON with a `_note_entry` for each name, by which the next report knows.
     """
-    known, files = _read_note(folder), Files()
-    changed = dict(drawings)
+    known: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError):  # the first report, or a damaged note
+        known = json.loads((folder / NOTE).read_bytes())
+    made: dict[str, Files] = {}
     for name, drawing in drawings.items():
         found = {file: path.read_bytes() for file in _file_names(name) if (path := folder / "figures" / file).is_file()}
         if known.get(name) == _note_entry(drawing, found):
-            files |= found
-            del changed[name]
-    for found in _drawn_files(changed):
-        files |= found
-    return files
-
-
-def note_content(drawings: Mapping[str, Drawing], files: Files) -> bytes:
-    """Return the content of the file NOTE, by which the next report knows which figures are unchanged.
-
-    The content is JSON that maps each name in `drawings` to hashes of the drawing and of its files. `files` is the
-    result of `image_files` for these drawings.
-    """
-    about = {
-        name: _note_entry(drawing, {file: files[file] for file in _file_names(name)})
-        for name, drawing in drawings.items()
-    }
-    return json.dumps(about, sort_keys=True).encode()
-
-
-def _read_note(folder: Path) -> dict[str, object]:
-    """Return the content of the file NOTE of the last report in `folder`; an empty dict if it is missing or damaged."""
-    try:
-        found: dict[str, object] = json.loads((folder / NOTE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found
+            made[name] = found
+    changed = {name: drawing for name, drawing in drawings.items() if name not in made}
+    made |= zip(changed, _drawn_files(changed), strict=True)
+    note = {name: _note_entry(drawings[name], found) for name, found in made.items()}
+    files = {file: content for found in made.values() for file, content in found.items()}
+    return files, json.dumps(note, sort_keys=True).encode()
 
 
 def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
     """Return the entry of NOTE on `drawing`: `key`, a hash of all it depends on, and a hash of each of its `files`."""
-    key = _hash(f"{drawing.fingerprint} {_code_fingerprint()}".encode())
-    return {"key": key, "files": {file: _hash(content) for file, content in files.items()}}
+    key = sha256(f"{drawing.fingerprint} {_code_fingerprint()}".encode()).hexdigest()
+    return {"key": key, "files": {file: sha256(content).hexdigest() for file, content in files.items()}}
 
 
 def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
-    """Draw all `drawings`, and return the files of each, in the same order.
-
-    Draw in up to four processes if there are more than FEW_DRAWINGS and several cores.
-    """
-    names, cores = list(drawings), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if len(names) <= FEW_DRAWINGS or cores == 1:
-        return [_encoded_files(name, drawings[name]) for name in names]
+    """Return the files of each of `drawings`, drawn in up to four processes if there are more than FEW_DRAWINGS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if len(drawings) <= FEW_DRAWINGS or cores == 1:
+        return list(map(_encoded_files, drawings, drawings.values()))
     context = multiprocessing.get_context("spawn")  # a fork server needs a socket, whose path may be too long
     with ProcessPoolExecutor(min(cores, 4), context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return list(pool.map(_encoded_files, names, drawings.values()))
+        return list(pool.map(_encoded_files, drawings, drawings.values()))
 
 
 def _encoded_files(name: str, drawing: Drawing) -> Files:
@@ -95,14 +71,6 @@ def _file_names(name: str) -> list[str]:
 
 @functools.cache
 def _code_fingerprint() -> str:
-    """Return a text that identifies the code and the packages on which all drawings depend.
-
-    It holds a hash of the source code of study/figures, study/analysis and study/constants.py, and the versions of
-    PACKAGES.
-    """
+    """Return the versions of PACKAGES, after a hash of the study's code on which drawings depend."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
     return " ".join([source_fingerprint(STUDY / "figures", STUDY / "analysis", STUDY / "constants.py"), *versions])
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -4,10 +4,10 @@ A page can therefore show only numbers that are in a table, in its section's pro
 """
 
 from collections import UserDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 
@@ -16,7 +16,7 @@ class Quantity(float):
 
 
 class Row:
-    """Hold one row of a table: `row.column` or `row["column"]` is its value there, with numbers as quantities.
+    """Hold one row of a table: `row.column` or `row["column"]` is its value there.
 
     If the table lacks the column, raise AttributeError, which lists the columns that exist.
     """
@@ -33,40 +33,30 @@ class Row:
     __getitem__ = __getattr__
 
 
-class Rows(Sequence[Row]):
-    """Hold the rows of a table, in the table's order, as a page's template uses them; a slice of Rows is Rows too.
+class Rows(list[Row]):
+    """Hold the rows of a table, in the table's order, as a page's template uses them.
 
     A method that takes a column raises AttributeError if a row that it reads lacks the column.
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = list(rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]
-
     def where(self, **wanted: object) -> "Rows":
         """Return the rows that have the `wanted` values, given by column; a list accepts each of its values."""
-        return Rows([row for row in self if all(_matches(row[column], value) for column, value in wanted.items())])
+        return Rows(row for row in self if all(_matches(row[column], value) for column, value in wanted.items()))
 
     def one(self, **wanted: object) -> Row:
         """Return the only row that `where` finds for these values; raise LookupError unless it finds exactly one."""
         found = self.where(**wanted)
         if len(found) != 1:
             raise LookupError(f"{len(found)} rows have {wanted}; exactly one must have these values")
-        row: Row = found[0]
-        return row
+        return found[0]
 
     def known(self, column: str) -> "Rows":
         """Return the rows whose value in `column` is not NaN; a text counts as known."""
-        return Rows([row for row in self if row[column] == row[column]])
+        return Rows(row for row in self if row[column] == row[column])
 
     def unknown(self, column: str) -> "Rows":
         """Return the rows whose value in `column` is NaN."""
-        return Rows([row for row in self if row[column] != row[column]])
+        return Rows(row for row in self if row[column] != row[column])
 
     def by(self, column: str, descending: bool = False) -> "Rows":
         """Return the rows sorted by `column`, the least first unless `descending`; equal ones keep their order."""
@@ -117,9 +107,7 @@ class Tables(UserDict[str, Any]):
 
 def rows_of(frame: pd.DataFrame) -> Rows:
     """Return the rows of the table `frame`, with its numbers as quantities."""
-    return Rows(
-        [Row({str(name): quantified(value) for name, value in row.items()}) for row in frame.to_dict("records")]
-    )
+    return Rows(Row(quantified(row)) for row in frame.rename(columns=str).to_dict("records"))
 
 
 def quantified(value: Any) -> Any:
@@ -127,9 +115,7 @@ def quantified(value: Any) -> Any:
 
     Texts, booleans, None and all other values stay as they are.
     """
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, float, np.integer, np.floating)):
+    if isinstance(value, Real) and not isinstance(value, bool):
         return Quantity(value)
     if isinstance(value, Mapping):
         return {key: quantified(part) for key, part in value.items()}

@@ -7,8 +7,7 @@ answer, one paragraph) and `body`. It may use
 - `judged`: the rows of claims.csv for the parts of claims that the section judges;
 - `protocol.NAME`: the settings that were asked for; `constants.NAME`: the constants of the study;
 - filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
-- `{% call table("NAME") %}rows in Markdown, then the caption{% endcall %}`: a table; the file tables/NAME.tex
-  gets the same cells;
+- `{% call table("NAME") %}rows in Markdown, then the caption{% endcall %}`: a table, also for tables/NAME.tex;
 - `{% call figure("NAME") %}caption{% endcall %}`: a figure of the section;
 - `{% call details("Summary") %}text{% endcall %}`: a text that readers unfold by its summary;
 - `link("NAME", "text")`: a link to the page of another question, or the text alone if the report has no such page.
@@ -20,6 +19,7 @@ A template NAME.ja.md extends NAME.md and has the title and the answer in Japane
 
 import functools
 import html
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,11 +62,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a rendered section: `title`, `answer` and `body` are its Markdown.
-
-    `name` is the name of its template without .md. `displays` and `pictures` hold the tables and figures that the body
-    shows, in order.
-    """
+    """Hold a rendered section in Markdown, the name of its template without .md, and what its body shows, in order."""
 
     name: str
     title: str
@@ -90,76 +86,64 @@ class Place:
 
     def link_to(self, path: str) -> str:
         """Return the link from this place to a file, given by its `path` in results/."""
-        return (
-            path.removeprefix(f"{self.folder}/") if path.startswith(f"{self.folder}/") else self.path_to_results + path
-        )
+        return posixpath.relpath(path, self.folder or ".")
 
     @property
     def ending(self) -> str:
         """Return how the file names of templates and pages in this language end: ".md" or ".ja.md"."""
         return f".{self.language}.md" if self.language else ".md"
 
-    @property
-    def path_to_results(self) -> str:
-        """Return the beginning of a link from this place to results/: "../" or nothing."""
-        return "../" if self.folder else ""
+
+RESULTS = Place()  # results/ itself, in English, without links to questions
 
 
-def render(section: Section, labels: Mapping[str, str], place: Place | None = None) -> Page:
-    """Return the page of `section` as it reads in `place`, by default in English in results/ itself.
+def render(section: Section, labels: Mapping[str, str], place: Place = RESULTS) -> Page:
+    """Return the page of `section` as it reads in `place`; `labels` maps names of activations to their labels.
 
-    `labels` maps names of activations to their labels. Raise TypeError if the template shows a number without a filter,
-    and jinja2.UndefinedError if it uses an undefined name. Raise ValueError as `split_table` does.
+    Raise TypeError if the template shows a number without a filter, and jinja2.UndefinedError if it uses an undefined
+    name. Raise ValueError as `split_table` does.
     """
-    where = place or Place()
     displays: list[Display] = []
     pictures: list[Picture] = []
 
     def table(name: str, caller: Callable[[], str]) -> Markup:
         displays.append(Display(name, *split_table(name, caller())))
-        return Markup(f"\n\n{shown_table(displays[-1], where)}\n\n")
+        caption, frame = displays[-1].caption, displays[-1].frame
+        link = f"([{name}]({place.link_to(f'tables/{name}.tex')}))"
+        return Markup(f"\n\n{formatting.markdown(frame)}\n\n*{caption}* {link}\n\n")
 
     def figure(name: str, caller: Callable[[], str]) -> Markup:
         pictures.append(Picture(name, joined_lines(caller()), section.figures[name]))
-        return Markup(f"\n\n![{name}]({where.link_to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
+        return Markup(f"\n\n![{name}]({place.link_to(f'figures/{name}.png')})\n\n*{pictures[-1].caption}*\n\n")
 
-    text = (
-        environment(section.page.parent, labels, where)
-        .get_template(section.page.stem + where.ending)
-        .render(
-            tables=Tables(section.tables),
-            judged=_judged_rows(section),
-            figures=section.figures,
-            protocol=quantified(dict(section.protocol)),
-            table=table,
-            figure=figure,
-            separator=Markup(BLOCK_SEPARATOR),
-        )
+    name = section.page.stem
+    template = environment(section.page.parent, tuple(labels.items()), place).get_template(name + place.ending)
+    text = template.render(
+        tables=Tables(section.tables),
+        judged=_judged_rows(section),
+        figures=section.figures,
+        protocol=quantified(section.protocol),
+        table=table,
+        figure=figure,
+        separator=Markup(BLOCK_SEPARATOR),
     )
     title, answer, body = text.split(BLOCK_SEPARATOR)
-    name = section.page.stem
     return Page(name, joined_lines(title), joined_lines(answer), unwrapped(body), tuple(displays), tuple(pictures))
 
 
 def _judged_rows(section: Section) -> Rows:
     """Return the rows of claims.csv, as `claims.claims_table` makes them, for the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
-    if not found:
-        return Rows([])
-    return Rows([row for row in rows_of(claims.claims_table(section.judgements)) if (row.claim, row.part) in found])
-
-
-def environment(folder: Path, labels: Mapping[str, str], place: Place) -> jinja2.Environment:
-    """Return the Jinja2 environment in which pages are rendered, with all their filters and globals.
-
-    Templates are looked up in `folder`, then in PAGES. `labels` and `place` are as in `render`.
-    """
-    return _environment(folder, tuple(labels.items()), place)
+    rows = rows_of(claims.claims_table(section.judgements)) if found else Rows()
+    return Rows(row for row in rows if (row.claim, row.part) in found)
 
 
 @functools.lru_cache(maxsize=16)  # pages share macros; to compile these for each page takes a tenth of the time
-def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
-    """Return the result of `environment`; `labels` are pairs of name and label, so that results can be cached."""
+def environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place) -> jinja2.Environment:
+    """Return the Jinja2 environment in which pages are rendered, with all their filters and globals.
+
+    Templates are looked up in `folder`, then in PAGES. `labels` are pairs of name and label.
+    """
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, PAGES]),
         autoescape=True,
@@ -170,50 +154,42 @@ def _environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update(FILTERS, code=code, formula=formula)
+    made.filters.update(FILTERS, code=code, formula=lambda text: Markup(formatting.markdown_formula(text)))
     made.filters.update(label_filters(dict(labels), place.language))
     made.globals["constants"] = {name: quantified(value) for name, value in vars(constants).items() if name.isupper()}
-    made.globals |= {"details": details, "up": Markup(place.path_to_results)}
 
     def link(name: str, text: str) -> Markup:
-        page = f"questions/{name}.md"
-        return (
-            Markup("[{}]({})").format(escaped(text), place.link_to(page)) if name in place.questions else escaped(text)
-        )
+        address = place.link_to(f"questions/{name}.md")
+        return Markup(f"[{escaped(text)}]({address})") if name in place.questions else escaped(text)
 
-    made.globals["link"] = link
+    made.globals |= {"details": details, "link": link, "up": Markup("../" if place.folder else "")}
     return made
 
 
 def escaped(value: object) -> Markup:
     """Return the text `value` escaped for Markdown; Markup stays as it is.
 
-    A value that a template leaves out, by `x if y` without else, becomes an empty text. Raise jinja2.UndefinedError for
-    an undefined name, and TypeError for anything else, such as a number that no filter has formatted.
+    Raise jinja2.UndefinedError for an undefined name, and TypeError for a number that no filter has formatted.
     """
     if isinstance(value, Markup):
         return value
     if isinstance(value, jinja2.Undefined):  # strict ones raise here; `x if y` without else is empty
         return Markup(str(value))
+    return Markup(formatting.escape_markdown(_checked_text(value)))
+
+
+def _checked_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text: a page shows numbers through filters")
-    return Markup(formatting.escape_markdown(value))
+    return value
 
 
 def code(text: str) -> Markup:
-    """Return `text` as Markdown inline code.
+    """Return `text` as code on one line; backticks, which code cannot escape, become apostrophes.
 
-    Backticks become apostrophes, because code spans have no escapes; runs of whitespace become single spaces. Raise
-    TypeError if `text` is not a str.
+    Raise TypeError if `text` is not a str.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"{text!r} is not text: a page shows numbers through filters")
-    return Markup("`{}`").format(Markup(" ".join(text.replace("`", "'").split())))
-
-
-def formula(text: str) -> Markup:
-    """Return the LaTeX mathematics `text`, without dollar signs, as a formula in Markdown."""
-    return Markup(formatting.markdown_formula(text))
+    return Markup("`" + " ".join(_checked_text(text).replace("`", "'").split()) + "`")
 
 
 def details(summary: str, caller: Callable[[], str]) -> Markup:
@@ -224,9 +200,8 @@ def details(summary: str, caller: Callable[[], str]) -> Markup:
 def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
     """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
-    `text` stands in a template between `{% call table("NAME") %}` and `{% endcall %}`: rows in Markdown, and then the
-    caption. The first row holds the column names. Raise ValueError, which names the table `name`, for a row with
-    another number of cells than the first.
+    `text` holds rows in Markdown, the first with the column names, and then the caption. Raise ValueError, which names
+    the table `name`, for a row with another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]
     header, *rows = [_cells(line) for line in lines if line.startswith("|")]
@@ -248,33 +223,15 @@ def plain_text(cell: str) -> str:
     return html.unescape(re.sub(r"\\([\\`*_\[\]|$#!~])", r"\1", cell))
 
 
-def shown_table(display: Display, place: Place) -> str:
-    """Return the table `display` in Markdown, and below it its caption with a link from `place` to its LaTeX file."""
-    address = place.link_to(f"tables/{display.name}.tex")
-    return f"{formatting.markdown(display.frame)}\n\n*{display.caption}* ([{display.name}]({address}))"
-
-
 def joined_lines(text: str) -> str:
     """Return `text` on one line, with single spaces between words and none beside a Japanese character."""
     return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=[^\s-]) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
 
 def unwrapped(text: str) -> str:
-    """Return the Markdown `text` with each paragraph and each list item on one line.
-
-    Rows of tables, headings and HTML still begin their own lines. One empty line separates blocks.
-    """
-    blocks = (_unwrapped_block(block) for block in re.split(r"\n\s*\n", text.strip()))
-    return "\n\n".join(block for block in blocks if block)
-
-
-def _unwrapped_block(block: str) -> str:
-    """Return `block` with its lines joined, except before table rows, list items, headings and HTML."""
-    lines: list[str] = []
-    for line in block.splitlines():
-        starts = line.lstrip().startswith(("|", "- ", "#", "<"))
-        if line.strip():
-            lines = (
-                [*lines, line.strip()] if starts or not lines else [*lines[:-1], joined_lines(f"{lines[-1]} {line}")]
-            )
-    return "\n".join(lines)
+    """Return the Markdown `text` with each paragraph, list item, table row and heading on one line of its own."""
+    found = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        parts = (part.strip() for part in re.split(r"\n(?=\s*(?:\||- |#|<))", block))
+        found.append("\n".join(joined_lines(part) if "\n" in part else part for part in parts))
+    return "\n\n".join(found)

@@ -1,13 +1,13 @@
 """Define what a module of experiments/ must offer the study, and what it returns to the report.
 
-A module with `rounds` asks for runs. `rounds` is called repeatedly, each time with the records so far, and returns the
-settings of the runs it wants next. An empty list ends it. `interpret` then turns the records into a Section. A module
-with `conclude` asks for no runs. It makes its Section from the other sections' tables and from measured documents.
+A module with `rounds` asks for runs. `rounds` is called repeatedly; `interpret` then turns the records into a Section.
+A module with `conclude(plan, evidence, style)` asks for no runs. It makes its Section from Evidence, or returns None if
+something it needs is missing. If it sets `TIMES_ACTIVATIONS = True`, the activations are timed after all runs, for the
+document `cost`.
 
 A module that asks for runs may also have
 
-- `TARGET`, the make target of an experiment that takes too long for `make all`. Without it, the experiment belongs to
-  `make all`;
+- `TARGET`, the make target of an experiment that takes too long for `make all`;
 - `expected(plan)`, which returns the settings of the runs that all rounds together are expected to want. The study's
   time is estimated from them; without `expected`, from the runs of the first round;
 - `networks(plan, records)`, which returns the records whose trained networks are then tested, alone and together. The
@@ -39,9 +39,8 @@ class Section:
 
     `page` is the path of the text's template (study/report/rendering.py says what it may use). `tables` are written as
     CSV, joined with other sections' tables of the same name. `figures` holds drawings by the name of their file,
-    without extension. `protocol` holds settings, never a measurement. `judgements` say what the records mean for
-    published claims. A section that `is_opening` stands at the top of the report. One that `is_appendix` is listed
-    after all questions.
+    without extension. `protocol` holds settings, never a measurement. `judgements` are of published claims. A section
+    that `is_opening` stands at the top of the report, and one that `is_appendix` after all questions.
     """
 
     page: Path
@@ -55,10 +54,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Hold what a module that concludes may use: tables, documents, and the judgements of all other sections.
+    """Hold what a module that concludes may use, from the sections made so far and the results folder.
 
-    `tables` holds the tables of the sections made so far by name, and the table `runs` of all runs. `documents` holds
-    the measured documents of the results folder by name.
+    `tables` holds the sections' tables and the table `runs` of all runs, and `documents` measured documents, by name.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -67,25 +65,10 @@ class Evidence:
 
 
 class Experiment(Protocol):
-    """Define the functions that a module under experiments/ has if it asks for runs.
-
-    The module itself is the object: it defines `rounds` and `interpret` as plain functions, without `self`. The
-    docstring of this file says what else it may have.
-    """
+    """Define the plain functions, without `self`, that a module of experiments/ has if it asks for runs."""
 
     def rounds(self, plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         """Return the settings of the runs wanted next, given the records `so_far`; an empty list ends the rounds."""
 
     def interpret(self, plan: Plan, records: Sequence[Record], style: Style) -> Section:
         """Return the section on `records`, the successful ones of this experiment, with figures in this `style`."""
-
-
-class Conclusion(Protocol):
-    """Define the function that a module under experiments/ has if it asks for no runs.
-
-    The module concludes from the tables of the other modules. If it sets `TIMES_ACTIVATIONS = True`, the activations
-    are timed once all runs are done, and the document `cost` holds the timings.
-    """
-
-    def conclude(self, plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-        """Return the section on `evidence`, with figures in this `style`; None if something it needs is missing."""

@@ -6,17 +6,17 @@ from pathlib import Path
 from study.errors import FolderError
 from study.figures.style import Style
 from study.records.files import prepare_folder, write_atomically
-from study.report import columns, explorer, formatting, pictures
+from study.report import columns, formatting, pictures
+from study.report.explorer import build
 from study.report.page import Report
 
 REPLACED_FOLDERS = ("tables", "figures", "questions")  # subfolders of results/ that a report replaces as a whole
 
 
 def write(folder: Path, report: Report, style: Style) -> None:
-    """Write the report to the results folder `folder`, in place of an earlier report.
+    """Write the report to the results folder `folder`, in place of an earlier report; raise FolderError if it fails.
 
-    All files are first written to the subfolder .fresh: Markdown pages, report.html, tables/ and figures/. Then they
-    are renamed into place. `style` gives report.html its colours and labels. Raise FolderError if writing fails.
+    All files are first written to the subfolder .fresh, and then renamed into place. `style` is for report.html.
     """
     prepare_folder(folder)
     try:
@@ -35,25 +35,20 @@ def _write_fresh(folder: Path, report: Report, style: Style) -> None:
     for name, content in _table_files(report).items():
         write_atomically(fresh / "tables" / name, content)
     drawings = {picture.name: picture.drawing for page in report.pages for picture in page.pictures}
-    files = pictures.image_files(drawings, folder)
+    files, note = pictures.image_files(drawings, folder)
     for name, content in files.items():
         write_atomically(fresh / "figures" / name, content)
-    write_atomically(fresh / pictures.NOTE, pictures.note_content(drawings, files))
+    write_atomically(fresh / pictures.NOTE, note)
     for path, text in report.files.items():
         write_atomically(fresh / path, text.encode())
     named = {f"figures/{name}": content for name, content in files.items()}
-    write_atomically(fresh / "report.html", explorer.page(report.opening, report.tables, style, named).encode())
+    write_atomically(fresh / "report.html", build.page(report.opening, report.tables, style, named).encode())
 
 
 def _table_files(report: Report) -> dict[str, bytes]:
-    """Return the content of each file in tables/, by the file's name.
-
-    Each table of `report` has a file NAME.csv, and COLUMNS.md explains all columns. Each table that a page shows also
-    has the files NAME.md and NAME.tex.
-    """
-    listed = columns.page((name, report.tables[name].columns) for name in sorted(report.tables))
+    """Return the files of tables/: COLUMNS.md, a CSV of each table, and Markdown and LaTeX of those that pages show."""
     files = {f"{name}.csv": formatting.csv(frame) for name, frame in report.tables.items()}
-    files["COLUMNS.md"] = listed.encode()
+    files["COLUMNS.md"] = columns.page(dict(sorted(report.tables.items()))).encode()
     for display in (display for page in report.pages for display in page.displays):
         comment = f"{display.name}: {display.caption}"
         files[f"{display.name}.md"] = f"{formatting.markdown(display.frame)}\n".encode()

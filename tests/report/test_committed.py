@@ -76,7 +76,7 @@ def test_every_column_has_a_meaning(results: Path) -> None:
     assert [(table, name) for table, names in tables.items() for name in names if columns.meaning(name) is None] == []
     assert columns.meaning("test_loss_ci_low") == f"{columns.MEANINGS['test_loss']}: {columns.SUFFIXES['ci_low']}"
     assert columns.meaning("unheard_of_mean") is None
-    assert "## one.csv\n\n- `n`: number of seeds" in columns.page([("one", ["n"]), ("two", ["seed"])])
+    assert "## one.csv\n\n- `n`: number of seeds" in columns.page({"one": ["n"], "two": ["seed"]})
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex on this machine")

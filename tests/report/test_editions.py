@@ -30,11 +30,11 @@ def edition(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def changed(edition: Path, table: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
-    """Copy the edition, change one of its tables, and return the copy."""
+def changed(edition: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    """Copy the edition, change its table FINDINGS, and return the copy."""
     copy = edition.parent / "copy"
     shutil.copytree(edition, copy)
-    change(pd.read_csv(copy / table)).to_csv(copy / table, index=False)
+    change(pd.read_csv(copy / FINDINGS)).to_csv(copy / FINDINGS, index=False)
     return copy
 
 
@@ -53,14 +53,8 @@ def test_the_committed_edition_agrees_with_itself(command_line: Said, edition: P
 
 def test_a_contradiction_is_listed_with_both_numbers_and_exit_1(command_line: Said, edition: Path) -> None:
     """Every decided finding is turned round: the lines of contradictions come first, and the summary counts them."""
-    copy = changed(
-        edition,
-        FINDINGS,
-        lambda table: table.assign(
-            finding=table["finding"].map(lambda word: OTHERS.get(word, word)),
-            difference=-0.00123, ci_low=-0.002, ci_high=-0.0004, n=42,
-        ),
-    )  # fmt: skip
+    numbers = {"difference": -0.00123, "ci_low": -0.002, "ci_high": -0.0004, "n": 42}
+    copy = changed(edition, lambda table: table.assign(finding=table["finding"].replace(OTHERS), **numbers))
     code, shown, _ = command_line("compare", copy, edition)
     assert code == 1
     lines = shown.splitlines()
@@ -88,7 +82,7 @@ def test_a_conclusion_has_the_unit_of_its_kind(kind: str, word: str, numbers: tu
 def test_what_is_no_edition_is_named(command_line: Said, edition: Path) -> None:
     """A folder without tables, a table that is none, one without its columns: exit 2 and the path."""
     (edition.parent / "empty").mkdir()
-    without = changed(edition, FINDINGS, lambda table: table.drop(columns="finding"))
+    without = changed(edition, lambda table: table.drop(columns="finding"))
     for folder, named in ((edition.parent / "empty", "verdict.csv"), (without, "has no column finding")):
         code, _, said = command_line("compare", edition, folder)
         assert code == 2
@@ -118,13 +112,8 @@ def test_outside_git_it_is_said(command_line: Said, edition: Path, monkeypatch: 
 def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path) -> None:
     """The same conclusions all agree; one turned round is told with both numbers, as `study compare` tells it."""
     tables = editions.read(edition)
-    turned = editions.read(
-        changed(
-            edition,
-            FINDINGS,
-            lambda frame: frame.assign(finding=frame["finding"].replace({"worse": "better", "tie": "worse"})),
-        )
-    )
+    words = {"worse": "better", "tie": "worse"}
+    turned = editions.read(changed(edition, lambda frame: frame.assign(finding=frame["finding"].replace(words))))
     editions.keep(tables, "same", "nothing", tmp_path)
     editions.keep(turned, "turned", "the findings", tmp_path)
     documents = {path.stem: Store(tmp_path).read(path.stem) for path in sorted(tmp_path.glob("edition_*.json"))}

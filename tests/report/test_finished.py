@@ -62,12 +62,17 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 def test_a_finished_folder_is_current(results: Path) -> None:
-    """Asked twice, it knows the last line. Locks, temporary files and bytecode do not matter; another command does."""
+    """Asked twice, it knows the last line. Locks, temporary files and bytecode do not matter; another command does.
+
+    Before the first command the note is missing.
+    """
     write(results / "runs" / ".lock", "")
     write(results.parent / "code" / "__pycache__" / "module.pyc", "")
     assert finished.last_line(results, inputs(results)) == LINE
     assert finished.last_line(results, inputs(results)) == LINE
     assert finished.last_line(results, inputs(results, {**COMMAND, "seeds": 4})) is None
+    empty = results / "empty"
+    assert finished.last_line(empty, finished.inputs_hash(empty, COMMAND, None)) is None
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -84,8 +89,3 @@ def test_another_machine_or_package_is_noticed(results: Path, monkeypatch: pytes
         assert finished.last_line(results, inputs(results)) is None
     monkeypatch.setattr(importlib.metadata, "distributions", list)
     assert finished.last_line(results, inputs(results)) is None
-
-
-def test_an_empty_folder_is_not_current(tmp_path: Path) -> None:
-    """Before the first command the note is missing."""
-    assert finished.last_line(tmp_path, finished.inputs_hash(tmp_path, COMMAND, None)) is None

@@ -1,10 +1,12 @@
 """A page shows numbers of tables through filters, escapes every text, and stops at an undefined name."""
 
 import ast
+import functools
 import math
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
 import pytest
 from synthetic import ROOT
@@ -12,36 +14,27 @@ from synthetic import ROOT
 from study.figures.drawing import Drawing
 from study.report import filters
 from study.report.formatting import Formula
-from study.report.quantities import Quantity, Row, Rows, quantified, rows_of
-from study.report.rendering import Page, Place, render, split_table
+from study.report.quantities import Quantity, Row, quantified, rows_of
+from study.report.rendering import RESULTS, Page, Place, render, split_table
 from study.report.section import Section
 
 TABLE = pd.DataFrame(
-    {
-        "activation": ["relu", "gelu", "swish"],
-        "mean": [0.9712, 0.98, math.nan],
-        "ci_low": [0.9701, 0.97, math.nan],
-        "ci_high": [0.9723, 0.99, math.nan],
-        "n": [15, 20, 0],
-    }
+    [("relu", 0.9712, 0.9701, 0.9723, 15), ("gelu", 0.98, 0.97, 0.99, 20), ("swish", math.nan, math.nan, math.nan, 0)],
+    columns=["activation", "mean", "ci_low", "ci_high", "n"],
 )
 LABELS = {"relu": "ReLU", "gelu": "GELU <b>", "swish": "Swish", "mish": "M*sh*"}
-
-
 COMPARISONS = pd.DataFrame(
-    {
-        "experiment": ["a", "a", "b"],
-        "activation": ["gelu", "swish", "swish"],
-        "difference": [0.01, 0.0005, 0.0025],
-        "ci_low": [0.009, -0.0012, -0.001],
-        "ci_high": [0.011, 0.0012, 0.006],
-        "finding": ["better", "tie", "undecided"],
-    }
+    [
+        ("a", "gelu", 0.01, 0.009, 0.011, "better"),
+        ("a", "swish", 0.0005, -0.0012, 0.0012, "tie"),
+        ("b", "swish", 0.0025, -0.001, 0.006, "undecided"),
+    ],
+    columns=["experiment", "activation", "difference", "ci_low", "ci_high", "finding"],
 )
 
 
 def page(
-    tmp_path: Path, text: str, place: Place | None = None, comparisons: pd.DataFrame | None = None, **parts: object
+    tmp_path: Path, text: str, place: Place = RESULTS, comparisons: pd.DataFrame | None = None, **parts: object
 ) -> Page:
     """Render a page with this text as its body; TABLE has the name `accuracy`, and macros may be used."""
     macros = '{% from "macros.md" import compared, difference with context %}'
@@ -78,13 +71,12 @@ def test_a_page_by_hand(tmp_path: Path, text: str, shown: str) -> None:
 
 def test_the_sentence_of_a_comparison_names_each_finding(tmp_path: Path) -> None:
     """Labels are escaped; an activation without a difference is not named."""
-    text, first = "{{ compared(tables.comparisons) }}", COMPARISONS[:1]
+    text, rows = "{{ compared(tables.comparisons) }}", COMPARISONS[:2]
     both = "Better than ReLU: GELU &lt;b&gt;. A tie with ReLU: Swish."
-    assert page(tmp_path, text, comparisons=COMPARISONS[:2]).body == both
-    for finding, words in {"worse": "Worse than", "undecided": "Undecided against"}.items():
-        shown = page(tmp_path, text, comparisons=first.assign(finding=finding)).body
-        assert shown == f"{words} ReLU: GELU &lt;b&gt;."
-    assert page(tmp_path, text, comparisons=first.assign(difference=math.nan)).body == ""
+    assert page(tmp_path, text, comparisons=rows).body == both
+    other = page(tmp_path, text, comparisons=rows.assign(finding=["undecided", "worse"])).body
+    assert other == "Worse than ReLU: Swish. Undecided against ReLU: GELU &lt;b&gt;."
+    assert page(tmp_path, text, comparisons=rows.assign(difference=math.nan)).body == ""
 
 
 @pytest.mark.parametrize(
@@ -144,10 +136,10 @@ def test_a_row_of_another_length_is_an_error() -> None:
         (Place("", ("depth",)), r"[d\*](questions/depth.md)", "figures/f.png"),
         (Place("questions", ("depth",)), r"[d\*](depth.md)", "../figures/f.png"),
         (Place("questions", ("other",)), r"d\*", "../figures/f.png"),
-        (None, r"d\*", "figures/f.png"),
+        (RESULTS, r"d\*", "figures/f.png"),
     ],
 )
-def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place | None, link: str, picture: str) -> None:
+def test_links_and_pictures_follow_the_place(tmp_path: Path, place: Place, link: str, picture: str) -> None:
     """From README.md and from a question's page. Where that page is missing, the link is its text."""
     text = '{{ link("depth", "d*") }}\n\n{% call figure("f") %}To\nsee.{% endcall %}'
     found = page(tmp_path, text, place, figures={"f": Drawing(lambda: None)})
@@ -164,50 +156,39 @@ def test_details_fold_what_they_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "error", "said"),
     [
-        "{{ tables.acuracy }}",
-        "{{ tables.accuracy[0].men | percent }}",
-        "{{ nothing }}",
-        "{{ protocol.nothing }}",
-        "{{ 1 | unknown_filter }}",
+        ("{{ tables.acuracy }}", jinja2.UndefinedError, "acuracy"),
+        ("{{ tables.accuracy[0].men | percent }}", jinja2.UndefinedError, "men"),
+        ("{{ nothing }}", jinja2.UndefinedError, "nothing"),
+        ("{{ protocol.nothing }}", jinja2.UndefinedError, "nothing"),
+        ("{{ 1 | unknown_filter }}", jinja2.TemplateAssertionError, "unknown_filter"),
+        ("{{ tables.accuracy[0].mean }}", TypeError, "not text"),
+        ("{% for row in tables.accuracy %}{{ loop.index }}{% endfor %}", TypeError, "not text"),
+        ("{{ tables.accuracy[0].mean | code }}", TypeError, "not text"),
     ],
 )
-def test_an_undefined_name_is_an_error(tmp_path: Path, text: str) -> None:
-    """A table, a column, a name, a setting or a filter that there is not."""
-    with pytest.raises((jinja2.UndefinedError, jinja2.TemplateAssertionError)):
+def test_an_undefined_name_or_a_number_without_a_filter_is_an_error(
+    tmp_path: Path, text: str, error: type[Exception], said: str
+) -> None:
+    """A table, a column, a name, a setting or a filter that there is not; a cell, a loop's index or code unrounded."""
+    with pytest.raises(error, match=said):
         page(tmp_path, text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{{ tables.accuracy[0].mean }}",
-        "{% for row in tables.accuracy %}{{ loop.index }}{% endfor %}",
-        "{{ tables.accuracy[0].mean | code }}",
-    ],
-)
-def test_a_number_without_a_filter_is_refused(tmp_path: Path, text: str) -> None:
-    """A cell, a loop's index and code alike: how a number is rounded is always said."""
-    with pytest.raises(TypeError, match="not text"):
-        page(tmp_path, text)
-
-
-@pytest.mark.parametrize("name", [name for name in filters.FILTERS if name not in ("count", "listed", "span")])
+@pytest.mark.parametrize("name", [name for name in filters.FILTERS if name not in ("count", "listed")])
 def test_a_number_of_no_table_is_refused(name: str) -> None:
     """Every filter of numbers takes quantities of tables, and refuses a plain number, in a row as by itself."""
-    more = {"unit": ("ms",)}.get(name, ())
+    show = functools.partial(filters.unit, name="ms") if name == "unit" else filters.FILTERS[name]
     numbers = dict.fromkeys(("mean", "ci_low", "ci_high", "median", "low", "high", "deepest", "next_depth"), 1.5)
-    good, bad = Row(quantified(numbers)), Row(numbers)
-    for right, wrong in ((good, bad), (Rows([good]), Rows([bad])), (Quantity(1.5), 1.5)):
-        try:
-            assert isinstance(filters.FILTERS[name](right, *more), str)
-        except (TypeError, AttributeError):
-            continue  # the filter takes another of the three
-        with pytest.raises(TypeError, match="not a number of a table"):
-            filters.FILTERS[name](wrong, *more)
-        return
-    pytest.fail(f"{name} takes neither a number, nor a row, nor rows")
+    right, wrong = Quantity(1.5), 1.5
+    if name in ("interval", "reached", "deepest"):
+        right, wrong = Row(quantified(numbers)), Row(numbers)
+    elif name == "span":
+        right, wrong = [right], [wrong]
+    assert isinstance(show(right), str)
+    with pytest.raises(TypeError, match="not a number of a table"):
+        show(wrong)
 
 
 @pytest.mark.parametrize(
@@ -235,17 +216,16 @@ def test_a_ratio_is_shown_as_a_change(ratio: float, shown: str) -> None:
 def test_numbers_become_quantities_and_nothing_else_does() -> None:
     """NaN stays unknown; booleans, texts and None stay what they are; numpy's numbers are numbers."""
     row = rows_of(pd.DataFrame({"x": [1], "y": [math.nan], "z": [True], "t": ["a"]}))[0]
-    assert isinstance(row.x, Quantity)
-    assert isinstance(row.y, Quantity)
+    assert [type(value) for value in (row.x, row.y, quantified(np.int64(1)))] == [Quantity] * 3
     assert (row.z, row.t) == (True, "a")
     assert quantified({"a": [None, "b"]}) == {"a": [None, "b"]}
 
 
-def test_one_row_is_one_row() -> None:
+@pytest.mark.parametrize("wanted", ["mish", ["relu", "gelu"]])
+def test_one_row_is_one_row(wanted: object) -> None:
     """None and two are refused."""
-    for wanted in ({"activation": "mish"}, {"activation": ["relu", "gelu"]}):
-        with pytest.raises(LookupError, match="rows have"):
-            rows_of(TABLE).one(**wanted)
+    with pytest.raises(LookupError, match="rows have"):
+        rows_of(TABLE).one(activation=wanted)
 
 
 WORDS = 25  # more of them in one string of Python are taken for a sentence that belongs to a page; a remark has fewer

@@ -13,9 +13,8 @@ from disk import Disk, Killed
 from elements import Elements
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
-from plain_sections import plain
+from plain_sections import MAKING, plain
 
-from study import cli
 from study.analysis import claims
 from study.analysis.claims import judge
 from study.analysis.statistics import Interval
@@ -29,17 +28,12 @@ from study.report.page import Report, compose
 from study.report.rendering import Display, Page, Picture
 from study.report.section import Section
 
-MAKING = {
-    "command": "make all", "environments": ["python 3, cpu a|b"], "runs": 2, "compute_minutes": 1.5,
-    "compile_minutes": 0.4, "wall_minutes": 1.0, "last_run": "2020-01-01T00:00:00Z", "data_checksums": ["0123"],
-}  # fmt: skip
 STYLE = Style({"relu": "ReLU"}, {"relu": 0})
 ENDLESS = 500  # more steps than writing a report takes
-APPENDICES = ("words", "editions", "making")
 ALWAYS = [
     "README.md", "README.ja.md", "report.html", "tables/COLUMNS.md", "tables/claims.csv",
     *(f"tables/claims{part}.{kind}" for part in ("", "_parts") for kind in ("md", "tex")),
-    *(f"questions/{name}.md" for name in ("claims", *APPENDICES)),
+    *(f"questions/{name}.md" for name in ("claims", "words", "editions", "making")),
 ]  # fmt: skip
 
 
@@ -158,17 +152,6 @@ def test_a_report_that_is_stopped_at_any_step_leaves_a_whole_one(tmp_path: Path,
     assert mixed <= 8, "between the first and the last of the renames, and nowhere else"
 
 
-def test_failed_runs_are_told_before_the_numbers() -> None:
-    """Each failure is a line near the top, its text shown literally. Without failures the list is left out."""
-    failed = ["run 1 crashed: <script>alert(1)</script>", "activation '*x*' was refused: it [returns](http://x) $NaN$"]
-    page = MarkdownIt("commonmark", {"html": True}).render(render(section(), missing=failed))
-    top, _ = page.split("<h2>The questions")
-    for literal in ("&lt;script&gt;alert(1)&lt;/script&gt;", "it [returns](http://x) $NaN$", "'*x*'"):
-        assert literal in top
-    assert "<script" not in page
-    assert "failed" not in render(section())
-
-
 def leading() -> Section:
     return plain("Verdict", "Use this one.", ["By this rule."], is_opening=True)
 
@@ -178,12 +161,8 @@ def test_what_leads_comes_first_then_a_line_a_question() -> None:
     report = composed(section("One"), leading())
     readme = report.files["README.md"]
     assert readme.startswith("# Use this one.\n")
-    lines = (
-        "By this rule.",
-        "- [One](questions/plain.md): The answer is 1.5.",
-        "- [Published claims](questions/claims.md)",
-    )
-    places = [readme.index(line) for line in lines]
+    listed = "- [One](questions/plain.md): The answer is 1.5."
+    places = [readme.index(line) for line in ("By this rule.", listed, "- [Published claims](questions/claims.md)")]
     assert places == sorted(places)
     assert "A paragraph." not in readme
     assert "A paragraph." in report.files["questions/plain.md"]
@@ -220,17 +199,24 @@ def test_the_claims_are_all_there(tmp_path: Path) -> None:
     assert "Parts judged: 1. Each is judged at 95%" in text
 
 
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;\" onload='x'"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> '*x*' [returns](http://x) $NaN$ &lt;\" onload='x'"
 
 
 def test_the_pages_show_any_text_literally() -> None:
-    """Cells, columns, captions, answers, failures and formulas: the text itself, and no element of its making."""
+    """Cells, columns, captions, answers, failures and formulas: the text itself, and no element of its making.
+
+    Each failure is a line near the top. Without failures the list is left out.
+    """
     frame = pd.DataFrame({HOSTILE: [HOSTILE]})
     hostile = plain(HOSTILE, HOSTILE, [HOSTILE], HOSTILE, shown={"one": frame})
-    page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(render(hostile, missing=[HOSTILE])))
+    text = render(hostile, missing=[f"run 1 failed: {HOSTILE}"])
+    page = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
     assert not {tag for tag, _ in page.found} & {"script", "img", "iframe", "link", "object"}
     assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")]
-    assert page.text.count("<script>alert(1)</script><img src=x onerror=alert(1)>") == 10
+    literal = HOSTILE.partition("&lt;")[0]
+    assert page.text.count(literal) == 10
+    assert f"run 1 failed: {literal}" in page.text.partition("The questions")[0]
+    assert "failed" not in render(section())
 
 
 def test_how_it_was_made_quotes_the_records() -> None:
@@ -241,21 +227,15 @@ def test_how_it_was_made_quotes_the_records() -> None:
     assert [part for part in ("0.4 went into compiling", r"python 3, cpu a\|b", "0123") if part not in text] == []
 
 
-def test_the_runs_time_is_the_records_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_the_runs_time_is_the_records_own(study: synthetic.Said) -> None:
     """The seconds of each run, and its seconds of compiling, count once, whatever experiments the run serves."""
-    synthetic.install(monkeypatch)
-    monkeypatch.setattr(
-        pictures, "_encoded_files", lambda name, drawing: dict.fromkeys(pictures._file_names(name), b"")
-    )
-    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)
-    out, data = tmp_path / "out", synthetic.write_data(tmp_path / "data.npz")
-    options = ["--results", str(out), "--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]
-    with synthetic.signals_kept():
-        assert cli.main(["all", "baseline", "few_seeds", *options]) == 0
-    store = Store(out / "runs")
+    options = ["--results", "out", "--mnist", "data.npz", "--any-data", "--workers", "0", "--seeds", "2"]
+    assert study("all", "baseline", "few_seeds", *options)[0] == 0
+    store = Store(Path("out/runs"))
     timings = [store.read(run)["provenance"]["timings"] for run in store.runs()]
     spent, compiling = (sum(timing[name] for timing in timings) / 60 for name in ("seconds", "compile_seconds"))
-    text = (out / "questions" / "making.md").read_text()
+    text = Path("out/questions/making.md").read_text()
     assert f"{spent:.1f} minutes of one core." in text
     assert f"{compiling:.1f} went into compiling" in text
     assert compiling == len(timings) / 4

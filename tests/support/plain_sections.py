@@ -9,6 +9,10 @@ import pandas as pd
 from study.report.section import Section
 
 PAGE = Path(__file__).with_name("pages") / "plain.md"
+MAKING = {  # as `making.making` returns it
+    "command": "make all", "environments": ["python 3, cpu a|b"], "runs": 2, "compute_minutes": 1.5,
+    "compile_minutes": 0.4, "wall_minutes": 1.0, "last_run": "2020-01-01T00:00:00Z", "data_checksums": ["0123"],
+}  # fmt: skip
 
 
 def plain(

@@ -4,14 +4,12 @@ import base64
 import functools
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 import vl_convert
 from markdown_it import MarkdownIt
@@ -28,26 +26,27 @@ VEGA_EXPORT = "window.vegaEmbed = vegaEmbed;"  # JavaScript that gives the page'
 MIME_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}  # by extension, the preferred one first
 
 
-def page(
-    opening: str, tables: Mapping[str, pd.DataFrame], style: Style, pictures: Mapping[str, bytes] | None = None
-) -> str:
+def page(opening: str, tables: Mapping[str, pd.DataFrame], style: Style, pictures: Mapping[str, bytes]) -> str:
     """Return report.html as one text.
 
     `opening` is Markdown without HTML, shown first; its first line is the title. `tables` holds the report's tables by
-    name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png"; if x.svg
-    is there too, it is used. A picture whose file is missing is replaced by its alternative text.
+    name. `pictures` holds the image files to which the opening may refer, by address, such as "figures/x.png". If x.svg
+    is there too, it is used; if neither is, the alternative text.
     """
     files = {name: (FOLDER / f"explorer{name}").read_text(encoding="utf-8") for name in (".css", ".js")}
     shown = data.views(tables, style)
     look = files[".css"] + _colors(shown["activations"])
-    scripts = {"vega": _safe(_vega()), "own": _safe(files[".js"])}
+    scripts = {"vega": _vega(), "own": files[".js"]}
+    for name, script in scripts.items():  # so that no string in them can end the HTML element around it
+        scripts[name] = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    markdown = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("explorer.html").render(
         policy=_policy([look], list(scripts.values())),
         title=rendering.plain_text(opening.strip().partition("\n")[0].lstrip("# ")) or "Activation functions, compared",
-        opening=Markup(_html(opening, pictures or {})),
+        opening=Markup(markdown.render(opening, {"pictures": pictures})),
         look=Markup(look),
         data=Markup(_json(shown)),
         scripts={name: Markup(text) for name, text in scripts.items()},
@@ -55,58 +54,36 @@ def page(
     )
 
 
-def anchor(heading: str) -> str:
-    """Return the id that GitHub and similar sites give a heading: the part of its address after the #."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
 @functools.cache
 def _vega() -> str:
     """Return the JavaScript of Vega-Embed with all packages that it needs (0.9 MB)."""
-    bundle: str = vl_convert.javascript_bundle(VEGA_EXPORT)
-    return bundle
-
-
-def _safe(script: str) -> str:
-    """Return the JavaScript `script`, changed so that no string in it can end the HTML element around it."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return str(vl_convert.javascript_bundle(VEGA_EXPORT))
 
 
 def _json(value: object) -> str:
     """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
-    return json.dumps(_json_types(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _json_types(value: Any) -> Any:
-    """Return `value` with all its parts in types of JSON: keys are texts, and a number that is not finite is None."""
-    if isinstance(value, Mapping):
-        return {str(key): _json_types(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json_types(part) for part in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = json.dumps(value, default=lambda number: number.item())  # numpy's numbers, which JSON does not know
+    finite = json.loads(text, parse_constant=lambda _: None)
+    return json.dumps(finite, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _colors(activations: Sequence[Mapping[str, Any]]) -> str:
-    """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered in their order.
+    """Return CSS that defines the colours of `activations`, from `data.views`, as variables numbered from 0.
 
-    The variables --light0, --light1 and so on are the colours of the figures. The charts use --c0, --c1 and so on,
-    which are lighter on a dark page. Texts use --t0, --t1 and so on, mixed with the colour of the page's text.
+    --light0 is a colour of the figures. The charts use --c0, which is lighter on a dark page. Texts use --t0, which is
+    mixed with the colour of the page's text.
     """
-    names = "\n".join(f"--light{place}: {about['color']};" for place, about in enumerate(activations))
-    mixed = "\n".join(
+    names = [f"--light{place}: {about['color']};" for place, about in enumerate(activations)]
+    mixed = [
         f"--c{place}: color-mix(in oklab, var(--light{place}), white var(--lighten)); "
         f"--t{place}: color-mix(in oklab, var(--c{place}), var(--ink) 30%);"
         for place in range(len(activations))
-    )
-    return f":root {{\n{names}\n{mixed}\n}}\n"
+    ]
+    return "\n".join([":root {", *names, *mixed, "}\n"])
 
 
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Return the Content-Security-Policy that allows these `styles` and `scripts`, by hash, and `data:` pictures.
-
-    It allows nothing else, so the page can load nothing from elsewhere.
-    """
+    """Return the Content-Security-Policy that allows these `styles`, `scripts` and `data:` pictures, and no others."""
     sources = {"style-src": map(_hash, styles), "script-src": map(_hash, scripts), "img-src": ["data:"]}
     lines = [f"{name} {' '.join(allowed)}" for name, allowed in sources.items()]
     return "; ".join(["default-src 'none'", *lines, "base-uri 'none'", "form-action 'none'"])
@@ -116,25 +93,18 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _html(markdown: str, pictures: Mapping[str, bytes]) -> str:
-    """Return the HTML of `markdown`, whose own HTML is shown as text; `pictures` is as in `page`."""
-    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
-    html: str = parser.render(markdown, {"pictures": pictures})
-    return html
-
-
 class _Renderer(RendererHTML):
-    """Render Markdown as markdown-it does, with four differences.
+    """Render Markdown with ids of headings, captions, tables that scroll, and the pictures themselves.
 
-    Headings have an id, paragraphs that begin with emphasis are captions, tables scroll, and pictures are in the page.
-    Each method returns the HTML of the token at `place` in `tokens`; markdown-it calls it by the token's type.
+    A caption is a paragraph that begins with emphasis. Each method returns the HTML of the token at `place` in
+    `tokens`; markdown-it calls it by the token's type.
     """
 
     def heading_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        """Return the start of a heading, whose id is "report-" and the `anchor` of its text."""
+        """Return the start of a heading, whose id is "report-" and the id that GitHub would give the heading."""
         parts = tokens[place + 1].children or ()
-        kept = [part.content for part in parts if part.type in ("text", "code_inline", "text_special")]
-        tokens[place].attrSet("id", f"report-{anchor(''.join(kept))}")
+        text = "".join(part.content for part in parts if part.type in ("text", "code_inline", "text_special"))
+        tokens[place].attrSet("id", "report-" + re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-"))
         return self.renderToken(tokens, place, options, env)
 
     def paragraph_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
@@ -148,11 +118,13 @@ class _Renderer(RendererHTML):
     def table_close(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         return "</table>\n</div>\n"
 
-    def th_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return f'<th scope="col"{_class_attribute(tokens[place])}>'
-
     def td_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return f"<td{_class_attribute(tokens[place])}>"
+        """Return the start of a cell, of the class `number` if its column is aligned right."""
+        scope = ' scope="col"' if tokens[place].tag == "th" else ""
+        number = ' class="number"' if "right" in str(tokens[place].attrs.get("style", "")) else ""
+        return f"<{tokens[place].tag}{scope}{number}>"
+
+    th_open = td_open
 
     def image(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         """Return an image with the bytes of its file in `env["pictures"]`, or its alternative text without a file."""
@@ -162,8 +134,3 @@ class _Renderer(RendererHTML):
                 image = f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
                 return f'<span class="scroll" role="region" tabindex="0" aria-label="picture">{image}</span>'
         return f"<em>{about}</em>"
-
-
-def _class_attribute(cell: Token) -> str:
-    """Return the class attribute of a table's cell: `number` if its column is aligned right, otherwise nothing."""
-    return ' class="number"' if "right" in str(cell.attrs.get("style", "")) else ""

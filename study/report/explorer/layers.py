@@ -26,56 +26,46 @@ def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
     The keys are:
 
     - `settings`: a list with a dict for each combination of SETTING_COLUMNS in `gradient_norms`, at the study's width.
-      The dict holds the combination, the entries that `_profile` returns, and the result of `_preactivation_quantiles`
-      as `lying`.
+      The dict holds the combination, the entries that `_profile` returns, and `_preactivation_quantiles` as `lying`.
     - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
-    - `theory`: the result of `_theory`, {} without the table `theory`.
-    - `curves`: by activation, the result of `_curve`.
+    - `theory`: the result of `_theory`, {} without this table; `curves`: the result of `_curve`, by activation.
     """
     norms = tables["gradient_norms"]
-    kept = (norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)
-    norms = norms[kept & norms["activation"].isin(style.labels)]
-    norms = norms.drop_duplicates(
-        [*SETTING_COLUMNS, "activation", "measure", "step", "layer"]
-    )  # experiments share runs
-    settings = [
-        {**dict(zip(SETTING_COLUMNS, setting, strict=True)), **_profile(rows)}
-        for setting, rows in norms.groupby(SETTING_COLUMNS, sort=False)
-    ]
-    curves = tables["activations"]
-    lying = tables.get("preactivations", pd.DataFrame())
-    for setting in settings:
-        setting["lying"] = _preactivation_quantiles(lying, setting)
+    norms = norms[(norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)]
+    norms = norms.drop_duplicates([*SETTING_COLUMNS, "activation", "measure", "step", "layer"])  # of shared runs
+    quantiles = tables.get("preactivations", pd.DataFrame(columns=SETTING_COLUMNS))
+    measured = dict(list(quantiles.groupby(SETTING_COLUMNS)))
+    settings = []
+    for setting, rows in norms.groupby(SETTING_COLUMNS, sort=False):
+        about = dict(zip(SETTING_COLUMNS, setting, strict=True))
+        lying = _preactivation_quantiles(measured[setting]) if setting in measured else {}
+        settings.append({**about, **_profile(rows), "lying": lying})
     return {
         "settings": settings,
-        "percent": [float(name[1:]) for name in lying if QUANTILE_NAME.fullmatch(name)],
+        "percent": [float(name[1:]) for name in quantiles if QUANTILE_NAME.fullmatch(name)],
         "theory": _theory(tables["theory"]) if "theory" in tables else {},
-        "curves": {
-            name: _curve(rows)
-            for name, rows in curves[curves["activation"].isin(style.labels)].groupby("activation", sort=False)
-        },
+        "curves": {name: _curve(rows) for name, rows in tables["activations"].groupby("activation", sort=False)},
     }
 
 
 def _curve(rows: pd.DataFrame) -> Json:
-    """Return the lists x, value and derivative of every second point of one activation's `rows`, and `between`.
+    """Return the lists x, value and derivative of every second of one activation's `rows`, and `between`.
 
-    `rows` is in the order of x. `between` holds the mean slope from each of these points to the next. This slope is
-    exact also where the derivative jumps. The page does not compute it, because the rounded values have too few digits.
+    `between` holds the mean slope from each of these points to the next, exact also where the derivative jumps. The
+    page cannot compute it from the rounded values, which have too few digits.
     """
     kept = rows[::ROW_STRIDE]
     slopes = np.diff(kept["value"]) / np.diff(kept["x"])
-    return {column: rounded(kept[column], 4) for column in ("x", "value", "derivative")} | {
-        "between": rounded(slopes, 4)
-    }
+    columns = {"x": kept["x"], "value": kept["value"], "derivative": kept["derivative"], "between": slopes}
+    return {name: rounded(values, 4) for name, values in columns.items()}
 
 
 def _profile(rows: pd.DataFrame) -> Json:
     """Return the measures of one setting as {"steps": list, "values": dict}; `rows` are its rows of gradient_norms.
 
-    `steps` are the logged steps, ascending. `values` maps each activation to a dict. In it, `seeds` and each measure
-    have a list over `steps`. An entry of `seeds` is the number of seeds at this step, which falls when runs end. An
-    entry of a measure is a list over layers of [mean, low, high], or empty if the step lacks the measure.
+    `steps` are the logged steps, ascending. `values` holds by activation `seeds` and each measure, lists over `steps`.
+    An entry of `seeds` is the number of seeds at this step, which falls when runs end. An entry of a measure is a list
+    over layers of [mean, low, high], empty if the step lacks the measure.
     """
     steps = sorted(rows["step"].unique().tolist())
     in_order = rows.sort_values("layer", kind="stable")[["activation", "measure", "step", "mean", "ci_low", "ci_high"]]
@@ -91,21 +81,14 @@ def _profile(rows: pd.DataFrame) -> Json:
     return {"steps": steps, "values": values}
 
 
-def _preactivation_quantiles(table: pd.DataFrame, setting: Json) -> Json:
-    """Return the quantiles of the pre-activations z in one setting: {activation: {step: list over hidden layers}}.
+def _preactivation_quantiles(rows: pd.DataFrame) -> Json:
+    """Return the quantiles of the pre-activations z in one setting's `rows` of the table `preactivations`.
 
-    A step is a text. A layer has a list of quantiles, ascending. Their percentages are `percent` in the result of
-    `layers`. `table` is the table `preactivations`, and `setting` a dict of `layers` with the keys SETTING_COLUMNS. The
-    result is empty if nothing was measured in this setting.
+    The result is {activation: {step, as text: list over hidden layers of ascending quantiles}}.
     """
-    if table.empty:
-        return {}
-    rows = table[
-        (table[SETTING_COLUMNS] == pd.Series({key: setting[key] for key in SETTING_COLUMNS})).all(axis=1)
-    ].sort_values("layer")
-    names = [name for name in table if QUANTILE_NAME.fullmatch(name)]
+    names = [name for name in rows if QUANTILE_NAME.fullmatch(name)]
     found: Json = {}
-    for (name, step), part in rows.groupby(["activation", "step"], sort=False):
+    for (name, step), part in rows.sort_values("layer").groupby(["activation", "step"], sort=False):
         found.setdefault(name, {})[str(step)] = [rounded(row) for row in part[names].to_numpy()]
     return found
 
@@ -113,10 +96,9 @@ def _preactivation_quantiles(table: pd.DataFrame, setting: Json) -> Json:
 def _theory(table: pd.DataFrame) -> Json:
     """Return the predictions of the table `theory`, {"activation|init|depth": network}, at the study's width.
 
-    A network is a dict. Each predicted quantity has a list over layers, from layer 1. If the mean square of the
-    pre-activations z is predicted, the network also has `seeds`, their number, and `measured`, a list over layers of
-    [mean square, low, high] before training. The page shows these at step 0 where the trained networks did not log this
-    mean square.
+    A network has a list over layers for each predicted quantity. With the mean square of the pre-activations z come
+    the number of `seeds`, and `measured`, a list over layers of [mean square, low, high] before training. The page
+    shows these at step 0 where the trained networks did not log this mean square.
     """
     ours = table[table["width"] == WIDTH].sort_values("layer")
     found: Json = {}

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from repository import unpack_committed
 
 from study.figures.style import Style
-from study.report import explorer
+from study.report.explorer import build
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -48,13 +47,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("edition")
     unpack_committed(folder, "results/tables")
     found = {file.stem: pd.read_csv(file) for file in folder.glob("results/tables/*.csv")}
-    place = np.arange(28)
-    rows = [
-        pd.DataFrame({"label": label, "row": row, "column": place, "brightness": ((place + row) % 14 == label) * 0.8})
-        for label in range(10)
-        for row in place
-    ]
-    return found | {"digits": pd.concat(rows)}
+    pixels = [range(10), range(28), range(28)]
+    digits = pd.MultiIndex.from_product(pixels, names=["label", "row", "column"]).to_frame(index=False)
+    return found | {"digits": digits.eval("brightness = 0.8 * ((row + column) % 14 == label)")}
 
 
 Write = Callable[..., Path]
@@ -69,7 +64,7 @@ def write(tables: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFact
     ) -> Path:
         file = tmp_path_factory.mktemp("page") / "report.html"
         named = {f"figures/{name}.svg": picture for name, picture in pictures.items()}
-        file.write_text(explorer.page(opening, tables, style, named))
+        file.write_text(build.page(opening, tables, style, named))
         return file
 
     return write_page
