@@ -104,8 +104,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     runs, history, measures = runs_frame(records), history_frame(records), measures_frame(records)
     norms = summaries.gradient_norms(measures, NAME)
     accuracy, outcomes = summaries.accuracy(runs, NAME), _outcome_shares(runs)
-    differences = comparisons.against_reference(runs, NAME, METRIC)
-    of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
     of_units = summaries.final_units(measures.merge(finished), NAME)
     units, zeros = of_units["final_units"], _zero_intervals(all_runs, of_units["final_units_runs"])
@@ -116,13 +114,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "outcomes": outcomes,
         **of_units,
         **({"zeros": pd.DataFrame([{"quantity": key, **zeros[key].columns()} for key in zeros])} if zeros else {}),
-        **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
-        "compared_accuracies": pd.concat(
-            [
-                comparisons.accuracies(runs, NAME, METRIC),
-                comparisons.accuracies(runs, BEST_WEIGHTS, f"best_{METRIC}"),
-            ]
-        ),
+        **comparisons.family_tables({NAME: (runs, METRIC), BEST_WEIGHTS: (runs, f"best_{METRIC}")}),
     }
     pictures = _pictures(runs, accuracy, history, norms, style)
     protocol = {"is_quick": plan.is_quick, "epochs": QUICK_EPOCHS, "without_zeros": WITHOUT_ZEROS}

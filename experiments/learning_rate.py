@@ -177,12 +177,10 @@ def fresh_runs(
     n = so_far["seed"].nunique()
     if plan.seeds:
         more = plan.seeds - n
-    elif n >= most:
-        more = 0
     else:
-        tuned = tuning.chosen_by_seed(so_far)
-        half = comparisons.widest_half_width(comparisons.against_reference(tuned, NAME, METRIC))
-        more = SEED_BLOCK if half > half_width else 0
+        compared = comparisons.against_reference(tuning.chosen_by_seed(so_far), NAME, METRIC)
+        is_wide = compared is not None and compared["half_width"].max() > half_width
+        more = SEED_BLOCK if is_wide and n < most else 0
     rates = dict.fromkeys(zip(so_far["activation"], so_far["learning_rate"], strict=True))
     return of_seeds(list(rates), plan.block(more, first + n))
 
@@ -216,20 +214,14 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
     one_rate = runs_frame(at_one_rate(plan, records)) if len(fresh) else fresh
     families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, LAST_METRIC), ONE_RATE: (one_rate, METRIC)}
-    found = [comparisons.against_reference(of_family, name, metric) for name, (of_family, metric) in families.items()]
-    compared = [rows for rows in found if rows is not None]
     of_runs = _dead_units(by_stage(plan, records)["grid"])
     dead = of_runs if of_runs.empty else summarise(of_runs, "dead_units", tuning.KEYS, is_share=True)
     tables = {
         "learning_rate_grid": grid,
         "tuned": tuning.tuning_gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(of_family, name, metric) for name, (of_family, metric) in families.items()],
-            ignore_index=True,
-        ),
         "rule_errors": rule_errors.rule_error_table(),
         **({} if fresh.empty else {"rates_chosen": rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
-        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
+        **comparisons.family_tables(families),
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
     }

@@ -8,8 +8,6 @@ third of the margin. This module compares the activations on its own seeds; `ver
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from experiments import learning_rate
 from study.analysis import comparisons, summaries, tuning
 from study.analysis.tuning import GRID_SEEDS, HALF_DECADES
@@ -71,15 +69,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}
     if fresh.empty:
         return Section(PAGE, protocol=protocol)
-    families = {NAME: METRIC, LAST_WEIGHTS: learning_rate.LAST_METRIC}
-    found = [comparisons.against_reference(fresh, name, metric) for name, metric in families.items()]
-    compared = [rows for rows in found if rows is not None]
+    families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, learning_rate.LAST_METRIC)}
     tables = {
         "accuracy": summaries.accuracy(fresh, NAME),
         "narrow_rates": learning_rate.rates_chosen(runs),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(fresh, name, metric) for name, metric in families.items()], ignore_index=True
-        ),
-        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
+        **comparisons.family_tables(families),
     }
     return Section(PAGE, tables, protocol=protocol)

@@ -219,12 +219,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if not final:
         return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)
-    compared = comparisons.against_reference(runs, NAME, METRIC)
     tables |= {
         "past_99": _last_attempt_table(runs),
         "past_99_attempts": _attempt_table(runs_frame(_fresh_records(plan, records))),
-        **({} if compared is None else {"comparisons": compared}),
-        "compared_accuracies": comparisons.accuracies(runs, NAME, METRIC),
+        **comparisons.family_tables({NAME: (runs, METRIC)}),
     }
     drawn["past_99"] = figures.test_accuracy(runs, summaries.accuracy(runs, NAME), style, None, "")
     attempts = tables["past_99_attempts"]["most_epochs"].nunique()

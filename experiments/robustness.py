@@ -58,8 +58,6 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     overall = _mean_accuracies(runs_frame(records), noisy)
     compared = {NAME: overall, OWN_RATES_COMPARISON: _mean_accuracies(runs_frame(tuned), noise_frame(tuned))}
     of_tried_runs = _mean_accuracies(runs_frame(tried), of_tried)
-    found = [comparisons.against_reference(runs, name, METRIC, NOISE_MARGIN) for name, runs in compared.items()]
-    differences = [rows for rows in found if rows is not None]
     table = _amplitude_summary(noisy)
     summary = summarise(overall, METRIC, "activation", is_share=True)
     rates = overall.groupby("activation")["learning_rate"].first()
@@ -69,10 +67,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "noise_rate_effect": _rate_effects(of_tried_runs, compared[OWN_RATES_COMPARISON]),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(runs, name, METRIC) for name, runs in compared.items()], ignore_index=True
-        ),
-        **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
+        **comparisons.family_tables({name: (runs, METRIC) for name, runs in compared.items()}, NOISE_MARGIN),
     }
     names = table["activation"].unique()
     has_reference = REFERENCE_ACTIVATION in names and len(names) > 1

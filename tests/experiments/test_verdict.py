@@ -30,11 +30,7 @@ def compared(sigmoid: float = 0.0, gelu: float = 0.0, experiment: str = "learnin
     values = {"relu": np.full(20, 0.97), "sigmoid": 0.97 + sigmoid + scatter[:, 0], "gelu": 0.97 + gelu + scatter[:, 1]}
     runs = pd.DataFrame(values).rename_axis("seed").melt(ignore_index=False, var_name="activation", value_name="metric")
     runs = runs.reset_index()
-    margin = 0.01 if experiment == "robustness" else 0.002
-    return {
-        "comparisons": comparisons.against_reference(runs, experiment, "metric", margin),
-        "compared_accuracies": comparisons.accuracies(runs, experiment, "metric"),
-    }
+    return comparisons.family_tables({experiment: (runs, "metric")}, 0.01 if experiment == "robustness" else 0.002)
 
 
 def joined(*parts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
