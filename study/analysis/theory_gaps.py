@@ -21,7 +21,6 @@ import pandas as pd
 from study.analysis.resampling import estimate_over_seeds
 from study.analysis.statistics import geometric_summary, holm, summarise
 from study.analysis.trainability import initial_values
-from study.constants import CONFIDENCE
 
 KEYS = ["activation", "init", "depth", "width", "quantity"]  # columns that name a setting, and the quantity
 SQUARES = ("preactivation_square",)  # theory averages squares; the other quantities are norms
@@ -166,7 +165,7 @@ def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
     if not differs.any():
         return []
     sizes = (float(np.sqrt(np.mean(gap[differs] ** 2))) for gap in (having, lacking))
-    interval, p = estimate_over_seeds(change, gaps.n, CONFIDENCE)
+    interval, p = estimate_over_seeds(change, gaps.n)
     return [(int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
 
 
