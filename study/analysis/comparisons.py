@@ -106,9 +106,8 @@ def family_tables(
 def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
     """Compare the activation `name` with the reference, paired by seed; return one row of `against_reference`.
 
-    `wide` is the result of `table_by_seed`; seeds at which either value is NaN are dropped. `family` is the number k of
-    simultaneous intervals. Each has the level 1 - alpha with alpha = (1 - CONFIDENCE) / k (Bonferroni; Dunn 1961). The
-    equivalence interval has the level 1 - 2 alpha.
+    `wide` is the result of `table_by_seed`. The `family` of k intervals has the levels 1 - alpha, with alpha = (1 -
+    CONFIDENCE) / k (Bonferroni; Dunn 1961), and the equivalence intervals 1 - 2 alpha.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family

@@ -78,8 +78,8 @@ def draw_small_samples(
 def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_]) -> Interval:
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
-    `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
-    that is, all draws that use it. The bounds are NaN if one of the seeds is used by every draw.
+    It leaves out one seed at a time, that is, all draws that `is_used` (seeds, draws) marks for it. The bounds are NaN
+    if one of the seeds is used by every draw.
     """
     if is_used.all(axis=1).any():
         return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))

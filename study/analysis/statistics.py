@@ -219,7 +219,8 @@ def _logarithms(values: FloatArray) -> FloatArray:
 
 
 def _finite_or_nan(column: "pd.Series[Any]") -> FloatArray:
-    return column.replace([np.inf, -np.inf], np.nan).to_numpy(dtype=np.float64, na_value=np.nan)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _finite_sample(values: npt.ArrayLike) -> FloatArray:
