@@ -16,7 +16,6 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "digits"
 SIDE = 28  # pixels
-COLUMNS = ["label", "row", "column", "brightness"]
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
@@ -30,5 +29,5 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         return None
     images = document["content"]["images"]
     rows = [(label, *divmod(place, SIDE), byte / 255) for label in images for place, byte in enumerate(images[label])]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=["label", "row", "column", "brightness"])
     return Section(PAGE, {NAME: table}, figures={NAME: figures.digits(table)})
