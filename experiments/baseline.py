@@ -65,10 +65,9 @@ def run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: logged steps} of the runs whose pre-activations are to be measured at these steps.
+    """Return {settings: logged steps} of the finished runs of `records` on the first fresh seed of `plan`.
 
-    These are the finished runs of `records` on the first fresh seed of `plan`. A step is the number of updates before
-    it.
+    Their pre-activations are to be measured at these steps, numbers of updates.
     """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {

@@ -94,10 +94,10 @@ def initial_networks(plan: Plan) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
+    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which numbers of updates.
 
     These are the finished runs of `records` that trained in float32 on the first seed of `plan`, each with those logged
-    steps that the report shows. A step is the number of updates done before it.
+    steps that the report shows.
     """
     found = {}
     for record in records:

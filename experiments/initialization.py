@@ -32,10 +32,10 @@ TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: each activation, initialisation, depth and seed of `plan`.
+    """Return the settings of one round: each activation, initialisation, depth and seed; none with records or if quick.
 
-    If there are records `so_far`, or in a quick look, the list is empty. The runs under the default initialisation are
-    runs of `depth` too. An activation without a critical point has no runs with the initialisation `critical`.
+    The runs under the default initialisation are runs of `depth` too. An activation without a critical point has no
+    runs with the initialisation `critical`.
     """
     if so_far or plan.is_quick:
         return []

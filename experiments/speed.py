@@ -83,8 +83,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def protocol(document: dict[str, Any]) -> dict[str, Any]:
     """Return when, where and with which packages the benchmark of `document` ran, as {name in the page: value}.
 
-    `packages` and `missing` are lists of text: package with version, and contender with the reason why it was not
-    measured.
+    `missing` lists the contenders that were not measured, with the reason.
     """
     content, made = document["content"], document["provenance"]
     peers = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}

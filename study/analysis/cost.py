@@ -88,9 +88,8 @@ def timings_of_size(timings: pd.DataFrame, kind: str, elements: float) -> pd.Dat
 def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
     """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` (see `runs_frame`) and `history` (see `history_frame`) belong to the network whose step was timed. `cost` is
-    the result of `cost_table`. The seconds of an epoch are computed: its number of `updates` times the median step of
-    `cost`, which was timed while the machine did nothing else.
+    `runs` and `history` belong to the network whose step was timed. The seconds of an epoch are computed: its number of
+    `updates` times the median step of `cost`, the result of `cost_table`, timed while the machine did nothing else.
 
     `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; it is NaN if none
     does. `points_per_second` is the test accuracy above guessing, in percentage points, per second of training.
@@ -110,9 +109,8 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
-    The columns are activation, runs (their number), reached (how many reached the level), and the last three columns of
-    `each`. Their intervals are in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a
-    mean.
+    The columns are activation, runs (their number), reached (how many reached the level), and the last three of `each`,
+    with intervals in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

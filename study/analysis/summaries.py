@@ -24,11 +24,10 @@ def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
 def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per activation: how many runs finished and diverged, and their mean scores.
 
-    `runs` is the result of `runs_frame` (study/records/frames.py). The first columns are experiment (the argument
-    `experiment`), activation, n (finished runs), diverged (their number), test_accuracy_mean and its 95% t interval
-    ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest
-    validation loss. Accuracies are in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
-    of seconds.
+    The first columns are experiment, activation, n (finished runs), diverged (their number), test_accuracy_mean and its
+    95% t interval ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the
+    lowest validation loss, both in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
+    seconds.
     """
     table = summarise(runs, "test_accuracy", "activation", is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})

@@ -126,13 +126,11 @@ def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    The columns of `predicted` come first. Then `measured` is the geometric mean over seeds of the `initial_values` of
-    `measures`, with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds
-    the column `predicted`; it is null without an interval.
-
-    Theory predicts root mean squares at infinite width, which lie above a geometric mean at finite width. The column
-    `predicted` supposes that all inputs have the images' mean ||x||^2. The column `predicted_spread` gives every input
-    the ||x||^2 of its own image.
+    After the columns of `predicted`, `measured` is the geometric mean over seeds of the `initial_values` of `measures`,
+    with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds the column
+    `predicted`; it is null without an interval. Theory predicts root mean squares at infinite width, which lie above a
+    geometric mean at finite width, for inputs of the images' mean ||x||^2. In the column `predicted_spread`, every
+    input has the ||x||^2 of its own image.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(initial_values(measures), "value", keys).rename(columns={"mean": "measured"})
