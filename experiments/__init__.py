@@ -69,7 +69,7 @@ MODULES: tuple[ModuleType, ...] = (
 
 
 def by_name() -> dict[str, ModuleType]:
-    """Return {name: module} for all of MODULES, in their order. A name is the module's file name without ".py"."""
+    """Return {file name without ".py": module} for all of MODULES, in their order."""
     return {module.__name__.removeprefix("experiments."): module for module in MODULES}
 
 
@@ -79,10 +79,7 @@ def experiments() -> dict[str, Experiment]:
 
 
 def make_targets() -> dict[str, str]:
-    """Return {name: make target} for the modules that ask for runs or for timings, in the order of MODULES.
-
-    The make target, such as "all" or "claims", does the runs or timings.
-    """
+    """Return {name: make target} for the modules that ask for runs or for timings, in the order of MODULES."""
     found = by_name().items()
     return {
         name: make_target(module) for name, module in found if hasattr(module, "rounds") or asks_for_timings(module)

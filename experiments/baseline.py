@@ -40,29 +40,21 @@ BEST_WEIGHTS = "baseline_best"  # the name of the comparison with the weights of
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: every activation of `plan` on every seed.
-
-    The list is empty if there are records `so_far`.
+    """Return the settings of one round, every activation of `plan` on every seed; none if there are records `so_far`.
 
     If the reference is one of these activations, WITHOUT_ZEROS runs too, because claim A2 compares the reference with
     it. A quick look has no runs of WITHOUT_ZEROS.
     """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
-    return [] if so_far else _run_settings(plan, names)
+    return [] if so_far else run_settings(plan, names)
 
 
-def compared_runs(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: only the activations that `plan` compares, on every seed.
+def run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
+    """Return the settings of the activations `names` on every seed of `plan`, with fewer epochs in a quick look.
 
-    The list is empty if there are records `so_far`. The experiment `learning_rate` asks for these runs too: their seeds
-    are the first of its fresh seeds.
+    The experiment `learning_rate` asks for such runs too: their seeds are the first of its fresh seeds.
     """
-    return [] if so_far else _run_settings(plan, plan.activations)
-
-
-def _run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the settings of the activations `names` on every seed of `plan`, with fewer epochs in a quick look."""
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
     return [
@@ -73,10 +65,9 @@ def _run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
+    """Return {settings: logged steps} of the finished runs of `records` on the first fresh seed of `plan`.
 
-    These are the finished runs of `records` on the first fresh seed of `plan`, each with all its logged steps. A step
-    is the number of updates done before it.
+    Their pre-activations are to be measured at these steps, numbers of updates.
     """
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {
@@ -87,25 +78,18 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare accuracies with the reference's, show curves and norms in `style`, and judge A2 and the first part of A5.
+    """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
 
-    `records` holds the successful runs. Runs of an activation that `plan` does not compare are in `zeros` alone. The
-    tables of the section are:
-
-    - `accuracy`, `gradient_norms`, `final_units`, `final_units_runs`: see `study.analysis.summaries`.
-    - `history`: a row per run and epoch. `compared_accuracies`: two rows per run, for the
-      last weights and for BEST_WEIGHTS.
-    - `outcomes`: the result of `_outcome_shares`. `zeros`: a row per quantity of `_zero_intervals`.
-    - `comparisons`: each activation beside the reference with the last weights. Its rows of the experiment BEST_WEIGHTS
-      compare the weights of the lowest validation loss.
+    Runs of an activation that `plan` does not compare are in the table `zeros` alone, a row per quantity of
+    `_zero_intervals`. `accuracy`, `gradient_norms`, `final_units` and `final_units_runs` are results of
+    `study.analysis.summaries`, and `outcomes` of `_outcome_shares`. `history` has a row per run and epoch. Those of
+    `comparisons.family_tables` compare the last weights, and as BEST_WEIGHTS those of the lowest validation loss.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
     runs, history, measures = runs_frame(records), history_frame(records), measures_frame(records)
     norms = summaries.gradient_norms(measures, NAME)
     accuracy, outcomes = summaries.accuracy(runs, NAME), _outcome_shares(runs)
-    differences = comparisons.against_reference(runs, NAME, METRIC)
-    of_best = comparisons.against_reference(runs, BEST_WEIGHTS, f"best_{METRIC}")
     finished = runs.loc[runs["status"] == "done", ["activation", "seed"]]
     of_units = summaries.final_units(measures.merge(finished), NAME)
     units, zeros = of_units["final_units"], _zero_intervals(all_runs, of_units["final_units_runs"])
@@ -116,13 +100,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "outcomes": outcomes,
         **of_units,
         **({"zeros": pd.DataFrame([{"quantity": key, **zeros[key].columns()} for key in zeros])} if zeros else {}),
-        **({} if differences is None or of_best is None else {"comparisons": pd.concat([differences, of_best])}),
-        "compared_accuracies": pd.concat(
-            [
-                comparisons.accuracies(runs, NAME, METRIC),
-                comparisons.accuracies(runs, BEST_WEIGHTS, f"best_{METRIC}"),
-            ]
-        ),
+        **comparisons.family_tables({NAME: (runs, METRIC), BEST_WEIGHTS: (runs, f"best_{METRIC}")}),
     }
     pictures = _pictures(runs, accuracy, history, norms, style)
     protocol = {"is_quick": plan.is_quick, "epochs": QUICK_EPOCHS, "without_zeros": WITHOUT_ZEROS}
@@ -132,8 +110,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _outcome_shares(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    `runs` comes from `runs_frame`. The outcomes are the keys of `summaries.bad_outcomes`, and "below_article": a
-    finished run whose test accuracy is below ARTICLE_ACCURACY.
+    The outcomes are those of `summaries.bad_outcomes`, and "below_article", a test accuracy below ARTICLE_ACCURACY.
     """
     found = {**summaries.bad_outcomes(runs), "below_article": runs[METRIC] < ARTICLE_ACCURACY}
     parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]
@@ -146,10 +123,10 @@ def _outcome_shares(runs: pd.DataFrame) -> pd.DataFrame:
 def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
     """Return {quantity: mean over seeds with its t interval} for two quantities about the reference's exact zeros.
 
-    `runs` comes from `runs_frame`, and `units` is the table `final_units_runs`. The quantity "accuracy" is the test
-    accuracy of the reference minus the accuracy of WITHOUT_ZEROS on the same seed. The quantity "dead" is the share of
-    the zeros that belong to dead units. A dead ReLU unit is 0 for every probe image, and the layers are equally wide.
-    So the share is the number of dead units over the number of zeros. A quantity without a run is left out.
+    `units` is the table `final_units_runs`. The quantity "accuracy" is the test accuracy of the reference minus the
+    accuracy of WITHOUT_ZEROS on the same seed. The quantity "dead" is the share of the zeros that belong to dead units.
+    A dead ReLU unit is 0 for every probe image, and the layers are equally wide. So the share is the number of dead
+    units over the number of zeros. A quantity without a run is left out.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -167,9 +144,7 @@ def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interv
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
     """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured.
 
-    `runs` comes from `runs_frame`, and `plan` tells whether it was a quick look. `units` is the table `final_units`,
-    and `zeros` the result of `_zero_intervals`. The share of zeros of an activation is a mean over the hidden layers
-    and seeds.
+    `units` is the table `final_units`, and `zeros` the result of `_zero_intervals`.
     """
     shorter = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
@@ -190,11 +165,7 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Return {file name: drawing} for the page.
-
-    `runs` comes from `runs_frame`. `accuracy`, `history` and `norms` are the tables `accuracy`, `history` and
-    `gradient_norms`.
-    """
+    """Return {file name: drawing}, from the frame `runs` and tables: `accuracy`, `history` and `gradient_norms`."""
     reference = f"article: {ARTICLE_ACCURACY:.2%}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),

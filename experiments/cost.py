@@ -32,7 +32,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     are in study/analysis/cost.py. The table `cost` has a row per activation: the columns of `cost_table`, the processor
     in `cpu` and, if `baseline` has runs, the columns of `training_summary`. Its ratios are to the reference, or to the
     cheapest activation if the reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result
-    of `spread`, and `cost_training` of `_training_table`. Claim A1 is judged.
+    of `spread`, and `cost_training` of `training_by_run`. Claim A1 is judged.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -43,11 +43,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     if not names:
         return None
     timings = timings[timings["activation"].isin([*names, analysis.COPY])].astype({"elements": float})
-    small = analysis.small_forward_backward(timings)
-    cheapest = analysis.cheapest(analysis.spread(small[small["activation"].isin(names)]))
-    cost = analysis.cost_table(
-        timings, memory, names, REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else cheapest
-    )
+    size, _ = analysis.tensor_sizes(timings)
+    small = analysis.timings_of_size(timings, "forward_backward", size)  # these decide which activation is cheap
+    cheapest = analysis.cheapest(small[small["activation"].isin(names)])
+    reference = REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in names else cheapest
+    cost = analysis.cost_table(timings, memory, names, reference)
     of_runs = _training_table(evidence.tables, cost, content["about"]["updates_an_epoch"])
     if of_runs is not None:
         cost = cost.merge(analysis.training_summary(of_runs), on="activation", how="left")
@@ -57,7 +57,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "cost_spread": analysis.spread(timings),
         **({} if of_runs is None else {"cost_training": of_runs}),
     }
-    of_small = timings[timings["elements"].isna() | (timings["elements"] == analysis.tensor_sizes(timings)[0])]
+    of_small = timings[timings["elements"].isna() | (timings["elements"] == size)]
     drawn = {NAME: figures.costs(of_small, cost, style, analysis.COPY)}
     protocol = {**content["about"], "cpu": cpu, "level": analysis.LEVEL_TO_REACH}
     return Section(PAGE, tables, drawn, protocol, _judgements(small, timings, names, cpu))
@@ -66,29 +66,27 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
     """Return the result of `analysis.training_by_run`, a row per run of `baseline`; None without such runs.
 
-    `found` holds the tables of all sections by name, and `cost` is the result of `analysis.cost_table`. `updates` is
-    the number of updates in an epoch.
+    `found` holds the tables of all sections by name. `cost` and `updates` are as in `training_by_run`.
     """
     if not {"runs", "history"} <= found.keys():
         return None
     history = found["history"]
-    runs, history = (
-        table[table["activation"].isin(cost["activation"])]
-        for table in (runs_used_by(found["runs"], baseline.NAME), history[history["experiment"] == baseline.NAME])
-    )
+    history = history[history["experiment"] == baseline.NAME]
+    runs = runs_used_by(found["runs"], baseline.NAME)
+    runs, history = (table[table["activation"].isin(cost["activation"])] for table in (runs, history))
     return analysis.training_by_run(runs, history, cost, updates) if len(runs) else None
 
 
 def _judgements(small: pd.DataFrame, timings: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
-    """Judge A1 by the time of ReLU over the time of the cheapest other activation among `names`.
+    """Judge A1 by the time of ReLU over the time of the cheapest other activation of `names`, on the processor `cpu`.
 
-    `timings` has a row per timing, and `small` is the result of `analysis.small_forward_backward` for it. `cpu` names
-    the processor for the remark. Return an empty list without ReLU or another activation.
+    `small` holds the `timings` of both passes on the small tensor. Return an empty list without ReLU or another
+    activation.
     """
     others = small[small["activation"].isin([name for name in names if name != CLAIMED_ACTIVATION])]
     if CLAIMED_ACTIVATION not in names or others.empty:
         return []
-    other = analysis.cheapest(analysis.spread(others))
+    other = analysis.cheapest(others)
     steps = timings[timings["quantity"] == "step"]
     return [
         judge("A1", part, analysis.time_ratio(rows, CLAIMED_ACTIVATION, other), f"against {other}, {what}, on {cpu}")

@@ -36,23 +36,21 @@ SEEDS = 10  # with fewer than 6, no exact 95% interval of a share excludes a hal
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the runs without a record in `so_far`: both activations on every seed of `plan`."""
-    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or SEEDS)]
+    wanted = [
+        Settings(
+            activation=name, seed=seed, depth=DEPTH, width=WIDTH, normalization="batch", dropout=DROPOUT,
+            optimizer=OPTIMIZER, learning_rate=RATE, epochs=EPOCHS, patience=None,
+        )
+        for name in ACTIVATIONS
+        for seed in plan.block(plan.seeds or SEEDS)
+    ]  # fmt: skip
     return selection.without_record(wanted, so_far)
-
-
-def _settings(name: str, seed: int) -> Settings:
-    """Return the settings of the run of the activation `name` on this seed."""
-    return Settings(
-        activation=name, seed=seed, depth=DEPTH, width=WIDTH, normalization="batch", dropout=DROPOUT,
-        optimizer=OPTIMIZER, learning_rate=RATE, epochs=EPOCHS, patience=None,
-    )  # fmt: skip
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
 
-    `records` holds the successful runs. `trainability.success` makes the table `deep_swish`, a row per activation. The
-    table `history` has a row per run and epoch. The figure is drawn in `style`.
+    The table `deep_swish` has a row per activation (see `trainability.success`), and `history` a row per run and epoch.
     """
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
@@ -66,9 +64,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge both parts of P3 by the seeds on which both activations ran; return an empty list if there are none.
 
-    `runs` comes from `runs_frame`. `trains` is the share of seeds on which Swish trained and ReLU did not. A run
-    trained if its validation accuracy is at least TRAINED_LEVEL; a run that diverged did not. `difference` is Swish's
-    accuracy minus ReLU's. The remark takes `width`, `dropout` and `epochs` from `protocol`.
+    `trains` is the share of seeds on which Swish trained and ReLU did not (see `trainability.success`). `difference` is
+    Swish's validation accuracy minus ReLU's.
     """
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)

@@ -5,9 +5,8 @@ Keras' default initialisation. Further networks, on more seeds and of two widths
 not trained. The error of a layer is the norm of the loss gradient with respect to its pre-activations.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -54,7 +53,7 @@ def seed_count(plan: Plan) -> int:
 def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
     """Return the numbers of hidden layers of the networks that `optimizer` trains, in the order of `grid`.
 
-    SGD trains the depths of `grid` up to SGD_DEEPEST. If `plan` is a quick look, QUICK_DEPTHS take the place of `grid`.
+    SGD trains none deeper than SGD_DEEPEST. If `plan` is a quick look, QUICK_DEPTHS take the place of `grid`.
     """
     deepest = SGD_DEEPEST if optimizer == "sgd" else max(grid)
     return tuple(depth for depth in (QUICK_DEPTHS if plan.is_quick else grid) if depth <= deepest)
@@ -82,8 +81,7 @@ def trained_networks(plan: Plan) -> list[Settings]:
 def initial_networks(plan: Plan) -> list[Settings]:
     """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed.
 
-    `plan` decides the activations and seeds. The engine measures these networks in float64, which holds their smallest
-    errors.
+    The engine measures these networks in float64, which holds their smallest errors.
     """
     count = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
@@ -96,60 +94,47 @@ def initial_networks(plan: Plan) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which steps.
+    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which numbers of updates.
 
     These are the finished runs of `records` that trained in float32 on the first seed of `plan`, each with those logged
-    steps that the report shows. A step is the number of updates done before it.
+    steps that the report shows.
     """
-    done = [
-        (record["result"], selection.settings_of(record)) for record in records if record["result"]["status"] == "done"
-    ]
-    return {
-        Settings(**has): tuple(step for step in result["measures"]["step"] if step in _shown_steps(has))
-        for result, has in done
-        if has["seed"] == plan.first_seed and has["epochs"] and has["precision"] == "float32"
-    }
-
-
-def _shown_steps(settings: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the steps of a run with these `settings` at which the report shows its pre-activations."""
-    is_followed = settings["depth"] in trainability.FOLLOWED_DEPTHS and frames.variant(settings) == "plain"
-    return (0, *(trainability.FOLLOWED_STEPS if is_followed else ()), DEPTH_UPDATES)
+    found = {}
+    for record in records:
+        has, result = selection.settings_of(record), record["result"]
+        is_measured = has["seed"] == plan.first_seed and has["epochs"] and has["precision"] == "float32"
+        if is_measured and result["status"] == "done":
+            is_followed = has["depth"] in trainability.FOLLOWED_DEPTHS and frames.variant(has) == "plain"
+            shown = (0, *(trainability.FOLLOWED_STEPS if is_followed else ()), DEPTH_UPDATES)
+            found[Settings(**has)] = tuple(step for step in result["measures"]["step"] if step in shown)
+    return found
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: the networks of `trained_networks`, then the networks of `initial_networks`.
-
-    If there are records `so_far`, the round is over, and the list is empty.
-    """
+    """Return the settings of one round, trained and then untrained networks; none if there are records `so_far`."""
     return [] if so_far else [*trained_networks(plan), *initial_networks(plan)]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `records` holds the successful runs of both kinds of networks, and `plan.theory` what theory predicts. The tables
-    about trained networks are `trainable_depth` and `depth_success` (see `trainability.trainable_depth` and `success`).
-    The tables about untrained networks are:
-
-    - `theory`, `theory_layers`, `shrink_factors`: see `trainability.beside_theory`, `missed_layers` and
-      `shrink_factors`.
-    - `theory_gaps`, `theory_gaps_by_width`, `theory_gap_causes`: see `theory_gaps.gaps`, `sizes_by_width` and `causes`.
-
-    The tables about all networks are `similarity` (see `trainability.similarity`) and `gradient_norms`. The last holds
-    those rows of `summaries.gradient_norms` that `_kept_norms` returns. `adam_updates` holds its rows for layer 1: the
-    size of Adam's last update over the size of the weights, by activation and depth.
+    `plan.theory` is what theory predicts. The tables `trainable_depth`, `depth_success`, `theory`, `theory_layers` (see
+    `missed_layers`), `shrink_factors` and `similarity` are results of `trainability`. The tables `theory_gaps`,
+    `theory_gaps_by_width` and `theory_gap_causes` are results of `theory_gaps`. `gradient_norms` is the result of
+    `_kept_norms`. `adam_updates` holds the ratio of Adam's last update to the weights of layer 1, by activation and
+    depth.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]
     untrained = measures[measures["precision"] == INITIAL_ERRORS]  # these networks have more seeds
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
     norms = summaries.gradient_norms(measures, NAME)
+    is_last = (norms["measure"] == "update_ratio") & (norms["step"] == DEPTH_UPDATES) & (norms["layer"] == 1)
     theory = trainability.beside_theory(untrained, predicted)
     gaps = theory_gaps.gaps(untrained, predicted)
     tables = {
         "gradient_norms": _kept_norms(norms),
-        "adam_updates": _last_adam_updates(norms),
+        "adam_updates": norms[is_last & (norms["optimiser"] == "adam") & (norms["precision"] == "float32")],
         "theory": theory,
         "theory_layers": trainability.missed_layers(theory),
         "theory_gaps": gaps.assign(experiment=NAME),
@@ -163,21 +148,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, tables, _figures(plan, norms, trained_runs, tables, style), _protocol(plan))
 
 
-def _last_adam_updates(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `norms` with the update ratio of layer 1 after Adam's last update, from trained networks.
-
-    `norms` comes from `summaries.gradient_norms`.
-    """
-    is_last = (norms["measure"] == "update_ratio") & (norms["step"] == DEPTH_UPDATES) & (norms["layer"] == 1)
-    return norms[is_last & (norms["optimiser"] == "adam") & (norms["precision"] == "float32")]
-
-
 def _protocol(plan: Plan) -> dict[str, object]:
     """Return the settings that the page names: depths, optimisers, seeds, and from which cosine on images are alike."""
     return {
         "depths": depths(plan),
         "sgd_depths": depths(plan, "sgd"),
-        "similarity_depth": min(_similarity_depths(plan)),
+        "similarity_depth": min(set(SIMILARITY_DEPTHS) & set(depths(plan))),
         "alike": ALIKE_COSINE,
         "deepest": max(depths(plan)),
         "profile": _profile_depth(plan),
@@ -191,17 +167,10 @@ def _profile_depth(plan: Plan) -> int:
     return max(depth for depth in depths(plan) if depth <= PROFILE_DEPTH)
 
 
-def _similarity_depths(plan: Plan) -> list[int]:
-    """Return the depths of the networks of `plan` whose images the figure compares."""
-    return [depth for depth in SIMILARITY_DEPTHS if depth in depths(plan)]
-
-
 def _kept_norms(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `norms` that the report's table keeps; a table of all updates would be too large.
+    """Return the rows of `norms` that the report keeps: `trainability.thinned_norms`, and those of the heat map.
 
-    `norms` comes from `summaries.gradient_norms`. `trainability.thinned_norms` keeps few updates, depths and measures.
-    The heat map needs the error after every logged update in networks of PROFILE_DEPTH layers under SGD, so these rows
-    are kept too.
+    The latter are the errors after every logged update in networks of PROFILE_DEPTH layers under SGD.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned_norms(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()
@@ -210,26 +179,18 @@ def _kept_norms(norms: pd.DataFrame) -> pd.DataFrame:
 def _figures(
     plan: Plan, norms: pd.DataFrame, runs: pd.DataFrame, tables: dict[str, pd.DataFrame], style: Style
 ) -> dict[str, Drawing]:
-    """Return {file name: drawing} for the page.
-
-    `norms` comes from `summaries.gradient_norms`. `runs` comes from `runs_frame` and holds the trained networks.
-    `tables` holds the section's tables.
-    """
+    """Return {file name: drawing} for the page, from all `norms`, the trained `runs` and the section's `tables`."""
     deep = norms[
         (norms["depth"] == _profile_depth(plan))
         & (norms["width"] == WIDTH)
         & (norms["precision"] != INITIAL_ERRORS)
         & (norms["optimiser"] == "sgd")
     ]
-    theory = tables["theory"]
-    errors = theory[
-        (theory["quantity"] == "error_norm_ratio")
-        & (theory["depth"] == _profile_depth(plan))
-        & (theory["width"] == WIDTH)
-    ]
+    theory = tables["theory"][tables["theory"]["quantity"] == "error_norm_ratio"]
+    errors = theory[(theory["depth"] == _profile_depth(plan)) & (theory["width"] == WIDTH)]
     similarity = tables["similarity"]
     is_shown = (similarity["when"] == "initial") | (similarity["optimiser"] == optimizers(plan)[0][0])
-    is_shown &= similarity["depth"].isin(_similarity_depths(plan))
+    is_shown &= similarity["depth"].isin(SIMILARITY_DEPTHS)
     means, dashes = (
         rows.assign(panel=rows["optimiser"].map(OPTIMIZER_NAMES) + rows["learning_rate"].map(" at {:g}".format))
         for rows in (tables["depth_success"], runs.assign(value=runs["best_validation_accuracy"]))

@@ -16,19 +16,18 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "digits"
 SIDE = 28  # pixels
-COLUMNS = ["label", "row", "column", "brightness"]
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the images as a table and as a figure; None if `evidence` does not have the document `digits`.
 
-    The table `digits` has a row per image and pixel: label, row, column and brightness. The label is the digit as text.
-    Rows and columns are 0 to 27, from the top left. Brightness is from 0 (background) to 1 (ink).
+    The table has a row per image and pixel: label (the digit as text), row and column (0 to 27, from the top left) and
+    brightness, from 0 (background) to 1 (ink).
     """
     document = evidence.documents.get(NAME)
     if document is None:
         return None
     images = document["content"]["images"]
     rows = [(label, *divmod(place, SIDE), byte / 255) for label in images for place, byte in enumerate(images[label])]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=["label", "row", "column", "brightness"])
     return Section(PAGE, {NAME: table}, figures={NAME: figures.digits(table)})

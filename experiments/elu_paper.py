@@ -34,32 +34,27 @@ EPOCHS = 300  # as published
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of the runs without a record in `so_far`: both activations on every seed of `plan`."""
-    wanted = [_settings(name, seed) for name in ACTIVATIONS for seed in plan.block(plan.seeds or CLAIM_SEEDS)]
-    return selection.without_record(wanted, so_far)
-
-
-def _settings(name: str, seed: int) -> Settings:
-    """Return the settings of the run of the activation `name` on this seed.
+    """Return the settings of the runs without a record in `so_far`: both activations on every seed of `plan`.
 
     Depth, width and validation images are as for claim P1: the networks of the two papers have the same size.
     """
     depth, width = P1_LAYERS
-    return Settings(
-        activation=name, seed=seed, depth=depth, width=width, initialization="he_normal", optimizer="sgd",
-        learning_rate=RATE, batch=BATCH, validation=P1_VALIDATION, epochs=EPOCHS, patience=None,
-    )  # fmt: skip
+    wanted = [
+        Settings(
+            activation=name, seed=seed, depth=depth, width=width, initialization="he_normal", optimizer="sgd",
+            learning_rate=RATE, batch=BATCH, validation=P1_VALIDATION, epochs=EPOCHS, patience=None,
+        )
+        for name in ACTIVATIONS
+        for seed in plan.block(plan.seeds or CLAIM_SEEDS)
+    ]  # fmt: skip
+    return selection.without_record(wanted, so_far)
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare ELU with ReLU on the same seeds, judge the parts of claim P4, and draw the training curves in `style`.
+    """Compare ELU with ReLU on the same seeds, judge the parts of claim P4, and draw the training curves.
 
-    Claim P4 says that ELU's mean outputs are nearer zero than ReLU's, and that ELU learns faster. `records` holds the
-    successful runs. The tables are:
-
-    - `history`: a row per run and epoch.
-    - `elu_paper`: the result of `_values_by_run`.
-    - `elu_paper_summary`: the geometric mean of `value` over seeds, by activation and quantity.
+    The tables are `history` (a row per run and epoch), `elu_paper` (see `_values_by_run`) and `elu_paper_summary`, the
+    geometric means over seeds by activation and quantity.
     """
     history = history_frame(records)
     per_run = _values_by_run(records, history)
@@ -80,14 +75,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _values_by_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and part of claim P4: activation, seed, quantity (the part's name) and value.
 
-    `records` holds the runs, and `history` comes from `history_frame`. For `mean`, the value is the absolute mean
-    output of a hidden layer after training, averaged over the layers. For a part of LOSSES, it is the first epoch whose
-    training loss is at most this loss; NaN if the loss is not reached. For `final_loss`, it is the training loss of the
-    last epoch.
+    For `mean`, the value is the absolute mean output of a hidden layer after training, averaged over the layers. For a
+    part of LOSSES, it is the first epoch whose training loss is at most this loss; NaN if the loss is not reached. For
+    `final_loss`, it is the training loss of the last epoch.
     """
     by_run = ["activation", "seed"]
     losses = history.sort_values("epoch", kind="stable").set_index(by_run)
-    values = {"mean": _absolute_mean_outputs(records).groupby(by_run, sort=False)["value"].mean()}
+    measures = measures_frame(records)
+    outputs = measures[(measures["measure"] == "activation_mean") & measures["value"].notna()]
+    last = outputs[outputs["step"] == outputs.groupby(by_run)["step"].transform("max")]
+    values = {"mean": last.assign(value=last["value"].abs()).groupby(by_run, sort=False)["value"].mean()}
     for part, loss in LOSSES.items():
         values[part] = losses.loc[losses["training_loss"] <= loss, "epoch"].groupby(by_run).first()
     values["final_loss"] = losses["training_loss"].groupby(by_run, sort=False).last()
@@ -95,19 +92,10 @@ def _values_by_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataF
     return wide.melt(by_run, var_name="quantity")
 
 
-def _absolute_mean_outputs(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run and hidden layer: `value` is the absolute mean output at the run's last logged step."""
-    measures = measures_frame(records)
-    rows = measures[(measures["measure"] == "activation_mean") & measures["value"].notna()]
-    last = rows[rows["step"] == rows.groupby(["activation", "seed"])["step"].transform("max")]
-    return last.assign(value=last["value"].abs())
-
-
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge every part of P4 by the ratio of ELU's value to ReLU's over the seeds that have both.
+    """Judge the parts of P4 by the ratio of ELU's value to ReLU's; leave out those for which one of them has no run.
 
-    `per_run` comes from `_values_by_run`, and `shorter` from `claims.fewer_epochs`. A part is left out if an activation
-    has no run. The remark tells how many runs did not reach a loss.
+    The remark tells how many runs did not reach a loss, and begins with `shorter`, the result of `fewer_epochs`.
     """
     found = []
     for part, rows in per_run.groupby("quantity", sort=False):

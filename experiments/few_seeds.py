@@ -32,8 +32,7 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count how often three runs per activation show a difference that the data of all seeds do not support; judge P8.
 
-    `records` holds the runs of `learning_rate`. The table `few_seeds` is the `table` of the SmallSamples that
-    `_small_samples` returns. It is left out if `_small_samples` returns None. Without runs on fresh seeds, the section
+    The table `few_seeds` is the one of `_small_samples`, if it returns any. Without runs on fresh seeds, the section
     has only its page.
     """
     tuned = learning_rate.tuned_records(plan, records)
@@ -48,9 +47,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
     """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
-    `runs` comes from `runs_frame` and has one run per activation and seed. Activations that never finished are left
-    out, and then each seed on which another activation did not finish. Return None if the reference or every other
-    activation is left out, or if at most P8_N seeds remain.
+    Activations that never finished are left out, and then each seed on which another activation did not finish. Return
+    None if the reference or every other activation is left out, or if at most P8_N seeds remain.
     """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
     wide = comparisons.table_by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
@@ -65,8 +63,7 @@ def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
     """Judge the parts of P8, `gates` (Swish's accuracy minus GELU's) and `small_n` (excess of false winners).
 
-    `runs` comes from `runs_frame`. `small` is the result of `_small_samples`. Leave out `gates` if Swish or GELU has no
-    run, and `small_n` if `small` is None.
+    Leave out `gates` if Swish or GELU has no run, and `small_n` if `small`, the result of `_small_samples`, is None.
     """
     found = []
     wide = comparisons.table_by_seed(runs, METRIC)

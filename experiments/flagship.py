@@ -50,8 +50,8 @@ def networks(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the mean test accuracy over seeds; the section's protocol holds the published accuracies.
 
-    `records` holds the successful runs. The table `flagship` has one row with the columns n, estimate, ci_low and
-    ci_high (in [0, 1]). The table `history` has a row per run and epoch.
+    The table `flagship` has one row with the columns n, estimate, ci_low and ci_high (in [0, 1]), and `history` a row
+    per run and epoch.
     """
     accuracy = mean_interval(runs_frame(records)[past_99.METRIC].dropna(), is_share=True)
     history = history_frame(records)

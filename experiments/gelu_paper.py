@@ -38,10 +38,10 @@ ARMS: list[Arm] = [(name, dropout) for dropout in DROPOUTS.values() for name in 
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of the next round.
+    """Return the settings of the next round, as far as they have no record in `so_far`.
 
     Round 1 has each activation and dropout rate at all RATES, on the first seed of `plan`. Round 2 has each of these
-    pairs at its chosen rate on every seed, as far as these runs have no record in `so_far`.
+    pairs at its chosen rate on every seed.
     """
     if not so_far:
         return [_settings(arm, rate, plan.first_seed) for arm in ARMS for rate in RATES]
@@ -61,11 +61,7 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
 
 
 def _chosen_rates(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
-    """Return {(activation, dropout): learning rate}, the rate with the lowest validation loss on the first seed.
-
-    The losses come from `records`, and `plan` has the first seed. A pair is left out if all its runs on this seed
-    diverged. The pairs have the order of ARMS.
-    """
+    """Return {arm: its rate with the lowest validation loss on the first seed}, without arms that diverged there."""
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
     best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
@@ -76,9 +72,9 @@ def _chosen_rates(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare final training losses and accuracies under noise at the chosen rates, and judge P1 and P2.
 
-    `records` holds the successful runs. The tables are `history` (a row per run and epoch), `final_losses` (a row per
-    run, see `paired_arms.final_losses`), `gelu_paper` (see `_loss_summary`) and `paper_noise` (see
-    `_noise_accuracies`). If no rate was chosen, the section has only its page.
+    The tables are `history` (a row per run and epoch), `final_losses` (a row per run: its last epoch), `gelu_paper`
+    (see `_loss_summary`) and `paper_noise` (see `_noise_accuracies`). If no rate was chosen, the section has only its
+    page.
     """
     rates = _chosen_rates(plan, records)
     asked = [(record, selection.settings_of(record)) for record in records]
@@ -87,7 +83,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         return Section(PAGE)
     common = selection.shared_settings(final)
     history = history_frame(final)
-    losses = paired_arms.final_losses(history)
+    last = history.rename(columns={"dropout": "arm_dropout"}).sort_values("epoch", kind="stable")
+    last = last.drop_duplicates(["activation", "arm_dropout", "seed"], keep="last")
+    losses = last[["activation", "arm_dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
     noisy = _noise_accuracies(final)
     judged = _judgements(losses, noisy, fewer_epochs(common["epochs"], EPOCHS))
     found = {
@@ -116,9 +114,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
     """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
 
-    `losses` comes from `paired_arms.final_losses`, `rates` from `_chosen_rates`. The columns are activation,
-    arm_dropout, n (seeds), median, low and high (the lowest and highest loss), learning_rate and median_share. The
-    latter is the median of ACTIVATION over the row's median, NaN without a run of ACTIVATION.
+    The columns are activation, arm_dropout, n (seeds), median, low and high (the lowest and highest loss),
+    learning_rate and median_share: the median of ACTIVATION over the row's median, NaN without a run of ACTIVATION.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
@@ -131,10 +128,9 @@ def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame
 
 
 def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run of `records` without dropout: activation, seed and noise_accuracy.
+    """Return one row per run of `records` without dropout: activation, seed and noise_accuracy, if it met noise.
 
-    `noise_accuracy` (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0. The frame
-    is empty if no such run was evaluated under noise.
+    `noise_accuracy` (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0.
     """
     noisy = noise_frame([record for record in records if not selection.settings_of(record)["dropout"]])
     if noisy.empty:
@@ -144,26 +140,21 @@ def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P1 and P2 for which both activations have a run.
+    """Judge the parts of P1, by ratios of final training losses, and of P2, by differences of accuracies under noise.
 
-    P1 takes the ratio of GELU's final training loss to the other's, on the same seeds. P2 takes the difference of the
-    accuracies under noise. `losses` comes from `paired_arms.final_losses`, `noisy` from `_noise_accuracies`, and
-    `shorter` from `claims.fewer_epochs`.
+    A part is left out if one of its activations has no run. Remarks begin with `shorter`, the result of `fewer_epochs`.
     """
-
-    def arms(frame: pd.DataFrame, column: str, other: str, **which: float) -> tuple[pd.Series, pd.Series]:
-        """Return `column` of ACTIVATION and of `other`, by seed, in the rows of `frame` that `which` selects."""
-        first, second = (paired_arms.arm(frame, column, activation=name, **which) for name in (ACTIVATION, other))
-        return first, second
-
     found = []
     for ending, dropout in DROPOUTS.items():
+        by_seed = {
+            name: paired_arms.arm(losses, "training_loss", activation=name, arm_dropout=dropout)
+            for name in (ACTIVATION, *OTHERS)
+        }
         for name in OTHERS:
-            first, second = arms(losses, "training_loss", name, arm_dropout=dropout)
-            if len(first) and len(second):
-                remark = "rate chosen with one seed"
-                found.append(judge("P1", name + ending, paired_arms.ratio(first, second), remark, shorter))
-    first, second = arms(noisy, "noise_accuracy", NOISE_OTHER)
+            if len(by_seed[ACTIVATION]) and len(by_seed[name]):
+                measured = paired_arms.ratio(by_seed[ACTIVATION], by_seed[name])
+                found.append(judge("P1", name + ending, measured, "rate chosen with one seed", shorter))
+    first, second = (paired_arms.arm(noisy, "noise_accuracy", activation=name) for name in (ACTIVATION, NOISE_OTHER))
     if len(first) and len(second):
         remark = "the networks of P1; 0.2 points less would still match"
         found.append(judge("P2", "accuracy", paired_arms.difference(first, second), remark, shorter))

@@ -32,53 +32,38 @@ TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: each activation, initialisation, depth and seed of `plan`.
+    """Return the settings of one round: each activation, initialisation, depth and seed; none with records or if quick.
 
-    If there are records `so_far`, or in a quick look, the list is empty. The runs under the default initialisation are
-    runs of `depth` too.
+    The runs under the default initialisation are runs of `depth` too. An activation without a critical point has no
+    runs with the initialisation `critical`.
     """
     if so_far or plan.is_quick:
         return []
     shared = [run for run in trained_networks(plan) if run.optimizer == OPTIMIZER and run.depth in INITIAL_DEPTHS]
-    return [*shared, *(_settings(name, init, depth, seed, plan) for name, init, depth, seed in _grid(plan))]
-
-
-def _grid(plan: Plan) -> list[tuple[str, str, int, int]]:
-    """Return (activation, initialisation, depth, seed) of each run that `depth` does not have.
-
-    These are the runs of `plan` under all initialisations but the default. An activation without a critical point has
-    no runs with the initialisation `critical`.
-    """
-    return [
-        (name, init, depth, seed)
+    scales = {  # sigma_w, sigma_b and first_square; None without a critical point
+        (name, init): plan.theory[name]["critical"] if init == "critical" else {}
         for name in plan.activations
         for init in INITIALIZATIONS[1:]
-        if init != "critical" or plan.theory[name]["critical"] is not None
+    }
+    own = [
+        Settings(
+            activation=name, seed=seed, depth=depth, width=WIDTH, initialization=init, optimizer=OPTIMIZER,
+            learning_rate=RATE, epochs=DEPTH_EPOCHS, patience=None, **of_init,
+        )
+        for (name, init), of_init in scales.items()
+        if of_init is not None
         for depth in INITIAL_DEPTHS
         for seed in plan.block(seed_count(plan))
-    ]
-
-
-def _settings(name: str, init: str, depth: int, seed: int, plan: Plan) -> Settings:
-    """Return the settings of one run; `name` is an activation, `init` an initialisation, and `plan` has its scales."""
-    scales = plan.theory[name]["critical"] if init == "critical" else {}  # sigma_w, sigma_b and first_square
-    return Settings(
-        activation=name, seed=seed, depth=depth, width=WIDTH, initialization=init, optimizer=OPTIMIZER,
-        learning_rate=RATE, epochs=DEPTH_EPOCHS, patience=None, **scales,
-    )  # fmt: skip
+    ]  # fmt: skip
+    return [*shared, *own]
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    `records` holds the successful runs under all initialisations, and `plan.theory` the predictions of theory. Return a
-    section with six tables:
-
-    - `trainable_depth`, `depth_success`, `shrink_factors`: rows for all initialisations.
-    - `gradient_norms`, `theory`: no rows for the default initialisation, because the experiment `depth` has them.
-    - `critical_points`: the result of `_critical_points`.
-
-    The first five have the columns of the tables of the same name in `depth`.
+    The tables `trainable_depth`, `depth_success` and `shrink_factors` have rows for all initialisations.
+    `gradient_norms` and `theory` have none for the default one, because the experiment `depth` has them. These five
+    have the columns of the tables of the same name in `depth`. `critical_points` is the result of `_critical_points`.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
@@ -107,9 +92,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation of `plan`: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations. It is NaN if these
-    weights have variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none`
-    is the reason; otherwise `why_none` is empty.
+    `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations; NaN if these have
+    variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none` is the
+    reason.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [
@@ -122,10 +107,7 @@ def _critical_points(plan: Plan) -> pd.DataFrame:
 def _figures(
     runs: pd.DataFrame, success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style
 ) -> dict[str, Drawing]:
-    """Return {file name: drawing} for the page.
-
-    `runs` comes from `runs_frame`. `success` and `points` are the tables `depth_success` and `critical_points`.
-    """
+    """Return {file name: drawing}, from the frame `runs` and the tables `depth_success` and `critical_points`."""
     dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs["best_validation_accuracy"])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]

@@ -61,7 +61,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     if plan.is_quick:
         return []
     if not so_far:
-        return [*grid_runs(plan, HALF_DECADES), *baseline.compared_runs(plan, [])]
+        return [*grid_runs(plan, HALF_DECADES), *baseline.run_settings(plan, plan.activations)]
     runs = frames(plan, so_far)
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
@@ -70,10 +70,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds together are expected to ask for.
-
-    There are as many fresh seeds as `plan` asks for, or 40 (see `at_usual_rates`).
-    """
+    """Return the settings that all rounds are expected to ask for, with 40 fresh seeds if `plan` names no number."""
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *at_usual_rates(plan, plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)]
@@ -91,11 +88,7 @@ def at_usual_rates(plan: Plan, n: int, first: int) -> list[Settings]:
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
     """Return {stage: records} for all of STAGES, a partition of `records`.
 
-    `plan` tells which seeds are fresh. The stages are:
-
-    - "grid": the runs on seeds that are not fresh.
-    - "to_the_end": the runs on fresh seeds that are evaluated under noise. They are at rates of their activation.
-    - "untuned": the other runs on fresh seeds. They are at the article's rate.
+    Runs on seeds that are not fresh are "grid". Those evaluated under noise are "to_the_end", the others "untuned".
     """
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:
@@ -113,10 +106,10 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the stage "to_the_end" at one rate: the usual one of the reference.
+    """Return the records of the stage "to_the_end" at one rate: the usual one of the reference (see `usual_rates`).
 
-    `tuning.usual_rates` tells the usual rates. The records of an activation that did not run at that rate are at its
-    own usual rate. The same holds for every activation if the reference was not run.
+    The records of an activation that did not run at that rate are at its own usual rate. The same holds for every
+    activation if the reference was not run.
     """
     if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
@@ -131,7 +124,7 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
     """Return {name: DataFrame of runs} for each of STAGES (see `by_stage`) and for "tuned" (see `tuned_records`).
 
-    Each DataFrame is a result of `runs_frame`, with one row per run. It has all columns even if it has no rows.
+    Each is a result of `runs_frame`, and has all columns even if it has no rows.
     """
     found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
@@ -164,10 +157,9 @@ def fresh_runs(
     FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. Further
     rounds have its `tuning.added_rates`.
 
-    Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for, or else
-    SEED_BLOCK. The list is empty when there are as many seeds as the plan asks for. If the plan names no number, the
-    list is empty when there are `most` seeds. It is also empty when every known interval of the comparison has a half
-    width of at most `half_width`. An activation whose runs diverge has no interval, and does not count here.
+    Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for. If the plan
+    names no number, SEED_BLOCK seeds are added, until there are `most`, or every known interval of the comparison has a
+    half width of at most `half_width`. An activation whose runs diverge has no interval, and does not count here.
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
@@ -177,12 +169,10 @@ def fresh_runs(
     n = so_far["seed"].nunique()
     if plan.seeds:
         more = plan.seeds - n
-    elif n >= most:
-        more = 0
     else:
-        tuned = tuning.chosen_by_seed(so_far)
-        half = comparisons.widest_half_width(comparisons.against_reference(tuned, NAME, METRIC))
-        more = SEED_BLOCK if half > half_width else 0
+        compared = comparisons.against_reference(tuning.chosen_by_seed(so_far), NAME, METRIC)
+        is_wide = compared is not None and compared["half_width"].max() > half_width
+        more = SEED_BLOCK if is_wide and n < most else 0
     rates = dict.fromkeys(zip(so_far["activation"], so_far["learning_rate"], strict=True))
     return of_seeds(list(rates), plan.block(more, first + n))
 
@@ -199,37 +189,24 @@ def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[S
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
-    `records` holds the successful runs of all rounds. Four tables always exist:
-
-    - `learning_rate_grid`: the result of `tuning.rate_table`. `tuned`: the result of `tuning.tuning_gains`.
-    - `compared_accuracies`: a row per run of the arm "tuned", and further rows for LAST_WEIGHTS and ONE_RATE.
-    - `rule_errors`: the result of `rule_errors.rule_error_table`.
-
-    The other tables exist if there are the runs that they need:
-
-    - on fresh seeds: `rates_chosen` (see `rates_chosen`), `accuracy` (see `summaries.accuracy`) and, with the
-      reference and another activation, `comparisons`.
-    - on the grid, with measures: `dead_by_rate`, the share of dead units by activation and rate.
-    - selected by `at_one_rate`, with measures: the tables of `summaries.final_units`.
+    These tables always exist: `learning_rate_grid` (see `tuning.rate_table`), `tuned` (see `tuning.tuning_gains`),
+    `rule_errors`, and those of `comparisons.family_tables`, with LAST_WEIGHTS and ONE_RATE too. With runs on fresh
+    seeds, there are `rates_chosen` and `accuracy` (see `summaries.accuracy`). With measures on the grid, there is
+    `dead_by_rate`, the share of dead units by activation and rate. With measures of the runs that `at_one_rate`
+    selects, there are the tables of `summaries.final_units`.
     """
     runs = frames(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
     one_rate = runs_frame(at_one_rate(plan, records)) if len(fresh) else fresh
     families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, LAST_METRIC), ONE_RATE: (one_rate, METRIC)}
-    found = [comparisons.against_reference(of_family, name, metric) for name, (of_family, metric) in families.items()]
-    compared = [rows for rows in found if rows is not None]
     of_runs = _dead_units(by_stage(plan, records)["grid"])
     dead = of_runs if of_runs.empty else summarise(of_runs, "dead_units", tuning.KEYS, is_share=True)
     tables = {
         "learning_rate_grid": grid,
         "tuned": tuning.tuning_gains(grid, {arm: runs[arm] for arm in ARMS}, METRIC),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(of_family, name, metric) for name, (of_family, metric) in families.items()],
-            ignore_index=True,
-        ),
         "rule_errors": rule_errors.rule_error_table(),
         **({} if fresh.empty else {"rates_chosen": rates_chosen(runs), "accuracy": summaries.accuracy(fresh, NAME)}),
-        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
+        **comparisons.family_tables(families),
         **({} if dead.empty else {"dead_by_rate": dead.drop(columns="missing")}),
         **_final_units(at_one_rate(plan, records)),
     }
@@ -245,20 +222,16 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Return the tables of `summaries.final_units`, by name, for those `records` whose runs finished and were measured.
-
-    Without such records, the result is empty.
-    """
+    """Return the tables of `summaries.final_units`, by name, of those `records` that finished with measures, if any."""
     done = [record for record in records if record["result"]["status"] == "done"]
     measured = [record for record in done if record["result"].get("measures")]
     return summaries.final_units(measures_frame(measured), NAME) if measured else {}
 
 
 def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per finished and measured run of `records`, with the share of dead units after training.
+    """Return one row per finished and measured run of `records`, with its share of dead units after training.
 
-    The share is in the column `dead_units`, in [0, 1], a mean over the hidden layers. Further columns identify the run.
-    Without such runs, the frame is empty and has no columns.
+    The column dead_units, in [0, 1], is a mean over the hidden layers. Without such runs, the frame has no columns.
     """
     if not (units := _final_units(records)):
         return pd.DataFrame()
@@ -267,10 +240,10 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per activation and rate of "to_the_end": the accuracy there, and how many seeds chose the rate.
+    """Return one row per activation and rate of "to_the_end" in `runs`, the result of `frames`.
 
-    `runs` is the result of `frames`. The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low,
-    ci_high, missing (runs that did not finish) and seeds_chosen.
+    The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low, ci_high, missing (runs that did not
+    finish) and seeds_chosen (how many seeds chose the rate).
     """
     table = summarise(runs["to_the_end"], METRIC, tuning.KEYS, is_share=True).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
@@ -281,10 +254,10 @@ def rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def _figures(
     grid: pd.DataFrame, runs: Mapping[str, pd.DataFrame], tuned: pd.DataFrame, dead: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Draw accuracy and dead units against the rate; if any run on fresh seeds finished, draw both ARMS too.
+    """Return {file name: drawing}: accuracy and dead units against the rate, and both ARMS if any fresh run finished.
 
-    `grid`, `tuned` and `dead` are the tables `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of
-    `frames`, with one more entry, "dead": the result of `_dead_units`. Return {file name: drawing}.
+    The tables are `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of `frames` with "dead", that
+    of `_dead_units`.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

@@ -36,24 +36,23 @@ SEEDS = 3
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the runs without a record in `so_far`: both initialisations on every seed of `plan`."""
-    wanted = [_settings(init, seed) for init in PARTS for seed in plan.block(plan.seeds or SEEDS)]
+    wanted = [
+        Settings(
+            activation=ACTIVATION, seed=seed, depth=len(WIDTHS), width=WIDTHS, initialization=init, optimizer="sgd",
+            learning_rate=LEARNING_RATE, momentum=MOMENTUM, batch=BATCH, validation=VALIDATION, epochs=EPOCHS,
+            patience=PATIENCE,
+        )
+        for init in PARTS
+        for seed in plan.block(plan.seeds or SEEDS)
+    ]  # fmt: skip
     return selection.without_record(wanted, so_far)
-
-
-def _settings(init: str, seed: int) -> Settings:
-    """Return the settings of the run with the initialisation `init` on this seed."""
-    return Settings(
-        activation=ACTIVATION, seed=seed, depth=len(WIDTHS), width=WIDTHS, initialization=init, optimizer="sgd",
-        learning_rate=LEARNING_RATE, momentum=MOMENTUM, batch=BATCH, validation=VALIDATION, epochs=EPOCHS,
-        patience=PATIENCE,
-    )  # fmt: skip
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
 
-    `records` holds the successful runs. The table `lippe` has a row per initialisation with the columns of `summarise`,
-    and `history` a row per run and epoch. The figure shows the training with PyTorch's initialisation alone.
+    The table `lippe` has a row per initialisation, and `history` a row per run and epoch. The figure shows the training
+    with PyTorch's initialisation alone.
     """
     runs, history = runs_frame(records), history_frame(records)
     table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
@@ -65,10 +64,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _judgements(runs: pd.DataFrame, epochs: int) -> list[Judgement]:
-    """Judge each part of P6 by the mean validation accuracy with its initialisation; leave out parts without runs.
-
-    `runs` comes from `runs_frame`, and the remark tells `epochs`, the most epochs of a run.
-    """
+    """Judge each part of P6 by the mean validation accuracy of `runs` with its initialisation, if it has runs."""
     found = []
     easier = "MNIST, easier images, instead of Fashion-MNIST"
     remark = f"stopped on the validation loss, at most {epochs} epochs"

@@ -8,8 +8,6 @@ third of the margin. This module compares the activations on its own seeds; `ver
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from experiments import learning_rate
 from study.analysis import comparisons, summaries, tuning
 from study.analysis.tuning import GRID_SEEDS, HALF_DECADES
@@ -33,9 +31,8 @@ OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    `so_far` are the records of the earlier rounds. First comes the grid of `learning_rate`, extended as there. The runs
-    to the end follow, on the seeds of this module. The rounds end when every known interval has a half width of at most
-    OWN_HALF_WIDTH.
+    First comes the grid of `learning_rate`, extended as there. The runs to the end follow, on the seeds of this module.
+    The rounds end when every known interval has a half width of at most OWN_HALF_WIDTH.
     """
     if plan.is_quick:
         return []
@@ -49,10 +46,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds together are expected to ask for.
-
-    There are as many fresh seeds as `plan` asks for, or 50.
-    """
+    """Return the settings that all rounds are expected to ask for, with 50 fresh seeds if `plan` names no number."""
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.seeds or 50, FIRST_SEED)]
@@ -61,25 +55,19 @@ def expected(plan: Plan) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the activations on the seeds of this experiment alone.
 
-    `records` holds the successful runs. The tables are `accuracy` (of `summaries.accuracy`), `narrow_rates` (of
-    `learning_rate.rates_chosen`), `compared_accuracies` (a row per run) and, if there are two activations and one is
-    the reference, `comparisons`. Both of the last also hold the accuracies of the last weights, under the name
-    LAST_WEIGHTS. Before there are runs on fresh seeds, the section has only its page.
+    The tables are `accuracy` (of `summaries.accuracy`), `narrow_rates` (of `learning_rate.rates_chosen`) and those of
+    `comparisons.family_tables`, which also compare the last weights, under the name LAST_WEIGHTS. Before there are runs
+    on fresh seeds, the section has only its page.
     """
     runs = learning_rate.frames(plan, records)
     fresh = runs["tuned"]
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}
     if fresh.empty:
         return Section(PAGE, protocol=protocol)
-    families = {NAME: METRIC, LAST_WEIGHTS: learning_rate.LAST_METRIC}
-    found = [comparisons.against_reference(fresh, name, metric) for name, metric in families.items()]
-    compared = [rows for rows in found if rows is not None]
+    families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, learning_rate.LAST_METRIC)}
     tables = {
         "accuracy": summaries.accuracy(fresh, NAME),
         "narrow_rates": learning_rate.rates_chosen(runs),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(fresh, name, metric) for name, metric in families.items()], ignore_index=True
-        ),
-        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
+        **comparisons.family_tables(families),
     }
     return Section(PAGE, tables, protocol=protocol)

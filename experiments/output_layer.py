@@ -33,21 +33,18 @@ USUAL_OUTPUT, POOR_OUTPUT = "softmax", "relu"  # the two output activations that
 THIRD_OUTPUT = "sigmoid"
 
 
-def hidden_activation(plan: Plan) -> str:
-    """Return the hidden layers' activation: the reference if `plan` compares it, else the plan's first."""
-    return REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in plan.activations else plan.activations[0]
-
-
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every rate of RATES with every loss, output activation and seed.
 
-    The list is empty if there are records `so_far`, in a quick look, or if `plan` has no activations.
+    The hidden layers' activation is the reference if `plan` compares it, else the plan's first. The list is empty if
+    there are records `so_far`, in a quick look, or if `plan` has no activations.
     """
     if so_far or plan.is_quick or not plan.activations:
         return []
+    hidden = REFERENCE_ACTIVATION if REFERENCE_ACTIVATION in plan.activations else plan.activations[0]
     return [
         Settings(
-            activation=hidden_activation(plan), seed=seed, output=output, loss=loss, learning_rate=rate,
+            activation=hidden, seed=seed, output=output, loss=loss, learning_rate=rate,
             epochs=OUTPUT_EPOCHS, patience=None,
         )
         for rate in RATES
@@ -60,9 +57,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how many runs diverged or stayed at chance, and the accuracy of the finished runs.
 
-    `records` holds the successful runs. `_outcome_table` makes the table `output_layer`. `output_verdicts` has a row
-    per rate and loss with the measurement and verdict of A4. The figure and the section's judgements are about the
-    article's rate, RATES[0], alone.
+    `_outcome_table` makes the table `output_layer`. `output_verdicts` has a row per rate and loss with the measurement
+    and verdict of A4. The figure and the section's judgements are about the article's rate, RATES[0], alone.
     """
     runs = runs_frame(records)
     table = _outcome_table(runs)
@@ -74,40 +70,25 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     ]
     tables = {"output_layer": table, "output_verdicts": pd.DataFrame(verdicts)}
     drawn = (rows[rows["learning_rate"] == RATES[0]].replace({"loss": LOSS_NAMES}) for rows in (runs, table))
-    protocol = {
-        "activation": runs["activation"].iloc[0],
-        "epochs": OUTPUT_EPOCHS,
-        "rates": RATES,
-        "losses": LOSS_NAMES,
-    }
-    pictures = {NAME: figures.accuracy_by_output(*drawn)}
-    return Section(PAGE, tables, pictures, protocol, judgements[RATES[0]])
+    protocol = {"activation": runs["activation"].iloc[0], "epochs": OUTPUT_EPOCHS, "rates": RATES, "losses": LOSS_NAMES}
+    return Section(PAGE, tables, {NAME: figures.accuracy_by_output(*drawn)}, protocol, judgements[RATES[0]])
 
 
 def _outcome_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per learning rate, loss and output activation, with outcomes and test accuracy over seeds.
 
-    `runs` comes from `runs_frame`. The column `runs` counts all runs. `diverged` and `at_chance` count the runs with
-    this outcome (see `summaries.bad_outcomes`). Each outcome has its share and the exact binomial interval, in columns
-    such as diverged_share, diverged_low and diverged_high. `n` counts the finished runs, and `test_accuracy_mean` has
-    the t interval `ci_low` to `ci_high`.
+    `runs` counts all runs, and n those that finished. Each of `summaries.bad_outcomes` has its number, share and exact
+    interval, as in diverged, diverged_share, diverged_low and diverged_high.
     """
-    outcomes = summaries.bad_outcomes(runs).items()
-    diverged, at_chance = (_event_shares(runs.assign(event=event), name) for name, event in outcomes)
-    rates = diverged.merge(at_chance, on=[*KEYS, "runs"])
+    tables = []
+    for name, event in summaries.bad_outcomes(runs).items():
+        renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
+        shares = share_summary(runs.assign(event=event), "event", KEYS)
+        tables.append(shares.rename(columns={"n": "runs", "count": name, **renamed}))
+    rates = tables[0].merge(tables[1], on=[*KEYS, "runs"])
     accuracy = summarise(runs, "test_accuracy", KEYS, is_share=True).drop(columns=["std", "missing"])
     renamed = {"mean": "test_accuracy_mean", "min": "test_accuracy_min", "max": "test_accuracy_max"}
     return rates.merge(accuracy.rename(columns=renamed), on=KEYS)
-
-
-def _event_shares(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a row per group of KEYS with the number and share of the runs whose column `event` (bool) is true.
-
-    The columns are KEYS, `runs` (the number in the group), `name` (the number with the event), `name`_share, and
-    `name`_low and `name`_high, the bounds of its exact binomial interval.
-    """
-    renamed = {"share": f"{name}_share", "ci_low": f"{name}_low", "ci_high": f"{name}_high"}
-    return share_summary(runs, "event", KEYS).rename(columns={"n": "runs", "count": name, **renamed})
 
 
 def _judgements(runs: pd.DataFrame) -> list[Judgement]:

@@ -65,13 +65,15 @@ GOAL = 0.994  # of all other activations
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of the next round.
+    """Return the settings of the next round, as far as they have no record in `so_far`.
 
     Round 1 has the runs of the ladder, and each activation of `plan` at all RATES. Round 2 has each activation at its
-    chosen rate on the fresh seeds of all ATTEMPTS, as far as these runs have no record in `so_far`.
+    chosen rate on the fresh seeds of all ATTEMPTS.
     """
     if so_far:
-        return selection.without_record(_final_settings(plan, so_far), so_far)
+        rates = _rate_table(plan, so_far)
+        chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
+        return selection.without_record(_attempt_settings(plan, list(chosen)), so_far)
     ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung_settings(plan, steps)]
     return list(dict.fromkeys([*ladder, *_rate_trial_settings(plan, _compared_names(plan))]))
 
@@ -98,34 +100,20 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
 
 
 def _rung_settings(plan: Plan, steps: int) -> list[Settings]:
-    """Return the settings of the reference's runs with the changes of the first `steps` of STEPS.
-
-    There is one run for each of the LADDER_SEEDS seeds, from the first seed of `plan` on.
-    """
+    """Return the settings of the reference's runs of the ladder with the changes of the first `steps` of STEPS."""
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
 
 def _rate_trial_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the settings of the runs that choose a learning rate, on the first seed of `plan`, for RATE_EPOCHS epochs.
-
-    Each activation of `names` is trained under CONFIGURATION at all RATES.
-    """
+    """Return the settings of `names` under CONFIGURATION at all RATES, on the first seed, for RATE_EPOCHS epochs."""
     runs = (_settings(name, plan.first_seed, rate) for name in names for rate in RATES)
     return [replace(settings, epochs=RATE_EPOCHS) for settings in runs]
-
-
-def _final_settings(plan: Plan, records: Sequence[Record]) -> list[Settings]:
-    """Return the settings of all ATTEMPTS, with each activation at the rate chosen from `records`."""
-    rates = _rate_table(plan, records)
-    chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
-    return _attempt_settings(plan, list(chosen))
 
 
 def _attempt_settings(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Settings]:
     """Return the settings of all ATTEMPTS, each with every (activation, rate) of `rates` on fresh seeds of its own.
 
-    `plan` decides the number of seeds. All activations run on a seed before the next seed begins, so that after a stop
-    they have the same seeds.
+    All activations run on a seed before the next seed begins, so that after a stop they have the same seeds.
     """
     n = plan.seeds or FINAL_SEEDS
     return [
@@ -142,10 +130,7 @@ def _fresh_records(plan: Plan, records: Iterable[Record]) -> list[Record]:
 
 
 def _last_attempt_records(plan: Plan, records: Iterable[Record]) -> list[Record]:
-    """Return the `records` of the last attempt: the runs on fresh seeds with the most epochs.
-
-    The list is empty before the first attempt.
-    """
+    """Return the `records` of the last attempt: the runs on fresh seeds with the most epochs; none before the first."""
     fresh = _fresh_records(plan, records)
     most = max((selection.settings_of(record)["epochs"] for record in fresh), default=0)
     return [record for record in fresh if selection.settings_of(record)["epochs"] == most]
@@ -158,11 +143,9 @@ def _records_of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[R
 
 
 def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per activation and rate of round 1: activation, learning_rate, validation_accuracy, is_chosen.
+    """Return the runs of round 1 that chose a rate: activation, learning_rate, validation_accuracy, is_chosen.
 
-    The rows are about the runs in `records` that chose a rate. The accuracy, in [0, 1], is of the last weights on the
-    first seed; NaN if the run diverged. `is_chosen` marks the rate with the highest accuracy, and no rate if all runs
-    of the activation diverged.
+    The accuracy is NaN if the run diverged. `is_chosen` marks each activation's rate with the highest accuracy, if any.
     """
     names = dict.fromkeys(selection.settings_of(record)["activation"] for record in records)
     columns = ["activation", "learning_rate", "validation_accuracy"]
@@ -172,10 +155,7 @@ def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run of the ladder in `records`, in the order of STEPS: seed, validation_accuracy and added.
-
-    `added` is the name of the last step whose changes the run has.
-    """
+    """Return one row per run of the ladder: seed, validation_accuracy and added, the last step whose changes it has."""
     steps = [(name, _records_of(records, _rung_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
@@ -183,11 +163,10 @@ def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per step of the ladder: the validation accuracy, and how much the step gained.
+    """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
 
-    `runs` is the result of `_ladder_runs`. `added` names the step. The columns of `summarise` hold the accuracy over
-    seeds. `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
-    interval; NaN at the first step.
+    `brought` is the mean over seeds of the accuracy minus the same seed's one step before, with its t interval; NaN at
+    the first step.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -198,15 +177,9 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    `records` holds the successful runs. The tables are:
-
-    - `past_99_rates`: the result of `_rate_table`.
-    - `past_99_ladder`: the result of `_step_table`, if a run of the ladder finished.
-    - `past_99_attempts`: test accuracy and goal by activation, with the epochs of each of the ATTEMPTS.
-    - `past_99`: the rows of the last attempt, with more columns (see `_last_attempt_table`). `compared_accuracies`: a
-      row per run of it. `comparisons`: a row per activation beside the reference, if there is one to compare.
-
-    Without runs on fresh seeds, the tables of the last two items do not exist, and claim A5 is not judged.
+    The tables are `past_99_rates` (see `_rate_table`), `past_99_ladder` (see `_step_table`), if a run of the ladder
+    finished, `past_99_attempts` (see `_attempt_table`), `past_99` (see `_last_attempt_table`) and those of
+    `comparisons.family_tables`. Without runs on fresh seeds, the last of them do not exist, and claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)
@@ -219,12 +192,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if not final:
         return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)
-    compared = comparisons.against_reference(runs, NAME, METRIC)
     tables |= {
         "past_99": _last_attempt_table(runs),
         "past_99_attempts": _attempt_table(runs_frame(_fresh_records(plan, records))),
-        **({} if compared is None else {"comparisons": compared}),
-        "compared_accuracies": comparisons.accuracies(runs, NAME, METRIC),
+        **comparisons.family_tables({NAME: (runs, METRIC)}),
     }
     drawn["past_99"] = figures.test_accuracy(runs, summaries.accuracy(runs, NAME), style, None, "")
     attempts = tables["past_99_attempts"]["most_epochs"].nunique()
@@ -232,11 +203,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _last_attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation: test accuracy over seeds (columns of `summarise`), learning_rate and goal.
+    """Return the `_attempt_table` of the last attempt's runs, with each activation's learning_rate and sampling_error.
 
-    `runs` holds the runs of the last attempt. `sampling_error` is the binomial standard error of the mean accuracy on
-    TEST_IMAGES images. The interval over seeds does not cover this error, because all runs are tested on the same
-    images.
+    `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
+    does not cover this error, because all runs are tested on the same images.
     """
     table = _attempt_table(runs)
     rates = runs.groupby("activation")["learning_rate"].first()
@@ -247,20 +217,13 @@ def _last_attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy over seeds, and the goal.
-
-    `runs` comes from `runs_frame`. The columns of `summarise` hold the accuracy.
-    """
+    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy (see `summarise`) and goal."""
     table = summarise(runs, METRIC, ["most_epochs", "activation"], is_share=True)
     return table.assign(goal=table["activation"].map(lambda name: GOALS.get(name, GOAL)))
 
 
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
-    """Judge the part `ninety_nine` of A5, that the article's activation can be tuned to 99%.
-
-    `runs` holds the runs of the last attempt, and `attempts` is the number of attempts. The measurement is the
-    reference's mean test accuracy over seeds. Return an empty list if none of its runs finished.
-    """
+    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if one finished."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
     remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers

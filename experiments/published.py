@@ -37,10 +37,9 @@ P9_SEEDS = 60  # if no network is born dead, the 95% interval of the share ends 
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round of networks that are not trained.
+    """Return the settings of one round of networks that are not trained: deep ones for A3 and P5, narrow ones for P9.
 
-    The list is empty if there are records `so_far`, or if `plan` is a quick look. Deep networks serve A3 and P5, and
-    narrow networks serve P9. The experiment `depth` has the runs for A3 too, if it compares their activations.
+    It has none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
     """
     if so_far or plan.is_quick:
         return []
@@ -63,8 +62,7 @@ def _settings(name: str, depth: int, width: int, init: str, seed: int) -> Settin
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead.
 
-    A network is born dead if all units of a hidden layer are dead before training. `records` holds the successful runs.
-    Return a section with the tables `initial_ratios` (see `_ratio_summary`) and `born_dead` (see `_born_dead_shares`).
+    The tables are `initial_ratios` (see `_ratio_summary`) and `born_dead` (see `_born_dead_shares`).
     """
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
@@ -84,8 +82,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and measure of FIRST_LAYER: the columns KEYS, seed, measure, first, ratio and factor.
 
-    `measures` comes from `measures_frame`. `first` is the norm at the layer that FIRST_LAYER names, and `ratio` is
-    `first` over the norm at the last hidden layer. `factor` is the change of the norm per layer that makes this ratio.
+    `first` is the norm at the layer that FIRST_LAYER names, and `ratio` is `first` over the norm at the last hidden
+    layer. `factor` is the change of the norm per layer that makes this ratio.
     """
     keys, parts = [*KEYS, "seed"], []
     for measure, layer in FIRST_LAYER.items():
@@ -101,9 +99,8 @@ def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
 def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `per_run` is the result of `_first_and_ratio`. `n` counts the seeds whose ratio is above 0, and `n_zero` the ratios
-    of exactly 0, which are left out. `factor` is the change of the norm per layer that makes the mean ratio.
-    `factor_low` and `factor_high` are the changes that make the bounds of its interval.
+    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes of the norm per
+    layer that make the mean ratio and its bounds.
     """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))
@@ -112,10 +109,9 @@ def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
 
 
 def _born_dead_shares(measures: pd.DataFrame) -> pd.DataFrame:
-    """Count the networks born dead: those with a hidden layer whose units are all dead on the probe images.
+    """Return one row per network (KEYS): n (seeds), count (born dead), and share with its interval ci_low to ci_high.
 
-    `measures` comes from `measures_frame`. Return one row per network (KEYS, of which the width varies): n (seeds),
-    count (born dead), and share with its exact binomial interval, ci_low to ci_high.
+    A network is born dead if all units of a hidden layer are dead on the probe images before training.
     """
     shares = measures[(measures["measure"] == "dead_units") & measures["value"].notna()]
     most = shares.groupby([*KEYS, "seed"], sort=False)["value"].max().reset_index()
@@ -125,9 +121,8 @@ def _born_dead_shares(measures: pd.DataFrame) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
-    `per_run` comes from `_first_and_ratio`, and `born` from `_born_dead_shares`. A3 takes the factor per layer, P5 the
-    ratio of both ends, and P9 the share born dead. Two parts take the first layer's norm: A3's `relu_depth`, 50 layers
-    over 30, and P5's `size`, Glorot's initialisation over He's.
+    A3 takes the factor per layer, P5 the ratio of both ends, and P9 the share `born` dead. Two parts take the first
+    layer's norm: A3's `relu_depth`, 50 layers over 30, and P5's `size`, Glorot's initialisation over He's.
     """
     found = []
     for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():

@@ -41,10 +41,10 @@ SMALLEST_IN_FLOAT64 = f"{SMALLEST_EPSILON} in float64"
 
 
 def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
-    """Return {remedy: {setting: value}}: what each remedy changes in the plain network trained by SGD.
+    """Return {remedy: {setting: value}}: what each remedy changes in the plain network of activation `name`.
 
-    `name` is an activation. If it has no critical point in `plan.theory`, the remedy of critical initialisation is left
-    out. Only the sigmoid has the remedy SMALLEST_IN_FLOAT64.
+    Without a critical point in `plan.theory`, critical initialisation is left out. Only the sigmoid has the remedy
+    SMALLEST_IN_FLOAT64.
     """
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
     critical = plan.theory[name]["critical"]
@@ -65,10 +65,9 @@ def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: every remedy, activation and seed of `plan`.
+    """Return the settings of one round: every remedy, activation and seed; none with records or in a quick look.
 
-    The list is empty if there are records `so_far`, or in a quick look. The runs without a remedy, and those whose
-    remedy is "Adam", are runs of `depth` too.
+    The runs without a remedy, and those whose remedy is "Adam", are runs of `depth` too.
     """
     return [] if so_far or plan.is_quick else list(_remedy_by_settings(plan))
 
@@ -76,29 +75,23 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def _remedy_by_settings(plan: Plan) -> dict[Settings, str]:
     """Return {settings: remedy} of every run of `plan`."""
     _, (sgd, rate) = DEPTH_OPTIMIZERS
-    seeds = plan.seeds or REMEDY_SEEDS
     plain = {
-        "depth": PROFILE_DEPTH,
-        "width": WIDTH,
-        "optimizer": sgd,
-        "learning_rate": rate,
-        "epochs": DEPTH_EPOCHS,
+        "depth": PROFILE_DEPTH, "width": WIDTH, "optimizer": sgd, "learning_rate": rate, "epochs": DEPTH_EPOCHS,
         "patience": None,
-    }
+    }  # fmt: skip
     return {
         Settings(activation=name, seed=seed, **{**plain, **change}): remedy  # type: ignore[arg-type]
         for name in plan.activations
         for remedy, change in remedy_settings(plan, name).items()
-        for seed in plan.block(seeds)
+        for seed in plan.block(plan.seeds or REMEDY_SEEDS)
     }
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
 
-    `records` holds the successful runs. The table `remedies` has a row per activation and remedy with the columns of
-    `trainability.success` and of `_first_errors`. `summaries.gradient_norms` makes the table `gradient_norms`, of which
-    `trainability.thinned_norms` keeps few steps.
+    The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
+    `_first_errors`. `gradient_norms` holds the rows of `trainability.thinned_norms`.
     """
     names = _remedy_by_settings(plan)
     of_record = [names[Settings(**selection.settings_of(record))] for record in records]
@@ -128,11 +121,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _first_errors(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation and remedy with the error at layer 1 before training.
-
-    `measures` comes from `measures_frame`, with the column `remedy`. The columns are KEYS, first_error (the geometric
-    mean over seeds), and its t interval from first_error_low to first_error_high.
-    """
+    """Return the error at layer 1 before training, by KEYS: its geometric mean first_error with its t interval."""
     errors = measures[(measures["step"] == 0) & (measures["measure"] == "error") & (measures["layer"] == 1)]
     renamed = {"mean": "first_error", "ci_low": "first_error_low", "ci_high": "first_error_high"}
     return geometric_summary(errors, "value", KEYS).rename(columns=renamed)[[*KEYS, *renamed.values()]]

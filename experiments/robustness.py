@@ -36,19 +36,12 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `records` holds the runs of `learning_rate`. Two tables are about the runs at all rates at which an activation
-    trained to the end, all others about the runs that `at_one_rate` selects.
-
-    - `noise_runs`: a row per run, at any rate, and amplitude.
-    - `noise_by_rate`: the result of `_rate_summary`.
-    - `robustness`: the result of `_amplitude_summary`.
-    - `robustness_mean`: a row per activation, with its learning rate and the mean of METRIC over seeds.
-    - `noise_rate_effect`: the result of `_rate_effects`.
-    - `compared_accuracies`: a row per run, and further rows for the runs of OWN_RATES_COMPARISON.
-    - `comparisons`: a row per activation beside the reference, if there is one to compare, and the same for
-      OWN_RATES_COMPARISON.
-
-    If no run was evaluated under noise, the section has only its page.
+    `noise_runs` (a row per run and amplitude) and `noise_by_rate` (see `_rate_summary`) are about the runs of
+    `learning_rate` at all rates at which an activation trained to the end. All other tables are about the runs that
+    `at_one_rate` selects: `robustness` (see `_amplitude_summary`), `robustness_mean` (a row per activation, with its
+    learning rate and the mean of METRIC over seeds), `noise_rate_effect` (see `_rate_effects`), and those of
+    `comparisons.family_tables`, which have the comparison OWN_RATES_COMPARISON too. If no run was evaluated under
+    noise, the section has only its page.
     """
     tried, tuned = learning_rate.by_stage(plan, records)["to_the_end"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
@@ -56,27 +49,22 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if noisy.empty:
         return Section(PAGE)
     overall = _mean_accuracies(runs_frame(records), noisy)
-    compared = {NAME: overall, OWN_RATES_COMPARISON: _mean_accuracies(runs_frame(tuned), noise_frame(tuned))}
+    own = _mean_accuracies(runs_frame(tuned), noise_frame(tuned))
+    compared = {NAME: (overall, METRIC), OWN_RATES_COMPARISON: (own, METRIC)}
     of_tried_runs = _mean_accuracies(runs_frame(tried), of_tried)
-    found = [comparisons.against_reference(runs, name, METRIC, NOISE_MARGIN) for name, runs in compared.items()]
-    differences = [rows for rows in found if rows is not None]
     table = _amplitude_summary(noisy)
     summary = summarise(overall, METRIC, "activation", is_share=True)
     rates = overall.groupby("activation")["learning_rate"].first()
     section_tables = {
         "noise_runs": of_tried.assign(experiment=NAME),
         "noise_by_rate": _rate_summary(of_tried_runs),
-        "noise_rate_effect": _rate_effects(of_tried_runs, compared[OWN_RATES_COMPARISON]),
+        "noise_rate_effect": _rate_effects(of_tried_runs, own),
         NAME: table,
         "robustness_mean": summary.rename(columns={"mean": f"{METRIC}_mean"}).join(rates, on="activation"),
-        "compared_accuracies": pd.concat(
-            [comparisons.accuracies(runs, name, METRIC) for name, runs in compared.items()], ignore_index=True
-        ),
-        **({"comparisons": pd.concat(differences, ignore_index=True)} if differences else {}),
+        **comparisons.family_tables(compared, NOISE_MARGIN),
     }
-    names = table["activation"].unique()
-    has_reference = REFERENCE_ACTIVATION in names and len(names) > 1
-    reference = style.label(REFERENCE_ACTIVATION) if has_reference else None
+    names = set(table["activation"])
+    reference = style.label(REFERENCE_ACTIVATION) if {REFERENCE_ACTIVATION} < names else None
     drawn = {NAME: figures.noise_response(table, noisy, style, reference)}
     return Section(PAGE, section_tables, drawn)
 
@@ -84,10 +72,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and learning rate: accuracy under noise, and how it compares with the reference.
 
-    `runs` is the result of `_mean_accuracies` for runs at several rates. The columns are named as in `summarise` (n,
-    ci_low, ci_high and others), but `noise_accuracy_mean` stands for `mean`. `difference`, difference_ci_low,
-    difference_ci_high and `finding` are those of `comparisons.against_reference`, at the same rate and seeds. They are
-    missing where there is nothing to compare. The intervals of all rates are simultaneous.
+    The columns are those of `summarise`, but noise_accuracy_mean stands for mean, and those of `against_reference` at
+    the same rate and seeds: difference, its interval, simultaneous for all rates, and finding. They are missing where
+    there is nothing to compare.
     """
     keys = ["activation", "learning_rate"]
     summary = summarise(runs, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
@@ -109,10 +96,9 @@ def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: how much the reference would differ from itself at the rates of that activation.
 
     `tried` and `tuned` are results of `_mean_accuracies`: for all runs to the end, and for one run of each activation
-    and seed, at the rate chosen there. `rate_effect` is the mean, over seeds, of the reference's accuracy under noise
-    at the activation's rate minus that at its own rate. It shows which part of a difference at own rates is due to the
-    rates alone. ci_low and ci_high are its 95% interval. Seeds at which the reference did not run at that rate are left
-    out; `n` counts the others.
+    and seed, at the rate chosen there. `rate_effect` is the mean, over the n seeds at which the reference ran at both
+    rates, of its accuracy under noise at the activation's rate minus that at its own rate. It shows which part of a
+    difference at own rates is due to the rates alone. ci_low and ci_high are its 95% interval.
     """
     reference = tried[tried["activation"] == REFERENCE_ACTIVATION].set_index(["learning_rate", "seed"])[METRIC]
     own = tuned[tuned["activation"] == REFERENCE_ACTIVATION].set_index("seed")[METRIC]
@@ -123,10 +109,9 @@ def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run of `runs`: activation, learning_rate, seed, status and noise_accuracy.
+    """Return activation, learning_rate, seed, status and noise_accuracy of each of `runs`.
 
-    `noise_accuracy` is the mean test accuracy over the amplitudes above 0, in [0, 1]; NaN if the run is not in `noisy`,
-    the result of `noise_frame`.
+    This is the mean test accuracy over the amplitudes above 0 in `noisy`, a `noise_frame`; NaN if the run is not there.
     """
     keys = ["activation", "learning_rate", "seed"]
     means = noisy[noisy["amplitude"] > 0].groupby(keys)["test_accuracy"].mean().rename(METRIC)
@@ -134,12 +119,11 @@ def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _amplitude_summary(noisy: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation and noise amplitude, over seeds with t intervals.
+    """Return one row per activation and noise amplitude, over `n` seeds with t intervals.
 
-    `noisy` comes from `noise_frame`. `test_accuracy_mean` is the mean over the `n` seeds, with the interval
-    accuracy_ci_low to accuracy_ci_high. `test_loss_mean` is the geometric mean, with loss_ci_low and loss_ci_high.
-    `difference` is the mean of the accuracy minus the reference's accuracy on the same seed, with difference_ci_low and
-    difference_ci_high. These three are NaN for the reference itself.
+    `test_accuracy_mean` is an arithmetic mean, and `test_loss_mean` a geometric one. `difference` is the mean of the
+    accuracy minus the reference's on the same seed, NaN for the reference itself. Their intervals are in
+    accuracy_ci_low, accuracy_ci_high, loss_ci_low and so on.
     """
     wide = noisy.set_index([*KEYS, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))
@@ -156,10 +140,6 @@ def _amplitude_summary(noisy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _renamed_columns(summary: pd.DataFrame, mean: str, prefix: str, *more: str) -> pd.DataFrame:
-    """Return columns of `summary`, renamed and indexed by KEYS.
-
-    These are the columns `more`, the mean under the name `mean`, and its interval as `prefix`_ci_low and
-    `prefix`_ci_high.
-    """
+    """Return the columns `more` of `summary`, its mean as `mean`, and its interval as `prefix`_ci_..., by KEYS."""
     names = {"mean": mean, "ci_low": f"{prefix}_ci_low", "ci_high": f"{prefix}_ci_high"}
     return summary.set_index(KEYS)[[*more, *names]].rename(columns=names)

@@ -11,14 +11,7 @@ from typing import Any
 import pandas as pd
 
 from study import figures
-from study.analysis.benchmark import (
-    SpeedTarget,
-    contender_table,
-    growth_exponents,
-    growth_summary,
-    target_row,
-    target_table,
-)
+from study.analysis import benchmark
 from study.figures.style import Style
 from study.plan import Plan
 from study.records.frames import runs_used_by
@@ -60,9 +53,9 @@ WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section on speed; None if `evidence` does not have the document `bench`.
 
-    The tables are `bench` (see `contender_rows`), `bench_targets` (see `target_rows`), `growth` and `growth_exponents`
-    (how the seconds grow, see `benchmark.growth_summary` and `benchmark.growth_exponents`), and `forecast`. A document
-    of another FORMAT gives a section without tables, which says that it `is_outdated`.
+    The tables are `bench` (see `benchmark.contender_table`), `bench_targets` (see `target_rows`), `growth` and
+    `growth_exponents` (how the seconds grow, see the functions of `benchmark`), and `forecast`. A document of another
+    FORMAT gives a section without tables, which says that it `is_outdated`.
     """
     document = evidence.documents.get("bench")
     if document is None:
@@ -70,17 +63,18 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     content = document["content"]
     if content.get("format") != FORMAT:
         return Section(PAGE, protocol={"is_outdated": True}, is_appendix=True)
-    growth = pd.DataFrame(content["growth"])
-    bench, judged_targets = contender_rows(content), target_rows(content)
+    growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
+    bench = benchmark.contender_table(rows, FLOOR, ARTICLE_CONTENDERS)
+    bench = bench.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
     found = {
         "bench": bench,
-        "bench_targets": judged_targets,
-        "growth": growth_summary(growth),
-        "growth_exponents": growth_exponents(growth),
+        "bench_targets": target_rows(content),
+        "growth": benchmark.growth_summary(growth),
+        "growth_exponents": benchmark.growth_exponents(growth),
         "forecast": forecast(content, evidence),
     }
     drawn = {
-        "bench": figures.bench(bench, pd.DataFrame(content["rows"]), CONTENDERS),
+        "bench": figures.bench(bench, rows, CONTENDERS),
         "growth": figures.growth(growth, found["growth_exponents"]),
     }
     return Section(PAGE, found, drawn, protocol(document), is_appendix=True)
@@ -89,8 +83,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def protocol(document: dict[str, Any]) -> dict[str, Any]:
     """Return when, where and with which packages the benchmark of `document` ran, as {name in the page: value}.
 
-    `packages` and `missing` are lists of text: package with version, and contender with the reason why it was not
-    measured. `first_target` is the text of the first speed target.
+    `missing` lists the contenders that were not measured, with the reason.
     """
     content, made = document["content"], document["provenance"]
     peers = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
@@ -101,21 +94,20 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
         "cores": content["cores"],
         "packages": [f"{name} {made[key]}" for name, key in peers.items()],
         "missing": [f"{CONTENDERS[row['contender']]} ({row['reason']})" for row in content["missing"]],
-        "first_target": targets(1)[0].text,
+        "first_target": targets(1)[0][0],
         "programs": FORECAST_PROGRAMS,
         "contenders": CONTENDERS,
     }
 
 
-def targets(cores: int) -> list[SpeedTarget]:
+def targets(cores: int) -> list[benchmark.SpeedTarget]:
     """Return the engine's speed targets on a machine with `cores` cores, in the order of the report.
 
-    A SpeedTarget bounds a ratio of speeds: `above` over `below`. Some texts name a ratio of times instead, such as the
-    engine's over JAX's. It equals the inverse ratio of speeds, so the engine is then `below`. The last target has no
-    bound and is only shown.
+    Some texts name a ratio of times, such as the engine's over JAX's. It equals the inverse ratio of speeds, so the
+    engine is then second.
     """
     validation, training = "engine_validation", "engine_machine"
-    rows: list[tuple[str, str, str, str, float]] = [
+    return [
         ("all cores: speed over model.fit, validation in both", validation, "keras_fit", "≥", SPEED_OVER_FIT),
         ("all cores: speed over model.fit, training alone", training, "keras_fit_training", "≥", SPEED_OVER_FIT),
         ("one thread: time over the matrix products'", FLOOR, "engine", "≤", TIME_OVER_PRODUCTS),
@@ -127,19 +119,17 @@ def targets(cores: int) -> list[SpeedTarget]:
         ("a worker on each core: speed over one worker", training, "engine", "≥", WORKER_SHARE * cores),
         ("the same of the matrix products alone", "products_machine", FLOOR, "≥", math.nan),
     ]
-    return [SpeedTarget(*row) for row in rows]
 
 
 def target_rows(content: dict[str, Any]) -> pd.DataFrame:
-    """Return one row per speed target, and two on a worker's memory: the measured ratio, the target, and if it is met.
+    """Return one row per speed target (see `benchmark.target_table`), and two on a worker's memory.
 
-    `content` comes from the document `bench`. The columns are named as in `target_table`. In the rows on memory,
-    `ratio` holds gigabytes, the most of any program, and `target_ratio` the limit.
+    In the rows on memory, `ratio` holds gigabytes, the most of any program, and `target_ratio` the limit.
     """
-    found = target_table(pd.DataFrame(content["rows"]), targets(content["cores"]))
+    found = benchmark.target_table(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])
     rows = [
-        target_row(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
+        benchmark.target_row(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
         for text, name in (
             (f"a worker's most memory, over {len(memory)} programs, GB", "bytes"),
             ("the same, what no other process shares, GB", "own_bytes"),
@@ -148,18 +138,12 @@ def target_rows(content: dict[str, Any]) -> pd.DataFrame:
     return pd.concat([found, pd.DataFrame(rows, columns=found.columns)], ignore_index=True)
 
 
-def contender_rows(content: dict[str, Any]) -> pd.DataFrame:
-    """Return the table of `contender_table` from `content` of the document `bench`, in the order of CONTENDERS."""
-    table = contender_table(pd.DataFrame(content["rows"]), FLOOR, ARTICLE_CONTENDERS)
-    return table.sort_values("contender", key=lambda names: names.map(list(CONTENDERS).index), ignore_index=True)
-
-
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours of FORECAST_RUNS runs of the article's network on FORECAST_WORKERS workers, in a row per case.
 
-    In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` on
-    average. Without such runs in `evidence`, only the first case is returned. `content` comes from the document
-    `bench`. The columns are:
+    In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` in
+    `evidence` on average; without such runs, it is left out. `content` comes from the document `bench`. The columns
+    are:
 
     - case, epochs (of a run), runs and workers.
     - first_seconds: the time of a run's first epoch, measured by runs of one epoch while all cores are busy.
@@ -180,11 +164,9 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     epochs = math.nan if runs is None else runs_used_by(runs, "baseline")["epochs"].mean()
     cases = [("one epoch", 1.0)] + ([("the article's protocol", float(epochs))] if math.isfinite(epochs) else [])
     frame = pd.DataFrame(cases, columns=["case", "epochs"])
-    frame = frame.assign(runs=FORECAST_RUNS, workers=FORECAST_WORKERS, first_seconds=first, epoch_seconds=further)
-    frame["compile_seconds"] = compiling
-    frame["run_seconds"] = first + (frame["epochs"] - 1) * further
-    frame["hours"] = (
-        math.ceil(FORECAST_RUNS / FORECAST_WORKERS) * frame["run_seconds"] + FORECAST_PROGRAMS * compiling
-    ) / 3600
-    frame["minutes"] = 60 * frame["hours"]
-    return frame
+    run = first + (frame["epochs"] - 1) * further
+    seconds = math.ceil(FORECAST_RUNS / FORECAST_WORKERS) * run + FORECAST_PROGRAMS * compiling
+    return frame.assign(
+        runs=FORECAST_RUNS, workers=FORECAST_WORKERS, first_seconds=first, epoch_seconds=further,
+        compile_seconds=compiling, run_seconds=run, hours=seconds / 3600, minutes=60 * (seconds / 3600),
+    )  # fmt: skip

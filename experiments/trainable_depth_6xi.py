@@ -43,24 +43,24 @@ _, MOST_RATIO = CLAIMS["P7"].parts["depth"].region  # the claim's region ends at
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the runs without a record in `so_far`: every depth, sigma_w and seed of `plan`."""
     seeds = plan.block(plan.seeds or CLAIM_SEEDS)
-    wanted = [_settings(sigma_w, depth, seed) for depth in DEPTHS for sigma_w in SIGMA_W for seed in seeds]
+    wanted = [
+        Settings(
+            activation=ACTIVATION, seed=seed, depth=depth, width=WIDTH, initialization="gaussian", sigma_w=sigma_w,
+            sigma_b=SIGMA_B, optimizer="sgd", learning_rate=RATE, epochs=EPOCHS, patience=None,
+        )
+        for depth in DEPTHS
+        for sigma_w in SIGMA_W
+        for seed in seeds
+    ]  # fmt: skip
     return selection.without_record(wanted, so_far)
 
 
-def _settings(sigma_w: float, depth: int, seed: int) -> Settings:
-    """Return the settings of the run with these values."""
-    return Settings(
-        activation=ACTIVATION, seed=seed, depth=depth, width=WIDTH, initialization="gaussian", sigma_w=sigma_w,
-        sigma_b=SIGMA_B, optimizer="sgd", learning_rate=RATE, epochs=EPOCHS, patience=None,
-    )  # fmt: skip
-
-
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compute which share of the networks trains at each sigma_w and depth, and compare the deepest with 6 xi.
+    """Compute which share of the networks trains at each sigma_w and depth, and judge P7 by the deepest.
 
-    `records` holds the successful runs, and `plan.theory` the depth scales xi. `trainability.success` makes the table
-    `sigma_w_success`, a row per sigma_w and depth. `depth_scales` has xi by sigma_w, and `_trained_depths` makes
-    `depth_over_scale`. P7 is judged.
+    `plan.theory` has the depth scales xi. The table `sigma_w_success` has a row per sigma_w and depth (see
+    `trainability.success`), `depth_scales` has xi by sigma_w, and `depth_over_scale` is the result of
+    `_trained_depths`.
     """
     runs, common = runs_frame(records), selection.shared_settings(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
@@ -79,11 +79,11 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _trained_depths(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     """Return one row per sigma_w and seed: how deep networks train, and this depth divided by CLAIMED_FACTOR * xi.
 
-    `runs` comes from `runs_frame`. `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest
-    depth of the grid at which the network of this seed and all shallower ones trained; 0 if the shallowest failed.
-    `failed_depth` is the next depth of the grid, infinite if there is none. The true limit lies between the two.
-    `least_ratio` is `trained_depth` over CLAIMED_FACTOR * xi, and `most_ratio` is `failed_depth` over CLAIMED_FACTOR *
-    xi. `is_judged` tells whether the deepest network of the grid reaches MOST_RATIO * CLAIMED_FACTOR * xi layers.
+    `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which the
+    network of this seed and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of
+    the grid, infinite if there is none. The true limit lies between the two. `least_ratio` and `most_ratio` are these
+    depths over CLAIMED_FACTOR * xi. `is_judged`: the deepest network of the grid reaches MOST_RATIO * CLAIMED_FACTOR *
+    xi layers.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
@@ -99,10 +99,9 @@ def _trained_depths(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge P7 by the rows of `_trained_depths` that are judged; return an empty list if there are none.
 
-    On each seed, both ratios are averaged over sigma_w (geometric means). Over seeds, each ratio has a geometric mean
-    with a t interval. The estimate is the geometric mean of `least_ratio`. The judged interval begins at the lower
-    bound of `least_ratio`, or at 0 if a seed's least ratio is 0. It ends at the upper bound of `most_ratio`, or at
-    infinity if a seed's most ratio is infinite. The remark takes `width` and `epochs` from `protocol`.
+    On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean of
+    `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` (0 if it is 0 on a seed) to
+    the upper bound of `most_ratio` (infinite if it is infinite on a seed), both of t intervals.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:

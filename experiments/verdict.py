@@ -26,14 +26,8 @@ from study.report.section import Evidence, Section
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "verdict"
 DECIDING = ("learning_rate", "baseline")  # experiments; the comparison of the first one that was run decides
-FAMILIES = (
-    *DECIDING,
-    LAST_WEIGHTS,
-    ONE_RATE,
-    BEST_WEIGHTS,
-    "robustness",
-    OWN_RATES_COMPARISON,
-)  # experiments whose comparisons are listed
+# Experiments whose comparisons are listed.
+FAMILIES = (*DECIDING, LAST_WEIGHTS, ONE_RATE, BEST_WEIGHTS, "robustness", OWN_RATES_COMPARISON)
 # {table: comparisons of the same kind on different seeds, which are pooled there}
 POOLED = {"pooled_comparisons": ("learning_rate", "narrow"), "pooled_last": (LAST_WEIGHTS, NARROW_LAST)}
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
@@ -42,10 +36,7 @@ DIFFERENCE_COLUMNS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 
 
 def _interval_columns(name: str, mean: str, prefix: str = "ci") -> dict[str, str]:
-    """Return {new column: source column} of an estimate and its interval, for `Source.columns`.
-
-    The new columns `name`, `name`_low and `name`_high come from `mean`, `prefix`_low and `prefix`_high.
-    """
+    """Return {new column: source column} of an estimate and its interval, for `Source.columns`."""
     return {name: mean, f"{name}_low": f"{prefix}_low", f"{name}_high": f"{prefix}_high"}
 
 
@@ -89,28 +80,30 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the decision table and the recommendation; None if `evidence` has no measurement for the table.
 
     The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
-    `decision.findings` makes the table `verdict_findings`, if anything was compared with the reference, and
-    `_pooled_comparisons` the tables of POOLED, if it returns any. The figure `answer` is drawn if a
-    comparison decides.
+    `verdict_findings` (see `decision.findings`) exists if anything was compared with the reference, and the tables of
+    POOLED (see `_pooled_comparisons`) if they can. The figure `answer` is drawn if a comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
         return None
     table["cost_finding"] = decision.classify_cost_ratio(table["step_ratio_low"], table["step_ratio_high"])
-    found, recommendation, shares, drawn = None, {}, pd.DataFrame({"activation": [], "share_recommended": []}), {}
-    if "comparisons" in evidence.tables:
-        found = decision.findings(evidence.tables["comparisons"], FAMILIES, DECIDING)
-        decided = found[found["decides"]]
-        saving = _time_savings(table)
-        recommendation = _recommendation(decided, saving)
-        if len(decided):
-            drawn = {"answer": _picture(decided, evidence.tables, style)}
-            shares = decision.stability(_accuracies(evidence.tables, decided["experiment"].iloc[0]), saving)
-    table = _with_choice(table, recommendation, shares, found)
+    saved = np.where(table["cost_finding"] == "cheaper", 1 - table["step_ratio"], 0.0)  # share of the reference's time
+    saving = dict(zip(table["activation"], saved.tolist(), strict=True))
+    compared = evidence.tables.get("comparisons")
+    nothing = pd.DataFrame(columns=decision.FINDINGS)
+    found = decision.findings(nothing if compared is None else compared, FAMILIES, DECIDING)
+    decided = found[found["decides"]]
+    shares, drawn = pd.DataFrame({"activation": [], "share_recommended": []}), {}
+    if len(decided):
+        drawn = {"answer": _picture(decided, evidence.tables, style)}
+        runs = evidence.tables["compared_accuracies"]
+        deciding = runs[runs["experiment"] == decided["experiment"].iloc[0]]
+        shares = decision.stability(comparisons.table_by_seed(deciding, "accuracy"), saving)
+    table = _with_choice(table, _recommendation(decided, saving), shares, found)
     pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
     tables = {
         NAME: table,
-        **({} if found is None else {"verdict_findings": found}),
+        **({} if compared is None else {"verdict_findings": found}),
         **{name: rows for name, rows in pooled.items() if rows is not None},
     }
     return Section(PAGE, tables, drawn, is_opening=True)
@@ -119,11 +112,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _pooled_comparisons(
     tables: Mapping[str, pd.DataFrame], families: Sequence[str] = POOLED["pooled_comparisons"]
 ) -> pd.DataFrame | None:
-    """Compare the activations on the seeds of all `families` of comparisons together.
+    """Compare the activations on the seeds of all `families` of comparisons together (see `against_reference`).
 
-    `tables` holds the tables of all sections by name. Only activations that all these families have are compared. A
-    seed that two of the families have counts once. Return the result of `comparisons.against_reference`, or None if
-    one of the families has no runs in `compared_accuracies`.
+    Only activations that all these families have are compared. A seed that two of the families have counts once. Return
+    None if one of the families has no runs in the table compared_accuracies.
     """
     if "compared_accuracies" not in tables:
         return None
@@ -135,11 +127,7 @@ def _pooled_comparisons(
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:
-    """Draw the comparison that decides, beside the accuracy over the depth if that was measured.
-
-    `decided` has the rows of `verdict_findings` whose comparison decides. `tables` holds the tables of all sections by
-    name.
-    """
+    """Draw the rows `decided` of `verdict_findings`, beside the accuracy over the depth if that was measured."""
     if "depth_success" not in tables:
         return figures.answer(decided, pd.DataFrame(columns=["activation", "panel", "depth"]), style)
     success, runs = tables["depth_success"], tables["runs"]
@@ -150,20 +138,11 @@ def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: S
     return figures.answer(decided, means, style, dashes)
 
 
-def _time_savings(table: pd.DataFrame) -> dict[str, float]:
-    """Return {activation: the share of the reference's time of a training step that the activation saves}.
-
-    The share is 0 unless `cost_finding` of the decision `table` is "cheaper".
-    """
-    saved = np.where(table["cost_finding"] == "cheaper", 1 - table["step_ratio"], 0.0)
-    return dict(zip(table["activation"], saved.tolist(), strict=True))
-
-
 def _recommendation(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
     """Return {activation: 1} for the activation that `decision.recommend` recommends, else an empty dict.
 
-    The dict is empty if no comparison decides, or if no difference is known because every run of a pair diverged.
-    `decided` has the rows of `verdict_findings` whose comparison decides. `saving` is the result of `_time_savings`.
+    It is empty if no comparison decides, or if no difference is known because every run of a pair diverged. `decided`
+    are the rows that decide, and `saving` maps activations to the share of a training step's time that they save.
     """
     if decided["difference"].isna().all():
         return {}
@@ -173,25 +152,17 @@ def _recommendation(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[
     return {REFERENCE_ACTIVATION if place < 0 else str(decided["activation"].iloc[place]): 1}
 
 
-def _accuracies(tables: Mapping[str, pd.DataFrame], experiment: str) -> pd.DataFrame:
-    """Return the test accuracies in `tables` that `experiment` compared: a row per seed and a column per activation."""
-    rows = tables["compared_accuracies"]
-    return comparisons.table_by_seed(rows[rows["experiment"] == experiment], "accuracy")
-
-
 def _with_choice(
-    table: pd.DataFrame, recommendation: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame | None
+    table: pd.DataFrame, recommendation: Mapping[str, int], shares: pd.DataFrame, found: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
-    `recommendation` comes from `_recommendation`, and `shares` from `decision.stability`. `found` comes from
-    `decision.findings`, and is None if nothing was compared. The further columns are:
+    `recommendation` comes from `_recommendation`, `shares` from `decision.stability`, `found` from `decision.findings`.
 
     - recommended: 1 for the recommended activation, else NaN.
     - share_recommended: the share of the resamples of the seeds that recommend the activation.
-    - remaining: whether the headline names the activation. The headline names the recommended activation. If fewer than
-      STABLE of the resamples recommend it, the headline names more activations, by falling share, until STABLE of the
-      resamples recommend one of them.
+    - remaining: whether the headline names the activation: the recommended one and, by falling share, more of them,
+      until STABLE of the resamples recommend one of those that it names.
     - finding, difference, difference_low, difference_high: from the comparison that decides. noise_finding: from the
       comparison under noise.
     - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
@@ -203,9 +174,8 @@ def _with_choice(
     before = share[in_order].fillna(0).cumsum().shift(fill_value=0)  # the summed share of the activations named before
     first = next(iter(recommendation), None)
     columns = [f"depth_{optimizer}" for optimizer in OPTIMIZERS]
-    rows = pd.DataFrame(columns=[*decision.FINDINGS, "decides"]) if found is None else found
-    decided = rows[rows["decides"].astype(bool)].set_index("activation")
-    noisy = rows[rows["experiment"] == "robustness"].set_index("activation")
+    decided = found[found["decides"]].set_index("activation")
+    noisy = found[found["experiment"] == "robustness"].set_index("activation")
     return table.assign(
         recommended=recommended,
         share_recommended=share,

@@ -30,9 +30,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     Return None if `plan` lacks one of NEEDED_ACTIVATIONS, if `evidence` lacks one of NEEDED_TABLES, or if no activation
     has both numbers at one depth. The tables are:
 
-    - `why_relu`: a row per activation and number of hidden layers, from 2 on. `share_of_error` is the share before
-      training. The columns mean, ci_low, ci_high and n hold the validation accuracy with Adam in the experiment
-      `depth`.
+    - `why_relu`: a row per activation and number of hidden layers: the result of `_error_shares`, and mean, ci_low,
+      ci_high and n of the validation accuracy with Adam in the experiment `depth`.
     - `why_tuned`: each activation's accuracy at its own learning rate; empty if nothing was tuned.
     - `why_factors`: the rows of `shrink_factors` of the experiment `depth` at the largest depth.
     - `preactivations`: the result of `_quantile_table`, if pre-activations were measured.
@@ -40,8 +39,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     tables = evidence.tables
     if not set(NEEDED_ACTIVATIONS) <= set(plan.activations) or not set(NEEDED_TABLES) <= tables.keys():
         return None
-    shares = pd.concat([_article_shares(tables["gradient_norms"]), _depth_shares(tables["theory"])], ignore_index=True)
-    shares = shares[shares["depth"] > 1]
+    shares = _error_shares(tables["gradient_norms"], tables["theory"])
     success = tables["depth_success"]
     is_plain = (success["experiment"] == "depth") & (success["optimiser"] == OPTIMIZER)
     accuracy = success.loc[is_plain, ["activation", "depth", "mean", "ci_low", "ci_high", "n"]]
@@ -80,37 +78,23 @@ def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _article_shares(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return, per activation, the share of the last hidden layer's error that reaches layer 1 before training.
+def _error_shares(norms: pd.DataFrame, theory: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of the last hidden layer's error that reaches layer 1 before training: activation, depth, share.
 
-    `norms` is the table `gradient_norms`; its rows of `baseline` are of the article's network. The columns are
-    activation, depth and share_of_error.
+    The column is share_of_error, above 1 if the error grows toward the input. The table `norms` tells it of the
+    article's network, which `baseline` ran. The norms measured in the table `theory` tell it of the networks of other
+    depths, from 2 on, of the smallest width under Keras' default initialisation.
     """
-    first = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
-    return _error_shares(first.rename(columns={"mean": "norm"}).assign(depth=ARTICLE_DEPTH), ARTICLE_DEPTH)
-
-
-def _depth_shares(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return the share that `_article_shares` defines, per activation and for every depth but the article's.
-
-    `theory` is the table `theory`. Only networks of the smallest width under Keras' default initialisation count, with
-    the norms `measured` in them, not the predicted ones.
-    """
-    rows = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
-    rows = rows[rows["width"] == rows["width"].min()].rename(columns={"measured": "norm"})
-    parts = [_error_shares(part, int(depth)) for depth, part in rows.groupby("depth") if depth != ARTICLE_DEPTH]
-    nothing = pd.DataFrame(columns=["activation", "depth", "share_of_error"])
-    return pd.concat(parts, ignore_index=True) if parts else nothing
-
-
-def _error_shares(rows: pd.DataFrame, depth: int) -> pd.DataFrame:
-    """Divide the error at layer 1 by the error at the last hidden layer, whose number is `depth`.
-
-    `rows` has the columns activation, layer and norm. Return one row per activation that has both errors, with the
-    columns activation, depth and share_of_error (without unit; above 1 if the error grows toward the input).
-    """
-    wide = rows[rows["layer"].isin([1, depth])].drop_duplicates(["activation", "layer"])
-    norms = wide.pivot(index="activation", columns="layer", values="norm")  # noqa: PD010 - one value a cell
-    norms = norms.reindex(columns=sorted({1, depth}))
-    share = (norms[1] / norms[depth]).dropna()
-    return pd.DataFrame({"activation": share.index, "depth": depth, "share_of_error": share.to_numpy()})
+    article = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
+    others = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
+    others = others[(others["width"] == others["width"].min()) & ~others["depth"].isin([1, ARTICLE_DEPTH])]
+    keys = ["activation", "depth"]
+    rows = pd.concat(
+        [
+            article.rename(columns={"mean": "norm"}).assign(depth=ARTICLE_DEPTH)[[*keys, "layer", "norm"]],
+            others.rename(columns={"measured": "norm"})[[*keys, "layer", "norm"]],
+        ]
+    ).drop_duplicates([*keys, "layer"])
+    first = rows[rows["layer"] == 1].set_index(keys)["norm"]
+    last = rows[rows["layer"] == rows["depth"]].set_index(keys)["norm"]
+    return (first / last).dropna().rename("share_of_error").reset_index().sort_values(["depth", "activation"])

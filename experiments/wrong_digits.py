@@ -28,10 +28,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the accuracies of networks alone and together, and the wrong digits; None if `evidence` has no document.
 
     The column `tested` of all tables but the last holds the experiment that trained the networks. `tested_networks` has
-    a row per experiment and activation (see `_alone_and_together`), and `networks_alone` a row per network.
-    `best_network` has one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per
-    test image that this network gets wrong, the highest probability first. Its columns are place (from 0), label, said
-    (the network's answer), and the probability that the network gave to the answer.
+    a row per experiment and activation (see `_alone_and_together`), `networks_alone` a row per network, and
+    `best_network` one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per test
+    image that this network gets wrong, the surest first: place (from 0), label, said (the network's answer), and its
+    probability.
     """
     documents = {name: evidence.documents.get(NETWORKS.format(name)) for name in TESTED_EXPERIMENTS}
     contents = {name: document["content"] for name, document in documents.items() if document}
@@ -56,11 +56,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _alone_and_together(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation with the accuracies of its single networks and of its ensemble.
+    """Return one row per activation with the accuracies of its single networks and of its ensemble of n_networks.
 
-    `alone` and `together` are the tables of these names in the document. For each of METRICS, the row has the mean over
-    single networks with its t interval, in columns such as accuracy_mean and accuracy_ci_low. The accuracies of the
-    ensemble are together_accuracy and together_shifted_accuracy. `n_networks` is its size.
+    Of METRICS, the row has the mean over networks with its t interval, as in accuracy_mean and accuracy_ci_low, and the
+    ensemble's value, as in together_accuracy.
     """
     table = together.rename(columns={metric: f"together_{metric}" for metric in METRICS})
     for metric in METRICS:

@@ -7,43 +7,33 @@ has one row per measurement: quantity (what was varied), value (of the quantity)
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from study.constants import CONFIDENCE
+
 CURVE_KEYS = ["quantity", "measure"]  # columns of growth that name a curve
 CONTENDER_KEYS = ["contender", "threads", "processes", "measures", "validation"]  # columns that name a contender
-
-
-@dataclass(frozen=True)
-class SpeedTarget:
-    """State a target for the ratio of speeds: contender `above` over contender `below`, in images a second.
-
-    `sense` says whether the ratio must be at least ("≥") or at most ("≤") the `bound`. `text` names the target in the
-    table. With a bound of NaN the ratio is shown beside the others, and is not judged.
-    """
-
-    text: str
-    above: str
-    below: str
-    sense: str
-    bound: float
+# A target for the speed of a contender over another's: its text, both contenders, whether their ratio must be at least
+# ("≥") or at most ("≤") the bound, and the bound. With a bound of NaN the ratio is shown, and is not judged.
+SpeedTarget = tuple[str, str, str, str, float]
+TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
 
 
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender in `rows`: its speed in images a second, and two ratios to other contenders.
 
-    - contender, threads, processes, measures, validation: as in `rows`. n: the number of repeats.
+    - the columns CONTENDER_KEYS, as in `rows`. n: the number of repeats.
     - images_per_second (the median), lowest, highest. seconds_per_epoch: the median.
     - over_floor: the time of an image over its time in the contender `floor`. It is NaN unless the contender has one
       thread and one process.
-    - over_article: the images a second over the images a second of the contender `article[validation]`.
+    - over_article: the images a second over those of the contender that `article` names, one with validation (True) and
+      one without (False).
 
-    `article` names a contender with validation (True) and one without (False). Both ratios are of medians, and NaN if
-    the other contender was not measured.
+    Both ratios are of medians, and NaN if the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(CONTENDER_KEYS, sort=False).agg(
@@ -64,28 +54,21 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
 def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
     """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
 
-    `rows` are the measured speeds, and `targets` the targets. The columns are comparison (the target's text), n
-    (repeats), ratio (the median), lowest, highest, sense, target_ratio (the bound) and met. The ratio is taken within
-    each repeat, so that a slow phase of the machine is in both of its terms. `met` is None for a target without a
-    bound.
+    The columns are TARGET_COLUMNS: the target's text, n (repeats), the ratio's median, lowest and highest, and the
+    target. The ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met` is
+    None for a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
-    for target in targets:
-        if {target.above, target.below} <= set(by_repeat):
-            ratio = by_repeat[target.above] / by_repeat[target.below]
-            found.append(target_row(target.text, target.sense, target.bound, ratio.to_list()))
-    return pd.DataFrame(
-        found, columns=["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
-    )
+    for text, above, below, sense, bound in targets:
+        if {above, below} <= set(by_repeat):
+            ratio = by_repeat[above] / by_repeat[below]
+            found.append(target_row(text, sense, bound, ratio.to_list()))
+    return pd.DataFrame(found, columns=TARGET_COLUMNS)
 
 
 def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat.
-
-    The row holds `text`, the number of values, their median, lowest and highest, `sense`, `bound`, and whether the
-    median meets the bound. The last is None if `bound` is NaN. `sense` is "≥" or "≤".
-    """
+    """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat."""
     median = float(np.median(values))
     is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
     return text, len(values), median, min(values), max(values), sense, bound, is_met
@@ -94,17 +77,17 @@ def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> 
 def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity, measure and value of `growth`: n, and the median, lowest and highest seconds.
 
-    The columns are quantity, measure, value, n (measurements), seconds (the median), lowest and highest.
+    The median is in the column `seconds`.
     """
     seconds = growth.groupby([*CURVE_KEYS, "value"], sort=False)["seconds"]
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
 
 def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and measure: a fit of seconds = factor * value ** exponent to the rows of `growth`.
+    """Return one row per quantity and measure: the `power_law` of the seconds over the value in the rows of `growth`.
 
     The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements) and
-    n_values (different values). With fewer than two different values, the fitted numbers are NaN.
+    n_values (different values).
     """
     rows = []
     for (quantity, measure), part in growth.groupby(CURVE_KEYS, sort=False):
@@ -113,19 +96,16 @@ def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CURVE_KEYS, "factor", "exponent", "ci_low", "ci_high", "n", "n_values"])
 
 
-def power_law(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], confidence: float = 0.95
-) -> tuple[float, float, float, float]:
+def power_law(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
 
-    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the t interval of n - 2
-    degrees of freedom, at the level `confidence`. The interval covers the spread about the line, and not a curve that
-    departs from a power law. With fewer than two different x, all four numbers are NaN; with two points, the bounds
-    are.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval of n
+    - 2 degrees of freedom. It covers the spread about the line, and not a curve that departs from a power law. With
+    fewer than two different x, all four numbers are NaN; with two points, the bounds are.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan
     fit = stats.linregress(np.log(x), np.log(y))
     free = len(x) - 2
-    half = stats.t.ppf((1 + confidence) / 2, free) * fit.stderr if free else math.nan
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, free) * fit.stderr if free else math.nan
     return float(np.exp(fit.intercept)), float(fit.slope), float(fit.slope - half), float(fit.slope + half)

@@ -36,10 +36,9 @@ VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the orde
 class Part:
     """Name the quantity measured for a part of a claim, and the `region` (low, high) in which the claim puts it.
 
-    The bounds belong to the region. A part with an empty region is shown beside the others and judges nothing. `aspect`
-    names what the part is about, if the claim is judged aspect by aspect. `is_possible` marks a part that says that a
-    level can be reached: runs that miss the level do not contradict it. The make target `target` does the runs of the
-    part.
+    The bounds belong to the region. A part without one is shown beside the others and judges nothing. `aspect` names
+    what the part is about, if the claim is judged aspect by aspect. A part that `is_possible` says that a level can be
+    reached: runs that miss the level do not contradict it. The make target `target` does the runs of the part.
     """
 
     quantity: str
@@ -75,10 +74,7 @@ class Judgement:
 
 
 def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any], target: str = "all") -> Claim:
-    """Return a claim from the keys of its table in claims.toml; `parts` maps names to tables of parts.
-
-    `target` is the make target of the parts that name none.
-    """
+    """Make a claim of its table in claims.toml; `target` is the make target of the `parts` that name none."""
     return Claim(statement, source, protocol, {name: Part(**{"target": target} | part) for name, part in parts.items()})
 
 
@@ -91,9 +87,8 @@ CLAIMS = {
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
     """Judge one part of a claim of CLAIMS, both given by name, by the interval `measured`; return the judgement.
 
-    `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. If it is given, a
-    verdict that is reproduced, contradicted or inconclusive ends in SCALED_DOWN, and `scaled_down` comes before
-    `remark`. Raise KeyError if the claim or the part does not exist.
+    `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. It comes before the
+    `remark`, and a verdict of JUDGED then ends in SCALED_DOWN. Raise KeyError if the claim or the part does not exist.
     """
     parts = CLAIMS[claim].parts
     if part not in parts:
@@ -110,12 +105,7 @@ def fewer_epochs(run: int, published: int) -> str:
 
 
 def _verdict(part: Part, measured: Interval) -> str:
-    """Return the verdict on `part` by the interval `measured`, without SCALED_DOWN.
-
-    It is BESIDE without a region, NOT_TESTABLE without an interval, and REPRODUCED if the interval lies in the region.
-    Otherwise it is NOT_REACHED for a part that `is_possible`. For any other part it is CONTRADICTED if the interval
-    lies outside the region, else INCONCLUSIVE.
-    """
+    """Return the verdict on `part` by the interval `measured`, without SCALED_DOWN."""
     if not part.region:
         return BESIDE
     low, high = part.region
@@ -129,10 +119,9 @@ def _verdict(part: Part, measured: Interval) -> str:
 
 
 def overall_verdict(verdicts: Iterable[str]) -> str:
-    """Return the verdict on a claim whose parts must all hold, from the `verdicts` on these parts.
+    """Return the verdict on a claim whose parts must all hold: the first of SEVERITY in `verdicts`, their verdicts.
 
-    It is the first entry of SEVERITY that occurs in `verdicts`. Raise ValueError if `verdicts` is empty, or holds a
-    verdict that SEVERITY lacks, such as BESIDE.
+    Raise ValueError if `verdicts` is empty, or holds a verdict that SEVERITY lacks, such as BESIDE.
     """
     return min(verdicts, key=SEVERITY.index)
 
@@ -140,12 +129,9 @@ def overall_verdict(verdicts: Iterable[str]) -> str:
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict from `judgements`.
 
-    The columns are claim, part, statement, source, protocol, quantity, expected (the region in words), measured,
-    ci_low, ci_high, n, verdict, aspect, aspect_verdict, claim_verdict and remark. A part without a judgement has the
-    verdict NOT_RUN, and its remark names the make target to run.
-
-    `aspect_verdict` is the `overall_verdict` of the claim's parts that have this aspect and a region, "" if there are
-    none. `claim_verdict` is the verdict that all aspects of the claim share, or DIFFERS.
+    The columns are those of `_claim_row`, with two more before `remark`. `aspect_verdict` is the `overall_verdict` of
+    the claim's parts that have this aspect and a region, "" if there are none. `claim_verdict` is the verdict that all
+    aspects of the claim share, or DIFFERS.
     """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(
@@ -162,7 +148,7 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
 def _claim_row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dict[str, object]:
     """Return the row of `claims_table` for the part `part` of `claim`, whose name is `name`, before the joint verdicts.
 
-    Without a `judgement`, the verdict is NOT_RUN and the remark is the command to run.
+    `expected` is the region in words. Without a `judgement`, the remark is the command to run.
     """
     about = claim.parts[part]
     judged = judgement or Judgement(name, part, NOTHING, NOT_RUN, f"make {about.target}")

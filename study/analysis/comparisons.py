@@ -1,13 +1,13 @@
 """Compare each activation with the reference by the size of the difference: better, worse, a tie, or undecided.
 
-The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): with the
-stated confidence, all of them contain the true differences. A difference below the margin does not matter to the
-choice.
+The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): with the level
+CONFIDENCE, all of them contain the true differences. A difference below the margin does not matter to the choice.
 
 The tables show p-values, but no finding depends on them. If a true difference is near the margin, a second study would
 often find another p-value.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -81,23 +81,33 @@ def against_reference(
     )
 
 
-def accuracies(runs: pd.DataFrame, experiment: str, metric: str) -> pd.DataFrame:
-    """Return one row per run of `runs`: experiment (the argument `experiment`), metric, activation, seed and accuracy.
+def family_tables(
+    families: Mapping[str, tuple[pd.DataFrame, str]], margin: float = EQUIVALENCE_MARGIN
+) -> dict[str, pd.DataFrame]:
+    """Return the tables `compared_accuracies` and `comparisons` of several `families`, by name.
 
-    `accuracy` is the value of the column `metric`, which is NaN unless the run is done.
+    `families` maps the name of each family (the column experiment) to its runs and their metric. The first table has a
+    row per run: experiment, metric, activation, seed and accuracy, the value of the metric, NaN unless the run is done.
+    The second has the results of `against_reference` at `margin`; it is left out if there is nothing to compare.
     """
-    found = runs[["activation", "seed"]].assign(accuracy=runs[metric], metric=metric, experiment=experiment)
-    return found[["experiment", "metric", "activation", "seed", "accuracy"]]
+    values = [
+        runs[["activation", "seed"]].assign(accuracy=runs[metric], metric=metric, experiment=name)
+        for name, (runs, metric) in families.items()
+    ]
+    columns = ["experiment", "metric", "activation", "seed", "accuracy"]
+    found = [against_reference(runs, name, metric, margin) for name, (runs, metric) in families.items()]
+    compared = [rows for rows in found if rows is not None]
+    return {
+        "compared_accuracies": pd.concat(values, ignore_index=True)[columns],
+        **({"comparisons": pd.concat(compared, ignore_index=True)} if compared else {}),
+    }
 
 
 def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
     """Compare the activation `name` with the reference, paired by seed; return one row of `against_reference`.
 
-    The row lacks the columns that `against_reference` adds. `wide` is the result of `table_by_seed`; seeds at which
-    either value is NaN are dropped. `family` is the number k of comparisons in the family. The interval of the
-    difference has the level 1 - alpha with alpha = (1 - CONFIDENCE) / k. So the k intervals are simultaneous
-    (Bonferroni; Dunn 1961). The equivalence interval has the level 1 - 2 alpha. `margin` is the margin of the
-    equivalence test, in the unit of the metric.
+    `wide` is the result of `table_by_seed`. The `family` of k intervals has the levels 1 - alpha, with alpha = (1 -
+    CONFIDENCE) / k (Bonferroni; Dunn 1961), and the equivalence intervals 1 - 2 alpha.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family
@@ -116,11 +126,3 @@ def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -
         "equivalence_high": narrow.high,
         "p_equivalence": equivalence_test(differences, margin),
     }
-
-
-def widest_half_width(found: pd.DataFrame | None) -> float:
-    """Return half the width of the widest known interval in `found`, the result of `against_reference`.
-
-    The result is in the unit of the metric. It is NaN if no interval is known or `found` is None.
-    """
-    return np.nan if found is None else float(found["half_width"].max())

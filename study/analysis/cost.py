@@ -18,15 +18,11 @@ LEVEL_TO_REACH = 0.95  # validation accuracy until which training is timed
 
 
 def spread(timings: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity, size and activation of `timings`: statistics of seconds over the repeats.
-
-    The columns are quantity, elements, activation, n (repeats), median, q1, q3 (the quartiles), min and max.
-    """
-    keys = ["quantity", "elements", "activation"]
-    groups = timings.groupby(keys, sort=False, dropna=False)["seconds"]
+    """Return one row per quantity, size and activation of `timings`: n, median, q1, q3 (the quartiles), min and max."""
+    groups = timings.groupby(["quantity", "elements", "activation"], sort=False, dropna=False)["seconds"]
     table = groups.agg(n="count", median="median", min="min", max="max")
-    quartiles = {name: groups.quantile(share) for name, share in (("q1", 0.25), ("q3", 0.75))}
-    return table.assign(**quartiles)[["n", "median", "q1", "q3", "min", "max"]].reset_index()
+    table = table.assign(q1=groups.quantile(0.25), q3=groups.quantile(0.75))
+    return table[["n", "median", "q1", "q3", "min", "max"]].reset_index()
 
 
 def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
@@ -36,10 +32,9 @@ def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
 
 
 def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Return the geometric mean over repeats of the time of `a` over the time of `b`, with its interval.
+    """Return the geometric mean over repeats of the time of `a` over the time of `b`, with its 95% interval.
 
-    The interval is the t interval of the logarithms, transformed back. `timings` are of one quantity and size. Return
-    NOTHING if one of the two activations was not timed.
+    `timings` are of one quantity and size. Return NOTHING if one of the two activations was not timed.
     """
     wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
     if not {a, b} <= set(wide.columns):
@@ -47,12 +42,9 @@ def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
     return log_mean_interval((wide[a] / wide[b]).dropna())[0]
 
 
-def cheapest(table: pd.DataFrame) -> str:
-    """Return the activation with the lowest median time in `table`: rows of `spread`, of one quantity and one size.
-
-    `table` must not hold COPY, which computes nothing and would win.
-    """
-    return str(table.loc[table["median"].idxmin(), "activation"])
+def cheapest(timings: pd.DataFrame) -> str:
+    """Return the activation with the lowest median in `timings`, of one quantity and size, without COPY."""
+    return str(timings.groupby("activation", sort=False)["seconds"].median().idxmin())
 
 
 def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
@@ -61,13 +53,13 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     `timings` are the measured rows (see above). `memory` has one row per activation: output_bytes and other_bytes, per
     element (see study/cost/memory.py).
 
-    The columns are activation, ratio_to (the reference), repeats, and the bytes of `memory`. Every other column begins
-    with a prefix for the work that was timed. forward and forward_backward are on the small tensor, large_forward and
+    The columns are activation, ratio_to (the reference), repeats, the bytes of `memory`, and columns that begin with a
+    prefix for the work that was timed. forward and forward_backward are on the small tensor, large_forward and
     large_forward_backward on the large one, and step is a training step.
 
-    - PREFIX_ns: the median time in nanoseconds per element. PREFIX_ns_q1 and PREFIX_ns_q3 are its quartiles.
-    - step_ms, step_ms_q1, step_ms_q3: the median and the quartiles for a training step, in milliseconds.
-    - PREFIX_ratio: the `time_ratio` of the activation to the `reference`. PREFIX_low and PREFIX_high are its interval.
+    - PREFIX_ns, PREFIX_ns_q1, PREFIX_ns_q3: the median and the quartiles in nanoseconds per element. For a training
+      step, they are step_ms, step_ms_q1 and step_ms_q3, in milliseconds.
+    - PREFIX_ratio: the `time_ratio` of the activation to the `reference`, with its interval PREFIX_low to PREFIX_high.
       All three are NaN for the reference itself.
     """
     small, large = tensor_sizes(timings)
@@ -75,7 +67,7 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     table = pd.DataFrame({"activation": names, "ratio_to": reference})
     for prefix, elements in {**places, "large_forward": large, "large_forward_backward": large}.items():
         kind = prefix.removeprefix("large_")
-        part = _timings_of_size(timings, kind, elements)
+        part = timings_of_size(timings, kind, elements)
         found = spread(part).set_index("activation").reindex(names)
         unit, factor = ("ms", MILLI) if kind == "step" else ("ns", NANO)
         for ending, column in {"": "median", "_q1": "q1", "_q3": "q3"}.items():
@@ -87,26 +79,17 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     return table.merge(memory, on="activation", how="left")
 
 
-def _timings_of_size(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
+def timings_of_size(timings: pd.DataFrame, kind: str, elements: float) -> pd.DataFrame:
     """Return the rows of `timings` with quantity `kind` and this number of `elements`, NaN for a training step."""
     is_size = timings["elements"].isna() if math.isnan(elements) else timings["elements"] == elements
     return timings[(timings["quantity"] == kind) & is_size]
 
 
-def small_forward_backward(timings: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `timings` for "forward_backward" on the small tensor.
-
-    These rows decide which activation is called cheap.
-    """
-    return _timings_of_size(timings, "forward_backward", tensor_sizes(timings)[0])
-
-
 def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFrame, updates: int) -> pd.DataFrame:
     """Return one row per run: activation, seed, seconds_to_level, training_seconds and points_per_second.
 
-    `runs` (see `runs_frame`) and `history` (see `history_frame`) belong to the network whose step was timed. `cost` is
-    the result of `cost_table`. `updates` is the number of updates in an epoch. The seconds of an epoch are computed:
-    `updates` times the median step of `cost`, which was timed while the machine did nothing else.
+    `runs` and `history` belong to the network whose step was timed. The seconds of an epoch are computed: its number of
+    `updates` times the median step of `cost`, the result of `cost_table`, timed while the machine did nothing else.
 
     `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; it is NaN if none
     does. `points_per_second` is the test accuracy above guessing, in percentage points, per second of training.
@@ -126,9 +109,8 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
-    The columns are activation, runs (their number), reached (how many reached the level), seconds_to_level,
-    training_seconds and points_per_second. Each of the last three is a mean, with its interval in columns that end in
-    `_low` and `_high`. Runs whose value is NaN are left out of a mean.
+    The columns are activation, runs (their number), reached (how many reached the level), and the last three of `each`,
+    with intervals in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

@@ -20,10 +20,9 @@ FINDINGS = (  # the columns that `findings` takes from a table of comparisons
 
 @dataclass(frozen=True)
 class Source:
-    """Say where columns of the decision table come from.
+    """Say where columns of the decision table come from: a table's name, and {new column: its column} in `columns`.
 
-    `table` is the name of a table. `columns` maps each column of the decision table to a column of that table. `where`
-    maps columns of that table to values: only rows with all these values count.
+    `where` maps columns of that table to values: only rows with all these values count.
     """
 
     table: str
@@ -64,7 +63,7 @@ def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str
 
     The ratio is the activation's time over the reference's. `low` and `high` are the bounds of its interval, and the
     geometric mean of the bounds is its estimate. `classify_difference` classifies the saving, 1 minus the ratio, with
-    the margin COST_MARGIN. Its "better" becomes "cheaper", and its "worse" becomes "dearer".
+    the margin COST_MARGIN.
     """
     middle = np.sqrt(np.asarray(low, float) * high)
     found = classify_difference(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
@@ -74,8 +73,8 @@ def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str
 def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: FloatArray) -> npt.NDArray[np.intp]:
     """Return the place of the recommended activation, 0 to k - 1 among the k other ones, or -1 for the reference.
 
-    `differences` and `found` (..., k) compare the k other activations with the reference; the result has shape (...).
-    `found` holds results of `classify_difference`. If activations are better, the one with the largest difference is
+    `differences` and `found`, results of `classify_difference`, compare the k other activations with the reference, and
+    have shape (..., k); the result has shape (...). If activations are better, the one with the largest difference is
     recommended. Otherwise the "tie" with the largest saving is recommended, or the reference if no tie saves time.
     `saving` (k,) is the share of a training step's time that each activation saves. It must be 0 unless
     `classify_cost_ratio` returns "cheaper".
@@ -99,10 +98,9 @@ def half_widths(spread: FloatArray, n: Any) -> FloatArray:
 def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int = STABILITY_DRAWS) -> pd.DataFrame:
     """Return the share of resamples of the seeds in which each activation is recommended, one row per activation.
 
-    `accuracies` is the result of `comparisons.table_by_seed`: a row per seed and a column per activation, NaN for a run
-    that did not finish. Activations without a finished run are left out, then each seed with an unfinished run. The
-    remaining seeds are drawn with replacement, `draws` times, for all activations together. `saving` maps activations
-    to the shares that `recommend` takes.
+    `accuracies` is the result of `comparisons.table_by_seed`. Activations without a finished run are left out, then
+    each seed with an unfinished run. The remaining seeds are drawn with replacement, `draws` times, for all activations
+    together. `saving` maps activations to the shares that `recommend` takes.
 
     The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
     every other activation is missing, or if fewer than two seeds are left.
@@ -124,7 +122,7 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
 def side_of_chosen(table: pd.DataFrame, chosen: str, column: str) -> "pd.Series[str]":
     """Return for each row of `table` whether its range lies wholly "below" or "above" the range of `chosen`, else "".
 
-    A range is from the column `column`_low to `column`_high. `chosen` is an activation with exactly one row.
+    A range is from `column`_low to `column`_high. `chosen` is an activation with exactly one row.
     """
     lows, highs = table[f"{column}_low"], table[f"{column}_high"]
     is_chosen = table["activation"] == chosen

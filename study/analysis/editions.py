@@ -31,19 +31,16 @@ DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICT
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
     """Return one row per conclusion of edition A (`a`) or B (`b`), contradictions first.
 
-    The columns `kind`, `question` and `subject` identify a conclusion (see `conclusions`). `word_a` is the conclusion
-    of A in a few words, and `estimate_a`, `low_a`, `high_a` and `n_a` are its numbers; B has the same columns with _b.
-    A missing conclusion is NaN. `outcome` is one of OUTCOMES. Headlines contradict if no activation is in both, depths
-    if their ranges are apart, and all others if their words differ and are in DECIDED.
+    The columns kind, question and subject identify a conclusion (see `conclusions`). word_a is the conclusion of A in a
+    few words, and estimate_a, low_a, high_a and n_a are its numbers; B has the same columns with _b. A missing
+    conclusion is NaN. `outcome` is one of OUTCOMES. Headlines contradict if no activation is in both, depths if their
+    ranges are apart, and all others if their words differ and are in DECIDED.
     """
     return compare_conclusions(conclusions(a), conclusions(b))
 
 
 def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of `compare`, from the conclusions `a` of edition A and `b` of edition B.
-
-    Both are results of `conclusions`.
-    """
+    """Return the table of `compare`, from the `conclusions` of edition A and of edition B."""
     found = a.merge(b, on=KEYS, how="outer", suffixes=("_a", "_b"))
     found["outcome"] = [_outcome(row) for row in found.to_dict("records")]
     ranks = [*OUTCOMES, *KINDS]
@@ -53,20 +50,19 @@ def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 def conclusions(tables: Tables) -> pd.DataFrame:
     """Return the conclusions of an edition, one row each, from its `tables` by name.
 
-    The columns `kind` (one of KINDS), `question` and `subject` identify a conclusion. `word` is the conclusion in a few
-    words, and `estimate`, `low`, `high` and `n` are its numbers, NaN if it has none.
+    The columns are KEYS, of which kind is one of KINDS; word, the conclusion in a few words; and NUMBERS, NaN where
+    there is none.
     """
     parts = [make(tables[name]) for name, make in _CONCLUSION_MAKERS.items() if name in tables]
-    kept = [part.reindex(columns=[*KEYS, "word", *NUMBERS]) for part in parts if len(part)]
-    none = pd.DataFrame(columns=[*KEYS, "word", *NUMBERS])
-    return pd.concat(kept or [none], ignore_index=True).drop_duplicates(KEYS)
+    columns = [*KEYS, "word", *NUMBERS]
+    kept = [part.reindex(columns=columns) for part in parts if len(part)]
+    return pd.concat(kept or [pd.DataFrame(columns=columns)], ignore_index=True).drop_duplicates(KEYS)
 
 
 def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
     """Return the headline, and one conclusion per activation: the time of its training step over the reference's.
 
-    `verdict` is the table of this name. Without its column cost_finding, return the headline alone. The question of a
-    cost names the processor, because costs on two processors are different questions.
+    Old tables `verdict` lack the costs. The question of a cost names the processor: two processors are two questions.
     """
     if "cost_finding" not in verdict:
         return _headline(verdict)
@@ -78,10 +74,9 @@ def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline of an edition, in one row; `verdict` is the table of this name.
+    """Return the headline of an edition, in one row, or in none if no activation is recommended or remaining.
 
-    Its `word` names the recommended activation, then the others that the column `remaining` marks. Its numbers are the
-    tuned accuracy of the recommended activation. If no activation is recommended or remaining, the result is empty.
+    Its word names the recommended activation, with its tuned accuracy as numbers, then the others that remain.
     """
     remains = verdict.get("remaining", pd.Series(0, index=verdict.index)).fillna(0).astype(bool)
     named = verdict[verdict["recommended"].notna() | remains].sort_values("recommended", kind="stable")
@@ -91,17 +86,14 @@ def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finding_conclusions(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion for each row of `findings`, the table verdict_findings: the finding in a word."""
+    """Return one conclusion for each row of the table verdict_findings: the finding in a word."""
     numbers = {"difference": "estimate", "ci_low": "low", "ci_high": "high"}
     renamed = {"experiment": "question", "activation": "subject", "finding": "word"} | numbers
     return findings.rename(columns=renamed).assign(kind="finding")
 
 
 def _claim_conclusions(claims: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion for each part in `claims` that was run: the part's verdict, without SCALED_DOWN.
-
-    SCALED_DOWN says how a verdict came about, and does not belong to the conclusion.
-    """
+    """Return one conclusion for each part of the table `claims` that was run: its verdict, however scaled down."""
     run = claims[claims["verdict"] != NOT_RUN]
     words = run["verdict"].str.removesuffix(SCALED_DOWN)
     numbers = {"measured": "estimate", "ci_low": "low", "ci_high": "high"}
@@ -109,10 +101,7 @@ def _claim_conclusions(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _depth_conclusions(depths: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion per row of `depths`, the table trainable_depth: the depth to which networks train.
-
-    The numbers are the median, low and high, in layers. The word is the median.
-    """
+    """Return one conclusion per row of the table trainable_depth: the median depth, in layers, and its range."""
     subject = depths["activation"] + ", " + depths["init"] + ", " + depths["variant"] + ", " + depths["optimiser"]
     words = [f"{median:g}" for median in depths["median"]]
     return depths.assign(kind="depth", question="trained depth", subject=subject, word=words, estimate=depths["median"])

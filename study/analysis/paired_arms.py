@@ -6,17 +6,6 @@ import pandas as pd
 from study.analysis.statistics import Interval, log_mean_interval, mean_interval
 
 
-def final_losses(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the last epoch of each run: activation, arm_dropout (its dropout rate), seed, epoch and training_loss.
-
-    `history` is the result of `history_frame` (study/records/frames.py), with a row per run and epoch. `training_loss`
-    is the mean over the epoch.
-    """
-    arms = history.rename(columns={"dropout": "arm_dropout"}).sort_values("epoch", kind="stable")
-    last = arms.drop_duplicates(["activation", "arm_dropout", "seed"], keep="last")
-    return last[["activation", "arm_dropout", "seed", "epoch", "training_loss"]].reset_index(drop=True)
-
-
 def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
     """Return the column `value` of those `rows` whose columns equal all values in `where`, indexed by seed."""
     chosen = np.logical_and.reduce([rows[column] == wanted for column, wanted in where.items()])
@@ -26,8 +15,7 @@ def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
 def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
     """Return the geometric mean over seeds of `first` / `second`, both results of `arm`, with its 95% interval.
 
-    The interval is the t interval of the logarithms, transformed back. Only seeds at which both values are finite and
-    above 0 count: a run that diverged has no loss to compare.
+    Only seeds at which both values are finite and above 0 count: a run that diverged has no loss to compare.
     """
     pairs = _paired_values(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from study.analysis.statistics import Interval
+from study.constants import CONFIDENCE
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -19,11 +20,10 @@ IntArray = npt.NDArray[np.intp]
 class SmallSamples:
     """Hold how often small studies, drawn from all runs, find differences from the reference: see `draw_small_samples`.
 
-    `table` has one row per activation except the reference. `false_winners` and `excess` are shares of draws, with
-    their intervals over seeds. A draw has a false winner if some activation differs from the reference, although all
-    seeds together support no difference of this activation. `excess` is the share of false winners minus the same share
-    after each activation's accuracies are shifted to the reference's mean. Both are NaN if all seeds support a
-    difference for every activation.
+    `false_winners` and `excess` are shares of draws, with their intervals over seeds. A draw has a false winner if some
+    activation differs from the reference, although all seeds together support no difference of this activation.
+    `excess` is the share of false winners minus the same share after each activation's accuracies are shifted to the
+    reference's mean. Both are NaN if all seeds support a difference for every activation.
     """
 
     table: pd.DataFrame
@@ -32,19 +32,20 @@ class SmallSamples:
 
 
 def draw_small_samples(
-    wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int, alpha: float = 0.05
+    wide: pd.DataFrame, reference: str, supported: Mapping[str, float], *, n: int, draws: int
 ) -> SmallSamples:
     """Draw `n` runs of each activation `draws` times, and count the draws in which it differs from the `reference`.
 
-    `wide` has a row per seed, more than `n`, and a column of accuracies per activation, without NaN. `supported` maps
-    each activation but the reference to the sign of the difference that all seeds support, 0 for none. Runs are drawn
-    without replacement, for each activation separately, because small studies do not pair seeds. Two means differ if
-    Welch's test has p < `alpha`. The intervals are over seeds, by the jackknife (Tukey 1958), which suits averages over
-    subsets. Raise ValueError if `wide` has at most `n` rows.
+    `wide` has a row per seed, more than `n`, else ValueError is raised. It has a column of accuracies per activation,
+    without NaN. `supported` maps each activation but the reference to the sign of the difference that all seeds
+    support, 0 for none. Runs are drawn without replacement, for each activation separately, because small studies do
+    not pair seeds. Two means differ if Welch's test has p < 0.05. The intervals are over seeds, by the jackknife (Tukey
+    1958), which suits averages over subsets.
 
-    The table has activation, reference, n, draws and four shares of the draws. In `share_better` and `share_worse`, the
-    activation differs from the reference in that direction. In `share_unsupported` it differs with another sign than
-    `supported`. In `share_by_noise` it differs after its accuracies are shifted to the reference's mean over all seeds.
+    The table has a row per activation except the reference: activation, reference, n, draws and four shares of the
+    draws. In `share_better` and `share_worse`, the activation differs from the reference in that direction. In
+    `share_unsupported` it differs with another sign than `supported`. In `share_by_noise` it differs after its
+    accuracies are shifted to the reference's mean over all seeds.
     """
     if len(wide) <= n:
         raise ValueError(f"wide has {len(wide)} rows; to draw {n} runs, it must have more than {n}")
@@ -53,9 +54,9 @@ def draw_small_samples(
     drawn = {name: wide[name].to_numpy(float)[places[name]] for name in wide}
     rows, false, by_noise = [], np.zeros(draws, bool), np.zeros(draws, bool)
     for name in wide.columns.drop(reference):
-        winner = _winner_sign(drawn[name], drawn[reference], alpha)
+        winner = _winner_sign(drawn[name], drawn[reference])
         shift = float(wide[reference].mean()) - float(wide[name].mean())
-        centred = _winner_sign(drawn[name] + shift, drawn[reference], alpha)
+        centred = _winner_sign(drawn[name] + shift, drawn[reference])
         if supported[name] == 0:
             false, by_noise = false | (winner != 0), by_noise | (centred != 0)
         shares = {
@@ -74,50 +75,43 @@ def draw_small_samples(
     return SmallSamples(table, *(_jackknife(of_draw, is_used) for of_draw in (false * 1.0, false * 1.0 - by_noise)))
 
 
-def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_], confidence: float = 0.95) -> Interval:
+def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_]) -> Interval:
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
-    `is_used` (seeds, draws) marks the draws that hold a run of each seed. The jackknife leaves out one seed at a time,
-    that is, all draws that use it. `confidence` is the level of the interval. Its bounds are NaN if one of the seeds is
-    used by every draw.
+    It leaves out one seed at a time, that is, all draws that `is_used` (seeds, draws) marks for it. The bounds are NaN
+    if one of the seeds is used by every draw.
     """
     if is_used.all(axis=1).any():
         return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))
     without = np.array([of_draw[~used].mean() for used in is_used])
     n = len(without)
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.sqrt((n - 1) * without.var()))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.sqrt((n - 1) * without.var()))
     mean = float(of_draw.mean())
     return Interval(mean, mean - half, mean + half, n)
 
 
-def estimate_over_seeds(
-    statistic: Callable[[IntArray], float], n: int, confidence: float = 0.95, *, draws: int = 1000
-) -> tuple[Interval, float]:
+def estimate_over_seeds(statistic: Callable[[IntArray], float], n: int, *, draws: int = 1000) -> tuple[Interval, float]:
     """Return an estimate of `statistic` over `n` >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
 
     `statistic` must be smooth. It takes an array of indices of seeds, some of them left out or repeated. So all values
     of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956); for a
     squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws` resamples
-    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0. `confidence` is the level of the
-    interval.
+    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]
     estimate = n * statistic(places) - (n - 1) * float(np.mean(without))
     error = float(np.std([statistic(drawn) for drawn in generator.integers(n, size=(draws, n))], ddof=1))
-    half = error * float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):  # where every draw of seeds has the same value
         p = float(stats.t.sf(np.divide(estimate, error), n - 1))
     return Interval(estimate, estimate - half, estimate + half, n), p
 
 
-def _winner_sign(a: FloatArray, b: FloatArray, alpha: float) -> FloatArray:
-    """Return the sign of mean(a) - mean(b) for each draw if Welch's test has p < `alpha`, else 0; shape (draws,).
-
-    `a` and `b` (draws, n) hold the runs drawn for two activations.
-    """
+def _winner_sign(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the sign of mean(a) - mean(b) per draw if Welch's test finds it, else 0; `a` and `b` are (draws, n)."""
     n = a.shape[1]
     means, deviations = [x.mean(axis=1) for x in (a, b)], [x.std(axis=1, ddof=1) for x in (a, b)]
     with np.errstate(divide="ignore", invalid="ignore"):  # where neither arm has a spread
         p = stats.ttest_ind_from_stats(means[0], deviations[0], n, means[1], deviations[1], n, equal_var=False).pvalue
-    return np.where(p < alpha, np.sign(means[0] - means[1]), 0.0)
+    return np.where(p < 1 - CONFIDENCE, np.sign(means[0] - means[1]), 0.0)

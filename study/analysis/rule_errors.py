@@ -7,7 +7,6 @@ reference, and `recommend` recommends one of them or the reference. Accuracies a
 
 import functools
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,39 +35,24 @@ SCENARIOS = {
 }  # the true differences of three activations from the reference, in points
 
 
-@dataclass(frozen=True)
-class Studies:
-    """Hold simulated studies, which each compare three activations with the reference.
-
-    `recommended` (studies,) is the place 0, 1 or 2 of the recommended activation, or -1 for the reference. `found`
-    (studies, 3) holds the results of `classify_difference`, and `n` (studies,) how many seeds each study used.
-    """
-
-    recommended: npt.NDArray[np.intp]
-    found: npt.NDArray[np.str_]
-    n: npt.NDArray[np.intp]
-
-
 def rule_error_table() -> pd.DataFrame:
     """Return one row per scenario, spread and rate gap: how often studies recommend wrongly or contradict each other.
 
     `spread` and `rate_gap` are in units of accuracy (0 to 1), not in points. `studies` is the number of studies, and
-    `seeds_mean` their mean number of seeds. `wrong_headlines` is the share of studies with a wrong recommendation, one
-    that `recommendable` does not return.
-    `contradictions` is the share of pairs of studies with contradicting findings on some activation. `undecided` is the
-    share of all findings that are undecided.
+    `seeds_mean` their mean number of seeds. `wrong_headlines` is the share of studies with a recommendation that
+    `recommendable` does not return. `contradictions` is the share of pairs of studies with contradicting findings on
+    some activation. `undecided` is the share of all findings that are undecided.
     """
     rows = []
     for (scenario, truth), spread, gap in itertools.product(SCENARIOS.items(), SPREADS, RATE_GAPS):
-        studies = simulate(np.array(truth), spread, gap, STUDIES, is_skewed="skewed" in scenario)
-        found = studies.found
+        recommended, found, n = simulate(np.array(truth), spread, gap, STUDIES, is_skewed="skewed" in scenario)
         row = {
             "scenario": scenario,
             "spread": spread / POINTS,
             "rate_gap": gap / POINTS,
             "studies": STUDIES,
-            "seeds_mean": studies.n.mean(),
-            "wrong_headlines": (~np.isin(studies.recommended, recommendable(truth))).mean(),
+            "seeds_mean": n.mean(),
+            "wrong_headlines": (~np.isin(recommended, recommendable(truth))).mean(),
             "contradictions": contradict(found[::2], found[1::2]).any(axis=1).mean(),
             "undecided": (found == "undecided").mean(),
         }
@@ -76,12 +60,16 @@ def rule_error_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False) -> Studies:
-    """Return simulated studies whose paired differences from the reference have the true means `truth` (3,), in points.
+def simulate(
+    truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.str_], npt.NDArray[np.intp]]:
+    """Simulate `studies` that each compare three activations with the reference; return what each of them concludes.
 
-    `spread` is the standard deviation of these differences, in points. All rates of an activation but the first are
-    `gap` points worse. On each seed, the highest validation accuracy chooses one of them. `studies` is the number of
-    studies. With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same at every call.
+    That is the place 0, 1 or 2 of the recommended activation, or -1 for the reference (studies,), the results of
+    `classify_difference` (studies, 3), and how many seeds each study used (studies,). `truth` (3,) holds the true means
+    of the paired differences from the reference, and `spread` is their standard deviation, in points. All rates of an
+    activation but the first are `gap` points worse; on each seed, the highest validation accuracy chooses one of them.
+    With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same at every call.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
@@ -98,15 +86,14 @@ def simulate(truth: FloatArray, spread: float, gap: float, studies: int, *, is_s
     end = np.arange(studies), is_narrow.argmax(axis=1)
     mean, half = mean[end], half[end]
     found = classify_difference(mean, mean - half, mean + half, MARGIN)
-    return Studies(recommend(mean, found, np.zeros(len(truth))), found, n[end[1], 0])
+    return recommend(mean, found, np.zeros(len(truth))), found, n[end[1], 0]
 
 
 @functools.lru_cache(maxsize=1)
 def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, FloatArray]:
     """Return noise for the validation (studies, seeds, arms, RATES) and for the test (studies, seeds, arms).
 
-    `studies` and `arms` are numbers; the arms are the reference and the activations. The noise has mean 0 and variance
-    1. It is normal, or 1 minus an exponential if `is_skewed`.
+    It has mean 0 and variance 1. It is normal, or 1 minus an exponential if `is_skewed`.
     """
     generator, shape = np.random.default_rng(0), (studies, MOST_SEEDS, arms)
     if is_skewed:
@@ -115,10 +102,9 @@ def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, F
 
 
 def recommendable(truth: tuple[float, ...]) -> list[int]:
-    """Return the places in `truth` of the activations that may be recommended, with -1 for the reference.
+    """Return the places of the activations that may be recommended, with -1 for the reference; `truth` is in points.
 
-    `truth` holds the true differences from the reference, in points. The best activation may be recommended if its
-    difference is at least MARGIN, and the reference if this difference is at most MARGIN. At MARGIN itself, both may.
+    The best activation may be recommended from MARGIN on, and the reference up to MARGIN; at MARGIN itself, both may.
     """
     best = int(np.argmax(truth))
     return [best] * (truth[best] >= MARGIN) + [-1] * (truth[best] <= MARGIN)

@@ -1,7 +1,7 @@
 """Compute intervals, paired tests, equivalence tests and shares, from samples and from DataFrames.
 
 A sample has shape (n,), one finite number per run. A DataFrame has one row per run or measurement. Paired differences
-are differences between two activations at the same seeds.
+are differences between two activations at the same seeds. Intervals have the level CONFIDENCE unless told otherwise.
 
 The value of a run that diverged is NaN or infinite, and is never averaged. Functions on samples raise ValueError for
 it. `summarise` and `geometric_summary` count it as `missing`.
@@ -20,6 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
+
+from study.constants import CONFIDENCE
 
 FloatArray = npt.NDArray[np.float64]
 Keys = str | Sequence[str]  # columns that name a group
@@ -49,7 +51,7 @@ class Interval:
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)  # the interval of no values
 
 
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: bool = False) -> Interval:
+def mean_interval(values: npt.ArrayLike, confidence: float = CONFIDENCE, is_share: bool = False) -> Interval:
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
     Here s is the sample's standard deviation, and t_{n-1} is the two-sided quantile at `confidence`. If every value
@@ -62,43 +64,43 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95, is_share: boo
     return Interval(mean, float(low), float(high), sample.size)
 
 
-def log_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> tuple[Interval, int]:
+def log_mean_interval(values: npt.ArrayLike) -> tuple[Interval, int]:
     """Return the geometric mean of the positive `values` with its interval, and the number of zeros.
 
-    The interval is the t interval of the logarithms at `confidence`, transformed back. Its `n` counts the positive
-    values. Raise ValueError for negative, NaN or infinite values.
+    The interval is the t interval of the logarithms, transformed back. Its `n` counts the positive values. Raise
+    ValueError for negative, NaN or infinite values.
     """
     sample = _finite_sample(values)
-    logs = mean_interval(_logarithms(sample)[sample > 0], confidence)
+    logs = mean_interval(_logarithms(sample)[sample > 0])
     with np.errstate(over="ignore"):  # the upper bound is infinite for values hundreds of powers apart
         estimate, low, high = np.exp([logs.estimate, logs.low, logs.high]).tolist()
     return Interval(estimate, low, high, logs.n), sample.size - logs.n
 
 
-def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def proportion_interval(successes: int, n: int) -> Interval:
     """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934).
 
-    The interval has the level `confidence`. Without runs (n=0), return NOTHING.
+    Without runs (n=0), return NOTHING.
     """
     if n == 0 == successes:
         return NOTHING
-    bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
+    bounds = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="exact")
     return Interval(successes / n, float(bounds.low), float(bounds.high), n)
 
 
-def sign_flip_test(differences: npt.ArrayLike, *, seed: int = 0) -> float:
+def sign_flip_test(differences: npt.ArrayLike) -> float:
     """Return the two-sided p-value of the mean of paired `differences` (n,); the null hypothesis is symmetry about 0.
 
     A sign pattern gives each difference the sign + or -. The p-value p is the share of patterns whose mean is at least
     as far from 0 as the observed mean (Fisher 1935; Pitman 1937); NaN at n=0. Up to n = EXACT_UP_TO, all 2^n patterns
-    are counted. Above, `seed` draws m = SIGN_DRAWS patterns, b of which are as far from 0. Then p is (b + 1) / (m + 1)
-    (Phipson & Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, where this function takes
-    10 ms.
+    are counted. Above, m = SIGN_DRAWS patterns are drawn, the same at every call, b of which are as far from 0. Then p
+    is (b + 1) / (m + 1) (Phipson & Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, not 10
+    ms.
     """
     sample = _finite_sample(differences)
     if sample.size == 0:
         return math.nan
-    drawn, generator, sums = sample.size > EXACT_UP_TO, np.random.default_rng(seed), np.zeros(1)
+    drawn, generator, sums = sample.size > EXACT_UP_TO, np.random.default_rng(0), np.zeros(1)
     for value in sample:
         signed = value * generator.choice([-1.0, 1.0], SIGN_DRAWS) if drawn else np.array([[value], [-value]])
         sums = (sums + signed).ravel()
@@ -136,14 +138,12 @@ def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
     return float(DescrStatsW(sample).ttost_mean(-margin, margin)[0])
 
 
-def summarise(
-    frame: pd.DataFrame, value: str, group_by: Keys, confidence: float = 0.95, is_share: bool = False
-) -> pd.DataFrame:
+def summarise(frame: pd.DataFrame, value: str, group_by: Keys, is_share: bool = False) -> pd.DataFrame:
     """Return one row per group of the columns `group_by` of `frame`: mean, spread and t interval of the column `value`.
 
     The columns are `group_by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite values, and
-    `missing` those that are NaN or infinite. The interval is the one of `mean_interval` with this `confidence` and
-    `is_share`. Groups keep their order of appearance; their keys may be null.
+    `missing` the others. The interval is the one of `mean_interval` with this `is_share`. Groups keep their order of
+    appearance; their keys may be null.
     """
     values = _finite_or_nan(frame[value])
     of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
@@ -151,19 +151,19 @@ def summarise(
     table: pd.DataFrame = _grouped(frame, group_by, value=values, is_missing=np.isnan(values)).agg(**named)
     alike = table["max"] - table["min"] <= ROUNDING * np.maximum(table["min"].abs(), table["max"].abs())
     table["std"] = table["std"].mask(alike & (table["n"] > 1), 0.0)
-    low, high = _bounds(table["mean"], table["std"], table["n"], confidence, is_share)
+    low, high = _bounds(table["mean"], table["std"], table["n"], CONFIDENCE, is_share)
     return table.assign(ci_low=low, ci_high=high, missing=table.pop("missing")).reset_index()
 
 
-def geometric_summary(frame: pd.DataFrame, value: str, group_by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+def geometric_summary(frame: pd.DataFrame, value: str, group_by: Keys) -> pd.DataFrame:
     """Return one row per group of the columns `group_by` of `frame`: geometric mean and interval of the column `value`.
 
     The columns are `group_by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of
-    `log_mean_interval` at `confidence`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are
-    as in `summarise`. Raise ValueError for a negative value.
+    `log_mean_interval`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in
+    `summarise`. Raise ValueError for a negative value.
     """
     values = _finite_or_nan(frame[value])
-    table = summarise(frame.assign(**{value: _logarithms(values)}), value, group_by, confidence)
+    table = summarise(frame.assign(**{value: _logarithms(values)}), value, group_by)
     table["n_zero"] = _grouped(frame, group_by, is_zero=values == 0)["is_zero"].sum().to_numpy()
     table["missing"] -= table["n_zero"]  # a zero has no logarithm
     columns = ["mean", "ci_low", "ci_high"]
@@ -172,34 +172,30 @@ def geometric_summary(frame: pd.DataFrame, value: str, group_by: Keys, confidenc
     return table.drop(columns=["std", "min", "max"])
 
 
-def share_summary(frame: pd.DataFrame, event: str, group_by: Keys, confidence: float = 0.95) -> pd.DataFrame:
+def share_summary(frame: pd.DataFrame, event: str, group_by: Keys) -> pd.DataFrame:
     """Return one row per group of the columns `group_by` of `frame`: in how many rows the column `event` is true.
 
-    The columns are `group_by`, n (rows), count (rows with the event), share (count / n), ci_low and ci_high, the bounds
-    of `proportion_interval` at `confidence`. Raise ValueError unless the column is boolean, without missing values.
+    The columns are `group_by`, n (rows), count (rows with the event), share, and its `proportion_interval` from ci_low
+    to ci_high. Raise ValueError unless the column is boolean, without missing values.
     """
     if frame[event].dtype != bool:
         raise ValueError(f"{event} must be boolean and never missing, got {frame[event].dtype}")
     events = _grouped(frame, group_by, event=frame[event].to_numpy())["event"]
     table: pd.DataFrame = events.agg(n="size", count="sum", share="mean")
-    found = [proportion_interval(count, n, confidence) for count, n in table[["count", "n"]].to_numpy().tolist()]
+    found = [proportion_interval(count, n) for count, n in table[["count", "n"]].to_numpy().tolist()]
     return table.assign(ci_low=[share.low for share in found], ci_high=[share.high for share in found]).reset_index()
 
 
 def _grouped(frame: pd.DataFrame, group_by: Keys, **values: npt.NDArray[Any]) -> Any:
-    """Return a pandas groupby of the arrays `values`, each of shape (rows,), by the columns `group_by` of `frame`.
-
-    The groups are in order of appearance, and null keys form groups too.
-    """
+    """Group the arrays `values` (rows,) by columns of `frame`, in order of appearance; null keys form groups too."""
     keys = [frame[name] for name in ([group_by] if isinstance(group_by, str) else group_by)]
     return pd.DataFrame(values, index=frame.index).groupby(keys, sort=False, dropna=False, observed=True)
 
 
 def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> tuple[Any, Any]:
-    """Return the lower and the upper bounds of Student's t interval, elementwise; NaN, without a warning, below n=2.
+    """Return the bounds of Student's t interval, elementwise; NaN, without a warning, below n=2.
 
-    `mean`, `std` and `n` are numbers, or columns of one length. With `is_share`, the bounds are clipped to [0, 1].
-    Raise ValueError unless `confidence` lies strictly between 0 and 1.
+    With `is_share`, they are clipped to [0, 1]. Raise ValueError unless `confidence` lies strictly between 0 and 1.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")

@@ -1,7 +1,5 @@
 """Summarise runs and their measures over seeds: accuracy, measures by layer and step, and measures after training."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from study.analysis.statistics import geometric_summary, summarise
@@ -23,31 +21,27 @@ def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
     return {"diverged": runs["status"] == "diverged", "at_chance": (runs["status"] == "done") & is_low}
 
 
-def accuracy(runs: pd.DataFrame, experiment: str, group_by: Sequence[str] = ("activation",)) -> pd.DataFrame:
-    """Return one row per group of the columns `group_by`: how many runs finished and diverged, and their mean scores.
+def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """Return one row per activation: how many runs finished and diverged, and their mean scores.
 
-    `runs` is the result of `runs_frame` (study/records/frames.py). The first columns are experiment (the argument
-    `experiment`), `group_by`, n (finished runs), diverged (their number), test_accuracy_mean and its 95% t interval
-    ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest
-    validation loss. Accuracies are in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
-    of seconds.
+    The first columns are experiment, activation, n (finished runs), diverged (their number), test_accuracy_mean and its
+    95% t interval ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the
+    lowest validation loss, both in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
+    seconds.
     """
-    keys = list(group_by)
-    table = summarise(runs, "test_accuracy", keys, is_share=True).drop(columns="missing")
+    table = summarise(runs, "test_accuracy", "activation", is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
-    is_diverged = runs.assign(diverged=runs["status"] == "diverged")
-    best = summarise(runs, "best_test_accuracy", keys, is_share=True)
+    diverged = runs.assign(diverged=runs["status"] == "diverged").groupby("activation", sort=False)["diverged"].sum()
+    best = summarise(runs, "best_test_accuracy", "activation", is_share=True)
     table = table.assign(
-        diverged=is_diverged.groupby(keys, sort=False, dropna=False)["diverged"].sum().to_numpy(),
+        diverged=diverged.to_numpy(),
         best_test_accuracy_mean=best["mean"],
         best_ci_low=best["ci_low"],
         best_ci_high=best["ci_high"],
-        test_mae_mean=summarise(runs, "test_mae", keys)["mean"],
-        epochs_mean=summarise(runs, "epochs", keys)["mean"],
-        seconds_mean=summarise(runs, "seconds", keys)["mean"],
+        **{f"{name}_mean": summarise(runs, name, "activation")["mean"] for name in ("test_mae", "epochs", "seconds")},
     )
     table.insert(0, "experiment", experiment)
-    first = ["experiment", *keys, "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
+    first = ["experiment", "activation", "n", "diverged", "test_accuracy_mean", "ci_low", "ci_high"]
     return table[first + [column for column in table.columns if column not in first]]
 
 
@@ -76,8 +70,8 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
     `measures` is the result of `measures_frame`, of finished runs only. The table `final_units_runs` has a row per run
     and measure, with the mean over the run's hidden layers as `layers_mean`. The table `final_units` has a row per
-    activation and measure. Its `mean` is over runs, with the 95% t interval ci_low and ci_high, and n counts the runs.
-    Both have the column experiment, which holds the argument `experiment`.
+    activation and measure, with the mean over the n runs and its 95% t interval ci_low and ci_high. Both have the
+    column experiment.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
@@ -91,10 +85,7 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
 
 def _arithmetic_summary(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return `summarise` of the column `value` of `measures` by `keys`, for the measures SHARES and SIGNED alone.
-
-    The intervals of shares are clipped to [0, 1]. The column `n_zero` is 0.
-    """
+    """Summarise the `value` of SHARES, with intervals in [0, 1], and of SIGNED in `measures` by `keys`; n_zero is 0."""
     parts = [(SHARES, True), (SIGNED, False)]
     found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]
     return pd.concat(found, ignore_index=True).assign(n_zero=0)

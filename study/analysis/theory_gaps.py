@@ -21,7 +21,6 @@ import pandas as pd
 from study.analysis.resampling import estimate_over_seeds
 from study.analysis.statistics import geometric_summary, holm, summarise
 from study.analysis.trainability import initial_values
-from study.constants import CONFIDENCE
 
 KEYS = ["activation", "init", "depth", "width", "quantity"]  # columns that name a setting, and the quantity
 SQUARES = ("preactivation_square",)  # theory averages squares; the other quantities are norms
@@ -39,10 +38,9 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     reaches 0. `gap_spread` is `gap` with `predicted_spread`, theory for the training images' own lengths, as the
     prediction. `is_outside`: the interval of `gap` excludes 0. Settings without a prediction above 0 have no row.
 
-    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone: -5 depth / (4
-    width) for a norm, and twice that for a square. It is 0 for the weight gradient, in which forward and backward
-    offsets cancel. Source: Hanin & Nica 2018, Products of many large random matrices and gradients in deep neural
-    networks.
+    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone: the function of
+    this name for a norm, and twice that for a square. It is 0 for the weight gradient, in which forward and backward
+    offsets cancel.
     """
     joined = _relative_signals(measures, predicted)
     power = _power(joined["quantity"])
@@ -69,15 +67,14 @@ def relu_offset(depth: Any, width: Any) -> Any:
 
     L is `depth`, the number of hidden layers, and n is `width`, the units of each. The log of the squared norm is near
     normal with variance 5L/n. Its mean is minus half of that variance, so that the mean square is the one at infinite
-    width (Hanin & Nica 2018). The log of the norm is half of the log of the squared norm, so its mean is -5L/(4n).
+    width (Hanin & Nica 2018, Products of many large random matrices and gradients in deep neural networks). The log of
+    the norm is half of it.
     """
     return -5 * depth / (4 * width)
 
 
 def sizes_by_width(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and width: the number and the median size of the gaps in `table`.
-
-    `table` is the result of `gaps`.
+    """Return one row per quantity and width: the number and the median size of the gaps in `table`, a result of `gaps`.
 
     `settings` counts the gaps over activations, initialisations and depths, and `outside` those whose interval excludes
     0. `median_gap`, `median_rms` and `median_spread` are medians of the absolute gap, gap_rms and gap_spread.
@@ -131,8 +128,8 @@ class _Gaps:
         """Return two arrays (settings,): the gaps with `cause` and those without it, of the seeds at indices `seeds`.
 
         An index may be repeated. A gap is NaN if all its seeds have signal 0. For the cause "width", the arrays hold
-        the gaps of the narrowest and of the widest networks. They then have one entry per activation, initialisation
-        and depth that has all widths.
+        the gaps of the narrowest and of the widest networks: one entry per activation, initialisation and depth that
+        has all widths.
         """
         gap = self._mean(self._logs, seeds)
         if cause == "width":
@@ -142,20 +139,14 @@ class _Gaps:
         return gap, np.log(self._mean(self._powers, seeds)) / self._power
 
     def _mean(self, values: npt.NDArray[np.float64], seeds: Any) -> npt.NDArray[np.float64]:
-        """Return the mean of `values` (settings, seeds) over the indices `seeds`, of shape (settings,).
-
-        Seeds whose measured signal is exactly 0 have no logarithm and are left out. The mean is NaN if none are left.
-        """
+        """Return the mean (settings,) of `values` (settings, seeds) over the `seeds` of signal above 0, else NaN."""
         counted = self._is_known[:, seeds]
         with np.errstate(invalid="ignore"):
             return np.asarray((values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1))
 
 
 def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
-    """Return a list with one tuple: the columns of `causes` from `settings` to `p`, for this `cause`.
-
-    `gaps` holds the gaps of one quantity. The list is empty if the cause changes none of them.
-    """
+    """Return a list with the columns of `causes` from `settings` to `p`, or an empty list if `cause` changes no gap."""
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
     differs = np.abs(having - lacking) > SAME_GAP
 
@@ -166,14 +157,14 @@ def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
     if not differs.any():
         return []
     sizes = (float(np.sqrt(np.mean(gap[differs] ** 2))) for gap in (having, lacking))
-    interval, p = estimate_over_seeds(change, gaps.n, CONFIDENCE)
+    interval, p = estimate_over_seeds(change, gaps.n)
     return [(int(differs.sum()), *sizes, interval.estimate, interval.low, interval.high, p)]
 
 
 def _relative_signals(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and quantity, where its signal ends, with the column `relative`: measured over predicted.
 
-    `measures` and `predicted` are described above. Rows whose prediction is not above 0 are left out.
+    Rows whose prediction is not above 0 are left out.
     """
     at_end = _rows_at_signal_end(initial_values(measures)).drop(columns="layer")
     theory = _rows_at_signal_end(predicted)[[*KEYS, "predicted", "predicted_spread"]]
@@ -187,9 +178,6 @@ def _power(quantity: Any) -> Any:
 
 
 def _rows_at_signal_end(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the part of `rows` at the layer where the quantity's signal ends.
-
-    That is the last hidden layer for SQUARES, else layer 1.
-    """
+    """Return the `rows` where the quantity's signal ends: in the last hidden layer for SQUARES, else in layer 1."""
     end = np.where(rows["quantity"].isin(SQUARES), rows["depth"], 1)
     return rows[rows["layer"] == end]

@@ -33,7 +33,8 @@ def success(runs: pd.DataFrame, group_by: Sequence[str] = (*KEYS, "depth")) -> p
     """
     keys = list(group_by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
-    share = share_summary(runs.assign(is_trained=_is_trained(runs)), "is_trained", keys)
+    is_trained = runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
+    share = share_summary(runs.assign(is_trained=is_trained), "is_trained", keys)
     renamed = {"count": "n_trained", "share": "share_trained", "ci_low": "share_ci_low", "ci_high": "share_ci_high"}
     return accuracy.merge(share.rename(columns=renamed | {"n": "runs"}), on=keys)
 
@@ -42,8 +43,8 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting of `runs`: `median`, `low` and `high` of the depth to which networks train, in layers.
 
     A setting is named by KEYS. A seed's depth is the largest one at which its network trained (see `success`) and so
-    did all smaller ones. It is 0 if the smallest network failed. `deepest` is the largest depth of the setting. Only
-    seeds that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
+    did all smaller ones; 0 if the smallest network failed. `deepest` is the largest depth of the setting. Only seeds
+    that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
     trained.
 
     `median` is the median over seeds; if `n` is even, it may lie between two depths of the grid. `low` and `high` span
@@ -74,20 +75,15 @@ def _reached_depths(accuracies: pd.DataFrame, level: float) -> pd.Series:
     return (accuracies >= level).cumprod().mul(accuracies.index, axis=0).max()
 
 
-def _is_trained(runs: pd.DataFrame) -> pd.Series:
-    return runs["best_validation_accuracy"].fillna(0.0) >= TRAINED_LEVEL
-
-
 def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the mean cosine between two images' pre-activations, before and after training, by network and layer.
 
-    `measures` are averaged over seeds. The columns are NETWORK, layer, when, optimiser, learning_rate, precision, mean,
-    ci_low, ci_high, n, predicted and distance. The 95% t interval is cut to [-1, 1]. `distance` is 1 minus the mean,
-    kept as a column of its own because a mean near 1 loses it by rounding.
+    The `measures` of networks of WIDTH units per layer are averaged over seeds. The columns are NETWORK, layer, when,
+    optimiser, learning_rate, precision, mean, ci_low, ci_high, n, predicted and distance. The 95% t interval is cut to
+    [-1, 1]. `distance` is 1 minus the mean, kept as a column because a mean near 1 loses it by rounding.
 
     `when` is "initial" for untrained networks, the float64 ones, whose optimiser is "" and whose rate is NaN. It is
-    "end" for trained networks after their update `last`. The column `predicted` comes from the table `predicted`. It is
-    NaN for trained networks: theory predicts nothing there. Only networks of WIDTH units per layer count.
+    "end" for trained networks after their update `last`, of which theory predicts nothing: `predicted` is NaN.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"
@@ -113,10 +109,8 @@ def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
     """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
-    The columns are KEYS, depth, width, seed, layer, quantity and value. The values come from `measures` at step 0. The
-    quantity preactivation_square is the measure of this name. The quantities error_norm_ratio and
-    example_weight_gradient_norm_ratio are the measures error and example_weight_gradient, each divided by its value in
-    the output layer of the same run.
+    The columns are KEYS, depth, width, seed, layer, quantity and value. The values are those of `measures` at step 0.
+    For the quantities that end in _norm_ratio, they are divided by the value in the output layer of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -132,13 +126,11 @@ def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    The columns of `predicted` come first. Then `measured` is the geometric mean over seeds of the `initial_values` of
-    `measures`, with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds
-    the column `predicted`; it is null without an interval.
-
-    Theory predicts root mean squares at infinite width, which lie above a geometric mean at finite width. The column
-    `predicted` supposes that all inputs have the images' mean ||x||^2. The column `predicted_spread` gives every input
-    the ||x||^2 of its own image.
+    After the columns of `predicted`, `measured` is the geometric mean over seeds of the `initial_values` of `measures`,
+    with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds the column
+    `predicted`; it is null without an interval. Theory predicts root mean squares at infinite width, which lie above a
+    geometric mean at finite width, for inputs of the images' mean ||x||^2. In the column `predicted_spread`, every
+    input has the ||x||^2 of its own image.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(initial_values(measures), "value", keys).rename(columns={"mean": "measured"})
@@ -148,10 +140,10 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
 
 
 def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity and width: in how many layers theory was tested, and in which share it failed.
+    """Return by quantity and width in how many layers theory was tested, and in which share its prediction failed.
 
-    `theory` is the result of `beside_theory`. `layers` counts its rows that have an interval. `share_outside` is the
-    share of these rows whose interval excludes the prediction.
+    `theory` is the result of `beside_theory`. `layers` counts the rows that have an interval, and share_outside is the
+    share of these whose interval excludes the prediction.
     """
     known = theory[theory["is_inside"].notna()]
     outside = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"]
@@ -162,8 +154,8 @@ def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFr
     """Return one row per network: the factor by which the error's norm changes per hidden layer toward the input.
 
     The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)), for L >= DEEP. `factor` is its geometric mean over
-    the seeds of `measures`; n, ci_low, ci_high and n_zero belong to it (see `geometric_summary`). The column
-    `predicted` is the factor of theory's table `predicted`, NaN without a prediction.
+    the seeds of `measures`, with n, ci_low, ci_high and n_zero. The column `predicted` is the factor of theory's table
+    `predicted`, NaN without a prediction.
     """
     measured = _factor_per_layer(initial_values(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")
@@ -172,11 +164,7 @@ def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFr
 
 
 def _factor_per_layer(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
-    """Return `keys` and the column `factor` that `shrink_factors` describes, one row per combination of `keys`.
-
-    `rows` have the columns `keys`, which include depth, and layer, quantity and `value`, the error's norm over the
-    output layer's. Networks of fewer than DEEP layers have no row.
-    """
+    """Return `keys` and the `factor` that `shrink_factors` describes, from the error's norms in the column `value`."""
     errors = rows[(rows["quantity"] == "error_norm_ratio") & (rows["depth"] >= DEEP)]
     first = errors[errors["layer"] == 1].set_index(list(keys))[value]
     last = errors[errors["layer"] == errors["depth"]].set_index(list(keys))[value]
@@ -190,9 +178,8 @@ def thinned_norms(norms: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the rows of `norms`, the result of `gradient_norms`, that the report keeps; the records hold all.
 
     Networks of fewer than PROFILE_DEPTH hidden layers keep all measures at step 0 and at the step `last`. Deeper ones
-    keep the measures SIDE_BY_SIDE at step 0. At the step `last` they keep the first two of SIDE_BY_SIDE, the norms that
-    can vanish. Plain float32 networks of FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and
-    at the step `last`.
+    keep SIDE_BY_SIDE at step 0, and the first two of it, the norms that can vanish, at the step `last`. Plain float32
+    networks of FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and at the step `last`.
     """
     is_deep = norms["depth"] >= PROFILE_DEPTH
     at_first = (norms["step"] == 0) & (~is_deep | norms["measure"].isin(SIDE_BY_SIDE))

@@ -17,15 +17,7 @@ from study.analysis.comparisons import table_by_seed
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import FIRST_SEEDS, TOLERANCE
 
-HALF_DECADES = (
-    -8,
-    -7,
-    -6,
-    -5,
-    -4,
-    -3,
-    -2,
-)  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `added_half_decades` adds others
+HALF_DECADES = tuple(range(-8, -1))  # k of the first rates 10^(k/2), 1e-4 to 1e-1; `added_half_decades` adds others
 MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at the end, `is_edge` says so
 MOST_RATES = 5  # at which an activation trains to the end
 GRID_SEEDS = 3  # that train at every rate of the grid
@@ -35,9 +27,9 @@ KEYS = ["activation", "learning_rate"]
 
 
 def learning_rate_of(half_decades: int) -> float:
-    """Return the learning rate 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
+    """Return 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
 
-    The function takes a square root, which is rounded correctly everywhere; general powers need not be.
+    A square root is rounded correctly everywhere; general powers need not be.
     """
     return math.sqrt(float(f"1e{half_decades}"))
 
@@ -57,8 +49,8 @@ def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
 
     - is_eligible: all `asked` seeds finished.
     - is_best: the eligible rate with the highest mean. Of equal means, the lowest rate is best.
-    - is_tolerated: an eligible rate whose mean is at most TOLERANCE below the best mean. All rates between it and the
-      best rate must be eligible and as good.
+    - is_tolerated: an eligible rate whose mean is at most TOLERANCE below the best mean, as are all rates between it
+      and the best rate.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -83,20 +75,17 @@ def _with_marks(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_rates(table: pd.DataFrame) -> dict[str, float]:
-    """Return the learning rate marked best for each activation in `table`, the result of `rate_table`.
-
-    Leave out activations that have none, because no rate finished on every seed.
-    """
-    rows = table[table["is_best"]]
-    return dict(zip(rows["activation"], rows["learning_rate"], strict=True))
+    """Return {activation: the learning rate marked best} in `table`, a `rate_table`; some activations may have none."""
+    found: dict[str, float] = table[table["is_best"]].set_index("activation")["learning_rate"].to_dict()
+    return found
 
 
 def added_half_decades(table: pd.DataFrame) -> list[int]:
     """Return the k of the rates 10^(k/2) to add to the grid, for every activation: none, one or two numbers.
 
-    `table` is the result of `rate_table`. A rate is added beyond each end of the grid whose rate is an activation's
-    best, up to MOST_EXTENSIONS rates at that end in all. If an activation has no eligible rate, the lowest rate counts
-    as its best, because runs diverge where rates are too large.
+    `table` is the result of `rate_table`. A rate is added beyond each end of the grid that is an activation's best
+    rate, up to MOST_EXTENSIONS at that end in all. If an activation has no eligible rate, the lowest rate counts as its
+    best, because runs diverge where rates are too large.
     """
     found = best_rates(table)
     low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
@@ -107,16 +96,12 @@ def added_half_decades(table: pd.DataFrame) -> list[int]:
 
 
 def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return pairs of an activation and a learning rate, which train to the end first: two pairs for each activation.
+    """Return (activation, rate) of what trains to the end first: the best rate, and the one half a decade lower.
 
-    The rates are the best one in `grid`, the result of `rate_table`, and the rate half a decade lower. Activations
-    without a best rate have no pair.
+    `grid` is the result of `rate_table`. Activations without a best rate have no pair.
     """
-    return [
-        (name, learning_rate_of(half_decades(top) - below))
-        for name, top in best_rates(grid).items()
-        for below in (0, 1)
-    ]
+    best = [(name, half_decades(rate)) for name, rate in best_rates(grid).items()]
+    return [(name, learning_rate_of(k - below)) for name, k in best for below in (0, 1)]
 
 
 def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
@@ -124,7 +109,7 @@ def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
 
     `runs` has runs to the end, with the columns that `chosen_by_seed` needs, and status. Only the FIRST_SEEDS lowest
     seeds count, so that further seeds change nothing. If the usual rate of an activation (see `usual_rates`) is its
-    lowest or highest one, the next rate beyond it is added. An activation that has MOST_RATES rates has no pair.
+    lowest or highest one, the next rate beyond it is added, up to MOST_RATES rates in all.
     """
     first = runs[runs["seed"].isin(np.unique(runs["seed"])[:FIRST_SEEDS])]
     usual = usual_rates(chosen_by_seed(first[first["status"].isin(["done", "diverged"])]))
@@ -151,10 +136,9 @@ def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
-    """Return the learning rate that seeds chose most often, indexed by activation.
+    """Return the learning rate that seeds chose most often, by activation, from the result of `chosen_by_seed`.
 
-    `chosen` is the result of `chosen_by_seed`. Of equally frequent rates, the highest one trains in the fewest epochs,
-    and is returned.
+    Of equally frequent rates, the highest one trains in the fewest epochs, and is returned.
     """
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().max()).astype(float)
 
@@ -171,19 +155,19 @@ def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:
     """
     ends = grid["learning_rate"].min(), grid["learning_rate"].max()
     good = grid[grid["is_tolerated"]].groupby("activation")["learning_rate"]
-    at = grid[grid["is_best"]].set_index("activation")["learning_rate"]
     names = pd.Series(grid["activation"].unique())
     low, high = names.map(good.min()), names.map(good.max())
-    columns = {
-        "activation": names,
-        "tolerance_low": low,
-        "tolerance_high": high,
-        "tolerance_decades": (2 * np.log10(high / low)).round() / 2,
-        "is_open_low": low == ends[0],
-        "is_open_high": high == ends[1],
-        "is_edge": names.map(at).isin(ends),
-    }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(
+        {
+            "activation": names,
+            "tolerance_low": low,
+            "tolerance_high": high,
+            "tolerance_decades": (2 * np.log10(high / low)).round() / 2,
+            "is_open_low": low == ends[0],
+            "is_open_high": high == ends[1],
+            "is_edge": names.map(best_rates(grid)).isin(ends),
+        }
+    )
 
 
 def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
@@ -195,8 +179,8 @@ def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: s
     - activation, learning_rate (see `usual_rates`), and the other columns of `tolerated_ranges`.
     - for each arm, with its name in front (tuned_n, untuned_n and so on): n, accuracy_mean, ci_low, ci_high, diverged
       and rank (1 is the highest mean).
-    - gain: the mean of tuned minus untuned over the seeds that finished in both arms. gain_n: the number of these
-      seeds. gain_ci_low, gain_ci_high: the 95% t interval.
+    - gain: the mean of tuned minus untuned over the gain_n seeds that finished in both arms, with its 95% t interval
+      gain_ci_low to gain_ci_high.
     """
     table = tolerated_ranges(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))

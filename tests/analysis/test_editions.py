@@ -78,17 +78,17 @@ def test_claims_depths_and_headlines(a: Tables, b: Tables, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("pair", "expected"),
-    [(("dearer", "dearer"), AGREES), (("dearer", "undecided"), COMPATIBLE), (("cheaper", "dearer"), CONTRADICTS)],
+    ("a", "b", "expected"),
+    [("dearer", "dearer", AGREES), ("dearer", "undecided", COMPATIBLE), ("cheaper", "dearer", CONTRADICTS)],
 )
-def test_costs_are_findings_too(pair: tuple[str, str], expected: str) -> None:
-    """The reference has no cost beside itself, nor has an activation that was not timed."""
-    found = compare(cost(pair[0]), cost(pair[1]))
+def test_costs_are_findings_too(a: str, b: str, expected: str) -> None:
+    found = compare(cost(a), cost(b))
     assert dict(found[["kind", "outcome"]].to_numpy()) == {"headline": AGREES, "cost": expected}
-    assert compare(cost(pair[0], math.nan), {})["kind"].tolist() == ["headline"]
 
 
-def test_costs_on_two_processors_are_two_questions() -> None:
+def test_a_cost_has_a_time_and_a_processor() -> None:
+    """The reference has none beside itself, nor what was not timed. Two processors are two questions."""
+    assert compare(cost("dearer", math.nan), {})["kind"].tolist() == ["headline"]
     one, other = ({"verdict": cost(word)["verdict"].assign(cost_cpu=word)} for word in ("cheaper", "dearer"))
     assert compare(one, one)["outcome"].tolist() == [AGREES, AGREES]
     assert compare(one, other)["outcome"].tolist() == [AGREES, ALONE_A, ALONE_B]

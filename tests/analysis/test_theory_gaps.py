@@ -18,10 +18,9 @@ def measures(width: int, errors: list[float], squares: list[float]) -> pd.DataFr
     rows = []
     for seed, (error, square) in enumerate(zip(errors, squares, strict=True)):
         for layer in range(1, DEPTH + 2):
-            value = error if layer == 1 else 1.0
-            rows += [same | {"seed": seed, "layer": layer, "measure": "error", "value": value}]
-            rows += [same | {"seed": seed, "layer": layer, "measure": "example_weight_gradient", "value": value}]
-            rows += [same | {"seed": seed, "layer": layer, "measure": "preactivation_square", "value": square}]
+            norms = dict.fromkeys(("error", "example_weight_gradient"), error if layer == 1 else 1.0)
+            for measure, value in {**norms, "preactivation_square": square}.items():
+                rows.append(same | {"seed": seed, "layer": layer, "measure": measure, "value": value})
     return pd.DataFrame(rows)
 
 
@@ -41,10 +40,7 @@ def row(table: pd.DataFrame, quantity: str, width: int = 100) -> pd.Series:
 
 
 def test_the_root_mean_square_over_seeds_has_no_bias_of_the_logarithm() -> None:
-    """Norms 0.6 and sqrt(2 - 0.36) have mean square 1, theory's: their mean logarithm lies below 0, their rms does not.
-
-    A square is averaged as it is: 0.5 and 1.5 have mean 1.
-    """
+    """Norms 0.6 and sqrt(2 - 0.36) have mean square 1, theory's; the squares 0.5 and 1.5 have mean 1."""
     table = theory_gaps.gaps(measures(100, [0.6, math.sqrt(2 - 0.36)], [0.5, 1.5]), theory())
     error = row(table, "error_norm_ratio")
     assert error["gap"] == pytest.approx(np.log([0.6, math.sqrt(1.64)]).mean())
@@ -56,8 +52,7 @@ def test_the_root_mean_square_over_seeds_has_no_bias_of_the_logarithm() -> None:
 
 def test_the_interval_is_that_of_the_logarithms() -> None:
     """Two seeds at e^0.1 and e^0.3: mean 0.2, half width t(1) * 0.1; 0 lies inside."""
-    table = theory_gaps.gaps(measures(100, np.exp([0.1, 0.3]).tolist(), [1.0, 1.0]), theory())
-    found = row(table, "error_norm_ratio")
+    found = row(theory_gaps.gaps(measures(100, np.exp([0.1, 0.3]).tolist(), [1.0, 1.0]), theory()), "error_norm_ratio")
     assert [found["gap"], found["gap_high"]] == pytest.approx([0.2, 0.2 + 12.7062 * 0.1], rel=1e-4)
     assert not found["is_outside"]
     assert bool(row(theory_gaps.gaps(measures(100, [2.0, 2.01], [1, 1]), theory()), "error_norm_ratio")["is_outside"])

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,38 +38,27 @@ def predicted(depth: int, values: list[float]) -> pd.DataFrame:
     )
 
 
-def test_a_deep_success_after_a_failure_does_not_count() -> None:
-    """Seed 0 trains at 1 and 5 but not at 2: it reached 1. Seed 1 trains at all: it reached 5. Median 3."""
-    table = trainability.trainable_depth(
-        runs({(0, 1): 0.9, (0, 2): 0.1, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.8, (1, 5): 0.7})
-    )
-    row = table.iloc[0]
-    assert row[["n", "median", "low", "high", "deepest"]].tolist() == [2, 3.0, 1, 5, 5]
-    assert math.isnan(row["next_depth"])
-
-
 @pytest.mark.parametrize(
-    ("accuracy", "median", "low", "high", "following"),
-    [(0.65, 2, 2, 2, 5), (0.55, 2, 1, 2, 5), (0.45, 1, 1, 2, 5), (0.35, 1, 1, 1, 2)],
+    ("accuracies", "expected"),
+    [
+        # Seed 0 trains at 1 and 5 but not at 2: it reached 1. Seed 1 trains at all: it reached 5.
+        ({(0, 1): 0.9, (0, 2): 0.1, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.8, (1, 5): 0.7}, (2, 3, 1, 5, 5, math.nan)),
+        # Seed 1 was never run at depth 5, so that it reached 2 says nothing of depth 5: only seed 0 counts.
+        ({(0, 1): 0.9, (0, 2): 0.9, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.9}, (1, 5, 5, 5, 5, math.nan)),
+        # A run that diverged at the smallest depth has failed there, which is depth 0.
+        ({(0, 1): math.nan, (0, 2): 0.9}, (1, 0, 0, 0, 2, 1)),
+        # At depth 2 the network is clearly above 50%, a little above, a little below, clearly below.
+        ({(0, 1): 0.9, (0, 2): 0.65, (0, 5): 0.1}, (1, 2, 2, 2, 5, 5)),
+        ({(0, 1): 0.9, (0, 2): 0.55, (0, 5): 0.1}, (1, 2, 1, 2, 5, 5)),
+        ({(0, 1): 0.9, (0, 2): 0.45, (0, 5): 0.1}, (1, 1, 1, 2, 5, 5)),
+        ({(0, 1): 0.9, (0, 2): 0.35, (0, 5): 0.1}, (1, 1, 1, 1, 5, 2)),
+    ],
 )
-def test_near_the_level_a_depth_is_in_the_range_alone(
-    accuracy: float, median: float, low: int, high: int, following: int
-) -> None:
-    """At depth 2 the network is clearly above 50%, a little above, a little below, clearly below."""
-    table = trainability.trainable_depth(runs({(0, 1): 0.9, (0, 2): accuracy, (0, 5): 0.1}))
-    found = table[["median", "low", "high", "next_depth"]].iloc[0].tolist()
-    assert found == [median, low, high, following]
-
-
-def test_a_seed_without_the_deepest_network_does_not_pull_the_depth_down() -> None:
-    """Seed 1 was never run at depth 5, so that it reached 2 says nothing of depth 5: only seed 0 counts."""
-    table = trainability.trainable_depth(runs({(0, 1): 0.9, (0, 2): 0.9, (0, 5): 0.9, (1, 1): 0.9, (1, 2): 0.9}))
-    assert table[["n", "median"]].iloc[0].tolist() == [1, 5.0]
-
-
-def test_failing_at_the_smallest_depth_is_zero_and_a_diverged_run_has_failed() -> None:
-    table = trainability.trainable_depth(runs({(0, 1): math.nan, (0, 2): 0.9}))
-    assert table[["median", "next_depth"]].iloc[0].tolist() == [0, 1]
+def test_the_trained_depth_of_seeds(accuracies: dict[tuple[int, int], float], expected: tuple[float, ...]) -> None:
+    """A success at a depth after a failure does not count, and near the level a depth is in the range alone."""
+    row = trainability.trainable_depth(runs(accuracies)).iloc[0]
+    found = row[["n", "median", "low", "high", "deepest", "next_depth"]].astype(float)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_each_setting_has_its_own_grid() -> None:
@@ -137,10 +127,7 @@ def test_an_error_of_exactly_zero_is_counted_apart() -> None:
 
 
 def test_of_deep_networks_a_table_keeps_the_ends_of_training() -> None:
-    """Every measure of shallow networks at the first and last step; of deep ones the norms, and what vanishes last.
-
-    Plain networks of depths that the page follows keep the page's measures between these steps too.
-    """
+    """All of shallow networks there; of deep ones the norms; of followed plain ones also steps between."""
     shallow, deep, followed = PROFILE_DEPTH - 1, PROFILE_DEPTH + 1, trainability.FOLLOWED_DEPTHS[0]
     rows = [
         {"depth": depth, "variant": variant, "precision": "float32", "step": step, "measure": measure}

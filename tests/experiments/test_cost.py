@@ -70,7 +70,6 @@ def test_every_activation_is_timed_in_every_repeat(measured: dict[str, Any]) -> 
     assert firsts.tolist() == ["relu", "swish"], "activations take turns in being first"
     evidence = Evidence({}, {"cost": {"content": measured, "provenance": {}}})
     section = cost.conclude(Plan(("relu", "swish")), evidence, STYLE)  # reads what the stopwatch returns
-    assert section is not None
     assert (section.tables["cost"]["step_ms"] > 0).all()
 
 
@@ -148,7 +147,6 @@ def conclude(
 ) -> tuple[Section, Page]:
     found = trained(names) if tables is None else tables
     section = cost.conclude(Plan(names), Evidence(found, {"cost": document(names, repeats)}), STYLE)
-    assert section is not None
     return section, render(section, STYLE.labels)
 
 
@@ -158,10 +156,7 @@ def test_without_timings_there_is_no_section() -> None:
 
 
 def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
-    """Repeats of 1.0 to 1.4 ns: median 1.2, quartiles 1.1 and 1.3; GELU takes four times as long in each of them.
-
-    The answer names the slowest, with its ratios.
-    """
+    """Repeats of 1.0 to 1.4 ns: median 1.2, quartiles 1.1 and 1.3; GELU, the slowest, takes four times as long."""
     section, page = conclude(("relu", "sigmoid", "gelu", "swish"))
     table = section.tables["cost"].set_index("activation")
     columns = ["forward_backward_ns", "forward_backward_ns_q1", "forward_backward_ns_q3"]
@@ -173,9 +168,8 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "On one CPU thread, a training step with GELU, the slowest, takes 4.00 times as long as with "
-        "ReLU. The activation "
-        "alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
+        "On one CPU thread, a training step with GELU, the slowest, takes 4.00 times as long as with ReLU. The "
+        "activation alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
     )
 
 
@@ -189,10 +183,7 @@ def test_a_ratio_is_paired_by_repeat() -> None:
 
 @pytest.mark.parametrize(("reaches", "shown"), [(2, ["2 of 2", "1.15"]), (9, ["0 of 2", "–"])])
 def test_seconds_are_epochs_times_steps(reaches: int, shown: list[str]) -> None:
-    """2 epochs of 480 steps of 1.2 ms are 1.152 s until 95%, 4 are 2.304 s in all, for 86 points above guessing.
-
-    Runs that never reach 95% are counted.
-    """
+    """2 epochs of 480 steps of 1.2 ms are 1.152 s until 95%, if it is reached; 4 are 2.304 s in all, for 86 points."""
     section, page = conclude(("relu", "gelu"), trained(("relu", "gelu"), reaches))
     row = section.tables["cost"].set_index("activation").loc["relu"]
     assert row["training_seconds"] == pytest.approx(2.304)
@@ -201,10 +192,7 @@ def test_seconds_are_epochs_times_steps(reaches: int, shown: list[str]) -> None:
 
 
 def test_a1_is_relu_against_the_cheapest_other() -> None:
-    """1.0 to the sigmoid's 2.0: reproduced. It is not judged against a copy, which is not an activation.
-
-    The step of the whole network stands beside it.
-    """
+    """1.0 to the sigmoid's 2.0: reproduced, and not against a copy; the whole network's step stands beside it."""
     judgement, of_step = conclude(("relu", "sigmoid", "gelu"))[0].judgements
     assert (of_step.part, of_step.verdict) == ("step", "beside")
     assert judgement.measured.estimate == pytest.approx(0.5)

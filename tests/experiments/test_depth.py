@@ -109,10 +109,7 @@ def test_adam_cannot_save_a_network_whose_images_are_alike(failing: str, is_alik
     ("gelu", 0.5, []),
 ])  # fmt: skip
 def test_what_is_said_of_one_activation_needs_it(name: str, factor: float, said: list[str]) -> None:
-    """Only of ReLU the page tells its slope and its offset; only of the sigmoid the bound 0.25.
-
-    Factors of 0.2499 and 0.1% more have an interval about 0.25; of 0.2 they have not.
-    """
+    """Only ReLU's slope and offset, only the sigmoid's bound 0.25: it is in the interval of 0.2499, not of 0.2."""
     _, page = interpreted(depth, plan(name, is_quick=True), factors={name: factor})
     assert all(text in page.body for text in said)
     for other, texts in {

@@ -58,10 +58,7 @@ def study(request: pytest.FixtureRequest) -> dict[str, Section]:
 
 @pytest.mark.parametrize("question", by_name())
 def test_a_page_says_what_is_known_in_both_languages(study: dict[str, Section], question: str) -> None:
-    """The page has a title and a text, and names every figure that was made; an unknown number is a dash.
-
-    A question without a page is one whose activations or documents the study lacks.
-    """
+    """It has a title, a text and every figure; no number is "nan"; a page is missing only if its input is."""
     if question not in study:
         compared = set(study["verdict"].tables["verdict"]["activation"])
         assert question in ELSEWHERE or (question == "why_relu" and not {"relu", "sigmoid"} <= compared)

@@ -32,10 +32,7 @@ def plan(*names: str, seeds: int | None = None, first_seed: int = 0, critical: o
 
 @pytest.mark.parametrize("name", [*activations.REGISTRY, ADDED])
 def test_every_experiment_declares_runs_for_any_activation(name: str) -> None:
-    """Runs are of the plan's activation, or of those that a claim names, whatever is compared.
-
-    Leaky ReLU joins ReLU, and ReLU joins past_99. No run is declared twice, and its settings survive JSON.
-    """
+    """Each once, and of the plan's activation or of those that a claim names; Leaky ReLU joins ReLU, ReLU past_99."""
     for experiment in experiments().values():
         runs = experiment.rounds(plan(name, seeds=2), [])
         assert runs
@@ -49,10 +46,7 @@ def test_every_experiment_declares_runs_for_any_activation(name: str) -> None:
 
 @pytest.mark.parametrize("name", experiments())
 def test_another_first_seed_shifts_every_seed(name: str) -> None:
-    """Whatever depends on seeds is chosen alike: the runs are the same but for their seeds, also of untrained networks.
-
-    So an edition that starts at 10000 shares no run with the edition that starts at 0, whose seeds are all below.
-    """
+    """The runs are the same but for their seeds, and editions that start at 0 and at 10000 share none."""
 
     def runs(first: int) -> set[Settings]:
         """Return the runs of all rounds, with seeds counted from `first`; the scores hang on everything else."""
@@ -133,10 +127,7 @@ def test_every_activation_is_described(
 
 
 def test_theory_is_there_for_every_network_that_is_measured() -> None:
-    """The catalogue's networks include those of `depth`'s untrained runs and of `initialization`.
-
-    The depth scales include every sigma_w that the claim about them runs.
-    """
+    """The catalogue has the untrained networks, and the depth scales every sigma_w that their claim runs."""
     predicted = {
         (init, depth, width) for inits, depths, width in catalogue.NETWORKS for init in inits for depth in depths
     }

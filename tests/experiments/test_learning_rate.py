@@ -77,16 +77,8 @@ def test_rates_are_half_decades(k: int) -> None:
     """A rate's square is a power of ten, and it knows its k; whole decades are, to the bit, what a person types."""
     assert tuning.learning_rate_of(k) ** 2 == pytest.approx(10.0**k)
     assert tuning.half_decades(tuning.learning_rate_of(k)) == k
-    assert [tuning.learning_rate_of(2 * decade) for decade in range(-6, 2)] == [
-        1e-6,
-        1e-5,
-        1e-4,
-        1e-3,
-        1e-2,
-        1e-1,
-        1.0,
-        10.0,
-    ]
+    typed = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    assert [tuning.learning_rate_of(2 * decade) for decade in range(-6, 2)] == typed
 
 
 def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
@@ -96,12 +88,10 @@ def test_the_first_round_is_one_grid_for_all_and_the_baseline() -> None:
     grid = [s for s in runs if s.epochs == TUNING_EPOCHS]
     assert len(grid) == len(set(grid)) == len(REGISTRY) * len(HALF_DECADES) * GRID_SEEDS
     assert {(s.patience, s.depth, s.optimizer) for s in grid} == {(None, 3, "adam")}
-    for name in REGISTRY:
-        assert {s.learning_rate for s in grid if s.activation == name} == set(
-            map(tuning.learning_rate_of, HALF_DECADES)
-        )
+    rates = set(map(tuning.learning_rate_of, HALF_DECADES))
+    assert all({s.learning_rate for s in grid if s.activation == name} == rates for name in REGISTRY)
     assert learning_rate.ARTICLE_RATE in {s.learning_rate for s in grid}
-    assert [s for s in runs if s.epochs != TUNING_EPOCHS] == baseline.compared_runs(plan, [])
+    assert [s for s in runs if s.epochs != TUNING_EPOCHS] == baseline.run_settings(plan, plan.activations)
     assert learning_rate.rounds(Plan(("relu",), is_quick=True), []) == []
 
 
@@ -113,10 +103,7 @@ TOP = HALF_DECADES[-1]
     [(-4.6, (-9, -10)), (-0.4, (-1, 0)), (-3.0, ()), (9.0, range(TOP + 1, TOP + 1 + MOST_EXTENSIONS))],
 )
 def test_the_grid_grows_for_every_activation(optimum: float, added: Sequence[int]) -> None:
-    """Until the optimum has a neighbour on both sides: one activation's edge costs all of them the same runs.
-
-    If accuracy keeps rising with the rate, the grid ends at the most extensions. The page tells both.
-    """
+    """Until one activation's optimum has a neighbour on both sides, or to the most extensions; the page tells both."""
     tables, page = interpreted(PAIR, peaked(relu=-3, gelu=optimum))
     rates = tables["learning_rate_grid"].set_index("activation")["learning_rate"]
     for name in PAIR.activations:
@@ -184,9 +171,8 @@ def test_a_run_that_failed_chooses_no_rate() -> None:
     frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, FOUND))["to_the_end"])
     is_gelu = frame["activation"] == "gelu"
     assert tuning.added_rates(frame) == []
-    assert tuning.added_rates(frame[~is_gelu | (frame["learning_rate"] < 0.02)]) == [
-        ("gelu", tuning.learning_rate_of(-3))
-    ]
+    few = frame[~is_gelu | (frame["learning_rate"] < 0.02)]
+    assert tuning.added_rates(few) == [("gelu", tuning.learning_rate_of(-3))]
     assert tuning.added_rates(frame.assign(status=frame["status"].mask(is_gelu, "failed"))) == []
 
 
@@ -195,9 +181,8 @@ def test_no_choice_sees_test_data(name: str) -> None:
     """Test accuracies turned upside down choose the same rates, for all seeds and for each."""
     frame = runs_frame(learning_rate.by_stage(PAIR, ran(PAIR, noisy(3e-4)))[name])
     turned = frame.assign(**{column: 1 - frame[column] for column in frame if "test_" in column})
-    assert tuning.best_rates(tuning.rate_table(frame, GRID_SEEDS)) == tuning.best_rates(
-        tuning.rate_table(turned, GRID_SEEDS)
-    )
+    best, of_turned = (tuning.best_rates(tuning.rate_table(rows, GRID_SEEDS)) for rows in (frame, turned))
+    assert best == of_turned
     assert tuning.chosen_by_seed(turned).index.equals(tuning.chosen_by_seed(frame).index)
 
 
@@ -225,10 +210,7 @@ def noisy(spread: float) -> Accuracy:
     ("spread", "least", "most"), [(3e-4, FIRST_SEEDS, FIRST_SEEDS), (2e-3, 30, 50), (9e-3, MOST_SEEDS, MOST_SEEDS)]
 )
 def test_fresh_seeds_are_added_until_the_interval_is_narrow(spread: float, least: int, most: int) -> None:
-    """The same seeds for every activation, each at its own rate, measured under noise; none of them chose anything.
-
-    The page tells half the width of the widest interval, rounded up.
-    """
+    """The same for all, under noise, none of which chose anything; the page tells the widest half width, rounded up."""
     records = ran(PAIR, noisy(spread))
     tuned = settings_of(learning_rate.tuned_records(PAIR, records))
     seeds = sorted(s.seed for s in tuned if s.activation == "relu")
@@ -287,9 +269,8 @@ def test_a_rate_at_which_a_seed_failed_cannot_be_best() -> None:
 def test_where_all_diverge_the_grid_goes_down_and_nothing_is_chosen() -> None:
     """Runs diverge where rates are too large, so smaller ones are tried; then the report says that there is none."""
     tables, page = interpreted(PAIR, lambda s: math.nan if s.activation == "gelu" else peaked(relu=-3)(s))
-    assert tables["learning_rate_grid"]["learning_rate"].min() == tuning.learning_rate_of(
-        HALF_DECADES[0] - MOST_EXTENSIONS
-    )
+    lowest = tuning.learning_rate_of(HALF_DECADES[0] - MOST_EXTENSIONS)
+    assert tables["learning_rate_grid"]["learning_rate"].min() == lowest
     assert "No rate at which every seed finished: GELU." in page.body
     assert tables["tuned"].set_index("activation").loc["gelu", ["learning_rate", "tuned_n"]].isna().all()
     shown = {display.name: display.frame.set_index("Activation").loc["GELU"].tolist() for display in page.displays[:2]}
@@ -305,7 +286,6 @@ def test_the_gain_is_paired_and_the_page_names_the_findings() -> None:
     assert tuned["gain_n"].to_dict() == {"relu": 15, "gelu": 15}
     found = tables["comparisons"].iloc[0]
     assert (found["experiment"], found["finding"], found["difference"]) == ("learning_rate", "tie", pytest.approx(0.0))
-    assert (
-        "A tie with ReLU: GELU. Against the rate 0.01, tuning changes accuracy by +0.00 to +1.00 points." in page.answer
-    )
+    said = "A tie with ReLU: GELU. Against the rate 0.01, tuning changes accuracy by +0.00 to +1.00 points."
+    assert said in page.answer
     assert {picture.name for picture in page.pictures} == {"learning_rate", "tuned"}

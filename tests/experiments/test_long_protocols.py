@@ -73,10 +73,7 @@ def shown(module: ModuleType, change: Change | None = None) -> tuple[Section, Pa
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_protocol_ends_and_judges_what_it_measured(module: ModuleType) -> None:
-    """It takes at most three rounds, none asking for what is done, and more with more seeds.
-
-    Every part of its claim is judged. The page shows every table for people and every figure, and has an answer.
-    """
+    """In three rounds at most, longer with more seeds; every part is judged, every table and figure shown."""
     few, many = (len(records(module, plan=Plan(PLAN.activations, seeds=seeds, theory=PLAN.theory))) for seeds in (1, 2))
     assert few < many
     section, page = shown(module)
@@ -108,13 +105,8 @@ def test_the_rate_is_chosen_on_validation_alone() -> None:
         found["best"] |= {"validation_loss": 0.1 if is_best else 0.2, "test_loss": 0.2 if is_best else 0.1}
 
     found = records(gelu_paper, change)
-    for name, rate in best.items():
-        rates = {
-            r["identity"]["settings"]["learning_rate"]
-            for r in found
-            if r["identity"]["settings"]["activation"] == name and r["identity"]["settings"]["seed"] > 0
-        }
-        assert rates == {rate}
+    later = [s for r in found if (s := r["identity"]["settings"])["seed"] > 0]
+    assert {(s["activation"], s["learning_rate"]) for s in later} == set(best.items())
     final = gelu_paper.interpret(PLAN, found, STYLE).tables["final_losses"]
     assert final.groupby(["activation", "arm_dropout"]).size().eq(CLAIM_SEEDS).all()
 
@@ -146,10 +138,7 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
 def test_records_of_an_earlier_edition_are_told_as_they_are(
     module: ModuleType, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They had fewer epochs and seeds, no noise, and `residual` was False or True.
-
-    The page gives their epochs beside the published ones, every verdict says "scaled down", and P2 has none.
-    """
+    """Fewer epochs and seeds, no noise, another `residual`: published epochs are beside, scaled down, no P2."""
     for name, value in {"EPOCHS": epochs, "NOISE_AMPLITUDES": (), "CLAIM_SEEDS": 3}.items():
         monkeypatch.setattr(module, name, value, raising=False)
     found = records(module)
@@ -194,8 +183,7 @@ def test_p2_is_the_difference_under_noise_without_dropout() -> None:
 
 
 def test_p3_counts_seeds_at_which_swish_alone_trains() -> None:
-    """Swish trains at all seeds and ReLU at seed 5 alone; a run that diverged has not trained. The difference judges
-    nothing."""
+    """Swish trains at all seeds and ReLU at seed 5 alone; one that diverged has not; the difference judges nothing."""
 
     def change(settings: Settings, found: Record) -> None:
         relu = 0.8 if settings.seed == 5 else 0.3
@@ -287,7 +275,7 @@ def test_p7_is_bounded_by_the_grid(last: int | None, verdict: str) -> None:
     following = next(depth for depth in trainable_depth_6xi.DEPTHS if depth > 12)
     least = (deepest / 12) ** (1 / (len(SIGMA_W) - 1))
     assert judged.measured.n == CLAIM_SEEDS
-    assert (judged.measured.estimate, judged.measured.low) == (pytest.approx(least), pytest.approx(least))
+    assert (judged.measured.estimate, judged.measured.low) == pytest.approx((least, least))
     assert judged.measured.high == (pytest.approx(following / 12) if last else math.inf)
     assert judged.verdict == verdict
     assert "1 sigma_w need a deeper grid" in judged.remark
@@ -296,10 +284,7 @@ def test_p7_is_bounded_by_the_grid(last: int | None, verdict: str) -> None:
 
 
 def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:
-    """Each step adds a tenth of a point, less for ReLU's second seed; each activation keeps its own best rate.
-
-    Only fresh seeds of the whole configuration are tested. The test accuracies would choose other rates.
-    """
+    """Steps add a tenth of a point, less for ReLU's second seed; test accuracies would choose other rates."""
     best = dict(zip(PLAN.activations, past_99.RATES, strict=False))
     changes = [past_99._settings("relu", 0, steps=steps).to_dict() for steps in range(1, len(past_99.STEPS) + 1)]
 
@@ -328,9 +313,8 @@ def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:
     assert ladder["added"].tolist() == [name for name, _ in past_99.STEPS]
     np.testing.assert_allclose(ladder["brought"][1:], 1e-3 * (1 + 0.9 + 0.8) / 3)
     assert section.tables["past_99"]["mean"].tolist() == pytest.approx([0.995] * len(best))
-    assert section.tables["past_99_attempts"]["mean"].tolist() == pytest.approx(
-        [0.992] * len(best) + [0.995] * len(best)
-    )
+    attempts = section.tables["past_99_attempts"]["mean"].tolist()
+    assert attempts == pytest.approx([0.992] * len(best) + [0.995] * len(best))
     assert len(past_99.networks(PLAN, found)) == past_99.FINAL_SEEDS * len(best)
     assert section.judgements[0].verdict == "reproduced"
     page = render(section, STYLE.labels)
@@ -381,9 +365,8 @@ def test_the_whole_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, told(tmp_path / "log"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trainable_depth_6xi, "DEPTHS", (3, 5))
-    monkeypatch.setattr(
-        pictures, "_encoded_files", lambda name, drawing: dict.fromkeys(pictures._file_names(name), b"")
-    )
+    undrawn = lambda name, drawing: dict.fromkeys(pictures._file_names(name), b"")  # noqa: E731
+    monkeypatch.setattr(pictures, "_encoded_files", undrawn)
     monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)  # in this process
     data = write_data(tmp_path / "data.npz")
     words = ["--mnist", str(data), "--any-data", "--workers", "0", "--seeds", "2"]

@@ -72,7 +72,6 @@ def test_the_page_tells_its_own_findings_and_the_verdict_the_pooled_ones() -> No
     section = verdict.conclude(PLAN, Evidence({**own, "compared_accuracies": both}, {}, []), STYLE)
     assert section is None  # without the tables of the other experiments there is no verdict
     pooled = verdict._pooled_comparisons({"compared_accuracies": both})
-    assert pooled is not None
     wide = table_by_seed(both.drop_duplicates(["activation", "seed"]), "accuracy")
     for row in pooled.itertuples():
         test = stats.ttest_1samp(wide[row.activation] - wide["relu"], 0)
@@ -88,7 +87,6 @@ def test_an_activation_that_one_block_lacks_is_not_pooled() -> None:
     rows.append(("mish", "learning_rate", 1))
     frame = pd.DataFrame(rows, columns=["activation", "experiment", "seed"]).assign(accuracy=0.97)
     pooled = verdict._pooled_comparisons({"compared_accuracies": frame})
-    assert pooled is not None
     assert pooled["activation"].tolist() == ["gelu"]
     assert verdict._pooled_comparisons({"compared_accuracies": frame[frame["experiment"] == "learning_rate"]}) is None
 

@@ -56,11 +56,8 @@ def test_diverged_runs_are_an_outcome_with_a_share() -> None:
     assert table.loc[("squared_error", "relu"), "at_chance_share"] == 1.0
     assert table.loc[("squared_error", "relu"), "test_accuracy_mean"] == pytest.approx(0.1)
     page = render(section, STYLE.labels)
-    assert page.displays[0].frame.loc[2, ["Output", "diverged, %", "test accuracy"]].tolist() == [
-        "ReLU",
-        "100 [54, 100]",
-        "–",
-    ]
+    shown = page.displays[0].frame.loc[2, ["Output", "diverged, %", "test accuracy"]].tolist()
+    assert shown == ["ReLU", "100 [54, 100]", "–"]
     assert f"ReLU – ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} diverged); with squared error, softmax 97.1%, " in page.answer
     assert page.answer.endswith(f"ReLU 10.0% ({OUTPUT_SEEDS} of {OUTPUT_SEEDS} only guess).")
 

@@ -47,8 +47,7 @@ def records() -> list[Record]:
 
 
 def test_the_networks_are_the_claims_own() -> None:
-    """The claims name the activations, whatever is compared. A3's runs are among `depth`'s, so that nothing is done
-    twice. There is one round, and none in a quick look."""
+    """Whatever is compared; A3's runs are among `depth`'s; there is one round, and none in a quick look."""
     runs = published.rounds(Plan(("mish",)), [])
     assert {settings.activation for settings in runs} == {"relu", "sigmoid"}
     assert all(settings.epochs == 0 for settings in runs)
@@ -69,10 +68,8 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
         ("P5", "glorot_weights"): 1.0, ("P5", "he_weights"): 1.0, ("P5", "size"): 0.5,
     }  # fmt: skip
     assert {key: found[key].measured.estimate for key in expected} == pytest.approx(expected)
-    verdicts = (
-        claims.claims_table(section.judgements).drop_duplicates(["claim", "aspect"]).set_index(["claim", "aspect"])
-    )
-    verdicts = verdicts["aspect_verdict"]
+    table = claims.claims_table(section.judgements).drop_duplicates(["claim", "aspect"])
+    verdicts = table.set_index(["claim", "aspect"])["aspect_verdict"]
     assert verdicts["A3", "weight gradients, layer by layer"] == verdicts["P5", "the error"] == "reproduced"
     assert verdicts["A3", "the error"] == verdicts["P5", "weight gradients, layer by layer"] == "contradicted"
     assert found["P5", "size"].verdict == "beside"

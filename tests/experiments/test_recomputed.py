@@ -108,8 +108,7 @@ def holm(p: np.ndarray) -> list[float]:
 
 @pytest.mark.parametrize("family", METRICS)
 def test_every_comparison_is_recomputed(tables: Tables, family: str) -> None:
-    """Mean difference, its simultaneous 95% interval and the 90% one of equivalence, sign-flip p, two one-sided t
-    tests, and both p adjusted by Holm: all of a family of three, from the values of single runs."""
+    """Means, both simultaneous intervals, sign-flip p, two one-sided t tests and Holm, from values of runs."""
     table = tables["comparisons"]
     rows = table[(table["experiment"] == family) & (table["metric"] == METRICS[family])].set_index("activation")
     found = differences(tables, family)

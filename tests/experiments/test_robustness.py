@@ -56,7 +56,6 @@ def test_the_digits_of_the_document_are_a_table_and_a_picture() -> None:
     pixels[30] = 255
     document = {"content": {"images": {"7": pixels}}}
     section = digits.conclude(Plan(FOUR), Evidence({}, {"digits": document}), STYLE)
-    assert section is not None
     table = section.tables["digits"]
     assert table[table["brightness"] > 0].to_dict("records") == [
         {"label": "7", "row": 1, "column": 2, "brightness": 1.0}

@@ -12,7 +12,7 @@ from reading import words
 
 from experiments import learning_rate, robustness, verdict
 from study.analysis import comparisons
-from study.analysis.decision import decision_table
+from study.analysis.decision import FINDINGS, decision_table, findings
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import Page
@@ -30,11 +30,7 @@ def compared(sigmoid: float = 0.0, gelu: float = 0.0, experiment: str = "learnin
     values = {"relu": np.full(20, 0.97), "sigmoid": 0.97 + sigmoid + scatter[:, 0], "gelu": 0.97 + gelu + scatter[:, 1]}
     runs = pd.DataFrame(values).rename_axis("seed").melt(ignore_index=False, var_name="activation", value_name="metric")
     runs = runs.reset_index()
-    margin = 0.01 if experiment == "robustness" else 0.002
-    return {
-        "comparisons": comparisons.against_reference(runs, experiment, "metric", margin),
-        "compared_accuracies": comparisons.accuracies(runs, experiment, "metric"),
-    }
+    return comparisons.family_tables({experiment: (runs, "metric")}, 0.01 if experiment == "robustness" else 0.002)
 
 
 def joined(*parts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -43,7 +39,6 @@ def joined(*parts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def page(tables: dict[str, pd.DataFrame]) -> Page:
     section = verdict.conclude(Plan(NAMES), Evidence({"accuracy": accuracy(), **tables}), STYLE)
-    assert section is not None
     return render(section, STYLE.labels)
 
 
@@ -101,7 +96,8 @@ def test_the_headline_names_what_most_redraws_recommend(shares: tuple[float, ...
     """ReLU, which is recommended, and the next ones, until they have 95% of the redraws together."""
     found = pd.DataFrame({"activation": NAMES, "share_recommended": shares})
     bare = decision_table(NAMES, {}, verdict.SOURCES)
-    table = verdict._with_choice(bare, {"relu": 1}, found, None)
+    nothing = findings(pd.DataFrame(columns=FINDINGS), (), ())
+    table = verdict._with_choice(bare, {"relu": 1}, found, nothing)
     assert set(table.loc[table["remaining"], "activation"]) == named
 
 
@@ -152,12 +148,7 @@ def test_without_a_known_difference_nothing_is_recommended() -> None:
     runs = compared()["compared_accuracies"]
     for lost, said in (("relu", "none is recommended"), ("gelu", "Use ReLU")):
         part = runs.assign(accuracy=runs["accuracy"].mask(runs["activation"] == lost))
-        found = page(
-            {
-                "comparisons": comparisons.against_reference(part, "learning_rate", "accuracy"),
-                "compared_accuracies": part,
-            }
-        )
+        found = page(comparisons.family_tables({"learning_rate": (part, "accuracy")}))
         assert said in found.answer
         assert "– recommend" not in found.body
         assert ("100.0% of 10,000 resamplings of the seeds recommend" in found.body) == (lost == "gelu")
@@ -165,9 +156,8 @@ def test_without_a_known_difference_nothing_is_recommended() -> None:
 
 def test_one_seed_cannot_tell_how_sure_the_answer_is() -> None:
     runs = compared()["compared_accuracies"]
-    part = runs[runs["seed"] == 0]
-    tables = {"comparisons": comparisons.against_reference(part, "learning_rate", "accuracy")}
-    assert "Fewer than two seeds finished" in page(tables | {"compared_accuracies": part}).body
+    tables = comparisons.family_tables({"learning_rate": (runs[runs["seed"] == 0], "accuracy")})
+    assert "Fewer than two seeds finished" in page(tables).body
 
 
 @pytest.mark.parametrize(("gain", "doubted"), [(0.004, False), (-0.003, True)])
@@ -191,7 +181,6 @@ def test_a_new_activation_takes_its_row_unasked_and_what_is_missing_is_a_dash() 
     """Every activation of the plan has a row, in the plan's order, whatever the tables hold."""
     style = Style({**STYLE.labels, "new": "New"}, {**STYLE.positions, "new": 3})
     section = verdict.conclude(Plan((*NAMES, "new")), Evidence({"accuracy": accuracy()}), style)
-    assert section is not None
     assert section.is_opening
     assert section.tables["verdict"]["activation"].tolist() == [*NAMES, "new"]
     shown = render(section, style.labels).displays[0].frame

@@ -7,7 +7,8 @@ from both_languages import render
 from experiments import why_relu
 from study.figures.style import Style
 from study.plan import Plan
-from study.report.section import Evidence
+from study.report.rendering import Page
+from study.report.section import Evidence, Section
 
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})
 FACTORS = {"relu": 0.5, "sigmoid": 0.1, "gelu": 0.4}  # of the error, a layer
@@ -51,14 +52,17 @@ def tables() -> dict[str, pd.DataFrame]:
     return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
 
 
+def concluded(found: dict[str, pd.DataFrame]) -> tuple[Section, Page]:
+    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(found), STYLE)
+    return section, render(section, STYLE.labels)
+
+
 def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
     """Through two and nine layers: 0.1^2 and 0.1^9 of the sigmoid's error reach layer 1. The answer tells both."""
-    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(tables()), STYLE)
-    assert section is not None
+    section, page = concluded(tables())
     shares = section.tables["why_relu"].set_index(["activation", "depth"])["share_of_error"]
     expected = {(name, depth): f ** (depth - 1) for name, f in FACTORS.items() for depth in (3, 10)}
     assert shares.to_dict() == pytest.approx(expected)
-    page = render(section, STYLE.labels)
     assert "about 1 billionth of the error reach layer 1 (ReLU: 0.2%)" in page.answer
     assert "one epoch of Adam brings 11% accuracy (ReLU: 94%)." in page.answer
     assert "GELU lose" in page.body
@@ -69,17 +73,13 @@ def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
 def test_the_sigmoid_keeps_up_if_its_tuned_accuracy_does(sigmoid: float | None, said: bool) -> None:
     """Within the margin of ReLU's; of an activation that was not tuned nothing is said."""
     tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, sigmoid]})
-    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(tables() | {"tuned": tuned}), STYLE)
-    assert section is not None
-    assert ("nearly keeps up" in render(section, STYLE.labels).answer) == said
+    assert ("nearly keeps up" in concluded(tables() | {"tuned": tuned})[1].answer) == said
 
 
 def test_the_page_says_so_if_the_sigmoid_never_fails() -> None:
     found = tables()
     found["depth_success"]["mean"] = 0.9
-    section = why_relu.conclude(Plan(tuple(FACTORS)), Evidence(found), STYLE)
-    assert section is not None
-    assert "The sigmoid trains at every depth that was run, up to 10" in render(section, STYLE.labels).answer
+    assert "The sigmoid trains at every depth that was run, up to 10" in concluded(found)[1].answer
 
 
 def test_without_the_pair_or_a_measurement_there_is_no_such_section() -> None:

@@ -40,7 +40,6 @@ def test_without_the_document_there_is_no_page() -> None:
 def test_every_mistake_is_shown_the_surest_first(n_wrong: int) -> None:
     """The table names each mistake, the figure writes label and answer over it; means are over the seeds."""
     section = wrong_digits.conclude(PLAN, Evidence({}, {"networks_past_99": document(n_wrong)}), STYLE)
-    assert section is not None
     wrong, tested = section.tables["wrong_digits"], section.tables["tested_networks"].set_index("activation")
     assert wrong["place"].tolist() == [10 * i for i in reversed(range(n_wrong))]
     assert tested.loc["relu", "accuracy_mean"] == pytest.approx(0.9901)
@@ -59,7 +58,6 @@ def test_the_largest_network_shows_its_mistakes_beside_the_compared_ones() -> No
     """With both documents the digits are the flagship's, and the table has the rows of both."""
     documents = {"networks_past_99": document(5), "networks_flagship": document(3)}
     section = wrong_digits.conclude(PLAN, Evidence({}, documents), STYLE)
-    assert section is not None
     assert len(section.tables["wrong_digits"]) == 3
     assert section.tables["tested_networks"]["tested"].value_counts().to_dict() == {"flagship": 2, "past_99": 2}
     assert len(section.tables["networks_alone"]) == 10
