@@ -4,6 +4,7 @@ To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing el
 new activation are trained, and it appears in every table, figure and legend.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable
@@ -123,6 +124,7 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
     return values.numpy(), tf.convert_to_tensor(derivatives).numpy()
 
 
+@functools.cache  # once per process: it takes longer than measuring an untrained network
 def fingerprint(activation: Activation) -> str:
     """Return a SHA-256 (64 hex digits) of phi and phi' of `activation` on a fixed float64 grid.
 

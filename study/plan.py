@@ -15,9 +15,8 @@ class Plan:
 
     `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
     with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
-    this one. `theory` maps activations to the `theory` that the catalogue (study/records/catalogue.py) recorded for
-    them. The plan passed to an experiment's `interpret` also has the theory of activations that only the runs of its
-    `rounds` use (study/report/section.py).
+    this one. `theory` maps activations to what the catalogue (study/records/catalogue.py) recorded for them. In
+    `interpret` it includes activations that only the experiment's runs have (study/report/section.py).
     """
 
     activations: tuple[str, ...]
@@ -60,9 +59,8 @@ def asks_for_timings(module: object) -> bool:
 
 
 def depth_scale_grids(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
-    """Return {name: DEPTH_SCALES of the module} for `modules` by name; {} stands for a module without DEPTH_SCALES.
+    """Return {name: DEPTH_SCALES of the module, which maps activations to grids} for `modules` by name.
 
-    DEPTH_SCALES maps activations to grids. The catalogue computes the depth scales on these grids once and keeps them.
-    They are in `Plan.theory[activation]["depth_scales"][module's name]`.
+    The catalogue computes the depth scales once; they are in `Plan.theory[activation]["depth_scales"][module's name]`.
     """
     return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}

@@ -10,10 +10,7 @@ SCHEMA = 1  # version of the structure of records and documents; other versions 
 
 
 def as_json(content: Any) -> Any:
-    """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None.
-
-    Raise TypeError for a value that JSON cannot hold.
-    """
+    """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None."""
     return json.loads(json.dumps(content), parse_constant=lambda _: None)
 
 

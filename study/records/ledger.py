@@ -1,7 +1,4 @@
-"""List a folder's activations, and the runs that belong to each experiment, in a file called the ledger.
-
-With the ledger, `study report` makes the tables without TensorFlow and without today's registry.
-"""
+"""List a folder's activations and each experiment's runs, for reports without TensorFlow and today's registry."""
 
 import json
 from collections.abc import Sequence
@@ -53,18 +50,14 @@ class Ledger:
             raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
-        """Write the ledger atomically to the file `path`, as JSON with a checksum; raise FolderError if that fails.
-
-        NaN and infinities become null. Unlike in a record, the keys are not sorted, because activations have the order
-        of the registry.
-        """
-        content = as_json(asdict(self))
+        """Write the ledger to the file `path`, as JSON with a checksum; raise FolderError if that fails."""
+        content = as_json(asdict(self))  # with its keys as they are: activations have the order of the registry
         write_atomically(path, json.dumps({**content, "checksum": digest(content)}).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
         """Set the plan and the run ids of `experiment`, in place of earlier ones.
 
-        `used` names the activations of these runs. Those that the plan does not compare are kept as its `others`.
+        Of the activations `used` by these runs, those that the plan does not compare are kept as its `others`.
         """
         kept = {key: getattr(plan, key) for key in ("activations", "seeds", "is_quick", "first_seed")}
         others = [name for name in used if name not in plan.activations]
@@ -96,10 +89,6 @@ class Ledger:
 
         The columns are x, value (phi), derivative (phi') and activation.
         """
-        return pd.concat(
-            [
-                pd.DataFrame(self.activations[name]["curve"]).assign(activation=name)
-                for name in self.compared_activations()
-            ],
-            ignore_index=True,
-        )
+        names = self.compared_activations()
+        curves = [pd.DataFrame(self.activations[name]["curve"]).assign(activation=name) for name in names]
+        return pd.concat(curves, ignore_index=True)
