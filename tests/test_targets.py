@@ -25,9 +25,9 @@ from study.analysis.statistics import Interval
 from study.plan import Plan
 from study.records.store import DIGITS, Store
 from study.report.section import Evidence, Section
-from study.runner import timing
+from study.runner import measurements
 from study.runner.session import SHOWN_DIGITS
-from study.runner.workers import in_each_worker
+from study.runner.workers import in_new_workers
 from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
@@ -254,7 +254,7 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["relu", "tanh"]
     path.write_bytes(path.read_bytes()[:-1])
     assert timings("--activations", "relu") == 3
-    monkeypatch.setattr(timing, "cpu_name", lambda: "another")
+    monkeypatch.setattr(measurements, "cpu_name", lambda: "another")
     assert timings("--activations", "relu") == 4
     changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})
@@ -282,7 +282,7 @@ def test_the_digits_that_are_kept_are_the_first_test_images_of_their_kind(study:
 
 
 def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "in_each_worker", Mock(side_effect=KeyError("no reason")))
+    monkeypatch.setattr(measurements, "in_new_workers", Mock(side_effect=KeyError("no reason")))
     code, _, said = study("all", *DATA)
     assert code == 1
     assert "the activations were not timed: KeyError: 'no reason'" in said
@@ -291,6 +291,6 @@ def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monke
 
 def test_each_worker_is_another_process() -> None:
     """A function is called once in each; one that ends its process every time is an error."""
-    assert len({os.getpid(), *in_each_worker(2, lambda: time.sleep(0.2) or os.getpid())}) == 3
+    assert len({os.getpid(), *in_new_workers(lambda: time.sleep(0.2) or os.getpid(), [(), ()])}) == 3
     with pytest.raises(KilledWorker):
-        in_each_worker(1, os._exit, 3)
+        in_new_workers(os._exit, [(3,)])

@@ -10,10 +10,8 @@ import ctypes
 import functools
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import distributed
@@ -25,12 +23,12 @@ from study.constants import RUN_SECONDS
 from study.engine import environment
 from study.errors import ClusterError, one_line
 from study.records.identity import engine_fingerprint, identity
-from study.records.provenance import describe_environment
+from study.records.provenance import describe_environment, provenance
 from study.records.store import FAILED_STATUSES, Record, Store, make_record
 from study.runner.checkpoints import keeps_network, train_and_keep_network, train_resumably
 from study.runner.order import Job, alternate, batches, run_cost
 from study.runner.progress import Progress
-from study.runner.workers import connected, failure_reason
+from study.runner.workers import connected, failure_reason, in_thread
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its time limit stops after its epoch; if it has not so much later, it is abandoned
@@ -54,10 +52,10 @@ def train_job(
     """Train the run of `settings` on `data`, a Dataset, in this process, and return its result.
 
     The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
-    registry's activation does not have this `fingerprint`, which is part of the job. Raise ValueError too if the code
-    of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once `seconds` have
-    passed. Unless `store` is None, a long run keeps checkpoints there and goes on from the last. The networks of the
-    runs that `keeps_network` selects are kept there too.
+    registry's activation does not have this `fingerprint`, or if the engine's code does not have the fingerprint
+    `engine`; None accepts any engine. Raise TimeLimit once `seconds` have passed. Unless `store` is None, a long run
+    keeps checkpoints there and goes on from the last. The networks of the runs that `keeps_network` selects are kept
+    there too.
     """
     ours = engine_fingerprint()
     if engine not in (None, ours):
@@ -69,8 +67,7 @@ def train_job(
     from study.engine import training
 
     activation = activations.REGISTRY[settings.activation]
-    found = _fingerprint(activation)
-    if found != fingerprint:
+    if (found := activations.fingerprint(activation)) != fingerprint:
         raise ValueError(
             f"this process defines {settings.activation} differently: fingerprint {found}, expected {fingerprint}"
         )
@@ -84,17 +81,6 @@ def train_job(
     return {**train(), "environment": describe_environment()}
 
 
-@functools.cache
-def _fingerprint(activation: Any) -> str:
-    """Return an activation's fingerprint, computed once per process.
-
-    Computing it takes longer than measuring an untrained network.
-    """
-    from study.activations import fingerprint
-
-    return fingerprint(activation)
-
-
 def execute(
     jobs: Sequence[Job],
     data: Any,
@@ -104,31 +90,27 @@ def execute(
     later_cost: float = 0.0,
     workers: int = 0,
     scheduler: str | None = None,
-    seconds: float = RUN_SECONDS,
-    grace: float = GRACE_SECONDS,
     task: Task | None = None,
 ) -> list[Record]:
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
     `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
-    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A run
-    has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned with
-    its process, unless it runs in this process. `task` replaces `train_job`. `label` names the progress bar, and
-    `later_cost` is the cost of later work, which counts in the time left. Raise ClusterError if the scheduler cannot be
-    reached, or if the local processes do not start.
+    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once.
+    `task` replaces `train_job`. `label` names the progress bar, and `later_cost` is the cost of later work, which
+    counts in the time left. Raise ClusterError if the scheduler cannot be reached, or if the local processes do not
+    start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
-        results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
+        results: Results = ((job, attempt(task, job, data, RUN_SECONDS)) for job in jobs)
     else:
-        results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
+        results = _in_processes(jobs, workers, scheduler, task, data)
     records = []
     total = sum(run_cost(job.settings) for job in jobs) + later_cost
     with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
-            about = result.pop("environment", None) or describe_environment()
-            provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            records.append(store.write(make_record(job.identity, job.activation, result, provenance)))
+            made = provenance(result.pop("environment", None))
+            records.append(store.write(make_record(job.identity, job.activation, result, made)))
             progress.advance(run_cost(job.settings), _progress_text(job, result))
     return records
 
@@ -140,24 +122,13 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     Unless `grace` is None, the run works in a thread. A run that has not ended `grace` seconds after its limit is
     abandoned as a timeout. Its process then ends, and Dask starts another.
     """
-    future: Future[Result] = Future()
     seconds *= max(1.0, run_cost(job.settings) / HOUR_COST)
-
-    def work() -> None:
-        """Call `task`, and pass its result or its exception to `future`."""
-        try:
-            future.set_result(task(job.settings, job.identity.activation, data, seconds))
-        except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
-            future.set_exception(error)
-
-    if grace is None:
-        work()
-    else:
-        threading.Thread(target=work, daemon=True).start()
+    train = functools.partial(task, job.settings, job.identity.activation, data, seconds)
+    running = None if grace is None else in_thread(train)
     try:
-        return future.result(None if grace is None else seconds + grace)
-    except Exception as error:  # noqa: BLE001 - see above
-        if future.done():
+        return train() if running is None else running.result(seconds + (grace or 0))
+    except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
+        if running is None or running.done():
             is_late = type(error).__name__ == "TimeLimit"  # its class is in the engine, which must not be imported here
             return _failure("timeout", error) if is_late else _failure("failed", failure_reason(error))
         leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
@@ -169,13 +140,11 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
             ctypes.CDLL(None).malloc_trim(0)  # returns the memory that compiling needed
 
 
-def _in_processes(
-    jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any, *limits: float
-) -> Results:
+def _in_processes(jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any) -> Results:
     """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes.
 
-    `limits` are the `seconds` and `grace` of `attempt`, which gets `task` and `data` too. Without a `scheduler`, each
-    batch of jobs is done by at most `workers` new processes of this machine. A scheduler gets all jobs at once.
+    Without a `scheduler`, each batch of jobs is done by at most `workers` new processes of this machine. A scheduler
+    gets all jobs at once.
     """
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
@@ -185,7 +154,7 @@ def _in_processes(
             futures = {}
             for place, job in enumerate(batch):
                 how = {"key": f"run-{job.identity.id}", "pure": False, "priority": -place}
-                futures[client.submit(attempt, task, job, shared, *limits, **how)] = job
+                futures[client.submit(attempt, task, job, shared, RUN_SECONDS, GRACE_SECONDS, **how)] = job
             for future in distributed.as_completed(futures, loop=client.loop):
                 job = futures.pop(future)
                 result = _result_or_failure(future)
@@ -203,9 +172,9 @@ def _unchanged(value: Any) -> Any:
 def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]]":
     """Submit tasks that do nothing to `client`, and return their futures, to be kept until all runs are finished.
 
-    Dask queues runs on the scheduler only if there are more than two similar tasks per thread. Kept finished tasks
-    count, too, so two of them per thread, and one more, suffice. Without a queue, Dask sends several runs to one
-    worker, and blames all of them when the worker dies. Raise ClusterError if the scheduler is gone.
+    Dask queues runs only if there are more than two similar tasks per thread, finished ones included. Without a queue,
+    it sends several runs to one worker, and blames all of them when the worker dies. Raise ClusterError if the
+    scheduler is gone.
     """
     try:
         threads = sum(client.nthreads().values())
@@ -217,8 +186,7 @@ def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]
 def _result_or_failure(future: "distributed.Future[Result]") -> Result:
     """Return the result of the finished run of `future`, or a failure if Dask cannot deliver the result.
 
-    The failure is "crashed" if the run's process died each time, else "failed". Raise ClusterError if the scheduler is
-    gone.
+    Raise ClusterError if the scheduler is gone.
     """
     try:
         return future.result()

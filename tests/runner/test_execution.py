@@ -66,7 +66,9 @@ def unruly(tmp_path_factory: pytest.TempPathFactory) -> Store:
         patch.setenv(VARIABLE, told(how=HOW))
         patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
         jobs = [job(seed) for seed in [*FATES, *GOOD]]
-        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=1.0, task=synthetic.task)
+        patch.setattr(execution, "RUN_SECONDS", 1.0)
+        patch.setattr(execution, "GRACE_SECONDS", 1.0)
+        execute(jobs, {"some": "data"}, store, workers=2, task=synthetic.task)
     return store
 
 
@@ -348,4 +350,4 @@ def test_an_error_in_closing_workers_loses_nothing(monkeypatch: pytest.MonkeyPat
         raise AssertionError("can only join a started process")
 
     monkeypatch.setattr(distributed.LocalCluster, "close", closed_too_early)
-    assert workers.in_each_worker(1, len, "abc") == [3]
+    assert workers.in_new_workers(len, [("abc",)]) == [3]
