@@ -1,8 +1,4 @@
-"""Carry out each command of `study`: take its options, call the packages, print, and return an exit code.
-
-A command takes the `options` that `study.cli` reads for it. It returns DONE or another code of `study.errors`;
-CONTRIBUTING.md lists the codes.
-"""
+"""Carry out each command of `study` with the `options` that `study.cli` reads, and return an exit code."""
 
 import argparse
 import functools
@@ -105,10 +101,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for each damaged record, document or ledger, then the numbers of files read and of damaged files.
-
-    Return DAMAGED if any file is damaged, else DONE. Raise FolderError if the results folder does not exist.
-    """
+    """Print each damaged file and two counts; return DAMAGED if any is; raise FolderError if there is no folder."""
     from study.records.store import stores
 
     if not options.results.is_dir():
@@ -160,10 +153,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the digit that each picture shows, with the probability of every digit.
-
-    Return BAD_USAGE if any picture is refused, which standard error says, else DONE.
-    """
+    """Print which digit each picture shows, and every digit's share; return BAD_USAGE if a picture is refused."""
     environment.start_tensorflow()
     from study.networks import prediction
 

@@ -1,8 +1,4 @@
-"""Check that an entry of the registry is fit for the study, before any of its runs.
-
-An entry is fit if it is an Activation whose function is elementwise, pure, differentiable and finite on [-100, 100].
-XLA must compile the function, and it must keep the shape and the dtype.
-"""
+"""Check that an activation is elementwise, pure, differentiable, finite and compilable, before any of its runs."""
 
 from collections.abc import Callable
 

@@ -41,7 +41,8 @@ class Plan:
 class DepthScaleGrid:
     """Ask for theory's depth scale at each value in `sigma_w`, all with the same `sigma_b`.
 
-    The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2.
+    The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2. The DEPTH_SCALES of a module map
+    activations to grids. The depth scales are in `Plan.theory[activation]["depth_scales"][module's name]`.
     """
 
     sigma_w: tuple[float, ...]
@@ -56,11 +57,3 @@ def make_target(module: object) -> str:
 def asks_for_timings(module: object) -> bool:
     """Tell whether `module`, a module of experiments/, has the activations timed: its TIMES_ACTIVATIONS is true."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
-
-
-def depth_scale_grids(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
-    """Return {name: DEPTH_SCALES of the module, which maps activations to grids} for `modules` by name.
-
-    The catalogue computes the depth scales once; they are in `Plan.theory[activation]["depth_scales"][module's name]`.
-    """
-    return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}

@@ -22,8 +22,7 @@ CHECKSUM = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"  #
 class Dataset:
     """Hold images and labels, read-only, in the published order: n for training and validation, m for the test.
 
-    `checksum` (64 hex digits) is a SHA-256 that depends on the four arrays' values and shapes alone. It is the same for
-    every file format.
+    `checksum` (64 hex digits) is a SHA-256 of the four arrays' values and shapes, whatever the file format.
     """
 
     training_images: Bytes  # (n, 784), row by row from the top left, 0 = background, 255 = ink

@@ -34,10 +34,7 @@ class Source:
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download `source` into `folder`, unless its file is there, verify the hash, and return the file's path.
-
-    Raise an exception, of any type, if that fails.
-    """
+    """Download `source` into `folder`, unless it is there, verify it and return its path; raise any exception."""
     pooch.get_logger().setLevel(logging.ERROR)  # otherwise pooch prints what it downloads
     return Path(pooch.retrieve(source.url, source.sha256, source.filename, folder, downloader=source.download))
 

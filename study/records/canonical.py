@@ -30,10 +30,7 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def unseal(sealed: bytes) -> dict[str, Any]:
-    """Return the dict that the bytes `sealed` hold as canonical JSON, with its entry `checksum`.
-
-    Raise RecordError unless the bytes are sealed JSON, match the checksum, and have the schema SCHEMA.
-    """
+    """Return the dict in canonical JSON; raise RecordError unless its checksum and SCHEMA are right."""
     try:
         found: dict[str, Any] = json.loads(sealed)
         checksum, schema = found["checksum"], found["schema"]

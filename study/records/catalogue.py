@@ -1,7 +1,6 @@
 """Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The ledger keeps the descriptions, and the report quotes them instead of today's registry. A later command describes
-only new or changed activations again.
+The ledger keeps the descriptions for the report. A later command describes only new or changed activations again.
 """
 
 import contextlib
@@ -34,9 +33,9 @@ NETWORKS = [
 class Catalogue:
     """Describe activations of the registry, each when `descriptions` is first asked for it.
 
-    `data` are the images that theory takes norms and cosines from. `kept` holds the descriptions in the ledger, by
-    activation. `grids` holds the depth scales that the experiments ask for. The attributes `described` and `refused`
-    hold the descriptions so far, and the reasons why other activations were refused, by activation.
+    `data` are the images that theory takes norms and cosines from. `kept` holds the descriptions in the ledger, and
+    `grids` the depth scales that the experiments ask for. `described` and `refused` hold the descriptions so far, and
+    the reasons why others were refused, by activation.
     """
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
@@ -48,9 +47,8 @@ class Catalogue:
     def descriptions(self, names: Iterable[str]) -> Entries:
         """Return the descriptions of the activations `names`, in the registry's order; leave out refused ones.
 
-        Add to `described` and `refused` the activations that are new there. An activation is refused if it is not in
-        the registry or not fit for the study, or if its curve or theory cannot be computed. Theory is needed because it
-        gives the critical initialisation of networks that are trained.
+        Add to `described` and `refused` the activations that are new there. One is refused if it is not in the registry
+        or not fit for the study, or if its curve or theory, which gives a critical initialisation, cannot be computed.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
@@ -161,10 +159,9 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
     """Return what theory predicts for the activation `name`, as a dict.
 
-    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
-    `why_none` is the reason for None, else empty text. `line` holds the critical line, on which chi = 1. `rows` is the
-    table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms` are the mean ||x||^2 of groups of training
-    images x, and `cosine` is the mean cosine of two images.
+    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, for the
+    reason `why_none`. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
+    NETWORKS, as {column: list}. `square_norms` and `cosine` come from `engine.input_norms`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

@@ -23,10 +23,7 @@ def os_errors_explained(what: str, advice: str = "") -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that the file always has the old content or the new one, never a part.
-
-    Raise FolderError if that fails.
-    """
+    """Write `content` to `path`, whole or not at all, at any moment; raise FolderError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with os_errors_explained(f"write {path}"):
         try:
@@ -54,8 +51,8 @@ def prepare_folder(folder: Path) -> None:
 def lock_folder(folder: Path) -> Iterator[None]:
     """Create `folder`, and lock it for this process in the block; delete temporary files that a killed process left.
 
-    The system ends the lock with the process, even if the process is killed. Raise FolderHeld if another process has
-    the lock. Raise FolderError if the file system has no locks: a mere lock file would outlast a killed process.
+    Raise FolderHeld if another process has the lock, and FolderError if the file system has no locks that end with
+    their process.
     """
     prepare_folder(folder)
     note = folder / ".holder.json"

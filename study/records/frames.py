@@ -48,13 +48,9 @@ def variant(settings: Mapping[str, Any]) -> str:
 
 # {setting: its column}, for settings whose column has another name.
 _COLUMN_NAMES = {
-    "initialization": "init",
-    "normalization": "normalisation",
-    "optimizer": "optimiser",
-    "epochs": "most_epochs",
-    "noise": "amplitudes",
-    "validation": "validation_images",
-}
+    "initialization": "init", "normalization": "normalisation", "optimizer": "optimiser", "epochs": "most_epochs",
+    "noise": "amplitudes", "validation": "validation_images",
+}  # fmt: skip
 _SCORES = tuple(f"{part}_{score}" for part in ("validation", "test") for score in ("loss", "accuracy", "mae"))
 
 
@@ -139,10 +135,7 @@ def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run, logged step, layer and measure: the columns of `run_keys` and of `_measured_rows`.
-
-    At least one of `records` must have measures.
-    """
+    """Return the rows of `_measured_rows` for all `records` with measures, at least one, with their `run_keys`."""
     measured = [(record, record["result"].get("measures")) for record in records]
     return _stacked([(record, _measured_rows(found)) for record, found in measured if found is not None])
 
@@ -155,14 +148,15 @@ def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool 
     fifth of the time of a frame for each run.
     """
     runs = pd.DataFrame([{"run": record["id"], **run_keys(settings_of(record))} for record, _ in of_runs])
-    columns = [
-        {name: values if isinstance(values, np.ndarray) else np.array(values, float) for name, values in found.items()}
-        for _, found in of_runs
-    ]
-    rows = {name: np.concatenate([found[name] for found in columns]) for name in columns[0]}
+    columns = [found for _, found in of_runs]
+    rows = {name: np.concatenate([_numbers(found[name]) for found in columns]) for name in columns[0]}
     of_row = np.repeat(np.arange(len(runs)), [len(next(iter(found.values()))) for found in columns])
     kept = runs if has_run else runs.drop(columns="run")
     return pd.DataFrame(rows).assign(**{key: kept[key].to_numpy()[of_row] for key in kept})
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else np.array(values, float)
 
 
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -18,11 +18,10 @@ from study.records.files import write_atomically
 class Ledger:
     """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
 
-    - `plans` maps each experiment to its plan as a dict, and `runs` maps it to the ids of its runs; see `note`.
-    - `activations` maps activations to their descriptions in the catalogue.
-    - `refused` maps the activations that the last command refused to the reasons.
-    - `wall_seconds` is the summed time of all commands that trained.
-    - `command` is "make quick" if the last command asked for a quick look, else "make all".
+    `plans` and `runs` map each experiment to its plan as a dict and to the ids of its runs; see `note`. `activations`
+    maps activations to their descriptions in the catalogue, and `refused` those that the last command refused to the
+    reasons. `wall_seconds` is the time of all commands that trained. `command`, the last one, is "make quick" or
+    "make all".
     """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -55,10 +54,7 @@ class Ledger:
         write_atomically(path, json.dumps({**content, "checksum": digest(content)}).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
-        """Set the plan and the run ids of `experiment`, in place of earlier ones.
-
-        Of the activations `used` by these runs, those that the plan does not compare are kept as its `others`.
-        """
+        """Set the plan and the run ids of `experiment`, and the activations that its runs use but the plan does not."""
         kept = {key: getattr(plan, key) for key in ("activations", "seeds", "is_quick", "first_seed")}
         others = [name for name in used if name not in plan.activations]
         self.plans[experiment], self.runs[experiment] = {**kept, "others": others}, list(runs)
@@ -66,8 +62,7 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
 
-        The runs may have activations that the plan does not compare, because a published claim names them. Raise
-        KeyError if the ledger has no such experiment.
+        Activations that a published claim names may not be in the plan. Raise KeyError if there is no such experiment.
         """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])

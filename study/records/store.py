@@ -84,8 +84,7 @@ def read_verified(content: bytes, name: str) -> dict[str, Any]:
 class Store:
     """Keep records, documents and a ledger in `folder`.
 
-    A record describes one run, whose id names the file. A document holds any other measurement. `is_committed` tells
-    that the folder is committed to git. Then `write` and `save` leave out large parts of records and of the ledger.
+    `is_committed` tells that the folder is committed to git: `write` and `save` then leave out large parts.
     """
 
     folder: Path
@@ -120,17 +119,13 @@ class Store:
         write_atomically(self.path(name), canonical_json(seal(document)))
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the verified record of the run with this id, or the verified document of this name.
-
-        Raise RecordError if the file is damaged, and FileNotFoundError if it does not exist.
-        """
+        """Return the verified record or document; raise RecordError if damaged, FileNotFoundError if missing."""
         return read_verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return {id: record} for the ids `runs` that have a record in the folder; records of failed runs are included.
+        """Return {id: record} for the ids `runs` that have a record in the folder, also of failed runs.
 
-        Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated. Raise
-        FolderError if it cannot be moved.
+        Move a damaged record to the subfolder `damaged`, so that its run is repeated, or raise FolderError.
         """
         found = {}
         for run in runs:
@@ -160,10 +155,7 @@ class Store:
         return sorted(names - {*self.runs()})
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """Return {name: document} with the entries schema, name, content, provenance and checksum.
-
-        Raise RecordError, with the path, if a document is damaged.
-        """
+        """Return {name: document with its checksum}; raise RecordError, with the path, if one is damaged."""
         found = {}
         for name in self.document_names():
             try:
@@ -173,10 +165,7 @@ class Store:
         return found
 
     def problems(self) -> list[str]:
-        """Return a sentence for every damaged record or document in the folder, and for its ledger if that is damaged.
-
-        Damaged records that `find` has moved aside count until their runs are done again.
-        """
+        """Return a sentence for each damaged file, also if set aside and its run is not yet done again."""
         found = []
         try:
             self.ledger()
@@ -196,12 +185,8 @@ class Store:
         return Ledger.load(self.folder / LEDGER_FILE)
 
     def save(self, ledger: Ledger) -> None:
-        """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails.
-
-        In a committed folder, this first empties theory's table `rows` in `ledger`: it takes a megabyte, and nothing
-        reads it.
-        """
-        if self.is_committed:
+        """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails."""
+        if self.is_committed:  # without theory's table `rows`, which takes a megabyte, and which nothing reads
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
         ledger.save(self.folder / LEDGER_FILE)

@@ -48,12 +48,7 @@ def keeps_network(settings: Settings) -> bool:
 
 
 def train_and_keep_network(
-    train: Callable[..., dict[str, Any]],
-    settings: Settings,
-    path: Path,
-    *,
-    saved: bytes | None = None,
-    keep: Any = None,
+    train: Callable[..., dict[str, Any]], settings: Settings, path: Path, saved: bytes | None = None, keep: Any = None
 ) -> dict[str, Any]:
     """Return the result of `train`, and write the run's network to the file `path` if it reaches its last epoch.
 
@@ -62,7 +57,7 @@ def train_and_keep_network(
     """
 
     def keep_both(checkpoint: Any) -> None:
-        """Write the network if the checkpoint is of the last epoch, and then pass the checkpoint to `keep`."""
+        """Write the network after the last epoch, and then pass the checkpoint to `keep`."""
         if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
             from study.networks import weights
 

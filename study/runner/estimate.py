@@ -54,10 +54,9 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
 
 
 def pace(amount: float, workers: int, data: Any) -> float:
-    """Return the seconds that a process takes for a unit of work: measured if this `amount` of work is worth it.
+    """Return a process's seconds for a unit of work: measured if this `amount` is worth it, else USUAL_PACE.
 
-    The measurement trains on `data`, a Dataset, in `workers` processes at once. Without it, or if it fails, return
-    USUAL_PACE.
+    The measurement trains on `data`, a Dataset, in `workers` processes at once.
     """
     if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
         return USUAL_PACE

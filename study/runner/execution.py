@@ -1,8 +1,7 @@
 """Carry out many runs, one at a time in each process, and record each as soon as it is finished.
 
-A run that raises an exception is recorded as failed; one that exceeds its time limit is recorded as a timeout. A run
-whose process dies is tried again in another process, and recorded as crashed after the third death. The other runs go
-on.
+A run that raises an exception is recorded as failed; one that exceeds its time limit, as a timeout. A run whose process
+dies is tried again in another, and recorded as crashed after the third death. The other runs go on.
 """
 
 import contextlib
@@ -42,35 +41,26 @@ Results = Generator[tuple[Job, Result], None, None]
 
 
 def train_job(
-    settings: Settings,
-    fingerprint: str,
-    data: Any,
-    seconds: float,
-    store: Store | None = None,
-    engine: str | None = None,
+    settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None, engine: str = ""
 ) -> Result:
     """Train the run of `settings` on `data`, a Dataset, in this process, and return its result.
 
     The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
     registry's activation does not have this `fingerprint`, or if the engine's code does not have the fingerprint
-    `engine`; None accepts any engine. Raise TimeLimit once `seconds` have passed. Unless `store` is None, a long run
-    keeps checkpoints there and goes on from the last. The networks of the runs that `keeps_network` selects are kept
-    there too.
+    `engine`; empty text accepts any. Raise TimeLimit once `seconds` have passed. Unless `store` is None, a long run
+    keeps checkpoints there and goes on from the last, and the runs that `keeps_network` selects keep their networks.
     """
-    ours = engine_fingerprint()
-    if engine not in (None, ours):
-        raise ValueError(
-            f"this process has another engine: fingerprint {ours}, expected {engine}; it needs the same study/engine/"
-        )
+    if engine and engine != (ours := engine_fingerprint()):
+        wanted = f"expected {engine}; it needs the same study/engine/"
+        raise ValueError(f"this process has another engine: fingerprint {ours}, {wanted}")
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
 
     activation = activations.REGISTRY[settings.activation]
     if (found := activations.fingerprint(activation)) != fingerprint:
-        raise ValueError(
-            f"this process defines {settings.activation} differently: fingerprint {found}, expected {fingerprint}"
-        )
+        difference = f"fingerprint {found}, expected {fingerprint}"
+        raise ValueError(f"this process defines {settings.activation} differently: {difference}")
     train = functools.partial(training.train, settings, data, activation, seconds=seconds)
     if store is not None:
         run = identity(settings, data.checksum, fingerprint).id
@@ -94,11 +84,10 @@ def execute(
 ) -> list[Record]:
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
-    `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
-    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once.
-    `task` replaces `train_job`. `label` names the progress bar, and `later_cost` is the cost of later work, which
-    counts in the time left. Raise ClusterError if the scheduler cannot be reached, or if the local processes do not
-    start.
+    `data` is a Dataset. `workers` is the number of local processes; 0 does the jobs in this process. `scheduler` is the
+    address of a Dask scheduler to use instead. `task` replaces `train_job`. `label` names the progress bar, and
+    `later_cost` is the cost of later work, which counts in the time left. Raise ClusterError if the scheduler cannot be
+    reached, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
@@ -141,11 +130,7 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
 
 
 def _in_processes(jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any) -> Results:
-    """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes.
-
-    Without a `scheduler`, each batch of jobs is done by at most `workers` new processes of this machine. A scheduler
-    gets all jobs at once.
-    """
+    """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes."""
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
             # The data are submitted, not scattered: scattered data would be lost with the worker that holds them.
@@ -184,10 +169,7 @@ def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]
 
 
 def _result_or_failure(future: "distributed.Future[Result]") -> Result:
-    """Return the result of the finished run of `future`, or a failure if Dask cannot deliver the result.
-
-    Raise ClusterError if the scheduler is gone.
-    """
+    """Return the result of a finished run, or its failure; raise ClusterError if the scheduler is gone."""
     try:
         return future.result()
     except (FutureCancelledError, CommClosedError) as lost:

@@ -18,13 +18,10 @@ from study.runner.workers import failure_reason, in_new_workers
 from study.settings import Settings
 
 
-def keep_measurement(
-    store: Store, name: str, basis: Any, measure: Callable[[], dict[str, Any]], failed: str
-) -> list[str]:
-    """Write what `measure()` returns to `store` as the document `name`, with its `basis`.
+def _keep(store: Store, name: str, basis: Any, measure: Callable[[], dict[str, Any]], failed: str) -> list[str]:
+    """Write what `measure()` returns to `store` as the document `name`, with the JSON `basis` that decides it.
 
-    `basis` is a JSON value that decides the measurement, such as the ids of the runs measured. Return a list: if
-    `measure` raises an exception, the text `failed` with the reason, else nothing.
+    Return a list: if `measure` raises an exception, the text `failed` with the reason, else nothing.
     """
     try:
         found = measure()
@@ -34,7 +31,7 @@ def keep_measurement(
     return []
 
 
-def read_document(store: Store, name: str) -> dict[str, Any]:
+def _kept_content(store: Store, name: str) -> dict[str, Any]:
     """Return the content of the document `name` in `store`; an empty dict if the document is missing or damaged."""
     try:
         content: dict[str, Any] = store.read(name)["content"]
@@ -46,14 +43,13 @@ def read_document(store: Store, name: str) -> dict[str, Any]:
 def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
     """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
 
-    `store` holds the networks and the document NETWORKS of the findings, and `data`, a Dataset, the test images. Do
-    nothing if the file of this `experiment` exists and the document is of these runs. Return a list: one sentence if
-    the test fails, else nothing. If a network is missing, because its run was done elsewhere, nothing is tested, and
-    the sentence says so.
+    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Do nothing if the file of this
+    `experiment` exists and the document is of these runs. Return a list: one sentence if the test fails, or if a
+    network is missing because its run was done elsewhere, else nothing.
     """
     document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
     runs = [record["id"] for record in records]
-    if not runs or (read_document(store, document).get("basis") == runs and saved.is_file()):
+    if not runs or (_kept_content(store, document).get("basis") == runs and saved.is_file()):
         return []
     if missing := [run for run in runs if not store.network(run).is_file()]:
         return [f"{len(missing)} networks are not in {saved.parent}: they are not tested, and {saved} is not written"]
@@ -61,7 +57,7 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
     say(what := f"testing {len(runs)} networks")
     kept = [_kept_fields(store, record) for record in records]
     call = _test_networks, [(kept, data, saved)]
-    return keep_measurement(store, document, runs, lambda: in_new_workers(*call)[0], f"{what} failed")
+    return _keep(store, document, runs, lambda: in_new_workers(*call)[0], f"{what} failed")
 
 
 def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
@@ -90,7 +86,7 @@ def measure_preactivations(
     """
     source = source_fingerprint(STUDY / "networks")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
-    kept = read_document(store, PREACTIVATIONS)
+    kept = _kept_content(store, PREACTIVATIONS)
     if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays
         return []
     found = {run: about for run, about in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
@@ -103,7 +99,7 @@ def measure_preactivations(
             found.update(measured)
         return {"networks": {run: found[run] for run in wanted}}
 
-    return keep_measurement(store, PREACTIVATIONS, basis, measure, f"{what} failed")
+    return _keep(store, PREACTIVATIONS, basis, measure, f"{what} failed")
 
 
 def _quantiles(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
@@ -136,7 +132,7 @@ def time_activations(store: Store, described: Entries) -> list[str]:
     say(f"timing {len(described)} activations, while nothing else of the study runs")
     call = _timings, [(list(described), TIMING_REPEATS)]
     failed = "the activations were not timed"
-    return keep_measurement(store, TIMINGS, _timing_basis(described), lambda: in_new_workers(*call)[0], failed)
+    return _keep(store, TIMINGS, _timing_basis(described), lambda: in_new_workers(*call)[0], failed)
 
 
 def _timings(names: Sequence[str], repeats: int) -> dict[str, Any]:
@@ -149,7 +145,7 @@ def _timings(names: Sequence[str], repeats: int) -> dict[str, Any]:
 
 def is_timed(store: Store, described: Entries) -> bool:
     """Tell whether the store's document TIMINGS holds all activations in `described`, timed on the same basis."""
-    kept: dict[str, Any] = read_document(store, TIMINGS).get("basis", {})
+    kept: dict[str, Any] = _kept_content(store, TIMINGS).get("basis", {})
     wanted = _timing_basis(described)
     wanted["activations"] = {**kept.get("activations", {}), **wanted["activations"]}  # it may hold others, too
     return kept == wanted

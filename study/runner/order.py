@@ -1,7 +1,4 @@
-"""Order runs so that each compiled program is compiled few times, and estimate what a run costs.
-
-A program is what XLA compiles to train or measure a network; runs of the same kind share it.
-"""
+"""Order runs so that each program that XLA compiles is compiled few times, and estimate what a run costs."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -49,28 +46,19 @@ def total_cost(runs: Iterable[Settings]) -> float:
 
 
 def batches(jobs: Sequence[Job], workers: int, most: int = MOST_PROGRAMS) -> list[list[Job]]:
-    """Split `jobs` into batches of at most `most` programs, or of one program per worker if that is more.
-
-    Each batch is done by new processes, so that none compiles many programs. Its jobs take turns as in `alternate`.
-    """
+    """Split `jobs`, to be done by new processes each, into batches of at most `most` programs, or one per worker."""
     workers = max(workers, 1)
     programs, size = _by_program(jobs), max(most // workers, 1) * workers
     return [_take_turns(programs[start : start + size], workers) for start in range(0, len(programs), size)]
 
 
 def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
-    """Return `jobs` ordered so that `count` programs take turns; the next programs follow when these are done.
-
-    Each of `count` workers then compiles a different program first, and finds the others compiled.
-    """
+    """Return `jobs` in an order in which `count` programs take turns, so that each worker first compiles its own."""
     return _take_turns(_by_program(jobs), max(count, 1))
 
 
 def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
-    """Return the jobs of `programs`: the first job of each of the first `count` programs, then their second jobs, etc.
-
-    The next `count` programs follow.
-    """
+    """Return the first jobs of the first `count` programs, then their second jobs, etc., then the next programs."""
     parts = (programs[start : start + count] for start in range(0, len(programs), count))
     turns = chain.from_iterable(zip_longest(*part) for part in parts)
     return [job for turn in turns for job in turn if job is not None]

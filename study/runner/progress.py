@@ -16,8 +16,7 @@ NARROW_COLUMNS = 60  # a terminal of fewer columns shows the count of runs alone
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write `text` as a line to `stream`, standard error if None.
 
-    If the stream cannot be written (as after `| head`, or on a full disk), drop the text, and let later output go
-    nowhere: work must not end for want of a log.
+    If it cannot be written (as after `| head`, or on a full disk), let it and later output go nowhere: work goes on.
     """
     stream = sys.stderr if stream is None else stream
     try:
@@ -70,10 +69,7 @@ class Progress:
 
 
 def _bar() -> "progress.Progress":
-    """Return a bar of rich on standard error, not yet started, that never takes more than one line.
-
-    A task of the bar has the fields `runs` and `last`, which are shown without rich's markup.
-    """
+    """Return a bar of rich on standard error, not yet started, that takes one line and shows texts without markup."""
     from rich import progress  # on import it draws a random number, which the study must not
     from rich.console import Console
 

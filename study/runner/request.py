@@ -49,10 +49,7 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry `entry` is compared if the command names no activations.
-
-    So is an `entry` that is not an Activation: the catalogue then refuses it with a message.
-    """
+    """Tell whether a registry `entry` is compared by default; what is no Activation is, and then refused."""
     return bool(getattr(entry, "studied", True))
 
 
@@ -89,9 +86,6 @@ def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None
 
 
 def _unknown_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Return one sentence for each of `names` that is not in `known`, with up to three similar names or all known ones.
-
-    `what` is the kind of name, such as "activation".
-    """
+    """Return a sentence for each of `names` not in `known`, with similar known names; `what` is their kind."""
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

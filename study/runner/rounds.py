@@ -74,10 +74,7 @@ class Rounds:
         return now + self.later_cost(missing)
 
     def later_cost(self, missing: Jobs) -> float:
-        """Return the estimated cost, without compiling, of the rounds after the `missing` jobs.
-
-        Runs that several experiments expect count once.
-        """
+        """Return the estimated cost of all distinct runs expected after the `missing` jobs, without compiling."""
         expected = {settings for name in missing for settings in self.expected_runs(name, self.plan)}
         asked = {job.settings for name in missing for job in self.jobs[name].values()}
         return max(sum(map(run_cost, expected)) - sum(map(run_cost, asked)), 0.0)
@@ -88,10 +85,7 @@ class Rounds:
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
-    """Return the job of a run with these `settings` on data of this `checksum`.
-
-    `described` is a result of `Catalogue.descriptions` that has the run's activation.
-    """
+    """Return the job of a run on data of this `checksum`; `described` comes from `Catalogue.descriptions`."""
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
     return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)

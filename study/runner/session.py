@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.data.mnist import Dataset
-from study.plan import Plan, depth_scale_grids
+from study.plan import Plan
 from study.records.catalogue import Catalogue
 from study.records.files import lock_folder, prepare_folder
 from study.records.ledger import Ledger
@@ -35,7 +35,8 @@ def run_experiments(
     with lock_folder(store.folder):
         started = time.monotonic()
         ledger, data = store.ledger(), load()
-        catalogue = Catalogue(data, ledger.activations, depth_scale_grids(modules))
+        grids = {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}
+        catalogue = Catalogue(data, ledger.activations, grids)
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
         with shared_programs(store.folder / PROGRAMS_FOLDER):
@@ -64,10 +65,7 @@ def run_experiments(
 
 
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
-    """Test networks and measure pre-activations for the experiments of `rounds` that ask for it.
-
-    Return one sentence for each failure.
-    """
+    """Measure the networks that the experiments of `rounds` ask for, and return one sentence for each failure."""
     failures = []
     followed: dict[str, tuple[Settings, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
@@ -82,10 +80,9 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
-    """Write the first test image in `data` of each of SHOWN_DIGITS to the document DIGITS in the folder `results`.
+    """Write the first test image in `data` of each of SHOWN_DIGITS to the document DIGITS, unless it exists.
 
-    If the document exists, it stays as it is. Its `images` are {digit as text: list of 784 grey levels from 0 to 255}.
-    A digit without a test image is left out. Nothing is written if no digit has one.
+    Its `images` are {digit as text: list of 784 grey levels from 0 to 255}. A digit without an image is left out.
     """
     store, labels = stores(results)[1], data.test_labels.tolist()
     images = {str(label): data.test_images[labels.index(label)].tolist() for label in SHOWN_DIGITS if label in labels}

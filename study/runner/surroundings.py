@@ -32,10 +32,7 @@ def set_variables() -> None:
 
 
 def quieten() -> None:
-    """Keep the libraries' warnings off the terminal, and write escapes for characters that it cannot show.
-
-    Python's warnings are still shown if the user set the option -W or PYTHONWARNINGS.
-    """
+    """Hide warnings, unless the user asked for Python's, and escape what the terminal cannot show."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import multiprocessing
@@ -31,11 +32,10 @@ from study.runner.progress import say
 T = TypeVar("T")  # of the result of a function
 
 # Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
-# 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
+# 0.25 GB less each, because they share its code. The libraries of macOS cannot be forked.
 PRELOADED = "study.runner.preloaded"
 IS_FORKED = sys.platform == "linux"
-# Each worker runs this code at its start. It ignores Ctrl-C, which a terminal sends to every process: the main process
-# ends the workers.
+# Each worker runs this code at its start. It ignores Ctrl-C: the main process ends the workers.
 WORKER_PRELOAD = (
     "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
@@ -62,10 +62,7 @@ DASK_SETTINGS = {
 
 
 def in_new_workers(function: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
-    """Call `function` with each tuple of arguments in `calls`, each in a new local process, all at the same time.
-
-    Return the results in the order of `calls`. Raise the exception of a call that fails.
-    """
+    """Return `function(*call)` for each of `calls`, all done at the same time, each in a new local process."""
     with connected(len(calls), None) as client:
         client.wait_for_workers(len(calls))  # or one process could get two calls
         found: list[T] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
@@ -83,23 +80,24 @@ def failure_reason(error: BaseException) -> str:
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """Yield a Dask client of the scheduler at the address `scheduler`; if it is None, of `workers` new local processes.
 
-    The local processes end with the block. A scheduler without workers is waited for until it has one. Raise
-    ClusterError if no scheduler answers at the address, or if the local processes do not start.
+    The local processes end with the block. A scheduler is waited for until it has a worker. Raise ClusterError if none
+    answers at the address, or if the local processes do not start.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
+    start_client = functools.partial(distributed.Client, set_as_default=False)
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(DASK_SETTINGS))
         if scheduler is None:
             failed = "the worker processes did not start"
             with _interrupted_later():
                 cluster = stack.enter_context(_closing(_started(failed, _local_cluster, workers)))
-                client = stack.enter_context(_closing(_started(failed, _client, cluster)))
+                client = stack.enter_context(_closing(_started(failed, start_client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
             # In a thread of its own, because this one may have an event loop already, as in a notebook.
             _started(failed, in_thread(lambda: asyncio.run(_shake_hands(scheduler))).result)
-            client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
+            client = stack.enter_context(_closing(_started(failed, start_client, scheduler)))
             _wait_for_workers(client, scheduler)
         yield client
 
@@ -170,10 +168,6 @@ async def _shake_hands(address: str) -> None:
             await comm.close()
     except TimeoutError as error:
         raise TimeoutError(f"no answer within {SILENT_SECONDS:g} s") from error
-
-
-def _client(place: Any) -> distributed.Client:
-    return distributed.Client(place, set_as_default=False)
 
 
 @contextlib.contextmanager

@@ -53,10 +53,8 @@ def test_what_is_known_is_not_computed_again(computed: Counter[str], monkeypatch
     monkeypatch.setattr(speed, "SPEED_OVER_FIT", 99.0)
     assert described(first) == first
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
-    assert {name: len(found["xi"]) for name, found in first["tanh"]["theory"]["depth_scales"].items()} == {
-        "one": 2,
-        "other": 1,
-    }
+    scales = first["tanh"]["theory"]["depth_scales"]
+    assert {name: len(found["xi"]) for name, found in scales.items()} == {"one": 2, "other": 1}
 
 
 def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]) -> None:
