@@ -169,7 +169,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def list_activations(options: argparse.Namespace) -> int:
-    """Print a line for each entry of the registry; as for codes and unfit entries, see `_print_accepted`."""
+    """Print a line for each fit entry of the registry; `_print_accepted` says what becomes of the others."""
     registry = _registry()
 
     def line(name: str) -> str:
@@ -201,7 +201,7 @@ def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Cal
 
 
 def theory(options: argparse.Namespace) -> int:
-    """Print what theory predicts for each activation named, or each studied one; see `_print_accepted`."""
+    """Print what theory predicts for each activation named, or each studied one, as `_print_accepted` does."""
     from study.runner.request import check_activations, is_studied
 
     registry = _registry()

@@ -75,11 +75,7 @@ def with_npm(command: str, output_file: str, _: Any = None) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("npm is not installed")
-    patience = [
-        f"--fetch-timeout={STALL_SECONDS * 1000:.0f}",
-        "--fetch-retries=1",
-        "--fetch-retry-mintimeout=500",
-    ]  # ms
+    patience = [f"--fetch-timeout={1000 * STALL_SECONDS:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]
     quiet = ["--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--loglevel=error", "--color=false"]
     words = [npm, *command.split()[1:], *patience, *quiet]
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent, ignore_cleanup_errors=True) as folder:

@@ -15,7 +15,7 @@ STUDY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Identity:
-    """Hold what identifies a run: all Settings, the Dataset's checksum, and two fingerprints."""
+    """Hold what identifies a run: all settings, the data's checksum, the activation's and the engine's fingerprints."""
 
     settings: dict[str, Any]
     data: str
@@ -34,7 +34,7 @@ def identifier(fields: dict[str, Any]) -> str:
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
-    """Return the identity of a run under the engine's code of now, for a Dataset's checksum and a fingerprint."""
+    """Return the identity of a run with today's engine, on data of a checksum, with an activation's fingerprint."""
     return Identity(settings.to_dict(), data, activation, engine_fingerprint())
 
 

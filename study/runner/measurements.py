@@ -61,7 +61,7 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
 
 
 def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
-    """Return the fields of a `Kept` for `_test_networks`: this process must not import its class, or TensorFlow."""
+    """Return the fields of a `Kept`, whose class needs TensorFlow, which this process must not import."""
     settings, last = record["identity"]["settings"], record["result"]["last"]
     path = store.network(record["id"]).resolve()
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
