@@ -63,7 +63,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per network, step and hidden layer with the quantiles of its pre-activations z.
 
-    `content` comes from the document `preactivations` (study/runner/networks.py). The columns are NETWORK_COLUMNS,
+    `content` comes from the document `preactivations` (study/runner/measurements.py). The columns are NETWORK_COLUMNS,
     seed, step (updates done), layer (1 is nearest the input), and a column per quantile, named by its percentage: q0.5,
     q5, ...
     """

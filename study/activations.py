@@ -4,6 +4,7 @@ To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing el
 new activation are trained, and it appears in every table, figure and legend.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable
@@ -30,11 +31,7 @@ class Activation:
 
 
 class ActivationError(ValueError):
-    """Say why an entry of the registry is not fit for the study.
-
-    The message is the rest of a sentence whose subject is the activation: the problem, and what the activation must
-    have or do instead.
-    """
+    """Say what is wrong with an entry of the registry, and what it must have or do; the subject is the activation."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.
@@ -123,12 +120,13 @@ def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarr
     return values.numpy(), tf.convert_to_tensor(derivatives).numpy()
 
 
+@functools.cache  # once per process: it takes longer than measuring an untrained network
 def fingerprint(activation: Activation) -> str:
     """Return a SHA-256 (64 hex digits) of phi and phi' of `activation` on a fixed float64 grid.
 
-    It identifies the function, whatever its label, its formula or the way its code is written. Values below pi in size
-    are rounded to 8 decimals, all others to 9 significant digits. So last-digit differences between CPUs do not change
-    the fingerprint, even after cancellation. Raise ActivationError as `value_and_derivative` does.
+    It identifies the function, whatever its label, formula or code. Values below pi in size are rounded to 8 decimals,
+    all others to 9 significant digits, so that last-digit differences between CPUs do not change it, even after
+    cancellation. Raise ActivationError as `value_and_derivative` does.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
@@ -142,10 +140,9 @@ def _rounded_text(value: float) -> str:
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
-    """Return the curve of `activation` that the report draws: `x`, `value` (phi at x) and `derivative` (phi' at x).
+    """Return the curve that the report draws, as lists of 501 numbers: `x` from -5 to 5, `value` and `derivative`.
 
-    Each of the three is a list of 501 numbers. The x are evenly spaced from -5 to 5. Raise ActivationError as
-    `value_and_derivative` does.
+    Raise ActivationError as `value_and_derivative` does.
     """
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)

@@ -45,10 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _path(text: str) -> Path:
-    """Return `text` as a path, with the home folder in place of a ~ that a shell has left.
-
-    Raise ArgumentTypeError, which argparse reports, if the home folder is not known.
-    """
+    """Return `text` as a path, with the home folder in place of a ~; raise ArgumentTypeError if that is not known."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
@@ -56,10 +53,7 @@ def _path(text: str) -> Path:
 
 
 def _folder(text: str) -> Path:
-    """Return `text` as the path of a results folder, which may not exist yet.
-
-    Raise ArgumentTypeError, which argparse reports, if the path is a file.
-    """
+    """Return `text` as the path of a folder, which may not exist yet; raise ArgumentTypeError if it is a file."""
     path = _path(text)
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{path} is a file; it must be a folder")
@@ -113,10 +107,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line, with a subcommand for each entry of _COMMANDS.
-
-    The options that it reads hold the function to call as `command`.
-    """
+    """Return the parser of _COMMANDS; the options that it reads hold the function to call as `command`."""
     parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, text, options) in _COMMANDS.items():

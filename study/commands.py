@@ -1,8 +1,4 @@
-"""Carry out each command of `study`: take its options, call the packages, print, and return an exit code.
-
-A command takes the `options` that `study.cli` reads for it. It returns DONE or another code of `study.errors`;
-CONTRIBUTING.md lists the codes.
-"""
+"""Carry out each command of `study` with the `options` that `study.cli` reads, and return an exit code."""
 
 import argparse
 import functools
@@ -51,24 +47,17 @@ def make_all(options: argparse.Namespace) -> int:
 
 
 def _comparison_line(options: argparse.Namespace) -> str:
-    """Return a line that says how the results compare with the committed edition, or why they are not compared.
-
-    A quick look is not compared, nor is a plan with its own number of seeds or its own activations.
-    """
+    """Return a line that says how the results compare with the committed edition, or why they are not compared."""
     from study.report import editions
 
     if options.quick or options.seeds is not None or options.activations is not None:
-        return (
-            f"not compared with {editions.COMMITTED_NAME}: a quick look, or other seeds or activations, was asked for"
-        )
+        asked = "a quick look, or other seeds or activations, was asked for"
+        return f"not compared with {editions.COMMITTED_NAME}: {asked}"
     return editions.comparison_in_one_line(options.results)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the missing runs of the experiments: first the runs of `make all`, then the long protocols.
-
-    Write each failure to standard error. Return SOME_FAILED if there was any, else DONE.
-    """
+    """Do the missing runs: first those of `make all`, then the long protocols; return SOME_FAILED if any fails."""
     from experiments import make_targets
     from study.records.store import stores
     from study.runner.request import read_plan
@@ -87,10 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the report from the records, and say what is missing in it.
-
-    Return SOME_FAILED if anything is missing, else DONE.
-    """
+    """Write the report from the records, and say what is missing in it; return SOME_FAILED if anything is."""
     from experiments import by_name
     from study.report.assembly import write_report
 
@@ -103,10 +89,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Print for each experiment how many runs it needs and how many are still to do, then the estimated time.
-
-    Also print which activations would be refused, and whether activations are still to be timed. Return DONE.
-    """
+    """Print what `study.runner.estimate.preview` says of the runs that were asked for; return DONE."""
     from experiments import make_targets
     from study.runner.estimate import preview
     from study.runner.request import read_plan
@@ -118,10 +101,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print a line for each damaged record, document or ledger, then the numbers of files read and of damaged files.
-
-    Return DAMAGED if any file is damaged, else DONE. Raise FolderError if the results folder does not exist.
-    """
+    """Print each damaged file and two counts; return DAMAGED if any is; raise FolderError if there is no folder."""
     from study.records.store import stores
 
     if not options.results.is_dir():
@@ -159,10 +139,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Do one run and print its status, epochs and scores as JSON; return SOME_FAILED if it failed.
-
-    A run that diverged has not failed.
-    """
+    """Do one run and print its status, epochs and scores as JSON; return SOME_FAILED unless it is done or diverged."""
     from study.records.store import stores
     from study.runner.request import check_activations, read_settings
     from study.runner.session import train_one
@@ -176,10 +153,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the digit that each picture shows, with the probability of every digit.
-
-    Write to standard error which pictures are refused. Return BAD_USAGE if there are any, else DONE.
-    """
+    """Print which digit each picture shows, and every digit's share; return BAD_USAGE if a picture is refused."""
     environment.start_tensorflow()
     from study.networks import prediction
 
@@ -195,10 +169,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def list_activations(options: argparse.Namespace) -> int:
-    """Print a line for each entry of the registry that is fit for the study, and report those that would be refused.
-
-    Return SOME_FAILED if any entry would be refused, else DONE.
-    """
+    """Print a line for each fit entry of the registry; `_print_accepted` says what becomes of the others."""
     registry = _registry()
 
     def line(name: str) -> str:
@@ -230,10 +201,7 @@ def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Cal
 
 
 def theory(options: argparse.Namespace) -> int:
-    """Print what theory predicts for each activation that was named, or for all studied ones.
-
-    Report activations that would be refused. Return SOME_FAILED if there are any, else DONE.
-    """
+    """Print what theory predicts for each activation named, or each studied one, as `_print_accepted` does."""
     from study.runner.request import check_activations, is_studied
 
     registry = _registry()

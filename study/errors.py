@@ -54,9 +54,6 @@ class ClusterError(StudyError):
 
 
 def one_line(error: object, most: int = 500) -> str:
-    """Return the text of `error` as one line of at most `most` characters, or the name of its type if it has no text.
-
-    The character U+FFFD takes the place of characters that cannot be printed.
-    """
+    """Return the text of `error`, or its type's name, as one line of at most `most` printable characters."""
     text = " ".join((str(error) or type(error).__name__).split())[:most]
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

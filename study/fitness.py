@@ -1,8 +1,4 @@
-"""Check that an entry of the registry is fit for the study, before any of its runs.
-
-An entry is fit if it is an Activation whose function is elementwise, pure, differentiable and finite on [-100, 100].
-XLA must compile the function, and it must keep the shape and the dtype.
-"""
+"""Check that an activation is elementwise, pure, differentiable, finite and compilable, before any of its runs."""
 
 from collections.abc import Callable
 
@@ -19,10 +15,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}  # by dtype: a difference up to th
 
 
 def check(activation: Activation) -> None:
-    """Raise ActivationError if the entry `activation` is not fit for the study.
-
-    The message says what was found and what is wanted.
-    """
+    """Raise ActivationError, which says what was found and what is wanted, if `activation` is not fit for the study."""
     _check_entry(activation)
     function = activation.function
     for dtype in ("float32", "float64"):
@@ -54,8 +47,7 @@ def _check_entry(entry: object) -> None:
 def _evaluate(function: Function, points: np.ndarray) -> np.ndarray:
     """Return phi and phi' of `function` at `points`, stacked to (2, *shape of `points`), in the dtype of `points`.
 
-    Raise ActivationError if `function` raises, or changes the shape or the dtype. Raise it too if a value or a
-    derivative is not finite, or if a second call returns other values.
+    Raise ActivationError if `function` raises, changes shape or dtype, is not finite, or differs in a second call.
     """
     dtype = points.dtype.name
     try:
@@ -88,9 +80,8 @@ def _check_kind(value: object, points: np.ndarray) -> None:
 def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: str, wanted: str) -> None:
     """Raise ActivationError if the values `first` and `second` at `points` differ by more than ROUNDING.
 
-    Both hold phi in the shape (1, *shape of `points`), or phi and phi' in the shape (2, *shape of `points`). The
-    message names the first point that differs, and its value in `first`. Then comes the text `when`, in which {} stands
-    for the value in `second`, and the text `wanted`, which says what the function must do.
+    Both hold phi, or phi and phi', in the shape (1 or 2, *shape of `points`). In the message, {} in the text `when`
+    stands for the value in `second`, and `wanted` says what the function must do.
     """
     for what, one, other in zip(("value", "derivative"), first, second, strict=False):
         differs = np.abs(one - other) > ROUNDING[points.dtype.name] * np.maximum(1, np.abs(one))
@@ -100,13 +91,9 @@ def _compare(first: np.ndarray, second: np.ndarray, points: np.ndarray, when: st
 
 
 def _check_compiles(function: Function) -> None:
-    """Raise ActivationError unless XLA compiles `function` and its derivative, without autograph and tf.Variable.
-
-    The engine compiles both in this way.
-    """
+    """Raise ActivationError unless XLA compiles `function` and its derivative as in the engine, without tf.Variable."""
 
     def value_and_gradient(z: tf.Tensor) -> list[tf.Tensor]:
-        """Return phi and phi' at `z`, in the shape of `z`."""
         with tf.GradientTape() as tape:
             tape.watch(z)
             value = function(z)
@@ -128,6 +115,6 @@ def _check_compiles(function: Function) -> None:
 
 
 def _brief(error: Exception) -> str:
-    """Return a text for messages: the type of `error`, and in brackets its first sentence, cut at 200 characters."""
+    """Return the type of `error`, and in brackets its first sentence, cut at 200 characters."""
     message = " ".join(str(error).split()).split(". ")[0].rstrip(".")
     return f"{type(error).__name__} ({message[:200]})"

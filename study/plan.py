@@ -15,9 +15,8 @@ class Plan:
 
     `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
     with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
-    this one. `theory` maps activations to the `theory` that the catalogue (study/records/catalogue.py) recorded for
-    them. The plan passed to an experiment's `interpret` also has the theory of activations that only the runs of its
-    `rounds` use (study/report/section.py).
+    this one. `theory` maps activations to what the catalogue (study/records/catalogue.py) recorded for them. In
+    `interpret` it includes activations that only the experiment's runs have (study/report/section.py).
     """
 
     activations: tuple[str, ...]
@@ -42,7 +41,8 @@ class Plan:
 class DepthScaleGrid:
     """Ask for theory's depth scale at each value in `sigma_w`, all with the same `sigma_b`.
 
-    The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2.
+    The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2. The DEPTH_SCALES of a module map
+    activations to grids. The depth scales are in `Plan.theory[activation]["depth_scales"][module's name]`.
     """
 
     sigma_w: tuple[float, ...]
@@ -57,12 +57,3 @@ def make_target(module: object) -> str:
 def asks_for_timings(module: object) -> bool:
     """Tell whether `module`, a module of experiments/, has the activations timed: its TIMES_ACTIVATIONS is true."""
     return bool(getattr(module, "TIMES_ACTIVATIONS", False))
-
-
-def depth_scale_grids(modules: Mapping[str, object]) -> dict[str, Mapping[str, DepthScaleGrid]]:
-    """Return {name: DEPTH_SCALES of the module} for `modules` by name; {} stands for a module without DEPTH_SCALES.
-
-    DEPTH_SCALES maps activations to grids. The catalogue computes the depth scales on these grids once and keeps them.
-    They are in `Plan.theory[activation]["depth_scales"][module's name]`.
-    """
-    return {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}

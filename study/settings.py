@@ -16,14 +16,10 @@ INITIALIZATIONS = (
     "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
 )  # fmt: skip
 SCALED = ("critical", "centred", "gaussian")  # the initialisations that need sigma_w and sigma_b
-NORMALIZATIONS = ("none", "batch", "layer")
-RESIDUALS = ("none", "plain", "scaled")
 DISTORTIONS = ("shift", "rotation", "scaling", "shear", "elastic")  # settings: strengths of the distortions of images
-SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adam", "sgd")
 OUTPUTS = ("softmax", "sigmoid", "relu")
 LOSSES = ("crossentropy", "squared_error")
-PRECISIONS = ("float32", "float64")
 
 # The allowed values in words, and a function that tells whether a value is allowed.
 Rule = tuple[str, Callable[[Any], bool]]
@@ -43,7 +39,7 @@ class Settings:
     - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), for the initialisations SCALED alone
     - first_square: mean square pre-activation that layer 1 is scaled to have, for SCALED alone; with None, the weights
       of layer 1 have variance sigma_w^2 / fan_in like the others
-    - normalization: one of NORMALIZATIONS, between a layer's affine map and its activation
+    - normalization: "batch" or "layer" normalisation between a layer's affine map and its activation, or "none"
     - residual: "plain" adds a layer's input to its output, if both have one size; "scaled" first multiplies the output
       by 1 / sqrt(2 depth)
     - dropout: share of every hidden layer's outputs set to 0 in training
@@ -66,7 +62,7 @@ class Settings:
     - epochs: the most epochs of a run; 0 measures the initial network and trains nothing
     - patience: stop after so many epochs without a lower validation loss, as Keras' EarlyStopping with min_delta 0;
       None never stops early
-    - precision: floating-point type of the network's numbers
+    - precision: floating-point type of the network's numbers, "float32" or "float64"
     - noise: amplitudes a of the noise Unif[-a, a] on test images, under which the trained network is evaluated
     """
 
@@ -131,17 +127,14 @@ def _is_whole(value: object, least: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _is_real(value: object) -> TypeGuard[float]:
+def _is_real(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[float]:
+    """Tell whether `value` is a finite number from `least` to `most`."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return abs(value) < 2**53  # floats hold every smaller whole number exactly
-    return isinstance(value, float) and math.isfinite(value)
+        return abs(value) < 2**53 and least <= value <= most  # floats hold every smaller whole number exactly
+    return isinstance(value, float) and math.isfinite(value) and least <= value <= most
 
 
-def _are_amplitudes(value: object) -> bool:
-    return isinstance(value, tuple) and all(_is_real(a) and a >= 0 for a in value)
-
-
-def _one_of_rule(names: tuple[str, ...]) -> Rule:
+def _choice_rule(*names: str) -> Rule:
     return "one of " + ", ".join(names), lambda value: value in names
 
 
@@ -149,31 +142,35 @@ def _whole_rule(least: int, what: str) -> Rule:
     return f"a whole number{what}, at least {least}", lambda value: _is_whole(value, least)
 
 
-SHARE: Rule = "at least 0 and below 1", lambda value: _is_real(value) and 0 <= value < 1
-NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _is_real(value) and value >= 0
+def _are_amplitudes(value: object) -> bool:
+    return isinstance(value, tuple) and all(_is_real(a, 0) for a in value)
+
+
+SHARE: Rule = "at least 0 and below 1", lambda value: _is_real(value, 0) and value < 1
+NOT_NEGATIVE: Rule = "a finite number of at least 0", lambda value: _is_real(value, 0)
 POSITIVE: Rule = "a finite number above 0", lambda value: _is_real(value) and value > 0
 RULES: dict[str, Rule] = {  # by field: the rules of the fields that can be checked without the other fields
     "activation": ("a name of the registry", lambda value: isinstance(value, str) and value != ""),
     "seed": ("a whole number from 0 to 2**32 - 1", lambda value: _is_whole(value, 0) and value < 2**32),
     "depth": _whole_rule(1, " of hidden layers"),
-    "initialization": _one_of_rule(INITIALIZATIONS),
-    "normalization": _one_of_rule(NORMALIZATIONS),
-    "residual": _one_of_rule(RESIDUALS),
+    "initialization": _choice_rule(*INITIALIZATIONS),
+    "normalization": _choice_rule("none", "batch", "layer"),
+    "residual": _choice_rule("none", "plain", "scaled"),
     **dict.fromkeys(("dropout", "scaling", "shear", "label_smoothing", "momentum", "averaging"), SHARE),
-    **dict.fromkeys(("shift", "elastic"), ("a number of pixels from 0 to 27", lambda v: _is_real(v) and 0 <= v <= 27)),
-    "rotation": ("a number of degrees from 0 to 180", lambda value: _is_real(value) and 0 <= value <= 180),
+    **dict.fromkeys(("shift", "elastic"), ("a number of pixels from 0 to 27", lambda value: _is_real(value, 0, 27))),
+    "rotation": ("a number of degrees from 0 to 180", lambda value: _is_real(value, 0, 180)),
     "weaker_epochs": _whole_rule(0, " of epochs"),
-    "weaker_share": ("from 0 to 1", lambda value: _is_real(value) and 0 <= value <= 1),
-    "output": _one_of_rule(OUTPUTS),
-    "loss": _one_of_rule(LOSSES),
-    "optimizer": _one_of_rule(OPTIMIZERS),
+    "weaker_share": ("from 0 to 1", lambda value: _is_real(value, 0, 1)),
+    "output": _choice_rule(*OUTPUTS),
+    "loss": _choice_rule(*LOSSES),
+    "optimizer": _choice_rule(*OPTIMIZERS),
     **dict.fromkeys(("learning_rate", "epsilon"), POSITIVE),
-    "schedule": _one_of_rule(SCHEDULES),
+    "schedule": _choice_rule("constant", "cosine"),
     "weight_decay": NOT_NEGATIVE,
     **dict.fromkeys(("batch", "validation"), _whole_rule(1, " of images")),
     "epochs": _whole_rule(0, ""),
     "patience": ("a whole number of epochs, at least 1, or None", lambda value: value is None or _is_whole(value, 1)),
-    "precision": _one_of_rule(PRECISIONS),
+    "precision": _choice_rule("float32", "float64"),
     "noise": ("amplitudes, each a finite number of at least 0", _are_amplitudes),
 }
 
@@ -205,7 +202,7 @@ def _joint_rules(settings: Settings) -> dict[str, Rule]:
         return {**found, **dict.fromkeys(("sigma_w", "sigma_b", "first_square"), none)}
     sigma_b = settings.sigma_b
     least = sigma_b**2 if _is_real(sigma_b) else 0.0  # the biases alone give layer 1 this mean square
-    found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _is_real(value) and value >= 1e-30
+    found["sigma_w"] = "a finite number of at least 1e-30", lambda value: _is_real(value, 1e-30)
     found["sigma_b"] = NOT_NEGATIVE
     above = f"a finite number above {least:g}, or None"
     found["first_square"] = above, lambda value: value is None or (_is_real(value) and value > least)

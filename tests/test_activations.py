@@ -8,14 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import erf, expit, ndtr
 
-from study.activations import (
-    REGISTRY,
-    Activation,
-    ActivationError,
-    curve,
-    fingerprint,
-    value_and_derivative,
-)
+from study.activations import REGISTRY, Activation, ActivationError, curve, fingerprint, value_and_derivative
 from study.engine.measures import derivative_supremum
 from study.fitness import check
 
@@ -66,12 +59,6 @@ def test_the_registry_holds_what_the_study_needs():
     assert len({activation.label for activation in REGISTRY.values()}) == len(REGISTRY)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_entry_can_be_trained(name):
-    """No entry of ours is refused."""
-    check(REGISTRY[name])
-
-
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 @pytest.mark.parametrize(("dtype", "rtol", "atol"), [("float32", 2e-5, 2e-6), ("float64", 1e-6, 1e-12)])
 def test_values_are_the_closed_forms(name, dtype, rtol, atol):
@@ -101,26 +88,22 @@ def test_the_largest_slope_may_be_a_falling_one():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_drawn_curve_is_the_function(name):
+def test_every_entry_is_fit_and_its_drawn_curve_is_the_function(name):
     """501 points of [-5, 5]: its ends and its middle are phi and phi' there, and all of it is plain floats."""
+    check(REGISTRY[name])
     drawn = curve(REGISTRY[name])
-    where = [0, 250, 500]
-    value, derivative = value_and_derivative(REGISTRY[name].function, np.array([-5.0, 0.0, 5.0]))
-    assert [drawn["x"][i] for i in where] == [-5, 0, 5]
-    np.testing.assert_allclose([drawn["value"][i] for i in where], value, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose([drawn["derivative"][i] for i in where], derivative, rtol=1e-12, atol=1e-15)
+    x = [-5.0, 0.0, 5.0]
+    expected = [x, *value_and_derivative(REGISTRY[name].function, np.array(x))]
+    found = [drawn[column][::250] for column in ("x", "value", "derivative")]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
     assert {(len(column), type(column[0])) for column in drawn.values()} == {(501, float)}
 
 
-def test_fingerprints_tell_every_entry_from_every_other():
-    """No two entries share one, and it is the hexadecimal form of a SHA-256."""
+def test_fingerprints_are_of_the_function_alone():
+    """No two entries share one, a SHA-256. Another label, formula, source, `studied`, or spelling: the same."""
     found = {fingerprint(activation) for activation in REGISTRY.values()}
     assert len(found) == len(REGISTRY)
     assert {len(text) for text in found} == {2 * hashlib.sha256().digest_size}
-
-
-def test_fingerprints_ignore_all_but_the_function():
-    """Another label, formula, source or `studied`, or spelling of the function: the same."""
     activation = REGISTRY["elu"]
     reworded = entry(lambda z: 1.0 * activation.function(z), label="Other", formula="x", source="", studied=False)
     assert fingerprint(reworded) == fingerprint(activation)

@@ -87,6 +87,9 @@ def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None
     assert list(started(fake)) == ["relu 0", "relu 1", "tanh 0", "tanh 1"]
 
 
+TRAIN = ("train", *DATA)
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
@@ -100,49 +103,32 @@ def test_activations_may_be_any_of_the_registry(study: Said, fake: Path) -> None
         ("plan --first-seed=-1", ["first_seed is -1", "from 0 to"]),
         ("run --first-seed 4294967296", ["first_seed is 4294967296", "from 0 to"]),
         ("plan --workers=-1", ["workers is -1", "at least 0"]),
+        ("train activation=relu seed=0 learning_rate=NaN", ["learning_rate is nan"]),
+        ("train activation=relu seed=0 learning_rate=1e999", ["learning_rate is inf"]),
+        ("train activation=relu seed=true", ["seed is True"]),
+        ("train activation=relu seed=0 batch=null", ["batch is None"]),
+        ("train activation=relu seed=0 width=[100,100]", ["width is (100, 100)"]),
+        ("train activation= depth=0 seed=-1", ["activation is ''", "depth is 0", "seed is -1"]),
+        ("train activation=relu seed=0 dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
+        ("train activation=rellu seed=0", ["unknown activation 'rellu'", "relu"]),
+        ("train depth=2", ["activation is missing", "seed is missing"]),
+        ("train relu", ["'relu' is not a setting", "FIELD=VALUE"]),
+        ("theory rellu", ["unknown activation 'rellu'", "relu"]),
+        ("", ["usage: study"]),
+        ("fly", ["usage: study"]),
+        ("run --fast", ["usage: study"]),
     ],
 )
 def test_what_is_not_known_is_refused_before_any_work(study: Said, fake: Path, asked: str, named: list[str]) -> None:
-    """Exit 2; all that is wrong is named at once, with what is near it; nothing is trained and no folder is made."""
-    code, _, said = study(*asked.split(), *DATA)
+    """Exit 2; all that is wrong is named at once, with its value and what is allowed or near it.
+
+    Nothing is trained and no folder is made.
+    """
+    code, _, said = study(*asked.split(), *(() if "theory" in asked else DATA))
     assert code == 2
     assert [part for part in named if part not in said] == []
     assert not fake.exists()
     assert not (fake.parent / "results").exists()
-
-
-@pytest.mark.parametrize("verb", [[], ["fly"], ["run", "--fast"]])
-def test_what_is_no_command_is_explained(study: Said, verb: list[str]) -> None:
-    """Exit 2 and the usage, as is usual."""
-    code, _, said = study(*verb)
-    assert code == 2
-    assert "usage: study" in said
-
-
-TRAIN = ("train", *DATA)
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ("activation=relu seed=0 learning_rate=NaN", ["learning_rate is nan"]),
-        ("activation=relu seed=0 learning_rate=1e999", ["learning_rate is inf"]),
-        ("activation=relu seed=true", ["seed is True"]),
-        ("activation=relu seed=0 batch=null", ["batch is None"]),
-        ("activation=relu seed=0 width=[100,100]", ["width is (100, 100)"]),
-        ("activation= depth=0 seed=-1", ["activation is ''", "depth is 0", "seed is -1"]),
-        ("activation=relu seed=0 dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
-        ("activation=rellu seed=0", ["unknown activation 'rellu'", "relu"]),
-        ("depth=2", ["activation is missing", "seed is missing"]),
-        ("relu", ["'relu' is not a setting", "FIELD=VALUE"]),
-    ],
-)
-def test_bad_settings_are_named_before_any_work(study: Said, fake: Path, settings: str, named: list[str]) -> None:
-    """Exit 2; every bad field with its value and what is allowed, however many; nothing is trained."""
-    code, _, said = study(*TRAIN, *settings.split())
-    assert code == 2
-    assert [part for part in named if part not in said] == []
-    assert not fake.exists()
 
 
 def test_train_is_one_run_that_is_recorded(study: Said, fake: Path) -> None:
@@ -212,15 +198,12 @@ def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, mo
 def test_a_broken_entry_is_refused_and_the_others_go_on(
     study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 1; it is named with the reason and not tried; `plan` says so beforehand; alone, it leaves a report that says
-    so and nothing else."""
+    """Exit 1; it is named with the reason and not tried; `plan` says so before, and a report of it alone says so."""
     broken = replace(synthetic.REGISTRY["tanh"], function=np.log)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "broken": broken})
     with np.errstate(invalid="ignore", divide="ignore"):
-        assert (
-            "'broken' would be refused: it has a value that is not"
-            in study("plan", *RUN[1:], "--activations", "broken")[1]
-        )
+        planned = study("plan", *RUN[1:], "--activations", "broken")[1]
+        assert "'broken' would be refused: it has a value that is not" in planned
         code, _, said = study(*RUN, "--activations", "relu broken")
         assert code == 1
         assert "activation 'broken' was refused: it has a value that is not finite" in said
@@ -249,17 +232,13 @@ def test_a_scheduler_that_is_none_is_said(study: Said) -> None:
     assert "this takes about" not in said  # this machine says nothing of another
 
 
-def test_plan_trains_nothing_and_says_how_long(study: Said, fake: Path) -> None:
-    """How many runs, how many of them are to do, and how long these take."""
+def test_before_any_run_there_is_a_plan_and_nothing_to_report(study: Said, fake: Path) -> None:
+    """How many runs, how many are to do, and how long these take. The report is refused: exit 2, and no folder."""
     code, shown, _ = study("plan", "baseline", *DATA, "--workers", "3", "--seeds", "2")
     assert code == 0
     assert "baseline: 8 runs, 8 to do" in shown
     assert "with 3 processes this takes about" in shown
     assert not fake.exists()
-
-
-def test_a_report_of_nothing_says_so(study: Said) -> None:
-    """Before any run there is nothing to report: exit 2, a sentence, and no folder."""
     code, _, said = study("report")
     assert code == 2
     assert "nothing to report in results" in said
@@ -330,7 +309,6 @@ def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> Non
     assert code == 0
     lines = [line.split()[:2] for line in shown.splitlines()]
     assert lines[:5] == [["*", "relu"], ["*", "sigmoid"], ["*", "gelu"], ["*", "swish"], ["tanh", "Tanh"]]
-    assert study("theory", "rellu")[0] == 2
 
 
 def test_entries_that_theory_or_nobody_can_use_are_named(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,19 +329,14 @@ def test_entries_that_theory_or_nobody_can_use_are_named(study: Said, monkeypatc
         assert "* relu " in shown or "8 runs done" in said
 
 
-def test_data_is_shown(study: Said) -> None:
-    """How many images, whence, and the checksum that records carry."""
+def test_data_is_shown_or_its_lack_is_said(study: Said) -> None:
+    """How many images, whence, and the checksum that records carry; exit 3 and the path given if there are none."""
     code, shown, _ = study("data", *DATA)
     assert code == 0
     assert "12 training and 6 test images from the given data.npz" in shown
-
-
-@pytest.mark.parametrize("words", [["run", "baseline"], ["data"], ["plan", "baseline"]])
-def test_data_that_is_not_there_is_no_data(study: Said, words: list[str]) -> None:
-    """Exit 3 and the path that was given."""
-    code, _, said = study(*words, "--mnist", "elsewhere/mnist.npz")
-    assert code == 3
-    assert "elsewhere/mnist.npz" in said
+    for words in (["run", "baseline"], ["data"], ["plan", "baseline"]):
+        code, _, said = study(*words, "--mnist", "elsewhere/mnist.npz")
+        assert (code, "elsewhere/mnist.npz" in said) == (3, True)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -108,14 +108,8 @@ def test_gaussian_initializations_need_their_scales(initialization, changes, fie
     "changes",
     [
         {},
-        {
-            "initialization": "critical",
-            "sigma_w": 1.4,
-            "sigma_b": 0.0,
-            "normalization": "batch",
-            "residual": "scaled",
-            "epochs": 0,
-        },
+        {"initialization": "critical", "sigma_w": 1.4, "sigma_b": 0.0},
+        {"normalization": "batch", "residual": "scaled", "epochs": 0},
         {"depth": 2, "width": (64, 32)},
         {"seed": 0, "patience": None, "optimizer": "sgd", "momentum": 0.9, "precision": "float64"},
         {"seed": 2**32 - 1, "depth": 1, "width": (7,), "learning_rate": 1e-300, "patience": 1, "batch": 1},

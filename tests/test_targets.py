@@ -25,9 +25,9 @@ from study.analysis.statistics import Interval
 from study.plan import Plan
 from study.records.store import DIGITS, Store
 from study.report.section import Evidence, Section
-from study.runner import timing
+from study.runner import measurements
 from study.runner.session import SHOWN_DIGITS
-from study.runner.workers import in_each_worker
+from study.runner.workers import in_new_workers
 from study.settings import Settings
 
 DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
@@ -186,15 +186,17 @@ def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str,
 
 
 def test_the_digits_to_show_are_written_once(study: Said) -> None:
-    """By the runs of `make all`, from the test images; a long protocol alone writes none."""
+    """By the runs of `make all`, the first test image of each of SHOWN_DIGITS; a long protocol alone writes none."""
     study("run", "long", *DATA)
     path = Path("results/records/digits.json")
     assert not path.exists()
     study("all", *DATA)
     first = path.stat()
-    images = Store(path.parent).read("digits")["content"]["images"]
-    assert {len(pixels) for pixels in images.values()} == {784}
-    path.with_name("plan.json").touch()
+    with np.load("data.npz") as data:
+        images, labels = data["x_test"].reshape(-1, 784).tolist(), data["y_test"].tolist()
+    of_label = dict(zip(reversed(labels), reversed(images), strict=True))
+    expected = {str(label): of_label[label] for label in SHOWN_DIGITS if label in of_label}
+    assert Store(path.parent, is_committed=True).read(DIGITS)["content"]["images"] == expected != {}
     study("all", *DATA, "--seeds", "1")
     assert path.stat() == first
 
@@ -254,7 +256,7 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["relu", "tanh"]
     path.write_bytes(path.read_bytes()[:-1])
     assert timings("--activations", "relu") == 3
-    monkeypatch.setattr(timing, "cpu_name", lambda: "another")
+    monkeypatch.setattr(measurements, "cpu_name", lambda: "another")
     assert timings("--activations", "relu") == 4
     changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})
@@ -270,19 +272,8 @@ def test_a_command_that_trains_nothing_leaves_the_time_of_the_others(study: Said
     assert spent[0] == spent[1] > 0
 
 
-def test_the_digits_that_are_kept_are_the_first_test_images_of_their_kind(study: Said) -> None:
-    """Those of SHOWN_DIGITS that the test images have, as they are in the file."""
-    assert study("run", "usual", *DATA)[0] == 0
-    kept = Store(Path("results/records"), is_committed=True).read(DIGITS)["content"]["images"]
-    with np.load("data.npz") as data:
-        images, labels = data["x_test"].reshape(-1, 784).tolist(), data["y_test"].tolist()
-    first = dict(zip(reversed(labels), reversed(images), strict=True))
-    assert kept == {str(label): first[label] for label in SHOWN_DIGITS if label in first}
-    assert kept
-
-
 def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "in_each_worker", Mock(side_effect=KeyError("no reason")))
+    monkeypatch.setattr(measurements, "in_new_workers", Mock(side_effect=KeyError("no reason")))
     code, _, said = study("all", *DATA)
     assert code == 1
     assert "the activations were not timed: KeyError: 'no reason'" in said
@@ -291,6 +282,6 @@ def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monke
 
 def test_each_worker_is_another_process() -> None:
     """A function is called once in each; one that ends its process every time is an error."""
-    assert len({os.getpid(), *in_each_worker(2, lambda: time.sleep(0.2) or os.getpid())}) == 3
+    assert len({os.getpid(), *in_new_workers(lambda: time.sleep(0.2) or os.getpid(), [(), ()])}) == 3
     with pytest.raises(KilledWorker):
-        in_each_worker(1, os._exit, 3)
+        in_new_workers(os._exit, [(3,)])

@@ -22,8 +22,7 @@ CHECKSUM = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"  #
 class Dataset:
     """Hold images and labels, read-only, in the published order: n for training and validation, m for the test.
 
-    `checksum` (64 hex digits) is a SHA-256 that depends on the four arrays' values and shapes alone. It is the same for
-    every file format.
+    `checksum` (64 hex digits) is a SHA-256 of the four arrays' values and shapes, whatever the file format.
     """
 
     training_images: Bytes  # (n, 784), row by row from the top left, 0 = background, 255 = ink
@@ -39,8 +38,7 @@ def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path 
 
     `path` is an .npz, the .tgz of npm, or a folder with the four idx files. With `any_data`, `path` may hold other data
     in the same format, of other sizes n and m. `cache` defaults to the user's cache folder. Raise DataError if a given
-    or cached file is refused; no other file replaces it. Raise DataError too if the cache cannot be used or all sources
-    fail.
+    or cached file is refused, the cache cannot be used, or all sources fail.
     """
     if path is not None:
         return _read(Path(path), any_data, f"the given {Path(path).name}")
@@ -58,10 +56,7 @@ def load(path: str | Path | None = None, *, any_data: bool = False, cache: Path 
 
 
 def _download(folder: Path) -> Dataset:
-    """Download MNIST into `folder` from the first source that delivers it, and return it.
-
-    Raise DataError if no source does, or if the delivered file is refused.
-    """
+    """Return MNIST from the first source that delivers it into `folder`; raise DataError if none does."""
     failures = ""
     for source in SOURCES:
         try:
@@ -82,10 +77,7 @@ def _download(folder: Path) -> Dataset:
 
 
 def _read(path: Path, any_data: bool, source: str, advice: str = "") -> Dataset:
-    """Return the data in the file or folder `path`, which must be MNIST unless `any_data` is true.
-
-    `source` says in words where the data came from. Raise DataError, with `advice` at its end, if anything is wrong.
-    """
+    """Return the data in `path`, which must be MNIST unless `any_data`; raise DataError, ending in `advice`, if not."""
     try:
         path = path.expanduser()
         arrays = read(path)

@@ -47,10 +47,9 @@ def read(path: Path) -> list[Bytes]:
 
 
 def _arrays_from_bytes(raw: bytes) -> list[NDArray[Any]]:
-    """Return the four arrays in `raw`, the bytes of an .npz, or of a tar archive with the four idx files.
+    """Return the unchecked arrays, in the order of ARRAY_NAMES, of an .npz or of a tar archive with the four idx files.
 
-    The arrays are in the order of ARRAY_NAMES and not yet checked. The idx files may be in any folder of the archive.
-    Raise ValueError if `raw` is anything else, or if the archive is unsafe, too large or incomplete.
+    `raw` holds the file's bytes. Raise ValueError if it is anything else, unsafe, too large or incomplete.
     """
     if raw.startswith(b"PK"):
         with warnings.catch_warnings(action="ignore"), np.load(io.BytesIO(raw), allow_pickle=False) as archive:
@@ -66,11 +65,10 @@ def _arrays_from_bytes(raw: bytes) -> list[NDArray[Any]]:
 
 
 def _arrays_from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any]]:
-    """Return the arrays of the four idx files among `files`, in the order of IDX_NAMES.
+    """Return the arrays of the four idx files among `files`, in the order of IDX_NAMES: (n, 28, 28) and (n,).
 
-    `files` maps the name of a file to a function that opens it. Images have three axes, labels one. A file may have a
-    name of IDX_NAMES, also with a dot instead of the hyphen before "idx", and with .gz at the end. Raise ValueError if
-    a file is missing, too large or not an idx file of its kind.
+    `files` maps the name of a file to a function that opens it. A name may have a dot in place of the hyphen before
+    "idx", and .gz at the end. Raise ValueError if a file is missing, too large or not an idx file of its kind.
     """
     arrays = []
     for idx in IDX_NAMES:
@@ -84,9 +82,9 @@ def _arrays_from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any
 
 
 def _checked(array: NDArray[Any], name: str) -> Bytes:
-    """Return `array` as read-only uint8: images as (n, 784), labels as (n,). `name` is one of ARRAY_NAMES.
+    """Return `array`, one of ARRAY_NAMES, as read-only uint8: images as (n, 784), labels as (n,).
 
-    Raise ValueError unless `array` holds whole numbers in the shape and the range of MNIST's images or labels.
+    Raise ValueError unless it holds whole numbers in the shape and the range of MNIST's.
     """
     is_images = "images" in name
     shapes, highest = ([(28, 28), (784,)], 255) if is_images else ([()], 9)
@@ -117,10 +115,7 @@ def _first_present(names: Collection[str], forms: list[str]) -> str:
 
 
 def _read_bounded(stream: Any, name: str) -> bytes:
-    """Return all bytes of `stream`, unpacked if gzip packed them, and close it.
-
-    Raise ValueError, with `name` in its message, if there are more than LARGEST bytes.
-    """
+    """Return all bytes of `stream`, unpacked if need be, and close it; raise ValueError if they exceed LARGEST."""
     with stream:
         raw: bytes = stream.read(LARGEST + 1)
     if raw.startswith(b"\x1f\x8b"):

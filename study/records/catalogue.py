@@ -1,12 +1,10 @@
 """Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The ledger keeps the descriptions, and the report quotes them instead of today's registry. A later command describes
-only new or changed activations again.
+The ledger keeps the descriptions for the report. A later command describes only new or changed activations again.
 """
 
 import contextlib
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,10 @@ from study.data.mnist import Dataset
 from study.engine import environment
 from study.engine.input_norms import mean_cosine, square_norms
 from study.plan import DepthScaleGrid
+from study.records.canonical import as_json
 from study.records.identity import STUDY, source_fingerprint
 
-# By activation: `position`, its place in the registry, and the entries that `_description` returns.
+# By activation: `position`, its place in the registry, and the entries that `Catalogue._description` returns.
 Entries = dict[str, dict[str, Any]]
 Grids = Mapping[str, Mapping[str, DepthScaleGrid]]  # {experiment: {activation: grid}}
 
@@ -34,10 +33,9 @@ NETWORKS = [
 class Catalogue:
     """Describe activations of the registry, each when `descriptions` is first asked for it.
 
-    `data` are the images that theory takes norms and cosines from. `kept` holds the descriptions in the ledger, by
-    activation. `grids` holds the depth scales that the experiments ask for. The attribute `described` holds the
-    descriptions so far, by activation. The attribute `refused` holds the reason why an activation was refused, by
-    activation.
+    `data` are the images that theory takes norms and cosines from. `kept` holds the descriptions in the ledger, and
+    `grids` the depth scales that the experiments ask for. `described` and `refused` hold the descriptions so far, and
+    the reasons why others were refused, by activation.
     """
 
     def __init__(self, data: Dataset, kept: Mapping[str, Any], grids: Grids) -> None:
@@ -49,21 +47,67 @@ class Catalogue:
     def descriptions(self, names: Iterable[str]) -> Entries:
         """Return the descriptions of the activations `names`, in the registry's order; leave out refused ones.
 
-        Add to `described` and `refused` the activations that are new there.
+        Add to `described` and `refused` the activations that are new there. One is refused if it is not in the registry
+        or not fit for the study, or if its curve or theory, which gives a critical initialisation, cannot be computed.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
-            described, refused = describe_activations(new, self.square_norms, self.cosine, self.kept, self.grids)
-            self.described |= described
-            self.refused |= refused
+            environment.start_tensorflow()
+            from study.activations import REGISTRY
+
+            self.refused |= {name: "is not in the registry" for name in new if name not in REGISTRY}
+            for position, (name, entry) in enumerate(REGISTRY.items()):
+                if name in new:
+                    with refusing(name, self.refused):
+                        check_entry(entry)
+                        self.described[name] = {"position": position, **self._description(name)}
         found = {name: self.described[name] for name in asked if name in self.described}
         return dict(sorted(found.items(), key=lambda item: item[1]["position"]))
+
+    def _description(self, name: str) -> dict[str, Any]:
+        """Return the description of the activation `name` as the dict that the ledger keeps, apart from `position`.
+
+        The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, its `curve`,
+        and what `_theory` returns with the `depth_scales` as `theory`. The `basis` decides curve and theory: the
+        activation, theory's code, NETWORKS and the images. Both stay as in the ledger if the basis has not changed.
+        """
+        from study.activations import REGISTRY, curve, fingerprint
+
+        entry, old = REGISTRY[name], self.kept.get(name, {})
+        code = [fingerprint(entry), source_fingerprint(THEORY)]
+        images = [round(about, 6) for about in (*self.square_norms, self.cosine)]
+        basis = [*code, as_json(NETWORKS), images]
+        is_known = old.get("basis") == basis
+        theory = old["theory"] if is_known else _theory(name, self.square_norms, self.cosine)
+        scales = self._scales_by_experiment(name, old["theory"]["depth_scales"] if old else {}, code)
+        return {
+            "label": entry.label,
+            "formula": entry.formula,
+            "source": entry.source,
+            "fingerprint": code[0],
+            "basis": basis,
+            "curve": old["curve"] if is_known else curve(entry),
+            "theory": {**theory, "depth_scales": scales},
+        }
+
+    def _scales_by_experiment(self, name: str, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
+        """Return the depth scales of the activation `name` by experiment: dicts of `sigma_w`, `sigma_b`, `code`, `xi`.
+
+        `code` holds the fingerprints of the activation and of theory's code. The depth scales in `kept` stay for an
+        experiment that asks for the same grid under the same code, and for one that asks for none now.
+        """
+        found = dict(kept)
+        for experiment, wanted in self.grids.items():
+            if grid := wanted.get(name):
+                about = {"code": code, "sigma_w": list(grid.sigma_w), "sigma_b": grid.sigma_b}
+                old = kept.get(experiment, {})
+                found[experiment] = old if {**old, **about} == old else {**about, "xi": _depth_scales(name, grid)}
+        return found
 
     def merged_with(self, others: Entries) -> Entries:
         """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
 
-        The order is that of today's registry; activations that it no longer has come last. Each `position` is set to
-        the place in this order.
+        Each `position` is set to the place in today's registry; activations that it no longer has come last.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY
@@ -71,31 +115,6 @@ class Catalogue:
         found = {**others, **self.described}
         names = dict.fromkeys([*REGISTRY, *found])
         return {name: {**found[name], "position": place} for place, name in enumerate(names) if name in found}
-
-
-def describe_activations(
-    names: Collection[str], square_norms: Sequence[float], cosine: float, kept: Mapping[str, Any], grids: Grids
-) -> tuple[Entries, dict[str, str]]:
-    """Return two dicts by activation: the descriptions of the fit ones of `names`, and why the others are refused.
-
-    Descriptions are in the registry's order; `_description` says what they hold. `square_norms` are the mean ||x||^2
-    of groups of training images x, as `input_norms.square_norms` returns them. `cosine` is the mean cosine of two of
-    the images. `kept` and `grids` are as in Catalogue. An activation is refused if it is not in the registry or not
-    fit for the study, or if its curve or theory cannot be computed. Theory is needed because it gives the critical
-    initialisation of networks that are trained.
-    """
-    environment.start_tensorflow()
-    from study.activations import REGISTRY
-
-    described: Entries = {}
-    refused = {name: "is not in the registry" for name in names if name not in REGISTRY}
-    for position, (name, entry) in enumerate(REGISTRY.items()):
-        if name in names:
-            old = kept.get(name, {})
-            with refusing(name, refused):
-                check_entry(entry)
-                described[name] = {"position": position, **_description(name, square_norms, cosine, old, grids)}
-    return described, refused
 
 
 @contextlib.contextmanager
@@ -120,56 +139,10 @@ def check_entry(entry: Any) -> None:
     from_tensorflow(entry.function)
 
 
-def _description(
-    name: str, square_norms: Sequence[float], cosine: float, old: Mapping[str, Any], grids: Grids
-) -> dict[str, Any]:
-    """Return the description of the activation `name`, apart from its `position`, as the dict that the ledger keeps.
-
-    The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and `curve`, which
-    has the lists x, value and derivative. `theory` is what `_theory` returns, with the `depth_scales` of
-    `_scales_by_experiment` on `grids`. The `basis` decides curve and theory: the activation, theory's code, NETWORKS,
-    `square_norms` and `cosine`. Both stay as in the `old` description (empty if there is none) if the basis has not
-    changed.
-    """
-    from study.activations import REGISTRY, curve, fingerprint
-
-    entry = REGISTRY[name]
-    code = [fingerprint(entry), source_fingerprint(THEORY)]
-    basis = [*code, json.loads(json.dumps(NETWORKS)), [round(about, 6) for about in (*square_norms, cosine)]]
-    is_known = old.get("basis") == basis
-    scales = _scales_by_experiment(name, grids, old["theory"]["depth_scales"] if old else {}, code)
-    return {
-        "label": entry.label,
-        "formula": entry.formula,
-        "source": entry.source,
-        "fingerprint": code[0],
-        "basis": basis,
-        "curve": old["curve"] if is_known else curve(entry),
-        "theory": {**(old["theory"] if is_known else _theory(name, square_norms, cosine)), "depth_scales": scales},
-    }
-
-
-def _scales_by_experiment(name: str, grids: Grids, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
-    """Return the depth scales of the activation `name` by experiment: dicts of `sigma_w`, `sigma_b`, `code` and `xi`.
-
-    `grids` holds the experiments' grids, which `sigma_w` and `sigma_b` repeat. `code` holds the fingerprints of the
-    activation and of theory's code. The depth scales in `kept` stay for an experiment that asks for the same grid under
-    the same code. They also stay for an experiment that asks for none now.
-    """
-    found = dict(kept)
-    for experiment, wanted in grids.items():
-        if grid := wanted.get(name):
-            about = {"code": code, "sigma_w": list(grid.sigma_w), "sigma_b": grid.sigma_b}
-            old = kept.get(experiment, {})
-            found[experiment] = old if {**old, **about} == old else {**about, "xi": _depth_scales(name, grid)}
-    return found
-
-
 def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
-    """Return the depth scale xi of the activation `name`, in layers, at each sigma_w of the grid.
+    """Return the depth scale xi (`theory.depth_scale`) of the activation `name`, in layers, at each sigma_w of `grid`.
 
-    The function `depth_scale` defines xi. It is infinite at criticality, and NaN where the forward map has no
-    attracting fixed point.
+    It is infinite at criticality, and NaN where the forward map has no attracting fixed point.
     """
     from study.activations import REGISTRY
     from study.theory.depth_scale import depth_scale
@@ -186,10 +159,9 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
     """Return what theory predicts for the activation `name`, as a dict.
 
-    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None.
-    `why_none` is the reason for None, else empty text. `line` holds the critical line, on which chi = 1, as
-    `_critical_line` returns it. `rows` is the table of `predicted_rows` for NETWORKS, as {column: list}. `square_norms`
-    and `cosine` are as in `describe_activations`.
+    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, for the
+    reason `why_none`. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
+    NETWORKS, as {column: list}. `square_norms` and `cosine` come from `engine.input_norms`.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical
@@ -200,8 +172,7 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
     point = critical_initialization(function)
     places = np.geomspace(1e-3, 1e3, 601)
     line = critical_curve(function, np.union1d(places, point.q_star) if point and point.q_star else places)
-    squares = np.array(square_norms)
-    rows = [predicted_rows(name, function, *grid, squares, cosine) for grid in NETWORKS]
+    rows = [predicted_rows(name, function, *grid, np.array(square_norms), cosine) for grid in NETWORKS]
     critical = point and {"sigma_w": point.sigma_w, "sigma_b": point.sigma_b, "first_square": point.q_star or None}
     return {
         "critical": critical,
@@ -212,11 +183,10 @@ def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str
 
 
 def _critical_line(sigma_w2: NDArray[np.float64], sigma_b2: NDArray[np.float64]) -> dict[str, list[float]]:
-    """Return the lists sigma_w and sigma_b of a critical line, from their squares (n,) that `critical_curve` returned.
+    """Return the lists sigma_w and sigma_b of a critical line, from their squares (n,).
 
-    Points with a negative `sigma_b2`, which no initialisation has, are
-    left out. One NaN stands where a part of the line ends before such points, so that a figure does not join this part
-    to the next.
+    Points with a negative `sigma_b2`, which no initialisation has, are left out. One NaN stands where a part of the
+    line ends before such points, so that a figure does not join this part to the next.
     """
     is_there = sigma_b2 > -1e-9
     kept = is_there | np.append(False, is_there[:-1])

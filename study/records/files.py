@@ -15,10 +15,7 @@ from study.errors import FolderError, FolderHeld
 
 @contextlib.contextmanager
 def os_errors_explained(what: str, advice: str = "") -> Iterator[None]:
-    """Turn an OSError in the block into a FolderError.
-
-    Its message is "cannot", `what`, the reason, and `advice`, as in "cannot write a/b: No space left on device".
-    """
+    """Turn an OSError in the block into a FolderError, as in "cannot write a/b: No space left on device" + `advice`."""
     try:
         yield
     except OSError as error:
@@ -26,11 +23,7 @@ def os_errors_explained(what: str, advice: str = "") -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that the file always has the old content or the new one, never a part.
-
-    The content is written to a temporary file in the same folder, which is then renamed. Raise FolderError if that
-    fails.
-    """
+    """Write `content` to `path`, whole or not at all, at any moment; raise FolderError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with os_errors_explained(f"write {path}"):
         try:
@@ -58,15 +51,14 @@ def prepare_folder(folder: Path) -> None:
 def lock_folder(folder: Path) -> Iterator[None]:
     """Create `folder`, and lock it for this process in the block; delete temporary files that a killed process left.
 
-    The system ends the lock with the process, even if the process is killed. Raise FolderHeld if another process has
-    the lock. Raise FolderError if the file system has no locks: a mere lock file would outlast a killed process.
+    Raise FolderHeld if another process has the lock, and FolderError if the file system has no locks that end with
+    their process.
     """
     prepare_folder(folder)
     note = folder / ".holder.json"
     lock = filelock.FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
-    with os_errors_explained(
-        f"lock {lock.lock_file}", "; keep the results in a folder of a local disk, as in RESULTS=folder"
-    ):
+    advice = "; keep the results in a folder of a local disk, as in RESULTS=folder"
+    with os_errors_explained(f"lock {lock.lock_file}", advice):
         try:
             lock.acquire()
         except filelock.Timeout as error:

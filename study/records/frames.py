@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from study.engine.program_kind import INITIAL_ERRORS
-from study.records.selection import settings_of
+from study.records.selection import DEFAULTS, settings_of
 from study.records.store import FAILED_STATUSES, Record
 from study.settings import DISTORTIONS
 
@@ -15,9 +15,8 @@ from study.settings import DISTORTIONS
 def run_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns that identify a run in every frame, as {column: value}.
 
-    `settings` holds all settings of the run, as `selection.settings_of` returns them. The columns are activation,
-    depth, width (hyphens join the widths of layers that differ), init, variant, optimiser, learning_rate, batch,
-    dropout, seed and precision. For an untrained network, precision is INITIAL_ERRORS.
+    `settings` holds all settings of the run, as `selection.settings_of` returns them. Hyphens join the widths of layers
+    that differ. For an untrained network, precision is INITIAL_ERRORS.
     """
     width = settings["width"]
     return {
@@ -36,35 +35,23 @@ def run_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def variant(settings: Mapping[str, Any]) -> str:
-    """Return in words how a run differs from the defaults, such as "batch normalisation"; "plain" if it does not.
-
-    It names these settings alone: normalisation, residual, output, loss, schedule, momentum, weight decay, averaging,
-    label smoothing, distortions and epsilon.
-    """
+    """Return in words how a run differs from the defaults, such as "batch normalisation"; "plain" if it does not."""
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
     parts += ["squared error"] if settings["loss"] != "crossentropy" else []
     parts += [settings["schedule"]] if settings["schedule"] != "constant" else []
-    defaults = dict.fromkeys(("momentum", "weight_decay", "averaging", "label_smoothing", *DISTORTIONS), 0.0)
-    defaults |= {"epsilon": 1e-7}
-    parts += [f"{name} {settings[name]:g}" for name, usual in defaults.items() if settings[name] != usual]
+    named = ("momentum", "weight_decay", "averaging", "label_smoothing", *DISTORTIONS, "epsilon")
+    parts += [f"{name} {settings[name]:g}" for name in named if settings[name] != DEFAULTS[name]]
     return ", ".join(parts) or "plain"
 
 
 # {setting: its column}, for settings whose column has another name.
-_COLUMN_NAMES = {"initialization": "init", "normalization": "normalisation", "optimizer": "optimiser"}
-_COLUMN_NAMES |= {"epochs": "most_epochs", "noise": "amplitudes", "validation": "validation_images"}
-
-
-def _setting_columns(record: Record) -> dict[str, Any]:
-    """Return {column: value} of the settings of a record's run, with the columns of `run_keys`.
-
-    A list that `run_keys` does not convert becomes a text, its values joined by spaces.
-    """
-    found = {_COLUMN_NAMES.get(name, name): value for name, value in settings_of(record).items()}
-    spelled = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
-    return {**spelled, **run_keys(settings_of(record))}
+_COLUMN_NAMES = {
+    "initialization": "init", "normalization": "normalisation", "optimizer": "optimiser", "epochs": "most_epochs",
+    "noise": "amplitudes", "validation": "validation_images",
+}  # fmt: skip
+_SCORES = tuple(f"{part}_{score}" for part in ("validation", "test") for score in ("loss", "accuracy", "mae"))
 
 
 def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -80,10 +67,14 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
         result, timings = record["result"], record["provenance"]["timings"]
         is_done = result["status"] == "done"
         last, best = ((result[which] if is_done else {}) for which in ("last", "best"))
+        settings = settings_of(record)
+        keys = run_keys(settings)
+        spelled = {name: " ".join(map(str, of)) if isinstance(of, list) else of for name, of in settings.items()}
         row = {
             "run": record["id"],
-            **run_keys(settings_of(record)),
-            **_setting_columns(record),
+            **keys,
+            **{_COLUMN_NAMES.get(name, name): value for name, value in spelled.items()},
+            **keys,  # again, because they spell some settings in their own way
             "epochs": result.get("epochs"),
             "status": result["status"],
             **{name: last.get(name) for name in _SCORES},
@@ -100,9 +91,6 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numeric, float))
 
 
-_SCORES = tuple(f"{part}_{score}" for part in ("validation", "test") for score in ("loss", "accuracy", "mae"))
-
-
 def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
     """Return `runs_frame` of all records in `by_experiment`, {experiment: records}, each run once.
 
@@ -115,7 +103,8 @@ def all_runs(by_experiment: Mapping[str, Iterable[Record]]) -> pd.DataFrame:
             records.setdefault(record["id"], record)
             users.setdefault(record["id"], []).append(name)
     runs = runs_frame(records.values())
-    return runs.assign(experiments=[" ".join(names) for names in users.values()])[["experiments", *runs.columns]]
+    runs.insert(0, "experiments", [" ".join(names) for names in users.values()])
+    return runs
 
 
 def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
@@ -125,10 +114,10 @@ def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run and epoch, with the columns of `run_keys`, epoch (from 1), and losses and accuracies.
+    """Return one row per run and epoch (from 1), with the losses and accuracies of training and validation images.
 
-    The losses and accuracies are training_loss, training_accuracy, validation_loss and validation_accuracy. `records`
-    without a history are left out; at least one record must have a history.
+    The first columns are those of the history, such as training_loss; then come those of `run_keys`. `records` without
+    a history are left out; at least one record must have a history.
     """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
     return _stacked(found).astype({"epoch": int})
@@ -137,21 +126,16 @@ def history_frame(records: Iterable[Record]) -> pd.DataFrame:
 def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and amplitude of noise, for those `records` whose runs were evaluated under noise.
 
-    The columns are `run` (the id), the columns of `run_keys`, amplitude, test_loss and test_accuracy (in [0, 1]). The
-    noise is uniform in [-amplitude, amplitude] on test images in [0, 1]. Both scores are of the last weights. The frame
-    is empty if no run was evaluated under noise.
+    The columns are `run` (the id), the columns of `run_keys`, amplitude, test_loss and test_accuracy (in [0, 1]) of the
+    last weights. The noise is uniform in [-amplitude, amplitude] on test images in [0, 1]. The frame is empty if no run
+    was evaluated under noise.
     """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
     return _stacked(found, has_run=True) if found else pd.DataFrame()
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per run, logged step, layer and measure, with its `value`.
-
-    The columns are the columns of `run_keys`, layer, step, epoch, measure (a name) and value. Layer 1 is nearest the
-    input. `epoch` is the step's time in epochs. `value` is NaN where the measure is undefined. At least one of
-    `records` must have measures.
-    """
+    """Return the rows of `_measured_rows` for all `records` with measures, at least one, with their `run_keys`."""
     measured = [(record, record["result"].get("measures")) for record in records]
     return _stacked([(record, _measured_rows(found)) for record, found in measured if found is not None])
 
@@ -160,16 +144,15 @@ def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool 
     """Return one frame with the rows of all runs, one run below the other; each row has the `run_keys` of its run.
 
     `of_runs`, which must not be empty, has a pair for each run: its record, and {column: values} with the same columns
-    for all. None becomes NaN. `has_run` adds the column `run`, the run's id. One frame of all runs takes a fifth of the
-    time of a frame for each run.
+    for all. None in a list becomes NaN. `has_run` adds the column `run`, the run's id. One frame of all runs takes a
+    fifth of the time of a frame for each run.
     """
-    runs = pd.DataFrame(
-        [({"run": record["id"]} if has_run else {}) | run_keys(settings_of(record)) for record, _ in of_runs]
-    )
-    columns = [{name: _numbers(values) for name, values in found.items()} for _, found in of_runs]
-    rows = {name: np.concatenate([found[name] for found in columns]) for name in columns[0]}
+    runs = pd.DataFrame([{"run": record["id"], **run_keys(settings_of(record))} for record, _ in of_runs])
+    columns = [found for _, found in of_runs]
+    rows = {name: np.concatenate([_numbers(found[name]) for found in columns]) for name in columns[0]}
     of_row = np.repeat(np.arange(len(runs)), [len(next(iter(found.values()))) for found in columns])
-    return pd.DataFrame(rows).assign(**{key: runs[key].to_numpy()[of_row] for key in runs})
+    kept = runs if has_run else runs.drop(columns="run")
+    return pd.DataFrame(rows).assign(**{key: kept[key].to_numpy()[of_row] for key in kept})
 
 
 def _numbers(values: Any) -> np.ndarray:
@@ -177,10 +160,11 @@ def _numbers(values: Any) -> np.ndarray:
 
 
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the columns layer, step, epoch, measure and value of one run, each of shape (rows,).
+    """Return the columns layer (1 is nearest the input), step, epoch, measure (a name) and value of one run.
 
-    `measured` is the part `measures` of the run's result. In it, `step` and `epoch` are lists over the logged steps.
-    Each measure is a list over the logged steps, of lists over the layers.
+    Each has the shape (rows,). `measured` is the part `measures` of the run's result: `step` and its time `epoch` are
+    lists over the logged steps, and each measure is a list over these of lists over the layers. `value` is NaN where
+    the measure is undefined.
     """
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN

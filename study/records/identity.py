@@ -15,11 +15,7 @@ STUDY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Identity:
-    """Hold the four parts that identify a run: its settings, and the hashes of data, activation and engine.
-
-    `settings` are all fields of Settings. `data` is the checksum of the Dataset, `activation` the fingerprint of the
-    entry in the registry, and `engine` what `engine_fingerprint` returns.
-    """
+    """Hold what identifies a run: all settings, the data's checksum, the activation's and the engine's fingerprints."""
 
     settings: dict[str, Any]
     data: str
@@ -28,7 +24,7 @@ class Identity:
 
     @property
     def id(self) -> str:
-        """Return the run's id, which also names its record; see `identifier`."""
+        """Return the run's id, which also names its record."""
         return identifier(self.__dict__)
 
 
@@ -38,10 +34,7 @@ def identifier(fields: dict[str, Any]) -> str:
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
-    """Return the identity of a run with these `settings` under the engine's present code.
-
-    `data` is the checksum of the Dataset, and `activation` the fingerprint of the activation.
-    """
+    """Return the identity of a run with today's engine, on data of a checksum, with an activation's fingerprint."""
     return Identity(settings.to_dict(), data, activation, engine_fingerprint())
 
 
@@ -52,10 +45,9 @@ def engine_fingerprint() -> str:
 
 @functools.cache
 def source_fingerprint(*paths: Path) -> str:
-    """Return the SHA-256, 64 hexadecimal digits, of the file names and the syntax trees of Python modules.
+    """Return the SHA-256, 64 hexadecimal digits, of the names and the syntax trees of modules, without docstrings.
 
-    The trees are taken without docstrings. `paths` are modules and folders. Of a folder all modules count except for
-    hidden ones, such as an editor's copies.
+    `paths` are modules and folders. Of a folder all modules count but hidden ones, such as an editor's copies.
     """
     modules = [module for path in paths for module in (_modules_in(path) if path.is_dir() else [path])]
     spelled = [f"{module.name} {_tree_text(ast.parse(module.read_text(encoding='utf-8')))}" for module in modules]
@@ -68,10 +60,7 @@ def _modules_in(folder: Path) -> list[Path]:
 
 
 def _tree_text(node: Any) -> str:
-    """Return a syntax tree as text that is the same in all Python versions, without empty fields and docstrings.
-
-    `node` is a node of the tree, a list of nodes, or a plain value.
-    """
+    """Return `node`, of a syntax tree, as the same text in all Python versions, without empty fields and docstrings."""
     if isinstance(node, list):
         return "[" + ",".join(_tree_text(item) for item in node if not _is_docstring(item)) + "]"
     if not isinstance(node, ast.AST):

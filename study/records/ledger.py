@@ -1,7 +1,4 @@
-"""List a folder's activations, and the runs that belong to each experiment, in a file called the ledger.
-
-With the ledger, `study report` makes the tables without TensorFlow and without today's registry.
-"""
+"""List a folder's activations and each experiment's runs, for reports without TensorFlow and today's registry."""
 
 import json
 from collections.abc import Sequence
@@ -21,11 +18,10 @@ from study.records.files import write_atomically
 class Ledger:
     """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
 
-    - `plans` maps each experiment to its plan as a dict, and `runs` maps it to the ids of its runs; see `note`.
-    - `activations` maps activations to their descriptions in the catalogue.
-    - `refused` maps the activations that the last command refused to the reasons.
-    - `wall_seconds` is the summed time of all commands that trained.
-    - `command` is "make quick" if the last command asked for a quick look, else "make all".
+    `plans` and `runs` map each experiment to its plan as a dict and to the ids of its runs; see `note`. `activations`
+    maps activations to their descriptions in the catalogue, and `refused` those that the last command refused to the
+    reasons. `wall_seconds` is the time of all commands that trained. `command`, the last one, is "make quick" or
+    "make all".
     """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -53,19 +49,12 @@ class Ledger:
             raise RecordError(f"{path} is damaged ({error}); delete it and run again: no run is lost") from error
 
     def save(self, path: Path) -> None:
-        """Write the ledger atomically to the file `path`, as JSON with a checksum; raise FolderError if that fails.
-
-        NaN and infinities become null. Unlike in a record, the keys are not sorted, because activations have the order
-        of the registry.
-        """
-        content = as_json(asdict(self))
+        """Write the ledger to the file `path`, as JSON with a checksum; raise FolderError if that fails."""
+        content = as_json(asdict(self))  # with its keys as they are: activations have the order of the registry
         write_atomically(path, json.dumps({**content, "checksum": digest(content)}).encode())
 
     def note(self, experiment: str, plan: Plan, runs: Sequence[str], used: Sequence[str]) -> None:
-        """Set the plan and the run ids of `experiment`, in place of earlier ones.
-
-        `used` names the activations of these runs. Those that the plan does not compare are kept as its `others`.
-        """
+        """Set the plan and the run ids of `experiment`, and the activations that its runs use but the plan does not."""
         kept = {key: getattr(plan, key) for key in ("activations", "seeds", "is_quick", "first_seed")}
         others = [name for name in used if name not in plan.activations]
         self.plans[experiment], self.runs[experiment] = {**kept, "others": others}, list(runs)
@@ -73,8 +62,7 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
 
-        The runs may have activations that the plan does not compare, because a published claim names them. Raise
-        KeyError if the ledger has no such experiment.
+        Activations that a published claim names may not be in the plan. Raise KeyError if there is no such experiment.
         """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])
@@ -96,10 +84,6 @@ class Ledger:
 
         The columns are x, value (phi), derivative (phi') and activation.
         """
-        return pd.concat(
-            [
-                pd.DataFrame(self.activations[name]["curve"]).assign(activation=name)
-                for name in self.compared_activations()
-            ],
-            ignore_index=True,
-        )
+        names = self.compared_activations()
+        curves = [pd.DataFrame(self.activations[name]["curve"]).assign(activation=name) for name in names]
+        return pd.concat(curves, ignore_index=True)

@@ -4,20 +4,26 @@ import functools
 import importlib.metadata
 import os
 import platform
+import time
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "distributed")
-INSTRUCTIONS_VARIABLE = (
-    "ONEDNN_MAX_CPU_ISA"  # users may set this variable; matrix products then round as on an older CPU
-)
+INSTRUCTIONS_VARIABLE = "ONEDNN_MAX_CPU_ISA"  # if a user sets it, matrix products round as on an older CPU
+
+
+def provenance(environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return the provenance of what has just been measured: `environment` (None: this process's), and date in UTC."""
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"environment": environment or describe_environment(), "date": date}
 
 
 @functools.cache
 def describe_environment() -> dict[str, str]:
     """Return what this process works with, as {name: text}: versions of Python and PACKAGES, CPU and operating system.
 
-    The value of INSTRUCTIONS_VARIABLE is added under the variable's name if the user has set it. The dict is made once
-    per process, because that takes as long as training a small network.
+    INSTRUCTIONS_VARIABLE is added if the user has set it. The dict is made once per process, because that takes as long
+    as training a small network.
     """
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     limits = {INSTRUCTIONS_VARIABLE: os.environ[INSTRUCTIONS_VARIABLE]} if INSTRUCTIONS_VARIABLE in os.environ else {}

@@ -1,10 +1,5 @@
-"""Keep records, documents and a ledger as JSON files in one folder; verify their checksums at every reading.
+"""Keep records, documents and a ledger as JSON files in one folder; verify their checksums at every reading."""
 
-A record describes one run, and the run's id names the record's file. A document holds a measurement that is not a run,
-such as the machine's timings.
-"""
-
-import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +31,8 @@ def make_record(
 ) -> Record:
     """Return the record of a run: schema, id, identity, activation, result, provenance and checksum.
 
-    The id follows from `identity`. `activation` holds the label, formula and source of the run's activation. `result`
-    is what `training.train` returned, or the status and cause of a failure. `provenance` says when and on which machine
-    the run was done. The entry `timings` of `result` is stored in the record's provenance instead.
+    `activation` holds the label, formula and source of the run's activation. `result` is what `training.train`
+    returned, or the status and cause of a failure. Its entry `timings` is stored in the record's provenance instead.
     """
     content = {
         "schema": SCHEMA,
@@ -52,10 +46,7 @@ def make_record(
 
 
 def compact_record(record: Record) -> Record:
-    """Return `record` with the measures of only the first and the last logged step, small enough to be committed.
-
-    The compact record has a checksum of its own. If `record` has no other steps, return `record` itself.
-    """
+    """Return `record` with the measures of only the first and the last logged step, small enough to be committed."""
     measures = record["result"].get("measures")
     if measures is None or len(measures["step"]) <= 2:
         return record
@@ -72,17 +63,15 @@ def has_failed(record: Record) -> bool:
 def failure_text(record: Record) -> str:
     """Return a clause for people that tells which run failed, how and why, from the run's `record`."""
     settings, result = record["identity"]["settings"], record["result"]
-    return (
-        f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']}) "
-        f"{result['status']}: {result['cause']}"
-    )
+    run = f"run {record['id']} ({settings['activation']}, depth {settings['depth']}, seed {settings['seed']})"
+    return f"{run} {result['status']}: {result['cause']}"
 
 
 def read_verified(content: bytes, name: str) -> dict[str, Any]:
     """Return the record or document in the bytes `content`; `name` is the id of its run or the name of the document.
 
-    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name. Also raise
-    RecordError if a record's id does not follow from the record's identity.
+    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name, or if a record's
+    id does not follow from its identity.
     """
     found = unseal(content)
     names = [found.get("id"), identifier(found["identity"])] if "identity" in found else [found.get("name")]
@@ -95,8 +84,7 @@ def read_verified(content: bytes, name: str) -> dict[str, Any]:
 class Store:
     """Keep records, documents and a ledger in `folder`.
 
-    `is_committed` tells that the folder is committed to git. Then `write` and `save` leave out large parts of records
-    and of the ledger.
+    `is_committed` tells that the folder is committed to git: `write` and `save` then leave out large parts.
     """
 
     folder: Path
@@ -115,10 +103,9 @@ class Store:
         return self.folder.parent / "networks" / f"{run}.npz"
 
     def write(self, record: Record) -> Record:
-        """Write `record` under its run's id, in place of an older record, and return the record that was written.
+        """Write `record`, compact in a committed folder, in place of an older one, and return what was written.
 
-        In a committed folder, `compact_record(record)` is written. Delete the run's checkpoint unless the run failed.
-        Raise FolderError if the file cannot be written.
+        Delete the run's checkpoint unless the run failed. Raise FolderError if the file cannot be written.
         """
         kept = compact_record(record) if self.is_committed else record
         write_atomically(self.path(kept["id"]), canonical_json(kept))
@@ -132,17 +119,13 @@ class Store:
         write_atomically(self.path(name), canonical_json(seal(document)))
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the verified record of the run with this id, or the verified document of this name.
-
-        Raise RecordError if the file is damaged, and FileNotFoundError if it does not exist.
-        """
+        """Return the verified record or document; raise RecordError if damaged, FileNotFoundError if missing."""
         return read_verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
-        """Return {id: record} for the ids `runs` that have a record in the folder; records of failed runs are included.
+        """Return {id: record} for the ids `runs` that have a record in the folder, also of failed runs.
 
-        Move a damaged record to the subfolder `damaged` and leave it out, so that its run is repeated. Raise
-        FolderError if a damaged record cannot be moved.
+        Move a damaged record to the subfolder `damaged`, so that its run is repeated, or raise FolderError.
         """
         found = {}
         for run in runs:
@@ -166,20 +149,13 @@ class Store:
 
         In the folder of `make all` only TIMINGS and PREACTIVATIONS count as documents.
         """
-        beside_runs = (self.path(name) for name in (TIMINGS, PREACTIVATIONS))
-        paths = self.folder.glob("[!.]*.json") if self.is_committed else beside_runs
-        others = (
-            p
-            for p in paths
-            if p.is_file() and p.name != LEDGER_FILE and not fnmatch.fnmatchcase(p.name, RECORD_PATTERN)
-        )
-        return sorted(path.stem for path in others)
+        if not self.is_committed:
+            return sorted(name for name in (TIMINGS, PREACTIVATIONS) if self.path(name).is_file())
+        names = {path.stem for path in self.folder.glob("[!.]*.json") if path.is_file() and path.name != LEDGER_FILE}
+        return sorted(names - {*self.runs()})
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """Return {name: document}; a document has the entries schema, name, content, provenance and checksum.
-
-        Raise RecordError, with the path, if a document is damaged.
-        """
+        """Return {name: document with its checksum}; raise RecordError, with the path, if one is damaged."""
         found = {}
         for name in self.document_names():
             try:
@@ -189,10 +165,7 @@ class Store:
         return found
 
     def problems(self) -> list[str]:
-        """Return a sentence for every damaged record or document in the folder, and for its ledger if that is damaged.
-
-        Damaged records that `find` has moved aside count until their runs are done again.
-        """
+        """Return a sentence for each damaged file, also if set aside and its run is not yet done again."""
         found = []
         try:
             self.ledger()
@@ -203,32 +176,23 @@ class Store:
                 self.read(name)
             except RecordError as error:
                 found.append(f"{self.path(name)}: {error}")
-        aside = [
-            path for path in sorted((self.folder / "damaged").glob(RECORD_PATTERN)) if not self.path(path.stem).exists()
-        ]
-        return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in aside]
+        aside = sorted((self.folder / "damaged").glob(RECORD_PATTERN))
+        undone = [path for path in aside if not self.path(path.stem).exists()]
+        return found + [f"{path}: was damaged and set aside; its run has not been done again" for path in undone]
 
     def ledger(self) -> Ledger:
         """Return the folder's ledger, empty if there is none; raise RecordError if it is damaged."""
         return Ledger.load(self.folder / LEDGER_FILE)
 
     def save(self, ledger: Ledger) -> None:
-        """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails.
-
-        For a committed folder, first empty the table `rows` in the theory of each activation, because this table takes
-        a megabyte and nothing reads it. This also changes the argument `ledger`.
-        """
-        if self.is_committed:
+        """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails."""
+        if self.is_committed:  # without theory's table `rows`, which takes a megabyte, and which nothing reads
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
         ledger.save(self.folder / LEDGER_FILE)
 
     def keeps_runs_of(self, target: str) -> bool:
-        """Tell whether this folder is the one for the runs of the make target `target`.
-
-        The committed folder is for the runs of every target except "all". A folder that is not committed is for the
-        runs of "all" alone.
-        """
+        """Tell whether this is the folder for the runs of this make target: "all", or any other if it is committed."""
         return self.is_committed == (target != EVERYTHING)
 
 

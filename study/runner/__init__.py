@@ -1,4 +1,1 @@
-"""Carry out many runs and record them: on this machine or a Dask cluster, with progress and resumption.
-
-The module `session` does what one command asks for. This package may import the engine, the records and the analysis.
-"""
+"""Carry out many runs and record them, on this machine or a Dask cluster; `session` does what a command asks for."""

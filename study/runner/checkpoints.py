@@ -42,31 +42,22 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
 
 
 def keeps_network(settings: Settings) -> bool:
-    """Tell whether the network of a run with these `settings` is kept for later use.
-
-    This is so if images are distorted, layers are neither normalised nor residual, and the output is softmax.
-    """
+    """Tell whether the network of a run is kept: images are distorted, and layers are plain with a softmax output."""
     is_plain = settings.normalization == settings.residual == "none" and settings.output == "softmax"
     return is_plain and any(getattr(settings, field) for field in DISTORTIONS)
 
 
 def train_and_keep_network(
-    train: Callable[..., dict[str, Any]],
-    settings: Settings,
-    path: Path,
-    *,
-    saved: bytes | None = None,
-    keep: Any = None,
+    train: Callable[..., dict[str, Any]], settings: Settings, path: Path, saved: bytes | None = None, keep: Any = None
 ) -> dict[str, Any]:
-    """Return the result of `train`, and write the run's network to the file `path` after its last epoch.
+    """Return the result of `train`, and write the run's network to the file `path` if it reaches its last epoch.
 
-    `train` is as in `train_resumably`, and gets `saved`. The network is written only if the run reaches the number of
-    epochs in its `settings`. It is written first; then `keep` gets the last epoch's checkpoint, unless it is None.
-    On another machine of a cluster, the results folder may not exist; then no network is written.
+    `train`, `saved` and `keep` are as in `train_resumably`; `keep` gets the last checkpoint after the network is
+    written. On another machine of a cluster, the results folder may not exist; then no network is written.
     """
 
     def keep_both(checkpoint: Any) -> None:
-        """Write the network if the checkpoint is of the last epoch, and then pass the checkpoint to `keep`."""
+        """Write the network after the last epoch, and then pass the checkpoint to `keep`."""
         if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
             from study.networks import weights
 

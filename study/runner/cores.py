@@ -7,10 +7,9 @@ from pathlib import Path
 
 
 def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
-    """Return how many worker processes to start, at least 1, and the reason in words.
+    """Return how many worker processes to start, and the reason in words: one a core, or fewer by `cpu_quota`.
 
-    The number is one for each core that this process may use, or fewer if `cpu_quota` allows fewer CPUs. `root` is the
-    folder that holds proc/ and sys/; only tests pass another.
+    `root` is the folder that holds proc/ and sys/; only tests pass another.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(root)

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from study.engine import environment
 from study.plan import EVERYTHING, Plan, make_target
 from study.records.catalogue import Catalogue
 from study.records.store import stores
-from study.runner import timing
+from study.runner import measurements
 from study.runner.order import run_cost, total_cost
 from study.runner.progress import duration, say
 from study.runner.rounds import Jobs, Modules, Rounds
-from study.runner.workers import in_each_worker
+from study.runner.workers import in_new_workers
 from study.settings import Settings
 
 USUAL_PACE = 2.2e-6  # seconds that a process takes for a unit of work, on a core of 2023 with AVX-512
@@ -32,8 +33,7 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
     """Return in words how long the `missing` jobs and the later work take, and how long smaller studies take.
 
     `missing` is the result of `rounds.advance()`. The later work is the later rounds, the timing of activations and the
-    report. `workers` processes train; 0 stands for this process. The time of a smaller study counts all its runs,
-    recorded or not.
+    report. `workers` processes train; 0 stands for this process.
     """
     plan, amount = rounds.plan, rounds.remaining_cost(missing)
     unit_seconds = pace(amount, workers, rounds.catalogue.data)
@@ -47,19 +47,16 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
         smaller["make quick"] = replace(plan, is_quick=True)
     others = []
     for name, less in smaller.items():
-        smaller_cost = total_cost(
-            settings for experiment in rounds.experiments for settings in rounds.expected_runs(experiment, less)
-        )
-        others += [f"{name} {time_text(smaller_cost, less)}"] if smaller_cost < SMALLER_SHARE * amount else []
+        cost = total_cost(chain.from_iterable(rounds.expected_runs(one, less) for one in rounds.experiments))
+        others += [f"{name} {time_text(cost, less)}"] if cost < SMALLER_SHARE * amount else []
     but = f"; smaller studies, counting all their runs: {', '.join(others)}" if others else ""
     return f"this takes {time_text(amount, plan)} on this machine{but}"
 
 
 def pace(amount: float, workers: int, data: Any) -> float:
-    """Return the seconds that a process takes for a unit of work; measure them if this `amount` of work is worth it.
+    """Return a process's seconds for a unit of work: measured if this `amount` is worth it, else USUAL_PACE.
 
-    The measurement trains on `data`, a Dataset, in `workers` processes at once. Return USUAL_PACE if the machine is not
-    measured or the measurement fails.
+    The measurement trains on `data`, a Dataset, in `workers` processes at once.
     """
     if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
         return USUAL_PACE
@@ -73,14 +70,11 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 def _measured_pace(workers: int, data: Any) -> float:
     """Return the mean of `time_training(data)` in `workers` processes at once; with 0 workers, in this process."""
-    return statistics.fmean(in_each_worker(workers, time_training, data)) if workers else time_training(data)
+    return statistics.fmean(in_new_workers(time_training, [(data,)] * workers)) if workers else time_training(data)
 
 
 def time_training(data: Any) -> float:
-    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work.
-
-    The seconds of compiling do not count.
-    """
+    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work."""
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.engine.run import Run
@@ -99,9 +93,9 @@ def time_training(data: Any) -> float:
 def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any], workers: int) -> Iterator[str]:
     """Yield lines that say what `plan` would do: refused activations, each experiment's runs, and the time they take.
 
-    `modules` are the experiments by name, and `results` is the folder of the records. An experiment's runs are counted
-    round by round, up to the first round that lacks records. `load` returns the Dataset. `workers` is the number of
-    processes. A last line for each folder of records says so if the activations are to be timed.
+    `modules` are the experiments by name, and `results` is the results folder. An experiment's runs are counted up to
+    the first round that lacks records. `load` returns the Dataset. `workers` is the number of processes. A last line
+    for each folder of records says so if the activations are to be timed.
     """
     places = stores(results)
     catalogue = Catalogue(load(), places[0].ledger().activations, {})
@@ -115,7 +109,6 @@ def preview(plan: Plan, modules: Modules, results: Path, load: Callable[[], Any]
             yield f"{name}: {len(rounds.jobs.get(name, ()))} runs, {len(missing.get(name, ()))} to do"
         if missing:
             yield f"with {max(workers, 1)} processes {time_in_words(rounds, missing, workers)}"
-        if rounds.asks_for_timings(rounds.plan) and not timing.is_timed(
-            store, catalogue.descriptions(rounds.plan.activations)
-        ):
+        described = catalogue.descriptions(rounds.plan.activations)
+        if rounds.asks_for_timings(rounds.plan) and not measurements.is_timed(store, described):
             yield "after all runs, the activations will be timed while nothing else of the study runs"

@@ -1,8 +1,7 @@
 """Carry out many runs, one at a time in each process, and record each as soon as it is finished.
 
-A run that raises an exception is recorded as failed; one that exceeds its time limit is recorded as a timeout. A run
-whose process dies is tried again in another process, and recorded as crashed after the third death. The other runs go
-on.
+A run that raises an exception is recorded as failed; one that exceeds its time limit, as a timeout. A run whose process
+dies is tried again in another, and recorded as crashed after the third death. The other runs go on.
 """
 
 import contextlib
@@ -10,10 +9,8 @@ import ctypes
 import functools
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import distributed
@@ -25,12 +22,12 @@ from study.constants import RUN_SECONDS
 from study.engine import environment
 from study.errors import ClusterError, one_line
 from study.records.identity import engine_fingerprint, identity
-from study.records.provenance import describe_environment
+from study.records.provenance import describe_environment, provenance
 from study.records.store import FAILED_STATUSES, Record, Store, make_record
 from study.runner.checkpoints import keeps_network, train_and_keep_network, train_resumably
 from study.runner.order import Job, alternate, batches, run_cost
 from study.runner.progress import Progress
-from study.runner.workers import connected, failure_reason
+from study.runner.workers import connected, failure_reason, in_thread
 from study.settings import Settings
 
 GRACE_SECONDS = 30.0  # a run past its time limit stops after its epoch; if it has not so much later, it is abandoned
@@ -44,36 +41,26 @@ Results = Generator[tuple[Job, Result], None, None]
 
 
 def train_job(
-    settings: Settings,
-    fingerprint: str,
-    data: Any,
-    seconds: float,
-    store: Store | None = None,
-    engine: str | None = None,
+    settings: Settings, fingerprint: str, data: Any, seconds: float, store: Store | None = None, engine: str = ""
 ) -> Result:
     """Train the run of `settings` on `data`, a Dataset, in this process, and return its result.
 
     The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
-    registry's activation does not have this `fingerprint`, which is part of the job. Raise ValueError too if the code
-    of the engine does not have the fingerprint `engine`; None accepts any engine. Raise TimeLimit once `seconds` have
-    passed. Unless `store` is None, a long run keeps checkpoints there and goes on from the last. The networks of the
-    runs that `keeps_network` selects are kept there too.
+    registry's activation does not have this `fingerprint`, or if the engine's code does not have the fingerprint
+    `engine`; empty text accepts any. Raise TimeLimit once `seconds` have passed. Unless `store` is None, a long run
+    keeps checkpoints there and goes on from the last, and the runs that `keeps_network` selects keep their networks.
     """
-    ours = engine_fingerprint()
-    if engine not in (None, ours):
-        raise ValueError(
-            f"this process has another engine: fingerprint {ours}, expected {engine}; it needs the same study/engine/"
-        )
+    if engine and engine != (ours := engine_fingerprint()):
+        wanted = f"expected {engine}; it needs the same study/engine/"
+        raise ValueError(f"this process has another engine: fingerprint {ours}, {wanted}")
     environment.start_tensorflow()
     from study import activations
     from study.engine import training
 
     activation = activations.REGISTRY[settings.activation]
-    found = _fingerprint(activation)
-    if found != fingerprint:
-        raise ValueError(
-            f"this process defines {settings.activation} differently: fingerprint {found}, expected {fingerprint}"
-        )
+    if (found := activations.fingerprint(activation)) != fingerprint:
+        difference = f"fingerprint {found}, expected {fingerprint}"
+        raise ValueError(f"this process defines {settings.activation} differently: {difference}")
     train = functools.partial(training.train, settings, data, activation, seconds=seconds)
     if store is not None:
         run = identity(settings, data.checksum, fingerprint).id
@@ -82,17 +69,6 @@ def train_job(
         if run_cost(settings) >= LONG_COST:
             train = functools.partial(train_resumably, train, store.checkpoint(run))
     return {**train(), "environment": describe_environment()}
-
-
-@functools.cache
-def _fingerprint(activation: Any) -> str:
-    """Return an activation's fingerprint, computed once per process.
-
-    Computing it takes longer than measuring an untrained network.
-    """
-    from study.activations import fingerprint
-
-    return fingerprint(activation)
 
 
 def execute(
@@ -104,31 +80,26 @@ def execute(
     later_cost: float = 0.0,
     workers: int = 0,
     scheduler: str | None = None,
-    seconds: float = RUN_SECONDS,
-    grace: float = GRACE_SECONDS,
     task: Task | None = None,
 ) -> list[Record]:
     """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
 
-    `workers` is the number of local processes; 0 does the jobs one after the other in this process, for debugging.
-    `scheduler` is the address of a Dask scheduler to use instead. `data`, a Dataset, is sent to each worker once. A run
-    has `seconds` to end by itself, a costly run more. A run that has not ended `grace` seconds later is abandoned with
-    its process, unless it runs in this process. `task` replaces `train_job`. `label` names the progress bar, and
+    `data` is a Dataset. `workers` is the number of local processes; 0 does the jobs in this process. `scheduler` is the
+    address of a Dask scheduler to use instead. `task` replaces `train_job`. `label` names the progress bar, and
     `later_cost` is the cost of later work, which counts in the time left. Raise ClusterError if the scheduler cannot be
     reached, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     if workers == 0 and scheduler is None:
-        results: Results = ((job, attempt(task, job, data, seconds)) for job in jobs)
+        results: Results = ((job, attempt(task, job, data, RUN_SECONDS)) for job in jobs)
     else:
-        results = _in_processes(jobs, workers, scheduler, task, data, seconds, grace)
+        results = _in_processes(jobs, workers, scheduler, task, data)
     records = []
     total = sum(run_cost(job.settings) for job in jobs) + later_cost
     with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
-            about = result.pop("environment", None) or describe_environment()
-            provenance = {"environment": about, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            records.append(store.write(make_record(job.identity, job.activation, result, provenance)))
+            made = provenance(result.pop("environment", None))
+            records.append(store.write(make_record(job.identity, job.activation, result, made)))
             progress.advance(run_cost(job.settings), _progress_text(job, result))
     return records
 
@@ -140,24 +111,13 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     Unless `grace` is None, the run works in a thread. A run that has not ended `grace` seconds after its limit is
     abandoned as a timeout. Its process then ends, and Dask starts another.
     """
-    future: Future[Result] = Future()
     seconds *= max(1.0, run_cost(job.settings) / HOUR_COST)
-
-    def work() -> None:
-        """Call `task`, and pass its result or its exception to `future`."""
-        try:
-            future.set_result(task(job.settings, job.identity.activation, data, seconds))
-        except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
-            future.set_exception(error)
-
-    if grace is None:
-        work()
-    else:
-        threading.Thread(target=work, daemon=True).start()
+    train = functools.partial(task, job.settings, job.identity.activation, data, seconds)
+    running = None if grace is None else in_thread(train)
     try:
-        return future.result(None if grace is None else seconds + grace)
-    except Exception as error:  # noqa: BLE001 - see above
-        if future.done():
+        return train() if running is None else running.result(seconds + (grace or 0))
+    except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
+        if running is None or running.done():
             is_late = type(error).__name__ == "TimeLimit"  # its class is in the engine, which must not be imported here
             return _failure("timeout", error) if is_late else _failure("failed", failure_reason(error))
         leave = threading.Timer(EXIT_SECONDS, os._exit, [1])
@@ -169,14 +129,8 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
             ctypes.CDLL(None).malloc_trim(0)  # returns the memory that compiling needed
 
 
-def _in_processes(
-    jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any, *limits: float
-) -> Results:
-    """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes.
-
-    `limits` are the `seconds` and `grace` of `attempt`, which gets `task` and `data` too. Without a `scheduler`, each
-    batch of jobs is done by at most `workers` new processes of this machine. A scheduler gets all jobs at once.
-    """
+def _in_processes(jobs: Sequence[Job], workers: int, scheduler: str | None, task: Task, data: Any) -> Results:
+    """Yield each job with the result of its `attempt`, as soon as it is finished, from several processes."""
     for batch in batches(jobs, workers) if scheduler is None else [alternate(jobs, workers)]:
         with connected(min(workers, len(batch)), scheduler) as client:
             # The data are submitted, not scattered: scattered data would be lost with the worker that holds them.
@@ -185,7 +139,7 @@ def _in_processes(
             futures = {}
             for place, job in enumerate(batch):
                 how = {"key": f"run-{job.identity.id}", "pure": False, "priority": -place}
-                futures[client.submit(attempt, task, job, shared, *limits, **how)] = job
+                futures[client.submit(attempt, task, job, shared, RUN_SECONDS, GRACE_SECONDS, **how)] = job
             for future in distributed.as_completed(futures, loop=client.loop):
                 job = futures.pop(future)
                 result = _result_or_failure(future)
@@ -203,9 +157,9 @@ def _unchanged(value: Any) -> Any:
 def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]]":
     """Submit tasks that do nothing to `client`, and return their futures, to be kept until all runs are finished.
 
-    Dask queues runs on the scheduler only if there are more than two similar tasks per thread. Kept finished tasks
-    count, too, so two of them per thread, and one more, suffice. Without a queue, Dask sends several runs to one
-    worker, and blames all of them when the worker dies. Raise ClusterError if the scheduler is gone.
+    Dask queues runs only if there are more than two similar tasks per thread, finished ones included. Without a queue,
+    it sends several runs to one worker, and blames all of them when the worker dies. Raise ClusterError if the
+    scheduler is gone.
     """
     try:
         threads = sum(client.nthreads().values())
@@ -215,11 +169,7 @@ def _filler_futures(client: distributed.Client) -> "list[distributed.Future[Any]
 
 
 def _result_or_failure(future: "distributed.Future[Result]") -> Result:
-    """Return the result of the finished run of `future`, or a failure if Dask cannot deliver the result.
-
-    The failure is "crashed" if the run's process died each time, else "failed". Raise ClusterError if the scheduler is
-    gone.
-    """
+    """Return the result of a finished run, or its failure; raise ClusterError if the scheduler is gone."""
     try:
         return future.result()
     except (FutureCancelledError, CommClosedError) as lost:

@@ -1,8 +1,6 @@
-"""Order runs so that each compiled program is compiled few times, and estimate what a run costs.
+"""Order runs so that each program that XLA compiles is compiled few times, and estimate what a run costs."""
 
-A program is what XLA compiles to train or measure a network; runs of the same kind share it.
-"""
-
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise, zip_longest
@@ -32,11 +30,7 @@ class Job:
 
 
 def run_cost(settings: Settings) -> float:
-    """Return the estimated cost of a run with these `settings`, without compiling.
-
-    The unit is one multiplication for each of 48,000 training images. A run that may stop early is assumed to take
-    EXPECTED_EPOCHS at most.
-    """
+    """Return the estimated cost of a run with these `settings`, without compiling, in the unit defined above."""
     image_cost: float = sum(a * b for a, b in pairwise((784, *settings.widths, 10))) + LAYER_COST * settings.depth
     image_cost *= SLOWER_FACTOR if settings.normalization != "none" or settings.dropout else 1
     image_cost *= 2 if settings.precision == "float64" else 1
@@ -46,38 +40,25 @@ def run_cost(settings: Settings) -> float:
 
 
 def total_cost(runs: Iterable[Settings]) -> float:
-    """Return the estimated cost of `runs` in the unit of `run_cost`, and of compiling each program they need once.
-
-    A run that is given twice counts once.
-    """
+    """Return the estimated cost of the distinct `runs`, and of compiling each program they need once."""
     distinct = set(runs)
     return sum(map(run_cost, distinct)) + PROGRAM_COST * len(set(map(program_of, distinct)))
 
 
 def batches(jobs: Sequence[Job], workers: int, most: int = MOST_PROGRAMS) -> list[list[Job]]:
-    """Split `jobs` into batches of at most `most` programs, or of one program per worker if that is more.
-
-    Each batch is done by new processes, so that no process compiles more programs than its batch has. Within a batch,
-    as many programs as there are workers take turns.
-    """
+    """Split `jobs`, to be done by new processes each, into batches of at most `most` programs, or one per worker."""
     workers = max(workers, 1)
     programs, size = _by_program(jobs), max(most // workers, 1) * workers
     return [_take_turns(programs[start : start + size], workers) for start in range(0, len(programs), size)]
 
 
 def alternate(jobs: Sequence[Job], count: int) -> list[Job]:
-    """Return `jobs` ordered so that `count` programs take turns; the next programs follow when these are done.
-
-    Each of `count` workers then compiles a different program first, and finds the others compiled.
-    """
+    """Return `jobs` in an order in which `count` programs take turns, so that each worker first compiles its own."""
     return _take_turns(_by_program(jobs), max(count, 1))
 
 
 def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
-    """Return the jobs of `programs`, a list of jobs per program, ordered so that `count` programs take turns.
-
-    The first jobs of all `count` programs come first, then their second jobs, and so on.
-    """
+    """Return the first jobs of the first `count` programs, then their second jobs, etc., then the next programs."""
     parts = (programs[start : start + count] for start in range(0, len(programs), count))
     turns = chain.from_iterable(zip_longest(*part) for part in parts)
     return [job for turn in turns for job in turn if job is not None]
@@ -85,15 +66,12 @@ def _take_turns(programs: list[list[Job]], count: int) -> list[Job]:
 
 def _by_program(jobs: Sequence[Job]) -> list[list[Job]]:
     """Return a list of jobs for each compiled program that `jobs` need, in the order of each program's first job."""
-    groups: dict[Hashable, list[Job]] = {}
+    groups = defaultdict[Hashable, list[Job]](list)
     for job in jobs:
-        groups.setdefault(program_of(job.settings), []).append(job)
+        groups[program_of(job.settings)].append(job)
     return list(groups.values())
 
 
 def program_of(settings: Settings) -> Hashable:
-    """Return what decides which compiled program a run needs: runs with equal values share a program.
-
-    Untrained networks (0 epochs) have programs of their own.
-    """
+    """Return what decides which compiled program a run needs: runs with equal values share a program."""
     return settings.activation, program_kind(settings), settings.validation, settings.epochs > 0

@@ -16,8 +16,7 @@ NARROW_COLUMNS = 60  # a terminal of fewer columns shows the count of runs alone
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write `text` as a line to `stream`, standard error if None.
 
-    If the stream cannot be written (as after `| head`, or on a full disk), drop the text, and let later output go
-    nowhere: work must not end for want of a log.
+    If it cannot be written (as after `| head`, or on a full disk), let it and later output go nowhere: work goes on.
     """
     stream = sys.stderr if stream is None else stream
     try:
@@ -28,22 +27,19 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 class Progress:
-    """Show how many of `total` runs are finished, which run was the last, and the time left.
+    """Show on standard error how many of `total` runs are finished, which run was the last, and the time left.
 
-    The costs of runs come from `order.run_cost`. `total_cost` is the sum of their costs, and of the costs of later work
-    that counts in the time left. `label` names the work, and `stream` is standard error if None. On a terminal a bar
-    shows the progress. It assumes for the time left that the rest goes as fast as the work of the last SPEED_SECONDS.
-    Elsewhere a line is written after the first and the last run, and otherwise at most every LINE_SECONDS. The line
-    assumes that the rest goes as fast as all work so far.
+    `label` names the work. `total_cost` is the cost (order.py) of the runs and of later work that counts in the time
+    left. A terminal shows a bar. Elsewhere a line is written after the first and the last run, and otherwise at most
+    every LINE_SECONDS; it assumes that the rest goes as fast as all work so far.
     """
 
-    def __init__(self, label: str, total_cost: float, total: int, stream: TextIO | None = None) -> None:
+    def __init__(self, label: str, total_cost: float, total: int) -> None:
         self.label, self.total_cost, self.total = label, total_cost, total
-        self.stream = sys.stderr if stream is None else stream
         self.cost, self.count = 0.0, 0
         self.started = self.shown = time.monotonic()
-        is_terminal = self.stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-        self.bar = _bar(self.stream) if is_terminal else None
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+        self.bar = _bar() if is_terminal else None
         if self.bar is not None:
             self.bar.add_task(label, total=total_cost, runs=f"0/{total} runs", last="")
             self.bar.start()
@@ -62,7 +58,7 @@ class Progress:
             self.bar.update(self.bar.task_ids[0], advance=cost, runs=f"{self.count}/{self.total} runs", last=last)
         elif now - self.shown >= LINE_SECONDS or self.count in (1, self.total):
             self.shown = now
-            say(self._plain_line(now - self.started, last), self.stream)
+            say(self._plain_line(now - self.started, last))
 
     def _plain_line(self, seconds: float, last: str) -> str:
         """Return the line to write outside of a terminal, `seconds` after the beginning."""
@@ -72,26 +68,21 @@ class Progress:
         return f"{self.label}: {self.count}/{self.total} runs, {duration(seconds)} so far, {remaining} ({last})"
 
 
-def _bar(stream: TextIO) -> "progress.Progress":
-    """Return a bar of rich on `stream`, not yet started, that never takes more than one line.
-
-    A task of the bar has the fields `runs` and `last`, which are shown without rich's markup. A terminal narrower than
-    NARROW_COLUMNS shows `runs` alone.
-    """
+def _bar() -> "progress.Progress":
+    """Return a bar of rich on standard error, not yet started, that takes one line and shows texts without markup."""
     from rich import progress  # on import it draws a random number, which the study must not
     from rich.console import Console
 
-    console = Console(file=stream, force_terminal=True, force_jupyter=False)
-    runs = progress.TextColumn("{task.description}: {task.fields[runs]}", markup=False)
-    others = [
+    console = Console(file=sys.stderr, force_terminal=True, force_jupyter=False)
+    columns = [
+        progress.TextColumn("{task.description}: {task.fields[runs]}", markup=False),
         progress.BarColumn(bar_width=20),
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[last]}", markup=False),
     ]
     return progress.Progress(
-        runs,
-        *(others if console.width >= NARROW_COLUMNS else []),
+        *(columns if console.width >= NARROW_COLUMNS else columns[:1]),
         console=console,
         redirect_stdout=False,
         refresh_per_second=1,

@@ -18,20 +18,17 @@ LARGEST_FIRST_SEED = 4_000_000_000  # a seed is below 2^32
 def read_plan(
     options: argparse.Namespace, registry: Mapping[str, Any], targets: Mapping[str, str]
 ) -> tuple[Plan, list[str]]:
-    """Return the plan that the options ask for, and the names of its experiments.
+    """Return the plan that the options of `study run` ask for, and the names of its experiments.
 
-    `options` has the arguments of `study run`. `registry` holds the activations by name, and `targets` each
-    experiment's make target. Raise UsageError with one sentence for each bad option.
+    `registry` holds the activations by name, and `targets` each experiment's make target. Raise UsageError with one
+    sentence for each bad option.
     """
     wanted = options.target or EVERYTHING
     names = options.experiments or [name for name, target in targets.items() if target == wanted]
     chosen = None if options.activations is None else options.activations.replace(",", " ").split()
     known = list(dict.fromkeys([EVERYTHING, *targets.values()]))
-    problems = [
-        *_problems_with_names(names, targets, "experiment"),
-        *_problems_with_names(chosen or [], registry, "activation"),
-    ]
-    problems += _problems_with_names([wanted], known, "target")
+    problems = _unknown_names(names, targets, "experiment") + _unknown_names(chosen or [], registry, "activation")
+    problems += _unknown_names([wanted], known, "target")
     if options.target in known:
         others = [name for name in names if targets.get(name, wanted) != wanted]
         problems += [f"{name} belongs to the target {targets[name]}, not {wanted}" for name in others]
@@ -52,11 +49,7 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry `entry` is compared if the command names no activations.
-
-    An `entry` that is not an Activation counts as compared. The catalogue then refuses this entry, and a message names
-    it.
-    """
+    """Tell whether a registry `entry` is compared by default; what is no Activation is, and then refused."""
     return bool(getattr(entry, "studied", True))
 
 
@@ -87,19 +80,12 @@ def _assignment(word: str) -> tuple[str, Any]:
 
 
 def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None:
-    """Raise UsageError if any of the activations `names` is not in `registry`.
-
-    The error has one sentence for each unknown name.
-    """
-    if problems := _problems_with_names(names, registry, "activation"):
+    """Raise UsageError, with one sentence for each, if any of the activations `names` is not in `registry`."""
+    if problems := _unknown_names(names, registry, "activation"):
         raise UsageError(problems)
 
 
-def _problems_with_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Return one sentence for each of `names` that is not in `known`, with similar known names.
-
-    The sentence lists at most three known names, the most similar first. If no known name is similar, the sentence
-    lists all of them. `what` is the kind of name, such as "activation".
-    """
+def _unknown_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
+    """Return a sentence for each of `names` not in `known`, with similar known names; `what` is their kind."""
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -19,9 +19,9 @@ Jobs = dict[str, dict[str, Job]]  # {experiment: {run id: job}}
 class Rounds:
     """Follow the experiments among `modules` through their rounds; `store` has the records of earlier commands.
 
-    The attribute `experiments` holds the modules that have `rounds`, by name. The `catalogue` describes activations.
-    Making the object removes refused activations from `plan`, and adds the theory of the others. `known` holds records
-    by id. `jobs` holds each experiment's jobs so far by run id, in the order in which the experiment asked for them.
+    `experiments` holds the modules that have `rounds`, by name. Making the object removes the activations that the
+    `catalogue` refuses from `plan`, and adds the theory of the others. `known` holds records by id. `jobs` holds each
+    experiment's jobs so far by run id, in the order in which the experiment asked for them.
     """
 
     modules: Modules
@@ -42,20 +42,14 @@ class Rounds:
 
         The result is {experiment: {run id: job}}. An experiment that has all its records is left out.
         """
-        found = {name: self._advance_to_missing(name) for name in self.experiments}
-        return {name: jobs for name, jobs in found.items() if jobs}
-
-    def _advance_to_missing(self, name: str) -> dict[str, Job]:
-        """Advance the experiment `name` to its first round that lacks records; return the jobs without one by run id.
-
-        Return an empty dict if all rounds have their records.
-        """
-        while wanted := self._next_jobs(name):
-            self.jobs[name] = self.jobs.get(name, {}) | wanted
-            self.known |= finished(self.store, [run for run in wanted if run not in self.known])
-            if todo := {run: job for run, job in wanted.items() if run not in self.known}:
-                return todo
-        return {}
+        missing: Jobs = {}
+        for name in self.experiments:
+            while name not in missing and (wanted := self._next_jobs(name)):
+                self.jobs[name] = self.jobs.get(name, {}) | wanted
+                self.known |= finished(self.store, [run for run in wanted if run not in self.known])
+                if todo := {run: job for run, job in wanted.items() if run not in self.known}:
+                    missing[name] = todo
+        return missing
 
     def _next_jobs(self, name: str) -> dict[str, Job]:
         """Return the next round of the experiment `name` as {run id: job}; refused activations get no jobs."""
@@ -70,26 +64,17 @@ class Rounds:
         return [self.known[run] for run in self.jobs.get(name, {}) if run in self.known]
 
     def expected_runs(self, name: str, plan: Plan) -> list[Settings]:
-        """Return the runs that the experiment `name` is expected to ask for under `plan`, in all its rounds together.
-
-        If its module has no `expected`, return the runs of its first round.
-        """
+        """Return the runs that the experiment `name` is expected to ask for under `plan`, at least its first round."""
         module = self.experiments[name]
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
     def remaining_cost(self, missing: Jobs) -> float:
-        """Return the estimated cost of the `missing` jobs and of the rounds that follow, in the unit of `run_cost`.
-
-        `missing` is the result of `advance`. Compiling counts only for the `missing` jobs.
-        """
+        """Return the estimated cost (order.py) of the `missing` jobs that `advance` returned, and of later rounds."""
         now = total_cost(job.settings for jobs in missing.values() for job in jobs.values())
         return now + self.later_cost(missing)
 
     def later_cost(self, missing: Jobs) -> float:
-        """Return the estimated cost of the rounds after the `missing` jobs, without compiling, as in `remaining_cost`.
-
-        Runs that several experiments expect count once.
-        """
+        """Return the estimated cost of all distinct runs expected after the `missing` jobs, without compiling."""
         expected = {settings for name in missing for settings in self.expected_runs(name, self.plan)}
         asked = {job.settings for name in missing for job in self.jobs[name].values()}
         return max(sum(map(run_cost, expected)) - sum(map(run_cost, asked)), 0.0)
@@ -100,11 +85,7 @@ class Rounds:
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
-    """Return the job of a run with these `settings` on data of this `checksum`.
-
-    `described` is a result of `Catalogue.descriptions` that has the run's activation. The job holds the fingerprint,
-    label, formula and source of this activation.
-    """
+    """Return the job of a run on data of this `checksum`; `described` comes from `Catalogue.descriptions`."""
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
     return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from study.data.mnist import Dataset
-from study.plan import Plan, depth_scale_grids
+from study.plan import Plan
 from study.records.catalogue import Catalogue
 from study.records.files import lock_folder, prepare_folder
 from study.records.ledger import Ledger
 from study.records.store import DIGITS, Store, failure_text, has_failed, stores
-from study.runner import estimate, networks, timing
+from study.runner import estimate, measurements
 from study.runner.execution import execute
 from study.runner.progress import say
 from study.runner.rounds import Modules, Rounds, finished, job_of
@@ -35,7 +35,8 @@ def run_experiments(
     with lock_folder(store.folder):
         started = time.monotonic()
         ledger, data = store.ledger(), load()
-        catalogue = Catalogue(data, ledger.activations, depth_scale_grids(modules))
+        grids = {name: getattr(module, "DEPTH_SCALES", {}) for name, module in modules.items()}
+        catalogue = Catalogue(data, ledger.activations, grids)
         rounds = Rounds(modules, plan, catalogue, store)
         trained = 0
         with shared_programs(store.folder / PROGRAMS_FOLDER):
@@ -44,16 +45,10 @@ def run_experiments(
                     break
                 if not trained and scheduler is None:
                     say(estimate.time_in_words(rounds, missing, workers))
-                jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}
+                jobs = {run: job for of_one in missing.values() for run, job in of_one.items()}.values()
                 label, later = f"training, round {number}", rounds.later_cost(missing)
                 done = execute(
-                    list(jobs.values()),
-                    data,
-                    store,
-                    label=label,
-                    later_cost=later,
-                    workers=workers,
-                    scheduler=scheduler,
+                    [*jobs], data, store, label=label, later_cost=later, workers=workers, scheduler=scheduler
                 )
                 trained += len(done)
                 rounds.known |= {record["id"]: record for record in done}
@@ -63,36 +58,31 @@ def run_experiments(
                 keep_digits(store.folder.parent, data)
             failures += _measure_networks(rounds, store, data, workers)
         if rounds.asks_for_timings(rounds.plan):
-            failures += timing.time_activations(store, catalogue.descriptions(rounds.plan.activations))
+            failures += measurements.time_activations(store, catalogue.descriptions(rounds.plan.activations))
     recorded = {run for runs in ledger.runs.values() for run in runs}
     say(f"{trained} runs done, {len(recorded)} recorded in {store.folder}")
     return failures
 
 
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
-    """Test networks and measure pre-activations for the experiments of `rounds` that ask for it.
-
-    `store` keeps the findings, `data` is a Dataset, and `workers` is the number of processes. Return one sentence for
-    each failure.
-    """
+    """Measure the networks that the experiments of `rounds` ask for, and return one sentence for each failure."""
     failures = []
     followed: dict[str, tuple[Settings, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
-            failures += networks.evaluate_networks(store, name, module.networks(rounds.plan, records), data)
+            failures += measurements.evaluate_networks(store, name, module.networks(rounds.plan, records), data)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})
             followed |= {run: (job.settings, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
-    return failures + networks.measure_preactivations(store, followed, data, max(workers, 1))
+    return failures + measurements.measure_preactivations(store, followed, data, max(workers, 1))
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
-    """Write the first test image in `data` of each of SHOWN_DIGITS to a document in the folder `results`.
+    """Write the first test image in `data` of each of SHOWN_DIGITS to the document DIGITS, unless it exists.
 
-    The document is records/digits.json; if it exists, it stays as it is. Its `images` are {digit as text: list of 784
-    grey levels from 0 to 255}. A digit without a test image is left out. Nothing is written if no digit has one.
+    Its `images` are {digit as text: list of 784 grey levels from 0 to 255}. A digit without an image is left out.
     """
     store, labels = stores(results)[1], data.test_labels.tolist()
     images = {str(label): data.test_images[labels.index(label)].tolist() for label in SHOWN_DIGITS if label in labels}
@@ -102,10 +92,9 @@ def keep_digits(results: Path, data: Dataset) -> None:
 
 
 def _enter_in_ledger(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str]:
-    """Update `ledger` with the plan, runs and activations of each experiment in `rounds`; do not write the file.
+    """Update `ledger` with the plan, runs and activations of each experiment in `rounds`, and with these `seconds`.
 
-    Add `seconds` to the wall time, set the command, and remove activations that no plan uses any more. Return one
-    sentence for each failed run and each refused activation.
+    Do not write the file. Return one sentence for each failed run and each refused activation.
     """
     failed: dict[str, str] = {}
     for name in rounds.experiments:
@@ -122,10 +111,9 @@ def _enter_in_ledger(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str
 
 
 def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> dict[str, Any]:
-    """Return the result of the run of `settings` from its record in `store`; without a record, train and record it.
+    """Return the result of the run of `settings` from its record in `store`; without one, train and record it here.
 
-    The training happens in this process. The result is what `training.train` returns, or the `status` and `cause` of a
-    failure. `load` returns the Dataset.
+    The result is what `training.train` returns, or the `status` and `cause` of a failure. `load` returns the Dataset.
     """
     with lock_folder(store.folder):
         data = load()

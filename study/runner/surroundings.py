@@ -1,8 +1,4 @@
-"""Make a command independent of the user's shell, home folder and terminal.
-
-`set_variables` sets the environment variables of TensorFlow, Keras and matplotlib, and gives a user without a home
-folder a temporary one. `quieten` hides the libraries' warnings, and lets a terminal without UTF-8 show all output.
-"""
+"""Make a command independent of the user's shell, home folder and terminal."""
 
 import atexit
 import io
@@ -23,8 +19,8 @@ FIGURE_VARIABLES = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 def set_variables() -> None:
     """Set the environment variables that affect numerical results (`environment.prepare`) and figures.
 
-    FIGURE_VARIABLES holds the variables for figures. Call this before numpy, TensorFlow or matplotlib is imported. If
-    the user has no home folder, set HOME to a temporary folder, which is deleted when the process ends.
+    Call this before numpy, TensorFlow or matplotlib is imported. If the user has no home folder, set HOME to a
+    temporary folder, which is deleted when the process ends.
     """
     environment.prepare()
     os.environ.update(FIGURE_VARIABLES)
@@ -36,11 +32,7 @@ def set_variables() -> None:
 
 
 def quieten() -> None:
-    """Keep the libraries' warnings off the terminal.
-
-    Python's warnings are still shown if the user set the option -W or PYTHONWARNINGS. In any case, matplotlib logs only
-    errors. Let standard output and standard error write escapes for characters that the terminal cannot show.
-    """
+    """Hide warnings, unless the user asked for Python's, and escape what the terminal cannot show."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes

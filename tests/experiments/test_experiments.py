@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 import tensorflow as tf
+from described import describe
 from fake_records import all_rounds
 from fake_studies import measured
 
@@ -17,7 +18,6 @@ from study.plan import DepthScaleGrid, Plan
 from study.records import catalogue
 from study.settings import Settings
 
-SQUARE_NORMS = (60.0, 115.6)  # ||x||^2, of about the mean and spread of MNIST's training images
 ADDED = "arctan"  # an entry that the registry does not have
 POINT = {"sigma_w": 1.4, "sigma_b": 0.1, "first_square": None}
 
@@ -110,7 +110,7 @@ def test_every_activation_is_described(
     entry = activations.Activation(tf.math.atan, "Arctan", r"\arctan z", "a test")
     monkeypatch.setitem(activations.REGISTRY, ADDED, entry)
     grids = {"claim": {trainable_depth_6xi.ACTIVATION: DepthScaleGrid((1.1, 1.3, 1.6), trainable_depth_6xi.SIGMA_B)}}
-    described, refused = catalogue.describe_activations([name], SQUARE_NORMS, 0.4, {}, grids)
+    described, refused = describe([name], {}, grids)
     assert refused == {}
     theory = json.loads(json.dumps(described))[name]["theory"]
     assert (theory["critical"] is None) == (theory["why_none"] != "")

@@ -9,13 +9,13 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import synthetic
+from described import describe
 
 from experiments import speed
 from study import constants
 from study.plan import DepthScaleGrid
 from study.records import catalogue
 
-SQUARES, COSINE = (60.0, 115.6), 0.4
 GRIDS = {"one": {"tanh": DepthScaleGrid((1.0, 2.0), 0.1)}, "other": {"tanh": DepthScaleGrid((3.0,), 0.0)}}
 
 
@@ -38,11 +38,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-def described(
-    kept: dict[str, Any], grids: catalogue.Grids = GRIDS, squares: tuple[float, ...] = SQUARES, cosine: float = COSINE
-) -> Any:
+def described(kept: dict[str, Any], grids: catalogue.Grids = GRIDS, **images: Any) -> Any:
     """Describe tanh, beside what was kept, as it comes back from the ledger's JSON."""
-    found, refused = catalogue.describe_activations(["tanh"], squares, cosine, kept, grids)
+    found, refused = describe(["tanh"], kept, grids, **images)
     assert refused == {}
     return json.loads(json.dumps(found))
 
@@ -55,10 +53,8 @@ def test_what_is_known_is_not_computed_again(computed: Counter[str], monkeypatch
     monkeypatch.setattr(speed, "SPEED_OVER_FIT", 99.0)
     assert described(first) == first
     assert computed == {"curve": 1, "_theory": 1, "_depth_scales": 2}
-    assert {name: len(found["xi"]) for name, found in first["tanh"]["theory"]["depth_scales"].items()} == {
-        "one": 2,
-        "other": 1,
-    }
+    scales = first["tanh"]["theory"]["depth_scales"]
+    assert {name: len(found["xi"]) for name, found in scales.items()} == {"one": 2, "other": 1}
 
 
 def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]) -> None:
@@ -66,7 +62,7 @@ def test_another_grid_computes_its_own_depth_scales_alone(computed: Counter[str]
 
     Depth scales are there for the activation that the experiment names, and for no other.
     """
-    found, _ = catalogue.describe_activations(["relu"], SQUARES, COSINE, {}, GRIDS)
+    found, _ = describe(["relu"], {}, GRIDS)
     assert (found["relu"]["theory"]["depth_scales"], computed["_depth_scales"]) == ({}, 0)
     first = described({})
     for grid in (DepthScaleGrid((1.0, 2.0, 4.0), 0.1), DepthScaleGrid((1.0, 2.0), 0.2)):
@@ -107,18 +103,17 @@ def test_theory_is_computed_again_when_its_basis_changes(
 def test_any_error_of_an_activation_is_its_own(monkeypatch: pytest.MonkeyPatch, owner: Any, what: str) -> None:
     """Its fingerprint, curve or theory raises: it is refused with the error's message, and the next is described."""
     monkeypatch.setattr(owner, what, Mock(side_effect=[ZeroDivisionError("by nothing"), {"a": "b"}]))
-    found, refused = catalogue.describe_activations(["relu", "tanh"], SQUARES, COSINE, {}, {})
+    found, refused = describe(["relu", "tanh"], {}, {})
     assert list(found) == ["tanh"]
     assert refused["relu"].startswith("cannot be described: by nothing (ZeroDivisionError); ")
 
 
-def test_an_activation_that_is_bad_or_unknown_is_refused_by_name(computed: Counter[str]) -> None:
+@pytest.mark.usefixtures("computed")
+def test_an_activation_that_is_bad_or_unknown_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are described all the same, in the registry's order, whatever order they are asked in."""
-    synthetic.REGISTRY["bad"] = synthetic.Activation(lambda z: z * float("nan"), "Bad")
-    try:
-        found, refused = catalogue.describe_activations(["tanh", "bad", "relu", "missing"], SQUARES, COSINE, {}, {})
-    finally:
-        del synthetic.REGISTRY["bad"]
+    bad = synthetic.Activation(lambda z: z * float("nan"), "Bad")
+    monkeypatch.setitem(synthetic.REGISTRY, "bad", bad)
+    found, refused = describe(["tanh", "bad", "relu", "missing"], {}, {})
     assert list(found) == ["relu", "tanh"]
     assert refused == {"bad": "has a value that is not finite", "missing": "is not in the registry"}
 

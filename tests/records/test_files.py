@@ -27,10 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["full", "killed"])
 def test_a_write_that_is_stopped_at_any_step_leaves_the_old_file_or_the_new_one(file: Path, is_kill: bool) -> None:
-    """For every step N: a full disk is reported with the path and leaves no rubbish; a kill never tears the file.
-
-    Without a stop the new content is there, and nothing beside it.
-    """
+    """For every step N: a full disk is reported with the path and leaves no rubbish; a kill never tears the file."""
     for step in range(1, ENDLESS):
         file.write_bytes(OLD)
         told = str(file)
@@ -50,10 +47,7 @@ def test_a_write_that_is_stopped_at_any_step_leaves_the_old_file_or_the_new_one(
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_a_folder_that_cannot_be_written_to_is_refused() -> None:
-    """FolderError names a folder that is there but read-only, and one that cannot be made.
-
-    A writable one is made with its parents, and left empty.
-    """
+    """FolderError names a read-only folder, and one that cannot be made; a writable one is made and left empty."""
     with tempfile.TemporaryDirectory() as root:
         locked, free = Path(root) / "locked", Path(root) / "free"
         locked.mkdir()
@@ -76,10 +70,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused() -> None:
 
 @pytest.mark.parametrize("note", [None, "", "{}", "[]", "{", "missing"])
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, note: str | None) -> None:
-    """While it is held a second holder is refused and told who has it; afterwards it is free.
-
-    A holder's note that is missing, half written or foreign lets no second run in, and does not crash.
-    """
+    """While it is held a second holder is refused and told who has it, if the note is whole; afterwards it is free."""
     path = tmp_path / ".holder.json"
     told = rf"{tmp_path}.*process {os.getpid()} on .* since \d{{4}}-" if note is None else "has not said who it is"
     with lock_folder(tmp_path):
@@ -106,10 +97,7 @@ def test_holding_a_folder_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EACCES, errno.EISDIR])
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    """Neither is a lock file taken that may not be opened, or that is a folder.
-
-    One sentence names the lock, the system's reason, and says to use a local folder; no holder's note is left.
-    """
+    """So is a lock file that cannot be opened: one sentence has the reason and the remedy; no holder's note is left."""
     owner, name = (os, "open") if code == errno.EACCES else (fcntl, "flock")
     function = getattr(owner, name)
 

@@ -49,22 +49,19 @@ def test_a_run_is_told_from_any_other_by_its_row(name: str, value: object) -> No
 
 
 def test_every_run_has_one_row_with_all_its_users() -> None:
-    """A run that two experiments share stands once, with both names; a failed one has its status, and is not used."""
+    """A run that two experiments share stands once, with both names; a failed one has its status, and is not used.
+
+    `seeds` does not use the run of `few_seeds`, a name that contains its own.
+    """
     shared, own = record(seed=1), record(seed=2)
     another = identity(Settings(activation="relu", seed=3), "data", "function")
     failed = make_record(another, own["activation"], {"status": "crashed", "cause": "?"}, {})
-    runs = all_runs({"baseline": [shared, own], "few_seeds": [shared, failed]})
+    runs = all_runs({"seeds": [shared, own], "few_seeds": [shared, failed], "few": [record(seed=4)]})
     assert runs[["experiments", "seed", "status"]].to_numpy().tolist() == [
-        ["baseline few_seeds", 1, "done"], ["baseline", 2, "done"], ["few_seeds", 3, "crashed"],
+        ["seeds few_seeds", 1, "done"], ["seeds", 2, "done"], ["few_seeds", 3, "crashed"], ["few", 4, "done"],
     ]  # fmt: skip
-    assert runs["run"].tolist() == [one["id"] for one in (shared, own, failed)]
-    assert runs_used_by(runs, "few_seeds")["seed"].tolist() == [1]
-
-
-def test_an_experiment_does_not_use_the_runs_of_one_whose_name_contains_its_own() -> None:
-    """`depth` is a part of `trainable_depth_6xi`."""
-    runs = all_runs({"depth": [record(seed=1)], "trainable_depth_6xi": [record(seed=2)]})
-    assert runs_used_by(runs, "depth")["seed"].tolist() == [1]
+    assert runs["run"].tolist()[:3] == [one["id"] for one in (shared, own, failed)]
+    assert [runs_used_by(runs, name)["seed"].tolist() for name in ("seeds", "few_seeds", "few")] == [[1, 2], [1], [4]]
 
 
 def test_a_diverged_run_is_a_row_without_scores() -> None:

@@ -1,6 +1,10 @@
-"""A run is identified by its settings, data, activation and the engine's code, not by prose or layout."""
+"""A run is identified by its settings, data, activation and the engine's code, not by prose or layout.
+
+Its record also says which machine and packages made it.
+"""
 
 import ast
+import importlib.metadata
 import shutil
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from synthetic import ROOT
 
 from study.records import identity as module_of_identity
 from study.records.identity import engine_fingerprint, identity, source_fingerprint
+from study.records.provenance import INSTRUCTIONS_VARIABLE, describe_environment
 from study.settings import Settings
 
 
@@ -41,8 +46,11 @@ def engine(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", ["docstring", "comment", "line ends"])
-def test_prose_and_layout_never_retrain(engine: Path, change: str) -> None:
-    """Another docstring, a comment, blank lines or Windows' line ends in every module: the same engine."""
+def test_prose_layout_and_hidden_copies_never_retrain(engine: Path, change: str) -> None:
+    """Another docstring, a comment, blank lines or Windows' line ends in every module: the same engine.
+
+    So it is with an editor's copies, which are hidden.
+    """
     for module in MODULES:
         text = module.read_text()
         docstring = ast.get_docstring(ast.parse(text), clean=False)
@@ -53,10 +61,6 @@ def test_prose_and_layout_never_retrain(engine: Path, change: str) -> None:
             "line ends": text.replace("\n", "\r\n"),
         }
         (engine / module.name).write_bytes(changed[change].encode())
-    assert source_fingerprint(engine) == engine_fingerprint()
-
-
-def test_hidden_copies_of_an_editor_never_retrain(engine: Path) -> None:
     (engine / ".ipynb_checkpoints").mkdir()
     (engine / ".ipynb_checkpoints" / "run-checkpoint.py").write_text("CHANGED = 1\n")
     (engine / ".#run.py").symlink_to("nowhere")
@@ -75,3 +79,17 @@ def test_code_of_the_engine_retrains(engine: Path, module: str) -> None:
     else:
         file.write_text(file.read_text() + "\nCHANGED = 1\n")
     assert source_fingerprint(engine) != engine_fingerprint()
+
+
+@pytest.mark.parametrize("limit", [None, "AVX2"])
+def test_the_versions_the_processor_and_a_limit_to_it_are_told(
+    limit: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of a user to the processor's instructions is told if there is one."""
+    monkeypatch.delenv(INSTRUCTIONS_VARIABLE, raising=False)
+    if limit is not None:
+        monkeypatch.setenv(INSTRUCTIONS_VARIABLE, limit)
+    found = describe_environment.__wrapped__()
+    assert found["numpy"] == importlib.metadata.version("numpy")
+    assert found["cpu"]
+    assert found.get(INSTRUCTIONS_VARIABLE) == limit

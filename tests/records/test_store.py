@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import PROVENANCE, RELU_TEXTS, record
+from fake_runs import PROVENANCE, RELU_TEXTS, record, with_flipped_bit
 
 from study.errors import RecordError
 from study.records.canonical import SCHEMA, canonical_json, seal
@@ -84,9 +84,8 @@ def test_a_compact_record_is_the_same_run() -> None:
     assert len(before["step"]) > 2
     assert kept == {name: [steps[0], steps[-1]] for name, steps in before.items()}
     assert {**small, "checksum": ""} == {**whole, "checksum": ""}
-    failed = make_record(
-        identity(Settings(activation="relu", seed=0), "data", "function"), RELU_TEXTS, {"status": "failed"}, PROVENANCE
-    )
+    run = identity(Settings(activation="relu", seed=0), "data", "function")
+    failed = make_record(run, RELU_TEXTS, {"status": "failed"}, PROVENANCE)
     assert compact_record(failed) == failed
 
 
@@ -97,19 +96,13 @@ def test_a_record_cut_anywhere_or_with_a_bit_flipped_is_refused() -> None:
     for length in {*range(0, len(content), 97), *range(len(content) - 40, len(content))}:
         with pytest.raises(RecordError):
             read_verified(content[:length], good["id"])
-    rng = random.Random(0)
-    for bit in rng.sample(range(8 * len(content)), 1500):
-        flipped = bytearray(content)
-        flipped[bit // 8] ^= 1 << bit % 8
+    for bit in random.Random(0).sample(range(8 * len(content)), 1500):
         with pytest.raises(RecordError):
-            read_verified(bytes(flipped), good["id"])
+            read_verified(with_flipped_bit(content, bit), good["id"])
 
 
 def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
-    """It comes back as it was written, under the id of its settings, and is one of the folder's records.
-
-    A copy named as another run's record is not that run's record, however whole; the original stays good.
-    """
+    """It comes back as it was written. A copy named as another run's record is not that run's record, however whole."""
     good, other = record(), record(seed=1)
     store.write(good)
     assert store.read(good["id"]) == good
@@ -121,10 +114,7 @@ def test_a_record_is_itself_under_its_own_name_alone(store: Store) -> None:
 
 
 def test_other_files_are_ignored(store: Store) -> None:
-    """Stray and temporary files, folders and notes are not records: not counted, not found, not moved, not reported.
-
-    Looking for records in a folder that is not there finds none, and makes nothing.
-    """
+    """Stray files, folders and notes are not records, and left alone; a folder that is not there has none."""
     missing = Store(store.folder / "missing")
     assert (len(missing.runs()), missing.problems(), missing.find(["0" * 20])) == (0, [], {})
     assert not missing.folder.exists()

@@ -1,6 +1,5 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
-import itertools
 import json
 import os
 import socket
@@ -10,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product, repeat
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -41,12 +41,10 @@ def job(seed: int, activation: str = "relu", **more: int) -> Job:
 
 
 def records(store: Store) -> dict[int, Record]:
-    """Return the records by seed."""
     return {record["identity"]["settings"]["seed"]: record for record in store.find(store.runs()).values()}
 
 
 def contents(store: Store) -> dict[int, bytes]:
-    """Return the scientific contents by seed."""
     return {seed: scientific_content(record) for seed, record in records(store).items()}
 
 
@@ -58,23 +56,27 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, bytes]:
     return contents(store)
 
 
-@pytest.fixture(scope="module")
-def unruly(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Two processes, four good runs among one each of every bad kind."""
-    store = Store(tmp_path_factory.mktemp("unruly"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, told(how=HOW))
-        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-        jobs = [job(seed) for seed in [*FATES, *GOOD]]
-        execute(jobs, {"some": "data"}, store, workers=2, seconds=1.0, grace=1.0, task=synthetic.task)
-    return store
+def test_every_run_is_recorded_with_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[int, bytes]
+) -> None:
+    """Killed and segfaulted: crashed; raised: failed; hung and late: timeout; the others: as if nothing happened.
 
-
-def test_every_run_is_recorded_with_how_it_ended(unruly: Store) -> None:
-    """Killed and segfaulted: crashed; raised: failed; hung and late: timeout; the others: as if nothing happened."""
-    statuses = {seed: record["result"]["status"] for seed, record in records(unruly).items()}
+    Two processes do four good runs among one each of every bad kind. A cause is one line without terminal escapes; a
+    hang says how long it was waited. The good runs have the same scientific content as serially and undisturbed.
+    """
+    store = Store(tmp_path)
+    monkeypatch.setenv(VARIABLE, told(how=HOW))
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    for limit in ("RUN_SECONDS", "GRACE_SECONDS"):
+        monkeypatch.setattr(execution, limit, 1.0)
+    execute([job(seed) for seed in [*FATES, *GOOD]], {"some": "data"}, store, workers=2, task=synthetic.task)
+    found = {seed: record["result"] for seed, record in records(store).items()}
     bad = {4: "crashed", 5: "crashed", 6: "failed", 7: "timeout", 8: "timeout", 9: "diverged"}
-    assert statuses == {**bad, **dict.fromkeys(GOOD, "done")}
+    assert {seed: result["status"] for seed, result in found.items()} == {**bad, **dict.fromkeys(GOOD, "done")}
+    assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
+    assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 1 s"
+    assert found[8]["cause"] == "the run took more than it was allowed"
+    assert {seed: contents(store)[seed] for seed in GOOD} == {seed: undisturbed[seed] for seed in GOOD}
 
 
 def test_a_run_that_kills_its_process_is_tried_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,20 +94,6 @@ def test_a_run_that_kills_its_process_is_tried_three_times(tmp_path: Path, monke
     assert all("died 3 times" in found[seed]["result"]["cause"] for seed in (4, 5))
 
 
-def test_a_failed_run_says_why_in_one_printable_line(unruly: Store) -> None:
-    """The exception's kind and text, without line breaks and terminal escapes; a hang says how long it was waited."""
-    found = {seed: record["result"] for seed, record in records(unruly).items()}
-    assert found[6]["cause"] == "RuntimeError: no <b>such</b>\N{REPLACEMENT CHARACTER}[2J thing"
-    assert found[7]["cause"] == "the run hung: no answer 1 s after its limit of 1 s"
-    assert found[8]["cause"] == "the run took more than it was allowed"
-
-
-def test_runs_beside_bad_ones_are_the_same_to_the_byte(unruly: Store, undisturbed: dict[int, bytes]) -> None:
-    """In two processes, among crashes, and serially and undisturbed: the same scientific content."""
-    found = contents(unruly)
-    assert {seed: found[seed] for seed in GOOD} == {seed: undisturbed[seed] for seed in GOOD}
-
-
 def test_order_does_not_matter(tmp_path: Path, undisturbed: dict[int, bytes]) -> None:
     """The runs in reversed order give the same records."""
     store = Store(tmp_path)
@@ -114,11 +102,9 @@ def test_order_does_not_matter(tmp_path: Path, undisturbed: dict[int, bytes]) ->
 
 
 def test_what_dask_does_for_itself_leaves_the_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker keeps freed memory for itself, and nothing samples its threads. The variables that the C library reads
-    when a process starts are set by then.
-    """
-    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    """A worker keeps freed memory, nothing samples its threads, and variables are set when the C library reads them."""
+    for name in ("MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
 
     def told_by_the_worker(settings, fingerprint, data, seconds):
         import os
@@ -164,9 +150,7 @@ def test_a_worker_is_forked_from_a_process_with_tensorflow(tmp_path: Path, monke
 
 
 def test_shared_programs_are_not_left_behind(tmp_path: Path) -> None:
-    """The folder is removed at the end, and at the beginning if a killed process has left it; workers are told of it.
-
-    Its path may hold a blank and a quote."""
+    """The folder, whose path may hold a quote, is removed at the end, and first if a killed process has left it."""
     folder = tmp_path / "it's a" / "folder"
     folder.mkdir(parents=True)
     with shared_programs(folder):
@@ -177,19 +161,16 @@ def test_shared_programs_are_not_left_behind(tmp_path: Path) -> None:
     assert "TF_XLA_FLAGS" not in os.environ
 
 
-def test_an_activation_that_is_another_in_the_worker_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster with an older checkout must not measure another function under this one's identity."""
+def test_a_worker_with_another_activation_or_engine_does_not_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster with an older checkout must not measure under this identity: the run says both fingerprints."""
     synthetic.install(monkeypatch)
     right = synthetic.fingerprint(synthetic.REGISTRY["relu"])
     settings = Settings(activation="relu", seed=0)
     assert train_job(settings, right, None, 1.0)["status"] == "done"
     with pytest.raises(ValueError, match=f"defines relu differently: fingerprint {right}, expected 0123"):
         train_job(settings, "0123", None, 1.0)
-
-
-def test_a_worker_with_another_engine_does_not_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its run fails and says both fingerprints: measured by another engine, it would have a wrong identity."""
-    synthetic.install(monkeypatch)
     found = iter(["the client's", "the worker's"])
     monkeypatch.setattr(execution, "engine_fingerprint", lambda: next(found))
     (record,) = execute([job(0)], None, Store(tmp_path))
@@ -200,7 +181,7 @@ def test_a_worker_with_another_engine_does_not_train(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_runs_that_share_a_program_are_done_together(count: int) -> None:
     """Every job is there once, at most `count` programs take turns, and each program's jobs keep their order."""
-    kinds = [(name, depth) for name in ("relu", "gelu") for depth in (1, 2)]
+    kinds = list(product(("relu", "gelu"), (1, 2)))
     jobs = [job(seed, name, depth=depth) for seed in range(3) for name, depth in kinds]
     found = [job.settings for job in alternate(jobs, count)]
     assert sorted(map(repr, found)) == sorted(repr(job.settings) for job in jobs)
@@ -218,7 +199,7 @@ def test_a_worker_process_compiles_few_programs(workers: int, most: int) -> None
 
     No batch has more programs than asked, or than workers, and none but the last has fewer than workers.
     """
-    kinds = [(name, depth) for name in ("relu", "swish") for depth in (3, 5)]
+    kinds = list(product(("relu", "swish"), (3, 5)))
     jobs = [job(seed, name, depth=depth) for name, depth in kinds for seed in range(2)]
     parts = batches(jobs, workers, most)
     assert [j for part in parts for j in part] == alternate(jobs, workers)
@@ -242,7 +223,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     where = ["--scheduler-file", str(file), "--no-dashboard"]
     serving = [*where, "--host", "127.0.0.1", "--port", "0"]
     working = [*where, "--no-nanny", "--nthreads", "1", "--local-directory", str(tmp_path)]
-    commands = [["dask_scheduler", *serving], *itertools.repeat(["dask_worker", *working], 2)]
+    commands = [["dask_scheduler", *serving], *repeat(["dask_worker", *working], 2)]
     processes = []
     with (tmp_path / "output").open("w") as output:
         try:
@@ -348,4 +329,4 @@ def test_an_error_in_closing_workers_loses_nothing(monkeypatch: pytest.MonkeyPat
         raise AssertionError("can only join a started process")
 
     monkeypatch.setattr(distributed.LocalCluster, "close", closed_too_early)
-    assert workers.in_each_worker(1, len, "abc") == [3]
+    assert workers.in_new_workers(len, [("abc",)]) == [3]

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterable
 
 import pytest
 from synthetic import environment
@@ -64,39 +65,32 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+def shown(monkeypatch: pytest.MonkeyPatch, times: Iterable[float], total: float, runs: list[tuple[float, str]]) -> str:
+    """Return what `runs`, pairs of a cost and a name, write to a stream that is no terminal at these `times`."""
+    clock = iter(times)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    bar = Progress("label", total, len(runs))
+    for run in runs:
+        bar.advance(*run)
+    return stream.getvalue()
+
+
 def test_elsewhere_lines_are_plain_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal: the first, the last and one each fifteen seconds; no carriage return, no escape."""
-    clock = itertools.count()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))  # a second passes between any two looks
-    stream = io.StringIO()
-    shown = Progress("label", 100.0, 100, stream)
-    for place in range(100):
-        shown.advance(1.0, f"run {place}")
-    lines = stream.getvalue().splitlines()
-    assert [int(re.findall(r"(\d+)/100", line)[0]) for line in lines] == [1, 16, 31, 46, 61, 76, 91, 100]
-    assert not set("\r\x1b") & set(stream.getvalue())
+    said = shown(monkeypatch, itertools.count(), 100.0, [(1.0, f"run {place}") for place in range(100)])
+    assert [int(place) for place in re.findall(r"(\d+)/100", said)] == [1, 16, 31, 46, 61, 76, 91, 100]
+    assert not set("\r\x1b") & set(said)
 
 
-def test_later_work_counts_in_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The two runs are half of the work: after them, as much time is left as they took."""
-    times = iter([0.0, 30.0, 60.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
-    stream = io.StringIO()
-    shown = Progress("label", 4.0, 2, stream)
-    shown.advance(1.0, "first")
-    shown.advance(1.0, "second")
-    assert re.findall(r"about (.*) left", stream.getvalue()) == ["1 min 30 s", "1 min 0 s"]
+def test_the_time_left_goes_by_cost_and_counts_later_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 30 s a quarter of the cost is done: 90 s are left, however many runs they are.
 
-
-def test_the_time_left_goes_by_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After 30 s a quarter of the cost is done: 90 s are left, however many runs they are."""
-    times = iter([0.0, 30.0, 120.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
-    stream = io.StringIO()
-    shown = Progress("label", 4.0, 2, stream)
-    shown.advance(1.0, "small")
-    shown.advance(3.0, "large")
-    assert stream.getvalue().splitlines() == [
+    If later work is half of the cost, as much time is left after the runs as they took.
+    """
+    assert shown(monkeypatch, [0, 30, 120], 4.0, [(1.0, "small"), (3.0, "large")]).splitlines() == [
         "label: 1/2 runs, 30 s so far, about 1 min 30 s left (small)",
         "label: 2/2 runs, 2 min 0 s so far, done (large)",
     ]
+    said = shown(monkeypatch, [0, 30, 60], 4.0, [(1.0, "first"), (1.0, "second")])
+    assert re.findall(r"about (.*) left", said) == ["1 min 30 s", "1 min 0 s"]

@@ -38,9 +38,7 @@ def said(program: str, variables: dict[str, str]) -> list[str]:
 
 
 def test_figures_are_drawn_to_files_whatever_a_notebook_or_a_home_folder_says(tmp_path: Path) -> None:
-    """The backend is agg and sizes are matplotlib's own; no warning is shown. A home folder that cannot be
-    written to, and a terminal without Greek, do not matter.
-    """
+    """The backend is agg, sizes are matplotlib's own, and no warning is shown, also without a home folder and Greek."""
     (tmp_path / "matplotlibrc").write_text("font.size: 30")
     variables = {"MPLBACKEND": "module://nonsense", "MATPLOTLIBRC": str(tmp_path), "PYTHONIOENCODING": "ascii"}
     assert said(LOOK, {**variables, "HOME": os.devnull}) == ["agg 10.0", r"\u03b2", "False"]

@@ -16,3 +16,10 @@ def record(how: str | None = None, **settings: Any) -> Record:
     """Return the record of a run of ReLU, seed 0, with `settings` changed; `how` is as in `fake_records.result`."""
     asked = Settings(**{"activation": "relu", "seed": 0, **settings})
     return make_record(identity(asked, "data", "function"), RELU_TEXTS, result(asked, how), PROVENANCE)
+
+
+def with_flipped_bit(content: bytes, bit: int) -> bytes:
+    """Return `content` with one bit changed, counted from the first byte's lowest."""
+    flipped = bytearray(content)
+    flipped[bit // 8] ^= 1 << bit % 8
+    return bytes(flipped)

@@ -220,7 +220,7 @@ def install(monkeypatch) -> None:
     from study import constants
     from study.engine import environment
     from study.records import catalogue
-    from study.runner import estimate, networks, timing, workers
+    from study.runner import estimate, measurements, workers
 
     here = sys.modules[__name__]
     replaced = (
@@ -236,8 +236,8 @@ def install(monkeypatch) -> None:
     monkeypatch.setattr(workers, "PRELOADED", "synthetic_preloaded")  # TensorFlow takes seconds to import
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1e-9)
     for name in ("evaluate_networks", "measure_preactivations"):  # fake runs leave no network
-        monkeypatch.setattr(networks, name, lambda *_: [])
-    monkeypatch.setattr(timing, "in_each_worker", lambda workers, function, *arguments: [function(*arguments)])
+        monkeypatch.setattr(measurements, name, lambda *_: [])
+    monkeypatch.setattr(measurements, "in_new_workers", lambda function, calls: [function(*call) for call in calls])
     if __name__ == "__main__":  # no experiment is imported yet
         monkeypatch.setattr(constants, "WITHOUT_ZEROS", "relu")
     elif __name__ != "__mp_main__":  # workers ask for nothing

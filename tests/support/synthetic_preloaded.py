@@ -3,4 +3,4 @@
 import synthetic  # noqa: F401
 
 from study.records import catalogue  # noqa: F401
-from study.runner import execution, timing  # noqa: F401
+from study.runner import execution, measurements  # noqa: F401

@@ -1,0 +1,161 @@
+"""Take measurements that are not runs, each once, and keep each as a document beside the records."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from study.constants import TIMING_REPEATS
+from study.engine import environment
+from study.errors import RecordError
+from study.records.catalogue import Entries
+from study.records.files import prepare_folder
+from study.records.identity import STUDY, source_fingerprint
+from study.records.provenance import cpu_name, provenance
+from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, TIMINGS, Record, Store
+from study.runner.progress import say
+from study.runner.workers import failure_reason, in_new_workers
+from study.settings import Settings
+
+
+def _keep(store: Store, name: str, basis: Any, measure: Callable[[], dict[str, Any]], failed: str) -> list[str]:
+    """Write what `measure()` returns to `store` as the document `name`, with the JSON `basis` that decides it.
+
+    Return a list: if `measure` raises an exception, the text `failed` with the reason, else nothing.
+    """
+    try:
+        found = measure()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the report
+        return [f"{failed}: {failure_reason(error)}"]
+    store.write_document(name, {**found, "basis": basis}, provenance())
+    return []
+
+
+def _kept_content(store: Store, name: str) -> dict[str, Any]:
+    """Return the content of the document `name` in `store`; an empty dict if the document is missing or damaged."""
+    try:
+        content: dict[str, Any] = store.read(name)["content"]
+    except (FileNotFoundError, RecordError):
+        return {}
+    return content
+
+
+def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
+    """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
+
+    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Do nothing if the file of this
+    `experiment` exists and the document is of these runs. Return a list: one sentence if the test fails, or if a
+    network is missing because its run was done elsewhere, else nothing.
+    """
+    document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
+    runs = [record["id"] for record in records]
+    if not runs or (_kept_content(store, document).get("basis") == runs and saved.is_file()):
+        return []
+    if missing := [run for run in runs if not store.network(run).is_file()]:
+        return [f"{len(missing)} networks are not in {saved.parent}: they are not tested, and {saved} is not written"]
+    prepare_folder(saved.parent)
+    say(what := f"testing {len(runs)} networks")
+    kept = [_kept_fields(store, record) for record in records]
+    call = _test_networks, [(kept, data, saved)]
+    return _keep(store, document, runs, lambda: in_new_workers(*call)[0], f"{what} failed")
+
+
+def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
+    """Return the fields of a `Kept`, whose class needs TensorFlow, which this process must not import."""
+    settings, last = record["identity"]["settings"], record["result"]["last"]
+    path = store.network(record["id"]).resolve()
+    return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
+
+
+def _test_networks(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
+    """Return what `study.networks.testing.test_networks` finds, and write the best network to `saved`, in a worker."""
+    environment.start_tensorflow()
+    from study.networks import testing
+
+    return testing.test_networks([testing.Kept(*each) for each in kept], data, saved)
+
+
+def measure_preactivations(
+    store: Store, wanted: Mapping[str, tuple[Settings, Sequence[int]]], data: Any, workers: int
+) -> list[str]:
+    """Write quantiles of pre-activations as the document PREACTIVATIONS of `store`, unless it has them already.
+
+    `wanted` is {run id: (settings, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
+    `networks` holds what `_quantiles` returns. Only runs that the document lacks are measured, in at most `workers`
+    processes. Return a list: one sentence if that fails, else nothing.
+    """
+    source = source_fingerprint(STUDY / "networks")
+    basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
+    kept = _kept_content(store, PREACTIVATIONS)
+    if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays
+        return []
+    found = {run: about for run, about in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
+    todo = [run for run in wanted if run not in found]
+    say(what := f"measuring the pre-activations of {len(todo)} networks")
+
+    def measure() -> dict[str, Any]:
+        shares = [{run: wanted[run] for run in todo[first::workers]} for first in range(min(workers, len(todo)))]
+        for measured in in_new_workers(_quantiles, [(share, data) for share in shares]):
+            found.update(measured)
+        return {"networks": {run: found[run] for run in wanted}}
+
+    return _keep(store, PREACTIVATIONS, basis, measure, f"{what} failed")
+
+
+def _quantiles(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
+    """Train the runs of `share`, {run id: (settings, steps)}, once more, and return quantiles, in a worker process.
+
+    The result has, by run id, a dict of `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the
+    values below which `percent` of the pre-activations lie.
+    """
+    environment.start_tensorflow()
+    from study.activations import REGISTRY
+    from study.networks.distributions import PERCENT, quantiles
+
+    return {
+        run: {
+            "settings": dataclasses.asdict(settings),
+            "percent": list(PERCENT),
+            "rows": quantiles(settings, data, REGISTRY[settings.activation], steps),
+        }
+        for run, (settings, steps) in share.items()
+    }
+
+
+def time_activations(store: Store, described: Entries) -> list[str]:
+    """Time the activations in `described` in a new process, unless the store's document TIMINGS has them.
+
+    `described` is a result of `Catalogue.descriptions`. Return a list: one sentence if timing fails, else nothing.
+    """
+    if is_timed(store, described):
+        return []
+    say(f"timing {len(described)} activations, while nothing else of the study runs")
+    call = _timings, [(list(described), TIMING_REPEATS)]
+    failed = "the activations were not timed"
+    return _keep(store, TIMINGS, _timing_basis(described), lambda: in_new_workers(*call)[0], failed)
+
+
+def _timings(names: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Return what `study.cost.stopwatch.measure` returns, in a worker process."""
+    environment.start_tensorflow()
+    from study.cost import stopwatch
+
+    return stopwatch.measure(names, repeats)
+
+
+def is_timed(store: Store, described: Entries) -> bool:
+    """Tell whether the store's document TIMINGS holds all activations in `described`, timed on the same basis."""
+    kept: dict[str, Any] = _kept_content(store, TIMINGS).get("basis", {})
+    wanted = _timing_basis(described)
+    wanted["activations"] = {**kept.get("activations", {}), **wanted["activations"]}  # it may hold others, too
+    return kept == wanted
+
+
+def _timing_basis(described: Entries) -> dict[str, Any]:
+    """Return what decides the timings: activations with their fingerprints, code, processor and number of repeats."""
+    return {
+        "activations": {name: about["fingerprint"] for name, about in described.items()},
+        "engine": source_fingerprint(STUDY / "engine", STUDY / "cost"),
+        "cpu": cpu_name(),
+        "repeats": TIMING_REPEATS,
+    }
