@@ -10,9 +10,9 @@ import tensorflow as tf
 
 
 def as_batch(probe: tuple[Any, ...]) -> Any:
-    """Convert the arrays of `probe`, a tuple (x, y) or (x, y, sample_weight), to tensors in the same structure.
+    """Convert the arrays of `probe`, (x, y) or (x, y, sample_weight), to tensors, float64 to Keras' float type.
 
-    Tensors of float64 are cast to Keras' default float type. None stays None. Raise ValueError for an empty array.
+    None stays None. Raise ValueError for an empty array.
     """
 
     def tensor(leaf: Any) -> Any:
@@ -25,9 +25,9 @@ def as_batch(probe: tuple[Any, ...]) -> Any:
 
 
 def batch_count(share: float | None, batches: int | None) -> int:
-    """Return the number of batches to measure on: `share` (in (0, 1]) of the `batches` of an epoch, at least 1.
+    """Return the number of batches to measure on: `share` (in (0, 1]) of the `batches` of an epoch, 1 or more.
 
-    Return 1 if `share` is None. Raise ValueError if a share is given but `batches` is None, that is, unknown.
+    Raise ValueError if a share is given but `batches` is None, that is, unknown.
     """
     if share is None:
         return 1
@@ -42,9 +42,8 @@ def batch_count(share: float | None, batches: int | None) -> int:
 def take_first_batches(model: Any, number: int, receive: Callable[[Any], None]) -> None:
     """Call `receive` with the first `number` batches that `model` is about to train on, joined into one batch.
 
-    The call comes before the first update, and the model then trains on the same batches. If fewer batches are left,
-    `receive` gets all of them; if none are left, it is not called. For this, `model.train_function` is replaced until
-    the batches are used up. Several callers, such as two loggers, share one replacement.
+    The model then trains on the same batches. If fewer batches are left, `receive` gets all of them; if none are left,
+    it is not called. Several callers, such as two loggers, share one replacement of `model.train_function`.
     """
     current = model.train_function
     if isinstance(current, _FirstBatches) and current.source is not None:
@@ -58,9 +57,8 @@ class _FirstBatches:
     """Stand in for the train function of `model`: take the first batches, then train on these same batches.
 
     `receivers` are pairs of a number of batches and the function to call with them. `source` is the iterator of the
-    first call, and None before that call. `_stand_in` is an iterator over the batches taken from `source`, with the
-    same types and shapes. A call with another iterator belongs to a later fit, and gets none of the batches of the
-    first fit.
+    first call, or None before. `_stand_in` is an iterator over the batches taken from it. A call with another iterator
+    belongs to a later fit, and gets none of these batches.
     """
 
     def __init__(self, model: Any) -> None:
@@ -71,9 +69,8 @@ class _FirstBatches:
         self._calls = 0  # calls of the train function that `_stand_in` still has batches for
 
     def __call__(self, iterator: Any) -> Any:
-        """Train on the next batches, and return the result of the train function that this object replaced.
+        """Train on the next batches, of `_stand_in` while it has some, by the train function that this one replaced.
 
-        The batches come from `_stand_in` while it has some, if `iterator` is `source`, and otherwise from `iterator`.
         Once `_stand_in` is used up, or another iterator comes, the model gets its own train function back.
         """
         if self.source is None:
@@ -93,13 +90,12 @@ class _FirstBatches:
         self.model.train_function = self.__wrapped__
 
     def _take(self) -> None:
-        """Take the first batches from `source`, give each receiver its number of them, and fill `_stand_in`.
-
-        Batches are taken for whole calls of the train function, of `steps_per_execution` batches each.
-        """
+        """Take the first batches from `source`, for whole calls of the train function, and hand them out."""
         executed = self.model.steps_per_execution
         calls = max(math.ceil(number / executed) for number, _ in self.receivers)
-        batches = _next_batches(self.source, calls * executed)
+        batches: list[Any] = []
+        while len(batches) < calls * executed and (following := self.source.get_next_as_optional()).has_value():
+            batches.append(following.get_value())
         if batches:
             for number, receive in self.receivers:
                 receive(_joined(batches[:number]))
@@ -107,19 +103,8 @@ class _FirstBatches:
             self._calls = math.ceil(len(batches) / executed)
 
 
-def _next_batches(iterator: Any, number: int) -> list[Any]:
-    """Return the next `number` batches of `iterator`, or all that are left if there are fewer."""
-    batches: list[Any] = []
-    while len(batches) < number and (following := iterator.get_next_as_optional()).has_value():
-        batches.append(following.get_value())
-    return batches
-
-
 def _joined(batches: list[Any]) -> Any:
-    """Join `batches` of one structure into one batch, along the first axis of each tensor.
-
-    Inside a dataset, Keras replaces None (no sample weights, say) by a TensorFlow Optional, which becomes None again.
-    """
+    """Join `batches` of one structure along the first axis; TensorFlow's Optional for no weights becomes None."""
     batches = [
         keras.tree.map_structure(lambda leaf: None if isinstance(leaf, tf.experimental.Optional) else leaf, batch)
         for batch in batches
@@ -130,24 +115,15 @@ def _joined(batches: list[Any]) -> Any:
 
 
 def _batch_iterator(batches: list[Any], spec: Any) -> Any:
-    """Return an iterator over `batches` whose tensors have the static shapes of `spec`, the training data's types.
+    """Return an iterator over `batches` with the static shapes of `spec`, for which the train function is traced."""
 
-    The compiled train function is traced for these shapes; others would make TensorFlow trace it again.
-    """
+    def with_shape(tensor: Any, of_tensor: Any) -> Any:
+        is_tensor = isinstance(of_tensor, tf.TensorSpec)
+        # A placeholder with a default value may have a less specific static shape than its value.
+        return tf.compat.v1.placeholder_with_default(tensor, of_tensor.shape) if is_tensor else tensor
 
     def relaxed(*batch: Any) -> Any:
-        batch = batch if isinstance(spec, tuple) else batch[0]
-        return tf.nest.map_structure(_with_shape, batch, spec)
+        return tf.nest.map_structure(with_shape, batch if isinstance(spec, tuple) else batch[0], spec)
 
     datasets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
     return iter(functools.reduce(lambda one, other: one.concatenate(other), datasets).map(relaxed))
-
-
-def _with_shape(tensor: Any, spec: Any) -> Any:
-    """Return `tensor` with the static shape of `spec`; return it unchanged if `spec` is not a TensorSpec.
-
-    A placeholder with a default value may have a less specific static shape than its value.
-    """
-    if not isinstance(spec, tf.TensorSpec):
-        return tensor
-    return tf.compat.v1.placeholder_with_default(tensor, spec.shape)

@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,19 +38,16 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
       first and the last state of a fit are always logged.
     - probe: the data to measure on, (x, y) or (x, y, sample_weight). A share in (0, 1] takes that share of the training
       data from the first batches of each fit. None takes the first batch.
-    - layers: a list of names, or a regular expression that is searched for in the names. A function takes a layer and
-      returns whether to measure it. None: the layers with weights to train, and activation layers.
+    - layers: a list of names, a regular expression that is searched for in the names, or a function that tells whether
+      to measure a layer. None: the layers with weights to train, and activation layers.
     - filename: a CSV file with the rows of `to_frame`, written as training goes on; a file of that name is overwritten.
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
-    Raise ValueError for another `update_freq` or `probe`, and for `layers` that is a str but not a regular expression.
-    `fit` raises RuntimeError if the model cannot be measured, because of its backend or a distribution strategy. `fit`
-    raises ValueError
-
-    - if there is no layer to measure, or `layers` names an unknown layer;
-    - if the probe is empty, or is a share of data whose size is unknown;
-    - for a `train_step` that changes variables which Keras does not manage, or that is decorated with tf.function.
+    Raise ValueError for another `update_freq`, `probe` or `layers`, and for a `filename` that is a folder.
+    `fit` raises RuntimeError for another backend or a distribution strategy, and ValueError if there is no layer to
+    measure, or `layers` names an unknown one; if the probe is empty, or is a share of data whose size is unknown; and
+    for a `train_step` that changes variables which Keras does not manage, or that is decorated with tf.function.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        _check_arguments(update_freq, probe, layers)
+        _check_arguments(update_freq, probe, layers, filename)
         self.update_freq: float = {"batch": 1, "epoch": math.inf}.get(str(update_freq)) or int(update_freq)
         # Each fit may need the names anew, and an iterator gives them once.
         self.layers = layers if layers is None or isinstance(layers, str) or callable(layers) else list(layers)
@@ -78,9 +76,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def on_train_begin(self, logs: Any = None) -> None:
         """Refuse a model that cannot be measured, and log its initial state before the first update.
 
-        If `probe` is a tuple, measure on it, now. Otherwise wait for the first batches of training, and measure on
-        those. Without variables, and without a `call` that creates them, the model has no initial state to log. Raise
-        RuntimeError or ValueError as the docstring of the class says.
+        Without a `probe` of data, that is when the first batches of training come. Raise RuntimeError or ValueError as
+        the class says.
         """
         refuse_unsupported(self.model)
         self._fit, self._epoch = self._fit + 1, 0
@@ -90,13 +87,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._before: tuple[int, list[list[Any]]] | None = None  # the step before the last batch, and its kernels
         if not self._writers:
             self._open()
-        clips = {
-            name
-            for each in optimizers_of(self.model)
-            for name in CLIPPING_SETTINGS
-            if getattr(inner_optimizer(each), name)
-        }
-        if clips:
+        inner = map(inner_optimizer, optimizers_of(self.model))
+        if clips := {name for each in inner for name in CLIPPING_SETTINGS if getattr(each, name)}:
             self._say(f"the gradients are measured before the optimizer clips them ({', '.join(sorted(clips))})")
         if len(optimizers_of(self.model)) > 1:
             self._say("the gradients of every optimizer are taken at the weights before the whole step")
@@ -111,20 +103,15 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Copy the kernels if the state after this batch is to be logged, because `update_ratio` needs both states.
-
-        `batch` is the number of the next batch in its epoch, from 0. `steps_per_execution` batches run at once.
-        """
+        """Copy the kernels, for `update_ratio`, if the state after `batch`, a number from 0, may be logged."""
         executed = self.model.steps_per_execution
-        ends_epoch = self.update_freq == math.inf and batch + executed >= (self.params.get("steps") or math.inf)
+        is_last = self.update_freq == math.inf or self._epoch + 1 == self.params.get("epochs")
+        ends_epoch = is_last and batch + executed >= (self.params.get("steps") or math.inf)
         if self._probe is not None and self._step >= 0 and (self._due <= executed or ends_epoch):
             self._before = self._update_count(), self._probe.snapshot()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Log if `update_freq` updates have been made since the last logged state.
-
-        A batch makes one update at most. So the optimiser's count is read only after enough batches.
-        """
+        """Log if it is due; the optimiser's count is read only after enough batches, one update at most each."""
         self._batches += self.model.steps_per_execution
         self._due -= self.model.steps_per_execution
         if self._due <= 0 and self._data is not None:
@@ -147,14 +134,10 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def to_frame(self) -> pd.DataFrame:
         """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
 
-        `fit` counts the calls of fit from 1, `epoch` the epochs of a fit from 0, and `step` the optimiser's updates.
-        `call` counts the calls of the layer in one training step, from 1. `kind` is the name of the layer's class. The
-        layer's weights are measured in the row of its first call.
-
-        README.md in this folder defines the measures; one that does not apply is NaN. `skipped` is the number of steps
-        that mixed precision skipped since the logged step before. `is_skipped` tells that it would skip this row's step
-        too, because a gradient is infinite or NaN. `is_finite` tells that all gradients are finite. Without rows, the
-        frame still has its columns.
+        `fit` and `call`, of the layer in one training step, count from 1, `epoch` from 0, and `step` the optimiser's
+        updates. `kind` is the layer's class. README.md in this folder defines the measures; one that does not apply is
+        NaN. Mixed precision `skipped` as many steps since the logged step before. `is_skipped` tells that it would skip
+        this row's step too, because a gradient is infinite or NaN, and `is_finite` that none is.
         """
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
 
@@ -163,8 +146,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
 
         A row is a pair of layers of the last fit: `layer`, at its call number `call`, and `next`, the only layer that
         takes its output. `predicted` and `measured` are the error of `layer` divided by the error of `next` at step 0.
-        Pairs to which theory does not apply have no row (see study/monitor/theory.py). A fit that began after step 0
-        has no rows. Raise ValueError if nothing is logged yet.
+        There is no row where theory does not apply (see study/monitor/theory.py), nor for a fit that began later. Raise
+        ValueError if nothing is logged yet.
         """
         frame = self._rows_of_last_fit()
         return theory.ratio_table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
@@ -172,17 +155,15 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def diagnose(self) -> pd.DataFrame:
         """Return the problems found in the last fit, one row per problem and call of a layer.
 
-        The frame has no rows if nothing is found, or if fewer than three steps are logged, not counting those that
-        mixed precision would skip. Raise ValueError if nothing is logged yet. The columns are:
+        At least three steps must be logged, not counting those that mixed precision would skip. Raise ValueError if
+        nothing is logged yet. README.md in this folder lists the findings; study/monitor/diagnosis.py explains the
+        thresholds. The columns are:
 
         - layer, call: where the problem is; `call` is the number of the layer's call.
         - finding: the kind of problem, such as "vanishing". help: the change that rescued such networks in the study.
-        - number: the median of the measured value over the logged steps from `step` on, or infinity for gradients that
-          were not finite. threshold: the value that `number` passes, upward or downward as the finding says. Both are 0
-          for a layer without a gradient.
+        - number: the median over the logged steps from `step` on, or infinity for gradients that were not finite.
+          threshold: the value that it passes, upward or downward. Both are 0 for a layer without a gradient.
         - theory: the value that mean-field theory predicts for `number` from the initial weights, or NaN.
-
-        README.md in this folder lists the findings; study/monitor/diagnosis.py explains the thresholds.
         """
         frame = self._rows_of_last_fit()
         assert self._probe is not None
@@ -199,8 +180,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         - "heat": the error of every layer (rows) at every logged step (columns), as a colour.
         - "units": shares of dead units, saturated entries and exact zeros over the steps, in three layers.
 
-        Raise ValueError for another `kind`, if nothing is logged yet, or if the figure has no finite value to
-        show. For "units", also raise ValueError if no layer has an elementwise activation.
+        Raise ValueError for another `kind`, if nothing is logged yet, if the figure has no finite value to show, and
+        for "units" if no layer has an elementwise activation.
         """
         from study.monitor import plotting
 
@@ -225,9 +206,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         before = self._before[1] if self._before is not None and self._before[0] < step else None
         values, is_finite = probe.measure(self._data, before)
         is_scaled = any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in probe.optimizers)
-        accumulated = max(
-            (inner_optimizer(each).gradient_accumulation_steps or 1 for each in probe.optimizers), default=1
-        )
+        accumulated = max([inner_optimizer(each).gradient_accumulation_steps or 1 for each in probe.optimizers] or [1])
         skipped = self._batches - (step - self._step) * accumulated if is_scaled and self._step >= 0 else 0
         start = {"fit": self._fit, "epoch": self._epoch, "step": step}
         end = {"skipped": skipped, "is_skipped": is_scaled and not is_finite, "is_finite": is_finite}
@@ -246,11 +225,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._say(f"step {step}: norms of weight gradients {span}{', skipped' * end['is_skipped']}")
 
     def _current_probe(self) -> Probe:
-        """Return the probe that fits the model and the data; keep it until one of them changes.
-
-        Make a new probe if the model was compiled again, if the data have other types or shapes, or if a loss scale was
-        created since.
-        """
+        """Return the probe; make a new one after compiling, for data of another type or shape, or a new loss scale."""
         made_for = (
             inspect.unwrap(self.model.train_function),
             tf.nest.map_structure(lambda leaf: leaf is not None and tf.type_spec_from_value(leaf), self._data),
@@ -276,10 +251,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return max((int(each.iterations) for each in optimizers_of(self.model)), default=0)
 
     def _open(self) -> None:
-        """Open the CSV file and TensorBoard's event files that were asked for, and keep their writers.
-
-        Print a note if event files are written but the package tensorboard is not installed.
-        """
+        """Open the CSV file and TensorBoard's event files that were asked for; note if TensorBoard is not installed."""
         files = [] if self.filename is None else [CsvFile(Path(self.filename), COLUMNS)]
         events = [] if self.log_dir is None else [Events(str(self.log_dir), MEASURES)]
         self._writers = [*files, *events]
@@ -292,7 +264,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             sys.stdout.flush()
 
 
-def _check_arguments(update_freq: Any, probe: Any, layers: Any) -> None:
+def _check_arguments(update_freq: Any, probe: Any, layers: Any, filename: Any) -> None:
     """Raise ValueError if an argument of `GradientLogger` has a value that is not allowed."""
     is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool) and update_freq > 0
     if not is_number and update_freq not in ("batch", "epoch"):
@@ -300,6 +272,13 @@ def _check_arguments(update_freq: Any, probe: Any, layers: Any) -> None:
     is_share = isinstance(probe, int | float) and 0 < probe <= 1
     if probe is not None and not is_share and not (isinstance(probe, tuple) and 1 <= len(probe) <= 3):
         raise ValueError("probe must be (x, y), (x, y, sample_weight), a share of the training data in (0, 1], or None")
+    lists = [part for part in probe if isinstance(part, list)] if isinstance(probe, tuple) else []
+    if any(not hasattr(each, "shape") for part in lists for each in part):
+        raise ValueError("probe holds a list of numbers; its parts must be arrays or tensors: numpy.asarray makes one")
+    if filename is not None and Path(filename).is_dir():
+        raise ValueError(f"filename is {str(filename)!r}, a folder; it must be the path of a file")
+    if layers is not None and not isinstance(layers, Iterable) and not callable(layers):
+        raise ValueError(f"layers is {layers!r}; it must be names, a regular expression, a function or None")
     if isinstance(layers, str):
         try:
             re.compile(layers)

@@ -1,8 +1,7 @@
 """Find problems in a model's layers, such as vanishing gradients, from the measures that were logged.
 
-A finding is about one call of a layer. It compares a number with a threshold. The number is the median over the later
-half of the logged steps, at least LEAST_STEPS of them. Thresholds are ratios between layers of one model, or shares of
-a layer's units or entries.
+A finding is about one call of a layer. It compares a number, the median over the later half of the logged steps, with a
+threshold. Below, `layers` has one row per call, with the columns of `layer_facts` and these medians.
 
 The thresholds of "vanishing" and "examples alike" are numbers of depth scales. Over a depth scale xi, in layers, the
 squared error and 1 - cosine of two examples shrink by a factor e (Schoenholz et al. 2017). With adaptive optimisers,
@@ -51,16 +50,13 @@ def layer_facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
 
     `predicted` is the result of `theory.ratios_to_last` for these calls. The columns are:
 
-    - layer, call: the layer's name, and the number of its call from 1.
-    - has_kernel: whether a weight has two axes or more. units: the size of the first weight's last axis, or 0 without
-      such a weight.
+    - layer, call: the layer's name, and the number of its call from 1. theory: the call's entry in `predicted`.
+    - has_kernel: whether a weight has two axes or more. units: the size of the first weight's last axis, or 0.
     - norm_factor: the square root of the number of entries in the layer's weights, without its biases.
     - is_hidden: whether another layer takes the output, and no functional model returns it.
-    - is_embedding: whether the layer is an Embedding. is_trainable: whether the model trains one of its weights other
-      than biases. saturates: whether the activation is flat at both ends, as a sigmoid.
+    - is_embedding, is_trainable (a weight other than biases), saturates (the activation is flat at both ends).
     - has_zero_bias: whether the gradient of the bias is 0 by design.
-    - epsilon: the relative error of rounding that is allowed for, 2^-10 if the layer computes in 16 bits, otherwise
-      2^-23. theory: the call's entry in `predicted`.
+    - epsilon: the relative error of rounding, 2^-10 if the layer computes in 16 bits, otherwise 2^-23.
     """
     ends = {id(operation) for model in probe.layers for operation in _output_layers(model)}
     keys = {id(layer._key_dense) for layer in probe.layers if hasattr(layer, "_key_dense")}
@@ -78,7 +74,7 @@ def layer_facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
                 "is_hidden": bool(call.consumers) and id(layer) not in ends,
                 "is_embedding": isinstance(layer, keras.layers.Embedding),
                 "saturates": call.watched.activation is not None and call.watched.activation.saturates,
-                "is_trainable": probe.is_trainable(call.watched),
+                "is_trainable": bool(probe.trainable_kernels(call.watched)),
                 "has_zero_bias": id(layer) in keys or _is_normalised(call),
                 "epsilon": 2.0**-10 if "16" in layer.compute_dtype else 2.0**-23,
                 "theory": ratio,
@@ -88,12 +84,11 @@ def layer_facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
 
 
 def diagnose(frame: pd.DataFrame, facts: pd.DataFrame, is_sgd: bool) -> pd.DataFrame:
-    """Return the problems found in one fit: a frame of COLUMNS with a row per problem and call; no rows if none.
+    """Return the problems found in one fit: a frame of COLUMNS with a row per problem and call.
 
     `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `facts` is the result of `layer_facts`.
-    `is_sgd` tells that every optimiser is SGD, which sets the thresholds about depth. The numbers are medians over the
-    logged steps from `step` on. Steps that mixed precision would skip are left out. Return no rows if fewer than
-    LEAST_STEPS remain.
+    `is_sgd` tells that every optimiser is SGD. Steps that mixed precision would skip are left out. Return no rows if
+    fewer than LEAST_STEPS remain.
     """
     steps = np.sort(frame.loc[~frame["is_skipped"], "step"].unique())
     if len(steps) < LEAST_STEPS:
@@ -102,26 +97,26 @@ def diagnose(frame: pd.DataFrame, facts: pd.DataFrame, is_sgd: bool) -> pd.DataF
     rows = frame[frame["step"].isin(later) & ~frame["is_skipped"]]
     typical = rows.groupby(["layer", "call"]).median(numeric_only=True)
     layers = facts.merge(typical.reset_index(), on=["layer", "call"], how="left")
-    found = _not_finite_findings(rows, layers)
+    found = [_not_finite_findings(rows, layers)]
     if rows["is_finite"].any():  # else the measures are NaN, and tell nothing about single layers
+        dead, saturated = layers["dead_units"], layers["saturation"]
+        is_saturated = (saturated > MOST_SATURATED) & layers["saturates"] & layers["is_hidden"]
+        # A later operation cancels what such a bias adds, so that its gradient is 0 but for rounding.
+        bias_ratios, rounding = layers["bias_gradient"] / layers["weight_gradient"], ROUNDING_FACTOR * layers["epsilon"]
         found += [
-            *_depth_findings(layers, math.exp(-DEPTH_SCALES[is_sgd] / 2)),
-            *_alike_findings(layers, math.exp(-DEPTH_SCALES[is_sgd])),
-            *_unit_findings(layers),
-            *_update_findings(layers),
-            *_zero_bias_findings(layers),
+            _depth_findings(layers, math.exp(-DEPTH_SCALES[is_sgd] / 2)),
+            _alike_findings(layers, math.exp(-DEPTH_SCALES[is_sgd])),
+            _found(layers, (dead > MOST_DEAD) & layers["is_hidden"], "dead", dead, MOST_DEAD),
+            _found(layers, is_saturated, "saturated", saturated, MOST_SATURATED),
+            _update_findings(layers),
+            _found(layers, layers["has_zero_bias"] & (bias_ratios < rounding), "zero by design", bias_ratios, rounding),
         ]
-    findings = pd.DataFrame(found, columns=["layer", "call", "finding", "number", "threshold", "theory"])
+    findings = pd.concat(found, ignore_index=True)
     return findings.assign(step=later[0], help=findings["finding"].map(HELP))[COLUMNS]
 
 
 def findings_text(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Return the text that the logger prints after training: a heading, then one line for each kind of finding.
-
-    `findings` is the result of `diagnose`, and `frame` holds the rows that `diagnose` was given. "zero by design" is
-    left out, because it is not a problem. A line names the layers, the number and threshold of the first layer, and the
-    help.
-    """
+    """Return what is printed after training on the `findings` in `frame`: a heading, and a line for each kind."""
     steps, layers = frame["step"].nunique(), frame["layer"].nunique()
     head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
     wrong = findings[findings["finding"] != "zero by design"]
@@ -136,116 +131,80 @@ def findings_text(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
     return "\n".join([head, *lines])
 
 
-def _finding(row: Any, finding: str, number: float, threshold: float, theory: float = math.nan) -> tuple[Any, ...]:
-    # Return a row of COLUMNS without step and help; `row` is a row of `layers` in `_not_finite_findings`.
-    return row.layer, row.call, finding, number, threshold, theory
+def _found(
+    layers: pd.DataFrame, is_found: Any, finding: str, number: Any, threshold: Any, theory: Any = math.nan
+) -> pd.DataFrame:
+    """Return a row for each of `layers` that `is_found`; `number`, `threshold` and `theory` are numbers or Series."""
+    columns = {"finding": finding, "number": number, "threshold": threshold, "theory": theory}
+    return layers[["layer", "call"]].assign(**columns)[is_found]
 
 
-def _not_finite_findings(rows: pd.DataFrame, layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Return one finding, "exploding", if gradients are not finite; otherwise an empty list.
+def _not_finite_findings(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """Find "exploding", once, if gradients in the logged `rows` are not finite.
 
-    The finding names the layer with the largest median gradient relative to the root mean square of its weights. `rows`
-    are the logged rows that `diagnose` uses. `layers`, here and below, has one row per call, with the columns of
-    `layer_facts` and the medians of the measures.
+    It names the layer with the largest median gradient relative to the root mean square of its weights.
     """
-    if rows["is_finite"].all():
-        return []
     gradients = (layers["weight_gradient"] / layers["weight_rms"]).where(layers["has_kernel"])
     place = gradients.idxmax() if gradients.notna().any() else 0
-    return [_finding(layers.loc[place], "exploding", math.inf, EXPLODING_RATIO)]
+    is_found = (layers.index == place) & (not rows["is_finite"].all())
+    return _found(layers, is_found, "exploding", math.inf, EXPLODING_RATIO)
 
 
-def _depth_findings(layers: pd.DataFrame, vanishing_ratio: float) -> list[tuple[Any, ...]]:
+def _depth_findings(layers: pd.DataFrame, vanishing_ratio: float) -> pd.DataFrame:
     """Find "vanishing" and "exploding" layers by their error relative to the last layer's error.
 
-    The threshold for "vanishing" is `vanishing_ratio`. Only the first layers count, up to the first layer whose error
-    is within the threshold. A small error further on belongs to a side branch. A layer is also "exploding" if its
-    gradient, relative to the norm of its weights, is EXPLODING_RATIO times the largest among the other layers.
+    Only the first layers count, up to the first one whose error is within the threshold: a small error further on
+    belongs to a side branch. A layer is also "exploding" if its gradient, relative to the norm of its weights, is
+    EXPLODING_RATIO times the largest among the other layers.
     """
     errors = layers[layers["has_kernel"] & layers["error"].notna()]
-    found: list[tuple[Any, ...]] = []
-    if len(errors) > 1 and (last := errors["error"].iloc[-1]) > 0:
-        ratios = errors["error"] / last
+    last = errors["error"].iloc[-1] if len(errors) > 1 else 0.0
+    ratios = errors["error"] / (last if last > 0 else math.nan)
+    found = pd.concat(
+        _found(errors, is_far.cummin(), name, ratios, threshold, errors["theory"])
         for name, is_far, threshold in (
             ("vanishing", ratios < vanishing_ratio, vanishing_ratio),
             ("exploding", ratios > EXPLODING_RATIO, EXPLODING_RATIO),
-        ):
-            first = errors[is_far.cummin()]
-            found += [_finding(row, name, row.error / last, threshold, row.theory) for row in first.itertuples()]
-    kernels = layers[layers["has_kernel"] & layers["weight_gradient"].notna()]
-    gradients = kernels["weight_gradient"] / (kernels["weight_rms"] * kernels["norm_factor"])
-    for row, number in zip(kernels.itertuples(), gradients, strict=True):
-        others = gradients.drop(row.Index).max()
-        if number > EXPLODING_RATIO * others and row.layer not in [layer for layer, *_ in found]:
-            found.append(_finding(row, "exploding", number / others, EXPLODING_RATIO))
-    return found
+        )
+    )
+    kernels = layers[layers["has_kernel"] & layers["weight_gradient"].notna() & ~layers["layer"].isin(found["layer"])]
+    gradients = layers["weight_gradient"] / (layers["weight_rms"] * layers["norm_factor"])
+    gradients = gradients[layers["has_kernel"]]
+    times = gradients / [gradients.drop(place).max() for place in gradients.index]
+    steep = _found(kernels, times[kernels.index] > EXPLODING_RATIO, "exploding", times, EXPLODING_RATIO)
+    return pd.concat([found, steep])
 
 
-def _alike_findings(layers: pd.DataFrame, alike_ratio: float) -> list[tuple[Any, ...]]:
-    """Find hidden layers whose examples are alike: 1 - cosine of their pre-activations is small.
+def _alike_findings(layers: pd.DataFrame, alike_ratio: float) -> pd.DataFrame:
+    """Find hidden layers where 1 - cosine of examples' pre-activations is below `alike_ratio` times the first layer's.
 
-    It is small below `alike_ratio` times its value in the first layer. Layers of fewer than LEAST_UNITS units, and
-    embeddings, do not count.
+    Layers of fewer than LEAST_UNITS units, and embeddings, do not count.
     """
     known = layers[layers["has_kernel"] & ~layers["is_embedding"] & layers["similarity"].notna()]
     apart = 1 - known["similarity"]
-    if known.empty or not apart.iloc[0] > 0:
-        return []
-    is_alike = (apart / apart.iloc[0] < alike_ratio) & known["is_hidden"] & (known["units"] >= LEAST_UNITS)
-    ratios = (apart / apart.iloc[0])[is_alike]
-    return [
-        _finding(row, "examples alike", number, alike_ratio)
-        for row, number in zip(known[is_alike].itertuples(), ratios, strict=True)
-    ]
+    first = apart.iloc[:1].max()
+    ratios = apart / (first if first > 0 else math.nan)
+    is_alike = (ratios < alike_ratio) & known["is_hidden"] & (known["units"] >= LEAST_UNITS)
+    return _found(known, is_alike, "examples alike", ratios, alike_ratio)
 
 
-def _unit_findings(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find hidden layers with too many dead units, or with too many saturated entries of a bounded activation."""
-    dead = layers[(layers["dead_units"] > MOST_DEAD) & layers["is_hidden"]]
-    saturated = layers[(layers["saturation"] > MOST_SATURATED) & layers["saturates"] & layers["is_hidden"]]
-    return [
-        *(_finding(row, "dead", row.dead_units, MOST_DEAD) for row in dead.itertuples()),
-        *(_finding(row, "saturated", row.saturation, MOST_SATURATED) for row in saturated.itertuples()),
-    ]
-
-
-def _update_findings(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find trainable layers that do not learn: without a gradient, or with an update ratio below the threshold.
-
-    The threshold is NOT_LEARNING_RATIO times the median layer's ratio, but at least 2^-24, because float32 rounds
-    smaller updates away.
-    """
-    trainable = layers[layers["is_trainable"] & (layers["call"] == 1)]
-    median = trainable.loc[trainable["has_kernel"], "update_ratio"].median()
-    found = []
-    for row in trainable.itertuples():
-        threshold = max(2.0**-24, NOT_LEARNING_RATIO * (0 if math.isnan(median) else median))
-        if math.isnan(row.weight_gradient) or row.weight_gradient == 0:
-            found.append(_finding(row, "not learning", 0.0, 0.0))
-        elif row.has_kernel and row.update_ratio < threshold:
-            found.append(_finding(row, "not learning", row.update_ratio, threshold))
-    return found
-
-
-def _zero_bias_findings(layers: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Find biases whose gradient is 0 but for rounding, because a later operation cancels what the bias adds."""
-    ratios = layers["bias_gradient"] / layers["weight_gradient"]
-    is_zero = layers["has_zero_bias"] & (ratios < ROUNDING_FACTOR * layers["epsilon"])
-    return [
-        _finding(row, "zero by design", ratios[row.Index], ROUNDING_FACTOR * row.epsilon)
-        for row in layers[is_zero].itertuples()
-    ]
+def _update_findings(layers: pd.DataFrame) -> pd.DataFrame:
+    """Find trainable layers that do not learn: without a gradient, or with an update ratio below the threshold."""
+    layers = layers[layers["is_trainable"] & (layers["call"] == 1)]
+    ratios, gradients = layers["update_ratio"], layers["weight_gradient"]
+    threshold = np.fmax(2.0**-24, NOT_LEARNING_RATIO * ratios[layers["has_kernel"]].median())  # float32 rounds below
+    has_none = gradients.isna() | (gradients == 0)
+    is_slow = layers["has_kernel"] & (ratios < threshold)
+    return _found(layers, has_none | is_slow, "not learning", ratios.mask(has_none, 0.0), threshold * ~has_none)
 
 
 def _is_normalised(call: Call) -> bool:
     """Tell whether the output of `call` goes to trainable batch normalisations alone, at least one."""
-    consumers = call.consumers
-    is_batch = [isinstance(each, keras.layers.BatchNormalization) and each.trainable for each in consumers]
+    is_batch = [isinstance(each, keras.layers.BatchNormalization) and each.trainable for each in call.consumers]
     return bool(is_batch) and all(is_batch)
 
 
 def _output_layers(model: Any) -> list[Any]:
     """Return the layers whose outputs a functional `model` returns; an empty list for anything else."""
-    if not isinstance(model, keras.Model) or not hasattr(model, "outputs"):
-        return []
-    return [tensor._keras_history.operation for tensor in model.outputs]
+    outputs = getattr(model, "outputs", []) if isinstance(model, keras.Model) else []
+    return [tensor._keras_history.operation for tensor in outputs]

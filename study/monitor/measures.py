@@ -1,7 +1,7 @@
 """Compute the study's measures for one call of a layer of any kind, as study/engine/measures.py defines them.
 
-A layer's tensors have the shape (batch, ..., units), with any number of axes. The norm of an example goes over all axes
-but the first. A unit of a convolution is a channel: it is dead only if it is dead at every position of every example.
+A layer's tensors have the shape (batch, ..., units). The norm of an example goes over all axes but the first. A unit of
+a convolution is a channel: it is dead only if it is dead at every position of every example.
 """
 
 from collections.abc import Iterable
@@ -22,28 +22,29 @@ CALL_MEASURES = (
 WEIGHT_MEASURES = ("weight_gradient", "bias_gradient", "weight_rms")  # NaN except in the row of a layer's first call
 MEASURES = (*WEIGHT_MEASURES, *CALL_MEASURES, "update_ratio")
 
-Values = dict[str, Any]
 
-
-def of_call(call: Call) -> Values:
+def of_call(call: Call) -> dict[str, Any]:
     """Return CALL_MEASURES of one call: {name: float64 scalar tensor}, NaN where a measure does not apply.
 
-    dead_units and saturation apply to layers with an elementwise activation. L is the loss. z_i is the pre-activation
-    of example i, or the output of a layer without an activation.
+    L is the loss, B the number of examples, and z_i the pre-activation of example i, or the output of a layer without
+    an activation.
 
-    - error: root mean square over examples of norm(B * dL / dz_i), where B is the size of the first axis.
+    - error: root mean square over examples of norm(B * dL / dz_i).
     - example_weight_gradient: root mean square over examples of B * norm(dL / dz_i) * norm(inputs_i), for dense layers
       whose inputs have two axes.
-    - activation_mean, activation_rms: mean and root mean square of the output. sparsity: the output's share of exact
-      zeros.
-    - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`.
-    - similarity: mean cosine of z_i and z_j, over all pairs of different examples. It applies if z has two axes or more
-      and a known number of examples.
+    - activation_mean, activation_rms, sparsity: mean, root mean square and share of exact zeros of the output.
+    - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`; they apply to
+      layers with an elementwise activation.
+    - similarity: mean cosine of z_i and z_j, over all pairs of different examples, if z has two axes or more and a
+      known number of examples.
     """
-    values: Values = dict.fromkeys(CALL_MEASURES, tf.constant(float("nan"), tf.float64))
+    values: dict[str, Any] = dict.fromkeys(CALL_MEASURES, tf.constant(float("nan"), tf.float64))
     if call.z is None:
         return values
-    z, output = _at_least_float32(call.z), _at_least_float32(call.output)
+    z, output = (
+        tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor
+        for tensor in (call.z, call.output)
+    )
     mean_square = _mean_square(output)
     values |= {
         "activation_mean": tf.reduce_mean(output),
@@ -62,8 +63,7 @@ def of_call(call: Call) -> Values:
 def square_of_gradient(gradient: Any, scale: Any) -> Any:
     """Return the sum of squares of a weight's gradient, where `gradient` is that gradient times `scale`.
 
-    The gradient of an embedding may come as IndexedSlices. Slices of the same word, that is, of the same row of the
-    weight, are added up before squaring.
+    In the IndexedSlices of an embedding, slices of the same word are added up before squaring.
     """
     if isinstance(gradient, tf.IndexedSlices):
         words, places = tf.unique(gradient.indices)
@@ -88,11 +88,10 @@ def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
     return tf.sqrt(_sum_of_squares(updates) / _sum_of_squares(tensors))
 
 
-def _error_measures(call: Call) -> Values:
+def _error_measures(call: Call) -> dict[str, Any]:
     """Return `error` and `example_weight_gradient` of a call, by name, where they apply.
 
-    Return an empty dict if no gradient tape computed the gradient in z. A tape does not compute it for frozen layers
-    that have nothing to train before them.
+    No tape computes the gradient in z for frozen layers that have nothing to train before them.
     """
     if call.delta is None:
         return {}
@@ -105,11 +104,8 @@ def _error_measures(call: Call) -> Values:
     return found
 
 
-def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> Values:
-    """Return dead_units and saturation, by name, of the pre-activations `z` (batch, ..., units) of a watched layer.
-
-    Each position of each example counts as an example. A layer with `channels_first` has its units on the second axis.
-    """
+def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> dict[str, Any]:
+    """Return dead_units and saturation, by name, of `z` (batch, ..., units); each position counts as an example."""
     units_first = getattr(watched.layer, "data_format", None) == "channels_first"
     z = tf.transpose(z, [0, *range(2, z.shape.rank), 1]) if units_first else z
     rows = tf.reshape(z, (-1, z.shape[-1]))
@@ -127,7 +123,3 @@ def _mean_square(tensor: Any) -> Any:
 
 def _axes(tensor: Any) -> list[int]:
     return list(range(tensor.shape.rank))
-
-
-def _at_least_float32(tensor: Any) -> Any:
-    return tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor

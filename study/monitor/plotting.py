@@ -19,12 +19,10 @@ MOST_NAME_CHARACTERS = 18  # of a layer's name in a figure
 
 
 def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
-    """Draw one fit as `kind`: "layers", "training", "heat" or "units", which `GradientLogger.plot` explains.
+    """Draw one fit, with the errors raised, as `GradientLogger.plot` explains `kind`.
 
-    `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. The study's
-    figures compare activations. Here the model takes the place of an activation; in "layers", each of three logged
-    steps does. Raise ValueError for another `kind`, for "units" if no layer has an elementwise activation, and if none
-    of the figure's measures is finite.
+    `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. It takes
+    the place of an activation in the study's figures; in "layers", each of three logged steps does.
     """
     kinds: dict[str, Callable[[pd.DataFrame, str], Figure]] = {
         "layers": _draw_layers, "training": _draw_training, "heat": _draw_heat_map, "units": _draw_units,
@@ -38,12 +36,8 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
-    """Draw norms by layer: a panel for each of SIGNALS, with a line for the first, a middle and the last logged step.
-
-    `frame` and `model` are as in `draw`. Return the figure. Raise ValueError if none of the norms is finite.
-    """
-    rows, names = _long_form(_rows_with_weights(frame), model)
-    _check_finite(rows, layers.SIGNALS)
+    """Draw the norms SIGNALS by layer, with a line for the first, a middle and the last logged step."""
+    rows, names = _long_form(_rows_with_weights(frame), model, layers.SIGNALS)
     steps = np.unique(rows["step"])
     labels = {step: f"step {step}" for step in (steps[0], steps[len(steps) // 2], steps[-1])}
     rows = rows[rows["step"].isin(list(labels))].assign(activation=lambda part: part["step"].map(labels))
@@ -64,10 +58,7 @@ def _draw_training(frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_units(frame: pd.DataFrame, model: str) -> Figure:
-    """Draw the shares of units and entries over the steps, for layers with an elementwise activation.
-
-    Raise ValueError if no layer has one.
-    """
+    """Draw the shares of units and entries over the steps; raise ValueError without an elementwise activation."""
     has_units = frame["dead_units"].notna()
     if not has_units.any():
         raise ValueError("units cannot be drawn: none of the measured layers has an elementwise activation")
@@ -75,35 +66,23 @@ def _draw_units(frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], kind: str) -> Figure:
-    """Draw panels of the first, a middle and the last layer (rows) by measures (columns), over the steps.
+    """Draw `measures`, {name: title}, in columns and the first, a middle and the last layer in rows, over the steps.
 
-    `measures` maps the name of a measure to its heading. `kind` is the scale of the y axes: "log" or "percent". Raise
-    ValueError if none of the measures has a finite value.
+    `kind` is the scale of the y axes: "log" or "percent".
     """
-    rows, names = _long_form(frame, model)
-    _check_finite(rows, measures)
-    known = sorted(rows.loc[rows["measure"].isin(list(measures)), "layer"].unique())
+    rows, names = _long_form(frame, model, measures)
+    known = sorted(rows["layer"].unique())
     chosen = {layer: names[layer - 1] for layer in (known[0], known[(len(known) - 1) // 2], known[-1])}
-    rows, across = rows[rows["layer"].isin(list(chosen))], ("measure", measures)
-    figure, _ = small_multiples(
-        rows, "step", kind, _style(model), across, ("layer", chosen), height=1.5, shared="column"
-    )  # fmt: skip
-    return figure
+    rows, choices = rows[rows["layer"].isin(list(chosen))], (("measure", measures), ("layer", chosen))
+    return small_multiples(rows, "step", kind, _style(model), *choices, height=1.5, shared="column")[0]
 
 
 def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
-    rows, names = _long_form(_rows_with_weights(frame), model)
-    _check_finite(rows, ["error"])
+    rows, names = _long_form(_rows_with_weights(frame), model, ["error"])
     figure = layers.error_heat_map(rows, _style(model))
     figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
     return figure
-
-
-def _check_finite(rows: pd.DataFrame, measures: Collection[str]) -> None:
-    """Raise ValueError if `rows`, which come from `_long_form`, hold none of the `measures`."""
-    if not rows["measure"].isin(list(measures)).any():
-        raise ValueError(f"{', '.join(measures)} cannot be drawn: no value is finite")
 
 
 def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,23 +93,22 @@ def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[is_shown] if is_shown.any() else frame
 
 
-def _long_form(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return the measures in the form that the study's figures take, and the names of the calls of layers, in order.
+def _long_form(frame: pd.DataFrame, model: str, measures: Collection[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return `measures` in the form that the study's figures take, and the names of the calls of layers, in order.
 
     The form has one row per call, step and finite measure. Its column activation holds the `model`, depth the number of
-    calls less 1, and layer the call's place in `frame`, from 1. The others are step, measure, mean, ci_low, ci_high, n
-    and n_zero.
-    `mean` is the value, the interval is NaN, and n is 1. A norm of 0, which has no logarithm, has NaN, n = 0 and n_zero
-    = 1 instead.
+    calls less 1, layer the call's place in `frame`, from 1, and mean the value. A norm of 0, which has no logarithm,
+    has NaN, n = 0 and n_zero = 1. Raise ValueError if no value is finite.
     """
     calls = list(dict.fromkeys(zip(frame["layer"], frame["call"], strict=True)))
-    measures = [*layers.SIGNALS, "example_weight_gradient", *layers.UNIT_MEASURES]
     numbers = [calls.index(call) + 1 for call in zip(frame["layer"], frame["call"], strict=True)]
     long = frame.assign(depth=len(calls) - 1, activation=model, layer=numbers).melt(
-        ["activation", "depth", "layer", "step"], measures, "measure", "mean"
+        ["activation", "depth", "layer", "step"], list(measures), "measure", "mean"
     )
     long = long[np.isfinite(long["mean"])].assign(ci_low=math.nan, ci_high=math.nan, n=1, n_zero=0)
-    is_zero = ~long["measure"].isin(list(layers.UNIT_MEASURES)) & (long["mean"] == 0)  # 0 has no logarithm
+    if long.empty:
+        raise ValueError(f"{', '.join(measures)} cannot be drawn: no value is finite")
+    is_zero = ~long["measure"].isin(list(layers.UNIT_MEASURES)) & (long["mean"] == 0)
     long.loc[is_zero, ["mean", "n", "n_zero"]] = math.nan, 0, 1
     several = frame.groupby("layer")["call"].max()
     names = [name if several[name] == 1 else f"{name}, call {call}" for name, call in calls]
@@ -138,5 +116,4 @@ def _long_form(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, list[str]
 
 
 def _style(*labels: str) -> Style:
-    # Each label stands for itself, and takes the look of its place.
     return Style({label: label for label in labels}, {label: place for place, label in enumerate(labels)})

@@ -28,15 +28,14 @@ FEW = 3  # variables that the message of an error names
 
 
 class Probe:
-    """Measure the watched layers of `model` on batches that have the structure and shapes of `data`.
+    """Measure the layers of `model` that `choice` selects on batches with the structure and shapes of `data`.
 
-    `data` is a batch as `train_step` takes it. `choice` chooses the watched layers, as `layers` of `GradientLogger`.
-    The attribute `layers` holds all layers of the model, and `watched` the watched ones. Each entry of `calls` stands
-    for a row of the measures. First come the calls of watched layers, in the order of the step, then the watched layers
-    that the step did not call.
+    `choice` is `layers` of `GradientLogger`, and `data` a batch as `train_step` takes it. `layers` holds all layers,
+    `watched` the chosen ones, and `calls` a call for each row of the measures: first those of the step, in order, then
+    one for each watched layer that the step did not call.
 
-    Raise ValueError if `choice` chooses no layer or names an unknown one. Raise ValueError, for an eager model only in
-    `measure`, if the step is decorated with tf.function or writes to variables that Keras does not manage.
+    Raise ValueError if `choice` chooses no layer or names an unknown one, and, for an eager model only in `measure`, if
+    the step is decorated with tf.function or writes to variables that Keras does not manage.
     """
 
     def __init__(self, model: Any, data: Any, choice: LayerChoice) -> None:
@@ -47,19 +46,13 @@ class Probe:
             self.watched = watched_layers(model, choice)
         self.calls: list[Call] = []
         self._trainable = {variable_id(variable) for variable in model.trainable_variables}
-        self._is_eager = bool(model.run_eagerly)
-        self._measure = self._measured_and_checked if self._is_eager else self._compiled(data)
+        self._measure = self._measured_and_checked if model.run_eagerly else self._compiled(data)
         self._ratios = tf.function(self._update_ratios, autograph=False, reduce_retracing=True)
 
-    def is_trainable(self, watched: Watched) -> bool:
-        """Tell whether the model trains at least one kernel of the layer `watched`."""
-        return any(variable_id(kernel) in self._trainable for kernel in watched.kernels)
-
     def measure(self, data: Any, before: list[list[Any]] | None) -> tuple[NDArray[np.float64], bool]:
-        """Return the measures on the batch `data`, and whether all gradients of the weights are finite.
+        """Return the measures (calls, MEASURES) on the batch `data`, and whether all gradients of weights are finite.
 
-        The measures are an array (calls, MEASURES): a row for each of `calls`. `before` is the result of `snapshot`
-        before the last update, from which update_ratio is computed. Without it (None), that column is NaN.
+        update_ratio is computed from `before`, the result of `snapshot` before the last update, and NaN without it.
         """
         with _random_states_kept():
             values, is_finite = self._measure(data)
@@ -71,24 +64,21 @@ class Probe:
 
     def snapshot(self) -> list[list[Any]]:
         """Return copies of the trainable kernels of each watched layer: a list of tensors per layer."""
-        return [[tf.identity(kernel.value) for kernel in self._trainable_kernels(each)] for each in self.watched]
+        return [[tf.identity(kernel.value) for kernel in self.trainable_kernels(each)] for each in self.watched]
 
-    def _trainable_kernels(self, watched: Watched) -> list[Any]:
-        # Return those kernels of the layer `watched` that the model trains.
+    def trainable_kernels(self, watched: Watched) -> list[Any]:
+        """Return those kernels of the layer `watched` that the model trains."""
         return [kernel for kernel in watched.kernels if variable_id(kernel) in self._trainable]
 
     def _update_ratios(self, before: list[list[Any]]) -> Any:
-        # Return update_ratio of each watched layer since `before`, NaN for a layer without trainable kernels.
+        # NaN for a layer without trainable kernels.
         pairs = zip(before, self.watched, strict=True)
         return tf.stack(
-            [measures.update_ratio(old, [k.value for k in self._trainable_kernels(each)]) for old, each in pairs]
+            [measures.update_ratio(old, [k.value for k in self.trainable_kernels(each)]) for old, each in pairs]
         )
 
     def _compiled(self, data: Any) -> Any:
-        """Trace `_measured` for batches like `data`, and return the compiled function.
-
-        Raise ValueError if the traced step writes to any variable.
-        """
+        """Return `_measured`, compiled for batches like `data`; raise ValueError if the step writes to a variable."""
         with _random_states_kept():
             traced = tf.function(self._measured, autograph=False).get_concrete_function(data)
         definition = traced.graph.as_graph_def()
@@ -100,8 +90,7 @@ class Probe:
     def _measured_and_checked(self, data: Any) -> Any:
         """Return the result of `_measured` on the batch `data`, run eagerly.
 
-        Raise ValueError if the step changes a variable of the model or of an optimiser. All such variables get
-        their values back first.
+        If the step changes variables of the model or of an optimiser, restore them and raise ValueError.
         """
         states = [*self.model.variables, *(each for optimizer in self.optimizers for each in optimizer.variables)]
         before = [state.numpy() for state in states]
@@ -117,10 +106,9 @@ class Probe:
         return measured
 
     def _measured(self, data: Any) -> tuple[Any, Any]:
-        """Run `train_step` on the batch `data` without an update, and fill `calls` with the calls that it makes.
+        """Run `train_step` on the batch `data` without an update, and fill `calls`.
 
-        Return a tensor of the measures (calls, MEASURES without update_ratio), and whether all gradients of the weights
-        are finite.
+        Return a tensor of the measures (calls, MEASURES but update_ratio), and whether all gradients are finite.
         """
         taps = Taps(self.watched)
         with taps.placed(self.layers, self.optimizers), Scope(collect_losses=True) as scope:
@@ -140,7 +128,7 @@ class Probe:
 
 
 def _weight_measures(call: Call, squares: dict[int, Any]) -> dict[str, Any]:
-    """Return WEIGHT_MEASURES, by name, of the layer that `call` belongs to; NaN unless it is the layer's first call.
+    """Return WEIGHT_MEASURES, by name, of the layer of `call`; NaN unless it is the layer's first call.
 
     `squares` maps the `variable_id` of a variable to the sum of squares of its gradient.
     """
@@ -187,18 +175,17 @@ def inner_optimizer(optimizer: Any) -> Any:
 def try_to_build(model: Any, data: Any) -> bool:
     """Create the missing variables of the layers of `model`, if possible; return whether all layers have variables.
 
-    To create them, call the model on the inputs of the batch `data`, as its first training step does. An exception of
-    this call is not caught. A model without a `call` of its own is not called.
+    For this, a `call` of the model's own gets the inputs of the batch `data`, as in its first training step.
     """
-    if not _is_built(model) and type(model).call is not keras.Model.call:
+
+    def is_built() -> bool:
+        return all(layer.built for layer in model._flatten_layers(include_self=False))
+
+    if not is_built() and type(model).call is not keras.Model.call:
         x, *_ = keras.utils.unpack_x_y_sample_weight(data)
         with keras.StatelessScope():
             model(x, **({"training": True} if model._call_has_training_arg else {}))
-    return _is_built(model)
-
-
-def _is_built(model: Any) -> bool:
-    return all(layer.built for layer in model._flatten_layers(include_self=False))
+    return is_built()
 
 
 def _refusal(model: Any, state: str) -> str:
@@ -213,14 +200,13 @@ def _refusal(model: Any, state: str) -> str:
 def _random_states_kept() -> Iterator[None]:
     """Restore the states of the random generators of Python, numpy, TensorFlow and Keras when the context ends.
 
-    Within the context, TensorFlow draws the seeds of its operations from another sequence. Otherwise an operation run
-    eagerly would get the same seed as an operation of training. It would then share that operation's kernel, and change
-    the kernel's state.
+    Within it, TensorFlow draws the seeds of its operations from another sequence. An operation run eagerly with the
+    seed of an operation of training would share that operation's kernel, and change the kernel's state.
     """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     tensorflow = context.context()
-    generator = tensorflow._rng  # None if no global seed is set
+    generator = getattr(tensorflow, "_rng", None)  # missing before a global seed is first set, None if it is unset
     if generator is not None:
         tensorflow._rng = random.Random(f"GradientLogger {next(_SEED_NUMBERS)}")
     try:
@@ -228,5 +214,6 @@ def _random_states_kept() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numbers)  # noqa: NPY002
-        tensorflow._rng = generator
+        if generator is not None:
+            tensorflow._rng = generator
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, seeds)

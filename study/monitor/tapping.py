@@ -24,10 +24,9 @@ class Call:
     """Hold one call of a layer, with tensors (batch, ...); None where nothing is known.
 
     `number` counts the calls of this layer, from 1. `inputs` is its first input. `z` is the pre-activation, or the
-    output of a layer without an activation. `delta` / `scale` is the gradient of the loss in `z`: mixed precision
-    multiplies the loss by `scale`. `scale` is None from the backward pass until an optimizer gets the gradients.
-    `source` is the watched call whose output is the one input of this call. `consumers` are the layers that take
-    `output`.
+    output of a layer without an activation. `delta` / `scale` is the gradient of the loss in `z`; the loss scale is
+    None until an optimizer gets the gradients. `source` is the watched call whose output is the one input. `consumers`
+    are the layers that take `output`.
     """
 
     watched: Watched
@@ -44,8 +43,8 @@ class Call:
 class Taps:
     """Collect the calls of the watched layers, in order, and the gradients of all weights.
 
-    Enter `placed`, run `train_step` in it, then read `calls` and `gradients`. `gradients` maps the `variable_id` of a
-    variable to a pair: the gradient of the scaled loss, and the scale. A weight without a gradient is missing.
+    `gradients` maps the `variable_id` of a variable to a pair: the gradient of the scaled loss, and the scale. A weight
+    without a gradient is missing.
     """
 
     def __init__(self, watched: Sequence[Watched]) -> None:
@@ -58,10 +57,7 @@ class Taps:
 
     @contextmanager
     def placed(self, layers: Sequence[Any], optimizers: Sequence[Any]) -> Iterator[None]:
-        """Record every call of the `layers` and keep the `optimizers` from updating until the context ends.
-
-        Within it, `train_step` raises ValueError if it is decorated with tf.function.
-        """
+        """Record every call of the `layers`, and keep the `optimizers` from updating, until the context ends."""
         with ExitStack() as stack:
             for layer in layers:
                 stack.enter_context(_replaced(layer, "call", self._recording_call(layer)))
@@ -72,9 +68,8 @@ class Taps:
     def _recording_call(self, layer: Any) -> Callable[..., Any]:
         """Return a function to replace `layer.call`. It calls the layer, and returns the same output or a tapped copy.
 
-        If the layer is watched and takes a tensor, the function adds a Call to `calls`. It also adds the layer to the
-        `consumers` of the calls whose outputs it takes. The output of a reshaping layer counts as the output of the
-        call before it.
+        It adds a Call to `calls`, and the layer to the `consumers` of the calls whose outputs it takes. The output of a
+        reshaping layer counts as the output of the call before it.
         """
         original, watched = layer.call, self.watched.get(id(layer))
 
@@ -104,8 +99,8 @@ class Taps:
     def _call_layer(self, found: Call, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the layer's method `original` with `args` and `kwargs`, fill in `found`, and return the layer's output.
 
-        The tap, a tensor whose gradient is stored, depends on the layer. It is the input of an activation layer. It is
-        the pre-activation of a layer whose last operation is its activation. Otherwise it is the output.
+        The tap is on the input of an activation layer, on the pre-activation of a layer whose last operation is its
+        activation, and otherwise on the output.
         """
         if found.watched.is_activation:
             found.z = self._tap(args[0], found)
@@ -129,10 +124,7 @@ class Taps:
         return self._tap_output(found, output)
 
     def _tap_output(self, found: Call, output: Any) -> Any:
-        """Tap the first float tensor in a layer's `output`, fill in `found`, and return the output with the tap.
-
-        `output` may be a nest of tensors. If it has no float tensor with an axis, return it unchanged.
-        """
+        """Tap the first float tensor with axes in `output`, a layer's nest of tensors, and fill in `found`."""
         leaves = keras.tree.flatten(output)
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating and leaf.shape.rank:
@@ -160,9 +152,9 @@ class Taps:
         return tapped
 
     def _capturing_apply(self, optimizer: Any) -> Callable[..., None]:
-        """Return a function to replace `optimizer.apply`. It stores the gradients in `gradients` and updates nothing.
+        """Return a function to replace `optimizer.apply`: it keeps gradients and loss scale, without an update.
 
-        It also fills in the loss scale of the calls so far. It raises ValueError inside a nested tf.function.
+        It raises ValueError inside a nested tf.function.
         """
 
         def apply(grads: Any, trainable_variables: Any = None) -> None:
@@ -189,8 +181,7 @@ class Taps:
 class Scope(keras.StatelessScope):  # type: ignore[misc] # Keras ships no types
     """Keep values that a step assigns to variables, as `keras.StatelessScope`, with gradients as in training.
 
-    Spectral normalisation, for example, assigns its kernel before it uses the kernel. The gradient in the variable is
-    then the gradient in the assigned value.
+    The gradient in a variable is that in the value: spectral normalisation assigns its kernel before it uses it.
     """
 
     def add_update(self, update: tuple[Any, Any]) -> None:

@@ -25,8 +25,7 @@ def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each pair of layers to which theory applies: layer, call, next, predicted, measured.
 
     `next` takes the output of `layer` at its call number `call`. `predicted` and `measured` are the error of `layer`
-    divided by the error of `next`. A layer and the activation layer after it have no row. `initial` has the logged rows
-    of `calls` in the initial state (step 0), in the same order. If `initial` is empty, so is the result.
+    divided by the error of `next`. `initial` has the logged rows of `calls` at step 0, in the same order, or none.
     """
     rows = []
     for place, (following, predicted) in factors(calls, initial).items():
@@ -40,7 +39,7 @@ def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
 def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
     """Return, for each of `calls`, the predicted ratio of its error to the error of the last layer with weights.
 
-    The arguments are as for `ratio_table`. The ratio is NaN where theory does not apply all the way to the last layer.
+    `initial` is as for `ratio_table`. The ratio is NaN where theory does not apply all the way to the last layer.
     """
     links = factors(calls, initial)
     ratios = [math.nan] * len(calls)
@@ -53,10 +52,9 @@ def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
 
 
 def factors(calls: Sequence[Call], initial: pd.DataFrame) -> dict[int, tuple[int, float]]:
-    """Return {place of a call: (place of the call that takes its output, theory's factor between the two)}.
+    """Return {index of a call: (index of the call that takes its output, error of the first / error of the second)}.
 
-    The arguments are as for `ratio_table`, and a place is an index of `calls`. The factor is the error of the first
-    call divided by the error of the second. Calls to which theory does not apply are missing.
+    `initial` is as for `ratio_table`. Calls to which theory does not apply are missing.
     """
     if initial.empty:
         return {}
@@ -74,8 +72,8 @@ def factors(calls: Sequence[Call], initial: pd.DataFrame) -> dict[int, tuple[int
 def _factor(call: Call, row: Any, following: Call, following_row: Any) -> float:
     """Return the predicted error of `call` divided by the error of `following`, which takes its output.
 
-    `row` and `following_row` are the logged rows of the two calls at step 0. Return NaN if theory does not apply. The
-    factor is 1 between a layer without an activation and the activation layer after it, which share the tensor z.
+    `row` and `following_row` are their logged rows at step 0. Return NaN if theory does not apply, and 1 if `following`
+    is the activation layer after a layer without an activation, because they share the tensor z.
     """
     if following.watched.is_activation and call.watched.activation is None and not call.watched.is_activation:
         return 1.0

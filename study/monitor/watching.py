@@ -22,10 +22,7 @@ LayerChoice = Iterable[str] | str | Callable[[Any], bool] | None
 
 @dataclass(frozen=True)
 class ElementwiseActivation:
-    """Hold an elementwise activation phi: `function`, the supremum of |phi'|, and whether phi saturates.
-
-    phi saturates if its slope is nearly 0 at both ends, as the slope of a sigmoid is.
-    """
+    """Hold an elementwise activation phi, the supremum of |phi'|, and whether the slope is nearly 0 at both ends."""
 
     function: Callable[[Any], Any]
     supremum: float
@@ -36,9 +33,8 @@ class ElementwiseActivation:
 class Watched:
     """Hold a layer to measure, its `name` in the tables, its own weights, and its activation.
 
-    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if the layer has
-    no elementwise activation, or a linear one. `is_activation` tells that the layer is nothing but an activation, so
-    that its input is the pre-activation.
+    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if there is no
+    elementwise one, or a linear one. The input of a layer that `is_activation` alone is the pre-activation.
     """
 
     layer: Any
@@ -57,18 +53,13 @@ def all_layers(model: Any) -> list[Any]:
 
 
 def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
-    """Return the layers of `model` that `choice` selects, in the model's order, as `Watched`.
+    """Return the layers of `model` that `choice`, as `layers` of `GradientLogger`, selects, in the model's order.
 
-    `choice` is a list of names, a regular expression that is searched for in the names, or a function that takes a
-    layer and returns a bool. None selects layers with weights to train, and activation layers. Raise ValueError for an
-    unknown name, and if no layer is selected.
+    Raise ValueError for an unknown name, and if no layer is selected.
     """
     layers = all_layers(model)
     names = dict(zip(map(id, layers), _distinct_names(layers), strict=True))
-    if choice is None:
-        chosen = [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
-    else:
-        chosen = _chosen_layers(layers, names, choice)
+    chosen = _chosen_layers(layers, names, choice)
     if not chosen:
         raise ValueError(f"layers is {choice!r}, which chooses no layer; the model has {sorted(names.values())}")
     known: dict[Any, ElementwiseActivation | None] = {}
@@ -76,27 +67,21 @@ def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
 
 
 def _chosen_layers(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
-    """Return the layers that `choice`, which is not None, selects among `layers`; see `watched_layers`.
-
-    `names` maps the id of a layer to its name. Raise ValueError if `choice` has a name that is not among them.
-    """
+    """Return those of `layers` that `choice` selects; `names` maps their ids to names. See `watched_layers`."""
+    if choice is None:
+        return [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
     if callable(choice):
-        found = [layer for layer in layers if choice(layer)]
-    elif isinstance(choice, str):
-        found = [layer for layer in layers if re.search(choice, names[id(layer)])]
-    else:
-        wanted = set(choice)
-        if unknown := wanted - set(names.values()):
-            raise ValueError(f"layers has unknown names {sorted(unknown, key=str)}; allowed: {sorted(names.values())}")
-        found = [layer for layer in layers if names[id(layer)] in wanted]
-    return found
+        return [layer for layer in layers if choice(layer)]
+    if isinstance(choice, str):
+        return [layer for layer in layers if re.search(choice, names[id(layer)])]
+    wanted = set(choice)
+    if unknown := wanted - set(names.values()):
+        raise ValueError(f"layers has unknown names {sorted(unknown, key=str)}; allowed: {sorted(names.values())}")
+    return [layer for layer in layers if names[id(layer)] in wanted]
 
 
 def _distinct_names(layers: list[Any]) -> list[str]:
-    """Return a distinct name for each layer: its own name, or its path if other layers have the same name.
-
-    Layers that also share a path get a number from the second on: "path #2".
-    """
+    """Return a distinct name for each layer: its own, or its path, or "path #2" for the second of the same path."""
     counts, seen, names = Counter(layer.name for layer in layers), Counter[str](), []
     for layer in layers:
         name = layer.name if counts[layer.name] == 1 else layer.path or layer.name
@@ -108,39 +93,35 @@ def _distinct_names(layers: list[Any]) -> list[str]:
 def _watched(layer: Any, name: str, known: dict[Any, ElementwiseActivation | None]) -> Watched:
     """Return the `Watched` of `layer`, which is called `name` in the tables.
 
-    `known` maps functions to their ElementwiseActivation. Add the layer's function to it if it is missing, because the
-    supremum takes long to compute.
+    `known` keeps the ElementwiseActivation of each function, because the supremum takes long to compute.
     """
-    kernels, biases = _own_weights(layer)
     is_activation = isinstance(layer, ACTIVATION_LAYERS)
     function = vars(layer).get("activation")
     if is_activation and not callable(function):
         function = layer.call
     if not callable(function) or function is keras.activations.linear:
-        return Watched(layer, name, kernels, biases, None, is_activation)
-    if function not in known:
+        function = None
+    elif function not in known:
         known[function] = _elementwise_activation(function)
-    return Watched(layer, name, kernels, biases, known[function], is_activation)
+    return Watched(layer, name, *_own_weights(layer), known.get(function), is_activation)
 
 
 def _own_weights(layer: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the kernels and the biases that `layer` owns, without the weights of layers inside it.
 
-    A recurrent layer counts as the owner of its cell's weights. Weights that are never trained are left out, such as
-    the moving averages of batch normalisation. Weights of frozen layers are kept.
+    A recurrent layer owns its cell's weights. Weights that are never trained are left out, such as moving averages, but
+    not weights of frozen layers.
     """
-    others = (
-        set() if isinstance(layer, keras.layers.RNN) else {id(w) for part in _inner_layers(layer) for w in part.weights}
-    )
-    others |= {id(weight) for part in (layer, *_inner_layers(layer)) for weight in part._non_trainable_variables}
+    inner = _inner_layers(layer)
+    others = {id(weight) for part in (layer, *inner) for weight in part._non_trainable_variables}
+    if not isinstance(layer, keras.layers.RNN):
+        others |= {id(weight) for part in inner for weight in part.weights}
     own = [weight for weight in layer.weights if id(weight) not in others]
-    is_bias = [weight.name in BIAS_NAMES for weight in own]
-    kernels = tuple(weight for weight, added in zip(own, is_bias, strict=True) if not added)
-    return kernels, tuple(weight for weight, added in zip(own, is_bias, strict=True) if added)
+    biases = tuple(weight for weight in own if weight.name in BIAS_NAMES)
+    return tuple(weight for weight in own if weight.name not in BIAS_NAMES), biases
 
 
 def _inner_layers(layer: Any) -> list[Any]:
-    # Return all layers inside `layer`, at any depth, without the layer itself.
     return list(layer._flatten_layers(include_self=False))
 
 

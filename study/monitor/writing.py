@@ -1,11 +1,11 @@
 """Write the logged rows while training goes on, to a CSV file and to TensorBoard's event files."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tensorflow as tf
 
 Row = dict[str, Any]
@@ -16,31 +16,29 @@ SCALAR_METADATA = tf.compat.v1.SummaryMetadata(
 
 
 class CsvFile:
-    """Write rows to the CSV file `path`; overwrite an older file, and close the file after each row.
+    """Write rows to the CSV file `path` in a folder that is made if it is missing; overwrite an older file.
 
-    `columns` are the header, and the keys of a row to write. The folder of `path` is made if it is missing.
+    `columns` are the header, and the keys of a row to write.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, columns
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._write_row(list(columns), "w")
+        self._append([], "w")
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append the `rows`, dicts as `GradientLogger.to_frame` has them; NaN becomes an empty cell."""
-        for row in rows:
-            self._write_row(["" if _is_missing(row[name]) else row[name] for name in self.columns], "a")
+        """Append the `rows`, dicts as `GradientLogger.to_frame` has them, and close the file; NaN is an empty cell."""
+        self._append(rows, "a")
 
-    def _write_row(self, cells: list[Any], mode: str) -> None:
-        with self.path.open(mode, newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow(cells)
+    def _append(self, rows: Sequence[Row], mode: str) -> None:
+        frame = pd.DataFrame(rows, columns=list(self.columns))
+        frame.to_csv(self.path, mode=mode, header=mode == "w", index=False, lineterminator="\r\n")
 
 
 class Events:
-    """Write measures to TensorBoard's event files in the folder `log_dir`, over the optimiser's steps.
+    """Write `measures`, keys of rows, to TensorBoard's event files in the folder `log_dir`, over the optimiser's steps.
 
-    `measures` are the keys of a row to write. A scalar is named "layer/measure", or "layer, call 2/measure" for a
-    layer's second call.
+    A scalar is named "layer/measure", or "layer, call 2/measure" for a layer's second call.
     """
 
     def __init__(self, log_dir: str, measures: Sequence[str]) -> None:
@@ -53,12 +51,6 @@ class Events:
             for row in rows:
                 layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"
                 for name in self.measures:
-                    if not _is_missing(row[name]):
-                        tf.summary.write(
-                            f"{layer}/{name}", float(row[name]), step=row["step"], metadata=SCALAR_METADATA
-                        )
+                    if not math.isnan(value := row[name]):
+                        tf.summary.write(f"{layer}/{name}", value, step=row["step"], metadata=SCALAR_METADATA)
         self._writer.flush()
-
-
-def _is_missing(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

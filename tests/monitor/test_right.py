@@ -159,7 +159,13 @@ def test_weights_of_examples_and_classes_count_as_in_training(float64_keras):
 @pytest.mark.parametrize("is_eager", [False, True])
 def test_a_kernel_that_the_step_assigns_has_the_gradient_of_training(is_eager, float64_keras):
     """Spectral normalisation assigns its kernel in each call: a gradient tape around the model gives the same norm."""
-    (x, y), (model, copy) = data(), (spectral_model() for _ in range(2))
+
+    def spectral_model():
+        keras.utils.set_random_seed(0)
+        normalised = keras.layers.SpectralNormalization(keras.layers.Dense(5, "tanh"))
+        return keras.Sequential([keras.Input(SHAPE[:1]), normalised, keras.layers.Dense(3, "softmax")])
+
+    (x, y), model, copy = data(), spectral_model(), spectral_model()
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=is_eager)
     with tf.GradientTape() as tape:
         loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, copy(x, training=True)))
@@ -167,12 +173,6 @@ def test_a_kernel_that_the_step_assigns_has_the_gradient_of_training(is_eager, f
     expected = [np.linalg.norm(gradient) for gradient in gradients]
     found = measured(model, x, y).dropna(subset="weight_gradient")
     np.testing.assert_allclose(found["weight_gradient"], expected, rtol=1e-7)
-
-
-def spectral_model():
-    keras.utils.set_random_seed(0)
-    normalised = keras.layers.SpectralNormalization(keras.layers.Dense(5, "tanh"))
-    return keras.Sequential([keras.Input(SHAPE[:1]), normalised, keras.layers.Dense(3, "softmax")])
 
 
 def test_statistics_are_not_weights(float64_keras):

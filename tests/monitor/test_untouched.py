@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from study import GradientLogger
 
@@ -182,3 +183,14 @@ def test_no_layer_or_optimizer_keeps_a_trace():
     assert "apply" not in vars(model.optimizer)
     model.fit(x[:4], y[:4], verbose=0)
     assert model.train_function is own
+
+
+def test_a_process_that_never_set_a_seed(monkeypatch):
+    """TensorFlow has no generator of seeds until a seed is first set: training works, and there is still none."""
+    monkeypatch.delattr(context.context(), "_rng", raising=False)
+    model = keras.Sequential([L.Input((5,)), L.Dense(8, "relu"), L.Dropout(0.4), L.Dense(3)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    logger = GradientLogger()
+    model.fit(np.ones((40, 5), "float32"), np.zeros(40), callbacks=[logger], verbose=0)
+    assert len(logger.to_frame())
+    assert not hasattr(context.context(), "_rng")
