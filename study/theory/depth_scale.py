@@ -78,13 +78,16 @@ def _attracting_correlation(function: Nonlinearity, q: float, sigma_w2: float, s
     """Return c*, the only fixed point of the correlation map in [0, 1), or NEARLY_ONE if c* is larger.
 
     See `correlation_map` for the arguments. The backward factor must be above 1. No other fixed point exists because c'
-    is a power series in c with coefficients >= 0. So c' is convex, and c' >= c at c = 0.
+    is a power series in c with coefficients >= 0. So c' is convex, and c' >= c at c = 0. Return NaN if the map is NaN
+    (see `correlated_moments`).
     """
 
     def excess(correlation: float) -> float:
         return correlation_map(function, q, sigma_w2, sigma_b2, correlation)[0] - correlation
 
-    if excess(0.0) < ROUNDING:
+    if math.isnan(start := excess(0.0)):
+        return math.nan
+    if start < ROUNDING:
         return 0.0
     if excess(NEARLY_ONE) >= 0:
         return NEARLY_ONE

@@ -22,6 +22,7 @@ SMOOTH = 1e-10  # largest error of a panel's interpolant, relative to the panel'
 ROUNDING = 1e-13  # an absolute error of max(1, |x|) times this is rounding in phi, not roughness
 KINK_WIDTH = 1e-13  # a panel this narrow (relative to max(1, |x|)) and still not smooth holds a kink
 KINK_SIDE, JUMP = 1e-9, 1e-6  # phi' differs by more than JUMP between the points KINK_SIDE before and after a kink
+NEARER = 0.1  # a jump does not shrink if these points come nearer by this factor; a smooth change of phi' does
 MOST_PANELS = 20_000
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
@@ -65,11 +66,18 @@ def nonlinearity(evaluate: Evaluate) -> Nonlinearity:
     start = np.concatenate([-powers[::-1], [0.0], powers])
     _, kinks = _refine(evaluate, start)
     edges, _ = _refine(evaluate, np.union1d(start, kinks))
+    return Nonlinearity(evaluate, edges, kinks=edges[_are_kinks(evaluate, edges)])
+
+
+def _are_kinks(evaluate: Evaluate, edges: Array) -> Array:
+    """Tell at which of `edges` (m,) phi' jumps; (m,) bool. `evaluate` computes phi and phi', as in `Nonlinearity`."""
     beside = KINK_SIDE * np.maximum(1, np.abs(edges))
-    before, after = (evaluate(edges + side)[1] for side in (-beside, beside))
     with np.errstate(invalid="ignore"):  # phi may overflow far out
-        jumps = np.abs(after - before) > JUMP * np.maximum(1, np.abs(after))
-    return Nonlinearity(evaluate, edges, kinks=edges[jumps])
+        far, near = (
+            np.abs(evaluate(edges + side)[1] - evaluate(edges - side)[1]) for side in (beside, NEARER * beside)
+        )
+        size = np.maximum(1, np.abs(evaluate(edges + beside)[1]))
+        return np.asarray((far > JUMP * size) & (near > far / 2))
 
 
 def _refine(evaluate: Evaluate, edges: Array) -> tuple[Array, Array]:

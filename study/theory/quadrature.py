@@ -5,6 +5,7 @@ would do for tanh, but they converge too slowly for ReLU and other functions wit
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ SPAN = 12.0  # standard deviations integrated over, each side; exp(-72) of the m
 SMALLEST_Q = 1e-200  # replaces q = 0, so that the one-sided limits at a kink in 0 are averaged
 SMALLEST_ANGLE = 1e-15  # the least sine of half the angle between u and v, instead of 0 for equal ones
 ROWS = 64  # values of q integrated at once; bounds the memory
+MOST_POINTS = 10_000_000  # of a two-dimensional integral; ten times what any activation with few edges needs
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,16 @@ def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
     The activation phi is `function`. `q` holds n mean squares above 0, in a tuple so that results can be cached.
     """
     sigma = np.sqrt(q)[:, None]
-    z, weights = _nodes(_edges_within_reach(function, sigma) / sigma, width=1.0)
+    z, weights = _nodes(_within_reach(function.edges, sigma) / sigma, width=1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         value, derivative = function.at(sigma * z)
         integrands = value**2, value * derivative * z / sigma, derivative**2
         return np.stack([np.sum(weights * integrand, axis=1) for integrand in integrands])
 
 
-def _edges_within_reach(function: Nonlinearity, sigma: Array) -> Array:
-    """Return the edges (k,) of `function` that lie within SPAN times the largest `sigma` of 0."""
-    return np.asarray(function.edges[np.abs(function.edges) < SPAN * sigma.max(initial=0)])
+def _within_reach(places: Array, sigma: Array) -> Array:
+    """Return those of `places` (k,) that lie within SPAN times the largest `sigma` of 0."""
+    return np.asarray(places[np.abs(places) < SPAN * sigma.max(initial=0)])
 
 
 def _nodes(edges: Array, width: float) -> tuple[Array, Array]:
@@ -78,14 +80,18 @@ def correlated_moments(function: Nonlinearity, q: float, correlation: float) -> 
     sin(angle / 2) d), where s and d are independent standard normals. For c < 0, take -c and -v. For a given d, the
     integrand has phi's edges in s, moved by d both ways. The integral over s is smooth in d except where two kinks
     meet. Near d = 0, where u = v, it may change as fast as phi.
+
+    Return NaN for both if that needs more than MOST_POINTS points, as for a periodic activation and a large `q`.
     """
     sign = 1.0 if correlation >= 0 else -1.0
     half_angle = np.arccos(min(abs(correlation), 1.0)) / 2
     sigma = np.sqrt(max(q, SMALLEST_Q))
     along, across = sigma * np.cos(half_angle), sigma * max(np.sin(half_angle), SMALLEST_ANGLE)
-    edges, kinks = _edges_within_reach(function, sigma), function.kinks
+    edges, kinks = (_within_reach(places, sigma) for places in (function.edges, function.kinks))
     meet = np.unique(np.round((kinks[:, None] - sign * kinks) / sigma, 9)) * sigma / 2
     d, weights_d = _nodes(np.append(meet, edges)[None, :] / across, width=4.0)
+    if 2 * ORDER * d.size * (edges.size + SPAN) > MOST_POINTS:
+        return math.nan, math.nan
     shift = across * d.T  # (values of d, 1)
     s, weights_s = _nodes(np.concatenate([edges - shift, sign * edges + shift], axis=1) / along, width=3.0)
     first, second = function.at(along * s + shift), function.at(sign * (along * s - shift))

@@ -132,3 +132,14 @@ def test_perfect_correlation_is_the_second_moment(name):
     density = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
     means = [density @ values for values in function.at(np.sqrt(0.3) * z)]
     assert correlated_moments(function, 0.3, 0.0) == pytest.approx(tuple(np.square(means)), rel=1e-4, abs=1e-12)
+
+
+def test_a_periodic_activation():
+    """Snake (Ziyin et al. 2020), x + sin(x)^2, has no kink. Closed form at small q; NaN where it takes too long."""
+    snake = nonlinearity(lambda x: (x + np.sin(x) ** 2, 1 + np.sin(2 * x)))
+    assert not snake.kinks.size
+    for q, c in ((1.0, 0.5), (0.3, -0.8)):
+        cosines = (np.exp(-4 * q * (1 + c)) + np.exp(-4 * q * (1 - c))) / 2
+        expected = q * c + (1 - 2 * np.exp(-2 * q) + cosines) / 4
+        assert correlated_moments(snake, q, c)[0] == pytest.approx(expected, rel=1e-8)
+    assert np.isnan(correlated_moments(snake, 1e6, 0.5)).all()
