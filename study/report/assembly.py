@@ -1,7 +1,8 @@
 """Make the report from the ledgers, records and documents of a results folder."""
 
+import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from study import figures
-from study.errors import FolderError
+from study.errors import FolderError, StudyError, one_line
 from study.figures.style import Style
 from study.plan import Plan, make_target
 from study.records.files import lock_folder
@@ -18,7 +19,7 @@ from study.records.ledger import Ledger
 from study.records.store import Record, Store, failure_text, has_failed, stores
 from study.report.making import long_protocol, making
 from study.report.page import claims_section, compose, joined_tables
-from study.report.rendering import PAGES
+from study.report.rendering import PAGES, render
 from study.report.section import Evidence, Section
 from study.report.writing import write
 
@@ -46,7 +47,8 @@ class _Draft:
 def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     """Write the report from the ledgers, records and documents in `results`, and return what is missing in it.
 
-    The result has one sentence for each refused activation, missing record and failed run. `modules` holds the modules
+    The result has one sentence for each refused activation, missing record and failed run, and for each question that
+    the other runs cannot answer. `modules` holds the modules
     of experiments/ by name, in the report's order. First, every experiment interprets its records. Then the modules
     with `conclude` run in reverse order, each with all tables made so far. Raise FolderError if no runs were made in
     `results` or the report cannot be written, and RecordError if a ledger or a document is damaged. Raise FolderHeld if
@@ -73,7 +75,12 @@ def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Sto
         found = draft.in_order()
         judgements = [judgement for section in found for judgement in section.judgements]
         evidence = Evidence({**joined_tables([*found, claims_section(found)]), **runs}, documents, judgements)
-        draft.sections[name] = modules[name].conclude(_common_plan(main), evidence, style)
+        with _left_out_if_runs_are_missing(draft, name):
+            draft.sections[name] = modules[name].conclude(_common_plan(main), evidence, style)
+    for name, section in draft.sections.items():
+        if section is not None and draft.missing:
+            with _left_out_if_runs_are_missing(draft, name):
+                render(section, style.labels)
     report = compose(draft.in_order(), making(main, draft.used), draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
@@ -96,13 +103,32 @@ def _interpret_all(draft: _Draft, modules: Mapping[str, Any], store: Store, ledg
         if found:
             draft.records[name] = found
         if good := [record for record in found if not has_failed(record)]:
-            section = modules[name].interpret(ledger.plan(name), good, style)
-            if store.is_committed:
-                about = {"long_protocols": long_protocol(name, make_target(modules[name]), good)}
-                section = replace(section, tables={**section.tables, **about})
-            draft.sections[name] = section
+            with _left_out_if_runs_are_missing(draft, name):
+                section = modules[name].interpret(ledger.plan(name), good, style)
+                if store.is_committed:
+                    about = {"long_protocols": long_protocol(name, make_target(modules[name]), good)}
+                    section = replace(section, tables={**section.tables, **about})
+                draft.sections[name] = section
     if not store.is_committed:
         draft.used = [record for record in read.values() if not has_failed(record)]
+
+
+@contextlib.contextmanager
+def _left_out_if_runs_are_missing(draft: _Draft, name: str) -> Iterator[None]:
+    """Leave out the section of the module `name` if the block raises an error and `draft.missing` has an entry.
+
+    An error of the block is added to `draft.missing`, so that one question without an answer does not end the report.
+    If nothing is missing, the error is a defect of the module, and is raised.
+    """
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        if not draft.missing:
+            raise
+        draft.sections[name] = None
+        draft.missing.append(f"the runs that are left do not answer the question {name} ({one_line(error)})")
 
 
 def _common_plan(ledger: Ledger) -> Plan:
