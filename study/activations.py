@@ -125,7 +125,7 @@ def fingerprint(activation: Activation) -> str:
     """Return a SHA-256 (64 hex digits) of phi and phi' of `activation` on a fixed float64 grid.
 
     It identifies the function, whatever its label, formula or code. Values below pi in size are rounded to 8 decimals,
-    all others to 9 significant digits, so that last-digit differences between CPUs do not change it, even after
+    all others to 9 significant digits. So last-digit differences between CPUs do not change the fingerprint, even after
     cancellation. Raise ActivationError as `value_and_derivative` does.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])

@@ -112,6 +112,7 @@ TRAIN = ("train", *DATA)
         ("train activation=relu seed=0 dept=3 sed=1", ["dept is not a setting", "sed is not a setting", "depth"]),
         ("train activation=rellu seed=0", ["unknown activation 'rellu'", "relu"]),
         ("train depth=2", ["activation is missing", "seed is missing"]),
+        ("train activation=relu seed=0 depth=2 depth=3", ["depth is given 2 times"]),
         ("train relu", ["'relu' is not a setting", "FIELD=VALUE"]),
         ("theory rellu", ["unknown activation 'rellu'", "relu"]),
         ("", ["usage: study"]),

@@ -24,7 +24,9 @@ def predict(paths: Sequence[Path], results: Path) -> tuple[dict[Path, np.ndarray
     networks = [path for name in EXPERIMENTS if (path := results / NETWORK.format(name)).is_file()]
     if not networks:
         folder = (results / NETWORK).parent
-        raise FolderError(f"there is no network in {folder}; make past_99 trains one, and the repository holds one")
+        raise FolderError(
+            f"there is no network in {folder}; the repository holds one: name its results folder with --results"
+        )
     try:
         model = keras.models.load_model(networks[0])
     except Exception as error:  # noqa: BLE001 - damaged bytes make the libraries raise errors of many types

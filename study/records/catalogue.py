@@ -119,14 +119,19 @@ class Catalogue:
 
 @contextlib.contextmanager
 def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
-    """Catch any exception of the block, and store the reason in `refused[name]`; `name` is an activation."""
+    """Catch any exception of the block, and store the reason in `refused[name]`; `name` is an activation.
+
+    An interrupt is raised, also one that TensorFlow has turned into an error of its own.
+    """
     from study.activations import ActivationError
 
     try:
         yield
     except ActivationError as error:
         refused[name] = str(error)
-    except Exception as error:  # noqa: BLE001 - any error of an entry is its own, and the others go on
+    except Exception as error:  # any error of an entry is its own, and the others go on
+        if "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error
         refused[name] = f"cannot be described: {error} ({type(error).__name__}); its theory must be computable"
 
 

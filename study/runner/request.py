@@ -4,6 +4,7 @@ import argparse
 import difflib
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -57,11 +58,13 @@ def read_settings(words: Sequence[str]) -> Settings:
     """Return the settings that `words` such as "seed=0" and "width=[7,5]" give.
 
     The value after "=" is JSON, a word of WORD_VALUES, or else text. Raise UsageError if a word lacks "=", a field or
-    its value is not allowed, or `activation` or `seed` is missing.
+    its value is not allowed, a field is given twice, or `activation` or `seed` is missing.
     """
-    given = dict(map(_assignment, words))
+    pairs = [_assignment(word) for word in words]
+    given = dict(pairs)
     known = Settings.__dataclass_fields__
     problems = [f"{name} is not a setting; the settings are {', '.join(known)}" for name in given if name not in known]
+    problems += [f"{name} is given {n} times" for name, n in Counter(name for name, _ in pairs).items() if n > 1]
     problems += [f"{name} is missing" for name in ("activation", "seed") if name not in given]
     if problems:
         raise UsageError(problems)

@@ -119,7 +119,8 @@ def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> 
         data = load()
         catalogue = Catalogue(data, {}, {})
         if not (described := catalogue.descriptions([settings.activation])):
-            return {"status": "failed", "cause": catalogue.refused[settings.activation]}
+            why = catalogue.refused[settings.activation]
+            return {"status": "failed", "cause": f"activation {settings.activation!r} was refused: it {why}"}
         job = job_of(settings, data.checksum, described)
         records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
         result: dict[str, Any] = records[0]["result"]

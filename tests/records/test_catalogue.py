@@ -123,3 +123,13 @@ def test_two_parts_of_a_critical_line_are_not_joined() -> None:
     line = catalogue._critical_line(np.array([1.0, 4, 9, 16, 25, 36]), np.array([-1, 0, 4, -1, -2, 9.0]))
     np.testing.assert_array_equal(line["sigma_w"], [2, 3, np.nan, 6])
     np.testing.assert_array_equal(line["sigma_b"], [0, 2, np.nan, 3])
+
+
+def test_an_interrupt_refuses_no_activation() -> None:
+    """TensorFlow may turn Ctrl-C into an error of its own, which names it: it is an interrupt again, not a refusal."""
+    refused: dict[str, str] = {}
+    with pytest.raises(KeyboardInterrupt), catalogue.refusing("relu", refused):
+        raise RuntimeError("error_already_set: ... REPLACED BY KeyboardInterrupt")
+    with catalogue.refusing("relu", refused):
+        raise RuntimeError("broken")
+    assert refused == {"relu": "cannot be described: broken (RuntimeError); its theory must be computable"}
