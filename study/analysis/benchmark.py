@@ -17,8 +17,9 @@ from study.constants import CONFIDENCE
 
 CURVE_KEYS = ["quantity", "measure"]  # columns of growth that name a curve
 CONTENDER_KEYS = ["contender", "threads", "processes", "measures", "validation"]  # columns that name a contender
-# A target for the speed of a contender over another's: its text, both contenders, whether their ratio must be at least
-# ("≥") or at most ("≤") the bound, and the bound. With a bound of NaN the ratio is shown, and is not judged.
+# A target for the speed of one contender over the speed of another: (text, above, below, sense, bound). The ratio is
+# `above` over `below`. The `sense` says whether the ratio must be at least ("≥") or at most ("≤") the `bound`. With a
+# bound of NaN the ratio is shown, and is not judged.
 SpeedTarget = tuple[str, str, str, str, float]
 TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
 
@@ -26,14 +27,16 @@ TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "tar
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender in `rows`: its speed in images a second, and two ratios to other contenders.
 
-    - the columns CONTENDER_KEYS, as in `rows`. n: the number of repeats.
-    - images_per_second (the median), lowest, highest. seconds_per_epoch: the median.
+    - the columns CONTENDER_KEYS, as in `rows`.
+    - n: the number of repeats.
+    - images_per_second (the median), lowest, highest.
+    - seconds_per_epoch: the median.
     - over_floor: the time of an image over its time in the contender `floor`. It is NaN unless the contender has one
       thread and one process.
-    - over_article: the images a second over those of the contender that `article` names, one with validation (True) and
-      one without (False).
+    - over_article: the images a second over the images a second of the contender `article[validation]`.
 
-    Both ratios are of medians, and NaN if the other contender was not measured.
+    `article` names a contender with validation (True) and one without (False). Both ratios are of medians, and NaN if
+    the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(CONTENDER_KEYS, sort=False).agg(
@@ -86,14 +89,18 @@ def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
 def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and measure: the `power_law` of the seconds over the value in the rows of `growth`.
 
-    The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements) and
-    n_values (different values).
+    The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements),
+    n_values (different values), and largest_error. `largest_error` is the largest distance of the law from the median
+    seconds at a value, as a share of this median. It is large if the times do not follow a power law.
     """
     rows = []
     for (quantity, measure), part in growth.groupby(CURVE_KEYS, sort=False):
-        fitted = power_law(part["value"].to_numpy(float), part["seconds"].to_numpy(float))
-        rows.append((quantity, measure, *fitted, len(part), part["value"].nunique()))
-    return pd.DataFrame(rows, columns=[*CURVE_KEYS, "factor", "exponent", "ci_low", "ci_high", "n", "n_values"])
+        factor, exponent, low, high = power_law(part["value"].to_numpy(float), part["seconds"].to_numpy(float))
+        medians = part.groupby("value")["seconds"].median()
+        error = (factor * medians.index.to_numpy(float) ** exponent / medians - 1).abs().max()
+        rows.append((quantity, measure, factor, exponent, low, high, len(part), len(medians), error))
+    names = [*CURVE_KEYS, "factor", "exponent", "ci_low", "ci_high", "n", "n_values", "largest_error"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def power_law(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:

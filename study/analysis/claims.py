@@ -129,7 +129,7 @@ def overall_verdict(verdicts: Iterable[str]) -> str:
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict from `judgements`.
 
-    The columns are those of `_claim_row`, with two more before `remark`. `aspect_verdict` is the `overall_verdict` of
+    The columns come from `_claim_row`, with two more before `remark`. `aspect_verdict` is the `overall_verdict` of
     the claim's parts that have this aspect and a region, "" if there are none. `claim_verdict` is the verdict that all
     aspects of the claim share, or DIFFERS.
     """

@@ -54,13 +54,13 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     element (see study/cost/memory.py).
 
     The columns are activation, ratio_to (the reference), repeats, the bytes of `memory`, and columns that begin with a
-    prefix for the work that was timed. forward and forward_backward are on the small tensor, large_forward and
-    large_forward_backward on the large one, and step is a training step.
+    PREFIX for the work that was timed. The prefixes forward and forward_backward are for the small tensor. The prefixes
+    large_forward and large_forward_backward are for the large tensor, and step is for a training step.
 
-    - PREFIX_ns, PREFIX_ns_q1, PREFIX_ns_q3: the median and the quartiles in nanoseconds per element. For a training
-      step, they are step_ms, step_ms_q1 and step_ms_q3, in milliseconds.
-    - PREFIX_ratio: the `time_ratio` of the activation to the `reference`, with its interval PREFIX_low to PREFIX_high.
-      All three are NaN for the reference itself.
+    PREFIX_ns, PREFIX_ns_q1 and PREFIX_ns_q3 are the median and the quartiles in nanoseconds per element. For a training
+    step, they are step_ms, step_ms_q1 and step_ms_q3, in milliseconds. PREFIX_ratio is the `time_ratio` of the
+    activation to the `reference`, with its interval PREFIX_low to PREFIX_high. All three are NaN for the reference
+    itself.
     """
     small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
@@ -109,8 +109,8 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
-    The columns are activation, runs (their number), reached (how many reached the level), and the last three of `each`,
-    with intervals in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a mean.
+    The columns are activation, runs (their number), reached (how many reached the level), and the last three columns of
+    `each`. The intervals are in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

@@ -31,8 +31,8 @@ DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICT
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
     """Return one row per conclusion of edition A (`a`) or B (`b`), contradictions first.
 
-    The columns kind, question and subject identify a conclusion (see `conclusions`). word_a is the conclusion of A in a
-    few words, and estimate_a, low_a, high_a and n_a are its numbers; B has the same columns with _b. A missing
+    The columns kind, question and subject identify a conclusion (see `conclusions`). `word_a` is the conclusion of A in
+    a few words, and estimate_a, low_a, high_a and n_a are its numbers. B has the same columns with _b. A missing
     conclusion is NaN. `outcome` is one of OUTCOMES. Headlines contradict if no activation is in both, depths if their
     ranges are apart, and all others if their words differ and are in DECIDED.
     """

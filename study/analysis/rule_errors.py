@@ -63,13 +63,14 @@ def rule_error_table() -> pd.DataFrame:
 def simulate(
     truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.str_], npt.NDArray[np.intp]]:
-    """Simulate `studies` that each compare three activations with the reference; return what each of them concludes.
+    """Simulate `studies` studies that each compare three activations with the reference; return their conclusions.
 
-    That is the place 0, 1 or 2 of the recommended activation, or -1 for the reference (studies,), the results of
-    `classify_difference` (studies, 3), and how many seeds each study used (studies,). `truth` (3,) holds the true means
-    of the paired differences from the reference, and `spread` is their standard deviation, in points. All rates of an
-    activation but the first are `gap` points worse; on each seed, the highest validation accuracy chooses one of them.
-    With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same at every call.
+    The first array (studies,) holds the place 0, 1 or 2 of the recommended activation, or -1 for the reference. The
+    second (studies, 3) holds the results of `classify_difference`. The third (studies,) holds how many seeds each study
+    used. `truth` (3,) holds the true means of the paired differences from the reference, and `spread` is their standard
+    deviation, in points. All rates of an activation but the first are `gap` points worse. On each seed, the highest
+    validation accuracy chooses one of the rates. With `is_skewed`, the noise of a run is skewed toward low accuracies.
+    The noise is the same at every call.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both

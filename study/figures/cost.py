@@ -86,11 +86,11 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     sns.stripplot(speeds, x="speed", **shared, jitter=False, size=3, alpha=0.45)
     middles = speeds.groupby("contender")["speed"].median()
     sns.stripplot(middles.reset_index(), x="speed", **shared, jitter=False, size=7, linewidth=0.8, edgecolor="white")
-    fastest, box = speeds.groupby("contender")["speed"].max(), {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    at: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "bbox": box}
+    slowest, box = speeds.groupby("contender")["speed"].min(), {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    at: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center", "bbox": box}
     for place, name in enumerate(order):
-        panel.annotate(f"{middles[name]:.0f}", (fastest[name], place), color=_contender_color(name), **at)
-    log_axis(panel.xaxis, speeds["speed"].min() / 1.25, speeds["speed"].max() * 1.5)
+        panel.annotate(f"{middles[name]:.0f}", (slowest[name], place), color=_contender_color(name), **at)
+    log_axis(panel.xaxis, speeds["speed"].min() / 1.5, speeds["speed"].max() * 1.5)
     if PRODUCTS in middles:
         panel.plot(
             [middles[PRODUCTS]] * 2, [boundary + 1, bottom], color="black", linestyle="--", linewidth=1.1, zorder=2

@@ -27,7 +27,7 @@ from study.figures.axes import (
 from study.figures.layers import COLORMAP
 from study.figures.line_panels import line_panel, small_multiples
 from study.figures.marks import THEORY_LOOK, check_unique, draw_lines, seed_count_text
-from study.figures.naming import name_lines, no_data_notes
+from study.figures.naming import legend, name_lines, no_data_notes
 from study.figures.style import FIGURE_WIDTH, GREY, Style, panels
 
 Y_LIMITS = {"value": (-2.2, 6), "derivative": (-0.6, 2.2)}  # values beyond are not shown, by column
@@ -94,8 +94,7 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     for panel in (axes["share"], axes["accuracy"]):
         panel.set(xscale="linear", xlabel="hidden layers", xlim=(0, LEARNERS_DEPTH + 1))
         fixed_axis(panel.xaxis, LABELLED_DEPTHS)
-    name_lines(figure, [axes["share"], axes["accuracy"]], style, curves["activation"])
-    name_lines(figure, [axes["value"], axes["derivative"]], style, curves["activation"], is_named=True)
+    legend(figure, {name: style.label(name) for name in style.order(curves["activation"])}, style)
     return figure
 
 

@@ -1,5 +1,6 @@
 """Draw losses and accuracy over the epochs: each run as a faint line, and the mean over seeds with its 95% band."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from study.figures.marks import FEW_RUNS, mark_zeros, seaborn_lines, thin_marker
 from study.figures.naming import name_lines
 from study.figures.style import Style, panels
 
+FEWEST_RUNS = 3  # from which a mean has a band
 LOSSES = ("training_loss", "validation_loss")
 
 
@@ -47,8 +49,13 @@ def training_curves(history: pd.DataFrame, style: Style) -> Figure:
         round_axis(panel.xaxis, 4, integer=True)
     axes[1].tick_params(which="both", labelleft=False)
     error_axis(axes[2].yaxis, finite["error"])  # after the means, because seaborn averages on the scale that it finds
-    faint = "; faint: runs" * bool(each["size"].max() <= FEW_RUNS)
-    figure.supxlabel(f"epoch\na mean ends where its first run stops{faint}" + "; ×: diverged" * bool(notes))
+    ends_early = (finite["epoch"] > finite["common"]) & ~finite["diverged"]
+    said = {
+        "a mean ends where its first run stops": bool(ends_early.any()),
+        "faint: runs": bool(each["size"].max() <= FEW_RUNS),
+        "×: diverged": bool(notes),
+    }
+    figure.supxlabel("\n".join(filter(None, ("epoch", "; ".join(text for text, is_so in said.items() if is_so)))))
     name_lines(figure, axes, style, history["activation"], notes)
     return figure
 
@@ -110,7 +117,10 @@ def _draw_means(panel: Axes, runs: pd.DataFrame, column: str, style: Style) -> N
 def _clipped_interval(values: Any) -> tuple[float, float]:
     """Return the low and high end of the 95% t interval of the mean of `values` (n,), cut to [-300, 300].
 
-    On a logarithmic axis `values` are exponents of ten, and larger ones cannot be drawn.
+    On a logarithmic axis `values` are exponents of ten, and larger ones cannot be drawn. Return NaN for fewer than
+    FEWEST_RUNS values, whose interval would fill the panel.
     """
+    if len(values) < FEWEST_RUNS:
+        return math.nan, math.nan
     found = mean_interval(values)
     return max(found.low, -300), min(found.high, 300)
