@@ -82,8 +82,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
     Runs of an activation that `plan` does not compare are in the table `zeros` alone, a row per quantity of
     `_zero_intervals`. `accuracy`, `gradient_norms`, `final_units` and `final_units_runs` are results of
-    `study.analysis.summaries`, and `outcomes` of `_outcome_shares`. `history` has a row per run and epoch. Those of
-    `comparisons.family_tables` compare the last weights, and as BEST_WEIGHTS those of the lowest validation loss.
+    `study.analysis.summaries`, and `outcomes` of `_outcome_shares`. `history` has a row per run and epoch. The tables
+    of `comparisons.family_tables` compare the last weights. Their rows of the experiment BEST_WEIGHTS compare the
+    weights of the lowest validation loss.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
@@ -110,7 +111,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _outcome_shares(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and outcome: n (all runs), count, and share with its exact binomial interval.
 
-    The outcomes are those of `summaries.bad_outcomes`, and "below_article", a test accuracy below ARTICLE_ACCURACY.
+    The outcomes are the keys of `summaries.bad_outcomes`, and "below_article": a test accuracy below ARTICLE_ACCURACY.
     """
     found = {**summaries.bad_outcomes(runs), "below_article": runs[METRIC] < ARTICLE_ACCURACY}
     parts = [share_summary(runs.assign(event=event), "event", "activation") for event in found.values()]

@@ -50,10 +50,14 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
 
-    The table `deep_swish` has a row per activation (see `trainability.success`), and `history` a row per run and epoch.
+    The table `deep_swish` has a row per activation (see `trainability.success`), with `validation_accuracy_max` of the
+    best run. `history` has a row per run and epoch.
     """
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
+    table["validation_accuracy_max"] = table["activation"].map(
+        runs.groupby("activation")["best_validation_accuracy"].max()
+    )
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
     protocol = selection.shared_settings(records)
     arms = dict(zip(("activation", "other"), ACTIVATIONS, strict=True))

@@ -168,9 +168,9 @@ def _profile_depth(plan: Plan) -> int:
 
 
 def _kept_norms(norms: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `norms` that the report keeps: `trainability.thinned_norms`, and those of the heat map.
+    """Return the rows of `norms` that the report keeps: `trainability.thinned_norms`, and the rows of the heat map.
 
-    The latter are the errors after every logged update in networks of PROFILE_DEPTH layers under SGD.
+    The heat map needs the errors after every logged update in networks of PROFILE_DEPTH layers under SGD.
     """
     is_profile = (norms["depth"] == PROFILE_DEPTH) & (norms["measure"] == "error") & (norms["optimiser"] == "sgd")
     return pd.concat([trainability.thinned_norms(norms, DEPTH_UPDATES), norms[is_profile]]).drop_duplicates()

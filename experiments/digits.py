@@ -21,8 +21,8 @@ SIDE = 28  # pixels
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the images as a table and as a figure; None if `evidence` does not have the document `digits`.
 
-    The table has a row per image and pixel: label (the digit as text), row and column (0 to 27, from the top left) and
-    brightness, from 0 (background) to 1 (ink).
+    The table has a row per image and pixel. The columns are label (the digit as text), row and column (both 0 to 27,
+    from the top left), and brightness, from 0 (background) to 1 (ink).
     """
     document = evidence.documents.get(NAME)
     if document is None:

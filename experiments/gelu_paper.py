@@ -115,7 +115,8 @@ def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame
     """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
 
     The columns are activation, arm_dropout, n (seeds), median, low and high (the lowest and highest loss),
-    learning_rate and median_share: the median of ACTIVATION over the row's median, NaN without a run of ACTIVATION.
+    learning_rate and median_share. `median_share` is the median of ACTIVATION at this dropout rate over the row's
+    median. It is NaN without a run of ACTIVATION.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")

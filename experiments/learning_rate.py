@@ -45,8 +45,8 @@ LAST_METRIC = "test_accuracy"  # with the last weights
 # Names of comparisons that decide nothing: of the same runs' last weights, and at one learning rate for all.
 LAST_WEIGHTS, ONE_RATE = "learning_rate_last", "learning_rate_one_rate"
 ARTICLE_RATE = Settings.learning_rate
-# Kinds of runs. "grid": short runs at all rates of the grid. "to_the_end": full runs on fresh seeds, at rates of each
-# activation. "untuned": full runs on fresh seeds, at the article's rate.
+# Kinds of runs. The runs of "grid" are short, at all rates of the grid. The runs of "to_the_end" are full, on fresh
+# seeds, at rates of each activation. The runs of "untuned" are full, on fresh seeds, at the article's rate.
 STAGES = ("grid", "to_the_end", "untuned")
 # Kinds of runs that are compared: the runs of "to_the_end" whose rate the validation images chose, and "untuned".
 ARMS = ("tuned", "untuned")
@@ -157,9 +157,10 @@ def fresh_runs(
     FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. Further
     rounds have its `tuning.added_rates`.
 
-    Then each activation runs at all its rates on more seeds: the rest of those that the plan asks for. If the plan
-    names no number, SEED_BLOCK seeds are added, until there are `most`, or every known interval of the comparison has a
-    half width of at most `half_width`. An activation whose runs diverge has no interval, and does not count here.
+    Then each activation runs at all its rates on more seeds: the rest of the seeds that the plan asks for. If the plan
+    names no number, each round adds SEED_BLOCK seeds. These rounds end when there are `most` seeds, or when every known
+    interval of the comparison has a half width of at most `half_width`. An activation whose runs diverge has no
+    interval, and does not count here.
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
@@ -190,10 +191,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
     These tables always exist: `learning_rate_grid` (see `tuning.rate_table`), `tuned` (see `tuning.tuning_gains`),
-    `rule_errors`, and those of `comparisons.family_tables`, with LAST_WEIGHTS and ONE_RATE too. With runs on fresh
-    seeds, there are `rates_chosen` and `accuracy` (see `summaries.accuracy`). With measures on the grid, there is
-    `dead_by_rate`, the share of dead units by activation and rate. With measures of the runs that `at_one_rate`
-    selects, there are the tables of `summaries.final_units`.
+    `rule_errors`, and the tables of `comparisons.family_tables`. These tables have rows for LAST_WEIGHTS and ONE_RATE
+    too. With runs on fresh seeds, there are `rates_chosen` and `accuracy` (see `summaries.accuracy`). With measures on
+    the grid, there is `dead_by_rate`, the share of dead units by activation and rate. With measures of the runs that
+    `at_one_rate` selects, there are the tables of `summaries.final_units`.
     """
     runs = frames(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
@@ -256,8 +257,8 @@ def _figures(
 ) -> dict[str, Drawing]:
     """Return {file name: drawing}: accuracy and dead units against the rate, and both ARMS if any fresh run finished.
 
-    The tables are `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of `frames` with "dead", that
-    of `_dead_units`.
+    The tables are `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of `frames`, with one more
+    entry, "dead": the result of `_dead_units`.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

@@ -55,9 +55,9 @@ def expected(plan: Plan) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare the activations on the seeds of this experiment alone.
 
-    The tables are `accuracy` (of `summaries.accuracy`), `narrow_rates` (of `learning_rate.rates_chosen`) and those of
-    `comparisons.family_tables`, which also compare the last weights, under the name LAST_WEIGHTS. Before there are runs
-    on fresh seeds, the section has only its page.
+    The tables are `accuracy` (see `summaries.accuracy`), `narrow_rates` (see `learning_rate.rates_chosen`), and the
+    tables of `comparisons.family_tables`. Their rows of the experiment LAST_WEIGHTS compare the last weights. Before
+    there are runs on fresh seeds, the section has only its page.
     """
     runs = learning_rate.frames(plan, records)
     fresh = runs["tuned"]

@@ -69,7 +69,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         for found in of_rate
     ]
     tables = {"output_layer": table, "output_verdicts": pd.DataFrame(verdicts)}
-    drawn = (rows[rows["learning_rate"] == RATES[0]].replace({"loss": LOSS_NAMES}) for rows in (runs, table))
+    shown = {"loss": LOSS_NAMES, "output": {name: style.labels.get(name, name) for name in OUTPUTS}}
+    drawn = (rows[rows["learning_rate"] == RATES[0]].replace(shown) for rows in (runs, table))
     protocol = {"activation": runs["activation"].iloc[0], "epochs": OUTPUT_EPOCHS, "rates": RATES, "losses": LOSS_NAMES}
     return Section(PAGE, tables, {NAME: figures.accuracy_by_output(*drawn)}, protocol, judgements[RATES[0]])
 

@@ -177,9 +177,9 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The tables are `past_99_rates` (see `_rate_table`), `past_99_ladder` (see `_step_table`), if a run of the ladder
-    finished, `past_99_attempts` (see `_attempt_table`), `past_99` (see `_last_attempt_table`) and those of
-    `comparisons.family_tables`. Without runs on fresh seeds, the last of them do not exist, and claim A5 is not judged.
+    The table `past_99_rates` (see `_rate_table`) always exists. `past_99_ladder` (see `_step_table`) exists if a run of
+    the ladder finished. With runs on fresh seeds, there are `past_99_attempts` (see `_attempt_table`), `past_99` (see
+    `_last_attempt_table`) and the tables of `comparisons.family_tables`. Without such runs, claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)

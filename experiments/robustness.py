@@ -36,12 +36,14 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `noise_runs` (a row per run and amplitude) and `noise_by_rate` (see `_rate_summary`) are about the runs of
-    `learning_rate` at all rates at which an activation trained to the end. All other tables are about the runs that
-    `at_one_rate` selects: `robustness` (see `_amplitude_summary`), `robustness_mean` (a row per activation, with its
-    learning rate and the mean of METRIC over seeds), `noise_rate_effect` (see `_rate_effects`), and those of
-    `comparisons.family_tables`, which have the comparison OWN_RATES_COMPARISON too. If no run was evaluated under
-    noise, the section has only its page.
+    `noise_runs` has a row per run and amplitude, and `noise_by_rate` is the result of `_rate_summary`. Both are about
+    the runs of `learning_rate` at all rates at which an activation trained to the end. `noise_rate_effect` is the
+    result of `_rate_effects`.
+
+    All other tables are about the runs that `at_one_rate` selects. `robustness` is the result of `_amplitude_summary`.
+    `robustness_mean` has a row per activation, with its learning rate and the mean of METRIC over seeds. The tables of
+    `comparisons.family_tables` also have the comparison OWN_RATES_COMPARISON, of the runs of `tuned_records`. If no run
+    was evaluated under noise, the section has only its page.
     """
     tried, tuned = learning_rate.by_stage(plan, records)["to_the_end"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
@@ -72,9 +74,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and learning rate: accuracy under noise, and how it compares with the reference.
 
-    The columns are those of `summarise`, but noise_accuracy_mean stands for mean, and those of `against_reference` at
-    the same rate and seeds: difference, its interval, simultaneous for all rates, and finding. They are missing where
-    there is nothing to compare.
+    The first columns are named as in `summarise`, but `noise_accuracy_mean` stands for `mean`. The columns difference,
+    difference_ci_low, difference_ci_high and finding come from `against_reference`, at the same rate and seeds. They
+    are missing where there is nothing to compare. The intervals of the differences are simultaneous for all rates.
     """
     keys = ["activation", "learning_rate"]
     summary = summarise(runs, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
@@ -96,9 +98,9 @@ def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: how much the reference would differ from itself at the rates of that activation.
 
     `tried` and `tuned` are results of `_mean_accuracies`: for all runs to the end, and for one run of each activation
-    and seed, at the rate chosen there. `rate_effect` is the mean, over the n seeds at which the reference ran at both
-    rates, of its accuracy under noise at the activation's rate minus that at its own rate. It shows which part of a
-    difference at own rates is due to the rates alone. ci_low and ci_high are its 95% interval.
+    and seed, at the rate chosen there. `rate_effect` is the reference's accuracy under noise at the activation's rate
+    minus its accuracy at its own rate. It is a mean over the `n` seeds at which the reference ran at both rates, with
+    the 95% interval ci_low to ci_high. It shows which part of a difference at own rates is due to the rates alone.
     """
     reference = tried[tried["activation"] == REFERENCE_ACTIVATION].set_index(["learning_rate", "seed"])[METRIC]
     own = tuned[tuned["activation"] == REFERENCE_ACTIVATION].set_index("seed")[METRIC]

@@ -37,7 +37,8 @@ DEPTHS = (3, 5, 8, 12, 17, 25, 35, 50, 70, 100)
 EPOCHS = 2
 RATE = 0.01
 CLAIMED_FACTOR = 6.0  # the claim: a network trains to CLAIMED_FACTOR * xi layers
-_, MOST_RATIO = CLAIMS["P7"].parts["depth"].region  # the claim's region ends at MOST_RATIO * CLAIMED_FACTOR * xi layers
+# The claim's region: from LEAST_RATIO to MOST_RATIO times CLAIMED_FACTOR * xi layers.
+LEAST_RATIO, MOST_RATIO = CLAIMS["P7"].parts["depth"].region
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
@@ -72,7 +73,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_over_scale": reached,
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
-    protocol = common | {"factor": CLAIMED_FACTOR, "most": MOST_RATIO}
+    protocol = common | {"factor": CLAIMED_FACTOR, "least": LEAST_RATIO, "most": MOST_RATIO}
     return Section(PAGE, found, drawn, protocol, _judgements(reached, common))
 
 
@@ -100,8 +101,9 @@ def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judg
     """Judge P7 by the rows of `_trained_depths` that are judged; return an empty list if there are none.
 
     On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean of
-    `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` (0 if it is 0 on a seed) to
-    the upper bound of `most_ratio` (infinite if it is infinite on a seed), both of t intervals.
+    `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` to the upper bound of
+    `most_ratio`, both of t intervals. The lower bound is 0 if `least_ratio` is 0 on a seed. The upper bound is infinite
+    if `most_ratio` is infinite on a seed.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:
@@ -112,6 +114,6 @@ def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judg
     low = least.low if (means["least_ratio"] > 0).all() else 0.0
     high = most.high if np.isfinite(means["most_ratio"]).all() else np.inf
     left_out = reached.loc[~reached["is_judged"], "sigma_w"].nunique()
-    remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w need a deeper grid"
+    remark = f"between the deepest of the grid that trained and the next; {left_out} sigma_w are left out"
     scale = "width {width} instead of 300, {epochs} epochs".format_map(protocol)
     return [judge("P7", "depth", Interval(least.estimate, low, high, len(means)), remark, scale)]

@@ -161,12 +161,12 @@ def _with_choice(
 
     - recommended: 1 for the recommended activation, else NaN.
     - share_recommended: the share of the resamples of the seeds that recommend the activation.
-    - remaining: whether the headline names the activation: the recommended one and, by falling share, more of them,
-      until STABLE of the resamples recommend one of those that it names.
-    - finding, difference, difference_low, difference_high: from the comparison that decides. noise_finding: from the
-      comparison under noise.
+    - remaining: whether the headline names the activation. It names the recommended activation, then others by falling
+      share, until STABLE of the resamples recommend one of the named activations.
+    - finding, difference, difference_low, difference_high: from the comparison that decides.
+    - noise_finding: from the comparison under noise.
     - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
-      above the recommended activation's, else "" (see `decision.side_of_chosen`).
+      above the depths of the recommended activation, else "" (see `decision.side_of_chosen`).
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(recommendation)

@@ -30,8 +30,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     Return None if `plan` lacks one of NEEDED_ACTIVATIONS, if `evidence` lacks one of NEEDED_TABLES, or if no activation
     has both numbers at one depth. The tables are:
 
-    - `why_relu`: a row per activation and number of hidden layers: the result of `_error_shares`, and mean, ci_low,
-      ci_high and n of the validation accuracy with Adam in the experiment `depth`.
+    - `why_relu`: a row per activation and number of hidden layers. The first columns are the result of `_error_shares`.
+      The columns mean, ci_low, ci_high and n are of the validation accuracy with Adam in the experiment `depth`.
     - `why_tuned`: each activation's accuracy at its own learning rate; empty if nothing was tuned.
     - `why_factors`: the rows of `shrink_factors` of the experiment `depth` at the largest depth.
     - `preactivations`: the result of `_quantile_table`, if pre-activations were measured.

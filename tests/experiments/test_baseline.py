@@ -126,7 +126,8 @@ def test_what_all_seeds_support_is_no_false_winner() -> None:
     assert table.loc["gelu", "share_unsupported"] == 0
     assert table.loc["swish", "share_unsupported"] == table.loc["swish", ["share_better", "share_worse"]].sum()
     shown = page(section)
-    assert shown.answer.startswith("With 3 runs each instead of 10, GELU looks better than RELU in ")
+    most = 100 * table["share_unsupported"].max()
+    assert shown.answer.startswith(f"With 3 runs each instead of 10, {most:.1f}% of studies find a difference of ")
     numbers = 100 * table[["share_better", "share_worse", "share_unsupported", "share_by_noise"]].to_numpy()
     np.testing.assert_allclose(shown.displays[0].frame.iloc[:, 1:].astype(float), numbers, atol=0.05 + 1e-9)
 

@@ -278,9 +278,11 @@ def test_p7_is_bounded_by_the_grid(last: int | None, verdict: str) -> None:
     assert (judged.measured.estimate, judged.measured.low) == pytest.approx((least, least))
     assert judged.measured.high == (pytest.approx(following / 12) if last else math.inf)
     assert judged.verdict == verdict
-    assert "1 sigma_w need a deeper grid" in judged.remark
+    assert "1 sigma_w are left out" in judged.remark
     assert section.tables["depth_over_scale"]["is_judged"].mean() == 1 - 1 / len(SIGMA_W)
-    assert render(section, STYLE.labels).title == "Trainable to 6 depth scales?"
+    page = render(section, STYLE.labels)
+    assert page.title == "Trainable to 6 depth scales?"
+    assert f"; at sigma\\_w {SIGMA_W[0]}, left out, to {following / 8.5:.1f} at most." in page.answer
 
 
 def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:
