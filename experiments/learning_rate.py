@@ -88,7 +88,8 @@ def at_usual_rates(plan: Plan, n: int, first: int) -> list[Settings]:
 def by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, list[Record]]:
     """Return {stage: records} for all of STAGES, a partition of `records`.
 
-    Runs on seeds that are not fresh are "grid". Those evaluated under noise are "to_the_end", the others "untuned".
+    Runs on seeds that are not fresh are "grid". A run on a fresh seed is "to_the_end" if it was evaluated under noise,
+    else "untuned".
     """
     found: dict[str, list[Record]] = {stage: [] for stage in STAGES}
     for record in records:

@@ -73,7 +73,12 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "depth_over_scale": reached,
     }
     drawn = {"trainable_depth_6xi": figures.trainable_depth(grid, scales)}
-    protocol = common | {"factor": CLAIMED_FACTOR, "least": LEAST_RATIO, "most": MOST_RATIO}
+    protocol = common | {
+        "factor": CLAIMED_FACTOR,
+        "least": LEAST_RATIO,
+        "most": MOST_RATIO,
+        "deepest": int(runs["depth"].max()),
+    }
     return Section(PAGE, found, drawn, protocol, _judgements(reached, common))
 
 

@@ -67,11 +67,8 @@ SOURCES = (
         for name in OPTIMIZERS
     ),
     Source("robustness_mean", {}, {**_interval_columns("noise", "noise_accuracy_mean"), "noise_n": "n"}),
-    Source(
-        "cost",
-        {},
-        {"step_ms": "step_ms", "cost_cpu": "cpu", **_interval_columns("step_ratio", "step_ratio", "step")},
-    ),
+    Source("cost", {}, {"step_ms": "step_ms", "cost_cpu": "cpu"}),
+    Source("cost", {"ratio_to": REFERENCE_ACTIVATION}, _interval_columns("step_ratio", "step_ratio", "step")),
     Source("final_units", {"experiment": "learning_rate", "measure": "dead_units"}, _interval_columns("dead", "mean")),
 )
 
@@ -106,7 +103,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         **({} if compared is None else {"verdict_findings": found}),
         **{name: rows for name, rows in pooled.items() if rows is not None},
     }
-    return Section(PAGE, tables, drawn, is_opening=True)
+    return Section(PAGE, tables, drawn, {"is_quick": plan.is_quick}, is_opening=True)
 
 
 def _pooled_comparisons(

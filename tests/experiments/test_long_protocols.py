@@ -282,7 +282,7 @@ def test_p7_is_bounded_by_the_grid(last: int | None, verdict: str) -> None:
     assert section.tables["depth_over_scale"]["is_judged"].mean() == 1 - 1 / len(SIGMA_W)
     page = render(section, STYLE.labels)
     assert page.title == "Trainable to 6 depth scales?"
-    assert f"; at sigma\\_w {SIGMA_W[0]}, left out, to {following / 8.5:.1f} at most." in page.answer
+    assert f"; at {SIGMA_W[0]}, left out, to {following / 8.5:.1f} at most." in page.answer
 
 
 def test_past_99_climbs_on_validation_and_tests_on_fresh_seeds() -> None:

@@ -102,14 +102,17 @@ def test_the_headline_names_what_most_redraws_recommend(shares: tuple[float, ...
 
 
 def test_a_tie_that_saves_time_is_recommended() -> None:
-    """GELU's step takes 0.8 of ReLU's. A saving whose interval includes 1, or one below the margin, changes nothing."""
+    """GELU's step takes 0.8 of ReLU's. A saving changes nothing whose interval includes 1, or that is not to ReLU."""
     cost = pd.DataFrame({"activation": NAMES, "step_ms": 1.0, "cpu": "a processor", "step_ratio": [np.nan, 1.1, 0.8]})
-    cost = cost.assign(step_low=[np.nan, 1.0, 0.78], step_high=[np.nan, 1.2, 0.82])
+    cost = cost.assign(step_low=[np.nan, 1.0, 0.78], step_high=[np.nan, 1.2, 0.82], ratio_to="relu")
     found = page({**compared(), "cost": cost})
     assert found.answer.startswith(r"Use G\*LU")
     assert found.displays[0].frame["time a step, one CPU thread"].tolist() == ["1.00 ms", "+10%", "-20%"]
     unsure = cost.assign(step_high=[np.nan, 1.2, 1.01])
     assert page({**compared(), "cost": unsure}).answer.startswith("Use ReLU")
+    other = page({**compared(), "cost": cost.assign(ratio_to="sigmoid")})
+    assert other.answer.startswith("Use ReLU")
+    assert other.displays[0].frame["time a step, one CPU thread"].tolist() == ["1.00 ms"] * 3
 
 
 def test_the_tuned_comparison_decides_where_it_was_run() -> None:
