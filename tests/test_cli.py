@@ -16,6 +16,7 @@ import synthetic
 from synthetic import VARIABLE, Said, command, environment, started, told, write_data
 
 import experiments
+from experiments import cost
 from study import commands
 from study.records.files import lock_folder
 from study.records.ledger import Ledger
@@ -125,7 +126,7 @@ def test_what_is_not_known_is_refused_before_any_work(study: Said, fake: Path, a
 
     Nothing is trained and no folder is made.
     """
-    code, _, said = study(*asked.split(), *(() if "theory" in asked else DATA))
+    code, _, said = study(*asked.split(), *(() if not asked or "theory" in asked else DATA))
     assert code == 2
     assert [part for part in named if part not in said] == []
     assert not fake.exists()
@@ -214,6 +215,21 @@ def test_a_broken_entry_is_refused_and_the_others_go_on(
         assert (code, "  tanh " in shown) == (1, True)
         assert "activation 'broken' would be refused: it has a value that is not finite" in said
     assert "broken was refused" in Path("results/README.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn", "fake")
+def test_a_question_that_the_remaining_runs_cannot_answer_is_left_out(
+    study: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report names it and has the other pages. If nothing is missing, the error is a defect, and ends it."""
+    assert study("all", *RUN[1:], "--activations", "relu tanh")[0] == 0
+    monkeypatch.setattr(cost, "conclude", lambda *_: {}["gone"])
+    with pytest.raises(KeyError, match="gone"):
+        study("report")
+    store = Store(Path("results/runs"))
+    store.path(store.runs()[0]).unlink()
+    assert study("report")[0] == 1
+    assert "do not answer the question cost" in Path("results/README.md").read_text()
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -272,9 +272,8 @@ def _check_arguments(update_freq: Any, probe: Any, layers: Any, filename: Any) -
     is_share = isinstance(probe, int | float) and 0 < probe <= 1
     if probe is not None and not is_share and not (isinstance(probe, tuple) and 1 <= len(probe) <= 3):
         raise ValueError("probe must be (x, y), (x, y, sample_weight), a share of the training data in (0, 1], or None")
-    lists = [part for part in probe if isinstance(part, list)] if isinstance(probe, tuple) else []
-    if any(not hasattr(each, "shape") for part in lists for each in part):
-        raise ValueError("probe holds a list of numbers; its parts must be arrays or tensors: numpy.asarray makes one")
+    if isinstance(probe, tuple) and any(isinstance(leaf, bool | int | float) for leaf in keras.tree.flatten(probe)):
+        raise ValueError("probe holds numbers; its parts must be arrays or tensors, such as numpy.asarray makes")
     if filename is not None and Path(filename).is_dir():
         raise ValueError(f"filename is {str(filename)!r}, a folder; it must be the path of a file")
     if layers is not None and not isinstance(layers, Iterable) and not callable(layers):

@@ -206,7 +206,7 @@ def _random_states_kept() -> Iterator[None]:
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     tensorflow = context.context()
-    generator = getattr(tensorflow, "_rng", None)  # missing before a global seed is first set, None if it is unset
+    generator = getattr(tensorflow, "_rng", None)  # missing before a global seed is first set
     if generator is not None:
         tensorflow._rng = random.Random(f"GradientLogger {next(_SEED_NUMBERS)}")
     try:

@@ -32,7 +32,8 @@ class CsvFile:
 
     def _append(self, rows: Sequence[Row], mode: str) -> None:
         frame = pd.DataFrame(rows, columns=list(self.columns))
-        frame.to_csv(self.path, mode=mode, header=mode == "w", index=False, lineterminator="\r\n")
+        with self.path.open(mode, newline="", encoding="utf-8") as file:
+            frame.to_csv(file, header=mode == "w", index=False, lineterminator="\r\n")
 
 
 class Events:

@@ -127,11 +127,12 @@ def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
 
     try:
         yield
-    except ActivationError as error:
-        refused[name] = str(error)
     except Exception as error:  # any error of an entry is its own, and the others go on
-        if "KeyboardInterrupt" in str(error):
+        if "KeyboardInterrupt" in f"{error} {error.__cause__}":
             raise KeyboardInterrupt from error
+        if isinstance(error, ActivationError):
+            refused[name] = str(error)
+            return
         refused[name] = f"cannot be described: {error} ({type(error).__name__}); its theory must be computable"
 
 

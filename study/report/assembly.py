@@ -18,8 +18,8 @@ from study.records.frames import all_runs
 from study.records.ledger import Ledger
 from study.records.store import Record, Store, failure_text, has_failed, stores
 from study.report.making import long_protocol, making
-from study.report.page import claims_section, compose, joined_tables
-from study.report.rendering import PAGES, render
+from study.report.page import LANGUAGES, claims_section, compose, joined_tables
+from study.report.rendering import PAGES, Place, render
 from study.report.section import Evidence, Section
 from study.report.writing import write
 
@@ -48,11 +48,10 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
     """Write the report from the ledgers, records and documents in `results`, and return what is missing in it.
 
     The result has one sentence for each refused activation, missing record and failed run, and for each question that
-    the other runs cannot answer. `modules` holds the modules
-    of experiments/ by name, in the report's order. First, every experiment interprets its records. Then the modules
-    with `conclude` run in reverse order, each with all tables made so far. Raise FolderError if no runs were made in
-    `results` or the report cannot be written, and RecordError if a ledger or a document is damaged. Raise FolderHeld if
-    another command writes a report there.
+    the other runs cannot answer. `modules` holds the modules of experiments/ by name, in the report's order. First,
+    every experiment interprets its records. Then the modules with `conclude` run in reverse order, each with all tables
+    made so far. Raise FolderError if no runs were made in `results` or the report cannot be written, and RecordError if
+    a ledger or a document is damaged. Raise FolderHeld if another command writes a report there.
     """
     places = {store: store.ledger() for store in stores(results)}
     if not any(ledger.plans for ledger in places.values()):
@@ -76,11 +75,8 @@ def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Sto
         judgements = [judgement for section in found for judgement in section.judgements]
         evidence = Evidence({**joined_tables([*found, claims_section(found)]), **runs}, documents, judgements)
         with _left_out_if_runs_are_missing(draft, name):
-            draft.sections[name] = modules[name].conclude(_common_plan(main), evidence, style)
-    for name, section in draft.sections.items():
-        if section is not None and draft.missing:
-            with _left_out_if_runs_are_missing(draft, name):
-                render(section, style.labels)
+            section = modules[name].conclude(_common_plan(main), evidence, style)
+            draft.sections[name] = section and _with_pages(section, draft, style)
     report = compose(draft.in_order(), making(main, draft.used), draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
@@ -108,9 +104,18 @@ def _interpret_all(draft: _Draft, modules: Mapping[str, Any], store: Store, ledg
                 if store.is_committed:
                     about = {"long_protocols": long_protocol(name, make_target(modules[name]), good)}
                     section = replace(section, tables={**section.tables, **about})
-                draft.sections[name] = section
+                draft.sections[name] = _with_pages(section, draft, style)
     if not store.is_committed:
         draft.used = [record for record in read.values() if not has_failed(record)]
+
+
+def _with_pages(section: Section, draft: _Draft, style: Style) -> Section:
+    """Return `section`; raise the error of a page of it that cannot be rendered, if `draft.missing` has an entry."""
+    if draft.missing:
+        for place in (Place("", (), language) for language in LANGUAGES):
+            if section.page.with_suffix(place.ending).exists():
+                render(section, style.labels, place)
+    return section
 
 
 @contextlib.contextmanager

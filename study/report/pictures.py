@@ -57,12 +57,7 @@ def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
         return list(map(_encoded_files, drawings, drawings.values()))
     context = multiprocessing.get_context("spawn")  # a fork server needs a socket, whose path may be too long
     with ProcessPoolExecutor(min(cores, 4), context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        try:
-            return list(pool.map(_encoded_files, drawings, drawings.values()))
-        except KeyboardInterrupt:  # the pool would wait for the figures in progress, some seconds
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+        return list(pool.map(_encoded_files, drawings, drawings.values()))
 
 
 def _encoded_files(name: str, drawing: Drawing) -> Files:

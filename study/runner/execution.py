@@ -116,7 +116,9 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     running = None if grace is None else in_thread(train)
     try:
         return train() if running is None else running.result(seconds + (grace or 0))
-    except Exception as error:  # noqa: BLE001 - whatever a run raises is recorded, and the others go on
+    except (Exception, SystemExit) as error:  # whatever a run raises is recorded, and the others go on
+        if running is None and isinstance(error, SystemExit):
+            raise
         if running is None or running.done():
             is_late = type(error).__name__ == "TimeLimit"  # its class is in the engine, which must not be imported here
             return _failure("timeout", error) if is_late else _failure("failed", failure_reason(error))

@@ -317,7 +317,7 @@ def test_the_import_is_light():
     ("arguments", "said"),
     [
         ({"layers": 5}, "layers is 5; it must be names"),
-        ({"probe": ([[0.0, 1.0]], [1])}, "probe holds a list of numbers"),
+        ({"probe": ([[0.0, 1.0]], [1])}, "probe holds numbers"),
         ({"filename": "."}, "filename is '.', a folder"),
     ],
 )

@@ -13,6 +13,7 @@ from described import describe
 
 from experiments import speed
 from study import constants
+from study.activations import ActivationError
 from study.plan import DepthScaleGrid
 from study.records import catalogue
 
@@ -130,6 +131,8 @@ def test_an_interrupt_refuses_no_activation() -> None:
     refused: dict[str, str] = {}
     with pytest.raises(KeyboardInterrupt), catalogue.refusing("relu", refused):
         raise RuntimeError("error_already_set: ... REPLACED BY KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt), catalogue.refusing("relu", refused):
+        raise ActivationError("raises RuntimeError") from RuntimeError("REPLACED BY KeyboardInterrupt")
     with catalogue.refusing("relu", refused):
         raise RuntimeError("broken")
     assert refused == {"relu": "cannot be described: broken (RuntimeError); its theory must be computable"}

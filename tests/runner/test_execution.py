@@ -25,7 +25,7 @@ from study.errors import ClusterError
 from study.records.identity import Identity
 from study.records.store import Record, Store
 from study.runner import execution, workers
-from study.runner.execution import execute, train_job
+from study.runner.execution import attempt, execute, train_job
 from study.runner.order import Job, alternate, batches
 from study.runner.workers import IS_FORKED, shared_programs
 from study.settings import Settings
@@ -330,3 +330,15 @@ def test_an_error_in_closing_workers_loses_nothing(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(distributed.LocalCluster, "close", closed_too_early)
     assert workers.in_new_workers(len, [("abc",)]) == [3]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), ValueError("no")])
+def test_whatever_a_run_raises_in_its_thread_fails_this_run_alone(error: BaseException) -> None:
+    """Also an exit, which would end the worker with all its runs."""
+
+    def task(*_: object) -> dict[str, object]:
+        raise error
+
+    result = attempt(task, job(0), None, 60.0, 1.0)
+    assert result["status"] == "failed"
+    assert type(error).__name__ in result["cause"]
