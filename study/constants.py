@@ -42,6 +42,7 @@ TOLERANCE = 0.002  # of validation accuracy: a rate that is at most this far bel
 # The noise Unif[-a, a] is added to test images with each of these amplitudes a.
 NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 TIMING_REPEATS = 15  # timings of each activation, which takes turns with the others
+TIMING_PROCESSES = 5  # which take the timings one after another, because a process may favour an activation throughout
 TIMING_SHAPE = (100, 100)  # of a small tensor: a batch at one layer of the article's network
 TIMING_PASSES = 1000  # passes over small tensors in one timing
 TIMING_LARGE = 2**24  # entries of a large tensor, 64 MiB, beyond most caches

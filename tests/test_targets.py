@@ -22,6 +22,7 @@ from synthetic import Said, started
 import experiments
 from study.analysis.claims import Judgement
 from study.analysis.statistics import Interval
+from study.constants import TIMING_PROCESSES, TIMING_REPEATS
 from study.plan import Plan
 from study.records.store import DIGITS, Store
 from study.report.section import Evidence, Section
@@ -94,7 +95,7 @@ def test_a_long_protocol_runs_under_its_own_target_alone(study: Said, tmp_path: 
     assert study("all", *DATA)[0] == 0
     assert "Asked 20" in readme()
     assert "2 runs by `make claims`, " in "".join(page.read_text() for page in Path("results/questions").glob("*.md"))
-    assert sum(started(tmp_path / "log").values()) == 5, "something was done twice"
+    assert sum(started(tmp_path / "log").values()) == 4 + TIMING_PROCESSES, "something was done twice"
 
 
 def test_named_it_runs_too(study: Said, tmp_path: Path) -> None:
@@ -177,7 +178,9 @@ def test_conclusions_see_what_they_conclude_from(study: Said, modules: dict[str,
     assert {"found", "of_7"} <= seen.tables.keys()
     assert sorted(seen.tables["found"]["order"]) == [1, 1, 20, 20]
     assert [judgement.claim for judgement in seen.judgements] == ["A1", "A1"]
-    assert seen.documents["cost"]["content"]["seconds"] == dict.fromkeys(("relu", "sigmoid", "gelu", "swish"), 15.0)
+    assert seen.documents["cost"]["content"]["seconds"] == dict.fromkeys(
+        ("relu", "sigmoid", "gelu", "swish"), float(TIMING_REPEATS // TIMING_PROCESSES)
+    )
     assert "of_0" not in modules["cost"].seen[-1].tables
     places = [
         readme().index(f"[{title}](questions/") for title in ("Concluded 0", "Asked 1", "Concluded 7", "Asked 20")
@@ -247,13 +250,19 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
 
     def timings(*more: str) -> int:
         assert study("run", "cost", *DATA, *more)[0] == 0
-        return started(tmp_path / "log")["timing"]
+        whole, rest = divmod(started(tmp_path / "log")["timing"], TIMING_PROCESSES)
+        assert rest == 0
+        return whole
 
     assert timings() == 1
     assert timings() == 1
     assert timings("--activations", "relu swish") == 1
     assert timings("--activations", "relu tanh") == 2
-    assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["relu", "tanh"]
+    content = Store(path.parent).read("cost")["content"]
+    assert list(content["seconds"]) == ["relu", "tanh"]
+    steps = [row for row in content["timings"] if (row["activation"], row["quantity"]) == ("relu", "step")]
+    assert [row["repeat"] for row in steps] == list(range(TIMING_REPEATS))
+    assert {row["process"] for row in steps} == set(range(TIMING_PROCESSES))
     path.write_bytes(path.read_bytes()[:-1])
     assert timings("--activations", "relu") == 3
     monkeypatch.setattr(measurements, "cpu_name", lambda: "another")

@@ -1,7 +1,8 @@
 """Summarise what an activation costs: medians of times with quartiles, ratios with intervals, and training time.
 
 `timings` are the rows that study/cost/stopwatch.py measures: activation, quantity ("forward", "forward_backward" or
-"step"), elements (of the tensor; NaN for a step), repeat and seconds (per element, or per training step).
+"step"), elements (of the tensor; NaN for a step), repeat, process (in which the repeat was timed) and seconds (per
+element, or per training step).
 """
 
 import math
@@ -32,14 +33,19 @@ def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
 
 
 def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Return the geometric mean over repeats of the time of `a` over the time of `b`, with its 95% interval.
+    """Return the geometric mean over processes of the time of `a` over the time of `b`, with its 95% interval.
 
-    `timings` are of one quantity and size. Return NOTHING if one of the two activations was not timed.
+    `timings` are of one quantity and size. The repeats of a process are averaged, because a process may favour an
+    activation throughout. Return NOTHING if one of the two activations was not timed.
     """
     wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
     if not {a, b} <= set(wide.columns):
         return NOTHING
-    return log_mean_interval((wide[a] / wide[b]).dropna())[0]
+    logs = np.log(wide[a] / wide[b]).dropna()
+    if "process" in timings:  # documents before November 2026 have none, and each repeat counts
+        logs = logs.groupby(timings.drop_duplicates("repeat").set_index("repeat")["process"]).mean()
+    ratios = np.exp(logs)
+    return log_mean_interval(ratios)[0]
 
 
 def cheapest(timings: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study.constants import TIMING_REPEATS
+from study.constants import TIMING_PROCESSES, TIMING_REPEATS
 from study.engine import environment
 from study.errors import RecordError
 from study.records.catalogue import Entries
@@ -123,16 +123,31 @@ def _quantiles(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -
 
 
 def time_activations(store: Store, described: Entries) -> list[str]:
-    """Time the activations in `described` in a new process, unless the store's document TIMINGS has them.
+    """Time the activations in `described` in new processes, unless the store's document TIMINGS has them.
 
     `described` is a result of `Catalogue.descriptions`. Return a list: one sentence if timing fails, else nothing.
     """
     if is_timed(store, described):
         return []
     say(f"timing {len(described)} activations, while nothing else of the study runs")
-    call = _timings, [(list(described), TIMING_REPEATS)]
     failed = "the activations were not timed"
-    return _keep(store, TIMINGS, _timing_basis(described), lambda: in_new_workers(*call)[0], failed)
+    return _keep(store, TIMINGS, _timing_basis(described), lambda: _timings_of_processes(list(described)), failed)
+
+
+def _timings_of_processes(names: Sequence[str]) -> dict[str, Any]:
+    """Time the activations `names` in TIMING_PROCESSES processes, one after another, and return all timings together.
+
+    The result is as that of `study.cost.stopwatch.measure`, and each row of its `timings` has its `process`, from 0.
+    """
+    repeats = TIMING_REPEATS // TIMING_PROCESSES
+    found = [in_new_workers(_timings, [(names, repeats)])[0] for _ in range(TIMING_PROCESSES)]
+    rows = [
+        {**row, "repeat": row["repeat"] + repeats * process, "process": process}
+        for process, of_process in enumerate(found)
+        for row in of_process["timings"]
+    ]
+    about = {**found[0]["about"], "repeats": TIMING_REPEATS, "processes": TIMING_PROCESSES}
+    return {**found[0], "timings": rows, "about": about}
 
 
 def _timings(names: Sequence[str], repeats: int) -> dict[str, Any]:
@@ -158,4 +173,5 @@ def _timing_basis(described: Entries) -> dict[str, Any]:
         "engine": source_fingerprint(STUDY / "engine", STUDY / "cost"),
         "cpu": cpu_name(),
         "repeats": TIMING_REPEATS,
+        "processes": TIMING_PROCESSES,
     }

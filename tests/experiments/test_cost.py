@@ -4,11 +4,13 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 from both_languages import render
 from fake_studies import STYLE
+from scipy import stats
 
 from experiments import cost
 from study.activations import REGISTRY
@@ -122,6 +124,25 @@ def document(names: tuple[str, ...] = ("relu", "sigmoid", "gelu", "swish"), repe
     about = {"updates": 240, "repeats": repeats, "updates_an_epoch": 480}
     content = {"timings": timings, "memory": memory, "about": about, "basis": {}}
     return {"content": content, "provenance": {"environment": {"cpu": "A*Processor"}}}
+
+
+def test_a_ratio_is_uncertain_by_what_differs_between_processes() -> None:
+    """Repeats of a process agree to the bit, processes do not: the interval is Student's t over processes, of logs."""
+    ratios = [0.8, 1.0, 1.1]
+    timings = pd.DataFrame(
+        [
+            {"activation": name, "repeat": 2 * process + repeat, "process": process, "seconds": seconds}
+            for process, ratio in enumerate(ratios)
+            for repeat in (0, 1)
+            for name, seconds in (("relu", 1.0), ("swish", ratio))
+        ]
+    )
+    found = cost_tables.time_ratio(timings, "swish", "relu")
+    logs = np.log(ratios)
+    expected = stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs))
+    assert found.n == len(ratios)
+    assert np.log([found.low, found.high]) == pytest.approx(expected)
+    assert found.low < 1 < found.high
 
 
 def trained(names: tuple[str, ...], reaches: int = 2, epochs: int = 4) -> dict[str, pd.DataFrame]:
