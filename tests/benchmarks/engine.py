@@ -4,7 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from study.activations import REGISTRY
 from study.data.mnist import Dataset
+from study.engine import programs
+from study.engine.run import Run
+from study.engine.training import train
+from study.settings import Settings
 from tests.benchmarks.task import STEPS, Contender, is_logged, timed
 
 
@@ -28,11 +33,6 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
 
     `anew` compiles a program of its own, which runs of another depth would have shared.
     """
-    from study.activations import REGISTRY
-    from study.engine import programs
-    from study.engine.training import train
-    from study.settings import Settings
-
     if anew:
         programs.compiled_programs.cache_clear()
     wanted = Settings(activation="relu", **settings)
@@ -41,11 +41,7 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
     return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
 
 
-def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
-    from study.activations import REGISTRY
-    from study.engine.run import Run
-    from study.settings import Settings
-
+def _run(data: Dataset, logged: np.ndarray | None = None) -> Run:
     class Logging(Run):  # the article's run; measures every epoch at these steps, or as any run does
         def logged(self, epoch: int) -> np.ndarray:
             return super().logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)
@@ -55,7 +51,7 @@ def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
     return run
 
 
-def _epochs(run: Any, validates: bool = False) -> Contender:
+def _epochs(run: Run, validates: bool = False) -> Contender:
     """Make a contender that trains epochs of `run`; if `validates`, it evaluates the validation images after each."""
 
     def epoch(number: int) -> None:

@@ -1,9 +1,12 @@
 """Measure a worker's memory after each of several programs, in processes as `make all` starts them."""
 
 import itertools
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from study.activations import REGISTRY, fingerprint
 from study.records.identity import Identity
@@ -34,13 +37,8 @@ def measure(mnist: str | None) -> list[Row]:
 
 def _trained(settings: Settings, function: str, data: Any, seconds: float) -> dict[str, Any]:
     """Train, and add the process's memory after it."""
-    import resource
-    import sys
+    import resource  # Windows has none
 
-    import psutil
-
-    from study.runner.execution import train_job
-
-    result = train_job(settings, function, data, seconds)
+    result = execution.train_job(settings, function, data, seconds)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {**result, "memory": {"bytes": most, "own_bytes": psutil.Process().memory_full_info().uss}}
