@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -194,6 +195,24 @@ def test_a_users_variables_say_only_where_packages_come_from() -> None:
     names += " UV_TARGET UV_CONSTRAINT UV_NO_BINARY UV_PYTHON UV_SYSTEM_PYTHON PYTHONPATH PYTHONHOME PYTHONOPTIMIZE"
     names += " VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV"
     assert ENVIRONMENT.variables({**kept, **dict.fromkeys(names.split(), "/nonsense")}) == kept
+
+
+PEER = """
+import importlib.metadata, json, sys
+from unittest.mock import MagicMock
+sys.modules |= {"jax": MagicMock(), "torch": MagicMock()}
+from tests.benchmarks import child, jax_scan, pytorch
+packages = importlib.metadata.packages_distributions()
+loaded = {name.partition(".")[0] for name in sys.modules if name.partition(".")[0] not in ("jax", "torch")}
+print(json.dumps(sorted({distribution for name in loaded for distribution in packages.get(name, [])})))
+"""
+
+
+def test_a_peer_of_the_benchmark_needs_only_what_its_lock_has() -> None:
+    """A child process of JAX or PyTorch imports no package of the study's own environment."""
+    done = subprocess.run([sys.executable, "-c", PEER], cwd=ROOT, capture_output=True, text=True, check=True)
+    has = set(re.findall("^([a-z-]+)==", (ROOT / "requirements-bench.lock").read_text(), re.MULTILINE))
+    assert {"numpy"} <= set(json.loads(done.stdout)) <= has | {"activation-study"}
 
 
 def test_an_interrupted_benchmark_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

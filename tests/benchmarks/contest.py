@@ -4,6 +4,7 @@ The machine's speed changes by a third within minutes, and differences of a twen
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.catalogue import ENTRIES, EPOCHS, Entry
@@ -17,7 +18,7 @@ Turn = tuple[Entry, range]  # who trains, and which epochs of a run, counted fro
 class Contest:
     """Hold the child processes, the `entries` that train, and the contenders that are `missing`, with the reason."""
 
-    def __init__(self, cores: list[int], mnist: str | None, say: Callable[[str], None]) -> None:
+    def __init__(self, cores: list[int], mnist: Path, say: Callable[[str], None]) -> None:
         self.cores, self.mnist, self.say = cores, mnist, say
         self.children: dict[str, list[Child]] = {}
         self.entries: list[Entry] = []

@@ -5,15 +5,14 @@ from typing import Any
 import numpy as np
 
 from study.activations import REGISTRY
-from study.data.mnist import Dataset
 from study.engine import programs
 from study.engine.run import Run
 from study.engine.training import train
 from study.settings import Settings
-from tests.benchmarks.task import STEPS, Contender, is_logged, timed
+from tests.benchmarks.task import STEPS, Contender, Data, is_logged, timed
 
 
-def contenders(data: Dataset) -> dict[str, Contender]:
+def contenders(data: Data) -> dict[str, Contender]:
     """Return four contenders, all by the same program.
 
     `engine` measures at the steps that a run measures. `engine_first` measures, in every epoch, at the steps of a run's
@@ -28,7 +27,7 @@ def contenders(data: Dataset) -> dict[str, Contender]:
     }
 
 
-def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str, float]:
+def train_once(data: Data, settings: dict[str, Any], anew: bool) -> dict[str, float]:
     """Time a whole run by the public `train`, with validation and test: seconds without compiling, and of compiling.
 
     `anew` compiles a program of its own, which runs of another depth would have shared.
@@ -41,7 +40,7 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
     return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
 
 
-def _run(data: Dataset, logged: np.ndarray | None = None) -> Run:
+def _run(data: Data, logged: np.ndarray | None = None) -> Run:
     class Logging(Run):  # the article's run; measures every epoch at these steps, or as any run does
         def logged(self, epoch: int) -> np.ndarray:
             return super().logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.catalogue import DEPTHS, RUNS, SEEDS, STUDY, WIDTHS, worker_counts
@@ -11,7 +12,7 @@ Row = dict[str, Any]
 ONE_EPOCH = {"epochs": 1, "patience": None, "seed": 0}
 
 
-def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], repeats: int) -> list[Row]:
+def measure(cores: list[int], mnist: Path, say: Callable[[str], None], repeats: int) -> list[Row]:
     """Return one row per measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured

@@ -5,17 +5,16 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
-from study.data.mnist import Dataset
 from tests.benchmarks import task
 
 
-def contenders(data: Dataset) -> dict[str, task.Contender]:
+def contenders(data: task.Data) -> dict[str, task.Contender]:
     """Return two contenders, without and with norms; both count loss and accuracy, as model.fit does."""
     return {"jax": task.timed(_Training(data, False).epoch), "jax_norms": task.timed(_Training(data, True).epoch)}
 
 
 class _Training:
-    def __init__(self, data: Dataset, logs: bool) -> None:
+    def __init__(self, data: task.Data, logs: bool) -> None:
         self.logs, self.orders = logs, task.Orders()
         images, labels = task.training_part(data)
         self.images, self.labels = jnp.asarray(images), jnp.asarray(labels.astype("int32"))

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from study.activations import REGISTRY, fingerprint
+from study.data.mnist import Dataset
 from study.records.identity import Identity
 from study.records.store import Store
 from study.runner import execution, workers
@@ -19,7 +20,7 @@ from tests.benchmarks.catalogue import ACTIVATIONS, WIDTHS
 Row = dict[str, Any]
 
 
-def measure(mnist: str | None) -> list[Row]:
+def measure(data: Dataset) -> list[Row]:
     """Return one row per program: the most `bytes` that its process had held by its end, and its `own_bytes` then.
 
     Its own bytes exclude what all workers share, such as TensorFlow's code.
@@ -29,7 +30,6 @@ def measure(mnist: str | None) -> list[Row]:
         for name, width in itertools.product(ACTIVATIONS, WIDTHS)
     ]
     jobs = [Job(s, Identity(s.to_dict(), "", fingerprint(REGISTRY[s.activation]), ""), {}) for s in asked]
-    data = mnist.load(mnist)
     with tempfile.TemporaryDirectory() as folder, workers.shared_programs(Path(folder) / "programs"):
         records = execution.execute(jobs, data, Store(Path(folder)), label="memory", workers=1, task=_trained)
     return [record["result"]["memory"] for record in records]

@@ -4,11 +4,10 @@ from typing import Any
 
 import torch
 
-from study.data.mnist import Dataset
 from tests.benchmarks import task
 
 
-def contenders(data: Dataset) -> dict[str, task.Contender]:
+def contenders(data: task.Data) -> dict[str, task.Contender]:
     """Return three contenders: eager, eager with norms, and compiled forward and backward passes."""
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
