@@ -80,10 +80,7 @@ def study_arguments(checkout: Path, *arguments: str, **environment: str) -> list
 
 
 def test_the_lock_is_whole_and_names_no_place() -> None:
-    """It has each package that pyproject.toml needs to run, to test and to build, and none for GPUs.
-
-    Each is one exact version with SHA-256 hashes, so that pip refuses any other file. No index, folder or address.
-    """
+    """It has each package to run, test and build, none for GPUs and no address: one version each, with SHA-256."""
     assert not re.findall(r"://|file:| @ |--(?!hash=sha256:)[a-z-]+", LOCK.read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
@@ -153,10 +150,7 @@ OPTIONS += ["--workers", "0", "--scheduler", "tcp://h:1", "--results", "r"]
     ],
 )  # fmt: skip
 def test_variables_become_options(checkout: Path, typed: list[str], arguments: list[str]) -> None:
-    """Each variable that a target knows is one option and one word, whatever is in it; those not set are not there.
-
-    A variable may be in the environment. A quick look never touches results/, unless it is told to.
-    """
+    """Each variable that a target knows, also of the environment, is one option and one word; others are not there."""
     assert study_arguments(checkout, *typed) == arguments
     assert study_arguments(checkout, typed[0], **dict(word.split("=", 1) for word in typed[1:])) == arguments
 

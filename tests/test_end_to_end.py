@@ -162,10 +162,7 @@ def test_everything_is_made(life: Life) -> None:
 
 
 def test_networks_learn_and_records_describe_themselves(life: Life) -> None:
-    """After two epochs on MNIST every network is right more often than nine times in ten.
-
-    A record has full settings, the activation's formula and source, the data's checksum, versions, CPU and timings.
-    """
+    """After two epochs every network is right more often than nine times in ten, and its record is complete."""
     for record in life.first.records.values():
         assert record["result"]["status"] == "done"
         assert record["result"]["last"]["test_accuracy"] > 0.9
@@ -195,9 +192,7 @@ def test_done_again_elsewhere_it_is_the_same_run(life: Life) -> None:
 
 
 def test_one_entry_more_trains_its_own_runs_alone(life: Life) -> None:
-    """Two runs of the new activation and the damaged one are done; all other records are untouched. Neither a label nor
-    a comment or docstring in the training loop retrains.
-    """
+    """And the damaged one: all other records are untouched. No label, comment or docstring of the engine retrains."""
     assert "3 runs done, 6 recorded" in life.third.said
     assert life.third.asked == [("arctan", 2000), ("arctan", 2001), *life.first.asked]
     kept = life.first.records.keys() - {life.victim}

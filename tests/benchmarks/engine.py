@@ -28,10 +28,7 @@ def contenders(data: Data) -> dict[str, Contender]:
 
 
 def train_once(data: Data, settings: dict[str, Any], anew: bool) -> dict[str, float]:
-    """Time a whole run by the public `train`, with validation and test: seconds without compiling, and of compiling.
-
-    `anew` compiles a program of its own, which runs of another depth would have shared.
-    """
+    """Time a whole run, and its compiling apart; `anew` compiles a program that other depths would have shared."""
     if anew:
         programs.compiled_programs.cache_clear()
     wanted = Settings(activation="relu", **settings)

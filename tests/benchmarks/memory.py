@@ -21,10 +21,7 @@ Row = dict[str, Any]
 
 
 def measure(data: Dataset) -> list[Row]:
-    """Return one row per program: the most `bytes` that its process had held by its end, and its `own_bytes` then.
-
-    Its own bytes exclude what all workers share, such as TensorFlow's code.
-    """
+    """Return one row per program: the most `bytes` of its process, and its `own_bytes`, which no other shares."""
     asked = [
         Settings(activation=name, width=width, seed=0, epochs=1, patience=None)
         for name, width in itertools.product(ACTIVATIONS, WIDTHS)

@@ -148,10 +148,7 @@ OTHERS = [name for name in REGISTRY if name not in STUDIED]
     indirect=["uncompiled"],
 )
 def test_every_activation_trains_as_in_keras(names, epochs, trained, uncompiled, tiny_data, float64_keras):
-    """In `trained` epochs Adam, with another epsilon, moves every weight where Keras does, to 8 digits in float64.
-
-    Numpy finds in those weights the measures logged before the first update and after the last.
-    """
+    """Adam moves every weight where Keras does, to 8 digits; numpy finds the measures logged first and last."""
     activation = unit_by_unit(names)
     shape = {"depth": 3, "width": len(names), "epochs": epochs}
     run = start(settings(optimizer="adam", learning_rate=0.01, epsilon=1e-3, **shape), tiny_data, activation)
@@ -234,10 +231,7 @@ def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
 
 
 def test_it_stops_when_keras_stops(tiny_data, float64_keras):
-    """Losses and accuracies equal model.fit's epoch by epoch, and EarlyStopping stops after the same one.
-
-    The weights that Keras restores score the same on validation and test images.
-    """
+    """Each epoch's losses and accuracies equal model.fit's to the last; Keras' restored weights score the same."""
     chosen = settings(learning_rate=0.3, epochs=60, patience=2)
     result = training.train(chosen, tiny_data, REGISTRY["swish"])
     run = start(chosen, tiny_data)

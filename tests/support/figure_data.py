@@ -72,10 +72,7 @@ Frames = tuple[pd.DataFrame, ...]
 
 
 def table(*levels: Any, columns: str) -> pd.DataFrame:
-    """Return a row for each combination of the values in `levels`; the last level changes fastest.
-
-    `columns` names the columns, one per level, separated by spaces.
-    """
+    """Return a row for each combination of the values in `levels`, one level for each name in `columns`."""
     return pd.DataFrame(list(itertools.product(*levels)), columns=columns.split())
 
 
@@ -141,10 +138,7 @@ def curves(names: list[str]) -> pd.DataFrame:
 
 
 def rates(names: list[str]) -> Frames:
-    """Return the mean accuracy at each of RATES, and the four runs behind each mean; 1e-3 is the best rate for all.
-
-    At the largest rate, seed 0 diverged.
-    """
+    """Return mean accuracies at RATES, best at 1e-3, and the four runs behind each; seed 0 diverged at the largest."""
     runs = table(names, RATES, range(4), columns="activation learning_rate seed")
     away = np.abs(np.log10(runs["learning_rate"]) + 3)
     runs["best_validation_accuracy"] = 0.98 - 0.02 * away + 0.001 * runs["seed"]
@@ -182,10 +176,7 @@ def noisy(names: list[str]) -> Frames:
 
 
 def outputs() -> Frames:
-    """Return four runs for each output and loss, and their summary.
-
-    Under loss "two", all runs of output "b" and one run of "a" diverged.
-    """
+    """Return four runs for each output and loss, five of which diverged under loss "two", and their summary."""
     runs = table(("a", "b"), ("one", "two"), range(4), columns="output loss seed")
     is_lost = (runs["loss"] == "two") & ((runs["output"] == "b") | (runs["seed"] == 0))
     runs["test_accuracy"] = (0.95 + 0.01 * runs["seed"]).mask(is_lost)
@@ -204,10 +195,7 @@ def ladder() -> Frames:
 
 
 def timed(names: list[str], slow: float = 1.0) -> Frames:
-    """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
-
-    A step takes about 2 ms, and other quantities 2 ns.
-    """
+    """Return five timings of each activation and "copy", the last `slow` times as long, and a summary."""
     timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
@@ -225,10 +213,7 @@ def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
 
 
 def similarity(names: list[str]) -> pd.DataFrame:
-    """Return the mean cosine of two images by layer, where 1 - cosine falls to a tenth with each layer.
-
-    From layer 7 on, 1 - cosine is below float32's limit. At the end of training nothing is predicted.
-    """
+    """Return two images' mean cosine: 1 - cosine falls tenfold a layer, from 7 on below float32's limit."""
     frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
     frame = frame[frame["layer"] <= frame["depth"] + 1]
     cosine = 1 - 0.1 ** frame["layer"].astype(float)
