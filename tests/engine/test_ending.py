@@ -119,18 +119,14 @@ def test_patience_is_that_of_early_stopping(losses, patience):
     assert (epoch, best) == (last, callback.best_epoch + 1)
 
 
-def test_a_diverged_run_keeps_what_it_found_before(stubbed):
-    """Divergence in the third epoch: the first, which was better than the second, stays the best."""
-    result = stubbed(Stub([2.0, 3.0, math.nan], diverged=2 * STEPS + 4), epochs=9, patience=2)
-    assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", 54, 3)
+@pytest.mark.parametrize(
+    ("losses", "diverged", "steps"), [([2.0, 3.0, math.nan], 2 * STEPS + 4, 54), ([2.0, math.nan], -1, 50)]
+)
+def test_a_diverged_run_keeps_what_it_found_before(losses, diverged, steps, stubbed):
+    """Divergence within epoch 3, or of the validation loss after epoch 2 alone, ends it: epoch 1 stays the best."""
+    result = stubbed(Stub(losses, diverged), epochs=9, patience=2)
+    assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", steps, len(losses))
     assert (result["best"]["epoch"], result["best"]["validation_loss"]) == (1, 2.0)
-
-
-def test_a_run_whose_last_update_ruins_it_has_diverged(stubbed):
-    """All training losses are finite, but the validation loss after update 50 is not, which statistics would refuse."""
-    result = stubbed(Stub([3.0, math.nan]), epochs=2)
-    assert (result["status"], result["diverged_step"]) == ("diverged", 50)
-    assert result["best"]["epoch"] == 1
 
 
 def test_a_run_ends_at_its_time_limit(stubbed, monkeypatch):
