@@ -21,6 +21,9 @@ from repository import ROOT, tool
 
 from study.runner.cores import usual_workers
 from tests import benchmarks
+from tests.benchmarks import contest
+from tests.benchmarks.catalogue import ENTRIES, Entry
+from tests.benchmarks.parent import Unavailable
 
 LOCK = ROOT / "requirements.lock"
 TOOLS = ["sh", "make", "awk", "cmp"]  # all that a recipe may ask of the system, Python apart
@@ -207,6 +210,26 @@ def test_a_peer_of_the_benchmark_needs_only_what_its_lock_has() -> None:
     done = subprocess.run([sys.executable, "-c", PEER], cwd=ROOT, capture_output=True, text=True, check=True)
     has = set(re.findall("^([a-z-]+)==", (ROOT / "requirements-bench.lock").read_text(), re.MULTILINE))
     assert {"numpy"} <= set(json.loads(done.stdout)) <= has | {"activation-study"}
+
+
+def test_a_contender_that_cannot_run_is_missing_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A framework that does not start costs all its contenders; one that fails while it warms up, itself alone."""
+
+    def child(python: Path, module: str, core: int | None, mnist: Path) -> None:
+        if module == "jax_scan":
+            raise Unavailable("no JAX")
+
+    def answers(self: contest.Contest, entry: Entry, epochs: range) -> None:
+        if entry.name == "pytorch_compiled":
+            raise Unavailable("no compiler")
+
+    monkeypatch.setattr(contest, "Child", child)
+    monkeypatch.setattr(contest.Contest, "_answers", answers)
+    held = contest.Contest([0, 1], Path("nowhere"), lambda text: None)
+    held.start()
+    reasons = {row["contender"]: row["reason"] for row in held.missing}
+    assert reasons == {"jax": "no JAX", "jax_norms": "no JAX", "pytorch_compiled": "no compiler"}
+    assert [entry for entry in ENTRIES if (entry in held.entries) == (entry.name in reasons)] == []
 
 
 def test_an_interrupted_benchmark_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
