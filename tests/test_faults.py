@@ -173,10 +173,7 @@ def test_the_disk_is_full_from_the_nth_write_on(tmp_path: Path, data: Path, fake
 def test_damaged_records_are_found_and_done_again(
     tmp_path: Path, data: Path, fake: Path, undrawn: None, command_line: Said
 ) -> None:
-    """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone.
-
-    One record is cut short, one is a copy of another run's; tests/records/test_store.py has every kind of damage.
-    """
+    """Each is listed by verify (exit 4), is in no table, and is set aside and done again by the next run, it alone."""
     assert command_line(*words("all", tmp_path, data))[0] == 0
     store, good = Store(tmp_path / "runs"), contents(tmp_path)
     runs = store.runs()
@@ -226,11 +223,9 @@ NOBODY = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = get
 def test_the_environment_people_bring_changes_nothing(
     tmp_path: Path, data: Path, undisturbed: dict[str, bytes], command_line: Said
 ) -> None:
-    """The records are those of an undisturbed study, without a warning or a traceback.
+    """The records are those of an undisturbed study, without a warning or a traceback; its figures are, to the byte.
 
-    Theirs are two processes without HOME, of a user without an entry, with umask 077, in another folder, language, time
-    zone and hash seed. Their temporary folder has a long path and a blank; variables name other backends. A report of
-    their records in this process, with three figures drawn again, is the same to the byte.
+    Theirs are processes of a user without HOME and entry, with umask 077, and a temporary folder with a long path.
     """
     temporary = tmp_path / "a b".ljust(100 - len(str(tmp_path)), "x")
     temporary.mkdir()
@@ -289,12 +284,7 @@ NAME = "=1+1"
 
 @pytest.fixture(scope="module")
 def strange(tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, int]:
-    """Return the results folder and the exit code of a study in which much is strange, and one run fails.
-
-    ReLU and GELU have hostile labels. Sigmoid diverges with every seed in its first epoch. GELU has gradients of
-    exactly zero. Swish fails with one seed, with a hostile error. A fifth activation has a formula of a spreadsheet as
-    its name.
-    """
+    """Return the results folder and the exit code of a study with hostile texts, divergence, zeros and a failed run."""
     results = tmp_path_factory.mktemp("strange")
     how = {"sigmoid": "diverged at once", "gelu": "zero", "swish 1": f"raise {CAUSE}"}
     with pytest.MonkeyPatch.context() as patch, signals_kept():

@@ -13,11 +13,9 @@ from tests.benchmarks.task import STEPS, Contender, Data, is_logged, timed
 
 
 def contenders(data: Data) -> dict[str, Contender]:
-    """Return four contenders, all by the same program.
+    """Return four contenders by one program: they measure as a run, as its first epoch does (the most), or nothing.
 
-    `engine` measures at the steps that a run measures. `engine_first` measures, in every epoch, at the steps of a run's
-    first epoch, which has the most. `engine_bare` measures nothing. `engine_validation` measures as a run does, and
-    evaluates the validation images after each epoch.
+    `engine_validation` measures as a run, and evaluates the validation images after each epoch.
     """
     return {
         "engine": _epochs(_run(data)),

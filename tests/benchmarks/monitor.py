@@ -2,11 +2,10 @@
 
     python -m tests.benchmarks.monitor
 
-The networks are the article's, a small convolutional and a small transformer network, each in a process of its own, on
-made data. Two figures are printed for time. One is the time spent in the logger's own functions, as a share of the rest
-of the fit. The other compares whole fits: with and without the logger in alternation, the fastest of each, because
-other work on the machine can only slow a fit down. It is the noisier one: equal fits differ by up to 10%. The first
-fits, which compile, are left out. The memory is by how much the first fit with a logger raises the process's peak.
+Each network trains in a process of its own, on made data. Two figures are printed for time. One is the time spent in
+the logger's own functions, as a share of the rest of the fit. The other compares the fastest whole fits with and
+without the logger, which alternate; it is noisier, because equal fits differ by up to 10%. The first fits, which
+compile, are left out. The memory is by how much the first fit with a logger raises the process's peak.
 """
 
 import functools

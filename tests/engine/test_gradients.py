@@ -122,10 +122,6 @@ def slopes(layers):
     return [np.transpose(array) for layer in layers for array in layer.gradients.parameters]
 
 
-def phi_of(name):
-    return lambda z: value_and_derivative(REGISTRY[name].function, z)
-
-
 # The gradients
 
 
@@ -212,7 +208,8 @@ def test_every_measure_is_what_numpy_finds(name):
         p = problem(seed=6, scale=scale, batch=12)
         _, found = run(p, plain(name))
         measured = batch_measures(found) | probe_measures(plain(name), p.parameters, supremum, probe)
-        expected = NumpyNetwork(p.layers, phi_of(name)).measures(p.x, p.y, probe, supremum)
+        network = NumpyNetwork(p.layers, lambda z: value_and_derivative(REGISTRY[name].function, z))
+        expected = network.measures(p.x, p.y, probe, supremum)
         assert measured.keys() == expected.keys()
         for measure, values in expected.items():
             np.testing.assert_allclose(measured[measure], values, rtol=1e-9, atol=1e-14, err_msg=measure)

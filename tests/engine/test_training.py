@@ -186,11 +186,7 @@ def test_other_outputs_and_losses_train_as_in_keras(output, loss, tiny_data, flo
 def test_normalised_residual_networks_and_adamw_train_as_in_keras(
     epochs, residual, uncompiled, tiny_data, float64_keras
 ):
-    """Batch normalisation, residual connections, AdamW on kernels alone, its cosine and a smoothed loss are Keras'.
-
-    Layer by layer and in a loop. The moving moments and the validation scores are equal. The averages after each update
-    are numpy's.
-    """
+    """Weights, moving moments and validation scores are Keras', layer by layer and in a loop; averages are numpy's."""
     names = ("optimizer", "learning_rate", "schedule", "weight_decay", "normalization", "label_smoothing")
     recipe = {name: RECIPE[name] for name in names}
     chosen = settings(depth=2, width=6, epochs=epochs, residual=residual, averaging=0.3, **recipe)
@@ -364,10 +360,9 @@ def test_errors_of_an_initial_network_of_float32_are_computed_in_float64(activat
 
 @pytest.mark.parametrize("shape", [{}, {"width": 6, "epochs": 1}])
 def test_weight_gradients_are_of_the_gradients_that_move_the_weights(shape, tiny_data):
-    """SGD without momentum moves W_l by rate times the gradient.
+    """SGD's move at step t, over the rate, is the weight_gradient of step t.
 
-    The move at step t, over the rate, is the logged weight_gradient of step t. Over the kernel's norm before it, the
-    move is the update_ratio of step t + 1.
+    Over the kernel's norm before it, the move is the update_ratio of step t + 1.
     """
     run = start(settings(**shape), tiny_data)
     kernels = [arrays(run, run.call_epoch(1, updates)[0])[::2] for updates in range(STEPS + 1)]

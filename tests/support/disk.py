@@ -14,9 +14,8 @@ class Killed(BaseException):
 class Disk:
     """Count the changes to the disk by pathlib, os.fsync and shutil.rmtree, and fail from the `last`-th change on.
 
-    `count` is the number of changes so far. If the `last`-th change is a write, half of the content is written first.
-    By default, a change then fails as on a full disk: it raises OSError, and files can still be removed. With
-    `is_kill`, changes and removals raise Killed, as if the process had been killed there. `monkeypatch` is pytest's.
+    A write that fails writes half. A full disk raises OSError, and files can still be removed; with `is_kill`, changes
+    and removals raise Killed, as if the process had been killed there.
     """
 
     def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:

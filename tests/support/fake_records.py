@@ -118,11 +118,9 @@ def all_rounds(
     accuracy: Callable[[Settings], float],
     made: Callable[[Settings, float], Record] = record,
 ) -> list[Record]:
-    """Return the records of an experiment's runs, round by round until it asks for no more.
+    """Return the records of an experiment's runs, round by round until `rounds(plan, records)` asks for no more.
 
-    `rounds` is the function `rounds` of the experiment's module, and `plan` its first argument. `accuracy` returns the
-    accuracy of a run, given its settings, and `made` makes the run's record from the settings and the accuracy. Raise
-    AssertionError if the experiment still asks for runs after 20 rounds.
+    `made` makes a record from the settings and their `accuracy`. Raise AssertionError after 20 rounds.
     """
     records: dict[str, Record] = {}
     for _ in range(20):

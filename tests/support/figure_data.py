@@ -30,10 +30,9 @@ DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found,
 
 
 def contents(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Return `function` without its search for free places beside lines, which takes most of the time of a drawing.
+    """Return `function`, which draws, in the study's style but without its slow search for places beside lines.
 
-    The legend then names the lines. `function` draws a figure; it is called with matplotlib's default style and the
-    study's settings.
+    The legend then names the lines.
     """
 
     def drawn(*args: Any, **options: Any) -> Figure:
