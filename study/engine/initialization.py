@@ -14,8 +14,8 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
     """Draw the initial parameters of a run with these `settings`: a tuple of tensors per group, in the layers' order.
 
     The tensors are kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if the group is normalised, gamma and beta
-    (rows, fan_out). `square_norm` is the mean ||x||^2 of the training images. The kernel is the transpose of Keras'.
-    All three matrix products of a layer are faster that way, the product for its gradient by a third. Spare rows are 0.
+    (rows, fan_out). Spare rows are 0. `square_norm` is the mean ||x||^2 of the training images. The kernel is the
+    transpose of Keras', which speeds up all three matrix products of a layer, one of them by a third.
     """
     first_layer, parameters, groups = 1, [], groups_of(settings)
     for group in groups:
@@ -37,9 +37,8 @@ def initial_layer(
 ) -> tuple[np.ndarray, ...]:
     """Draw kernel (fan_in, fan_out) and bias (fan_out,) of one layer; add gamma = 1 and beta = 0 if it is normalised.
 
-    `layer` is the layer's number in the network of `settings`, counted from 1, and `square_norm` is the mean ||x||^2 of
-    the training images. Keras' initialisers draw the numbers. Every layer has an initialiser with its own seed: one
-    initialiser returns equal values at every call, which would make equal layers identical.
+    `layer` is the layer's number, counted from 1. Every layer has a Keras initialiser with its own seed, because one
+    initialiser returns equal values at every call.
     """
     shape, dtype = (fan_in, fan_out), settings.precision
     kernel = np.asarray(_kernel_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
@@ -62,11 +61,10 @@ def initial_layer(
 def _kernel_initializer(
     settings: Settings, layer: int, fan_in: int, square_norm: float
 ) -> keras.initializers.Initializer:
-    """Return the initialiser that draws the kernel of the layer with number `layer`, as `settings` ask for.
+    """Return the initialiser that draws the kernel of the layer with number `layer`.
 
-    `fan_in` is the layer's number of inputs, and `square_norm` the mean ||x||^2 of the training images. `unit_norm` and
-    `torch_default` draw the output layer like the others. The other initialisations draw it by glorot_uniform, except
-    for `centred`. That one draws layer 1 by glorot_uniform instead, because the inputs of layer 1 are not outputs of a
+    `unit_norm` and `torch_default` draw the output layer like the others. The other initialisations draw it by
+    glorot_uniform. Only `centred` draws layer 1 that way instead, because the inputs of layer 1 are not outputs of a
     sigmoid.
     """
     seed, name = number_for(settings.seed, "kernel", layer), settings.initialization
@@ -87,9 +85,6 @@ def _kernel_initializer(
 
 
 def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
-    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
-
-    The seed comes from the run's `settings`, from `role`, "kernel" or "bias", and from the number `layer`.
-    """
+    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does."""
     bound = fan_in**-0.5
     return keras.initializers.RandomUniform(-bound, bound, seed=number_for(settings.seed, role, layer))

@@ -48,12 +48,10 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
     """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
 
-    `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. The hidden
-    layers 2 to L are grouped in one of two ways:
-
-    - In a run of at most BRIEF_EPOCHS epochs, they form one group if all widths are equal, and if the width and `batch`
-      are at most SPARE_UNITS. With L = 1, this group has only spare rows.
-    - In any other run, more than UNROLLED consecutive equal layers form one group, and the other layers are alone.
+    `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. In a run of
+    at most BRIEF_EPOCHS epochs, the hidden layers 2 to L form one group if all widths are equal, and if the width and
+    `batch` are at most SPARE_UNITS. With L = 1, this group has only spare rows. In any other run, more than UNROLLED
+    consecutive equal layers form one group, and the other layers are alone.
     """
     first, *between, output = layer_shapes(widths)
     equal = [(len(list(layers)), shape) for shape, layers in groupby(between)]
@@ -72,9 +70,6 @@ def _alone(fan_in: int, fan_out: int) -> LayerGroup:
 
 
 def _looped(count: int, fan_in: int, fan_out: int, batch: int) -> LayerGroup:
-    """Return the group of `count` equal layers, with spare rows up to a multiple of ROWS.
-
-    If `fan_out` or `batch` exceeds SPARE_UNITS, every row is a layer.
-    """
+    """Group `count` equal layers; add spare rows up to a multiple of ROWS if SPARE_UNITS allows them."""
     with_spare_rows = max(-(-count // ROWS), 1) * ROWS
     return LayerGroup(count, Shape(with_spare_rows if max(fan_out, batch) <= SPARE_UNITS else count, fan_in, fan_out))

@@ -21,16 +21,14 @@ def measure_weights(
 ) -> Measures:
     """Return the WEIGHT_MEASURES of all layers of `network` as {name: (rows of all groups,)}.
 
-    `state` holds the groups; the slots are not read if `last` is None. x (P, columns) are the probe inputs. Batch
-    normalisation uses the moments of each layer over these inputs, as in training over a batch. `last` holds the
-    hyperparameters of the last update. If it is None or its step is 0, no update has been done, and UPDATE_MEASURES are
-    NaN.
+    x (P, columns) are the probe inputs; batch normalisation uses their moments, as in training over a batch. `last`
+    holds the hyperparameters of the last update. If it is None or its step is 0, no update has been done, and
+    UPDATE_MEASURES are NaN. If it is None, the slots in `state` are not read.
     """
     kind = network.kind
     rule = OPTIMIZERS[kind.optimizer]
 
     def of_update(group: int, row: Any) -> Measures:
-        """Return the UPDATE_MEASURES of the layer in row `row` of the group with index `group`."""
         undefined = measures.undefined(measures.UPDATE_MEASURES, kind.precision)
         if last is None:
             return undefined
