@@ -37,8 +37,8 @@ def train_epoch(
 
     `state` holds the groups before the epoch, and `counts` (groups,) int32 the number of layers of each group. Return
     the new state, the totals and the log. The totals are the sum of batch losses, the number of images classified
-    right, and the first step whose loss was not finite: its number in the run, from 0, or -1 for none. The log is {name
-    of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
+    right, and the first step whose loss was not finite. Steps are numbered in the run from 0; -1 stands for none. The
+    log is {name of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))

@@ -49,8 +49,8 @@ def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[Laye
     """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
 
     `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. In a run of
-    at most BRIEF_EPOCHS epochs, the hidden layers 2 to L form one group if all widths are equal, and if the width and
-    `batch` are at most SPARE_UNITS. With L = 1, this group has only spare rows. In any other run, more than UNROLLED
+    at most BRIEF_EPOCHS epochs, the hidden layers 2 to L form one group if all have one width. This width and `batch`
+    must be at most SPARE_UNITS. With L = 1, the group has only spare rows. In any other run, more than UNROLLED
     consecutive equal layers form one group, and the other layers are alone.
     """
     first, *between, output = layer_shapes(widths)

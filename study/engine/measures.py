@@ -93,8 +93,8 @@ def _similarity(z: tf.Tensor) -> tf.Tensor:
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
     """Return the UPDATE_MEASURES of layer l, from the last `update` of its kernel W_l, both (fan_out, fan_in).
 
-    update_ratio is norm(update) / norm(kernel - update), where `kernel` is the kernel after the update. The difference
-    is the kernel before the update, but after any decay.
+    `kernel` is the kernel after the update. The measure update_ratio is norm(update) / norm(kernel - update). The
+    difference is the kernel before the update, but after any decay.
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}

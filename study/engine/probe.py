@@ -21,7 +21,7 @@ def measure_weights(
 ) -> Measures:
     """Return the WEIGHT_MEASURES of all layers of `network` as {name: (rows of all groups,)}.
 
-    x (P, columns) are the probe inputs; batch normalisation uses their moments, as in training over a batch. `last`
+    The probe inputs x are (P, columns); batch normalisation uses their moments, as in training over a batch. `last`
     holds the hyperparameters of the last update. If it is None or its step is 0, no update has been done, and
     UPDATE_MEASURES are NaN. If it is None, the slots in `state` are not read.
     """
