@@ -10,7 +10,7 @@ REFERENCE_ACTIVATION = "relu"  # the activation with which all others are compar
 DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 39, 50)  # numbers of hidden layers
 INITIAL_DEPTHS = (1, 2, 5, 10, 20, 50)  # hidden layers if untrained, or trained from another initialisation
 WIDTH = 100  # units in each hidden layer
-DEPTH_EPOCHS = 1  # epochs that a network is trained
+DEPTH_EPOCHS = 1  # epochs of training
 DEPTH_UPDATES = 480  # updates in these epochs
 DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))  # each with its learning rate
 INITIAL_SEEDS = 20  # networks measured at initialisation and not trained
@@ -39,8 +39,7 @@ STABLE = 0.95  # if fewer of the resamples of the seeds recommend one activation
 STABILITY_DRAWS = 10_000  # resamples of the seeds
 TOLERANCE = 0.002  # of validation accuracy: a rate that is at most this far below the best rate is tolerated
 
-# The noise Unif[-a, a] is added to test images with each of these amplitudes a.
-NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # a of the noise Unif[-a, a] on test images
 TIMING_REPEATS = 15  # timings of each activation, which takes turns with the others
 TIMING_PROCESSES = 5  # which take the timings one after another, because a process may favour an activation throughout
 TIMING_SHAPE = (100, 100)  # of a small tensor: a batch at one layer of the article's network
@@ -53,7 +52,7 @@ CHANCE_ACCURACY = 0.1  # accuracy of guessing among ten digits
 # The experiments that repeat published claims in the claims' own protocols.
 CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives another number
 
-# Of single claims, which study/analysis/claims.toml names: first those of `make claims`, then those of `make all`.
+# Of single claims (study/analysis/claims.toml): first the claims of `make claims`, then the claims of `make all`.
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted
