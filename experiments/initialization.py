@@ -61,9 +61,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    The tables `trainable_depth`, `depth_success` and `shrink_factors` have rows for all initialisations.
-    `gradient_norms` and `theory` have none for the default one, because the experiment `depth` has them. These five
-    have the columns of the tables of the same name in `depth`. `critical_points` is the result of `_critical_points`.
+    `gradient_norms` and `theory` have no rows for the default initialisation, because the experiment `depth` has them.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
@@ -92,9 +90,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation of `plan`: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations; NaN if these have
-    variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none` is the
-    reason.
+    Settings explains `first_square`. Without a critical point, the numbers are NaN and `why_none` is the reason.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [

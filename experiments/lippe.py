@@ -49,11 +49,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
-
-    The table `lippe` has a row per initialisation, and `history` a row per run and epoch. The figure shows the training
-    with PyTorch's initialisation alone.
-    """
+    """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6."""
     runs, history = runs_frame(records), history_frame(records)
     table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
     found = {"history": history.assign(experiment=NAME), "lippe": table}

@@ -53,12 +53,7 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the activations on the seeds of this experiment alone.
-
-    The tables are `accuracy` (see `summaries.accuracy`), `narrow_rates` (see `learning_rate.rates_chosen`), and the
-    tables of `comparisons.family_tables`. Their rows of the experiment LAST_WEIGHTS compare the last weights. Before
-    there are runs on fresh seeds, the section has only its page.
-    """
+    """Compare the activations on the seeds of this experiment alone; without fresh runs, return only the page."""
     runs = learning_rate.frames(plan, records)
     fresh = runs["tuned"]
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}

@@ -165,8 +165,8 @@ def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
 
-    `brought` is the mean over seeds of the accuracy minus the same seed's one step before, with its t interval; NaN at
-    the first step.
+    `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
+    interval.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -177,9 +177,7 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The table `past_99_rates` (see `_rate_table`) always exists. `past_99_ladder` (see `_step_table`) exists if a run of
-    the ladder finished. With runs on fresh seeds, there are `past_99_attempts` (see `_attempt_table`), `past_99` (see
-    `_last_attempt_table`) and the tables of `comparisons.family_tables`. Without such runs, claim A5 is not judged.
+    Only `past_99_rates` always exists. Without runs on fresh seeds, claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)

@@ -60,10 +60,7 @@ def _settings(name: str, depth: int, width: int, init: str, seed: int) -> Settin
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead.
-
-    The tables are `initial_ratios` (see `_ratio_summary`) and `born_dead` (see `_born_dead_shares`).
-    """
+    """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead."""
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
     per_run = _first_and_ratio(deep)
@@ -99,8 +96,7 @@ def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
 def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes of the norm per
-    layer that make the mean ratio and its bounds.
+    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes per layer.
     """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))

@@ -28,13 +28,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section that compares the share of the error that reaches layer 1 with the accuracy.
 
     Return None if `plan` lacks one of NEEDED_ACTIVATIONS, if `evidence` lacks one of NEEDED_TABLES, or if no activation
-    has both numbers at one depth. The tables are:
-
-    - `why_relu`: a row per activation and number of hidden layers. The first columns are the result of `_error_shares`.
-      The columns mean, ci_low, ci_high and n are of the validation accuracy with Adam in the experiment `depth`.
-    - `why_tuned`: each activation's accuracy at its own learning rate; empty if nothing was tuned.
-    - `why_factors`: the rows of `shrink_factors` of the experiment `depth` at the largest depth.
-    - `preactivations`: the result of `_quantile_table`, if pre-activations were measured.
+    has both numbers at one depth. The accuracy is on validation images, with Adam in the experiment `depth`. The table
+    `why_tuned` is empty if nothing was tuned, and `preactivations` exists if they were measured.
     """
     tables = evidence.tables
     if not set(NEEDED_ACTIVATIONS) <= set(plan.activations) or not set(NEEDED_TABLES) <= tables.keys():
@@ -63,9 +58,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per network, step and hidden layer with the quantiles of its pre-activations z.
 
-    `content` comes from the document `preactivations` (study/runner/measurements.py). The columns are NETWORK_COLUMNS,
-    seed, step (updates done), layer (1 is nearest the input), and a column per quantile, named by its percentage: q0.5,
-    q5, ...
+    `content` comes from the document `preactivations` (study/runner/measurements.py). Each quantile has a column, named
+    by its percentage: q0.5, q5, ...
     """
     rows = []
     for network in content["networks"].values():
@@ -81,9 +75,9 @@ def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
 def _error_shares(norms: pd.DataFrame, theory: pd.DataFrame) -> pd.DataFrame:
     """Return the share of the last hidden layer's error that reaches layer 1 before training: activation, depth, share.
 
-    The column is share_of_error, above 1 if the error grows toward the input. The table `norms` tells it of the
-    article's network, which `baseline` ran. The norms measured in the table `theory` tell it of the networks of other
-    depths, from 2 on, of the smallest width under Keras' default initialisation.
+    The share_of_error is above 1 if the error grows toward the input. The article's network, which `baseline` ran, is
+    in `norms`. The networks of other depths, from 2 on, are in `theory`: of the smallest width, with Keras' default
+    initialisation.
     """
     article = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
     others = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]
