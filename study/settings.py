@@ -38,7 +38,7 @@ class Settings:
     depth: int = 3  # number of hidden layers
     width: int | tuple[int, ...] = 100  # units of each hidden layer, or one number per layer, nearest the input first
     initialization: str = "glorot_uniform"  # one of INITIALIZATIONS
-    sigma_w: float | None = None  # sigma_w^2 = fan_in Var(W); this and the next two are for the initialisations SCALED alone
+    sigma_w: float | None = None  # sigma_w^2 = fan_in Var(W); this and the next two: SCALED initialisations alone
     sigma_b: float | None = None  # sigma_b^2 = Var(b)
     first_square: float | None = None  # mean square z that layer 1 is scaled to have; None: it has sigma_w as others do
     normalization: str = "none"  # or "batch" or "layer"; between a layer's affine map and its activation
