@@ -114,7 +114,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `adam_updates` has the ratio of Adam's last update to the weights of layer 1, by activation and depth.
+    `adam_updates` has the measure update_ratio of layer 1 at the end of training by Adam, by activation and depth.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]

@@ -44,7 +44,7 @@ def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
     """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
     Activations that never finished are left out, and then each seed on which another activation did not finish. Return
-    None if the reference, every other activation or all but P8_N seeds are left out.
+    None if this leaves no reference, no other activation, or at most P8_N seeds.
     """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
     wide = comparisons.table_by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()

@@ -221,7 +221,7 @@ def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
-    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if one finished."""
+    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if a run of it finished."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
     remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers

@@ -39,7 +39,7 @@ P9_SEEDS = 60  # if no network is born dead, the 95% interval of the share ends 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round of networks that are not trained: deep ones for A3 and P5, narrow ones for P9.
 
-    It has none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
+    There are none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
     """
     if so_far or plan.is_quick:
         return []

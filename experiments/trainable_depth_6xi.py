@@ -101,8 +101,8 @@ def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judg
 
     On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean of
     `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` to the upper bound of
-    `most_ratio`, both of t intervals. It begins at 0 if `least_ratio` is 0 on a seed, and is open if `most_ratio` is
-    infinite on a seed.
+    `most_ratio`, both of t intervals. It begins at 0 if `least_ratio` is 0 on a seed, and ends at infinity if
+    `most_ratio` is infinite on a seed.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:

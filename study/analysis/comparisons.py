@@ -47,9 +47,10 @@ def against_reference(
 ) -> pd.DataFrame | None:
     """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
-    `runs` has one row per run: activation, seed, and the column `metric`, whose unit all differences have. Return None
-    if `runs` lacks the reference or holds no other activation. Raise ValueError as `table_by_seed` does. `family` is
-    the number of comparisons whose intervals are simultaneous, if it is not the number of rows.
+    `runs` has one row per run: activation, seed, and the column `metric`, whose unit all differences have. `experiment`
+    names the family. `family` is the number of comparisons whose intervals are simultaneous, by default the number of
+    rows. Return None if `runs` lacks the reference or holds no other activation. Raise ValueError as `table_by_seed`
+    does.
 
     `n` counts the seeds at which both runs finished, and `dropped` the other seeds. Dropping seeds flatters an
     activation that diverges. The 95% interval is ci_low to ci_high, and the 90% interval equivalence_low to

@@ -109,8 +109,8 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
-    `runs` is their number, and `reached` how many reached the level. The intervals are in columns that end in `_low`
-    and `_high`. Runs whose value is NaN are left out of a mean.
+    `runs` counts the runs, and `reached` the runs that reached the level. The intervals are in columns that end in
+    `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

@@ -34,8 +34,9 @@ def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     Its lower bound rms_low is NaN if the interval of that mean reaches 0. `gap_spread` is `gap` with
     `predicted_spread`, theory for the training images' own lengths. Settings without a prediction above 0 have no row.
 
-    `relu_offset` is what a finite width adds to `gap`, valid for ReLU alone: the function of this name for a norm, and
-    twice that for a square. It is 0 for the weight gradient, in which forward and backward offsets cancel.
+    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone. It is the result
+    of the function of this name for a norm, and twice that for a square. It is 0 for the weight gradient, in which
+    forward and backward offsets cancel.
     """
     joined = _relative_signals(measures, predicted)
     power = _power(joined["quantity"])

@@ -49,7 +49,7 @@ class Network:
         return Architecture(self.function, kind.normalization, kind.residual, kind.dropout, unstacked)
 
     def function_of(self, group: int) -> Function | None:
-        """Return the activation of the layer group with index `group`; the output layer, the last group, has None."""
+        """Return the activation of the layer group with index `group`, or None for the output layer, the last group."""
         return None if group == len(self.kind.shapes) - 1 else self.function
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
