@@ -29,20 +29,26 @@ def backward(
     visit: Visitor,
     buffers: Sequence[Any],
 ) -> tuple[list[Any], list[Any]]:
-    """Carry out the backward pass; return the new groups and their measures, two lists with one entry per group.
+    """Carry out the backward pass from the output layer to layer 1, and call `visit` for each layer.
 
-    Each entry of `groups` is a tuple of nests of tensors (rows, ...), the parameters first. `signals` come from the
-    forward pass. `output_delta` (B, 10) is d loss / d logits; everything is computed in its precision.
+    Return two lists with one entry per group: the new groups, and their measures.
 
-    `visit` gets the index of the group, one of its layers, and the signals and gradients of the layer. The layer is the
-    group's tuple, cut to the layer's row. In a group of one layer, the tensors keep their first axis of 1. The visitor
-    returns three things:
+    - architecture: describes the hidden layers.
+    - groups: for each group, a tuple of nests of tensors (rows, ...). The first nest holds the parameters.
+    - signals: for each group, its `Signals` from the forward pass.
+    - output_delta (B, 10): d loss / d logits. All gradients are computed in its precision.
+    - buffers: for each looped group, a nest of tensors (rows, ...), which the measures of the group overwrite; () for
+      other groups.
+    - visit(group, layer, signals, gradients): `group` is the group's index. `layer` holds the tensors of one layer, in
+      the structure of the group's tuple. In a looped group they have no axis of rows, else a first axis of 1. `signals`
+      and `gradients` belong to this layer.
 
-    1. The gradient in the layer's inputs (B, fan_in), which is not used for layer 1. It passes through the visitor, so
-       that a compiled program can be made to read the layer before it changes the layer.
-    2. The tuple that replaces the layer, or None if the layer stays as it is.
-    3. The layer's measures, a nest of tensors. In a looped group, they get a first axis of rows and overwrite
-       `buffers[group]`.
+    The visitor returns three values:
+
+    - the gradient in the layer's inputs (B, fan_in). It passes through the visitor, so that a compiled program can be
+      made to read the layer before it changes the layer. The value of layer 1 is not used.
+    - the tuple that replaces the layer, or None to keep the layer.
+    - the layer's measures, a nest of tensors.
     """
     parameters = tuple(group[0] for group in groups)
     upstream, replaced, measured = output_delta, list(groups), list(buffers)

@@ -62,7 +62,7 @@ _LATEST: dict[tuple[str, bool], Images] = {}  # at most one entry: the latest re
 
 
 def images_of(data: Dataset, is_whole: bool = False) -> Images:
-    """Return the data set as tensors, with blank pixels if `is_whole`; the runs of a process share the latest."""
+    """Return the data set as tensors, with blank pixels if `is_whole`; the latest result is stored for later runs."""
     key = data.checksum, is_whole
     if key not in _LATEST:
         _LATEST.clear()

@@ -61,11 +61,17 @@ def initial_layer(
 def _kernel_initializer(
     settings: Settings, layer: int, fan_in: int, square_norm: float
 ) -> keras.initializers.Initializer:
-    """Return the initialiser that draws the kernel of the layer with number `layer`.
+    """Return the Keras initialiser, with a seed of its own, of the kernel of layer `layer`, counted from 1.
 
-    `unit_norm` and `torch_default` draw the output layer like the others. The other initialisations draw it by
-    glorot_uniform. Only `centred` draws layer 1 that way instead, because the inputs of layer 1 are not outputs of a
-    sigmoid.
+    `fan_in` is the number of the layer's inputs. `square_norm` is the mean ||x||^2 of the training images, by which
+    `first_square` scales layer 1. The setting `initialization` decides the distribution:
+
+    - unit_norm: N(0, 1) in every layer. `initial_layer` then scales each unit's weights to norm 1.
+    - torch_default: Unif[-1, 1] / sqrt(fan_in) in every layer.
+    - critical, gaussian: N(0, sigma_w^2 / fan_in), but glorot_uniform in the output layer. If `first_square` is given,
+      layer 1 has the variance that makes it the mean square of that layer's pre-activations.
+    - centred: N(0, sigma_w^2 / fan_in), but glorot_uniform in layer 1, whose inputs are not outputs of a sigmoid.
+    - any other: Keras' initialiser of this name, but glorot_uniform in the output layer.
     """
     seed, name = number_for(settings.seed, "kernel", layer), settings.initialization
     if name == "unit_norm":

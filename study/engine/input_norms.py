@@ -1,4 +1,7 @@
-"""Compute statistics of the training images x, in [0, 1]^784: their squared norms, and the mean cosine of two."""
+"""Compute statistics of the training images x, in [0, 1]^784: squared norms ||x||^2, and the mean cosine of two images.
+
+Theory and the initialisation of layer 1 use them.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -13,10 +13,10 @@ from typing import NamedTuple
 PIXELS = 784  # of an image
 CLASSES = 10  # digits
 
-UNROLLED = 4  # up to so many consecutive equal layers of a long run get code of their own, which is faster than a loop
+UNROLLED = 4  # at most this many consecutive equal layers of a long run are compiled without a loop, which is faster
 BRIEF_EPOCHS = 2  # up to this many epochs, a run gains more from sharing a program than from a faster one
-ROWS = 50  # the rows of a looped group are a multiple of this ...
-SPARE_UNITS = 256  # ... up to this many units and images a batch; beyond it, spare rows would take too much memory
+ROWS = 50  # the rows of a looped group are a multiple of this number ...
+SPARE_UNITS = 256  # ... if units and batch are at most this; else spare rows would take too much memory
 
 
 class Shape(NamedTuple):
@@ -46,7 +46,7 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
-    """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
+    """Return the layer groups of a run of `epochs` epochs in batches of `batch` images, nearest the input first.
 
     `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. In a run of
     at most BRIEF_EPOCHS epochs, the hidden layers 2 to L form one group if all have one width. This width and `batch`

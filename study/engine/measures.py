@@ -1,7 +1,8 @@
 """Define what is measured in a layer: norms of gradients and signals, inactive units, and the size of the last update.
 
 The functions of_batch, of_probe and of_update take one layer and return {name: scalar tensor}. The output layer has no
-activation (None), so the measures that need one are NaN there. CONTRIBUTING.md says how to add a measure.
+activation (None), so the measures that need one are NaN there. CONTRIBUTING.md says how to add a measure. The callback
+GradientLogger computes measures of these names for other models, in study/monitor/measures.py.
 """
 
 import numpy as np
@@ -108,7 +109,7 @@ def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
 def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
     """Stack the named measures, tensors of equal shape, along a new last axis, in the order of `names`.
 
-    A compiled loop or branch takes a microsecond or two a step for each tensor that passes through it.
+    A compiled loop or branch takes a microsecond or two per step for each tensor that passes through it.
     """
     return tf.stack([measures[name] for name in names], -1)
 

@@ -19,11 +19,14 @@ from study.engine.rows import row_of
 def measure_weights(
     network: Network, architecture: Architecture, state: Any, x: tf.Tensor, last: Hyperparameters | None
 ) -> Measures:
-    """Return the WEIGHT_MEASURES of all layers of `network` as {name: (rows of all groups,)}.
+    """Measure every layer of `network` without a training batch: on probe images, and by the last update.
 
-    The probe inputs x are (P, columns); batch normalisation uses their moments, as in training over a batch. `last`
-    holds the hyperparameters of the last update. If it is None or its step is 0, no update has been done, and
-    UPDATE_MEASURES are NaN. If it is None, the slots in `state` are not read.
+    Return {name: (rows of all groups,)} for the names in WEIGHT_MEASURES. PROBE_MEASURES, such as dead_units, come from
+    a forward pass of the probe inputs x (P, columns). In this pass, batch normalisation uses the moments of x.
+    UPDATE_MEASURES compare the last update with the kernels.
+
+    `state` holds the groups; their slots are read only for UPDATE_MEASURES. `last` holds the hyperparameters of the
+    last update. UPDATE_MEASURES are NaN if `last` is None or its step is 0, that is, before the first update.
     """
     kind = network.kind
     rule = OPTIMIZERS[kind.optimizer]

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 def row_of(nest: Any, row: Any) -> Any:
-    """Return the nest with each tensor (rows, ...) cut to its row `row`; of a single row, to that row."""
+    """Return the nest with each tensor (rows, ...) cut to its row `row`; a tensor of one row is cut to that row."""
 
     def of(tensor: tf.Tensor) -> tf.Tensor:
         # A slice is five operations to trace, and squeezing an axis of 1 is one.

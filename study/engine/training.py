@@ -1,6 +1,6 @@
 """Train and measure one run: settings + data + activation -> a dict. No files, no printing, no plots.
 
-Compiled programs do the work, one call an epoch (epoch.py). Everything random is drawn from the run's seed, one stream
+Compiled programs do the work, one call per epoch (epoch.py). Everything random is drawn from the run's seed, one stream
 per role. Two activations with the same seed therefore see the same split, the same batches in the same order and, layer
 by layer, the same random draws.
 """
