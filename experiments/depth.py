@@ -91,9 +91,10 @@ def initial_networks(plan: Plan) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which numbers of updates.
+    """Return {settings: steps}: the runs whose pre-activations are to be measured, each with the steps to measure at.
 
-    They are the finished float32 runs on the first seed of `plan`, at those logged steps that the report shows.
+    These are the trained and finished float32 runs among `records` on the first seed of `plan`. A step is a number of
+    updates: 0, DEPTH_UPDATES and, in plain networks of FOLLOWED_DEPTHS, FOLLOWED_STEPS, as far as they were logged.
     """
     found = {}
     for record in records:

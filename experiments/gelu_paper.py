@@ -132,7 +132,11 @@ def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge P1 by ratios of final training losses, and P2 by differences of accuracies under noise, where measured."""
+    """Judge the parts of P1 and P2 whose two activations have runs, seed by seed; `shorter` is a `scaled_down`.
+
+    P1 takes the ratio of final training losses, of ACTIVATION to each of OTHERS, at each dropout rate. P2 takes the
+    accuracy under noise of ACTIVATION minus the accuracy of NOISE_OTHER.
+    """
     found = []
     for ending, dropout in DROPOUTS.items():
         by_seed = {

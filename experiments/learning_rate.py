@@ -60,7 +60,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return []
     if not so_far:
         return [*grid_runs(plan, HALF_DECADES), *baseline.run_settings(plan, plan.activations)]
-    runs = frames(plan, so_far)
+    runs = runs_by_stage(plan, so_far)
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
         return grid_runs(plan, more)
@@ -68,7 +68,10 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds are expected to ask for, with 40 fresh seeds if `plan` names no number."""
+    """Return the settings that all rounds are expected to ask for; none in a quick look.
+
+    If `plan` names no number of seeds, 40 fresh seeds are expected.
+    """
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *at_usual_rates(plan, plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)]
@@ -107,7 +110,8 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return the records of the stage "to_the_end" at one rate: the usual one of the reference (see `usual_rates`).
 
-    An activation without runs at this rate has its own usual rate instead. So have all if the reference was not run.
+    An activation without runs at this rate has its own usual rate instead. If the reference was not run, every
+    activation has its own.
     """
     if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
@@ -119,7 +123,7 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     return list(itertools.compress(tried, runs["learning_rate"] == runs["activation"].map(rates)))
 
 
-def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
+def runs_by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
     """Return {name: `runs_frame`} for each of STAGES and for "tuned"; all columns exist even without rows."""
     found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
@@ -148,8 +152,8 @@ def fresh_runs(
 ) -> list[Settings]:
     """Return the settings of the next round of runs to the end, on fresh seeds from `first` on.
 
-    `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `frames`. On the first
-    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`, then at
+    `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `runs_by_stage`. On the first
+    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.first_full_rates`, then at
     its `tuning.added_rates`. Then it runs at all these rates on the other seeds that the plan asks for.
 
     If the plan names no number, each round adds SEED_BLOCK seeds. These rounds end when there are `most` seeds, or when
@@ -158,7 +162,7 @@ def fresh_runs(
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
-        return of_seeds(tuning.candidate_rates(grid), first_seeds)
+        return of_seeds(tuning.first_full_rates(grid), first_seeds)
     if added := tuning.added_rates(so_far):
         return of_seeds(added, first_seeds)
     n = so_far["seed"].nunique()
@@ -187,7 +191,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     The comparisons LAST_WEIGHTS and ONE_RATE decide nothing. `dead_by_rate` has the share of dead units on the grid,
     and `final_units` is about the runs of `at_one_rate`. Without their runs or measures, some tables are left out.
     """
-    runs = frames(plan, records)
+    runs = runs_by_stage(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
     one_rate = runs_frame(at_one_rate(plan, records)) if len(fresh) else fresh
     families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, LAST_METRIC), ONE_RATE: (one_rate, METRIC)}
@@ -241,7 +245,7 @@ def _figures(
 ) -> dict[str, Drawing]:
     """Return {file name: drawing}: accuracy and dead units against the rate, and both ARMS if any fresh run finished.
 
-    `runs` is the result of `frames`, with one more entry, "dead": the result of `_dead_units`.
+    `runs` is the result of `runs_by_stage`, with one more entry, "dead": the result of `_dead_units`.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

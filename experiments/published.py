@@ -117,17 +117,18 @@ def _born_dead_shares(measures: pd.DataFrame) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
-    A3 takes the factor per layer, P5 the ratio of both ends, and P9 the share `born` dead. Two parts take the first
-    layer's norm: A3's `relu_depth`, 50 layers over 30, and P5's `size`, Glorot's initialisation over He's.
+    `per_run` is the result of `_first_and_ratio`, and `born` of `_born_dead_shares`. A3 takes the `factor`, P5 the
+    `ratio`, and P9 the `share`. Two parts compare the `first` norms of weight gradients in ReLU networks. These are
+    A3's `relu_depth`, 50 layers over 30, and P5's `size`, Glorot's initialisation over He's.
     """
     found = []
     for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():
         rows = per_run[per_run["measure"] == measure]
         shallow, deep = rows[rows["depth"] == P5_DEPTH], rows[rows["depth"] == A3_DEPTH]
         for name in A3_CLAIM:
-            found += _judged("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
+            found += _judge_geometric_mean("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
         for part, init in P5_CLAIM[1].items():
-            found += _judged("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
+            found += _judge_geometric_mean("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
     weights = per_run[(per_run["measure"] == "weight_gradient") & (per_run["activation"] == P5_CLAIM[0])]
     glorot, he = (paired_arms.arm(weights, "first", depth=P5_DEPTH, init=init) for init in P5_CLAIM[1].values())
     deep = paired_arms.arm(weights, "first", depth=A3_DEPTH)
@@ -140,8 +141,12 @@ def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     return found
 
 
-def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement]:
-    """Judge a part of a claim by the geometric mean of `values` over seeds; return an empty list without values."""
+def _judge_geometric_mean(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement]:
+    """Judge one part of a claim by the geometric mean of `values` over seeds and its 95% interval.
+
+    Zeros are left out, and the remark of the judgement counts them. Return a list with the judgement, empty if there
+    are no `values`.
+    """
     if values.empty:
         return []
     measured, zeros = log_mean_interval(values)

@@ -90,11 +90,12 @@ def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation: how much the reference would differ from itself at the rates of that activation.
+    """Return one row per activation but the reference: how much its learning rates would change the reference.
 
-    `tried` and `tuned` are results of `_mean_accuracies`: for all runs to the end, and for one run of each activation
-    and seed, at the rate chosen there. `rate_effect` is the reference's accuracy under noise at the activation's rate
-    minus its accuracy at its own rate. It is a mean over the `n` seeds at which the reference ran at both rates. It
+    `tried` and `tuned` are results of `_mean_accuracies`. `tried` has all runs to the end. `tuned` has one run of each
+    activation and seed, at the rate that the seed's validation images chose for the activation. On a seed, the effect
+    is the reference's accuracy under noise at the activation's rate minus its accuracy at its own rate. `rate_effect`
+    is the mean over the `n` seeds on which the reference ran at both rates, with its t interval ci_low to ci_high. It
     shows which part of a difference at own rates is due to the rates alone.
     """
     reference = tried[tried["activation"] == REFERENCE_ACTIVATION].set_index(["learning_rate", "seed"])[METRIC]

@@ -57,7 +57,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compute which share of the networks trains at each sigma_w and depth, and judge P7 by the deepest."""
+    """Compute which share of the networks trains at each sigma_w and depth; judge P7 by the depths that trained."""
     runs, common = runs_frame(records), selection.shared_settings(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])

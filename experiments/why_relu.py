@@ -28,8 +28,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section that compares the share of the error that reaches layer 1 with the accuracy.
 
     Return None if `plan` lacks one of NEEDED_ACTIVATIONS, if `evidence` lacks one of NEEDED_TABLES, or if no activation
-    has both numbers at one depth. The accuracy is on validation images, with Adam in the experiment `depth`. The table
-    `why_tuned` is empty if nothing was tuned, and `preactivations` exists if they were measured.
+    has both numbers at one depth. The accuracy is on validation images, with Adam in the experiment `depth`.
+
+    The table NAME has both numbers by depth and activation. `why_tuned` has the tuned accuracies; it has no rows if
+    nothing was tuned. `why_factors` has the error's factors per layer in the deepest networks of `depth`.
+    `preactivations` exists if pre-activations were measured.
     """
     tables = evidence.tables
     if not set(NEEDED_ACTIVATIONS) <= set(plan.activations) or not set(NEEDED_TABLES) <= tables.keys():

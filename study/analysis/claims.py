@@ -57,15 +57,15 @@ class Claim:
 class Judgement:
     """Hold the measurement of one part of a claim, and the verdict on it."""
 
-    claim: str  # its name in claims.toml, as of the part
-    part: str
+    claim: str  # name of the claim in claims.toml
+    part: str  # name of the part there
     measured: Interval
     verdict: str
     remark: str = ""  # how the runs differ from the published protocol, and what else a reader must know
 
 
 def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any], target: str = "all") -> Claim:
-    """Make a claim of its table in claims.toml; `target` is the make target of the `parts` that name none."""
+    """Make a Claim from its table in claims.toml. Parts that name no make target get `target`."""
     return Claim(statement, source, protocol, {name: Part(**{"target": target} | part) for name, part in parts.items()})
 
 

@@ -33,12 +33,13 @@ def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
 
 
 def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Return the geometric mean over processes of the time of `a` over the time of `b`, with its 95% interval.
+    """Return the time of `a` divided by the time of `b`: the geometric mean over processes, with its 95% interval.
 
-    `timings` are of one quantity and size. A process may favour an activation throughout, so its repeats are averaged.
-    Return NOTHING if one of the two activations was not timed.
+    `timings` are of one quantity and size. A process may favour an activation throughout. So the interval counts
+    processes, and each enters with the geometric mean of its repeats. Timings without the column process are older:
+    there each repeat counts. Return NOTHING if one of the two activations was not timed.
     """
-    wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
+    wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value per cell
     if not {a, b} <= set(wide.columns):
         return NOTHING
     logs = np.log(wide[a] / wide[b]).dropna()
@@ -61,7 +62,7 @@ def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], re
     large_forward_backward on the large tensor, or step, a training step. WORK_ns, WORK_ns_q1 and WORK_ns_q3 are the
     median and the quartiles in nanoseconds per element (of a step, with _ms, in milliseconds). WORK_ratio is the
     `time_ratio` to the `reference`, with its interval WORK_low to WORK_high. All three are NaN for the reference
-    itself.
+    itself. `ratio_to` is the `reference`, and `repeats` the number of different repeats in `timings`.
     """
     small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}

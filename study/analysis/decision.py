@@ -20,7 +20,7 @@ FINDINGS = (  # the columns that `findings` takes from a table of comparisons
 
 @dataclass(frozen=True)
 class Source:
-    """Say from which table columns of the decision table come."""
+    """Name a table, its rows and its columns, from which columns of the decision table are taken."""
 
     table: str  # its name
     where: Mapping[str, object]  # {column: value}: only rows with all these values count

@@ -80,7 +80,11 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
 
 def _arithmetic_summary(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Summarise the `value` of SHARES, with intervals in [0, 1], and of SIGNED in `measures` by `keys`; n_zero is 0."""
+    """Return the arithmetic means over seeds of the measures SHARES and SIGNED, one row per group of `keys`.
+
+    `measures` has the columns `keys`, measure and value. The columns of the result come from `summarise`; intervals of
+    SHARES are clipped to [0, 1]. The column `n_zero` is 0: an arithmetic mean leaves out no zeros.
+    """
     parts = [(SHARES, True), (SIGNED, False)]
     found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]
     return pd.concat(found, ignore_index=True).assign(n_zero=0)

@@ -26,12 +26,12 @@ METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
 
 
-def learning_rate_of(half_decades: int) -> float:
-    """Return 10^(k/2) for k = `half_decades`, by a square root, which every machine rounds alike, unlike a power."""
-    return math.sqrt(float(f"1e{half_decades}"))
+def learning_rate_of(half_decade: int) -> float:
+    """Return 10^(k/2) for k = `half_decade`, by a square root, which every machine rounds alike, unlike a power."""
+    return math.sqrt(float(f"1e{half_decade}"))
 
 
-def half_decades(learning_rate: float) -> int:
+def half_decade_of(learning_rate: float) -> int:
     """Return the whole number k for which 10^(k/2) is nearest to `learning_rate` on a log scale."""
     return round(2 * math.log10(learning_rate))
 
@@ -80,19 +80,20 @@ def added_half_decades(table: pd.DataFrame) -> list[int]:
     best, because runs diverge where rates are too large.
     """
     found = best_rates(table)
-    low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
-    optima = {half_decades(found[name]) if name in found else low for name in table["activation"].unique()}
+    low, high = half_decade_of(table["learning_rate"].min()), half_decade_of(table["learning_rate"].max())
+    optima = {half_decade_of(found[name]) if name in found else low for name in table["activation"].unique()}
     lower = [low - 1] if low in optima and HALF_DECADES[0] - low < MOST_EXTENSIONS else []
     higher = [high + 1] if high in optima and high - HALF_DECADES[-1] < MOST_EXTENSIONS else []
     return [*lower, *higher]
 
 
-def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return (activation, rate) of what trains to the end first: the best rate, and the one half a decade lower.
+def first_full_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return the pairs (activation, learning rate) with which the training to the end begins.
 
-    `grid` is the result of `rate_table`. Activations without a best rate have no pair.
+    An activation has two pairs: its best rate in `grid`, and the rate half a decade below. An activation without a best
+    rate has none. `grid` is the result of `rate_table`.
     """
-    best = [(name, half_decades(rate)) for name, rate in best_rates(grid).items()]
+    best = [(name, half_decade_of(rate)) for name, rate in best_rates(grid).items()]
     return [(name, learning_rate_of(k - below)) for name, k in best for below in (0, 1)]
 
 
@@ -109,7 +110,7 @@ def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
     for name, rates in first.groupby("activation", sort=False)["learning_rate"]:
         ends = {rates.max(): 1, rates.min(): -1}  # {rate: where the next one lies}
         if usual.get(name) in ends and rates.nunique() < MOST_RATES:
-            found.append((str(name), learning_rate_of(half_decades(usual[name]) + ends[usual[name]])))
+            found.append((str(name), learning_rate_of(half_decade_of(usual[name]) + ends[usual[name]])))
     return found
 
 
