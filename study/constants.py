@@ -32,7 +32,7 @@ WORKER_DEATHS = 3  # a run is recorded as crashed when so many worker processes 
 FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their test results
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # the largest that an interval of test accuracy may have
-FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: at first, added at a time, at most
+FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: first block, each further one, in all
 NARROW_HALF_WIDTH = EQUIVALENCE_MARGIN / 3  # the largest after `make narrow` pools seeds of its own with the fresh ones
 MOST_NARROW_SEEDS = 100  # seeds that `make narrow` may add
 STABLE = 0.95  # if fewer of the resamples of the seeds recommend one activation, the headline names all that remain
@@ -52,11 +52,11 @@ CHANCE_ACCURACY = 0.1  # accuracy of guessing among ten digits
 # The experiments that repeat published claims in the claims' own protocols.
 CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives another number
 
-# Of single claims (study/analysis/claims.toml): first the claims of `make claims`, then the claims of `make all`.
+# Constants of single claims (study/analysis/claims.toml): first the claims of `make claims`, then those of `make all`.
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted
-P4_LATE_LOSSES = (0.01, 0.001)  # likewise, but they stand beside the others and judge nothing
+P4_LATE_LOSSES = (0.01, 0.001)  # training losses that are shown too, but judge nothing
 
 P8_RESAMPLES = 20_000  # samples drawn, each of P8_N seeds
 P8_N = 3  # seeds in a sample
