@@ -133,7 +133,7 @@ def latex(frame: pd.DataFrame, comment: str) -> str:
     kinds = ["r" if index and is_numeric(cells) else "l" for index, cells in enumerate(columns)]
     wide = [index for index, cells in enumerate(columns) if cells.map(len).max() > _WIDEST_UNBROKEN]
     for index in wide:
-        kinds[index] = rf"p{{{0.7 / len(wide):.2f}\linewidth}}"
+        kinds[index] = rf"p{{{max(0.7 / len(wide), 0.35):.2f}\linewidth}}"  # narrower ones make a table too long
     numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
     names = [escape_latex(str(name)) for name in frame.columns]
     styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)

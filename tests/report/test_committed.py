@@ -91,7 +91,7 @@ def test_every_table_and_figure_compiles(results: Path, tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert made.returncode == 0, made.stdout[-2000:]
-    assert "Overfull" not in made.stdout
+    assert "Overfull \\hbox" not in made.stdout  # a table too long for a page is a paper's to break
 
 
 def earlier(commit: str, name: str) -> str:

@@ -131,9 +131,11 @@ def test_a_latex_table_by_hand() -> None:
 
 
 def test_long_cells_break_their_lines_in_latex() -> None:
-    """Columns of long texts share the width of the line."""
+    """Two columns of long texts share the width of the line; of more, each is as wide, and LaTeX shrinks the table."""
     frame = pd.DataFrame({"a": ["short"], "b": ["long " * 10], "c": ["also long " * 10]})
     assert r"{l p{0.35\linewidth} p{0.35\linewidth}}" in latex(frame, "")
+    assert r"p{0.35\linewidth}}" in latex(frame.assign(d=frame["b"]), "")
+    assert r"{p{0.70\linewidth}}" in latex(frame[["b"]], "")
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, r"\input{/etc/passwd}", "a^b~c{}", "100% #1", '"quoted"'])
