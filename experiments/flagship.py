@@ -12,6 +12,7 @@ import pandas as pd
 
 from experiments import past_99
 from study import figures
+from study.analysis.goals import with_goal
 from study.analysis.statistics import mean_interval
 from study.constants import FIRST_FRESH_SEED
 from study.figures.style import Style
@@ -50,8 +51,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the mean test accuracy over seeds; the section's protocol holds the published accuracies."""
     accuracy = mean_interval(runs_frame(records)[past_99.METRIC].dropna(), is_share=True)
     history = history_frame(records)
-    published = {"goal": GOAL, "with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}
-    tables = {NAME: pd.DataFrame([accuracy.columns()]), "history": history.assign(experiment=NAME)}
+    published = {"with_distortion": CIRESAN, "without_distortion": LADDER_NETWORK}
+    table = with_goal(pd.DataFrame([accuracy.columns()]), GOAL, "estimate")
+    tables = {NAME: table, "history": history.assign(experiment=NAME)}
     drawn = {NAME: figures.training_curves(history, style)}
     protocol = {**selection.shared_settings(records), "published": published, "planned": SEEDS}
     return Section(PAGE, tables, drawn, protocol)

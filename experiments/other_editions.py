@@ -20,6 +20,8 @@ NAME = "other_editions"
 # The question of the tuned comparison, and the table with this edition's answer to it on more seeds.
 TUNED_QUESTION, POOLED_TABLE = "learning_rate", "pooled_comparisons"
 OPEN_WORDS = ("undecided", claims.INCONCLUSIVE)  # the words of conclusions that are not decided
+# What each part of a claim measures, in words, by claim and part.
+QUANTITIES = {name: {part: of.quantity for part, of in claim.parts.items()} for name, claim in claims.CLAIMS.items()}
 SHARED_OUTCOMES = (AGREES, COMPATIBLE, CONTRADICTS)  # outcomes of conclusions that both editions have
 
 
@@ -47,4 +49,5 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
     if not counts:
         return None
-    return Section(PAGE, {NAME: pd.DataFrame(counts), "edition_differences": pd.concat(parts, ignore_index=True)})
+    tables = {NAME: pd.DataFrame(counts), "edition_differences": pd.concat(parts, ignore_index=True)}
+    return Section(PAGE, tables, protocol={"quantities": QUANTITIES})

@@ -30,6 +30,7 @@ FAMILIES = (*DECIDING, LAST_WEIGHTS, ONE_RATE, BEST_WEIGHTS, "robustness", OWN_R
 # {table: comparisons of the same kind on different seeds, which are pooled there}
 POOLED = {"pooled_comparisons": ("learning_rate", "narrow"), "pooled_last": (LAST_WEIGHTS, NARROW_LAST)}
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+MARK = "†"  # of a finding that more seeds do not confirm
 # {ending of the column difference... of the table `verdict`: column of the table `verdict_findings`}
 DIFFERENCE_COLUMNS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 
@@ -75,8 +76,9 @@ SOURCES = (
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the decision table and the recommendation; None if `evidence` has no measurement for the table.
 
-    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
-    The figure `answer` is drawn if a comparison decides.
+    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, what `_with_choice` adds, and
+    `pooled_finding`, the value of `_unconfirmed` or "". Page and figure mark a finding that more seeds do not confirm
+    by MARK. The figure `answer` is drawn if a comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
@@ -88,20 +90,22 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     nothing = pd.DataFrame(columns=decision.FINDINGS)
     found = decision.findings(nothing if compared is None else compared, FAMILIES, DECIDING)
     decided = found[found["decides"]]
+    pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
+    unconfirmed = _unconfirmed(decided, pooled["pooled_comparisons"])
     shares, drawn = pd.DataFrame({"activation": [], "share_recommended": []}), {}
     if len(decided):
-        drawn = {"answer": _picture(decided, evidence.tables, style)}
+        marked = decided["finding"] + np.where(decided["activation"].isin(unconfirmed), MARK, "")
+        drawn = {"answer": _picture(decided.assign(finding=marked), evidence.tables, style)}
         runs = evidence.tables["compared_accuracies"]
         deciding = runs[runs["experiment"] == decided["experiment"].iloc[0]]
         shares = decision.stability(comparisons.table_by_seed(deciding, "accuracy"), saving)
     table = _with_choice(table, _recommendation(decided, saving), shares, found)
-    pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
     tables = {
-        NAME: table,
+        NAME: table.assign(pooled_finding=[unconfirmed.get(name, "") for name in table["activation"]]),
         **({} if compared is None else {"verdict_findings": found}),
         **{name: rows for name, rows in pooled.items() if rows is not None},
     }
-    return Section(PAGE, tables, drawn, {"is_quick": plan.is_quick}, is_opening=True)
+    return Section(PAGE, tables, drawn, {"is_quick": plan.is_quick, "mark": MARK}, is_opening=True)
 
 
 def _pooled_comparisons(
@@ -119,6 +123,18 @@ def _pooled_comparisons(
     in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(families)
     runs = rows[in_all].drop_duplicates(["activation", "seed"])
     return comparisons.against_reference(runs, "pooled", "accuracy")
+
+
+def _unconfirmed(decided: pd.DataFrame, pooled: pd.DataFrame | None) -> dict[str, str]:
+    """Return {activation: finding in `pooled`} for activations whose finding in `decided` is another one.
+
+    `decided` are the rows that decide, and `pooled` is the comparison of the same kind on more seeds, if there is one.
+    """
+    if pooled is None:
+        return {}
+    both = decided.merge(pooled, on="activation", suffixes=("", "_pooled"))
+    both = both[both["finding"] != both["finding_pooled"]]
+    return dict(zip(both["activation"], both["finding_pooled"], strict=True))
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:

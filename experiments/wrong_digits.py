@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from study import figures
+from study.analysis.goals import TEST_IMAGES
 from study.analysis.statistics import summarise
 from study.figures.style import Style
 from study.plan import Plan
@@ -21,7 +22,6 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "wrong_digits"
 TESTED_EXPERIMENTS = ("flagship", "past_99")  # the first of them with a document decides which wrong digits are shown
 METRICS = ("accuracy", "shifted_accuracy")
-TEST_IMAGES = 10_000
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:

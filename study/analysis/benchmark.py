@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from study.analysis.goals import goal_columns
 from study.constants import CONFIDENCE
 
 CURVE_KEYS = ["quantity", "measure"]  # columns of growth that name a curve
@@ -21,7 +22,7 @@ CONTENDER_KEYS = ["contender", "threads", "processes", "measures", "validation"]
 # `above` over `below`. The `sense` says whether the ratio must be at least ("≥") or at most ("≤") the `bound`. With a
 # bound of NaN the ratio is shown, and is not judged.
 SpeedTarget = tuple[str, str, str, str, float]
-TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
+TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met", "narrowly"]
 
 
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
@@ -48,10 +49,11 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
 
 
 def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
-    """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
+    """Return one row per target whose contenders were measured: the ratio of speeds, and whether it meets the bound.
 
     The columns are TARGET_COLUMNS. The ratio is taken within each repeat, so that a slow phase of the machine affects
-    both speeds. `met` is None for a target without a bound.
+    both speeds. `met` and `narrowly` are by the rule of `goals`, with the repeats' range as the error of the median.
+    `met` is None for a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -64,9 +66,9 @@ def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataF
 
 def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
     """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat."""
-    median = float(np.median(values))
-    is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
-    return text, len(values), median, min(values), max(values), sense, bound, is_met
+    median, lowest, highest = float(np.median(values)), min(values), max(values)
+    judged = goal_columns(median, lowest, highest, bound, sense) | ({"met": None} if math.isnan(bound) else {})
+    return text, len(values), median, lowest, highest, sense, bound, judged["met"], judged["narrowly"]
 
 
 def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
