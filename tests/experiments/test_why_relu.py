@@ -76,6 +76,16 @@ def test_the_sigmoid_keeps_up_if_its_tuned_accuracy_does(sigmoid: float | None, 
     assert ("nearly keeps up" in concluded(tables() | {"tuned": tuned})[1].answer) == said
 
 
+@pytest.mark.parametrize(("last", "best", "said"), [("undecided", "better", True), ("tie", "worse", False)])
+def test_the_page_says_if_the_sigmoid_is_not_worse_at_the_articles_rate(last: str, best: str, said: bool) -> None:
+    """The findings are those of the comparisons by the last weights and by the lowest validation loss."""
+    compared = {"activation": "sigmoid", "experiment": ["baseline", "baseline_best"], "finding": [last, best]}
+    tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, 0.97]})
+    more = {"tuned": tuned, "comparisons": pd.DataFrame({**compared, "difference": [0.002, 0.0035]})}
+    sentence = "the sigmoid is not worse: +0.20 points (undecided), and +0.35 (better) by the weights"
+    assert (sentence in concluded(tables() | more)[1].body) == said
+
+
 def test_the_page_says_so_if_the_sigmoid_never_fails() -> None:
     found = tables()
     found["depth_success"]["mean"] = 0.9
