@@ -30,7 +30,7 @@ LEAST_UNITS = 8  # pre-activations of fewer units have cosines near 1 by chance
 ROUNDING_FACTOR = 100  # times `epsilon` of `layer_facts`: a smaller ratio of gradients is 0 but for rounding
 
 HELP = {
-    "vanishing": "batch normalisation and scaled residual connections trained all of the study's networks of 20 layers; "
+    "vanishing": "batch normalisation and scaled residual connections trained every network of 20 layers in the study; "
     "critical initialisation (for ReLU: He) trained ReLU, GELU and Swish, a centred one the sigmoid",
     "exploding": "residual branches divided by sqrt(2 x layers), and critical initialisation, kept the study's deep "
     "networks finite; recurrent layers and clipping were not studied",
