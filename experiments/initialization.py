@@ -14,7 +14,7 @@ import pandas as pd
 from experiments.depth import preactivations as preactivations  # is called with the records of this module
 from experiments.depth import seed_count, trained_networks
 from study import figures
-from study.analysis import summaries, trainability
+from study.analysis import paired_arms, summaries, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIAL_DEPTHS, INITIALIZATIONS, WIDTH
 from study.figures.drawing import Drawing
 from study.figures.style import Style
@@ -27,6 +27,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "initialization"
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
+ACCURACY = "best_validation_accuracy"
 # Titles of panels, and of columns on the page.
 TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical)"), strict=True))
 
@@ -74,6 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "trainable_depth": trainability.trainable_depth(runs).assign(experiment=NAME),
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
+        "initialization_effects": _effects(runs),
     }
     protocol = {
         "optimizer": OPTIMIZER.title(),
@@ -85,6 +87,21 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(
         PAGE, tables, _figures(runs, tables["depth_success"], tables["critical_points"], plan, style), protocol
     )
+
+
+def _effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per activation and initialisation but the default, for the deepest networks of `runs`.
+
+    The difference is the mean over paired seeds of the validation accuracy minus the accuracy under the default.
+    """
+    deepest = runs[(runs["depth"] == runs["depth"].max()) & (runs["status"] == "done")]
+    rows = []
+    for (name, init), part in deepest.groupby(["activation", "init"], sort=False):
+        if init != INITIALIZATIONS[0]:
+            default = paired_arms.arm(deepest, ACCURACY, activation=name, init=INITIALIZATIONS[0])
+            found = paired_arms.difference(part.set_index("seed")[ACCURACY], default)
+            rows.append((name, init, part["depth"].iloc[0], found.estimate, found.low, found.high, found.n))
+    return pd.DataFrame(rows, columns=["activation", "init", "depth", "difference", "ci_low", "ci_high", "n"])
 
 
 def _critical_points(plan: Plan) -> pd.DataFrame:
@@ -104,7 +121,7 @@ def _figures(
     runs: pd.DataFrame, success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style
 ) -> dict[str, Drawing]:
     """Return {file name: drawing}, from the frame `runs` and the tables `depth_success` and `critical_points`."""
-    dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs["best_validation_accuracy"])
+    dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs[ACCURACY])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {

@@ -52,6 +52,7 @@ SOURCES = (
         {
             **_interval_columns("tuned", "tuned_accuracy_mean", "tuned_ci"),
             **{name: name for name in ("tuned_n", "learning_rate", "tolerance_low", "tolerance_high", "gain")},
+            **{name: name for name in ("usual_low", "usual_high")},
             "gain_low": "gain_ci_low",
         },
     ),

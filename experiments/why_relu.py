@@ -19,8 +19,10 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "why_relu"
 NEEDED_ACTIVATIONS = ("relu", "sigmoid")
 ARTICLE_DEPTH = 3
+ARTICLE_FAMILIES = ("baseline", "baseline_best")  # by the last weights, and by those of the lowest validation loss
 NEEDED_TABLES = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
 OPTIMIZER = "adam"
+CLAIM_COLUMNS = ["claim", "statement", "aspect", "aspect_verdict", "claim_verdict"]
 NETWORK_COLUMNS = ("activation", "init", "variant", "optimiser", "learning_rate", "depth")
 
 
@@ -31,7 +33,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     has both numbers at one depth. The accuracy is on validation images, with Adam in the experiment `depth`.
 
     The table NAME has both numbers by depth and activation. `why_tuned` has the tuned accuracies; it has no rows if
-    nothing was tuned. `why_factors` has the error's factors per layer in the deepest networks of `depth`.
+    nothing was tuned. `why_factors` has the error's factors per layer in the deepest networks of `depth`. `why_article`
+    has the comparisons in the article's network, and `why_claims` the verdicts on the article's claims, if any.
     `preactivations` exists if pre-activations were measured.
     """
     tables = evidence.tables
@@ -53,6 +56,13 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "why_tuned": tuned[["activation", "tuned_accuracy_mean"]],
         "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")],
     }
+    if "claims" in tables:
+        parts = tables["claims"]
+        is_judged = parts["claim"].str.startswith("A") & (parts["aspect_verdict"] != "")
+        found["why_claims"] = parts[is_judged].drop_duplicates(["claim", "aspect"])[CLAIM_COLUMNS]
+    if "comparisons" in tables:
+        compared = tables["comparisons"]
+        found["why_article"] = compared[compared["experiment"].isin(ARTICLE_FAMILIES)]
     if "preactivations" in evidence.documents:
         found["preactivations"] = _quantile_table(evidence.documents["preactivations"]["content"])
     return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, is_opening=True)

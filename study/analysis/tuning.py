@@ -22,6 +22,7 @@ MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at t
 MOST_RATES = 5  # at which an activation trains to the end
 GRID_SEEDS = 3  # that train at every rate of the grid
 DIGITS = 9  # decimals of compared means; a sum in another order changes later ones alone
+USUAL_SHARE = 0.25  # of the seeds; a rate that so many chose is named in the headline
 METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
 
@@ -135,6 +136,18 @@ def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().max()).astype(float)
 
 
+def usual_ranges(chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return usual_low and usual_high by activation: the lowest and the highest rate that many of its seeds chose.
+
+    Many are at least USUAL_SHARE of the seeds in the result of `chosen_by_seed`, or as many as chose the usual rate. On
+    another processor, rates chosen nearly equally often may change places; their range hardly changes.
+    """
+    shares = chosen.groupby("activation")["learning_rate"].value_counts(normalize=True)
+    most = shares.groupby("activation").transform("max").clip(upper=USUAL_SHARE)
+    usual = shares[shares >= most].reset_index()
+    return usual.groupby("activation")["learning_rate"].agg(usual_low="min", usual_high="max")
+
+
 def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: the range of learning rates whose accuracy is within TOLERANCE of the best.
 
@@ -164,12 +177,14 @@ def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: s
     """Return one row per activation of `grid`, the result of `rate_table`: what choosing its own learning rate gained.
 
     `arms` maps "tuned" to the result of `chosen_by_seed`, and "untuned" to the runs at one rate common to all
-    activations. `metric` is the column of runs that holds the accuracy. `usual_rates` and `tolerated_ranges` explain
-    the first columns. Each arm has columns such as tuned_n, tuned_accuracy_mean and tuned_rank (1 is the highest mean).
-    `gain` is the mean of tuned minus untuned over the gain_n seeds that finished in both arms, with its 95% t interval.
+    activations. `metric` is the column of runs that holds the accuracy. `usual_rates`, `tolerated_ranges` and
+    `usual_ranges` explain the first columns. Each arm has columns such as tuned_n, tuned_accuracy_mean and tuned_rank
+    (1 is the highest mean). `gain` is the mean of tuned minus untuned over the gain_n seeds that finished in both arms,
+    with its 95% t interval.
     """
     table = tolerated_ranges(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))
+    table = table.join(usual_ranges(arms["tuned"]))
     for arm, runs in arms.items():
         found = summarise(runs, metric, "activation", is_share=True).set_index("activation").reindex(table.index)
         for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):

@@ -207,6 +207,24 @@ def noisy(spread: float) -> Accuracy:
 
 
 @pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ({1e-3: 15, 3e-4: 11, 3e-3: 4}, 3e-4, 1e-3),
+        ({1e-3: 12, 3e-4: 14, 1e-4: 4}, 3e-4, 1e-3),
+        ({1e-3: 24, 1e-2: 6}, 1e-3, 1e-3),
+        ({10.0**-k: 6 for k in range(5)}, 1e-4, 1.0),
+    ],
+)
+def test_the_range_of_usual_rates_holds_what_a_quarter_of_the_seeds_chose(
+    counts: dict[float, int], low: float, high: float
+) -> None:
+    """Two processors' counts have another usual rate and the same range. If no rate has a quarter, the most count."""
+    rates = [rate for rate, count in counts.items() for _ in range(count)]
+    found = tuning.usual_ranges(pd.DataFrame({"activation": "relu", "learning_rate": rates}))
+    assert found.loc["relu"].tolist() == pytest.approx([low, high])
+
+
+@pytest.mark.parametrize(
     ("spread", "least", "most"), [(3e-4, FIRST_SEEDS, FIRST_SEEDS), (2e-3, 30, 50), (9e-3, MOST_SEEDS, MOST_SEEDS)]
 )
 def test_fresh_seeds_are_added_until_the_interval_is_narrow(spread: float, least: int, most: int) -> None:
