@@ -9,7 +9,7 @@ from typing import Any
 from study.constants import TIMING_PROCESSES, TIMING_REPEATS
 from study.engine import environment
 from study.errors import RecordError, StudyError
-from study.records.catalogue import Entries
+from study.records.catalogue import Entries, refusing
 from study.records.files import prepare_folder
 from study.records.identity import STUDY, source_fingerprint
 from study.records.provenance import cpu_name, provenance
@@ -130,13 +130,30 @@ def _quantiles(
 def time_activations(store: Store, described: Entries) -> list[str]:
     """Time the activations in `described` in new processes, unless the store's document TIMINGS has them.
 
-    `described` is a result of `Catalogue.descriptions`. Return a list: one sentence if timing fails, else nothing.
+    Time those with them that the document has on the same basis, so that they stay in it. Their old timings would not
+    do: only activations that take turns can be compared. `described` is a result of `Catalogue.descriptions`. Return a
+    list: one sentence if timing fails, else nothing.
     """
     if is_timed(store, described):
         return []
-    say(f"timing {len(described)} activations, while nothing else of the study runs")
-    failed = "the activations were not timed"
-    return _keep(store, TIMINGS, _timing_basis(described), lambda: _timings_of_processes(list(described)), failed)
+    basis, kept = _timing_basis(described), _kept_content(store, TIMINGS).get("basis", {})
+    if {**kept, "activations": basis["activations"]} == basis:
+        basis["activations"] |= _unchanged_activations(kept["activations"], described)
+    names = list(basis["activations"])
+    say(f"timing {len(names)} activations, while nothing else of the study runs")
+    return _keep(store, TIMINGS, basis, lambda: _timings_of_processes(names), "the activations were not timed")
+
+
+def _unchanged_activations(kept: Mapping[str, str], described: Entries) -> dict[str, str]:
+    """Return the entries of `kept`, {name: fingerprint}, whose activation is unchanged and not in `described`."""
+    environment.start_tensorflow()
+    from study.activations import REGISTRY, fingerprint
+
+    found = {}
+    for name in kept.keys() & REGISTRY.keys() - described.keys():
+        with refusing(name, {}):  # an entry that has changed may have no fingerprint
+            found[name] = fingerprint(REGISTRY[name])
+    return {name: mark for name, mark in kept.items() if found.get(name) == mark}
 
 
 def _timings_of_processes(names: Sequence[str]) -> dict[str, Any]:
