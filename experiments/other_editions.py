@@ -45,7 +45,10 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         outcomes = found["outcome"].value_counts()
         numbers = {outcome: int(outcomes.get(outcome, 0)) for outcome in SHARED_OUTCOMES}
         is_open = (found["outcome"] == AGREES) & found["word_a"].isin(OPEN_WORDS)
-        counts.append({"edition": name, "about": about, **numbers, "open": int(is_open.sum())})
+        recommends = bool((rows["kind"] == "headline").any())
+        counts.append(
+            {"edition": name, "about": about, "recommends": recommends, **numbers, "open": int(is_open.sum())}
+        )
         parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
     if not counts:
         return None

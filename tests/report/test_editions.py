@@ -117,6 +117,7 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     turned = editions.read(changed(edition, lambda frame: frame.assign(finding=frame["finding"].replace(words))))
     editions.keep(tables, "same", "nothing", tmp_path)
     editions.keep(turned, "turned", "the findings", tmp_path)
+    editions.keep({"claims": tables["claims"]}, "claims", "no comparison of accuracies", tmp_path)
     documents = {path.stem: Store(tmp_path).read(path.stem) for path in sorted(tmp_path.glob("edition_*.json"))}
     evidence = Evidence({name: table for name, table in tables.items() if name != "claims"}, documents)
     section = other_editions.conclude(Plan(()), evidence, Style({}, {}))
@@ -126,6 +127,8 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     assert counts.loc["turned", "contradicts"] > 0
     page = render(section, {})
     assert f"{counts['contradicts'].sum()} contradict" in page.answer
+    assert "2 repeats with other seeds or rounding" in page.answer
+    assert counts["recommends"].to_dict() == {"claims": False, "same": True, "turned": True}
     shown, rows = page.displays[1].frame, section.tables["edition_differences"].to_dict("records")
     assert set(shown["Edition"]) == {"turned"}
     assert shown["here"].tolist() == [editions.conclusion_text(row, "a") for row in rows]
@@ -142,13 +145,16 @@ def test_subjects_of_differences_are_in_words() -> None:
     rows = pd.DataFrame(keys, columns=columns).assign(
         edition="e", outcome="compatible", word_a="x", word_b="y", **numbers
     )
-    counts = pd.DataFrame([{"edition": "e", "about": "", "agrees": 0, "compatible": 2, "contradicts": 0, "open": 0}])
+    numbers_of_outcomes = {"agrees": 0, "compatible": 2, "contradicts": 0, "open": 0}
+    counts = pd.DataFrame([{"edition": "e", "about": "", "recommends": False, **numbers_of_outcomes}])
     section = Section(
         other_editions.PAGE,
         {"other_editions": counts, "edition_differences": rows},
         protocol={"quantities": other_editions.QUANTITIES},
     )
-    shown = render(section, {"relu": "ReLU"}).displays[1].frame
+    page = render(section, {"relu": "ReLU"})
+    assert page.answer.startswith("No repeat with other seeds or rounding compares accuracies.")
+    shown = page.displays[1].frame
     assert shown["subject"].tolist() == [
         "mean test accuracy of the article's network over seeds", "ReLU, He's initialisation, layer norm, SGD"
     ]  # fmt: skip
