@@ -94,9 +94,9 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
 
     An activation whose least mean is more than FAR_DECADES below the median activation's least mean is disregarded,
     because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above that median, twice this
-    distance counts instead. Intervals widen the limits by at most one decade, or by half the span of the means if that
-    is more: the interval of three seeds can span thirty decades. The limits include a margin, and lie in [-300, 300].
-    They are -1 and 0 if all means are NaN.
+    distance counts instead. Intervals can span thirty decades. They widen the limits by at most one decade, or by half
+    the span of the means if that is more. The limits include a margin, and lie in [-300, 300]. They are -1 and 0 if all
+    means are NaN.
     """
     if (rows["mean"] <= 0).any():
         raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
@@ -188,12 +188,6 @@ def fixed_axis(axis: Axis, values: Any, is_labelled: Any = None) -> None:
 def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
     """Put three to about `most` ticks on `axis` at round numbers, which are whole numbers if `integer`."""
     axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
-
-
-def percent_axis(panel: Axes) -> None:
-    """Make the y axis of `panel` go from 0 to 100, with a tick every 25 and labels in percent."""
-    panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
-    panel.yaxis.set_major_formatter(ticker.PercentFormatter())
 
 
 def rows_axis(panel: Axes, labels: list[str]) -> None:

@@ -50,9 +50,9 @@ GROWTH_LABELS = {
 def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style) -> Figure:
     """Draw validation accuracy over the learning rate, with a ring at the best rate of each activation.
 
-    `rates` is the result of `tuning.rate_table` for `runs`, with the columns learning_rate, diverged (runs),
-    validation_accuracy_mean, ci_low, ci_high and is_best. `runs` has the columns learning_rate and
-    best_validation_accuracy. A cross at the bottom marks a rate at which a seed diverged.
+    Columns of `rates`, the result of `tuning.rate_table`: learning_rate, diverged (runs), validation_accuracy_mean,
+    ci_low, ci_high, is_best. Columns of `runs`: learning_rate, best_validation_accuracy. A cross at the bottom marks a
+    rate at which a seed diverged.
     """
     figure, (panel,) = panels([""], 3.2)
     points = runs.assign(value=runs["best_validation_accuracy"])
@@ -76,8 +76,7 @@ def accuracy_against_rate(rates: pd.DataFrame, runs: pd.DataFrame, style: Style)
 def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the share of dead units at the end of training over the learning rate.
 
-    `dead` is made by `statistics.summarise`, with the columns learning_rate, n, mean, ci_low and ci_high. `runs` has
-    the columns learning_rate and value.
+    Columns of `dead`: learning_rate, n, mean, ci_low, ci_high. Columns of `runs`: learning_rate, value.
     """
     label, options = f"learning rate {SIDE_BY_SIDE}", {"points": runs, "is_side_by_side": True}
     return _draw_shares(dead, "learning_rate", label, "dead units", style, **options)
@@ -86,8 +85,8 @@ def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame
 def born_dead(born: pd.DataFrame, style: Style) -> Figure:
     """Draw the share of networks that are born dead over the width of their layers, with exact binomial intervals.
 
-    In such a network a hidden layer has only dead units before training. `born` is made by `statistics.share_summary`,
-    with the columns width (units in each layer), share, ci_low, ci_high and n (networks).
+    In such a network a hidden layer has only dead units before training. Columns of `born`, the result of
+    `statistics.share_summary`: width (units in each layer), share, ci_low, ci_high, n (networks).
     """
     return _draw_shares(born.assign(mean=born["share"]), "width", X_LABELS["width"], "born dead", style)
 
@@ -104,9 +103,9 @@ def _draw_shares(rows: pd.DataFrame, x: str, label: str, share_name: str, style:
 def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw validation accuracy over the number of hidden layers, in a panel for each setting, in order of appearance.
 
-    `trained` is the result of `trainability.success`, with the columns depth, mean, ci_low, ci_high, n and panel, the
-    setting as the title of its panel. `runs` has the columns panel, depth and value. Raise ValueError for more than six
-    panels, or for two rows of the same activation, panel and depth.
+    Columns of `trained`, the result of `trainability.success`: depth, mean, ci_low, ci_high, n, and panel, the title of
+    the setting's panel. Columns of `runs`: panel, depth, value. Raise ValueError for more than six panels, or for two
+    rows of the same activation, panel and depth.
     """
     rows = marks.check_unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
@@ -128,11 +127,10 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFra
 def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, reference: str | None) -> Figure:
     """Draw test accuracy (percent), its difference from the reference (points) and test loss, over the noise.
 
-    `robustness` is the table of that name, with the columns amplitude, test_accuracy_mean, accuracy_ci_low,
-    accuracy_ci_high, difference, difference_ci_low, difference_ci_high (in [-1, 1]), and test_loss_mean, loss_ci_low,
-    loss_ci_high (geometric, nats). `runs` is the result of `frames.noise_frame`, with the columns amplitude,
-    test_accuracy and test_loss. `reference` is the label of the activation from which the others differ. None leaves
-    out the panel of differences.
+    Columns of `robustness`: amplitude; test_accuracy_mean, accuracy_ci_low, accuracy_ci_high; difference,
+    difference_ci_low, difference_ci_high (in [-1, 1]); test_loss_mean, loss_ci_low, loss_ci_high (geometric, nats).
+    Columns of `runs`, the result of `frames.noise_frame`: amplitude, test_accuracy, test_loss. `reference` is the label
+    of the activation from which the others differ. None leaves out the panel of differences.
     """
     kinds = {"accuracy": "percent", "difference": "linear", "loss": "log"}
     titles = {"accuracy": "test accuracy", "difference": f"minus {reference}, points", "loss": f"test loss {LOG_SCALE}"}
@@ -156,13 +154,11 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
 def training_curves(history: pd.DataFrame, style: Style) -> Figure:
     """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
 
-    `history` is a part of `frames.history_frame`, with one row per run and epoch. Its columns are seed, epoch (from 1),
-    training_loss, validation_loss (nats) and validation_accuracy. Each run is a faint line if no activation has more
-    than `marks.FEW_RUNS`. Means of losses are geometric. A mean ends where its first seed stops, because a mean over
-    fewer seeds would jump.
-
-    A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its last finite epoch,
-    and the legend counts it.
+    Columns of `history`, a part of `frames.history_frame` with one row per run and epoch: seed, epoch (from 1),
+    training_loss, validation_loss (nats), validation_accuracy. Each run is a faint line if no activation has more than
+    `marks.FEW_RUNS`. Means of losses are geometric. A mean ends where its first seed stops, because a mean over fewer
+    seeds would jump. A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its
+    last finite epoch, and the legend counts it.
     """
     lost = ~np.isfinite(history[list(LOSSES)]).all(axis=1)
     diverged = lost.groupby([history["activation"], history["seed"]]).transform("any")
@@ -229,8 +225,8 @@ def _clipped_interval(values: Any) -> tuple[float, float]:
 def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
     """Draw phi(z) and phi'(z) of each activation in two panels, with dotted lines at the slopes 1 and 0.25.
 
-    `curves` is the result of `Ledger.curves`, with the columns x (the input z), value (phi) and derivative (phi').
-    Values outside Y_LIMITS are not shown.
+    Columns of `curves`, the result of `Ledger.curves`: x (the input z), value (phi), derivative (phi'). Values outside
+    Y_LIMITS are not shown.
     """
     figure, shown = panels([r"activation $\varphi(z)$", r"derivative $\varphi'(z)$"], 2.6)
     for panel, (column, limits) in zip(shown, Y_LIMITS.items(), strict=True):
@@ -245,10 +241,9 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
 def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
     """Draw activations and their slopes, and beside them the error that reaches layer 1, and accuracy, over the depth.
 
-    `curves` is as in `activation_curves`. `shares` is made by experiments/why_relu.py, with the columns depth (hidden
-    layers) and share_of_error, the norm of the error signal at layer 1 over its norm at the last hidden layer, before
-    training; 0 and NaN are not drawn. `accuracy` is a part of `trainability.success`, with the columns depth, mean,
-    ci_low and ci_high. Networks deeper than LEARNERS_DEPTH are left out.
+    `curves` is as in `activation_curves`. Columns of `shares`: depth (hidden layers), share_of_error. This share is the
+    norm of the error signal at layer 1 over its norm at the last hidden layer, before training; 0 is not drawn. Columns
+    of `accuracy`: depth, mean, ci_low, ci_high. Networks deeper than LEARNERS_DEPTH are left out.
     """
     figure = Figure(figsize=(FIGURE_WIDTH, 3.5), layout="constrained")
     shown = figure.subplot_mosaic([["value", "share", "accuracy"], ["derivative", "share", "accuracy"]])
@@ -263,7 +258,11 @@ def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.Da
     rows = rows.assign(mean=rows["share_of_error"], ci_low=math.nan, ci_high=math.nan)
     scale = pd.concat([rows, rows.assign(mean=1.0)])
     marks.line_panel(shown["share"], rows, "depth", "log", style, scale=scale, band=False)
-    _share_axis(shown["share"])
+    low, high = np.log10(shown["share"].get_ylim())
+    powers = [power for power in range(0, -300, -1 if low > -3.5 else -3 if low > -16 else -6) if low <= power <= high]
+    names = [SHARE_LABELS.get(power, f"$10^{{{power}}}$") for power in powers]
+    shown["share"].set_yticks([10.0**power for power in powers], names)
+    shown["share"].minorticks_off()
     shown["share"].set_title(f"2. error that reaches\nlayer 1 {LOG_SCALE}")
     shallow = accuracy[accuracy["depth"] <= LEARNERS_DEPTH]
     marks.line_panel(shown["accuracy"], shallow, "depth", "percent", style, band=False)
@@ -292,23 +291,13 @@ def _draw_curves(
     return lines
 
 
-def _share_axis(panel: Axes) -> None:
-    """Put ticks with words of SHARE_LABELS on the logarithmic y axis of `panel`, of shares up to 1."""
-    low, high = np.log10(panel.get_ylim())
-    step = 1 if low > -3.5 else 3 if low > -16 else 6
-    powers = [power for power in range(0, -300, -step) if low <= power <= high]
-    names = [SHARE_LABELS.get(power, f"$10^{{{power}}}$") for power in powers]
-    panel.set_yticks([10.0**power for power in powers], names)
-    panel.minorticks_off()
-
-
 def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     """Draw every measured time against the quantity that was varied, with its fitted power law: a panel per quantity.
 
-    `rows` has one row per measurement, with the columns quantity (a key of GROWTH_LABELS), value, measure ("run", or
-    "compile" for the time to compile the engine's program) and seconds. `fitted` is the result of
-    `benchmark.growth_exponents`, with the columns quantity, measure, factor, exponent, and ci_low and ci_high of the
-    exponent. Its law is seconds = factor * value ** exponent, a line on logarithmic axes.
+    Columns of `rows`, one row per measurement: quantity (a key of GROWTH_LABELS), value, measure ("run", or "compile"
+    for the time to compile the engine's program), seconds. Columns of `fitted`, the result of
+    `benchmark.growth_exponents`: quantity, measure, factor, exponent, and its ci_low and ci_high. The law is
+    seconds = factor * value ** exponent, a line on logarithmic axes.
     """
     figure, shown = panels([""] * 4, 2.45, 2)
     for panel, (quantity, label) in zip(shown, GROWTH_LABELS.items(), strict=True):

@@ -31,9 +31,8 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw the error signal's norm as a colour, by layer (rows, output on top) and logged training step (columns).
 
     `gradient_norms` is as in `study.figures.layers`; only the measure "error" is used. Each activation has a panel, and
-    all panels share one logarithmic colour scale. Some norms are also written as numbers. A cell is grey and hatched
-    where every seed is at exactly 0. A cell has a white dot where only some seeds are at 0, and is blank where nothing
-    was measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
+    all panels share one colour scale. Some norms are also written as numbers. A cell is grey and hatched where every
+    seed is at exactly 0, and has a white dot where only some seeds are. It is blank where nothing was measured.
     """
     rows = check_unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
@@ -89,10 +88,10 @@ def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale:
 def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
     """Draw the share of networks that train, by sigma_w and depth, and a line at six times the theory's depth scale xi.
 
-    sigma_w^2 is the variance of a weight times its fan-in. `grid` is the result of `trainability.success`, with one row
-    per cell: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank). `xi_line` has the
-    columns sigma_w and xi, in layers. xi is infinite at criticality, where the line leaves the panel. Raise ValueError
-    for two rows of the same cell.
+    The square of sigma_w is the variance of a weight times its fan-in. `grid` is the result of `trainability.success`,
+    with one row per cell: sigma_w, depth (hidden layers), share_trained (of the seeds, in [0, 1]; NaN is blank).
+    `xi_line` has the columns sigma_w and xi, in layers; the line leaves the panel where xi is infinite. Raise
+    ValueError for two rows of the same cell.
     """
     cells = check_unique(grid, ["depth", "sigma_w"]).pivot_table("share_trained", "depth", "sigma_w", dropna=False)
     figure, (panel,) = panels([""], 3.2)
@@ -113,13 +112,12 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
 def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
     """Draw for each activation the line of initialisations where chi = 1, and its critical initialisation on this line.
 
-    chi is the factor by which theory expects the squared error to change per layer. An initialisation is sigma_w, with
+    The factor chi is theory's change of the squared error per layer. An initialisation is sigma_w, with
     sigma_w^2 = fan_in Var(W), and sigma_b, with sigma_b^2 = Var(b), for weights W and biases b.
 
     `curves` and `points` have the columns activation, sigma_w, sigma_b. A line joins its rows in order, and breaks at
-    NaN. A line that is a single place is drawn as its point alone. `points` has at most one row per activation, else
-    ValueError is raised. All points are on the panel, but lines may leave it. "Glorot" and "He" initialisation are
-    marked too. Activations without a point are named below the panel.
+    NaN. A line that is a single place is drawn as its point alone. All points are on the panel, but lines may leave it.
+    Activations without a point are named below the panel. Raise ValueError for two points of one activation.
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = check_unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]

@@ -15,6 +15,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
 from study.figures import axes
 from study.figures.style import GREY, Looks, Style, panels
@@ -23,7 +24,6 @@ INTERVAL = ["mean", "ci_low", "ci_high"]
 # Options of seaborn's lineplot: how intervals are drawn.
 BAND: dict[str, Any] = {"err_style": "band", "err_kws": {"alpha": 0.17, "linewidth": 0}}
 BARS: dict[str, Any] = {"err_style": "bars", "err_kws": {"fmt": "none", "zorder": 1.9, "elinewidth": 1}, "alpha": 0.7}
-WIDE_BARS: dict[str, Any] = {"err_style": "bars", "err_kws": {"fmt": "none", "zorder": 1.9, "elinewidth": 1.9}}
 MARKERS_PER_LINE = 6  # about, on a line with a band
 FEW_RUNS = 10  # runs at one place; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
@@ -98,18 +98,6 @@ def draw_means(panel: Axes, rows: pd.DataFrame, x: str, looks: Looks, *, band: b
         draw_intervals(panel, part, x, looks, **(BARS if has_bars else BAND))
 
 
-def draw_estimates(panel: Axes, rows: pd.DataFrame, looks: Looks) -> None:
-    """Draw each mean as a marker at y = `place`, a column, with its interval as a horizontal bar through the marker.
-
-    Markers are white inside where a column is_open is True.
-    """
-    for is_open, part in rows.groupby(rows.get("is_open", pd.Series(False, rows.index))):
-        for line in draw_intervals(panel, part, "place", looks, orient="y", **WIDE_BARS):
-            line.set(linestyle="", markersize=6.5, markeredgewidth=0.7)
-            if is_open:
-                line.set(markerfacecolor="white", markeredgecolor=line.get_color(), markeredgewidth=1.1)
-
-
 def mark_zeros(panel: Axes, rows: pd.DataFrame, x: str, looks: Looks) -> None:
     """Draw an open marker in the band of exact zeros, at the panel's bottom, for each of `rows` with n_zero above 0.
 
@@ -172,7 +160,8 @@ def line_panel(
         mark_zeros(panel, rows, "at", looks)
         mark_low_means(panel, rows, "at", looks)
     elif kind == "percent":
-        axes.percent_axis(panel)
+        panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
+        panel.yaxis.set_major_formatter(PercentFormatter())
     elif kind == "linear":
         axes.round_axis(panel.yaxis)
     say_if_empty(panel, rows)

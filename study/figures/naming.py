@@ -21,8 +21,8 @@ NAME_SIZE = 9  # points
 POINTS_TRIED = 30  # along each line; a name is tried on all SIDES of each point
 DISTANCES = (7, 20)  # pixels between a name and its line
 FAR_ENOUGH = 60.0  # pixels from a name to other lines; a larger distance counts as this one
-INK_BRIGHTNESS = 200  # of 255; a name must not cover darker pixels; grids and bands are lighter
-# Directions (x, y) from a point of a line to its name: the eight sides and corners of the point.
+INK_BRIGHTNESS = 200  # of 255; a name must not cover darker pixels; grids and bands are lighter.
+# The directions (x, y) from a point of a line to its name.
 SIDES = np.array([(x, y) for y in (0, -1, 1) for x in (1, -1, 0) if x or y])
 
 
@@ -33,8 +33,8 @@ def name_lines(
     """Write the name of each activation in `names` beside its line, or make a legend above the panels.
 
     A line is found by its label in matplotlib, which must be the activation's name. Names are written on the first of
-    `panels` where all of them find a place. Make a legend instead if no panel has a place for all names, if there are
-    more than MOST_NAMED activations, or if there are `notes`, {activation: text that follows its label}.
+    `panels` where all of them find a place. Make a legend instead if there is none, if there are more than MOST_NAMED
+    activations, or if there are `notes`, {activation: text that follows its label}.
 
     If `is_named`, the figure also names its lines elsewhere. Then make no legend, and write on every panel the names
     that fit. Call this function last, because it computes the layout of the figure.
@@ -137,7 +137,7 @@ def _line_points(panel: Axes, name: str) -> FloatArray:
     """Return points (n, 2) in pixels of the figure along the first line of `panel` whose label is `name`.
 
     They are evenly spaced, at most DISTANCES[0] pixels apart. Points of the line that are not finite are skipped, and
-    the gap is bridged. n is 0 if no line has the label, or none of its points is finite.
+    the gap is bridged. Return none if no line has the label, or none of its points is finite.
     """
     line = next((line for line in panel.lines if line.get_label() == name), Line2D([], []))
     corners: FloatArray = line.get_transform().transform(np.asarray(line.get_xydata(), float).reshape(-1, 2))

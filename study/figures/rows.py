@@ -22,6 +22,7 @@ from study.figures.style import COLORS, FIGURE_WIDTH, GREY, Looks, Style, litera
 PLAIN_LOOKS: Looks = {"none": {"color": "#222222", "marker": "o"}}  # of rows that belong to no activation
 ARM_SHIFTS = {"tuned": -0.2, "untuned": 0.2}  # y of each arm, from the centre of its activation's row
 MARGIN_COLOR = "#E9E9E9"
+WIDE_BARS: dict[str, Any] = {"err_style": "bars", "err_kws": {"fmt": "none", "zorder": 1.9, "elinewidth": 1.9}}
 # By the quantity of a timing: the title of its panel, the factor from seconds to its unit, the column of its median.
 TIME_PANELS = {
     "forward": ("forward\nns / element", 1e9, "forward_ns"),
@@ -38,13 +39,10 @@ Labels = Mapping[Any, str]  # {what a row is about: its text}, from the top
 def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the differences from the reference activation beside the margin, and accuracy over the depth.
 
-    `differences` holds the rows of `decision.findings` that decide, one per activation. Its columns are activation,
-    reference, difference, ci_low, ci_high, margin and finding. Differences and margin are of test accuracy, in [-1, 1].
-    The finding is a word, written above the marker.
-
-    `trained` and `runs` are as in `lines.accuracy_against_depth`. If `trained` is empty, only the differences are
-    drawn. Raise ValueError for two rows of the same activation in `differences`, or of the same activation, panel and
-    depth in `trained`.
+    Columns of `differences`, the deciding rows of `decision.findings`: activation, reference, difference, ci_low,
+    ci_high, margin (of test accuracy, in [-1, 1]), finding. The finding is a word, written above the marker. `trained`
+    and `runs` are as in `lines.accuracy_against_depth`. If `trained` is empty, only the differences are drawn. Raise
+    ValueError for two rows of the same activation, panel and depth.
     """
     marks.check_unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
@@ -64,10 +62,7 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
 
 
 def _draw_differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw a row for the reference, at 0, and one for each of `rows`, with its difference in points and its finding.
-
-    `rows` is `differences` of `answer`, with at least one row. The margin is a grey band around 0.
-    """
+    """Draw a row for the reference, at 0, and one for each of `rows`, `differences` of `answer`, beside the margin."""
     reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
     labels = {name: style.label(name) for name in style.order([reference, *rows["activation"]])}
     panel.axvspan(-margin, margin, color=MARGIN_COLOR, linewidth=0, zorder=0)
@@ -90,12 +85,11 @@ def test_accuracy(
 ) -> Figure:
     """Draw every run's test accuracy, above the mean with its interval; a row for each activation.
 
-    `runs` is the result of `frames.runs_frame`, with the columns activation, status and test_accuracy. A run with the
-    status "diverged" has no point. `accuracy` is the result of `summaries.accuracy` for these runs, with one row per
-    activation. Its columns are activation, n (runs with a point), diverged, test_accuracy_mean, ci_low and ci_high.
-    Raise ValueError if its `n` are not the numbers of points, or for two rows of the same activation.
-
-    `reference` is an accuracy, drawn as a vertical line with the text `reference_label`, or None.
+    Columns of `runs`, the result of `frames.runs_frame`: activation, status, test_accuracy. A run with the status
+    "diverged" has no point. Columns of `accuracy`, the result of `summaries.accuracy` for these runs: activation, n
+    (runs with a point), diverged, test_accuracy_mean, ci_low, ci_high. Raise ValueError if n is not the number of
+    points, or for two rows of the same activation. `reference` is an accuracy, drawn as a vertical line with the text
+    `reference_label`, or None.
     """
     table = marks.check_unique(accuracy, ["activation"]).set_index("activation", drop=False)
     points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
@@ -120,9 +114,9 @@ def test_accuracy(
 def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, rate: float) -> Figure:
     """Draw the test accuracy of every run and the means of both arms: a row for each activation, tuned above untuned.
 
-    `runs` has one row per run, with the columns activation, arm ("tuned", "untuned") and accuracy. `tuned` is the
-    result of `tuning.tuning_gains`, with one row per activation. Its columns are activation, and for both arms <arm>_n,
-    <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low and <arm>_ci_high. `rate` is the learning rate of the untuned arm.
+    Columns of `runs`: activation, arm ("tuned", "untuned"), accuracy. Columns of `tuned`, the result of
+    `tuning.tuning_gains`, with one row per activation: activation, and for both arms <arm>_n, <arm>_diverged,
+    <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high. `rate` is the learning rate of the untuned arm.
     """
     table, means = tuned.set_index("activation"), []
     labels = {
@@ -144,9 +138,8 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
 def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     """Draw the test accuracy of every run and the means: a panel for each loss, a row for each kind of output layer.
 
-    Both tables come from experiments/output_layer.py. `runs` has one row per run, with the columns output, loss and
-    test_accuracy. `outputs` has one row per output and loss. Its columns are output, loss, runs, diverged,
-    test_accuracy_mean, ci_low and ci_high. Panels and rows are in the order of `outputs`. A text in the row states how
+    Columns of `runs`: output, loss, test_accuracy. Columns of `outputs`, with one row per output and loss, in the order
+    of panels and rows: output, loss, runs, diverged, test_accuracy_mean, ci_low, ci_high. A text in the row states how
     many runs diverged, if any did.
     """
     labels, losses = ({name: literal(name) for name in outputs[column]} for column in ("output", "loss"))
@@ -172,9 +165,8 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
 def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     """Draw the validation accuracy of every run: a row for each step, in order, with its mean and interval.
 
-    Each step adds a change to the training of all steps before it. Both tables come from experiments/past_99.py. `runs`
-    has one row per run, with the columns added (the step's name) and validation_accuracy. `steps` has one row per step,
-    with the columns added, mean, ci_low and ci_high.
+    Each step adds a change to the training of all steps before it. Columns of `runs`: added (the step's name),
+    validation_accuracy. Columns of `steps`: added, mean, ci_low, ci_high.
     """
     labels = {name: literal(name, 34) for name in steps["added"]}
     figure, (panel,) = panels([""], 0.4 + 0.42 * len(labels))
@@ -186,11 +178,10 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
 def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 
-    `table` has one row per activation and remedy, as `trainability.success` makes it. Its columns are activation,
-    remedy (text), mean, ci_low, ci_high, n (seeds), and baseline (bool), which marks the row without a remedy. That row
-    is on top, as an open marker, with a dotted line through all other rows. Remedies follow in order of appearance. The
-    mean is written beside its row. `runs` has one row per run, with the columns activation, remedy and value. Raise
-    ValueError for two rows of the same activation and remedy.
+    Columns of `table`, the result of `trainability.success`: activation, remedy (text), mean, ci_low, ci_high, n
+    (seeds), baseline (bool). The row without a remedy is the baseline. It is on top, as an open marker, with a dotted
+    line through all other rows. Remedies follow in order of appearance. The mean is written beside its row. Columns of
+    `runs`: activation, remedy, value. Raise ValueError for two rows of the same activation and remedy.
     """
     rows = marks.check_unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     rows = marks.scaled(rows.assign(is_open=rows["baseline"].astype(bool)), "percent")
@@ -218,13 +209,11 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
 def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
     """Draw the times of TIME_PANELS and the bytes kept for the backward pass, in panels with a row for each activation.
 
-    `timings` holds the timings of `stopwatch.measure` for one tensor size. Its columns are activation, quantity (a key
-    of TIME_PANELS), repeat, and seconds (per element, or per step). An arrowhead at the end of the axis stands for the
-    repeats beyond it.
-
-    `cost` is the result of `study.analysis.cost.cost_table`. Its columns are activation, output_bytes and other_bytes
-    (per element), and the columns that TIME_PANELS names. These are medians, with quartiles in <column>_q1 and
-    <column>_q3. `floor` is the activation of `timings` that only copies: a dotted line marks its median.
+    Columns of `timings`, of `stopwatch.measure` for one tensor size: activation, quantity (a key of TIME_PANELS),
+    seconds (per element, or per step). Columns of `cost`, the result of `study.analysis.cost.cost_table`: activation,
+    output_bytes and other_bytes (per element), and the medians that TIME_PANELS names, with their quartiles <median>_q1
+    and <median>_q3. An arrowhead at the end of the axis stands for repeats beyond it. `floor` is the activation of
+    `timings` that only copies: a dotted line marks its median.
     """
     labels = {name: style.label(name) for name in style.order(cost["activation"])}
     looks, table = style.looks(labels), cost.set_index("activation").loc[list(labels)]
@@ -233,7 +222,12 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
         rows = timings[timings["quantity"] == quantity]
         rows, is_floor = rows.assign(value=factor * rows["seconds"]), rows["activation"] == floor
         medians = table[[column, f"{column}_q1", f"{column}_q3"]].set_axis(marks.INTERVAL, axis=1).reset_index()
-        _draw_times(panel, labels, rows[rows["activation"].isin(labels)], medians, looks)
+        end = AXIS_END * np.nanmax([*medians["ci_high"], *medians["mean"], 0.0])
+        is_beyond = rows["activation"].isin(labels) & (rows["value"] > end)
+        _draw_rows(panel, labels, rows[rows["activation"].isin(labels) & ~is_beyond], medians, looks)
+        for name in set(rows["activation"][is_beyond]):
+            panel.plot([0.98 * end], [list(labels).index(name) - 0.15], ">", color=looks[name]["color"], markersize=5)
+        panel.set_xlim(0, end if end > 0 else 1)
         if is_floor.any():
             axes.draw_level(panel, float(rows["value"][is_floor].median()), vertical=True)
         panel.set_title(title)
@@ -245,24 +239,8 @@ def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -
     return figure
 
 
-def _draw_times(panel: Axes, labels: Labels, rows: pd.DataFrame, medians: pd.DataFrame, looks: Looks) -> None:
-    """Draw the repeats `rows` above their `medians`, as `_draw_rows` takes them, on an axis that begins at 0.
-
-    An arrowhead in a row stands for repeats beyond the axis.
-    """
-    end = AXIS_END * np.nanmax([*medians["ci_high"], *medians["mean"], 0.0])
-    is_slow = rows["value"] > end
-    _draw_rows(panel, labels, rows[~is_slow], medians, looks)
-    for name in set(rows["activation"][is_slow]):
-        panel.plot([0.98 * end], [list(labels).index(name) - 0.15], ">", color=looks[name]["color"], markersize=5)
-    panel.set_xlim(0, end if end > 0 else 1)
-
-
 def _draw_bytes(panel: Axes, table: pd.DataFrame, looks: Looks) -> None:
-    """Draw a bar on `panel` for each row of `table`: the bytes per element that are kept for the backward pass.
-
-    The filled part of a bar is the column other_bytes, and the open part output_bytes.
-    """
+    """Draw a bar on `panel` for each row of `table`: filled for the column other_bytes, and open for output_bytes."""
     places, colors = range(len(table)), [look["color"] for look in looks.values()]
     other, own = table["other_bytes"].to_numpy(float), table["output_bytes"].to_numpy(float)
     bar: dict[str, Any] = {"height": 0.5, "edgecolor": colors, "linewidth": 1.2}
@@ -278,15 +256,16 @@ def _draw_bytes(panel: Axes, table: pd.DataFrame, looks: Looks) -> None:
 def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     """Draw each contender's speed in thousand training images a second: every repeat (small) and the median (large).
 
-    A contender is a program that trains the network, or that only multiplies its matrices. `table` is the result of
-    `benchmark.contender_table`, with the columns contender, threads and processes. `rows` has one row per contender and
-    repeat, with the columns contender, images (trained on) and seconds. `labels` maps each contender of `table` to its
-    text. Contenders on all cores stand above contenders on one thread. A dashed line marks the median of the matrix
-    products on one thread. The study's engine is blue, other libraries are grey, and matrix products are black.
+    A contender is a program that trains the network, or that only multiplies its matrices. Columns of `table`, the
+    result of `benchmark.contender_table`: contender, threads, processes. Columns of `rows`, with one row per contender
+    and repeat: contender, images (trained on), seconds. `labels` maps each contender of `table` to its text. Contenders
+    on all cores stand above those on one thread. A dashed line marks the median of the matrix products on one thread.
+    The study's engine is blue, other libraries are grey, and matrix products are black.
     """
     is_alone = table["threads"] * table["processes"] == 1
     order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
-    looks: Looks = {name: {"color": _contender_color(name), "marker": "o"} for name in order}
+    colors = {PRODUCTS: "black", "engine": COLORS[0]}  # by the beginning of a contender's name
+    looks: Looks = {name: {"color": colors.get(name.split("_")[0], GREY), "marker": "o"} for name in order}
     boundary, bottom = int((~is_alone).sum()) - 0.5, len(order) - 0.5
     figure, (panel,) = panels([""], 0.4 + 0.27 * len(order))
     speeds = rows.assign(activation=rows["contender"], value=rows["images"] / rows["seconds"] / 1000)
@@ -310,10 +289,6 @@ def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) ->
     return figure
 
 
-def _contender_color(contender: str) -> str:
-    return "black" if contender.startswith(PRODUCTS) else COLORS[0] if contender.startswith("engine") else GREY
-
-
 def _draw_accuracies(
     panel: Axes, labels: Labels, points: pd.DataFrame, means: pd.DataFrame, looks: Looks, *more: float, **options: Any
 ) -> None:
@@ -333,8 +308,8 @@ def _draw_rows(
 
     `points` has the column value, and `means` mean, ci_low, ci_high and perhaps is_open (bool), in units of the x axis.
     The distance between two rows is 1. Points spread over the height `spread` above the centre of their row, and means
-    lie by `below` under it. Both are lower by the column `shift`, if it is named. With PLAIN_LOOKS, no column
-    activation is needed.
+    lie by `below` under it, with open markers where is_open. Both are lower by the column `shift`, if it is named. With
+    PLAIN_LOOKS, no column activation is needed.
     """
     points = means[:0].assign(value=math.nan) if points is None else points
     if looks is PLAIN_LOOKS:
@@ -345,7 +320,11 @@ def _draw_rows(
     turn = points.groupby(of_point).cumcount()
     points = points.assign(place=of_point - spread * (0.2 + turn * marks.GOLDEN_FRACTION % 1))
     marks.draw_points(panel, points, "value", "place", looks, s=13, alpha=0.6, linewidth=0)
-    marks.draw_estimates(panel, means.assign(place=at + below), looks)
+    for is_open, part in means.assign(place=at + below).groupby(means.get("is_open", at.isna())):
+        for line in marks.draw_intervals(panel, part, "place", looks, orient="y", **WIDE_BARS):
+            line.set(linestyle="", markersize=6.5, markeredgewidth=0.7)
+            if is_open:
+                line.set(markerfacecolor="white", markeredgecolor=line.get_color(), markeredgewidth=1.1)
     axes.rows_axis(panel, list(labels.values()))
 
 
@@ -361,10 +340,7 @@ def _is_in_right_half(panel: Axes, errors: Any) -> bool:
 
 
 def _counts_text(row: "pd.Series[Any]", *prefixes: str) -> str:
-    """Return a text such as "n = 5, 1 diverged; 6" from the columns <prefix>n and <prefix>diverged of `row`.
-
-    Counts that are the same for all `prefixes` stand once.
-    """
+    """Return a text such as "n = 5, 1 diverged; 6" of the different <prefix>n and <prefix>diverged in `row`."""
     counts = [(row[f"{prefix}n"], row[f"{prefix}diverged"]) for prefix in prefixes]
     texts = [f"{0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "") for n, lost in counts]
     return f"n = {'; '.join(dict.fromkeys(texts))}"

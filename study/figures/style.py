@@ -35,13 +35,10 @@ FIGURE_WIDTH = 6.3  # inches, the width of the text on an A4 page
 RC: dict[str, Any] = {
     "figure.dpi": DPI,
     "font.family": FONT,
-    "font.size": 10,
     "axes.titlesize": 10,
-    "axes.labelsize": 10,
     "figure.labelsize": 10,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
-    "legend.fontsize": 10,
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.4,
@@ -59,10 +56,10 @@ Looks = Mapping[str, Mapping[str, Any]]  # {activation: keywords of a matplotlib
 
 @dataclass(frozen=True)
 class Style:
-    """Give each activation its label and its look: colour, marker, line style and line width.
+    """Give each activation its label and its look; raise ValueError for contradictory `labels` and `positions`.
 
     `labels` maps each activation's name to the text that its author wrote. `positions` maps it to its place in the
-    registry, from 0. Raise ValueError if the two name different activations, or if positions repeat or are negative.
+    registry, from 0.
     """
 
     labels: Mapping[str, str]
@@ -93,8 +90,8 @@ class Style:
     def line(self, name: str) -> dict[str, Any]:
         """Return {"color", "marker", "linestyle", "linewidth": value} for `name`, the keywords of a matplotlib line.
 
-        Activations that exceed the number of COLORS share the colours again, but not those of FIXED_LOOKS. The line
-        style changes each time that the colours start again.
+        Activations that exceed the number of COLORS share colours, but not the colours of FIXED_LOOKS. The line style
+        changes each time that the colours start again.
         """
         others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
         first = len(FIXED_LOOKS)
