@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.figures import layers
+from study.figures import layers, maps
 from study.figures.axes import LOG_SCALE
 from study.figures.drawing import Drawing, encode
-from study.figures.line_panels import small_multiples
+from study.figures.marks import small_multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 
@@ -80,7 +80,7 @@ def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str
 def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
     rows, names = _long_form(_rows_with_weights(frame), model, ["error"])
-    figure = layers.error_heat_map(rows, _style(model))
+    figure = maps.error_heat_map(rows, _style(model))
     figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
     return figure
 

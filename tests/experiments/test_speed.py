@@ -7,18 +7,17 @@ import re
 import sys
 from typing import Any
 
+import figure_data as data
 import numpy as np
 import pandas as pd
 import pytest
 from both_languages import render
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 
 from experiments import speed
 from study.analysis import benchmark
-from study.figures import cost as speed_figures
-from study.figures import style
+from study.figures import lines, style
 from study.plan import Plan
 from study.report.rendering import Page
 from study.report.section import Evidence, Section
@@ -192,10 +191,10 @@ def test_make_bench_prints_the_page() -> None:
 def test_growth_of_nothing_has_no_sign_and_a_short_axis_whole_ticks() -> None:
     """An exponent near 0 is 0.00, not -0.00; its bounds round outward; from 0.9 to 4 s the ticks are 1, 2, 3 and 4."""
     measured = pd.DataFrame({"value": [1, 2], "measure": "run", "seconds": [1.35, 2.7]})
-    rows = pd.concat([measured.assign(quantity=quantity) for quantity in speed_figures.GROWTH_LABELS])
+    rows = pd.concat([measured.assign(quantity=quantity) for quantity in lines.GROWTH_LABELS])
     law = {"factor": 2.0, "exponent": -0.001, "ci_low": -0.004, "ci_high": 0.003}
-    fitted = pd.DataFrame([{"quantity": quantity, "measure": "run", **law} for quantity in speed_figures.GROWTH_LABELS])
-    for panel in speed_figures.growth(rows, fitted).axes:
+    fitted = pd.DataFrame([{"quantity": quantity, "measure": "run", **law} for quantity in lines.GROWTH_LABELS])
+    for panel in lines.growth(rows, fitted).axes:
         assert [text.get_text() for text in panel.texts] == ["runs: 0.00 [-0.01, 0.01]"]
         assert [label.get_text() for label in panel.get_yticklabels()] == ["1", "2", "3", "4"]
 
@@ -220,8 +219,8 @@ def test_nothing_is_clipped_or_too_small(repeats: int) -> None:
 def test_every_repeat_is_drawn() -> None:
     """One small point a repeat and one median a contender."""
     (panel,) = concluded(document(4))[0].figures["bench"].draw().axes
-    drawn = [item for item in panel.collections if isinstance(item, PathCollection)]
-    assert sum(len(item.get_offsets()) for item in drawn) == 5 * len(catalogue.ENTRIES)
+    assert len(data.offsets(panel)) == 4 * len(catalogue.ENTRIES)
+    assert len(data.marked_lines(panel)) == len(catalogue.ENTRIES)
 
 
 def test_the_floor_is_the_products_of_training() -> None:

@@ -1,4 +1,4 @@
-"""Norms, units and similarity by layer and over training, beside theory: lines, intervals, zeros, the heat map."""
+"""Norms, units and similarity by layer and over training, beside theory: lines, intervals, zeros."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_data import INTERVAL, NAMES, STEPS, STYLE, figures, texts
-from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from study.analysis.statistics import geometric_summary
@@ -107,39 +107,6 @@ def test_the_first_a_middle_and_the_last_layer_are_shown() -> None:
     frame = data.gradient_norms(NAMES[:1], depth=9)
     assert {"layer 1", "layer 5", "output layer"} <= set(texts(figures.gradient_norms_over_training(frame, STYLE)))
     assert {"layer 1", "layer 5", "layer 9"} <= set(texts(figures.unit_measures(frame, STYLE)))
-
-
-def test_a_cell_for_each_layer_and_step() -> None:
-    """Its colour is its norm; every seed at zero is hatched, some have a dot, no row is blank; norms are written."""
-    frame = (
-        data.gradient_norms(NAMES[:1], depth=5).query("measure == 'error' and not (layer == 3 and step == 2)").copy()
-    )
-    frame = data.at_zero(frame, frame["layer"].eq(1) & frame["step"].eq(5))
-    frame.loc[frame["layer"].eq(2) & frame["step"].eq(100), ["n", "n_zero"]] = [3, 2]
-    figure = figures.error_heat_map(frame, STYLE)
-    panel = data.titled(figure)["Label 0"]
-    (mesh,) = [item for item in panel.collections if isinstance(item, QuadMesh)]
-    cells = mesh.get_array().reshape(6, len(STEPS))
-    assert cells[5, 0] == pytest.approx(0.04)
-    assert {(layer + 1, STEPS[at]) for layer, at in np.argwhere(np.ma.getmaskarray(cells))} == {(1, 5), (3, 2)}
-    (hatches,) = [item for item in panel.collections if isinstance(item, PolyCollection)]
-    assert [path.vertices.min(axis=0).tolist() for path in hatches.get_paths()] == [[STEPS.index(5), 0]]
-    assert hatches.get_hatch()
-    (dots,) = panel.lines
-    assert np.asarray(dots.get_xydata()).tolist() == [[STEPS.index(100) + 0.5, 1.5]]
-    assert "hatched: every seed exactly 0; dots: some seeds exactly 0" in " ".join(texts(figure))
-    assert panel.get_ylim()[0] < panel.get_ylim()[1]  # the output layer is on top
-    written = {int(text.get_position()[1]) + 1: text.get_text() for text in panel.texts if text.get_text()}
-    assert written[1] == "1e-3"
-    assert written[6] == "4e-2"
-
-
-def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
-    """And says nothing of some seeds."""
-    figure = figures.error_heat_map(data.at_zero(data.gradient_norms(NAMES[:2])), STYLE)
-    (hatches,) = [item for item in figure.axes[0].collections if isinstance(item, PolyCollection)]
-    assert len(hatches.get_paths()) == 4 * len(STEPS)
-    assert "some seeds" not in " ".join(texts(figure))
 
 
 def test_theory_lies_under_what_was_measured() -> None:

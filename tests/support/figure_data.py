@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from study import figures as deferred
-from study.figures import cost, layers, naming, style
+from study.figures import layers, naming, rows, style
 
 DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found, "__wrapped__")}
 
@@ -196,11 +196,11 @@ def ladder() -> Frames:
 
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five timings of each activation and "copy", the last `slow` times as long, and a summary."""
-    timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
+    timings = table([*names, "copy"], rows.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
     summary = pd.DataFrame({"activation": names, "output_bytes": 4.0, "other_bytes": 8.0})
-    for _, _, column in cost.TIME_PANELS.values():
+    for _, _, column in rows.TIME_PANELS.values():
         summary = summary.assign(**{column: 2.2, f"{column}_q1": 2.1, f"{column}_q3": 2.3})
     return timings, summary
 
