@@ -387,7 +387,7 @@ def test_nobody_reading_the_output_is_no_error(tmp_path: Path, words: str, code:
 def test_a_command_without_standard_streams_has_its_exit_code(
     tmp_path: Path, closing: str, verb: str, code: int
 ) -> None:
-    """The damaged record, or that there is nothing to report, is shown nowhere; there is no traceback either."""
+    """Nothing is shown: neither the damaged record, nor that there is nothing to report, nor a traceback."""
     asked = f"{shlex.join(command(verb, '--results', damaged(tmp_path)))} {closing}"
     done = subprocess.run(["sh", "-c", asked], env=environment(), capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")

@@ -237,8 +237,8 @@ def test_plan_speaks_of_timing_and_of_long_protocols(study: Said) -> None:
 def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not again for fewer activations; again for another or changed one, another machine or a damaged document.
 
-    Those that the document has are then timed with them, but none of another machine, none that has changed itself, and
-    none that is not in the registry any more.
+    The activations in the document are then timed with them, unless they have changed, have left the registry or were
+    timed on another machine.
     """
     path = Path("results/runs/cost.json")
 
