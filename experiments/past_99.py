@@ -25,6 +25,7 @@ import pandas as pd
 from study import figures
 from study.analysis import comparisons, summaries
 from study.analysis.claims import Judgement, judge
+from study.analysis.goals import with_goal
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION
 from study.figures.style import Style
@@ -59,7 +60,6 @@ RATE_EPOCHS = 10
 LADDER_SEEDS, FINAL_SEEDS = 3, 5
 ATTEMPTS = (30, 60)  # epochs at CONFIGURATION; each attempt was committed here before the test set was used for it
 METRIC = "test_accuracy"
-TEST_IMAGES = 10_000
 GOALS = {"sigmoid": 0.992}  # test accuracies, set before any run, of activations with a goal of their own
 GOAL = 0.994  # of all other activations
 
@@ -165,8 +165,8 @@ def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
 
-    `brought` is the mean over seeds of the accuracy minus the same seed's one step before, with its t interval; NaN at
-    the first step.
+    `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
+    interval.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -177,9 +177,7 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The table `past_99_rates` (see `_rate_table`) always exists. `past_99_ladder` (see `_step_table`) exists if a run of
-    the ladder finished. With runs on fresh seeds, there are `past_99_attempts` (see `_attempt_table`), `past_99` (see
-    `_last_attempt_table`) and the tables of `comparisons.family_tables`. Without such runs, claim A5 is not judged.
+    Only `past_99_rates` always exists. Without runs on fresh seeds, claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)
@@ -192,8 +190,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if not final:
         return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)
+    last = _attempt_table(runs)
+    rate = runs.groupby("activation")["learning_rate"].first()
     tables |= {
-        "past_99": _last_attempt_table(runs),
+        "past_99": last.assign(learning_rate=last["activation"].map(rate)),
         "past_99_attempts": _attempt_table(runs_frame(_fresh_records(plan, records))),
         **comparisons.family_tables({NAME: (runs, METRIC)}),
     }
@@ -202,28 +202,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, tables, drawn, protocol, _judgements(runs, attempts))
 
 
-def _last_attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the `_attempt_table` of the last attempt's runs, with each activation's learning_rate and sampling_error.
-
-    `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
-    does not cover this error, because all runs are tested on the same images.
-    """
-    table = _attempt_table(runs)
-    rates = runs.groupby("activation")["learning_rate"].first()
-    return table.assign(
-        learning_rate=table["activation"].map(rates),
-        sampling_error=(table["mean"] * (1 - table["mean"]) / TEST_IMAGES) ** 0.5,
-    )
-
-
 def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy (see `summarise`) and goal."""
+    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy (see `summarise`) and goal.
+
+    The columns of `goals.with_goal` say whether the goal was met.
+    """
     table = summarise(runs, METRIC, ["most_epochs", "activation"], is_share=True)
-    return table.assign(goal=table["activation"].map(lambda name: GOALS.get(name, GOAL)))
+    return with_goal(table, table["activation"].map(lambda name: GOALS.get(name, GOAL)))
 
 
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
-    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if one finished."""
+    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if a run of it finished."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
     remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers

@@ -125,10 +125,18 @@ def deepest(row: Row, prefix: str = "") -> str:
     return re.split(r" but| \(", reached(row, prefix))[0]
 
 
-def relative(value: object) -> str:
-    """Show a ratio as a change in whole percent, such as 1.07 as +7%, or a dash if it is not finite."""
-    shown = formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)
-    return shown if shown == formatting.DASH else f"{shown}%"
+def relative(row: Row, column: str, low: str, high: str) -> str:
+    """Show a ratio and its bounds, from the columns of `row` so named, as changes in whole percent, "+7% [+2%, +13%]".
+
+    The bounds are rounded outward. Show a dash if the ratio is not finite.
+    """
+    directions: tuple[formatting.Toward, ...] = ("nearest", "down", "up")
+    changes = [checked(row[name]) - 1 for name in (column, low, high)]
+    shown = [
+        f"{formatting.number(change, 0, 100, True, toward)}%"
+        for change, toward in zip(changes, directions, strict=True)
+    ]
+    return formatting.DASH if not math.isfinite(changes[0]) else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:

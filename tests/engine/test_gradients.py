@@ -141,10 +141,7 @@ ARCHITECTURES = [(name, "none", "none") for name in SMOOTH] + [
 
 @pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
 def test_gradients_and_error_signals_are_finite_differences(name, normalization, residual):
-    """Of a loss that numpy and scipy compute in float64: by every parameter, and by a nudge of every z_{l,i}.
-
-    B times the second is delta_{l,i}, and `error` is their size.
-    """
+    """Of numpy's loss in float64: by every parameter, and by a nudge of every z_{l,i}, which times B is delta_{l,i}."""
     p = problem(normalization=normalization)
     network = NumpyNetwork(p.layers, SMOOTH[name], normalization, residual)
     loss, found = run(p, Architecture(REGISTRY[name].function, normalization, residual))
@@ -157,27 +154,6 @@ def test_gradients_and_error_signals_are_finite_differences(name, normalization,
         numeric = central_difference(lambda: network.losses(p.x, p.y, {number: nudge}).mean(), nudge)  # noqa: B023
         np.testing.assert_allclose(layer.gradients.delta, numeric, rtol=1e-6, atol=1e-9)
         assert error == pytest.approx(math.sqrt(((len(p.x) * numeric) ** 2).sum(1).mean()), rel=1e-6)
-
-
-def assert_gradients_are_the_tapes(p, function, masks, loss, found):
-    """TensorFlow's tape finds the loss and every gradient in a plain chain of layers phi(z_l) * mask_l."""
-    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
-    with tf.GradientTape() as tape:
-        h = tf.constant(p.x)
-        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
-            h = function(h @ kernel + bias) * mask
-        logits = h @ variables[-1][0] + variables[-1][1]
-        expected = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, logits))
-    assert loss == pytest.approx(float(expected), rel=1e-12)
-    for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
-
-
-@pytest.mark.parametrize("name", REGISTRY)
-def test_a_looped_group_is_the_same_network_unrolled(name):
-    """Five equal layers in a loop have the gradients of a plain chain of six layers."""
-    p = problem(seed=5, sizes=(7, *[4] * 6, 3), groups=((0, 1), (1, 6), (6, 7)))
-    assert_gradients_are_the_tapes(p, REGISTRY[name].function, [1.0] * 6, *run(p, plain(name)))
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch"])
@@ -291,12 +267,21 @@ DROPPING = Architecture(tf.math.tanh, dropout=0.4)
 
 
 def test_gradients_with_dropout_are_the_tapes():
-    """The tape finds the same gradients with the same masks, each of which drops something."""
+    """The tape finds loss and gradients in a plain chain of layers with the same masks, none of which keeps all."""
     p = problem(seed=5, sizes=(7, 4, 4, 4, 3), groups=((0, 1), (1, 3), (3, 4)))
     loss, found = run(p, DROPPING, tf.constant([7, 3]))
     masks = [layer.signals.mask[0] for layer in found[:-1]]
     assert all(0 < np.count_nonzero(mask) < mask.shape.num_elements() for mask in masks)
-    assert_gradients_are_the_tapes(p, tf.math.tanh, masks, loss, found)
+    variables = [[tf.Variable(array) for array in layer] for layer in p.layers]
+    with tf.GradientTape() as tape:
+        h = tf.constant(p.x)
+        for (kernel, bias), mask in zip(variables[:-1], masks, strict=True):
+            h = tf.math.tanh(h @ kernel + bias) * mask
+        logits = h @ variables[-1][0] + variables[-1][1]
+        expected = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(p.y, logits))
+    assert loss == pytest.approx(float(expected), rel=1e-12)
+    for ours, theirs in zip(slopes(found), tape.gradient(expected, tf.nest.flatten(variables)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -189,9 +190,28 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "On one CPU thread, a training step with GELU, the slowest, takes 4.00 times as long as with ReLU. The "
-        "activation alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
+        "On one CPU thread, a training step takes 2.00 to 4.00 times as long as ReLU's: certainly longer with "
+        "Sigmoid, GELU, Swish. GELU alone takes 4.0 times as long in cache (large tensor: 4.0); steps are mostly "
+        "matrix products."
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        ([0.9, 0.8], [1.1, 1.2], ": no difference is certain."),
+        ([1.0, 1.1], [1.1, 1.2], ": certainly longer with GELU."),
+        ([0.8, 1.1], [0.9, 1.2], ": certainly longer with GELU, certainly shorter with Sigmoid."),
+    ],
+)
+def test_a_difference_is_certain_only_if_its_interval_excludes_1(
+    low: list[float], high: list[float], said: str
+) -> None:
+    """Whatever the estimates are; intervals of the sigmoid's and GELU's steps are given, the estimates made up."""
+    section, _ = conclude(("relu", "sigmoid", "gelu"))
+    table = section.tables["cost"].assign(step_low=[math.nan, *low], step_high=[math.nan, *high])
+    page = render(replace(section, tables={**section.tables, "cost": table}), STYLE.labels)
+    assert said in page.answer
 
 
 def test_a_ratio_is_paired_by_repeat() -> None:

@@ -174,7 +174,9 @@ def _estimate_text(row: Json, column: str, signed: bool = False) -> str:
 
 
 def _difference_text(row: Json, column: str) -> str:
-    return _estimate_text(row, column, signed=True).replace(" [", f" {row['finding']} [")
+    more = row.get("pooled_finding")  # which tables of older editions lack
+    unless = f"; with more seeds {more}" if isinstance(more, str) and more else ""
+    return _estimate_text(row, column, signed=True).replace(" [", f" {row['finding']} [") + unless
 
 
 def _depth_text(row: Json, column: str = "") -> str:

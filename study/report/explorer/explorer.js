@@ -21,6 +21,9 @@ const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
 };
 const DASH = "–";
 const HEIGHT = 230, LINE = 14;  // pixels: of a chart's vertical axis, and between two labels
+const MOST_LETTERS = 24;  // of a label
+// Pixels of a chart: on the left, where the numbers of its axis stand, and on the right, where the lines have labels.
+const LEFT = 46, RIGHT = 12 + Math.min(72, 8 * Math.max(0, ...activations.map((about) => about.label.length)));
 
 // ---------- small helpers ----------
 
@@ -39,7 +42,7 @@ const power = (value) => value >= 0.01 && value < 1000 ? plain(value) : `10${rai
 const listed = (texts) => texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts.join("");
 const span = (counts) => unique([Math.min(...counts), Math.max(...counts)]).join(" to ");
 const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
-const clipped = (text, most = 24) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+const clipped = (text) => text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text;
 
 // Return a measurement as text with `digits` significant digits, times a power of ten if it is small or large.
 function short(value, digits = 2) {
@@ -207,12 +210,18 @@ function marker(index) {
 
 const say = (view, text) => { if (byId(`${view}-said`).textContent !== text) byId(`${view}-said`).textContent = text; };
 
+// Return a text as nodes that keep each part in brackets on one line.
+function unbroken(text) {
+  const [first, ...bounds] = text.split(/ (?=[[(])/);
+  return [first, ...bounds.flatMap((part) => [" ", make("span", { class: "bounds" }, part)])];
+}
+
 // Fill the table `id` with headings and rows of texts. Every row begins with the name of an activation.
 function numbers(id, headings, rows) {
   const head = headings.map((text, index) => make("th", { scope: "col", class: index ? "number" : "" }, text));
   const body = rows.map(([first, ...rest]) => make("tr", {},
     make("th", { scope: "row" }, marker(place[first]), activations[place[first]].label),
-    ...rest.map((text) => make("td", { class: "number" }, text || DASH))));
+    ...rest.map((text, index) => make("td", { class: "number", "data-label": headings[index + 1] }, ...unbroken(text || DASH)))));
   byId(id).replaceChildren(make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
 }
 
@@ -240,7 +249,7 @@ function specification(x, y) {
   const words = (data, x, y, size, more) => mark("text", data, { x, y, text: { field: "text" }, fill: is("var(--soft)"), fontSize: is(size), ...more });
   return {
     width: 300, height: HEIGHT, autosize: "none",
-    padding: { left: 50, top: 8, right: 84, bottom: 46 },
+    padding: { left: LEFT, top: 8, right: RIGHT, bottom: 46 },
     config: { aria: false, font: "system-ui, sans-serif", background: null },
     signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
     data: ["lines", "bars", "points", "rings", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
@@ -273,7 +282,7 @@ function specification(x, y) {
       }),
       mark("symbol", "rings", { ...at, size: is(190), stroke, strokeWidth: is(1.5) }),
       words("names", { ...at.x, offset: 9 }, { field: "pixel" }, 12.5, {
-        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(78),
+        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(RIGHT - 6),
       }),
     ],
   };
@@ -295,7 +304,7 @@ function chart(id, x, y) {
 // Make a chart as wide as its box.
 function fit(made, box) {
   made.queue = made.queue.then(() => {
-    const width = Math.max(box.clientWidth - 134, 80);
+    const width = Math.max(box.clientWidth - LEFT - RIGHT, 80);
     if (made.view.width() === width) return null;
     return made.view.width(width).runAsync();
   });
