@@ -1,9 +1,10 @@
 """Draw DataFrames as matplotlib Figures.
 
 Each function below takes tables, and most take a `style.Style`. It returns a `drawing.Drawing`, which holds the
-arguments and makes the Figure only when its `draw` is called. The docstrings are in the modules that define the
-functions. `drawing.encode` turns a Figure into the bytes of a file. The package reads and writes no files. It imports
-`study.analysis` and `study.constants`, and nothing that runs or reads records.
+arguments and makes the Figure only when its `draw` is called. `drawing.encode` turns a Figure into the bytes of a file.
+The functions are defined and documented in `lines`, `layers`, `rows` and `maps`, which share `marks`, `naming`, `axes`
+and `style`. The package reads and writes no files. It imports `study.analysis` and `study.constants`, and nothing that
+runs or reads records.
 """
 
 from study.figures import layers, lines, maps, rows

@@ -72,7 +72,8 @@ def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = No
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
     """Make the y axis of `panel` logarithmic, so that it holds the means of `rows` above a band for exact zeros.
 
-    The grey band exists if some n_zero is above 0. `rows` and the error raised are as in `log_limits`.
+    The grey band exists if a column n_zero, the number of seeds at exactly 0, is above 0 in some row. The other columns
+    and the error raised are as in `log_limits`.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -89,8 +90,7 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Return the lower and upper limit of a logarithmic axis for the means of `rows`, as exponents of ten.
 
-    `rows` has the columns activation, mean (above 0, or NaN), ci_low, ci_high and n_zero (seeds at exactly 0), as
-    `statistics.geometric_summary` makes them. Raise ValueError for a mean of 0 or less.
+    Columns of `rows`: activation, mean (above 0, or NaN), ci_low, ci_high. Raise ValueError for a mean of 0 or less.
 
     An activation whose least mean is more than FAR_DECADES below the median activation's least mean is disregarded,
     because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above that median, twice this
