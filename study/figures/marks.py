@@ -29,7 +29,7 @@ FEW_RUNS = 10  # runs at one place; if there are more, only their mean is drawn
 WHITE_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}  # of markers that overlap
 GOLDEN_FRACTION = 0.618  # of the golden ratio; its multiples, modulo 1, are spread evenly over [0, 1]
 # The look of lines that show a theory's prediction.
-THEORY_LOOK: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "solid_capstyle": "butt", "zorder": 1.5}
+THEORY_LOOK: dict[str, Any] = {"color": "#B9B9B9", "linewidth": 4.5, "zorder": 1.5}
 
 Choice = tuple[str, Mapping[Any, str]]  # a column, and {value: title} of the values that are shown
 

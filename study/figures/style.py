@@ -50,6 +50,7 @@ RC: dict[str, Any] = {
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
     "lines.markersize": 4.5,
+    "lines.solid_capstyle": "butt",  # an interval ends where its bound lies, not half a line width later
 }
 Looks = Mapping[str, Mapping[str, Any]]  # {activation: keywords of a matplotlib line}, in the order of drawing
 
