@@ -127,7 +127,7 @@ def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
 
     try:
         yield
-    except Exception as error:  # any error of an entry is its own, and the others go on
+    except Exception as error:  # whatever an entry raises refuses this entry alone
         if "KeyboardInterrupt" in f"{error} {error.__cause__}":
             raise KeyboardInterrupt from error
         if isinstance(error, ActivationError):
@@ -163,11 +163,15 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 
 
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
-    """Return what theory predicts for the activation `name`, as a dict.
+    """Return what mean-field theory predicts for the activation `name`, as a dict ready for JSON.
 
-    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, and
-    `why_none` says why. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
-    NETWORKS, as {column: list}. `square_norms` and `cosine` come from `engine.input_norms`.
+    `square_norms` and `cosine` describe the training images; see engine/input_norms.py. The keys are:
+
+    - critical: sigma_w, sigma_b and first_square of the critical initialisation, or None if there is none.
+      `first_square` is q*, or None if q* is 0 or every q is a fixed point.
+    - why_none: why there is no critical initialisation, "" if there is one.
+    - line: the lists sigma_w and sigma_b of the initialisations with chi = 1; see `_critical_line`.
+    - rows: the table of `predicted_rows` for NETWORKS, as {column: list}.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

@@ -73,7 +73,11 @@ def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
 
 
 def _test_networks(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Return what `study.networks.testing.test_networks` finds, and write the best network to `saved`, in a worker."""
+    """Test kept networks in this worker process, which may import TensorFlow, and return the findings.
+
+    Each of `kept` holds the fields of a `testing.Kept` (see `_kept_fields`), and `data` is a Dataset. The best network
+    is written to the file `saved`. `study.networks.testing.test_networks` describes the findings.
+    """
     environment.start_tensorflow()
     from study.networks import testing
 

@@ -50,7 +50,10 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry `entry` is compared by default; anything but an Activation is, and is then refused."""
+    """Tell whether a registry `entry` is compared by default.
+
+    An entry that is not an Activation counts as compared, so that it is refused by name.
+    """
     return bool(getattr(entry, "studied", True))
 
 

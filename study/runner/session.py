@@ -16,7 +16,7 @@ from study.runner import estimate, measurements
 from study.runner.execution import execute
 from study.runner.order import Job
 from study.runner.progress import say
-from study.runner.rounds import Modules, Rounds, finished, job_of
+from study.runner.rounds import Modules, Rounds, job_of, recorded_runs
 from study.runner.workers import shared_programs
 from study.settings import Settings
 
@@ -123,6 +123,6 @@ def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> 
             why = catalogue.refused[settings.activation]
             return {"status": "failed", "cause": f"activation {settings.activation!r} was refused: it {why}"}
         job = job_of(settings, data.checksum, described)
-        records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
+        records = list(recorded_runs(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
         result: dict[str, Any] = records[0]["result"]
         return result

@@ -1,4 +1,7 @@
-"""Start the processes that work: Dask workers on this machine, or a cluster's."""
+"""Connect to the processes that train: start Dask workers on this machine, or join the scheduler of a cluster.
+
+The workers that this module starts share the programs that XLA compiles.
+"""
 
 import asyncio
 import contextlib
@@ -174,7 +177,10 @@ async def _shake_hands(address: str) -> None:
 
 @contextlib.contextmanager
 def _closing(opened: Any) -> Iterator[Any]:
-    """Yield `opened`, a client or a local cluster, and close it at the end, when all results are here."""
+    """Yield `opened`, a Dask client or local cluster, and close it when the block ends, also after an exception.
+
+    A TimeoutError or AssertionError of closing is ignored.
+    """
     try:
         yield opened
     finally:  # TimeoutError: the scheduler is silent; AssertionError: a worker that replaces a dead one is starting
