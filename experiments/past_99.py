@@ -1,9 +1,11 @@
-"""A5, part 2: how far past 99% does a fully connected network come, and does the activation still matter there?
+"""How far past 99% does a fully connected network come, and does the activation still matter there?
 
-The steps of `STEPS` (the "ladder") lead from the article's network to `CONFIGURATION`. Each step is measured on
-validation images. The configuration was committed here before the test set was used. Then it is trained with each
-activation on fresh seeds, at the learning rate that validation chose for the activation. The last weights are
-evaluated: no epoch is chosen.
+The module judges the part `ninety_nine` of claim A5 (study/analysis/claims.toml). STEPS lead from the article's network
+to CONFIGURATION; the report calls them the ladder. Each step is measured on validation images.
+
+The configuration was committed here before the test set was used. Then it is trained with each activation on fresh
+seeds, at the learning rate that validation chose for the activation. The last weights are evaluated: no epoch is
+chosen.
 
 Other configurations were tried before, on the validation images of one seed of GELU with 12 epochs. They had these
 distortions, or distortions 0.7 to 0.8 times as strong, batches of 128, and no dropout. They reached 99.16% to 99.24%,

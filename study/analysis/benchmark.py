@@ -94,11 +94,11 @@ def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
 
 
 def power_law(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
+    """Fit y = factor * x ** exponent; return the factor, the exponent, and the exponent's lower and upper bound.
 
-    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval,
-    which covers the spread about the line, and not a curve that departs from a power law. With fewer than two different
-    x, all four numbers are NaN; with two points, the bounds are.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval with
+    n - 2 degrees of freedom. This interval covers the scatter about the line, but no departure from a power law. If `x`
+    has fewer than two distinct values, all four numbers are NaN. If n is 2, both bounds are NaN.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -59,9 +59,11 @@ def conclusions(tables: Tables) -> pd.DataFrame:
 
 
 def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline, and one conclusion per activation: the time of its training step over the reference's.
+    """Return the conclusions of the table `verdict`: the headline, and the cost of each activation but the reference.
 
-    Old tables `verdict` lack the costs. The question of a cost names the processor: two processors are two questions.
+    The cost of an activation is the time of its training step divided by the reference's. The `question` of a cost
+    names the processor, so that only costs on the same processor are compared. A table of an older edition has no
+    costs; then return the headline alone.
     """
     if "cost_finding" not in verdict:
         return _headline(verdict)

@@ -99,7 +99,8 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     means are NaN.
     """
     if (rows["mean"] <= 0).any():
-        raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
+        least = rows["mean"].min()
+        raise ValueError(f"mean is {least:g}; it must be above 0 on a logarithmic axis: count exact zeros in n_zero")
     known = rows[rows["mean"].notna()]
     if known.empty:
         return -1.0, 0.0

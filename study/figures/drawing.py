@@ -75,7 +75,7 @@ def encode(figure: Figure, extension: str) -> bytes:
     makes it less than half as large. `Figure.savefig` is not used because it would draw everything twice.
     """
     if extension not in ("png", *VECTOR_FORMATS):
-        raise ValueError(f"extension must be one of {', '.join(['png', *VECTOR_FORMATS])}, got {extension!r}")
+        raise ValueError(f"extension is {extension!r}; it must be one of {', '.join(['png', *VECTOR_FORMATS])}")
     buffer = io.BytesIO()
     with matplotlib.style.context(["default", RC, TEXT_SETTINGS]):
         if extension == "png":

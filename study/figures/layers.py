@@ -27,34 +27,38 @@ from study.figures.naming import name_lines, no_data_notes
 from study.figures.style import Style
 
 # The title of each measure's panels, by its name in study/engine/measures.py.
-NORMS = {
+NORM_TITLES = {
     "weight_gradient": "weight gradient\n" r"$\|\partial\mathcal{L}/\partial W_l\|$",
     "example_weight_gradient": "per-example gradient\n" r"rms $\|\delta_l\|\,\|h_{l-1}\|$",
     "error": "error signal\n" r"rms $\|\delta_l\|$",
 }
-SIGNALS = {key: NORMS[key] for key in ("weight_gradient", "error")} | {"activation_rms": "forward signal\nrms $h_l$"}
-UNIT_MEASURES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
+SIGNAL_TITLES = {
+    "weight_gradient": NORM_TITLES["weight_gradient"],
+    "error": NORM_TITLES["error"],
+    "activation_rms": "forward signal\nrms $h_l$",
+}
+UNIT_TITLES = {"dead_units": "dead units", "saturation": "saturated entries", "sparsity": "entries exactly 0"}
 TIME_LABELS = {"initial": "before training", "end": "after training"}
 
 
 def gradient_norms_by_layer(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the three NORMS by layer at initialisation: a panel for each norm, a line for each activation."""
-    return _draw_by_layer(gradient_norms, NORMS, style)
+    """Draw the norms in NORM_TITLES by layer at initialisation: a panel per norm, a line per activation."""
+    return _draw_by_layer(gradient_norms, NORM_TITLES, style)
 
 
 def norms_side_by_side(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the norms SIGNALS by layer at initialisation: of the weight gradient, error signal and forward signal."""
-    return _draw_by_layer(gradient_norms, SIGNALS, style)
+    """Draw the norms of the weight gradient, error signal and forward signal by layer at initialisation."""
+    return _draw_by_layer(gradient_norms, SIGNAL_TITLES, style)
 
 
 def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw the three NORMS (columns) over the training steps in the first, a middle and the output layer (rows).
+    """Draw the norms in NORM_TITLES (columns) over the training steps in the first, a middle and the last layer (rows).
 
     All panels of a column have the same scale, so that layers can be compared. A line ends where its first seed stops,
     that is, where n + n_zero falls.
     """
-    rows = gradient_norms[gradient_norms["measure"].isin(NORMS)]
-    figure = _draw_over_training(_reached_by_all_seeds(rows, rows["n"] + rows["n_zero"]), NORMS, "log", style)
+    rows = gradient_norms[gradient_norms["measure"].isin(NORM_TITLES)]
+    figure = _draw_over_training(_reached_by_all_seeds(rows, rows["n"] + rows["n_zero"]), NORM_TITLES, "log", style)
     figure.supylabel(f"norm {LOG_SCALE}")
     return figure
 
@@ -62,13 +66,13 @@ def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> 
 def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, in three hidden layers.
 
-    The means of UNIT_MEASURES are arithmetic, in [0, 1], and `n` counts all seeds. A missing mean counts as 0 where
+    The means of these measures are arithmetic, in [0, 1], and `n` counts all seeds. A missing mean counts as 0 where
     n_zero is above 0. A line ends where its first seed stops.
     """
-    shares = gradient_norms["measure"].isin(UNIT_MEASURES) & (gradient_norms["layer"] <= gradient_norms["depth"])
+    shares = gradient_norms["measure"].isin(UNIT_TITLES) & (gradient_norms["layer"] <= gradient_norms["depth"])
     rows = _reached_by_all_seeds(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
     rows = rows.assign(mean=rows["mean"].mask(rows["mean"].isna() & (rows["n_zero"] > 0), 0.0))
-    return _draw_over_training(rows, UNIT_MEASURES, "percent", style)
+    return _draw_over_training(rows, UNIT_TITLES, "percent", style)
 
 
 def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:

@@ -110,7 +110,7 @@ def accuracy_against_depth(trained: pd.DataFrame, style: Style, runs: pd.DataFra
     rows = marks.check_unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
     if len(titles) > 6:
-        raise ValueError(f"at most 6 panels, got {len(titles)}: {titles}")
+        raise ValueError(f"panel has {len(titles)} values, {titles}; it must have at most 6")
     short = {title: literal(str(title), 60 // min(len(titles), 3)) for title in titles}
     figure, shown = marks.small_multiples(
         rows, "depth", "percent", style, ("panel", short), height=2.2, points=runs, band=False, is_side_by_side=True

@@ -157,8 +157,9 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))
-    if count == 0 or np.mean(ink > level) > MOST_INK:
-        raise UsageError([f"{path} holds no digit: ink covers {np.mean(ink > level):.0%} of it"])
+    if (share := np.mean(ink > level)) > MOST_INK or count == 0:
+        found = f"ink covers {share:.0%} of it; a digit covers some, and at most {MOST_INK:.0%}"
+        raise UsageError([f"{path} holds no digit: {found}. Photograph one digit on plain paper"])
     sizes = ndimage.sum_labels(np.ones_like(ink), spots, np.arange(1, count + 1))
     places = ndimage.find_objects(spots)
     inside = [number for number, place in enumerate(places) if not _touches(place, ink.shape)] or list(range(count))
@@ -166,7 +167,8 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     clean = [number for number in inside if sizes[number] >= SPECK * largest]
     kept = [number for number in clean if not any(_frames(places[number], places[other]) for other in clean)]
     if side_by_side(boxes := [places[number] for number in kept]):
-        raise UsageError([f"{path} holds {len(boxes)} things side by side or one above the other; cut out one digit"])
+        found = f"{len(boxes)} digits or other marks, side by side or one above the other"
+        raise UsageError([f"{path} holds {found}; cut out one digit"])
     rows, columns = (slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in (0, 1))
     near = ndimage.binary_dilation(np.isin(spots, np.array(kept) + 1), iterations=2)
     return np.where(near, ink, 0.0)[rows, columns]

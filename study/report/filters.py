@@ -140,7 +140,10 @@ def relative(row: Row, column: str, low: str, high: str) -> str:
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
-    """Join `texts` by `comma`, except the last two by `last`: with `last` " and ", show "a, b and c"."""
+    """Join `texts` to one text, with `comma` between them and `last` between the last two.
+
+    With `last` " and ", three texts become "a, b and c". One text stays as it is, and no text gives "".
+    """
     found = list(texts)
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 

@@ -80,7 +80,10 @@ def _files(folder: Path) -> Iterable[Path]:
 
 
 def _file_state(path: Path) -> tuple[str, int, int, int]:
-    """Return a file's name, size in bytes, and times of its last changes of content and of anything in ns, else 0."""
+    """Return a file's name, its size in bytes, and the times (ns) of the last changes of its content and metadata.
+
+    The numbers of a missing file are 0.
+    """
     try:
         about = path.stat()
     except OSError:

@@ -30,7 +30,7 @@ NOBODY = style.Style({}, {})
 
 
 def document(repeats: int = 3, cores: int = 2, missing: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Make up a measurement: contender number k takes k + 1 seconds an epoch and process, a tenth more each repeat."""
+    """Make up a measurement: contender number k takes k + 1 seconds per epoch and process, a tenth more each repeat."""
     rows = [
         {
             "contender": entry.name,
@@ -134,7 +134,7 @@ def test_a_target_is_met_at_its_bound(sense: str, is_met: list[bool]) -> None:
 def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:
     _, page = concluded(document())
     shown = page.displays[0].frame.set_index("Comparison")
-    assert shown.loc["the same of the matrix products alone"].tolist()[1:] == ["–", "–"]
+    assert shown.loc["a process on each core: matrix products' speed over one process"].tolist()[1:] == ["–", "–"]
     met, missed, narrowly = (shown["Met?"].str.contains(word) for word in ("met", "missed", "narrowly"))
     assert met.sum() + missed.sum() == len(shown) - 1
     told = f"{met.sum()} are met ({(met & narrowly).sum()} narrowly) and {missed.sum()} missed"

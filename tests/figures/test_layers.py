@@ -22,7 +22,7 @@ OVER_STEPS = [figures.gradient_norms_over_training, figures.unit_measures]
 def test_intervals_are_those_handed_in() -> None:
     """The band spans ci_low to ci_high; a line breaks at a missing layer; a point without neighbours has a bar."""
     frame = data.gradient_norms(NAMES[:1])
-    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORMS), INTERVAL] = math.nan
+    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORM_TITLES), INTERVAL] = math.nan
     panel = figures.gradient_norms_by_layer(frame, STYLE).axes[0]
     shown = frame[(frame["step"] == 0) & (frame["measure"] == "weight_gradient")].set_index("layer")
     corners = data.band_corners(panel)
@@ -47,7 +47,7 @@ def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
 def test_zeros_are_in_their_band(draw: Draw) -> None:
     """All seeds at exactly 0 in layer 1: an open marker below every value for each point, and no line there."""
     frame = data.gradient_norms(NAMES[:3], depth=1)
-    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORMS)
+    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORM_TITLES)
     figure = draw(data.at_zero(frame, is_dead), STYLE)
     by_layer = draw is figures.gradient_norms_by_layer
     for panel in figure.axes[:3]:
@@ -110,7 +110,7 @@ def test_the_first_a_middle_and_the_last_layer_are_shown() -> None:
 
 
 def test_theory_lies_under_what_was_measured() -> None:
-    """A panel an activation: six measured layers as markers, over the six predicted, a wide grey line."""
+    """A panel per activation: six measured layers as markers, over the six predicted, a wide grey line."""
     frame = data.theory(NAMES[:3])
     figure = figures.errors_beside_theory(frame, STYLE)
     for name, panel in zip(NAMES, figure.axes, strict=False):

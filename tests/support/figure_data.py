@@ -64,7 +64,7 @@ HOSTILE = (
 )
 HOSTILE_STYLE = style.Style(STYLE.labels | dict(zip(NAMES, HOSTILE, strict=False)), STYLE.positions)
 STEPS = (0, 1, 2, 5, 10, 100, 480)
-MEASURES = (*layers.NORMS, "activation_rms", *layers.UNIT_MEASURES)
+MEASURES = (*layers.NORM_TITLES, "activation_rms", *layers.UNIT_TITLES)
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 REMEDIES = ("before", "critical", "batch $norm$")
 INTERVAL = ["mean", "ci_low", "ci_high"]
@@ -84,12 +84,12 @@ def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mea
 def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
     """Return norms that halve from layer to layer towards the input; `columns` overwrites columns.
 
-    UNIT_MEASURES are NaN in the output layer.
+    The measures of UNIT_TITLES are NaN in the output layer.
     """
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
     frame = with_interval(frame.assign(depth=depth, n_zero=0), mean)
-    frame.loc[frame["measure"].isin(layers.UNIT_MEASURES) & (frame["layer"] > depth), INTERVAL] = math.nan
+    frame.loc[frame["measure"].isin(layers.UNIT_TITLES) & (frame["layer"] > depth), INTERVAL] = math.nan
     return frame.assign(**columns)
 
 

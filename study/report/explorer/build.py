@@ -61,7 +61,7 @@ def _vega() -> str:
 
 
 def _json(value: object) -> str:
-    """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
+    """Return `value` as JSON that is safe inside an HTML element: "<" is escaped, NaN and infinities are null."""
     text = json.dumps(value, default=lambda number: number.item())  # numpy's numbers, which JSON does not know
     finite = json.loads(text, parse_constant=lambda _: None)
     return json.dumps(finite, separators=(",", ":")).replace("<", "\\u003c")

@@ -478,9 +478,9 @@ function layersView() {
         ys: logAxis([...every(measure), ...predicted.map((row) => row.y)]) });
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
-    const lying = (name) => setting.lying[name]?.[setting.steps[now]]?.[chosenLayer - 1];
+    const quantilesOf = (name) => setting.quantiles[name]?.[setting.steps[now]]?.[chosenLayer - 1];
     const seeds = (name) => (stood(name) ? theoryOf(name).seeds : setting.values[name].seeds[now]);
-    bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, lying);
+    bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, quantilesOf);
     const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
     const counted = span(present.map((about) => setting.values[about.name].seeds[now]));
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
@@ -502,10 +502,10 @@ function measured(setting, now, theory, name, measure) {
 }
 
 // Draw the activations `present` and their slopes, over the distribution of the layer's pre-activations z, and fill the
-// table of the layer. The distribution is the measured density between quantiles (`lying`), or a normal curve with the
-// mean square (`square`) where no quantiles were measured. `square`, `seeds` and `lying` are functions of an
+// table of the layer. The distribution is the measured density between quantiles (`quantilesOf`), or a normal curve with
+// the mean square (`square`) where no quantiles were measured. `square`, `seeds` and `quantilesOf` are functions of an
 // activation's name.
-function bell(square, seeds, layer, present, lying) {
+function bell(square, seeds, layer, present, quantilesOf) {
   const curves = data.layers.curves, names = present.filter((about) => curves[about.name]);
   const density = (z, mean) => Math.exp(-z * z / (2 * mean));
   const ends = (column) => { const all = names.flatMap((about) => curves[about.name][column]); return [Math.min(0, ...all), Math.max(1, ...all)]; };
@@ -516,14 +516,14 @@ function bell(square, seeds, layer, present, lying) {
     plot(`layers-${id}-plot`, {
       points: rows((name, x, index) => curves[name][column][index]),
       areas: [
-        ...names.flatMap((about) => heights(lying(about.name) ?? []).map(([x, share]) => ({ k: place[about.name], x, y: high * 0.9 * share }))),
-        ...rows((name, x) => (square(name) > 0 && !lying(name) ? high * 0.9 * density(x, square(name)) : null)),
+        ...names.flatMap((about) => heights(quantilesOf(about.name) ?? []).map(([x, share]) => ({ k: place[about.name], x, y: high * 0.9 * share }))),
+        ...rows((name, x) => (square(name) > 0 && !quantilesOf(name) ? high * 0.9 * density(x, square(name)) : null)),
       ],
       xs: evenAxis(Math.min(-1, ...xs), Math.max(1, ...xs), 5), ys: { ...evenAxis(low, high, 5), domain: [low - room, high + room] },
     });
   }
-  const slope = ({ name }) => (lying(name) ? slopeBetween(curves[name], lying(name)) : typicalSlope(curves[name], square(name)));
-  const middle = ({ name }) => { const at = lying(name); return at ? `${short(at[half(at)], 3)} (${short(at[1], 3)} to ${short(at.at(-2), 3)})` : DASH; };
+  const slope = ({ name }) => (quantilesOf(name) ? slopeBetween(curves[name], quantilesOf(name)) : typicalSlope(curves[name], square(name)));
+  const middle = ({ name }) => { const at = quantilesOf(name); return at ? `${short(at[half(at)], 3)} (${short(at[1], 3)} to ${short(at.at(-2), 3)})` : DASH; };
   numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Median z (90% of z)", "Slope there, root mean square", "Seeds"],
     names.map((about) => [about.name, short(square(about.name), 3), middle(about), short(slope(about), 2), String(seeds(about.name))]));
 }

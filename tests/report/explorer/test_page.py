@@ -269,8 +269,8 @@ def test_where_the_pre_activations_lie_is_what_was_measured(visit: Visit, write:
     row = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "adam"}
     row |= {"learning_rate": 0.001, "depth": 10}
     quantiles = {f"q{at:g}": -1 + 4 * at / 100 for at in percent}
-    lying = pd.DataFrame([{**row, "seed": 2000, "step": 0, "layer": 1} | quantiles])
-    page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": lying}))
+    measured = pd.DataFrame([{**row, "seed": 2000, "step": 0, "layer": 1} | quantiles])
+    page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": measured}))
     assert cells(page, "#layers-chosen")[0][2:4] == ["1.00 (-0.800 to 2.80)", "0.87"]
     page.locator("#layers-layer").focus()
     page.keyboard.press("ArrowRight")
