@@ -35,7 +35,7 @@ DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
 
 
 def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNamespace:
-    """Return a module with one round of two seeds of these activations, a table `found` (a row a run) and claim A1."""
+    """Return a module with one round of two seeds of these activations, a table `found` (a row per run), and A1."""
 
     def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
         return [] if so_far else [Settings(activation=a, seed=s, epochs=3) for a in activations for s in (0, 1)]

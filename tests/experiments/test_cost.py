@@ -28,7 +28,7 @@ SPEED = {"copy": 0.5, "relu": 1.0, "sigmoid": 2.0, "gelu": 4.0, "swish": 2.5}  #
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_what_is_kept_is_whole_tensors(name: str) -> None:
-    """At most the own output, of four bytes an element, and some others."""
+    """At most the own output, of four bytes per element, and some others."""
     found = kept_bytes(REGISTRY[name].function)
     assert found["output_bytes"] in (0, 4)
     assert 0 <= found["other_bytes"] <= 32
@@ -147,7 +147,7 @@ def test_a_ratio_is_uncertain_by_what_differs_between_processes() -> None:
 
 
 def trained(names: tuple[str, ...], reaches: int = 2, epochs: int = 4) -> dict[str, pd.DataFrame]:
-    """Two seeds an activation, whose validation accuracy reaches the level in epoch `reaches`; other experiments'."""
+    """Two seeds per activation, whose validation accuracy reaches the level in epoch `reaches`; other experiments'."""
     keys = [(name, seed) for name in names for seed in (0, 1)]
     runs = pd.DataFrame(keys, columns=["activation", "seed"]).assign(
         experiments="baseline few_seeds", status="done", epochs=float(epochs), test_accuracy=0.9 + 0.06

@@ -13,7 +13,7 @@ from study.figures import style
 
 
 def test_differences_stand_beside_the_margin_with_their_finding() -> None:
-    """In points, a row an activation, the reference at 0; the band goes from minus to plus the margin."""
+    """In points, a row per activation, the reference at 0; the band goes from minus to plus the margin."""
     differences, trained = data.decided(NAMES[:3])
     panel, adam, sgd = figures.answer(differences, trained, STYLE).axes
     middles = [line.get_xydata()[0] for line in data.marked_lines(panel)]

@@ -53,7 +53,7 @@ def test_the_headline_and_the_first_screens_are_short(readme: str) -> None:
 
 
 def test_every_answer_is_short(readme: str) -> None:
-    """One line a question."""
+    """One line per question."""
     lines = re.findall(r"^- \[[^\]]+\]\(questions/\w+\.md\): (.*)$", readme, re.MULTILINE)
     assert len(lines) > 15
     assert [line for line in lines if words(line) > ANSWER] == []
