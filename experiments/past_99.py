@@ -76,7 +76,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         rates = _rate_table(plan, so_far)
         chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
         return selection.without_record(_attempt_settings(plan, list(chosen)), so_far)
-    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung_settings(plan, steps)]
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _step_settings(plan, steps)]
     return list(dict.fromkeys([*ladder, *_rate_trial_settings(plan, _compared_names(plan))]))
 
 
@@ -101,7 +101,7 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
-def _rung_settings(plan: Plan, steps: int) -> list[Settings]:
+def _step_settings(plan: Plan, steps: int) -> list[Settings]:
     """Return the settings of the reference's runs of the ladder with the changes of the first `steps` of STEPS."""
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
@@ -158,14 +158,14 @@ def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per run of the ladder: seed, validation_accuracy and added, the last step whose changes it has."""
-    steps = [(name, _records_of(records, _rung_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    steps = [(name, _records_of(records, _step_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
     return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)
 
 
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
+    """Return one row per step of the ladder, from `_ladder_runs`: its validation accuracy and its gain.
 
     `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
     interval.

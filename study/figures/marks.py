@@ -228,7 +228,7 @@ def say_if_empty(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def seed_count_text(counts: "pd.Series[Any]") -> str:
-    """Return a text about `counts` of seeds: "n = 5", "n = 3 to 5" if they differ, "n = 0" if there is none but NaN."""
+    """Return a text about `counts` of seeds: "n = 5", or "n = 3 to 5" if they differ, or "n = 0" if all are NaN."""
     low, high = counts.min(), counts.max()
     return "n = 0" if math.isnan(low) else f"n = {low:g}" if low == high else f"n = {low:g} to {high:g}"
 

@@ -67,9 +67,10 @@ class Catalogue:
     def _description(self, name: str) -> dict[str, Any]:
         """Return the description of the activation `name` as the dict that the ledger keeps, apart from `position`.
 
-        The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, its `curve`,
-        and what `_theory` returns with the `depth_scales` as `theory`. The `basis` decides curve and theory: the
-        activation, theory's code, NETWORKS and the images. Both stay as in the ledger if the basis has not changed.
+        The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and its
+        `curve`. `theory` is the result of `_theory` with the additional key `depth_scales`. `basis` holds what curve
+        and theory depend on: the activation, theory's code, NETWORKS and the images. If it has not changed, curve and
+        theory stay as in the ledger.
         """
         from study.activations import REGISTRY, curve, fingerprint
 
@@ -93,8 +94,8 @@ class Catalogue:
     def _scales_by_experiment(self, name: str, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
         """Return the depth scales of the activation `name` by experiment: dicts of `sigma_w`, `sigma_b`, `code`, `xi`.
 
-        `code` holds the fingerprints of the activation and of theory's code. The depth scales in `kept` stay for an
-        experiment that asks for the same grid under the same code, and for one that asks for none now.
+        `code` holds the fingerprints of the activation and of theory's code. An experiment's depth scales in `kept`
+        stay if it asks for the same grid under the same code, or if it asks for none now.
         """
         found = dict(kept)
         for experiment, wanted in self.grids.items():

@@ -92,8 +92,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs), and
-    how many intervals are expected to miss the true value by chance.
+    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs). It
+    also tells how many intervals are expected to miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

@@ -91,7 +91,7 @@ def measure_preactivations(
 
     `wanted` is {run id: (job, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
     `networks` is {run id: what `_quantiles` returns as `network`}. Only runs that the document lacks are measured, by
-    so many `workers` as in `execute`. Return a list: one sentence if that fails, else nothing.
+    `workers` processes, as in `execute`. Return a list: one sentence if that fails, else nothing.
     """
     source = source_fingerprint(STUDY / "networks")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}

@@ -27,7 +27,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let all output of `stream`, also what it still holds, go nowhere."""
+    """Discard all further output of `stream`, and the text that it has not written yet."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

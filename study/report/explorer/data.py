@@ -96,8 +96,8 @@ def _depth(tables: Tables, style: Style) -> Json:
 def _rate(tables: Tables, style: Style) -> Json:
     """Return the data of the tables learning_rate_grid, dead_by_rate and rates_chosen.
 
-    - `points`: `_points` of the rate (x) and the validation accuracy (y), each with its `rate` as text, and `best`,
-      whether it is the activation's best rate.
+    - `points`: `_points` of the rate (x) and the validation accuracy (y). Each also has `rate`, the rate as text, and
+      `best`, which tells whether it is the activation's best rate.
     - `dead`: `_points` of the rate (x) and the share of dead units (y); empty without dead_by_rate.
     - `chosen`: by activation, its rates and on how many seeds each was chosen, such as "0.001 on 29, 0.00316 on 11".
       Empty without rates_chosen.
