@@ -65,7 +65,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--seeds": {"type": int, "help": "paired seeds per setting"},
     "--first-seed": {"type": int, "default": 0, "help": "shifts every block of seeds (0)"},
     "--activations": {"help": 'names, as in "relu mish"; the studied ones if not given'},
-    "--quick": {"action": "store_true", "help": "a short taste: fewer seeds and epochs"},
+    "--quick": {"action": "store_true", "help": "a quick look: fewer seeds and epochs"},
     "--workers": {"type": int, "help": "processes; one per core if not given; 0: all in this process"},
     "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
     "--results": {"type": _folder, "default": Path("results"), "help": "where everything is kept (results)"},
