@@ -19,7 +19,7 @@ from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 
 def classify_difference(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
-    """Return "better", "worse", "tie" or "undecided", elementwise, for a `difference` with bounds `low` and `high`.
+    """Return "better", "worse", "tie" or "undecided", elementwise, by a `difference` and its bounds `low` and `high`.
 
     Better and worse: the interval excludes 0, and `difference` itself is at least `margin` in size. Tie: the interval
     lies inside +-`margin`, even if it excludes 0. Undecided: all else, NaN included.
@@ -51,7 +51,7 @@ def against_reference(
 
     `runs` has one row per run: activation, seed, and the column `metric`. Return None if `runs` lacks the reference or
     holds no other activation. Raise ValueError as `table_by_seed` does. `family` is the number of comparisons whose
-    intervals are simultaneous, if there are more than those of `runs`. The columns are:
+    intervals are simultaneous, if `runs` does not hold them all. The columns are:
 
     - experiment, metric, activation, reference, margin. `experiment` names the family. `margin`, all differences and
       their bounds are in the unit of `metric`.

@@ -109,7 +109,7 @@ def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
     """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
-    The columns are KEYS, depth, width, seed, layer, quantity and value. The values are those of `measures` at step 0.
+    The columns are KEYS, depth, width, seed, layer, quantity and value. The values come from `measures` at step 0.
     For the quantities that end in _norm_ratio, they are divided by the value in the output layer of the same run.
     """
     initial = measures[measures["step"] == 0]

@@ -24,7 +24,7 @@ Files = dict[str, bytes]
 
 
 def image_files(drawings: Mapping[str, Drawing], folder: Path) -> tuple[Files, bytes]:
-    """Return the content of each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and that of NOTE.
+    """Return the content of each drawing's files, NAME.svg, NAME.png and NAME.pdf, by name, and the content of NOTE.
 
     `drawings` holds the drawings by name. One that is unchanged since the last report in the results folder `folder`,
     with its files, is not drawn again. NOTE is JSON with a `_note_entry` for each name, by which the next report knows.
