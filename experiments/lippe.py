@@ -51,8 +51,8 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
 
-    The table `lippe` has a row per initialisation, and `history` a row per run and epoch. The figure shows the training
-    from each initialisation, in colours of their own, because no activation of the study differs between them.
+    The figure shows the training from each initialisation, in colours of their own, because no activation of the study
+    differs between them.
     """
     runs, history = runs_frame(records), history_frame(records)
     epochs = summarise(runs, "epochs", "init")

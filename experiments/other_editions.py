@@ -28,11 +28,9 @@ SHARED_OUTCOMES = (AGREES, COMPATIBLE, CONTRADICTS)  # outcomes of conclusions t
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Compare this edition, as edition A, with each that `evidence` has as a document; None if there is none.
 
-    The table `other_editions` has a row per edition: its name, what is different there (`about`), and how many of its
-    conclusions agree, are compatible, and contradict this edition's. `open` counts those that agree because both
-    editions leave them undecided. `edition_differences` has the rows of `compare_conclusions` that are compatible or
-    contradict, with the edition's name. The tuned findings of an edition are compared twice: with this edition's
-    findings in `make all`, and in POOLED_TABLE.
+    The table `other_editions` counts the outcomes of the comparison with each edition. `open` counts the conclusions
+    that agree because both editions leave them undecided. The tuned findings of an edition are compared twice: with
+    this edition's findings in `make all`, and in POOLED_TABLE.
     """
     pooled = conclusions({"verdict_findings": evidence.tables[POOLED_TABLE]} if POOLED_TABLE in evidence.tables else {})
     here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}

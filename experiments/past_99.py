@@ -165,8 +165,8 @@ def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
 
-    `brought` is the mean over seeds of the accuracy minus the same seed's one step before, with its t interval; NaN at
-    the first step.
+    `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
+    interval.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -177,10 +177,7 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The table `past_99_rates` (see `_rate_table`) always exists. `past_99_ladder` (see `_step_table`) exists if a run of
-    the ladder finished. With runs on fresh seeds, there are `past_99_attempts` (see `_attempt_table`), `past_99`, its
-    rows of the last attempt with each activation's learning_rate, and the tables of `comparisons.family_tables`.
-    Without such runs, claim A5 is not judged.
+    Only `past_99_rates` always exists. Without runs on fresh seeds, claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)
@@ -215,7 +212,7 @@ def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
-    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if one finished."""
+    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if a run of it finished."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
     remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers

@@ -53,9 +53,7 @@ WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section on speed; None if `evidence` does not have the document `bench`.
 
-    The tables are `bench` (see `benchmark.contender_table`), `bench_targets` (see `target_rows`), `growth` and
-    `growth_exponents` (how the seconds grow, see the functions of `benchmark`), and `forecast`. A document of another
-    FORMAT gives a section without tables, which says that it `is_outdated`.
+    A document of another FORMAT gives a section without tables, which says that it `is_outdated`.
     """
     document = evidence.documents.get("bench")
     if document is None:
@@ -142,16 +140,10 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours of FORECAST_RUNS runs of the article's network on FORECAST_WORKERS workers, in a row per case.
 
     In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` in
-    `evidence` on average; without such runs, it is left out. `content` comes from the document `bench`. The columns
-    are:
-
-    - case, epochs (of a run), runs and workers.
-    - first_seconds: the time of a run's first epoch, measured by runs of one epoch while all cores are busy.
-    - epoch_seconds: the time of each further epoch. compile_seconds: the time in which a worker compiles one program.
-      All three are medians of `content`.
-    - run_seconds: the time of the whole run, without compiling.
-    - hours, minutes: the forecast. Each worker does an equal share of the runs, and compiles FORECAST_PROGRAMS
-      programs.
+    `evidence` on average; without such runs, it is left out. `first_seconds` is the time of a run's first epoch,
+    measured by runs of one epoch while all cores are busy. `epoch_seconds` is the time of each further epoch.
+    `run_seconds` is the time of the whole run, without compiling. Each worker does an equal share of the runs, and
+    compiles FORECAST_PROGRAMS programs.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

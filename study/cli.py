@@ -1,7 +1,6 @@
 """Define the `study` command: read its options, call a function of `study.commands`, turn errors into exit codes."""
 
 import argparse
-import os
 import shlex
 import signal
 import sys
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from study import commands
-from study.errors import BAD_USAGE, DONE, INTERRUPTED, StudyError
+from study.errors import BAD_USAGE, INTERRUPTED, StudyError
 from study.runner import surroundings
+
+DO_RUNS = (commands.make_all, commands.run, commands.train)  # commands that can be resumed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,26 +23,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     surroundings.set_variables()
     if arguments is None:
+        surroundings.open_closed_streams()
         surroundings.quieten()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
-    code = DONE
     try:
-        code = int(options.command(options))
-        sys.stdout.flush()
+        return int(options.command(options))
     except StudyError as error:
         return commands.complain(str(error), error.code)
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not disturb the end of the workers
             signal.signal(number, signal.SIG_IGN)
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
-        return commands.complain(f"interrupted; finished runs are kept. Resume with: {again}", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
+        kept = f"; finished runs are kept. Resume with: {again}" if options.command in DO_RUNS else ""
+        return commands.complain(f"interrupted{kept}", INTERRUPTED)
     except OSError as error:  # a file that may not be read, a full disk
         where = f"{error.filename}: " if error.filename else ""
         return commands.complain(f"{where}{error.strerror or error}", BAD_USAGE)
-    return code
 
 
 def _path(text: str) -> Path:
@@ -106,9 +104,16 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Parse options as argparse does, and show a help text as every other output."""
+
+    def print_help(self, file: Any = None) -> None:
+        commands.show(self.format_help().rstrip())
+
+
+def _parser() -> _Parser:
     """Return the parser of _COMMANDS; the options that it reads hold the function to call as `command`."""
-    parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
+    parser = _Parser("study", description="The reference study of activation functions.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, text, options) in _COMMANDS.items():
         command = subcommands.add_parser(name, help=text, description=text)

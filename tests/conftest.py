@@ -32,10 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_data() -> Dataset:
-    """1,303 training and 40 test images: ten patterns with noise, a third of the labels wrong, so that it overfits.
-
-    As in MNIST, some pixels are blank in every image: here every eleventh.
-    """
+    """Draw 1,303 training and 40 test images: ten patterns, a third of the labels wrong, every eleventh pixel blank."""
     rng = np.random.default_rng(20)
     patterns = rng.random((10, 784)) < 0.1
 

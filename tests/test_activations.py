@@ -46,10 +46,7 @@ def entry(function, **changes):
 
 
 def test_the_registry_holds_what_the_study_needs():
-    """The study's four come first, in the article's order; at least fourteen well-known ones are there to be named.
-
-    A user may add others to those that are studied.
-    """
+    """The study's four come first, in the article's order; at least fourteen well-known ones are there to be named."""
     studied = [name for name, activation in REGISTRY.items() if activation.studied]
     assert studied[:4] == NAMES[:4] == ["relu", "sigmoid", "gelu", "swish"]
     assert len(REGISTRY) >= 14
@@ -62,10 +59,7 @@ def test_the_registry_holds_what_the_study_needs():
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 @pytest.mark.parametrize(("dtype", "rtol", "atol"), [("float32", 2e-5, 2e-6), ("float64", 1e-6, 1e-12)])
 def test_values_are_the_closed_forms(name, dtype, rtol, atol):
-    """scipy's or numpy's closed form on [-6, 6], in the dtype given.
-
-    No closer in float64: TensorFlow keeps the constants of gelu and leaky_relu in float32.
-    """
+    """On [-6, 6]; no closer in float64, for TensorFlow keeps the constants of gelu and leaky_relu in float32."""
     z = np.linspace(-6, 6, 481, dtype=dtype)
     value, derivative = value_and_derivative(REGISTRY[name].function, z)
     assert value.dtype == derivative.dtype == dtype

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -79,10 +80,7 @@ def study_arguments(checkout: Path, *arguments: str, **environment: str) -> list
 
 
 def test_the_lock_is_whole_and_names_no_place() -> None:
-    """It has each package that pyproject.toml needs to run, to test and to build, and none for GPUs.
-
-    Each is one exact version with SHA-256 hashes, so that pip refuses any other file. No index, folder or address.
-    """
+    """It has each package to run, test and build, none for GPUs and no address: one version each, with SHA-256."""
     assert not re.findall(r"://|file:| @ |--(?!hash=sha256:)[a-z-]+", LOCK.read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
@@ -152,10 +150,7 @@ OPTIONS += ["--workers", "0", "--scheduler", "tcp://h:1", "--results", "r"]
     ],
 )  # fmt: skip
 def test_variables_become_options(checkout: Path, typed: list[str], arguments: list[str]) -> None:
-    """Each variable that a target knows is one option and one word, whatever is in it; those not set are not there.
-
-    A variable may be in the environment. A quick look never touches results/, unless it is told to.
-    """
+    """Each variable that a target knows, also of the environment, is one option and one word; others are not there."""
     assert study_arguments(checkout, *typed) == arguments
     assert study_arguments(checkout, typed[0], **dict(word.split("=", 1) for word in typed[1:])) == arguments
 
@@ -196,12 +191,33 @@ def test_a_users_variables_say_only_where_packages_come_from() -> None:
     assert ENVIRONMENT.variables({**kept, **dict.fromkeys(names.split(), "/nonsense")}) == kept
 
 
+PEER = """
+import importlib.metadata, json, sys
+from unittest.mock import MagicMock
+sys.modules |= {"jax": MagicMock(), "torch": MagicMock()}
+from tests.benchmarks import child, jax_scan, pytorch
+packages = importlib.metadata.packages_distributions()
+loaded = {name.partition(".")[0] for name in sys.modules if name.partition(".")[0] not in ("jax", "torch")}
+print(json.dumps(sorted({distribution for name in loaded for distribution in packages.get(name, [])})))
+"""
+
+
+def test_a_peer_of_the_benchmark_needs_only_what_its_lock_has() -> None:
+    """A child process of JAX or PyTorch imports no package of the study's own environment."""
+    done = subprocess.run([sys.executable, "-c", PEER], cwd=ROOT, capture_output=True, text=True, check=True)
+    has = set(re.findall("^([a-z-]+)==", (ROOT / "requirements-bench.lock").read_text(), re.MULTILINE))
+    assert {"numpy"} <= set(json.loads(done.stdout)) <= has | {"activation-study"}
+
+
 def test_an_interrupted_benchmark_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C gives no traceback at any time, also while it is still importing."""
-    module = SimpleNamespace(main=Mock(side_effect=KeyboardInterrupt))
-    monkeypatch.setitem(sys.modules, "tests.benchmarks.run", module)
-    monkeypatch.setattr(benchmarks, "run", module, raising=False)
-    assert importlib.import_module("tests.benchmarks.__main__").main() == 130
+    main = importlib.import_module("tests.benchmarks.__main__").main
+    interrupted = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(benchmarks, "run", SimpleNamespace(main=interrupted), raising=False)
+    assert main() == 130
+    monkeypatch.delattr(benchmarks, "run")
+    monkeypatch.setattr(benchmarks, "__getattr__", interrupted, raising=False)
+    assert main() == 130
 
 
 @pytest.mark.parametrize(

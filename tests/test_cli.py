@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import distributed
 import numpy as np
@@ -30,15 +31,15 @@ RUN = ("run", "baseline", *DATA, "--workers", "0", "--seeds", "2")
 
 
 def test_run_says_what_it_did(study: Said, fake: Path) -> None:
-    """Exit 0, every run recorded once; a second time nothing is trained and everything is still recorded."""
-    code, _, said = study(*RUN)
-    assert code == 0
-    assert "8 runs done, 8 recorded in results/runs" in said
-    assert started(fake) == dict.fromkeys((f"{a} {s}" for a in ("relu", "sigmoid", "gelu", "swish") for s in (0, 1)), 1)
-    code, _, said = study(*RUN)
-    assert code == 0
-    assert "0 runs done, 8 recorded" in said
-    assert len(started(fake)) == sum(started(fake).values()) == 8
+    """Exit 0, every run recorded once. A second time nothing is trained, and the ledger's time of all runs stays."""
+    runs = [f"{name} {seed}" for name in ("relu", "sigmoid", "gelu", "swish") for seed in (0, 1)]
+    spent = []
+    for done in (8, 0):
+        code, _, said = study(*RUN)
+        assert (code, f"{done} runs done, 8 recorded in results/runs" in said) == (0, True)
+        assert started(fake) == dict.fromkeys(runs, 1)
+        spent.append(Store(Path("results/runs")).ledger().wall_seconds)
+    assert spent[0] == spent[1] > 0
 
 
 def test_a_second_time_there_is_nothing_to_do(study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +123,7 @@ TRAIN = ("train", *DATA)
     ],
 )
 def test_what_is_not_known_is_refused_before_any_work(study: Said, fake: Path, asked: str, named: list[str]) -> None:
-    """Exit 2; all that is wrong is named at once, with its value and what is allowed or near it.
-
-    Nothing is trained and no folder is made.
-    """
+    """Exit 2; all that is wrong is named at once, with its value and what is allowed. No run, no folder."""
     code, _, said = study(*asked.split(), *(() if not asked or "theory" in asked else DATA))
     assert code == 2
     assert [part for part in named if part not in said] == []
@@ -197,24 +195,39 @@ def test_activations_of_two_experiments_keep_places_of_their_own(study: Said, mo
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_broken_entry_is_refused_and_the_others_go_on(
+def test_entries_that_theory_or_nobody_can_use_are_named(
     study: Said, fake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 1; it is named with the reason and not tried; `plan` says so before, and a report of it alone says so."""
-    broken = replace(synthetic.REGISTRY["tanh"], function=np.log)
-    monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "broken": broken})
+    """Exit 1, each with its reason; others go on. `plan` says so before, and a report of them alone says so.
+
+    `activations` lists the others in the registry's order, and marks those that are studied.
+    """
+
+    def integrate(function: Any) -> None:
+        if function is np.floor:
+            raise synthetic.ActivationError("is not smooth")
+
+    monkeypatch.setattr(synthetic, "from_tensorflow", integrate)
+    tanh = synthetic.REGISTRY["tanh"]
+    unfit = {"bare": np.tanh, "broken": replace(tanh, function=np.log), "rough": replace(tanh, function=np.floor)}
+    monkeypatch.setattr(synthetic, "REGISTRY", {**unfit, **synthetic.REGISTRY})
+    reasons = ("cannot be described", "has a value that is not finite", "is not smooth")
+    commands_and_codes = [
+        (("activations",), "would be", 1),
+        (("plan", *RUN[1:], "--activations", " ".join(unfit)), "would be", 0),
+        ((*RUN, "--activations", " ".join(["relu", *unfit])), "was", 1),
+        (("all", *RUN[1:], "--activations", " ".join(unfit)), "was", 1),
+    ]
     with np.errstate(invalid="ignore", divide="ignore"):
-        planned = study("plan", *RUN[1:], "--activations", "broken")[1]
-        assert "'broken' would be refused: it has a value that is not" in planned
-        code, _, said = study(*RUN, "--activations", "relu broken")
-        assert code == 1
-        assert "activation 'broken' was refused: it has a value that is not finite" in said
-        assert list(started(fake)) == ["relu 0", "relu 1"]
-        assert study("all", *RUN[1:], "--activations", "broken")[0] == 1
-        code, shown, said = study("activations")
-        assert (code, "  tanh " in shown) == (1, True)
-        assert "activation 'broken' would be refused: it has a value that is not finite" in said
+        for words, were, expected in commands_and_codes:
+            code, shown, said = study(*words)
+            assert code == expected
+            for name, reason in zip(unfit, reasons, strict=True):
+                assert f"activation '{name}' {were} refused: it {reason}" in shown + said
+        listed = [line.split()[:2] for line in study("activations")[1].splitlines()]
+    assert list(started(fake)) == ["relu 0", "relu 1"]
     assert "broken was refused" in Path("results/README.md").read_text()
+    assert listed[:5] == [["*", "relu"], ["*", "sigmoid"], ["*", "gelu"], ["*", "swish"], ["tanh", "Tanh"]]
 
 
 @pytest.mark.usefixtures("undrawn", "fake")
@@ -262,13 +275,29 @@ def test_before_any_run_there_is_a_plan_and_nothing_to_report(study: Said, fake:
     assert not Path("results").exists()
 
 
-def test_a_results_folder_that_is_not_one_is_said(study: Said) -> None:
-    """Exit 2 and its path, if it does not exist, is a file, or is in the home folder of a user who does not exist."""
-    Path("file").touch()
-    cases = {"typo": "no folder typo", "file": "file is a file", "~no-such-user/results": "~no-such-user/results: "}
-    for verb, results in [*(("verify", results) for results in cases), ("report", "file"), ("plan", "file")]:
-        code, shown, said = study(verb, "--results", results)
-        assert (code, shown, cases[results] in said) == (2, "", True)
+@pytest.mark.parametrize(
+    ("asked", "results", "reason"),
+    [
+        ("verify", "typo", "no folder typo"),
+        ("verify", "~no-such-user/results", "~no-such-user/results: "),
+        *((asked, "file", "file is a file") for asked in ("verify", "report", "plan", "run --mnist nowhere")),
+        ("run --mnist nowhere", "folder", "folder/runs"),
+    ],
+)
+def test_a_results_folder_that_is_not_one_is_said(
+    study: Said, fake: Path, asked: str, results: str, reason: str
+) -> None:
+    """Exit 2 and its path, if it does not exist, is a file, has a file in place of its runs, or is in no home folder.
+
+    Data is not even looked for, the file stays, and nothing is trained.
+    """
+    Path("folder").mkdir()
+    for file in ("file", "folder/runs"):
+        Path(file).write_text("mine")
+    code, shown, said = study(*asked.split(), "--results", results)
+    assert (code, shown, reason in said) == (2, "", True)
+    assert Path("file").read_text() == Path("folder/runs").read_text() == "mine"
+    assert not fake.exists()
 
 
 def test_the_home_folder_of_a_results_folder_is_found(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,33 +346,17 @@ def test_an_interruption_says_how_to_go_on(study: Said, monkeypatch: pytest.Monk
     monkeypatch.setattr(synthetic, "result", interrupted)
     code, _, said = study(*words)
     assert code == 130
+    assert "interrupted; finished runs are kept" in said
     assert shlex.split(said.split("Resume with: ")[1])[1:] == list(words)
 
 
-def test_activations_are_listed_with_the_studied_ones_marked(study: Said) -> None:
-    """One line an entry, in the registry's order."""
-    code, shown, _ = study("activations")
-    assert code == 0
-    lines = [line.split()[:2] for line in shown.splitlines()]
-    assert lines[:5] == [["*", "relu"], ["*", "sigmoid"], ["*", "gelu"], ["*", "swish"], ["tanh", "Tanh"]]
-
-
-def test_entries_that_theory_or_nobody_can_use_are_named(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that theory cannot integrate, and a bare function: exit 1, in `activations` as in `run`; others go on."""
-
-    def integrate(function: Any) -> None:
-        if function is np.floor:
-            raise synthetic.ActivationError("is not smooth")
-
-    monkeypatch.setattr(synthetic, "from_tensorflow", integrate)
-    rough = replace(synthetic.REGISTRY["tanh"], function=np.floor, studied=True)
-    monkeypatch.setattr(synthetic, "REGISTRY", {"bare": np.tanh, "rough": rough, **synthetic.REGISTRY})
-    for words, were in ((("activations",), "would be"), (RUN, "was")):
-        code, shown, said = study(*words)
-        assert code == 1
-        assert f"activation 'rough' {were} refused: it is not smooth" in said
-        assert f"activation 'bare' {were} refused: it cannot be described" in said
-        assert "* relu " in shown or "8 runs done" in said
+@pytest.mark.parametrize("words", [("plan", "baseline", *DATA), ("activations",)])
+def test_an_interruption_where_nothing_runs_says_nothing_of_runs(
+    study: Said, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Exit 130 and that it was interrupted: there is nothing that could be kept or resumed."""
+    monkeypatch.setattr(synthetic, "check", Mock(side_effect=KeyboardInterrupt))
+    assert study(*words) == (130, "", "study: interrupted\n")
 
 
 def test_data_is_shown_or_its_lack_is_said(study: Said) -> None:
@@ -356,11 +369,35 @@ def test_data_is_shown_or_its_lack_is_said(study: Said) -> None:
         assert (code, "elsewhere/mnist.npz" in said) == (3, True)
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_nobody_reading_the_output_is_no_error(unbuffered: str) -> None:
-    """Standard output closed, as `| head -1` does: exit 0 without a word, found out at the first line or at the end."""
-    done = with_closed_pipe(["activations"], stderr=subprocess.PIPE, PYTHONUNBUFFERED=unbuffered)
-    assert (done.returncode, done.stderr) == (0, b"")
+@pytest.mark.parametrize(
+    ("words", "code", "unbuffered"),
+    [("activations", 0, ""), ("activations", 0, "1"), ("--help", 0, ""), ("verify", 4, ""), ("verify", 4, "1")],
+)
+def test_nobody_reading_the_output_is_no_error(tmp_path: Path, words: str, code: int, unbuffered: str) -> None:
+    """Standard output closed, as `| head -1` does: not a word, and the exit code is as if somebody read."""
+    more = ["--results", damaged(tmp_path)] if words == "verify" else []
+    done = with_closed_pipe([words, *more], stderr=subprocess.PIPE, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize(("closing", "verb", "code"), [
+    (">&-", "verify", 4), ("2>&-", "report", 2), ("<&- >&- 2>&-", "verify", 4),
+])  # fmt: skip
+def test_a_command_without_standard_streams_has_its_exit_code(
+    tmp_path: Path, closing: str, verb: str, code: int
+) -> None:
+    """The damaged record, or that there is nothing to report, is shown nowhere; there is no traceback either."""
+    asked = f"{shlex.join(command(verb, '--results', damaged(tmp_path)))} {closing}"
+    done = subprocess.run(["sh", "-c", asked], env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def damaged(results: Path) -> Path:
+    """Write an empty record to a results folder, and return the folder."""
+    (results / "runs").mkdir()
+    (results / "runs" / f"{0:020}.json").touch()
+    return results
 
 
 def test_nobody_reading_the_progress_stops_nothing(tmp_path: Path) -> None:

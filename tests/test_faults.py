@@ -118,53 +118,32 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, data: Path) -> None:
     assert len(set(killed)) > 3
 
 
-STOPS = {"Ctrl-C twice": [signal.SIGINT] * 2, "SIGTERM": [signal.SIGTERM]}
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("stops", [[signal.SIGINT] * 2, [signal.SIGTERM]], ids=["Ctrl-C twice", "SIGTERM"])
 def test_an_interrupted_study_goes_on_where_it_stopped(
-    tmp_path: Path,
-    data: Path,
-    undisturbed: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
-    command_line: Said,
+    tmp_path: Path, data: Path, fake: Path, undisturbed: dict[str, bytes], command_line: Said, stops: list[int]
 ) -> None:
-    """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated.
-
-    The studies run at once, because most of the time they wait. The signals reach their workers too.
-    """
-    logs = {name: tmp_path / f"{name}.log" for name in STOPS}
-    with contextlib.ExitStack() as stack:
-        running = {
-            name: stack.enter_context(
-                started_study(words("run", tmp_path / name, data, workers=2), told(log, 0.05, {"gelu 1": "hang"}))
-            )
-            for name, log in logs.items()
-        }
-        families = {}
-        for name, process in running.items():
-            wait_until(lambda log=logs[name]: started(log)["gelu 1"] == 1)
-            wait_until(lambda name=name: len(Store(tmp_path / name / "runs").runs()) >= 2)
-            families[name] = psutil.Process(process.pid).children(recursive=True)
-        for name, process in running.items():
-            for number in STOPS[name]:
-                os.killpg(process.pid, number)  # as a terminal does it: to the workers as well
-                time.sleep(0.3)
-        said = {name: process.communicate(timeout=60)[1] for name, process in running.items()}
-    for name, process in running.items():
-        assert process.returncode == 130, name
-        assert "interrupted; finished runs are kept. Resume with: study run baseline" in said[name]
-        assert "Traceback" not in said[name]
-        assert len(families[name]) >= 2
-        assert psutil.wait_procs(families[name], timeout=20)[1] == []
-        kept, before = contents(tmp_path / name), started(logs[name])
-        assert kept.items() <= undisturbed.items()
-        assert 2 <= len(kept) < 8
-        monkeypatch.setenv(VARIABLE, told(logs[name]))
-        assert command_line(*words("run", tmp_path / name, data))[0] == 0
-        assert contents(tmp_path / name) == undisturbed
-        assert sum((started(logs[name]) - before).values()) == 8 - len(kept)
+    """Exit 130 and how to resume, without a traceback; no process is left; finished runs are kept and not repeated."""
+    results = tmp_path / "results"
+    with started_study(words("run", results, data, workers=2), told(fake, 0.05, {"gelu 1": "hang"})) as running:
+        wait_until(lambda: started(fake)["gelu 1"] == 1)
+        wait_until(lambda: len(Store(results / "runs").runs()) >= 2)
+        family = psutil.Process(running.pid).children(recursive=True)
+        for number in stops:
+            os.killpg(running.pid, number)  # as a terminal does it: to the workers as well
+            time.sleep(0.3)
+        said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "interrupted; finished runs are kept. Resume with: study run baseline" in said
+    assert "Traceback" not in said
+    assert len(family) >= 2
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+    kept, before = contents(results), started(fake)
+    assert kept.items() <= undisturbed.items()
+    assert 2 <= len(kept) < 8
+    assert command_line(*words("run", results, data))[0] == 0
+    assert contents(results) == undisturbed
+    assert sum((started(fake) - before).values()) == 8 - len(kept)
 
 
 def test_the_disk_is_full_from_the_nth_write_on(tmp_path: Path, data: Path, fake: Path, command_line: Said) -> None:
@@ -189,18 +168,6 @@ def test_the_disk_is_full_from_the_nth_write_on(tmp_path: Path, data: Path, fake
         assert contents(results) == whole
         assert sum((started(fake) - before).values()) == 2 - len(kept)
     assert step > 20, "fewer steps than two records take: they were not counted"
-
-
-@pytest.mark.parametrize("place", ["", "runs"])
-def test_a_file_in_the_place_of_the_results(tmp_path: Path, fake: Path, place: str, command_line: Said) -> None:
-    """Refused at the start with exit 2 and its path: before data is even looked for, and nothing is trained."""
-    results = tmp_path / "results"
-    (results / place).parent.mkdir(exist_ok=True)
-    (results / place).write_text("mine")
-    code, _, said = command_line(*words("run", results, tmp_path / "no data there.npz"))
-    assert (code, str(results / place) in said) == (2, True)
-    assert (results / place).read_text() == "mine"
-    assert not fake.exists()
 
 
 def test_damaged_records_are_found_and_done_again(
@@ -439,11 +406,12 @@ def test_hostile_texts_in_latex(strange: tuple[Path, int]) -> None:
 
 def test_hostile_texts_in_the_tables(strange: tuple[Path, int]) -> None:
     """No cell of any table begins as a spreadsheet's formula does; numbers may be negative."""
-    for file in (strange[0] / "tables").glob("*.csv"):
-        for row in comma_separated.reader(io.StringIO(file.read_text())):
-            for cell in row:
-                assert cell[:1] not in ("=", "+", "@", "\t", "\r")
-                assert cell[:1] != "-" or math.isfinite(float(cell))
+    texts = [file.read_text() for file in (strange[0] / "tables").glob("*.csv")]
+    cells = {cell for text in texts for row in comma_separated.reader(io.StringIO(text)) for cell in row}
+    assert f"'{NAME}" in cells
+    for cell in cells:
+        assert cell[:1] not in ("=", "+", "@", "\t", "\r")
+        assert cell[:1] != "-" or math.isfinite(float(cell))
 
 
 def test_hostile_texts_in_the_figures(strange: tuple[Path, int]) -> None:

@@ -72,14 +72,6 @@ def test_several_wrong_at_once_are_all_named():
     assert all(sentence in str(caught.value) for sentence in caught.value.problems)
 
 
-def test_replacing_a_field_is_checked_too():
-    """`dataclasses.replace` passes the same border, and nothing can be changed behind it."""
-    with pytest.raises(UsageError, match="learning_rate"):
-        dataclasses.replace(settings(), learning_rate=-1.0)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        settings().learning_rate = 0.1
-
-
 @pytest.mark.parametrize("initialization", ["critical", "centred", "gaussian"])
 @pytest.mark.parametrize(
     ("changes", "fields"),

@@ -28,16 +28,9 @@ TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "tar
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender in `rows`: its speed in images a second, and two ratios to other contenders.
 
-    - the columns CONTENDER_KEYS, as in `rows`.
-    - n: the number of repeats.
-    - images_per_second (the median), lowest, highest.
-    - seconds_per_epoch: the median.
-    - over_floor: the time of an image over its time in the contender `floor`. It is NaN unless the contender has one
-      thread and one process.
-    - over_article: the images a second over the images a second of the contender `article[validation]`.
-
-    `article` names a contender with validation (True) and one without (False). Both ratios are of medians, and NaN if
-    the other contender was not measured.
+    The ratio over_floor is the time of an image over its time in the contender `floor`, NaN unless the contender has
+    one thread and one process. The ratio over_article is the images a second over the images a second of the contender
+    `article[validation]`. Both are ratios of medians, and NaN if the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(CONTENDER_KEYS, sort=False).agg(
@@ -58,10 +51,9 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
 def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
     """Return one row per target whose contenders were measured: the ratio of speeds, and whether it meets the bound.
 
-    The columns are TARGET_COLUMNS: the target's text, n (repeats), the ratio's median, lowest and highest, and the
-    target. The ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met`
-    and `narrowly` are by the rule of `goals`, with the repeats' range as the error of the median. `met` is None for a
-    target without a bound.
+    The columns are TARGET_COLUMNS. The ratio is taken within each repeat, so that a slow phase of the machine affects
+    both speeds. `met` and `narrowly` are by the rule of `goals`, with the repeats' range as the error of the median.
+    `met` is None for a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -80,10 +72,7 @@ def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> 
 
 
 def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity, measure and value of `growth`: n, and the median, lowest and highest seconds.
-
-    The median is in the column `seconds`.
-    """
+    """Return one row per quantity, measure and value of `growth`: n, and the median `seconds`, lowest and highest."""
     seconds = growth.groupby([*CURVE_KEYS, "value"], sort=False)["seconds"]
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
@@ -91,9 +80,8 @@ def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
 def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and measure: the `power_law` of the seconds over the value in the rows of `growth`.
 
-    The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements),
-    n_values (different values), and largest_error. `largest_error` is the largest distance of the law from the median
-    seconds at a value, as a share of this median. It is large if the times do not follow a power law.
+    `n_values` counts the different values. `largest_error` is the largest distance of the law from the median seconds
+    at a value, as a share of this median. It is large if the times do not follow a power law.
     """
     rows = []
     for (quantity, measure), part in growth.groupby(CURVE_KEYS, sort=False):
@@ -108,9 +96,9 @@ def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
 def power_law(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
 
-    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval of n
-    - 2 degrees of freedom. It covers the spread about the line, and not a curve that departs from a power law. With
-    fewer than two different x, all four numbers are NaN; with two points, the bounds are.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval,
+    which covers the spread about the line, and not a curve that departs from a power law. With fewer than two different
+    x, all four numbers are NaN; with two points, the bounds are.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -48,7 +48,7 @@ class Catalogue:
         """Return the descriptions of the activations `names`, in the registry's order; leave out refused ones.
 
         Add to `described` and `refused` the activations that are new there. One is refused if it is not in the registry
-        or not fit for the study, or if its curve or theory, which gives a critical initialisation, cannot be computed.
+        or not fit for the study, or if its curve or theory cannot be computed.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
@@ -165,8 +165,8 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
     """Return what theory predicts for the activation `name`, as a dict.
 
-    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, for the
-    reason `why_none`. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
+    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, and
+    `why_none` says why. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
     NETWORKS, as {column: list}. `square_norms` and `cosine` come from `engine.input_norms`.
     """
     from study.activations import REGISTRY

@@ -116,7 +116,7 @@ def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and epoch (from 1), with the losses and accuracies of training and validation images.
 
-    The first columns are those of the history, such as training_loss; then come those of `run_keys`. `records` without
+    The columns of the history, such as training_loss, come before the columns of `run_keys`. `records` without
     a history are left out; at least one record must have a history.
     """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
@@ -162,9 +162,9 @@ def _numbers(values: Any) -> np.ndarray:
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the columns layer (1 is nearest the input), step, epoch, measure (a name) and value of one run.
 
-    Each has the shape (rows,). `measured` is the part `measures` of the run's result: `step` and its time `epoch` are
-    lists over the logged steps, and each measure is a list over these of lists over the layers. `value` is NaN where
-    the measure is undefined.
+    Each has the shape (rows,). `measured` is the part `measures` of the run's result. Its entries `step` and `epoch`
+    are lists over the logged steps. Each measure is a list over these steps of lists over the layers. `value` is NaN
+    where the measure is undefined.
     """
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN

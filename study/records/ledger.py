@@ -62,7 +62,7 @@ class Ledger:
     def plan(self, experiment: str) -> Plan:
         """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
 
-        Activations that a published claim names may not be in the plan. Raise KeyError if there is no such experiment.
+        Activations that a published claim names may not be in the plan. Raise KeyError if `experiment` has no plan.
         """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])

@@ -50,7 +50,7 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry `entry` is compared by default; what is no Activation is, and then refused."""
+    """Tell whether a registry `entry` is compared by default; anything but an Activation is, and is then refused."""
     return bool(getattr(entry, "studied", True))
 
 

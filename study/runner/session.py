@@ -14,6 +14,7 @@ from study.records.ledger import Ledger
 from study.records.store import DIGITS, Store, failure_text, has_failed, stores
 from study.runner import estimate, measurements
 from study.runner.execution import execute
+from study.runner.order import Job
 from study.runner.progress import say
 from study.runner.rounds import Modules, Rounds, finished, job_of
 from study.runner.workers import shared_programs
@@ -67,7 +68,7 @@ def run_experiments(
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
     """Measure the networks that the experiments of `rounds` ask for, and return one sentence for each failure."""
     failures = []
-    followed: dict[str, tuple[Settings, Sequence[int]]] = {}
+    followed: dict[str, tuple[Job, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
@@ -75,8 +76,8 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})
-            followed |= {run: (job.settings, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
-    return failures + measurements.measure_preactivations(store, followed, data, max(workers, 1))
+            followed |= {run: (job, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
+    return failures + measurements.measure_preactivations(store, followed, data, workers)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:

@@ -65,8 +65,10 @@ def in_new_workers(function: Callable[..., T], calls: Sequence[tuple[Any, ...]])
     """Return `function(*call)` for each of `calls`, all done at the same time, each in a new local process."""
     with connected(len(calls), None) as client:
         client.wait_for_workers(len(calls))  # or one process could get two calls
-        found: list[T] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
-        return found
+        futures = [client.submit(function, *arguments, pure=False) for arguments in calls]
+        # Unlike `gather`, this leaves no task of Dask's behind, to be complained of, if it is interrupted.
+        found = {future: future.result() for future in distributed.as_completed(futures, loop=client.loop)}
+        return [found[future] for future in futures]
 
 
 def failure_reason(error: BaseException) -> str:
@@ -129,8 +131,8 @@ def _interrupted_later() -> Iterator[None]:
         yield
     finally:
         restore()
-    if came:
-        raise KeyboardInterrupt
+        if came:  # also if the cluster did not start, because the signal has ended a process of it
+            raise KeyboardInterrupt
 
 
 def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:

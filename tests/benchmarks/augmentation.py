@@ -25,13 +25,10 @@ def main(path: str | None = None) -> None:
     from study.activations import REGISTRY
     from study.engine.run import Run
 
-    distorted = Settings(activation=REFERENCE_ACTIVATION, seed=0, **{**BASE, **CONFIGURATION})
-    plain = {name: value for name, value in {**BASE, **CONFIGURATION}.items() if name not in DISTORTION}
+    distorted = {"activation": REFERENCE_ACTIVATION, "seed": 0, **BASE, **CONFIGURATION}
+    plain = {name: value for name, value in distorted.items() if name not in DISTORTION}
     data = mnist.load(path)
-    runs = [
-        Run(settings, data, REGISTRY[settings.activation])
-        for settings in (distorted, Settings(activation=REFERENCE_ACTIVATION, seed=0, **plain))
-    ]
+    runs = [Run(Settings(**chosen), data, REGISTRY[REFERENCE_ACTIVATION]) for chosen in (distorted, plain)]
     seconds: list[list[float]] = [[], []]
     for epoch in range(1, PAIRS + 2):
         for run, times in zip(runs, seconds, strict=True):

@@ -2,17 +2,19 @@
 
     python -m tests.benchmarks.child MODULE CORE MNIST
 
-CORE is the core to stay on (-1: any), MNIST a path or nothing. Requests and answers are JSON, one a line, on standard
-input and output; the first line of the output names the contenders.
+CORE is the core to stay on (-1: any), MNIST a path. Requests and answers are JSON, one a line, on standard input and
+output; the first line of the output names the contenders.
 """
 
 import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
-from study.data.mnist import load
+from study.data.reading import read
+from tests.benchmarks.task import Data
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     os.dup2(2, 1)  # a framework may print
     if int(core) >= 0 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core)})
-    data = load(mnist or None)
+    data = Data(*read(Path(mnist)))
     holder = importlib.import_module(f"tests.benchmarks.{module}")
     contenders = holder.contenders(data)
     _say(answers, {"contenders": list(contenders)})

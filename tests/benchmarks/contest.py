@@ -4,6 +4,7 @@ The machine's speed changes by a third within minutes, and differences of a twen
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.catalogue import ENTRIES, EPOCHS, Entry
@@ -17,7 +18,7 @@ Turn = tuple[Entry, range]  # who trains, and which epochs of a run, counted fro
 class Contest:
     """Hold the child processes, the `entries` that train, and the contenders that are `missing`, with the reason."""
 
-    def __init__(self, cores: list[int], mnist: str | None, say: Callable[[str], None]) -> None:
+    def __init__(self, cores: list[int], mnist: Path, say: Callable[[str], None]) -> None:
         self.cores, self.mnist, self.say = cores, mnist, say
         self.children: dict[str, list[Child]] = {}
         self.entries: list[Entry] = []
@@ -32,11 +33,15 @@ class Contest:
                     raise Unavailable(refused[entry.module])
                 if entry.module not in self.children:
                     self.children[entry.module] = self._started(entry)
+                for _ in range(2):
+                    self._answers(entry, range(1, 2))
             except Unavailable as error:
-                refused[entry.module] = str(error)
-                self._miss(entry, str(error))
+                if entry.module not in self.children:
+                    refused[entry.module] = str(error)
+                self.missing.append({"contender": entry.name, "reason": str(error)})
+                self.say(f"{entry.name}: not measured, {error}")
             else:
-                self._warm_up(entry)
+                self.entries.append(entry)
 
     def repeat(self, number: int) -> list[Row]:
         """Return one row per contender: name, threads, processes, what it does besides, images and seconds."""
@@ -59,19 +64,6 @@ class Contest:
         on_each_core = any(other.every_worker for other in ENTRIES if other.module == entry.module)
         wanted = self.cores if on_each_core else self.cores[-1:]
         return [Child(entry.python, entry.module, core, self.mnist) for core in wanted]
-
-    def _warm_up(self, entry: Entry) -> None:
-        try:
-            for _ in range(2):
-                self._answers(entry, range(1, 2))
-        except Unavailable as error:
-            self._miss(entry, str(error))
-            return
-        self.entries.append(entry)
-
-    def _miss(self, entry: Entry, reason: str) -> None:
-        self.missing.append({"contender": entry.name, "reason": reason})
-        self.say(f"{entry.name}: not measured, {reason}")
 
     def _answers(self, entry: Entry, epochs: range) -> list[dict[str, Any]]:
         children = self._children(entry)

@@ -4,11 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from study.data.mnist import Dataset
-from tests.benchmarks.task import STEPS, Contender, is_logged, timed
+from study.activations import REGISTRY
+from study.engine import programs
+from study.engine.run import Run
+from study.engine.training import train
+from study.settings import Settings
+from tests.benchmarks.task import STEPS, Contender, Data, is_logged, timed
 
 
-def contenders(data: Dataset) -> dict[str, Contender]:
+def contenders(data: Data) -> dict[str, Contender]:
     """Return four contenders, all by the same program.
 
     `engine` measures at the steps that a run measures. `engine_first` measures, in every epoch, at the steps of a run's
@@ -23,16 +27,8 @@ def contenders(data: Dataset) -> dict[str, Contender]:
     }
 
 
-def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str, float]:
-    """Time a whole run by the public `train`, with validation and test: seconds without compiling, and of compiling.
-
-    `anew` compiles a program of its own, which runs of another depth would have shared.
-    """
-    from study.activations import REGISTRY
-    from study.engine import programs
-    from study.engine.training import train
-    from study.settings import Settings
-
+def train_once(data: Data, settings: dict[str, Any], anew: bool) -> dict[str, float]:
+    """Time a whole run, and its compiling apart; `anew` compiles a program that other depths would have shared."""
     if anew:
         programs.compiled_programs.cache_clear()
     wanted = Settings(activation="relu", **settings)
@@ -41,11 +37,7 @@ def train_once(data: Dataset, settings: dict[str, Any], anew: bool) -> dict[str,
     return {"seconds": timings["seconds"] - compiling, "compile_seconds": compiling}
 
 
-def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
-    from study.activations import REGISTRY
-    from study.engine.run import Run
-    from study.settings import Settings
-
+def _run(data: Data, logged: np.ndarray | None = None) -> Run:
     class Logging(Run):  # the article's run; measures every epoch at these steps, or as any run does
         def logged(self, epoch: int) -> np.ndarray:
             return super().logged(epoch) if logged is None else np.isin(np.arange(STEPS + 1), logged)
@@ -55,7 +47,7 @@ def _run(data: Dataset, logged: np.ndarray | None = None) -> Any:
     return run
 
 
-def _epochs(run: Any, validates: bool = False) -> Contender:
+def _epochs(run: Run, validates: bool = False) -> Contender:
     """Make a contender that trains epochs of `run`; if `validates`, it evaluates the validation images after each."""
 
     def epoch(number: int) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.catalogue import DEPTHS, RUNS, SEEDS, STUDY, WIDTHS, worker_counts
@@ -11,7 +12,7 @@ Row = dict[str, Any]
 ONE_EPOCH = {"epochs": 1, "patience": None, "seed": 0}
 
 
-def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], repeats: int) -> list[Row]:
+def measure(cores: list[int], mnist: Path, say: Callable[[str], None], repeats: int) -> list[Row]:
     """Return one row per measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
@@ -40,14 +41,12 @@ def measure(cores: list[int], mnist: str | None, say: Callable[[str], None], rep
 def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeats: int) -> list[Row]:
     rows = []
     for repeat in range(repeats + 1):
-        request = {"run": {**ONE_EPOCH, quantity: value}, "anew": repeat == 0}
-        answers = ask_all(workers, [request] * len(workers))
-        for worker, answer in enumerate(answers):
-            row = {"quantity": quantity, "value": value, "worker": worker, "repeat": repeat}
-            if repeat:
-                rows.append({**row, "measure": "run", "seconds": answer["seconds"]})
-            else:  # the first run compiles, and is slower for it afterwards too
-                rows.append({**row, "measure": "compile", "seconds": answer["compile_seconds"]})
+        is_first = repeat == 0  # it compiles, and is slower for it afterwards too
+        request = {"run": {**ONE_EPOCH, quantity: value}, "anew": is_first}
+        for worker, answer in enumerate(ask_all(workers, [request] * len(workers))):
+            row = {"quantity": quantity, "value": value, "measure": "compile" if is_first else "run"}
+            seconds = answer["compile_seconds" if is_first else "seconds"]
+            rows.append({**row, "worker": worker, "repeat": repeat, "seconds": seconds})
     return rows
 
 

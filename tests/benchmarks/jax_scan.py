@@ -2,55 +2,39 @@
 
 from typing import Any
 
-from study.data.mnist import Dataset
-from tests.benchmarks.task import (
-    BATCH,
-    BETA_1,
-    BETA_2,
-    EPSILON,
-    LEARNING_RATE,
-    Contender,
-    Orders,
-    initial_parameters,
-    is_logged,
-    timed,
-    training_part,
-)
+import jax
+from jax import numpy as jnp
+
+from tests.benchmarks import task
 
 
-def contenders(data: Dataset) -> dict[str, Contender]:
+def contenders(data: task.Data) -> dict[str, task.Contender]:
     """Return two contenders, without and with norms; both count loss and accuracy, as model.fit does."""
-    return {"jax": timed(_Training(data, False).epoch), "jax_norms": timed(_Training(data, True).epoch)}
+    return {"jax": task.timed(_Training(data, False).epoch), "jax_norms": task.timed(_Training(data, True).epoch)}
 
 
 class _Training:
-    def __init__(self, data: Dataset, logs: bool) -> None:
-        import jax
-        from jax import numpy as jnp
-
-        self.jax, self.jnp, self.orders = jax, jnp, Orders()
-        images, labels = training_part(data)
+    def __init__(self, data: task.Data, logs: bool) -> None:
+        self.logs, self.orders = logs, task.Orders()
+        images, labels = task.training_part(data)
         self.images, self.labels = jnp.asarray(images), jnp.asarray(labels.astype("int32"))
-        self.logs = logs
-        parameters = jax.tree.map(jnp.asarray, initial_parameters())
+        parameters = jax.tree.map(jnp.asarray, task.initial_parameters())
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         self.state = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.int32))
         self.run = jax.jit(self._epoch, donate_argnums=0)
 
     def epoch(self, number: int) -> Any:
         """Return total loss, hits, and with norms (480, 2, 4): of weight gradients, and delta's root mean square."""
-        steps = (self.orders(), is_logged(number) if self.logs else None)
+        steps = (self.orders(), task.is_logged(number) if self.logs else None)
         self.state, found = self.run(self.state, steps, self.images, self.labels)
-        return self.jax.block_until_ready(found)
+        return jax.block_until_ready(found)
 
     def _epoch(self, state: Any, steps: Any, images: Any, labels: Any) -> Any:
-        jax, jnp = self.jax, self.jnp
-
         def step(carry: Any, batch_and_flag: Any) -> Any:
             state, (total, hits) = carry
             batch, flag = batch_and_flag
             x, y = images[batch].astype(jnp.float32) / 255, labels[batch]
-            taps = [jnp.zeros((BATCH, bias.size)) for _, bias in state[0]]  # their gradient is delta
+            taps = [jnp.zeros((task.BATCH, bias.size)) for _, bias in state[0]]  # their gradient is delta
             slope = jax.value_and_grad(self._loss, argnums=(0, 1), has_aux=True)
             (loss, logits), (gradients, deltas) = slope(state[0], taps, x, y)
             norms = None
@@ -71,23 +55,23 @@ class _Training:
         h = x
         for (kernel, bias), tap in zip(parameters, taps, strict=True):
             z = h @ kernel + bias + tap
-            h = self.jax.nn.relu(z)
-        picked = self.jnp.take_along_axis(self.jax.nn.log_softmax(z), labels[:, None], 1)
+            h = jax.nn.relu(z)
+        picked = jnp.take_along_axis(jax.nn.log_softmax(z), labels[:, None], 1)
         return -picked.mean(), z
 
     def _norms(self, gradients: Any, deltas: Any) -> Any:
-        norm, jnp = self.jnp.linalg.norm, self.jnp
+        norm = jnp.linalg.norm
         of_weights = jnp.stack([norm(kernel) for kernel, _ in gradients])
-        return jnp.stack([of_weights, jnp.stack([norm(delta) * BATCH**0.5 for delta in deltas])])
+        return jnp.stack([of_weights, jnp.stack([norm(delta) * task.BATCH**0.5 for delta in deltas])])
 
     def _adam(self, state: Any, gradients: Any) -> Any:
         parameters, first, second, count = state
-        each, count = self.jax.tree.map, count + 1
-        first = each(lambda m, g: m + (g - m) * (1 - BETA_1), first, gradients)
-        second = each(lambda v, g: v + (g * g - v) * (1 - BETA_2), second, gradients)
-        rate = LEARNING_RATE * self.jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+        each, count = jax.tree.map, count + 1
+        first = each(lambda m, g: m + (g - m) * (1 - task.BETA_1), first, gradients)
+        second = each(lambda v, g: v + (g * g - v) * (1 - task.BETA_2), second, gradients)
+        rate = task.LEARNING_RATE * jnp.sqrt(1 - task.BETA_2**count) / (1 - task.BETA_1**count)
 
         def update(p, m, v):
-            return p - rate * m / (self.jnp.sqrt(v) + EPSILON)
+            return p - rate * m / (jnp.sqrt(v) + task.EPSILON)
 
         return each(update, parameters, first, second), first, second, count

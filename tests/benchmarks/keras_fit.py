@@ -4,11 +4,10 @@ import time
 
 import numpy as np
 
-from study.data.mnist import Dataset
-from tests.benchmarks.task import BATCH, LEARNING_RATE, SIZES, Contender, training_part, validation_part
+from tests.benchmarks.task import BATCH, LEARNING_RATE, SIZES, Contender, Data, training_part, validation_part
 
 
-def contenders(data: Dataset) -> dict[str, Contender]:
+def contenders(data: Data) -> dict[str, Contender]:
     """Return three contenders: as published, without its validation, and with 120 steps in a call, as Keras advises."""
     import keras
 

@@ -22,12 +22,12 @@ class Unavailable(Exception):
 class Child:
     """Hold a process of one framework: one thread on one `core`, or the framework's threads on all cores if None."""
 
-    def __init__(self, python: Path, module: str, core: int | None, mnist: str | None) -> None:
+    def __init__(self, python: Path, module: str, core: int | None, mnist: Path) -> None:
         if not python.exists():
             raise Unavailable("its packages could not be installed")
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
         environment = {**kept, "PYTHONPATH": str(ROOT), **thread_variables(None if core is None else 1)}
-        command = [str(python), "-m", "tests.benchmarks.child", module, str(-1 if core is None else core), mnist or ""]
+        command = [str(python), "-m", "tests.benchmarks.child", module, str(-1 if core is None else core), str(mnist)]
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process; a pipe might fill and block it
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,

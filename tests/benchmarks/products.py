@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from study.data.mnist import Dataset
-from tests.benchmarks.task import BATCH, SIZES, STEPS, Contender, timed
+from tests.benchmarks.task import BATCH, SIZES, STEPS, Contender, Data, timed
 
 Shape = tuple[int, int]
 
@@ -28,7 +27,7 @@ def multiplications() -> int:
     return sum(left[0] * left[1] * right[1] for _, left, right, _ in products())
 
 
-def contenders(data: Dataset) -> dict[str, Contender]:
+def contenders(data: Data) -> dict[str, Contender]:
     """Return a contender whose operands lie in memory as in training: transposed ones are views, results are reused."""
     rng = np.random.default_rng(0)
 

@@ -9,11 +9,15 @@ import datetime
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments import speed
 from study.data import mnist
+from study.data.reading import NPZ_NAMES
 from study.engine import environment
 from study.figures.style import Style
 from study.plan import Plan
@@ -44,8 +48,12 @@ def main() -> None:
     for option, number in (("--repeats", asked.repeats), ("--growth-repeats", asked.growth_repeats)):
         if number < 1:
             parser.error(f"{option} is {number}; it must be at least 1")
-    mnist.load(asked.mnist)  # downloaded once, before every child process needs it
-    content = _measured(asked)
+    data = mnist.load(asked.mnist)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mnist.npz"  # for the child processes: the peers cannot load the study's data
+        arrays = (data.training_images, data.training_labels, data.test_images, data.test_labels)
+        np.savez(file, **dict(zip(NPZ_NAMES, arrays, strict=True)))
+        content = _measured(asked, data, file)
     store = Store(asked.results / "records")
     store.folder.mkdir(parents=True, exist_ok=True)
     store.write_document("bench", content, _provenance())
@@ -62,21 +70,21 @@ def shown(document: dict[str, Any]) -> str:
     return "\n\n".join([page.answer, *tables])
 
 
-def _measured(asked: argparse.Namespace) -> dict[str, Any]:
+def _measured(asked: argparse.Namespace, data: mnist.Dataset, file: Path) -> dict[str, Any]:
     def say(text: str) -> None:
         print(text, flush=True)
 
-    contest = Contest(cores(), asked.mnist, say)
+    contest = Contest(cores(), file, say)
     with contextlib.closing(contest):
         contest.start()
         rows = [row for number in range(1, asked.repeats + 1) for row in contest.repeat(number)]
-    found = growth.measure(cores(), asked.mnist, say, asked.growth_repeats)
+    found = growth.measure(cores(), file, say, asked.growth_repeats)
     return {
         "format": speed.FORMAT,
         "cores": len(cores()),
         "rows": rows,
         "growth": found,
-        "memory": memory.measure(asked.mnist),
+        "memory": memory.measure(data),
         "missing": contest.missing,
     }
 

@@ -20,10 +20,7 @@ from study.engine.seeds import split
 
 
 class Stub:
-    """A program that trains nothing and keeps what it is handed.
-
-    Its parameters count the epochs; `losses` are the validation losses after each of them.
-    """
+    """A program that trains nothing: its parameters count the epochs; `losses` are the validation losses after them."""
 
     def __init__(self, losses=(1.0,) * EPOCHS, diverged=-1):
         self.losses, self.diverged, self.epochs = losses, diverged, 0
@@ -75,9 +72,7 @@ def test_a_seed_decides_split_order_and_weights_for_every_activation(seed, stubb
 
 
 def test_an_epoch_shows_every_training_image_at_most_once(stubbed):
-    """All but the 3 that fill no batch, in an order of its own; never one of the 1,100 held out, 1,000 of which are
-    the probe. The last batch measured would have come next.
-    """
+    """All but 3, which fill no batch, in its own order; none that is held out, whose first 1,000 are the probe."""
     stub = Stub()
     stubbed(stub, seed=5)
     orders = [order.ravel() for order in stub.orders]
@@ -124,21 +119,14 @@ def test_patience_is_that_of_early_stopping(losses, patience):
     assert (epoch, best) == (last, callback.best_epoch + 1)
 
 
-def test_a_diverged_run_keeps_what_it_found_before(stubbed):
-    """Divergence in the third epoch: the first, which was better than the second, stays the best."""
-    result = stubbed(Stub([2.0, 3.0, math.nan], diverged=2 * STEPS + 4), epochs=9, patience=2)
-    assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", 54, 3)
+@pytest.mark.parametrize(
+    ("losses", "diverged", "steps"), [([2.0, 3.0, math.nan], 2 * STEPS + 4, 54), ([2.0, math.nan], -1, 50)]
+)
+def test_a_diverged_run_keeps_what_it_found_before(losses, diverged, steps, stubbed):
+    """Divergence within epoch 3, or of the validation loss after epoch 2 alone, ends it: epoch 1 stays the best."""
+    result = stubbed(Stub(losses, diverged), epochs=9, patience=2)
+    assert (result["status"], result["diverged_step"], result["epochs"]) == ("diverged", steps, len(losses))
     assert (result["best"]["epoch"], result["best"]["validation_loss"]) == (1, 2.0)
-
-
-def test_a_run_whose_last_update_ruins_it_has_diverged(stubbed):
-    """Every training loss was finite, but the weights after update 50 give no finite validation loss: diverged at 50.
-
-    As "done", its NaN would be averaged with the others' losses, or stop the statistics, which refuse it.
-    """
-    result = stubbed(Stub([3.0, math.nan]), epochs=2)
-    assert (result["status"], result["diverged_step"]) == ("diverged", 50)
-    assert result["best"]["epoch"] == 1
 
 
 def test_a_run_ends_at_its_time_limit(stubbed, monkeypatch):

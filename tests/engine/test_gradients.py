@@ -141,10 +141,7 @@ ARCHITECTURES = [(name, "none", "none") for name in SMOOTH] + [
 
 @pytest.mark.parametrize(("name", "normalization", "residual"), ARCHITECTURES)
 def test_gradients_and_error_signals_are_finite_differences(name, normalization, residual):
-    """Of a loss that numpy and scipy compute in float64: by every parameter, and by a nudge of every z_{l,i}.
-
-    B times the second is delta_{l,i}, and `error` is their size.
-    """
+    """Of numpy's loss in float64: by every parameter, and by a nudge of every z_{l,i}, which times B is delta_{l,i}."""
     p = problem(normalization=normalization)
     network = NumpyNetwork(p.layers, SMOOTH[name], normalization, residual)
     loss, found = run(p, Architecture(REGISTRY[name].function, normalization, residual))

@@ -113,10 +113,7 @@ def assert_glorot(kernel):
 
 @pytest.mark.parametrize("seed", [0, 1, 7, 2**31, 2**32 - 1])
 def test_default_weights_have_the_distribution_they_are_named_for(seed):
-    """Glorot's in every layer; or He's in all but the last: normal of variance 2 / in, cut at 2 standard deviations.
-
-    Biases are 0.
-    """
+    """Glorot's in every layer; or He's in all but the last: normal of variance 2 / in, cut at 2 sd. Biases are 0."""
     glorot, he = (layers(seed=seed, initialization=name) for name in ("glorot_uniform", "he_normal"))
     for kernel, bias in [*glorot, he[-1]]:
         assert_glorot(kernel)
@@ -187,10 +184,7 @@ def test_equal_layers_get_different_weights(seed):
 
 
 def test_a_seed_decides_every_layer_and_nothing_else_does():
-    """Another activation, rate, batch or optimiser has the same draws, and so has a deeper network in its first layers.
-
-    Another seed differs in every layer.
-    """
+    """Another activation, rate, batch or optimiser has the same draws, as has a deeper network in its first layers."""
     first = kernels()
     others = [
         {"activation": "sigmoid"},

@@ -22,12 +22,6 @@ def rates(**changes):
     return np.concatenate([epoch[1:] for epoch in epochs])
 
 
-def test_without_schedule_the_rate_is_constant():
-    """To the last digit, so that nothing changes for the article's network."""
-    assert set(rates()) == {RATE}
-    assert learning_rates(CHOSEN, STEPS, EPOCHS + 1)[1] == RATE
-
-
 def test_the_cosine_is_keras():
     """After a warm-up of 1 epoch and without one; the last rate is above 0, the next would be 0."""
     for warm_up in (0, 1):
@@ -39,6 +33,8 @@ def test_the_cosine_is_keras():
         assert after[0] > after[1] == 0
 
 
-def test_a_warm_up_by_hand():
-    """Two epochs of 4 updates: the rate rises by an eighth of it each time, and then is whole."""
+def test_a_constant_rate_and_a_warm_up_by_hand():
+    """To the last digit the rate is constant, or rises by an eighth of it in each update of two epochs of 4 updates."""
+    assert set(rates()) == {RATE}
+    assert learning_rates(CHOSEN, STEPS, EPOCHS + 1)[1] == RATE
     np.testing.assert_allclose(rates(warm_up=2), RATE * np.minimum(np.arange(1, 21) / 8, 1), rtol=1e-15)

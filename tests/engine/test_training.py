@@ -1,6 +1,7 @@
 """One run trains what Keras trains and logs what it says it logs, and the same seed is the same run."""
 
 import dataclasses
+import functools
 import itertools
 import json
 import math
@@ -81,9 +82,8 @@ def keras_model_of(run):
     """Return the run's Keras model, not compiled by XLA, and in full float64."""
     model = keras_model(run.settings, run.activation, run.images.square_norm)
     model.jit_compile = False
-    for number in ("beta_1", "beta_2", "momentum"):  # Keras rounds them to float32 unless they are numpy's
-        if hasattr(model.optimizer, number):
-            setattr(model.optimizer, number, np.float64(getattr(model.optimizer, number)))
+    for number in {"beta_1", "beta_2", "momentum"} & vars(model.optimizer).keys():
+        setattr(model.optimizer, number, np.float64(getattr(model.optimizer, number)))  # or Keras rounds to float32
     return model
 
 
@@ -95,10 +95,7 @@ def fit(model, data, indices):
 
 
 def assert_same_as_keras(run, data, epochs=2, model=None):
-    """Train the run and its Keras model on the same batches of `epochs` epochs; return the model.
-
-    All arrays are equal.
-    """
+    """Train the run and its Keras model on the same batches, find all arrays equal, and return the model."""
     model = model or keras_model_of(run)
     before = [array.numpy() for array in model.trainable_variables]
     for epoch in range(1, epochs + 1):
@@ -151,10 +148,7 @@ OTHERS = [name for name in REGISTRY if name not in STUDIED]
     indirect=["uncompiled"],
 )
 def test_every_activation_trains_as_in_keras(names, epochs, trained, uncompiled, tiny_data, float64_keras):
-    """In `trained` epochs Adam, with another epsilon, moves every weight where Keras does, to 8 digits in float64.
-
-    Numpy finds in those weights the measures logged before the first update and after the last.
-    """
+    """Adam moves every weight where Keras does, to 8 digits; numpy finds the measures logged first and last."""
     activation = unit_by_unit(names)
     shape = {"depth": 3, "width": len(names), "epochs": epochs}
     run = start(settings(optimizer="adam", learning_rate=0.01, epsilon=1e-3, **shape), tiny_data, activation)
@@ -237,10 +231,7 @@ def test_the_first_steps_in_float32_are_those_of_keras(tiny_data):
 
 
 def test_it_stops_when_keras_stops(tiny_data, float64_keras):
-    """Losses and accuracies equal model.fit's epoch by epoch, and EarlyStopping stops after the same one.
-
-    The weights that Keras restores score the same on validation and test images.
-    """
+    """Each epoch's losses and accuracies equal model.fit's to the last; Keras' restored weights score the same."""
     chosen = settings(learning_rate=0.3, epochs=60, patience=2)
     result = training.train(chosen, tiny_data, REGISTRY["swish"])
     run = start(chosen, tiny_data)
@@ -254,18 +245,15 @@ def test_it_stops_when_keras_stops(tiny_data, float64_keras):
     best = result["best"]["epoch"]
     assert 3 < result["epochs"] == best + 2 == len(kept["loss"]) < 60
     assert result["status"] == "done"
-    names = {
-        "training_loss": "loss", "training_accuracy": "accuracy",
-        "validation_loss": "val_loss", "validation_accuracy": "val_accuracy",
-    }  # fmt: skip
-    for ours, theirs in names.items():
-        np.testing.assert_allclose(result["history"][ours], kept[theirs], rtol=1e-7)
+    for theirs, losses_or_hits in kept.items():
+        ours = theirs.replace("val_", "validation_") if theirs.startswith("val_") else f"training_{theirs}"
+        np.testing.assert_allclose(result["history"][ours], losses_or_hits, rtol=1e-7)
     on_test = (tiny_data.test_images / 255, tiny_data.test_labels)
     for part, images in (("validation", validation), ("test", on_test)):
         found = [result["best"][f"{part}_{score}"] for score in ("loss", "accuracy", "mae")]
         np.testing.assert_allclose(found, keras_scores(run, model, *images), rtol=1e-7)
-    last = [result["last"][f"validation_{score}"] for score in ("loss", "accuracy")]
-    assert last == [result["history"][f"validation_{score}"][-1] for score in ("loss", "accuracy")]
+    for score in ("validation_loss", "validation_accuracy"):
+        assert result["last"][score] == result["history"][score][-1]
 
 
 # Noise, dropout and distortions
@@ -290,10 +278,7 @@ def test_noise_is_the_same_draw_at_every_amplitude(tiny_data):
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_dropout_and_distortions_are_the_same_draws_each_time(normalization, tiny_data):
-    """Two runs of one seed agree to the last digit, and another seed's differ, as do runs without either or both.
-
-    Layer by layer, as long runs are, the draws are the loop's.
-    """
+    """Two runs of one seed agree to the last digit, also layer by layer; other seeds and runs without draws differ."""
     drawn = {"normalization": normalization, "depth": 3, "width": 6, "epochs": 1, "dropout": 0.3, "rotation": 9}
 
     def loss(**changes):
@@ -426,20 +411,17 @@ def test_what_is_logged_and_when(tiny_data):
 
 @pytest.mark.parametrize("patience", [None, 1])
 def test_a_run_goes_on_from_any_checkpoint_with_the_same_result_to_the_byte(patience, tiny_data):
-    """From the start and from after each epoch, with everything that a run can have; a damaged checkpoint is refused.
-
-    Another seed gives another result.
-    """
-    chosen, swish = settings(**RECIPE, noise=(0.5,), patience=patience), REGISTRY["swish"]
-    saved = []
-    once = training.train(chosen, tiny_data, swish, keep=lambda now: saved.append(now.to_bytes()))
+    """From the start and after each epoch, with everything that a run can have; a damaged checkpoint is refused."""
+    run = functools.partial(training.train, data=tiny_data, activation=REGISTRY["swish"])
+    chosen, saved = settings(**RECIPE, noise=(0.5,), patience=patience), []
+    once = run(chosen, keep=lambda now: saved.append(now.to_bytes()))
     assert len(saved) == once["epochs"]
     for content in (None, *saved):
-        assert science(training.train(chosen, tiny_data, swish, saved=content)) == science(once)
-    assert science(training.train(dataclasses.replace(chosen, seed=4), tiny_data, swish)) != science(once)
+        assert science(run(chosen, saved=content)) == science(once)
+    assert science(run(dataclasses.replace(chosen, seed=4))) != science(once)
     for damaged in (b"", saved[0][:-9], saved[0][:900] + b"?" + saved[0][901:]):
         with pytest.raises(ValueError, match="checkpoint is damaged"):
-            training.train(chosen, tiny_data, swish, saved=damaged)
+            run(chosen, saved=damaged)
 
 
 def test_a_checkpoint_keeps_the_best_weights_beside_the_last():
@@ -485,36 +467,25 @@ def test_runs_that_differ_in_seed_or_rate_share_one_compiled_program(common, oth
 # When it diverges
 
 
-def numpy_losses(run, data):
-    """Return the loss before every update of plain gradient descent, until it is not finite."""
-    network, found = numpy_network(run), []
-    for row in batches(run, range(1, EPOCHS + 1)):
-        x, y = batch(data, row)
-        found.append(network.losses(x, y).mean())
-        if not np.isfinite(found[-1]):
-            break
-        for array, slope in zip(itertools.chain(*network.layers), network.gradients(x, y), strict=True):
-            array -= run.settings.learning_rate * slope
-    return found
-
-
 @pytest.mark.parametrize("learning_rate", [1e30, 1e300])
 def test_a_run_that_diverges_says_at_which_step(learning_rate, tiny_data):
     """The first loss that is not finite stands where numpy meets it too; the epoch is finished, and no other begun."""
+    run = start(settings(learning_rate=learning_rate), tiny_data)
+    network, step = numpy_network(run), 0
+    shown = [batch(tiny_data, indices) for indices in batches(run, range(1, EPOCHS + 1))]
     with np.errstate(all="ignore"):
-        expected = numpy_losses(start(settings(learning_rate=learning_rate), tiny_data), tiny_data)
-    assert not np.isfinite(expected[-1])
+        while np.isfinite(network.losses(*shown[step]).mean()):
+            for array, slope in zip(itertools.chain(*network.layers), network.gradients(*shown[step]), strict=True):
+                array -= learning_rate * slope
+            step += 1
     result = train(tiny_data, learning_rate=learning_rate)
-    assert (result["status"], result["diverged_step"]) == ("diverged", len(expected) - 1)
-    assert result["epochs"] == (len(expected) - 1) // STEPS + 1 == len(result["history"]["epoch"])
+    assert (result["status"], result["diverged_step"]) == ("diverged", step)
+    assert result["epochs"] == step // STEPS + 1 == len(result["history"]["epoch"])
     assert not math.isfinite(result["history"]["training_loss"][-1])
 
 
 def test_the_step_is_counted_from_the_start_of_the_run(tiny_data):
-    """Weights that are infinite at the end of epoch 1 give a loss that is not finite at step 25, the first of epoch 2.
-
-    And a run that has diverged stays so: the next epoch would say step 50.
-    """
+    """Weights that are infinite after epoch 1 give a loss that is not finite at step 25; of epoch 3 it is step 50."""
     run = start(settings(), tiny_data)
     assert run.epoch(1)[2] is None
     ((kernel, bias), *rest), *others = run.state

@@ -189,10 +189,12 @@ def test_the_page_says_with_which_activation_no_gain_is_certain(gain: float, dou
     tuned = pd.DataFrame(
         {
             "activation": NAMES, **columns, "learning_rate": 0.001, "gain": 0.006, "gain_ci_low": [0.001, 0.002, gain],
-            "tolerance_low": 0.001, "tolerance_high": 0.01,
+            "tolerance_low": 0.001, "tolerance_high": 0.01, "usual_low": 0.0003, "usual_high": 0.001,
         }
     )  # fmt: skip
-    assert (r"(uncertain: G\*LU)" in page({**compared(), "tuned": tuned}).body) == doubted
+    found = page({**compared(), "tuned": tuned})
+    assert (r"(uncertain: G\*LU)" in found.body) == doubted
+    assert found.answer.startswith("Use ReLU and tune its learning rate (often 0.0003 to 0.001): ")
 
 
 def test_without_any_number_there_is_no_verdict() -> None:

@@ -35,11 +35,7 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
 
 
 def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[str], set[str]]:
-    """Return how often each number stands in `text`, as a Counter, and the set of labels that stand in it.
-
-    `labels` maps activations to their labels. Folded parts and the addresses of links do not count. A fraction in
-    words, such as "2 millionths", counts as 2e-6.
-    """
+    """Return a Counter of the numbers in `text`, and the set of labels in it; a fraction in words counts as a power."""
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
     for fractions in FRACTION_WORDS.values():
         for power, words in fractions.items():

@@ -38,10 +38,7 @@ def lstm():
 
 
 class Block(L.Layer):
-    """Compute a transformer's block: self-attention, then two dense layers, each part with a residual connection.
-
-    `width` is the number of units, and `heads` the number of attention heads.
-    """
+    """Compute a transformer's block: self-attention, then two dense layers, each part with a residual connection."""
 
     def __init__(self, width, heads):
         super().__init__()
@@ -88,10 +85,7 @@ def unet():
 
 
 class Gan(keras.Model):
-    """Train a GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step).
-
-    `latent` is the number of random numbers from which the generator makes an image.
-    """
+    """Train a GAN with two optimizers and a train_step of its own (dcgan_overriding_train_step)."""
 
     def __init__(self, discriminator, generator, latent):
         super().__init__()

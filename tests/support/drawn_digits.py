@@ -38,10 +38,7 @@ def pictures() -> Iterator[tuple[str, int, Image.Image]]:
 
 
 def _printed_digit(digit: int, font: str, rng: np.random.Generator) -> Image.Image:
-    """Return a picture of `digit` in `font`, at a random size and position.
-
-    The digits 2, 5 and 8 are light on dark, and the others are dark on light.
-    """
+    """Return a picture of `digit` in `font`, at a random size and position; 2, 5 and 8 are light on dark."""
     size = int(rng.integers(40, 300))
     paper, ink = ((20, 30, 60), (250, 250, 240)) if digit % 3 == 2 else ((245, 240, 230), (40, 40, 90))
     image = Image.new("RGB", (2 * size, 2 * size), paper)

@@ -4,11 +4,7 @@ from html.parser import HTMLParser
 
 
 class Elements(HTMLParser):
-    """Parse a page: its elements, the ids among them, and its text.
-
-    `page` is HTML. `found` lists (tag, attributes) of each element in the page's order, `tags` lists the tags alone,
-    and `ids` lists (id, tag) of each element with an id. `text` joins the texts between the tags.
-    """
+    """Parse an HTML page: (tag, attributes) of each element, the tags alone, (id, tag) of each id, and all text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

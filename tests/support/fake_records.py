@@ -52,11 +52,7 @@ def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
 
 
 def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str, list[Any]]:
-    """Draw {measure: values} from `rng`; values are a list over STEPS of lists over layers.
-
-    Shares of units are NaN in the last layer. Two more keys, "step" and "epoch", hold a number per step. `is_zero` sets
-    the gradients of hidden layers to 0.
-    """
+    """Draw {measure: values} from `rng`; values are a list over STEPS of lists over layers."""
     measures: dict[str, list[Any]] = {"step": list(STEPS), "epoch": [step / 3 for step in STEPS]}
     for measure in MEASURES:
         values = np.exp(rng.normal(size=(len(STEPS), layers)))
@@ -70,10 +66,7 @@ def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str,
 
 
 def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
-    """Return made-up scores at each amplitude of noise in `settings`; None if the settings do not ask for noise.
-
-    The lists are amplitude, test_accuracy (`accuracy` / (1 + amplitude)) and test_loss, which rises.
-    """
+    """Return scores that fall with each amplitude of noise in `settings`; None if these do not ask for noise."""
     if not settings.noise:
         return None
     fallen = accuracy / (1 + np.array(settings.noise))
@@ -112,10 +105,7 @@ def record(settings: Settings, accuracy: float, **changes: Any) -> Record:
 
 
 def unsealed(settings: Settings, found: dict[str, Any]) -> Record:
-    """Return the record of a run of `settings` with the result `found`, but without a checksum, which only files need.
-
-    Computing the checksums would take most of the time of a made-up study.
-    """
+    """Return the record of a run with the result `found`, without a checksum: only files need it, and it takes time."""
     run = identity(settings, "data", settings.activation)
     timings = {"timings": found.get("timings", {})}
     record: Record = as_json({"id": run.id, "identity": vars(run), "result": found, "provenance": timings})

@@ -53,10 +53,7 @@ def theory(*names: str) -> dict[str, dict[str, Any]]:
 
 
 def measured(settings: Settings, accuracy: float) -> Record:
-    """Return a run's record with this `accuracy` and with measures at all steps.
-
-    If `settings` ask for 0 epochs, only the first step has measures.
-    """
+    """Return a run's record with this `accuracy` and measures, of the first step alone if it trains 0 epochs."""
     measures = fake_records.result(settings)["measures"]
     steps = None if settings.epochs else 1
     return fake_records.record(settings, accuracy, measures={name: values[:steps] for name, values in measures.items()})

@@ -1,7 +1,8 @@
-"""Build a small made-up table for each figure of the study, draw it, and read back what was drawn.
+"""Build small made-up tables for each figure of the study, draw it, and read back what was drawn.
 
-The frames have the columns that the functions of study.figures ask for. In most, `mean` comes with the interval ci_low
-and ci_high and the number of runs `n`. `names` are names of activations, from NAMES.
+The tables have the columns that the functions of study.figures ask for. In most, `mean` comes with the interval ci_low
+and ci_high and the number of runs `n`. `names` are names of activations, from NAMES. A figure that shows single runs
+has two tables, the means and the runs behind them.
 """
 
 import inspect
@@ -71,10 +72,7 @@ Frames = tuple[pd.DataFrame, ...]
 
 
 def table(*levels: Any, columns: str) -> pd.DataFrame:
-    """Return a row for each combination of the values in `levels`; the last level changes fastest.
-
-    `columns` names the columns, one per level, separated by spaces.
-    """
+    """Return a row for each combination of the values in `levels`, one level for each name in `columns`."""
     return pd.DataFrame(list(itertools.product(*levels)), columns=columns.split())
 
 
@@ -84,10 +82,9 @@ def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mea
 
 
 def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
-    """Return norms that halve from layer to layer towards the input: a row per activation, layer, step and measure.
+    """Return norms that halve from layer to layer towards the input; `columns` overwrites columns.
 
-    The columns are activation (`names`), depth, layer (1 to depth + 1), step (STEPS), measure (MEASURES), mean, ci_low,
-    ci_high, n and n_zero. UNIT_MEASURES are NaN in the output layer. `columns` overwrites columns.
+    UNIT_MEASURES are NaN in the output layer.
     """
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
@@ -97,10 +94,7 @@ def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataF
 
 
 def at_zero(frame: pd.DataFrame, where: Any = slice(None)) -> pd.DataFrame:
-    """Return a copy of `frame`, where in the rows `where` all five seeds are at exactly 0.
-
-    These rows have n = 0, n_zero = 5, and NaN as mean and interval. `where` is a boolean mask; all rows by default.
-    """
+    """Return a copy of `frame` whose rows `where` (a mask; by default all) have all five seeds at exactly 0."""
     frame = frame.astype({"mean": float, "n": int})
     frame.loc[where, INTERVAL] = math.nan
     frame.loc[where, ["n", "n_zero"]] = [0, 5]
@@ -108,11 +102,7 @@ def at_zero(frame: pd.DataFrame, where: Any = slice(None)) -> pd.DataFrame:
 
 
 def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.DataFrame:
-    """Return the training histories of len(lengths) seeds per activation: seed k has lengths[k] epochs.
-
-    The columns are activation (`names`), seed, epoch (from 1), training_loss (1 / epoch), validation_loss (1.5 / epoch)
-    and validation_accuracy (constant within a seed).
-    """
+    """Return the training histories of len(lengths) seeds per activation: seed k has lengths[k] epochs."""
     rows = [(name, seed, epoch) for name in names for seed, n in enumerate(lengths) for epoch in range(1, n + 1)]
     frame = pd.DataFrame(rows, columns=["activation", "seed", "epoch"])
     frame = frame.assign(training_loss=1 / frame["epoch"], validation_loss=1.5 / frame["epoch"])
@@ -122,9 +112,7 @@ def histories(names: list[str], lengths: tuple[int, ...] = (4, 6, 9)) -> pd.Data
 def outcomes(accuracies: dict[str, list[float]]) -> Frames:
     """Return the runs with these test accuracies, and their summary; `accuracies` maps activations to lists.
 
-    The runs have the columns activation, test_accuracy and status: "diverged" where the accuracy is NaN, else "done".
-    The summary has a row per activation. Its columns are n (runs that are done), diverged (runs that are not),
-    test_accuracy_mean, ci_low and ci_high. The interval is the mean minus and plus one standard deviation.
+    A run diverged if its accuracy is NaN. The interval is the mean minus and plus one standard deviation.
     """
     rows = [
         (name, value, "done" if value == value else "diverged") for name in accuracies for value in accuracies[name]
@@ -143,22 +131,14 @@ def scattered(names: list[str]) -> dict[str, list[float]]:
 
 
 def curves(names: list[str]) -> pd.DataFrame:
-    """Return straight lines on 101 points x in [-5, 5], with the columns activation, x, value and derivative.
-
-    The activation at place k of `names` is k * x.
-    """
+    """Return straight lines on 101 points x in [-5, 5]: the activation at place k of `names` is k * x."""
     x = np.linspace(-5, 5, 101)
     each = [pd.DataFrame({"activation": name, "x": x, "value": k * x, "derivative": k}) for k, name in enumerate(names)]
     return pd.concat(each, ignore_index=True)
 
 
 def rates(names: list[str]) -> Frames:
-    """Return the mean accuracy at each of RATES, and the four runs behind each mean; 1e-3 is the best rate for all.
-
-    The means have the columns activation (`names`), learning_rate, validation_accuracy_mean, ci_low, ci_high, n (always
-    4), diverged and is_best. The runs have the columns activation, learning_rate, seed and best_validation_accuracy. At
-    the largest rate, seed 0 diverged (NaN).
-    """
+    """Return mean accuracies at RATES, best at 1e-3, and the four runs behind each; seed 0 diverged at the largest."""
     runs = table(names, RATES, range(4), columns="activation learning_rate seed")
     away = np.abs(np.log10(runs["learning_rate"]) + 3)
     runs["best_validation_accuracy"] = 0.98 - 0.02 * away + 0.001 * runs["seed"]
@@ -171,12 +151,7 @@ def rates(names: list[str]) -> Frames:
 
 
 def arms(names: list[str]) -> Frames:
-    """Return four runs near 97% with a tuned and an untuned learning rate, and their summary; untuned is 1% less.
-
-    The runs have the columns activation (`names`), arm ("tuned" or "untuned"), seed and accuracy. The summary has a row
-    per activation, and for each arm the columns <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high, <arm>_n and
-    <arm>_diverged.
-    """
+    """Return four runs near 97% with a tuned and an untuned learning rate, and their summary; untuned is 1% less."""
     runs = table(names, ("tuned", "untuned"), range(4), columns="activation arm seed")
     runs["accuracy"] = 0.97 - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
     tuned = pd.DataFrame({"activation": names})
@@ -188,13 +163,7 @@ def arms(names: list[str]) -> Frames:
 
 
 def noisy(names: list[str]) -> Frames:
-    """Return mean accuracies that fall and losses that grow with the noise, and the four runs behind each mean.
-
-    The means have the columns activation (`names`), amplitude, test_accuracy_mean and test_loss_mean. Their intervals
-    are accuracy_ci_low, accuracy_ci_high, loss_ci_low and loss_ci_high. The columns difference, difference_ci_low and
-    difference_ci_high are the same in every row. The runs have the columns activation, amplitude, seed, test_accuracy
-    and test_loss.
-    """
+    """Return mean accuracies that fall and losses that grow with the noise, and the four runs behind each mean."""
     runs = table(names, (0.0, 0.5, 1.0, 3.0), range(4), columns="activation amplitude seed")
     runs["test_accuracy"] = 0.97 / (1 + runs["amplitude"]) + 0.001 * runs["seed"]
     runs["test_loss"] = 0.1 + runs["amplitude"]
@@ -207,12 +176,7 @@ def noisy(names: list[str]) -> Frames:
 
 
 def outputs() -> Frames:
-    """Return four runs for each output ("a", "b") and loss ("one", "two"), and their summary.
-
-    The runs have the columns output, loss, seed and test_accuracy. Under loss "two", all runs of output "b" and one run
-    of "a" diverged (NaN). The summary has the columns output, loss, n (runs that did not diverge), test_accuracy_mean,
-    runs, diverged, ci_low and ci_high.
-    """
+    """Return four runs for each output and loss, five of which diverged under loss "two", and their summary."""
     runs = table(("a", "b"), ("one", "two"), range(4), columns="output loss seed")
     is_lost = (runs["loss"] == "two") & ((runs["output"] == "b") | (runs["seed"] == 0))
     runs["test_accuracy"] = (0.95 + 0.01 * runs["seed"]).mask(is_lost)
@@ -222,11 +186,7 @@ def outputs() -> Frames:
 
 
 def ladder() -> Frames:
-    """Return three runs of each of six steps of improvement, with errors that fall from 3% to 1%, and the means.
-
-    The runs have the columns added (what the step adds, in words) and validation_accuracy. The means have the columns
-    added, mean, ci_low and ci_high.
-    """
+    """Return three runs of each of six steps of improvement, with errors that fall from 3% to 1%, and the means."""
     steps = pd.DataFrame({"added": [f"one thing more, the {place}th" for place in range(6)]})
     steps = steps.assign(mean=1 - np.geomspace(0.03, 0.01, 6))
     steps = steps.assign(ci_low=steps["mean"] - 1e-3, ci_high=steps["mean"] + 1e-3)
@@ -235,12 +195,7 @@ def ladder() -> Frames:
 
 
 def timed(names: list[str], slow: float = 1.0) -> Frames:
-    """Return five timings of each activation and of "copy", and a summary; the last repeat takes `slow` times as long.
-
-    The timings have the columns activation, quantity (a key of cost.TIME_PANELS), repeat and seconds: about 2 ns, or
-    2 ms for a step. The summary has the columns activation, output_bytes and other_bytes, the medians that TIME_PANELS
-    names, and their quartiles <median>_q1 and <median>_q3.
-    """
+    """Return five timings of each activation and "copy", the last `slow` times as long, and a summary."""
     timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
@@ -251,23 +206,14 @@ def timed(names: list[str], slow: float = 1.0) -> Frames:
 
 
 def theory(names: list[str], depth: int = 5) -> pd.DataFrame:
-    """Return predicted errors that halve from layer to layer towards the input, and measured ones 10% lower.
-
-    The columns are activation (`names`), layer (1 to depth + 1), depth, predicted, measured, ci_low, ci_high, n and
-    n_zero.
-    """
+    """Return predicted errors that halve from layer to layer towards the input, and measured ones 10% lower."""
     frame = table(names, range(1, depth + 2), columns="activation layer").assign(depth=depth, n_zero=0)
     predicted = 0.5 ** (depth + 1 - frame["layer"])
     return with_interval(frame.assign(predicted=predicted), 0.9 * predicted, middle="measured")
 
 
 def similarity(names: list[str]) -> pd.DataFrame:
-    """Return the mean cosine of two images by layer, where 1 - cosine falls to a tenth with each layer.
-
-    The columns are activation (`names`), depth (3 or 9), when ("initial" or "end" of training), layer (1 to depth + 1),
-    predicted (the same as the mean; NaN at the end), mean, ci_low, ci_high and n. From layer 7 on, 1 - cosine is below
-    float32's limit.
-    """
+    """Return two images' mean cosine: 1 - cosine falls tenfold a layer, from 7 on below float32's limit."""
     frame = table(names, (3, 9), ("initial", "end"), range(1, 11), columns="activation depth when layer")
     frame = frame[frame["layer"] <= frame["depth"] + 1]
     cosine = 1 - 0.1 ** frame["layer"].astype(float)
@@ -276,10 +222,7 @@ def similarity(names: list[str]) -> pd.DataFrame:
 
 
 def trained(names: list[str], titles: tuple[str, ...] = ("Adam", "SGD")) -> pd.DataFrame:
-    """Return accuracies 0.9 / depth, in panels of these `titles`.
-
-    The columns are activation (`names`), panel, depth, mean, ci_low, ci_high and n.
-    """
+    """Return accuracies 0.9 / depth, in panels of these `titles`."""
     frame = table(names, titles, (1, 2, 5, 20), columns="activation panel depth")
     return with_interval(frame, 0.9 / frame["depth"])
 
@@ -290,21 +233,15 @@ def runs_of(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def remedies(names: list[str]) -> Frames:
-    """Return an accuracy of 70% before a remedy and 90% with each remedy, and three runs of each.
-
-    The means have the columns activation (`names`), remedy (of REMEDIES), baseline (whether the remedy is "before"),
-    mean, ci_low, ci_high and n. The runs have the same columns, and `value`.
-    """
+    """Return an accuracy of 70% before a remedy and 90% with each remedy, and three runs of each."""
     frame = table(names, REMEDIES, columns="activation remedy")
-    means = with_interval(frame.assign(baseline=frame["remedy"] == "before"), 0.9 - 0.2 * (frame["remedy"] == "before"))
+    is_before = frame["remedy"] == "before"
+    means = with_interval(frame.assign(baseline=is_before), 0.9 - 0.2 * is_before)
     return means, runs_of(means)
 
 
 def plane(names: list[str]) -> Frames:
-    """Return critical lines of two points each, which start at the critical points, and these points.
-
-    Both frames have the columns activation (`names`), sigma_w and sigma_b (scales of the initial weights and biases).
-    """
+    """Return critical lines of two points each, which start at the critical points, and these points."""
     points = pd.DataFrame({"activation": names, "sigma_w": 1 + np.arange(len(names)), "sigma_b": 0.25})
     lines = pd.concat([points.assign(sigma_b=0.25 + height, sigma_w=points["sigma_w"] + height) for height in (0, 1)])
     return lines, points
@@ -313,19 +250,14 @@ def plane(names: list[str]) -> Frames:
 def grid(**columns: Any) -> Frames:
     """Return the share of networks that train in twelve cells, and theory's depth scales, one of which is infinite.
 
-    The cells have the columns sigma_w, depth and share_trained (0.4); `columns` overwrites columns. The scales have the
-    columns sigma_w and xi (in layers).
+    `columns` overwrites columns of the cells.
     """
     cells = table((1.0, 1.5, 2.0), (5, 10, 20, 50), columns="sigma_w depth").assign(share_trained=0.4)
     return cells.assign(**columns), pd.DataFrame({"sigma_w": [1.0, 1.5, 2.0], "xi": [2.0, math.inf, 3.0]})
 
 
 def cause(names: list[str]) -> Frames:
-    """Return three frames: `curves`, the first layer's share of the error by depth, and the accuracy by depth.
-
-    The shares have the columns activation (`names`), depth and share_of_error (0.1 ** depth). The accuracies have the
-    same columns, and mean (1 / depth), ci_low, ci_high and n (3).
-    """
+    """Return three frames: `curves`, the first layer's share of the error by depth, and the accuracy by depth."""
     shares = table(names, (2, 10, 50), columns="activation depth")
     shares = shares.assign(share_of_error=0.1 ** shares["depth"])
     return curves(names), shares, with_interval(shares, 1 / shares["depth"], 3)
@@ -334,8 +266,7 @@ def cause(names: list[str]) -> Frames:
 def decided(names: list[str]) -> Frames:
     """Return differences of accuracy from the first activation, 0.1, 0.2, ... points, and the result of `trained`.
 
-    The differences have the columns activation, reference (the first of `names`), margin, difference, ci_low, ci_high
-    (as shares of 1) and finding. With one name, "sigmoid" is compared with it.
+    With one name, "sigmoid" is compared with it.
     """
     frame = pd.DataFrame({"activation": names[1:] or ["sigmoid"], "reference": names[0], "margin": 0.002})
     points = 0.001 * (1 + np.arange(len(frame)))
@@ -343,30 +274,20 @@ def decided(names: list[str]) -> Frames:
 
 
 def pixels() -> pd.DataFrame:
-    """Return two images of 28 x 28 pixels, a row per pixel with the columns label, row, column and brightness.
-
-    The brightness is 0 (no ink) everywhere in the image labelled 3, and 0.5 everywhere in the one labelled 8.
-    """
+    """Return two images, a row per pixel: the brightness is 0 (no ink) in all of digit 3, and 0.5 in all of digit 8."""
     frame = table((3, 8), range(28), range(28), columns="label row column")
     return frame.assign(brightness=0.5 * (frame["label"] == 8))
 
 
 def dead(names: list[str]) -> Frames:
-    """Return the share of dead units at each of RATES, and three runs of each.
-
-    The means have the columns activation (`names`), learning_rate, mean (0.1 + rate), ci_low, ci_high and n. The runs
-    have the same columns, and `value`.
-    """
+    """Return the share of dead units at each of RATES, and three runs of each."""
     frame = table(names, RATES, columns="activation learning_rate")
     means = with_interval(frame, 0.1 + frame["learning_rate"])
     return means, runs_of(means)
 
 
 def born(names: list[str]) -> pd.DataFrame:
-    """Return the share of networks born dead, that is, with a hidden layer of dead units at initialisation.
-
-    The columns are activation (`names`), width, share (1 / width), ci_low, ci_high and n (60).
-    """
+    """Return the share of networks born dead, that is, with a hidden layer of dead units at initialisation."""
     frame = table(names, (2, 4, 10), columns="activation width")
     return with_interval(frame, 1 / frame["width"], 60, "share")
 
@@ -374,10 +295,7 @@ def born(names: list[str]) -> pd.DataFrame:
 def accuracy_figure(
     accuracies: dict[str, list[float]], looks: style.Style = STYLE, label: str = "article", among: Any = figures
 ) -> Figure:
-    """Draw test accuracies beside a reference of 96.96% named `label`, by `figures` or `whole` (`among`).
-
-    `accuracies` maps activations to the accuracies of their runs. `looks` is the figure's style.
-    """
+    """Draw runs' test accuracies beside a reference of 96.96% named `label`, by `figures` or `whole` (`among`)."""
     return among.test_accuracy(*outcomes(accuracies), looks, 0.9696, label)
 
 
@@ -433,9 +351,9 @@ def texts(figure: Figure) -> list[str]:
 
 
 def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = None) -> np.ndarray:
-    """Return the (n, 2) finite positions of the points scattered in `panel`.
+    """Return the finite positions (n, 2) of the points in `panel`, of any colour or of `color` ("#RRGGBB").
 
-    `color` ("#RRGGBB") and `open_markers` (white inside, or not) select among the points; None selects all.
+    `open_markers` selects those that are white inside, or those that are not.
     """
     found = np.empty((0, 2))
     for item in panel.collections:

@@ -4,10 +4,7 @@ import numpy as np
 
 
 def central_difference(loss, array, step=1e-5):
-    """Return d loss / d array, an array of the same shape, by a central difference for each entry.
-
-    `loss` is a function without arguments that reads `array`, whose entries change by `step` and back.
-    """
+    """Return d loss() / d array: central differences by `step` of each entry of `array`, which `loss` reads."""
     slopes = np.zeros_like(array)
     for index in np.ndindex(array.shape):
         kept, ends = array[index], []

@@ -12,10 +12,7 @@ from study.settings import Settings
 
 
 def keras_model(settings: Settings, activation: Activation, square_norm: float) -> keras.Model:
-    """Build and compile the Keras model of the run of `settings`, with the run's initial weights, loss and optimiser.
-
-    `activation` is the entry of the registry, and `square_norm` the mean of ||x||^2 over the training images x.
-    """
+    """Return the compiled Keras model of a run; `square_norm` is the mean of ||x||^2 over the training images x."""
     dtype = settings.precision
     inputs = h = keras.Input((PIXELS,), dtype=dtype)
     for units in settings.widths:

@@ -24,10 +24,7 @@ FORMS = [*CHANGES, "tgz", "tar", "idx", "idx, packed", "idx, dots", "idx, gzip"]
 
 
 def tiny(seed: int = 0, training: int = 6, test: int = 4) -> Arrays:
-    """Draw noise in uint8: training images (n, 28, 28), labels (n,), test images (m, 28, 28) and labels (m,).
-
-    `seed` decides the noise. n is `training` and m is `test`. Pixels are 0 to 255, labels 0 to 9.
-    """
+    """Draw noise: `training` images (n, 28, 28) and labels (n,), and `test` images and labels, in uint8."""
     rng = np.random.default_rng(seed)
     shapes = [((count, *size), below) for count in (training, test) for size, below in (((28, 28), 256), ((), 10))]
     return [rng.integers(0, below, shape, dtype=np.uint8) for shape, below in shapes]

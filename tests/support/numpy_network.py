@@ -61,10 +61,7 @@ class NumpyNetwork:
         return int((self.forward(x)[1][-1].argmax(1) == y).sum())
 
     def deltas(self, x, y):
-        """Return a list over the layers of delta_l (B, units): row i is the gradient of example i's loss in z_l.
-
-        delta_l is B * d loss / d z_l, where the loss is the mean over the batch.
-        """
+        """Return a list over the layers of delta_l (B, units): row i is the gradient of example i's loss in z_l."""
         _, preactivations = self.forward(x)
         delta = self.outputs(x)
         delta[np.arange(len(y)), y] -= 1

@@ -85,10 +85,7 @@ def curve(activation: Activation) -> dict[str, list[float]]:
 
 
 def theory(name: str, *images: object) -> dict:
-    """Return theory for the activation `name` in the form of study.records.catalogue.
-
-    The dict has no critical point, no critical line and one predicted number, whatever `images` are.
-    """
+    """Return theory in the form of study.records.catalogue: no critical point or line, and one predicted number."""
     row = {"activation": name, "init": "glorot_uniform", "sigma_w": 1.0, "sigma_b": 0.0, "depth": 1, "width": 100}
     row |= {"layer": 1, "quantity": "preactivation_square", "predicted": 1.0, "predicted_spread": 1.0}
     rows = {key: [value] for key, value in row.items()}
@@ -119,10 +116,7 @@ def started(log: Path) -> Counter[str]:
 
 
 def train(settings, data, activation, *, seconds=math.inf, saved=None, keep=None):
-    """Return a result in the form of study.engine.training.train, drawn from `settings`, or fail as `told` says.
-
-    Append a line to the log that `told` named. The other arguments are not used.
-    """
+    """Return a result in the form of study.engine.training.train, or fail as `told` says; log the start."""
     orders = json.loads(os.environ.get(VARIABLE) or told())
     name = f"{settings.activation} {settings.seed % 1000}"  # seeds that decide anything start at 2000
     how = orders["how"].get(name, orders["how"].get(settings.activation))
@@ -153,10 +147,7 @@ def task(settings, fingerprint, data, seconds):
 
 
 def measure(names, repeats: int) -> dict:
-    """Return made-up timings and memory in the form of study.cost.stopwatch.measure, and log a line "timing".
-
-    Each of the activations `names` is timed `repeats` times.
-    """
+    """Return made-up timings and memory in the form of study.cost.stopwatch.measure, and log a line "timing"."""
     log = json.loads(os.environ.get(VARIABLE) or told())["log"]
     if log:
         with Path(log).open("a") as file:
