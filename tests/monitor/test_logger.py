@@ -94,7 +94,7 @@ def test_a_file_that_could_not_be_made_is_tried_again(tmp_path):
 def test_layers_are_chosen_by_name_expression_or_function():
     """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
 
-    The fit after a refused one is not disturbed by it. What is no regular expression is refused before any fit.
+    The fit after a refused one is not disturbed by it. An invalid regular expression is refused before any fit.
     """
     with pytest.raises(ValueError, match=r"layers is 'conv\(', which is not a regular expression"):
         GradientLogger(layers="conv(")
@@ -110,6 +110,45 @@ def test_layers_are_chosen_by_name_expression_or_function():
     for _ in range(2):  # two models, so that the names are looked up twice
         fit(once, model())
     assert once.to_frame()["fit"].nunique() == 2
+
+
+def test_every_layer_with_a_name_is_measured():
+    """Flatten and Reshape too: their error is the error of what they reshape, and theory is as without them.
+
+    An input layer, which computes nothing, is refused by name.
+    """
+
+    def logged_layers(choice):
+        keras.utils.set_random_seed(0)
+        h = inputs = keras.Input((12, 12, 1), name="given")
+        for layer in (
+            L.Conv2D(4, 3, activation="relu", name="convolution"),
+            L.MaxPooling2D(name="pool"),
+            L.Flatten(name="flat"),
+            L.Reshape((10, 10), name="square"),
+            L.Flatten(name="again"),
+            L.Dense(6, "relu", name="dense"),
+            L.Reshape((3, 2), name="pairs"),
+            L.Flatten(name="last"),
+        ):
+            h = layer(h)
+        built = keras.Model(inputs, L.Dense(10, "softmax", name="out")(h))
+        built.compile("adam", "sparse_categorical_crossentropy")
+        logger = GradientLogger(layers=choice, verbose=0)
+        fit(logger, built)
+        return logger
+
+    names = ["pool", "flat", "square", "again", "dense", "pairs", "last", "out"]
+    logger = logged_layers(names)
+    frame = logger.to_frame().set_index("layer")
+    found = frame[frame["step"] == 0]
+    assert found.index.tolist() == names
+    assert found[["error", "activation_mean", "activation_rms", "similarity"]].notna().all(axis=None)
+    for name in ("flat", "square", "again"):
+        assert found.loc[name, "error"] == found.loc["pool", "error"]
+    pd.testing.assert_frame_equal(logger.theory(), logged_layers(["dense", "out"]).theory())
+    with pytest.raises(ValueError, match=r"layers has unknown names \['given'\]; allowed: \['again', "):
+        logged_layers(["given", "out"])
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +326,32 @@ def test_theory_stands_beside_what_a_wide_network_measures():
     theory = logger.theory()
     assert theory["layer"].tolist() == ["relu", "tanh", "gelu", "rectified", "sigmoid"]
     np.testing.assert_allclose(theory["measured"], theory["predicted"], rtol=0.1)
+
+
+def test_a_model_without_a_theory_is_told_why():
+    """Normalisation, pooling, softmax, and a fit that began with trained weights: the reason, and what has a theory."""
+
+    def theory_of(*layers):
+        built = keras.Sequential([keras.Input((12, 12, 1)), *layers, L.Flatten(), L.Dense(10, "softmax")])
+        built.compile("adam", "sparse_categorical_crossentropy")
+        logger = GradientLogger(verbose=0)
+        fit(logger, built)
+        return logger.theory()
+
+    needs = "applies to no pair of the measured layers. It needs an elementwise activation, and a dense or"
+    for layers, takers in (
+        ([L.Flatten(), L.Dense(8, "relu"), L.BatchNormalization()], "BatchNormalization, Dense"),
+        ([L.Conv2D(4, 3, activation="relu"), L.MaxPooling2D()], "MaxPooling2D"),
+        ([L.Flatten(), L.Dense(8, "softmax")], "Dense"),
+        ([], "no layer"),
+    ):
+        with pytest.raises(ValueError, match=f"{needs} .* outputs go to: {takers}$"):
+            theory_of(*layers)
+    logger, trained = GradientLogger(verbose=0), model()
+    for _ in range(2):
+        fit(logger, trained)
+    with pytest.raises(ValueError, match="theory is for initial weights, and the last fit has no row for step 0"):
+        logger.theory()
 
 
 def test_the_example_of_the_readme_runs():
