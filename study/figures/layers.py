@@ -86,13 +86,14 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     return _draw_over_training(rows, UNIT_MEASURES, "percent", style)
 
 
-def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+def error_heat_map(gradient_norms: pd.DataFrame, style: Style, digits: int = 1) -> Figure:
     """Draw the error signal's norm as a colour, by layer (rows, output on top) and logged training step (columns).
 
     `gradient_norms` is as in `gradient_norms_by_layer`; only the measure "error" is used. Each activation has a panel,
-    and all panels share one logarithmic colour scale. Some norms are also written as numbers. A cell is grey and
-    hatched where every seed is at exactly 0. A cell has a white dot where only some seeds are at 0, and is blank where
-    nothing was measured. Raise ValueError for two depths, or for two rows of the same activation, layer and step.
+    and all panels share one logarithmic colour scale. Some norms are also written as numbers, with these `digits`. A
+    cell is grey and hatched where every seed is at exactly 0. A cell has a white dot where only some seeds are at 0,
+    and is blank where nothing was measured. Raise ValueError for two depths, or for two rows of the same activation,
+    layer and step.
     """
     rows = check_unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
@@ -103,7 +104,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
         part = rows[rows["activation"] == name]
         cells = part.set_index(["layer", "step"])[["mean", "n_zero"]].astype(float).unstack()  # noqa: PD010
         mean, n_zero = (cells[of].reindex(index=range(1, depth + 2), columns=steps) for of in ("mean", "n_zero"))
-        _draw_heat_map(panel, mean, n_zero, scale)
+        _draw_heat_map(panel, mean, n_zero, scale, digits)
         say_if_empty(panel, part)
     bar = figure.colorbar(
         scale, ax=figure.axes, label=rf"error signal {LOG_SCALE}" "\n" r"rms $\|\delta_l\|$", aspect=30,
@@ -118,7 +119,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     return figure
 
 
-def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
+def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable, digits: int) -> None:
     """Draw one activation's norms `mean` as colours of `scale` on `panel`, and mark the cells with seeds at exactly 0.
 
     `mean` and `n_zero` have a row for each layer, from 1, and a column for each step. `n_zero` counts the seeds at
@@ -129,7 +130,7 @@ def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale:
     numbers = pd.DataFrame("", mean.index, mean.columns)
     for layer in mean.index[np.linspace(0, depth, NUMBERED_LAYERS).astype(int)]:
         for step in steps[np.linspace(0, len(steps) - 1, 2 * NUMBERED_STEPS + 1).astype(int)[1::2]]:
-            numbers.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else scientific(norm)
+            numbers.loc[layer, step] = "" if math.isnan(norm := mean.loc[layer, step]) else scientific(norm, digits)
     limits = {"norm": scale.norm, "vmin": scale.norm.vmin, "vmax": scale.norm.vmax}
     shown: dict[str, Any] = {"annot": numbers, "fmt": "", "annot_kws": {"fontsize": 8}, "linecolor": "face"}
     sns.heatmap(mean, cmap=scale.cmap, **limits, **shown, **bare, linewidths=0.2)

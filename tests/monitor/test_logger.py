@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from repository import ROOT
 from synthetic import environment
 
 from study import GradientLogger
+from study.monitor import plotting
 
 L = keras.layers
 
@@ -193,6 +195,24 @@ def test_figures_bear_the_layers_names(kind, logged):
     assert figure._repr_png_().startswith(b"\x89PNG")
     texts = {text.get_text() for panel in figure.axes for text in (*panel.get_xticklabels(), *panel.get_yticklabels())}
     assert {"first", "second"} <= texts | {panel.get_ylabel() for panel in figure.axes}
+
+
+@pytest.mark.parametrize(("n_layers", "n_steps"), [(3, 3), (50, 40)])
+def test_a_heat_map_is_legible(n_layers, n_steps):
+    """Its numbers have two significant digits; neither they nor the names of layers overlap, with many layers too."""
+    layers, steps = np.meshgrid(np.arange(n_layers), np.arange(n_steps), indexing="ij")
+    frame = pd.DataFrame({"layer": layers.ravel(), "step": steps.ravel(), "call": 1, "kind": "Dense", "weight_rms": 1})
+    frame["error"], frame["layer"] = 3.04 * 10.0 ** -frame["layer"], "dense_" + frame["layer"].astype(str)
+    figure = plotting.draw("heat", frame, "model")
+    figure.canvas.draw()
+    panel = figure.axes[0]
+    numbers, names = [text for text in panel.texts if text.get_text()], panel.get_yticklabels()
+    assert len(numbers) >= min(n_layers, 10)
+    assert all(re.fullmatch(r"3\.0e-?\d+", text.get_text()) for text in numbers)
+    for texts in (numbers, names):
+        boxes = [text.get_window_extent() for text in texts]
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert [names[0].get_text(), names[-1].get_text()] == ["dense_0", f"dense_{n_layers - 1}"]
 
 
 def test_it_says_what_it_found(capsys):
