@@ -51,9 +51,10 @@ def log_ticks(low: float, high: float) -> FloatArray:
     return ticks[(ticks >= low) & (ticks <= high)]
 
 
-def scientific(value: float) -> str:
-    """Return `value` as text in scientific notation with one significant digit, such as "4e-13"."""
-    return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
+def scientific(value: float, digits: int = 1) -> str:
+    """Return `value` as text in scientific notation with this many significant `digits`, such as "4e-13" for one."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = None) -> None:

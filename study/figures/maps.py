@@ -27,12 +27,13 @@ IMAGE_SIDE = 28  # pixels
 WRONG_COLUMNS, WRONG_STRIP = 10, 12  # images in a row, and pixels above each image for its text
 
 
-def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
+def error_heat_map(gradient_norms: pd.DataFrame, style: Style, digits: int = 1) -> Figure:
     """Draw the error signal's norm as a colour, by layer (rows, output on top) and logged training step (columns).
 
     `gradient_norms` is as in `study.figures.layers`; only the measure "error" is used. Each activation has a panel, and
-    all panels share one colour scale. Some norms are also written as numbers. A cell is grey and hatched where every
-    seed is at exactly 0, and has a white dot where only some seeds are. It is blank where nothing was measured.
+    all panels share one colour scale. Some norms are also written as numbers, with these `digits`. A cell is grey and
+    hatched where every seed is at exactly 0, and has a white dot where only some seeds are. It is blank where nothing
+    was measured.
     """
     rows = check_unique(gradient_norms[gradient_norms["measure"] == "error"], ["activation", "layer", "step"])
     low, high = log_limits(rows.assign(ci_low=math.nan, ci_high=math.nan))
@@ -43,7 +44,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
         part = rows[rows["activation"] == name]
         cells = part.pivot_table(["mean", "n_zero"], "layer", "step", dropna=False).astype(float)
         mean, n_zero = (cells[of].reindex(index=range(1, depth + 2), columns=steps) for of in ("mean", "n_zero"))
-        _draw_heat_map(panel, mean, n_zero, scale)
+        _draw_heat_map(panel, mean, n_zero, scale, digits)
         say_if_empty(panel, part)
     label = rf"error signal {LOG_SCALE}" "\n" r"rms $\|\delta_l\|$"
     extend = "min" if (rows["mean"] < 10**low).any() else "neither"
@@ -56,7 +57,7 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style) -> Figure:
     return figure
 
 
-def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable) -> None:
+def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable, digits: int) -> None:
     """Draw one activation's norms `mean` as colours of `scale` on `panel`, and mark the cells with seeds at exactly 0.
 
     `mean` and `n_zero` (seeds at exactly 0) have a row for each layer, from 1, and a column for each step.
@@ -65,7 +66,7 @@ def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale:
     is_numbered = np.zeros(mean.shape, bool)
     columns = np.linspace(0, len(steps) - 1, 2 * NUMBERED_STEPS + 1).astype(int)[1::2]
     is_numbered[np.ix_(np.linspace(0, depth, NUMBERED_LAYERS).astype(int), columns)] = True
-    numbers = mean.map(scientific).where(is_numbered & mean.notna(), "")
+    numbers = mean.map(scientific, na_action="ignore", digits=digits).where(is_numbered & mean.notna(), "")
     sns.heatmap(
         mean, cmap=scale.cmap, norm=scale.norm, vmin=scale.norm.vmin, vmax=scale.norm.vmax, annot=numbers, fmt="",
         annot_kws={"fontsize": 8}, linecolor="face", linewidths=0.2, cbar=False, xticklabels=False, yticklabels=False,

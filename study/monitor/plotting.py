@@ -14,7 +14,7 @@ from study.figures.marks import small_multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 
-MOST_TICKS = 12  # names of layers that fit below a panel
+MOST_TICKS = 12  # names of layers that fit below or beside a panel
 MOST_NAME_CHARACTERS = 18  # of a layer's name in a figure
 
 
@@ -44,8 +44,8 @@ def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
     style = _style(*labels.values())
     height = 2 + 0.07 * max(map(len, names))
     figure, shown = small_multiples(rows, "layer", "log", style, ("measure", layers.SIGNAL_TITLES), height=height)
+    places = _named_places(names)
     for panel in shown.values():
-        places = range(0, len(names), math.ceil(len(names) / MOST_TICKS))
         panel.set_xticks([place + 1 for place in places], [names[place] for place in places], rotation=90)
     figure.supxlabel("layer, from input to output")
     figure.supylabel(f"norm {LOG_SCALE}")
@@ -80,9 +80,15 @@ def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str
 def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
     rows, names = _long_form(_rows_with_weights(frame), model, ["error"])
-    figure = maps.error_heat_map(rows, _style(model))
-    figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
+    figure = maps.error_heat_map(rows, _style(model), digits=2)
+    places = _named_places(names)
+    figure.axes[0].set_yticks([place + 0.5 for place in places], [names[place] for place in places], rotation=0)
     return figure
+
+
+def _named_places(names: list[str]) -> list[int]:
+    """Return the places of at most MOST_TICKS of the `names`, the first and the last among them."""
+    return [round(place) for place in np.linspace(0, len(names) - 1, min(len(names), MOST_TICKS))]
 
 
 def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:

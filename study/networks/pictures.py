@@ -20,10 +20,10 @@ WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduce
 LEAST_SIDE = 8  # pixels that each side of a picture must have
 LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
 MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
-SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
+SPECK = 0.05  # a spot with less than this share of the largest stroke's area is dirt
 # A spot is a frame if a spot inside it has at least this share of its height. Smaller spots inside a 0 are dots.
 FRAMED = 0.3
-APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
+APART = 0.6  # least share of the tallest height for which things side by side count as digits
 # A sheet of paper fills at least SHEET of the smallest rectangle around it, and its sides differ by at most 1 / THIN.
 # Of 3,000 digits of MNIST that are not thinner than 0.3, none fills more than 0.71.
 SHEET, THIN = 0.75, 0.4
@@ -49,8 +49,8 @@ def _grey(path: Path) -> FloatArray:
     """Return the brightness (rows, columns), in [0, 1], of the picture file `path`, upright.
 
     Transparent parts are white, or black if all visible parts are bright, as a white digit is. The longer side of a
-    large picture is reduced to WORKED_ON pixels. Raise UsageError if there is no file, or if the picture cannot be
-    read, is too small or has too many pixels.
+    large picture is reduced to WORKED_ON pixels. Raise UsageError if the file does not exist, or if the picture cannot
+    be read, is too small or has too many pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 
 
 def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
-    """Return the inside of a sheet of paper that lies on another ground, turned upright; None if there is no sheet.
+    """Return the inside of a sheet of paper that lies on another ground, turned upright; None without a sheet.
 
     `grey` is the picture's brightness, and `ink` the result of `_ink` for it, which takes a sheet for ink. The largest
     spot of ink is a sheet if it fills SHEET of the smallest rectangle around it and is not long and thin. A digit of
@@ -153,7 +153,7 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     """Return the part (rows, columns) of `ink` that holds the digit, cropped, without other spots.
 
     Remove spots that touch the edge of the picture (unless all do), small spots, and frames around other spots. A frame
-    that touches the digit stays. Raise UsageError, which names `path`, if there is no digit or more than one.
+    that touches the digit stays. Raise UsageError, which names `path`, unless there is exactly one digit.
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))

@@ -13,7 +13,7 @@ from study.constants import CONFIDENCE
 from study.report.rendering import PAGES, Page, Place, environment, render, unwrapped
 from study.report.section import Section
 
-QUESTIONS_FOLDER = "questions"  # in results/, for the questions' pages
+QUESTIONS_FOLDER = "questions"  # in results/; it holds the questions' pages
 LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japanese
 
 

@@ -114,5 +114,6 @@ def test_half_the_errors_are_one_step_and_labels_are_accuracies() -> None:
 
 
 def test_numbers_in_short() -> None:
-    """One digit and the least exponent."""
+    """One digit, or more if asked for, and the least exponent."""
     assert [axes.scientific(value) for value in (4.2e-13, 1e-150, 10000.0)] == ["4e-13", "1e-150", "1e4"]
+    assert [axes.scientific(value, 2) for value in (3.04e-7, 0.996)] == ["3.0e-7", "1.0e0"]
