@@ -84,8 +84,8 @@ class Taps:
                 output = original(*args, **kwargs)
             else:
                 number = 1 + sum(earlier.watched is watched for earlier in self.calls)
-                source = sources[0] if len(inputs) == len(sources) == 1 else None
-                found = Call(watched, number, inputs[0], source=source)
+                only = sources[0] if len(inputs) == len(sources) == 1 else None
+                found = Call(watched, number, inputs[0], source=only)
                 self.calls.append(found)
                 output = self._call_layer(found, original, args, kwargs)
                 if found.output is not None:
