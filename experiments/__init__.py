@@ -1,10 +1,7 @@
 """List the modules that answer the questions of the study, one for each question, in the order of the report.
 
 A module with a function `rounds` is an experiment: it requests training runs. A module without it uses the results of
-other modules, or measurements that are stored as documents.
-
-To add a question, write its module and its two pages (NAME.md, NAME.ja.md), and add the module to `MODULES`. The file
-study/report/section.py defines what a module must contain, and CONTRIBUTING.md lists all other steps.
+other modules, or measurements that are stored as documents. CONTRIBUTING.md says how to add a question.
 """
 
 from types import ModuleType

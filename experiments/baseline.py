@@ -40,10 +40,9 @@ BEST_WEIGHTS = "baseline_best"  # the name of the comparison with the weights of
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round, every activation of `plan` on every seed; none if there are records `so_far`.
+    """Return the settings of one round: every activation of `plan` on every seed; none if there are records `so_far`.
 
-    If the reference is one of these activations, WITHOUT_ZEROS runs too, because claim A2 compares the reference with
-    it. A quick look has no runs of WITHOUT_ZEROS.
+    With the reference, WITHOUT_ZEROS runs too, because claim A2 compares the two; not in a quick look.
     """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
@@ -51,10 +50,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
-    """Return the settings of the activations `names` on every seed of `plan`, with fewer epochs in a quick look.
-
-    The experiment `learning_rate` asks for such runs too: their seeds are the first of its fresh seeds.
-    """
+    """Return the settings of the activations `names` on every seed of `plan`, with fewer epochs in a quick look."""
     seeds = plan.seeds or (QUICK_SEEDS if plan.is_quick else SEEDS)
     epochs = QUICK_EPOCHS if plan.is_quick else Settings.epochs
     return [
@@ -65,10 +61,7 @@ def run_settings(plan: Plan, names: Iterable[str]) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: logged steps} of the finished runs of `records` on the first fresh seed of `plan`.
-
-    Their pre-activations are to be measured at these steps, numbers of updates.
-    """
+    """Return {settings: logged steps} at which to measure pre-activations: finished runs on the first fresh seed."""
     first = plan.block(1, FIRST_FRESH_SEED)[0]
     return {
         Settings(**selection.settings_of(record)): tuple(record["result"]["measures"]["step"])
@@ -80,11 +73,8 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
 
-    Runs of an activation that `plan` does not compare are in the table `zeros` alone, a row per quantity of
-    `_zero_intervals`. `accuracy`, `gradient_norms`, `final_units` and `final_units_runs` are results of
-    `study.analysis.summaries`, and `outcomes` of `_outcome_shares`. `history` has a row per run and epoch. The tables
-    of `comparisons.family_tables` compare the last weights. Their rows of the experiment BEST_WEIGHTS compare the
-    weights of the lowest validation loss.
+    Runs of an activation that `plan` does not compare are in the table `zeros` alone. The rows of the experiment
+    BEST_WEIGHTS compare the weights of the lowest validation loss.
     """
     all_runs = runs_frame(records)
     records = [record for record in records if record["identity"]["settings"]["activation"] in plan.activations]
@@ -124,10 +114,9 @@ def _outcome_shares(runs: pd.DataFrame) -> pd.DataFrame:
 def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interval]:
     """Return {quantity: mean over seeds with its t interval} for two quantities about the reference's exact zeros.
 
-    `units` is the table `final_units_runs`. The quantity "accuracy" is the test accuracy of the reference minus the
-    accuracy of WITHOUT_ZEROS on the same seed. The quantity "dead" is the share of the zeros that belong to dead units.
-    A dead ReLU unit is 0 for every probe image, and the layers are equally wide. So the share is the number of dead
-    units over the number of zeros. A quantity without a run is left out.
+    The quantity "accuracy" is the test accuracy of the reference minus the accuracy of WITHOUT_ZEROS on the same seed.
+    The quantity "dead" is the share of the zeros that belong to dead units. A dead ReLU unit is 0 for every probe
+    image, and the layers are equally wide, so this is dead units over zeros. A quantity without a run is left out.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -143,10 +132,7 @@ def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interv
 
 
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
-    """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured.
-
-    `units` is the table `final_units`, and `zeros` the result of `_zero_intervals`.
-    """
+    """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured."""
     shorter = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")
@@ -166,7 +152,7 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Return {file name: drawing}, from the frame `runs` and tables: `accuracy`, `history` and `gradient_norms`."""
+    """Return {file name: drawing} of the section."""
     reference = f"article: {ARTICLE_ACCURACY:.2%}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),

@@ -28,11 +28,8 @@ CLAIMED_ACTIVATION = "relu"  # the activation that A1 calls cheap
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of `plan` was timed.
 
-    The document `cost` and the tables of `baseline` come from `evidence`; both may be missing. The functions named here
-    are in study/analysis/cost.py. The table `cost` has a row per activation: the columns of `cost_table`, the processor
-    in `cpu` and, if `baseline` has runs, the columns of `training_summary`. Its ratios are to the reference, or to the
-    cheapest activation if the reference was not timed. `cost_timings` has a row per timing. `cost_spread` is the result
-    of `spread`, and `cost_training` of `training_by_run`. Claim A1 is judged.
+    The ratios are to the reference, or to the cheapest activation if the reference was not timed. If `baseline` has
+    runs, the table `cost` has the columns of `training_summary` too.
     """
     document = evidence.documents.get(NAME)
     if document is None:
@@ -64,10 +61,7 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 
 
 def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updates: int) -> pd.DataFrame | None:
-    """Return the result of `analysis.training_by_run`, a row per run of `baseline`; None without such runs.
-
-    `found` holds the tables of all sections by name. `cost` and `updates` are as in `training_by_run`.
-    """
+    """Return `analysis.training_by_run` of the runs of `baseline`, from the tables `found`; None without such runs."""
     if not {"runs", "history"} <= found.keys():
         return None
     history = found["history"]
@@ -80,8 +74,7 @@ def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updat
 def _judgements(small: pd.DataFrame, timings: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
     """Judge A1 by the time of ReLU over the time of the cheapest other activation of `names`, on the processor `cpu`.
 
-    `small` holds the `timings` of both passes on the small tensor. Return an empty list without ReLU or another
-    activation.
+    `small` holds the `timings` of both passes on the small tensor. Without ReLU or another activation, judge nothing.
     """
     others = small[small["activation"].isin([name for name in names if name != CLAIMED_ACTIVATION])]
     if CLAIMED_ACTIVATION not in names or others.empty:

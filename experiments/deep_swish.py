@@ -48,11 +48,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3.
-
-    The table `deep_swish` has a row per activation (see `trainability.success`), with `validation_accuracy_max` of the
-    best run. `history` has a row per run and epoch.
-    """
+    """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3."""
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
     table["validation_accuracy_max"] = table["activation"].map(
@@ -68,8 +64,8 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _judgements(runs: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge both parts of P3 by the seeds on which both activations ran; return an empty list if there are none.
 
-    `trains` is the share of seeds on which Swish trained and ReLU did not (see `trainability.success`). `difference` is
-    Swish's validation accuracy minus ReLU's.
+    `trains` is the share of seeds on which Swish trained and ReLU did not. `difference` is Swish's accuracy minus
+    ReLU's.
     """
     first, second = (paired_arms.arm(runs, "best_validation_accuracy", activation=name) for name in ACTIVATIONS)
     trained = pd.concat([first >= TRAINED_LEVEL, second >= TRAINED_LEVEL], axis=1, join="inner", keys=ACTIVATIONS)

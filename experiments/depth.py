@@ -79,10 +79,7 @@ def trained_networks(plan: Plan) -> list[Settings]:
 
 
 def initial_networks(plan: Plan) -> list[Settings]:
-    """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed.
-
-    The engine measures these networks in float64, which holds their smallest errors.
-    """
+    """Return the settings of the networks measured only at initialisation: every activation, width, depth and seed."""
     count = max(plan.seeds or 0, QUICK_SEEDS if plan.is_quick else INITIAL_SEEDS)
     return [
         Settings(activation=name, seed=seed, depth=depth, width=width, epochs=0)
@@ -94,10 +91,10 @@ def initial_networks(plan: Plan) -> list[Settings]:
 
 
 def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tuple[int, ...]]:
-    """Return {settings: steps} of the runs whose pre-activations are to be measured, and at which numbers of updates.
+    """Return {settings: steps}: the runs whose pre-activations are to be measured, each with the steps to measure at.
 
-    These are the finished runs of `records` that trained in float32 on the first seed of `plan`, each with those logged
-    steps that the report shows.
+    These are the trained and finished float32 runs among `records` on the first seed of `plan`. A step is a number of
+    updates: 0, DEPTH_UPDATES and, in plain networks of FOLLOWED_DEPTHS, FOLLOWED_STEPS, as far as they were logged.
     """
     found = {}
     for record in records:
@@ -118,11 +115,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `plan.theory` is what theory predicts. The tables `trainable_depth`, `depth_success`, `theory`, `theory_layers` (see
-    `missed_layers`), `shrink_factors` and `similarity` are results of `trainability`. The tables `theory_gaps`,
-    `theory_gaps_by_width` and `theory_gap_causes` are results of `theory_gaps`. `gradient_norms` is the result of
-    `_kept_norms`. `adam_updates` holds the ratio of Adam's last update to the weights of layer 1, by activation and
-    depth.
+    `adam_updates` has the measure update_ratio of layer 1 at the end of training by Adam, by activation and depth.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]

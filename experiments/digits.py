@@ -1,7 +1,6 @@
 """Show a few test images, without noise and with the noise of the experiment `robustness`.
 
-The module requests no training runs. A command that does the runs of `make all` stores the images as the document
-`digits`.
+The module asks for no runs. A command that does the runs of `make all` stores the images as the document `digits`.
 """
 
 from pathlib import Path
@@ -19,11 +18,7 @@ SIDE = 28  # pixels
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
-    """Return the images as a table and as a figure; None if `evidence` does not have the document `digits`.
-
-    The table has a row per image and pixel. The columns are label (the digit as text), row and column (both 0 to 27,
-    from the top left), and brightness, from 0 (background) to 1 (ink).
-    """
+    """Return the images as a table of pixels and as a figure; None if `evidence` lacks the document `digits`."""
     document = evidence.documents.get(NAME)
     if document is None:
         return None

@@ -1,8 +1,8 @@
 """Claim P4: do mean outputs near zero speed up learning (Clevert, Unterthiner & Hochreiter 2015, section 4.1)?
 
-ELU and ReLU are compared. The network has 8 hidden layers of 128 units with He initialisation. It is trained by SGD at
+ELU and ReLU are compared in networks of 8 hidden layers of 128 units with He initialisation. SGD trains them at
 learning rate 0.01 in batches of 64 images. The module measures how near zero the mean outputs of the hidden layers are,
-and how fast the network learns. study/analysis/claims.toml states claim P4 and its parts.
+and how fast the network learns.
 """
 
 from collections.abc import Sequence
@@ -51,11 +51,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare ELU with ReLU on the same seeds, judge the parts of claim P4, and draw the training curves.
-
-    The tables are `history` (a row per run and epoch), `elu_paper` (see `_values_by_run`) and `elu_paper_summary`, the
-    geometric means over seeds by activation and quantity.
-    """
+    """Compare ELU with ReLU on the same seeds, judge the parts of claim P4, and draw the training curves."""
     history = history_frame(records)
     per_run = _values_by_run(records, history)
     summary = geometric_summary(per_run, "value", ["activation", "quantity"])
@@ -93,10 +89,7 @@ def _values_by_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataF
 
 
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P4 by the ratio of ELU's value to ReLU's; leave out those for which one of them has no run.
-
-    The remark tells how many runs did not reach a loss, and begins with `shorter`, the result of `fewer_epochs`.
-    """
+    """Judge the parts of P4 for which both have runs by the ratio of ELU's value to ReLU's."""
     found = []
     for part, rows in per_run.groupby("quantity", sort=False):
         first, second = (paired_arms.arm(rows, "value", activation=name) for name in ACTIVATIONS)

@@ -30,11 +30,7 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Count how often three runs per activation show a difference that the data of all seeds do not support; judge P8.
-
-    The table `few_seeds` is the one of `_small_samples`, if it returns any. Without runs on fresh seeds, the section
-    has only its page.
-    """
+    """Count how often three runs per activation show a difference that all seeds do not support, and judge P8."""
     tuned = learning_rate.tuned_records(plan, records)
     if not tuned:
         return Section(PAGE)
@@ -48,7 +44,7 @@ def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
     """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
 
     Activations that never finished are left out, and then each seed on which another activation did not finish. Return
-    None if the reference or every other activation is left out, or if at most P8_N seeds remain.
+    None if this leaves no reference, no other activation, or at most P8_N seeds.
     """
     compared = comparisons.against_reference(runs, learning_rate.NAME, METRIC)
     wide = comparisons.table_by_seed(runs, METRIC).dropna(axis=1, how="all").dropna()
@@ -61,10 +57,7 @@ def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
 
 
 def _judgements(runs: pd.DataFrame, small: SmallSamples | None) -> list[Judgement]:
-    """Judge the parts of P8, `gates` (Swish's accuracy minus GELU's) and `small_n` (excess of false winners).
-
-    Leave out `gates` if Swish or GELU has no run, and `small_n` if `small`, the result of `_small_samples`, is None.
-    """
+    """Judge P8's parts `gates` (Swish's accuracy minus GELU's) and `small_n` (excess of false winners), if measured."""
     found = []
     wide = comparisons.table_by_seed(runs, METRIC)
     if set(GATES_CLAIM) <= set(wide):

@@ -70,12 +70,7 @@ def _chosen_rates(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare final training losses and accuracies under noise at the chosen rates, and judge P1 and P2.
-
-    The tables are `history` (a row per run and epoch), `final_losses` (a row per run: its last epoch), `gelu_paper`
-    (see `_loss_summary`) and `paper_noise` (see `_noise_accuracies`). If no rate was chosen, the section has only its
-    page.
-    """
+    """Compare final training losses and accuracies under noise at the chosen rates, and judge P1 and P2."""
     rates = _chosen_rates(plan, records)
     asked = [(record, selection.settings_of(record)) for record in records]
     final = [record for record, has in asked if rates.get((has["activation"], has["dropout"])) == has["learning_rate"]]
@@ -112,11 +107,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame:
-    """Return one row per activation and dropout rate with the training losses of the last epoch over seeds.
+    """Return one row per activation and dropout rate: the training losses of the last epoch over seeds.
 
-    The columns are activation, arm_dropout, n (seeds), median, low and high (the lowest and highest loss),
-    learning_rate and median_share. `median_share` is the median of ACTIVATION at this dropout rate over the row's
-    median. It is NaN without a run of ACTIVATION.
+    `low` and `high` are the lowest and highest loss. `median_share` is the median of ACTIVATION at this dropout rate
+    over the row's median.
     """
     keys = ["activation", "arm_dropout"]
     table = losses.groupby(keys, sort=False)["training_loss"].agg(n="count", median="median", low="min", high="max")
@@ -129,10 +123,7 @@ def _loss_summary(losses: pd.DataFrame, rates: dict[Arm, float]) -> pd.DataFrame
 
 
 def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row per run of `records` without dropout: activation, seed and noise_accuracy, if it met noise.
-
-    `noise_accuracy` (in [0, 1]) is measured on noisy test images, and averaged over the amplitudes above 0.
-    """
+    """Return each run's test accuracy under noise, averaged over the amplitudes above 0, for runs without dropout."""
     noisy = noise_frame([record for record in records if not selection.settings_of(record)["dropout"]])
     if noisy.empty:
         return pd.DataFrame(columns=["activation", "seed", "noise_accuracy"])
@@ -141,9 +132,10 @@ def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P1, by ratios of final training losses, and of P2, by differences of accuracies under noise.
+    """Judge the parts of P1 and P2 whose two activations have runs, seed by seed; `shorter` is a `scaled_down`.
 
-    A part is left out if one of its activations has no run. Remarks begin with `shorter`, the result of `fewer_epochs`.
+    P1 takes the ratio of final training losses, of ACTIVATION to each of OTHERS, at each dropout rate. P2 takes the
+    accuracy under noise of ACTIVATION minus the accuracy of NOISE_OTHER.
     """
     found = []
     for ending, dropout in DROPOUTS.items():

@@ -14,7 +14,7 @@ import pandas as pd
 from experiments.depth import preactivations as preactivations  # is called with the records of this module
 from experiments.depth import seed_count, trained_networks
 from study import figures
-from study.analysis import summaries, trainability
+from study.analysis import paired_arms, summaries, trainability
 from study.constants import DEPTH_EPOCHS, DEPTH_OPTIMIZERS, DEPTH_UPDATES, INITIAL_DEPTHS, INITIALIZATIONS, WIDTH
 from study.figures.drawing import Drawing
 from study.figures.style import Style
@@ -27,6 +27,7 @@ from study.settings import Settings
 PAGE = Path(__file__).with_suffix(".md")
 NAME = "initialization"
 OPTIMIZER, RATE = DEPTH_OPTIMIZERS[0]
+ACCURACY = "best_validation_accuracy"
 # Titles of panels, and of columns on the page.
 TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical)"), strict=True))
 
@@ -61,9 +62,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    The tables `trainable_depth`, `depth_success` and `shrink_factors` have rows for all initialisations.
-    `gradient_norms` and `theory` have none for the default one, because the experiment `depth` has them. These five
-    have the columns of the tables of the same name in `depth`. `critical_points` is the result of `_critical_points`.
+    `gradient_norms` and `theory` have no rows for the default initialisation, because the experiment `depth` has them.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
@@ -76,6 +75,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
         "trainable_depth": trainability.trainable_depth(runs).assign(experiment=NAME),
         "depth_success": trainability.success(runs).assign(experiment=NAME),
         "critical_points": _critical_points(plan),
+        "initialization_effects": _effects(runs),
     }
     protocol = {
         "optimizer": OPTIMIZER.title(),
@@ -89,12 +89,25 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     )
 
 
+def _effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per activation and initialisation but the default, for the deepest networks of `runs`.
+
+    The difference is the mean over paired seeds of the validation accuracy minus the accuracy under the default.
+    """
+    deepest = runs[(runs["depth"] == runs["depth"].max()) & (runs["status"] == "done")]
+    rows = []
+    for (name, init), part in deepest.groupby(["activation", "init"], sort=False):
+        if init != INITIALIZATIONS[0]:
+            default = paired_arms.arm(deepest, ACCURACY, activation=name, init=INITIALIZATIONS[0])
+            found = paired_arms.difference(part.set_index("seed")[ACCURACY], default)
+            rows.append((name, init, part["depth"].iloc[0], found.estimate, found.low, found.high, found.n))
+    return pd.DataFrame(rows, columns=["activation", "init", "depth", "difference", "ci_low", "ci_high", "n"])
+
+
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation of `plan`: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    `first_square` is the mean square that layer 1's weights are scaled to give its pre-activations; NaN if these have
-    variance sigma_w^2 / fan_in like the others. Without a critical point, all three are NaN and `why_none` is the
-    reason.
+    Settings explains `first_square`. Without a critical point, the numbers are NaN and `why_none` is the reason.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [
@@ -108,7 +121,7 @@ def _figures(
     runs: pd.DataFrame, success: pd.DataFrame, points: pd.DataFrame, plan: Plan, style: Style
 ) -> dict[str, Drawing]:
     """Return {file name: drawing}, from the frame `runs` and the tables `depth_success` and `critical_points`."""
-    dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs["best_validation_accuracy"])
+    dashes = runs.assign(panel=runs["init"].map(TITLES), value=runs[ACCURACY])
     points = points[["activation", "sigma_w", "sigma_b"]].dropna()
     lines = [pd.DataFrame(plan.theory[name]["line"]).assign(activation=name) for name in plan.activations]
     return {

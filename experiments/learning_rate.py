@@ -4,9 +4,7 @@ First, every activation trains for TUNING_EPOCHS epochs at the same rates (the g
 activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
 best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
 between the rates. Rates are added until the usual rate, which the first seeds choose most often, has a neighbour on
-both sides.
-
-Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
+both sides. Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
 """
 
 import itertools
@@ -62,7 +60,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return []
     if not so_far:
         return [*grid_runs(plan, HALF_DECADES), *baseline.run_settings(plan, plan.activations)]
-    runs = frames(plan, so_far)
+    runs = runs_by_stage(plan, so_far)
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
         return grid_runs(plan, more)
@@ -70,7 +68,10 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds are expected to ask for, with 40 fresh seeds if `plan` names no number."""
+    """Return the settings that all rounds are expected to ask for; none in a quick look.
+
+    If `plan` names no number of seeds, 40 fresh seeds are expected.
+    """
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *at_usual_rates(plan, plan.seeds or 2 * FIRST_SEEDS, FIRST_FRESH_SEED)]
@@ -109,8 +110,8 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     """Return the records of the stage "to_the_end" at one rate: the usual one of the reference (see `usual_rates`).
 
-    The records of an activation that did not run at that rate are at its own usual rate. The same holds for every
-    activation if the reference was not run.
+    An activation without runs at this rate has its own usual rate instead. If the reference was not run, every
+    activation has its own.
     """
     if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
@@ -122,11 +123,8 @@ def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
     return list(itertools.compress(tried, runs["learning_rate"] == runs["activation"].map(rates)))
 
 
-def frames(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """Return {name: DataFrame of runs} for each of STAGES (see `by_stage`) and for "tuned" (see `tuned_records`).
-
-    Each is a result of `runs_frame`, and has all columns even if it has no rows.
-    """
+def runs_by_stage(plan: Plan, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
+    """Return {name: `runs_frame`} for each of STAGES and for "tuned"; all columns exist even without rows."""
     found = by_stage(plan, records) | {"tuned": tuned_records(plan, records)}
     nothing = runs_frame(records)[:0]
     return {stage: runs_frame(of_stage) if of_stage else nothing for stage, of_stage in found.items()}
@@ -154,18 +152,17 @@ def fresh_runs(
 ) -> list[Settings]:
     """Return the settings of the next round of runs to the end, on fresh seeds from `first` on.
 
-    `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `frames`. On the first
-    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.candidate_rates`. Further
-    rounds have its `tuning.added_rates`.
+    `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `runs_by_stage`. On the first
+    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.first_full_rates`, then at
+    its `tuning.added_rates`. Then it runs at all these rates on the other seeds that the plan asks for.
 
-    Then each activation runs at all its rates on more seeds: the rest of the seeds that the plan asks for. If the plan
-    names no number, each round adds SEED_BLOCK seeds. These rounds end when there are `most` seeds, or when every known
-    interval of the comparison has a half width of at most `half_width`. An activation whose runs diverge has no
-    interval, and does not count here.
+    If the plan names no number, each round adds SEED_BLOCK seeds. These rounds end when there are `most` seeds, or when
+    every known interval of the comparison has a half width of at most `half_width`. An activation whose runs diverge
+    has no interval, and does not count here.
     """
     first_seeds = plan.block(min(plan.seeds or FIRST_SEEDS, FIRST_SEEDS), first)
     if so_far.empty:
-        return of_seeds(tuning.candidate_rates(grid), first_seeds)
+        return of_seeds(tuning.first_full_rates(grid), first_seeds)
     if added := tuning.added_rates(so_far):
         return of_seeds(added, first_seeds)
     n = so_far["seed"].nunique()
@@ -191,13 +188,10 @@ def of_seeds(rates: Sequence[tuple[str, float]], seeds: Iterable[int]) -> list[S
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Find the best rates and the ranges of rates that do as well, and compare the activations at chosen rates.
 
-    These tables always exist: `learning_rate_grid` (see `tuning.rate_table`), `tuned` (see `tuning.tuning_gains`),
-    `rule_errors`, and the tables of `comparisons.family_tables`. These tables have rows for LAST_WEIGHTS and ONE_RATE
-    too. With runs on fresh seeds, there are `rates_chosen` and `accuracy` (see `summaries.accuracy`). With measures on
-    the grid, there is `dead_by_rate`, the share of dead units by activation and rate. With measures of the runs that
-    `at_one_rate` selects, there are the tables of `summaries.final_units`.
+    The comparisons LAST_WEIGHTS and ONE_RATE decide nothing. `dead_by_rate` has the share of dead units on the grid,
+    and `final_units` is about the runs of `at_one_rate`. Without their runs or measures, some tables are left out.
     """
-    runs = frames(plan, records)
+    runs = runs_by_stage(plan, records)
     grid, fresh = tuning.rate_table(runs["grid"], GRID_SEEDS), runs["tuned"]
     one_rate = runs_frame(at_one_rate(plan, records)) if len(fresh) else fresh
     families = {NAME: (fresh, METRIC), LAST_WEIGHTS: (fresh, LAST_METRIC), ONE_RATE: (one_rate, METRIC)}
@@ -231,10 +225,7 @@ def _final_units(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
 
 
 def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per finished and measured run of `records`, with its share of dead units after training.
-
-    The column dead_units, in [0, 1], is a mean over the hidden layers. Without such runs, the frame has no columns.
-    """
+    """Return each finished and measured run with dead_units, the mean share over its hidden layers after training."""
     if not (units := _final_units(records)):
         return pd.DataFrame()
     runs = units["final_units_runs"].rename(columns={"layers_mean": "dead_units"})
@@ -242,11 +233,7 @@ def _dead_units(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def rates_chosen(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per activation and rate of "to_the_end" in `runs`, the result of `frames`.
-
-    The columns are activation, learning_rate, n, best_test_accuracy_mean, ci_low, ci_high, missing (runs that did not
-    finish) and seeds_chosen (how many seeds chose the rate).
-    """
+    """Return one row per activation and rate of "to_the_end": the test accuracy, and how many seeds chose the rate."""
     table = summarise(runs["to_the_end"], METRIC, tuning.KEYS, is_share=True).drop(columns=["std", "min", "max"])
     chosen = runs["tuned"].groupby(tuning.KEYS).size().rename("seeds_chosen")
     table = table.join(chosen, on=tuning.KEYS).fillna({"seeds_chosen": 0})
@@ -258,8 +245,7 @@ def _figures(
 ) -> dict[str, Drawing]:
     """Return {file name: drawing}: accuracy and dead units against the rate, and both ARMS if any fresh run finished.
 
-    The tables are `learning_rate_grid`, `tuned` and `dead_by_rate`. `runs` is the result of `frames`, with one more
-    entry, "dead": the result of `_dead_units`.
+    `runs` is the result of `runs_by_stage`, with one more entry, "dead": the result of `_dead_units`.
     """
     drawn = {NAME: figures.accuracy_against_rate(grid, runs["grid"], style)}
     if not dead.empty:

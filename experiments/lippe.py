@@ -51,14 +51,16 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise the validation accuracy at the lowest validation loss, by initialisation, and judge P6.
 
-    The table `lippe` has a row per initialisation, and `history` a row per run and epoch. The figure shows the training
-    with PyTorch's initialisation alone.
+    The figure shows the training from each initialisation, in colours of their own, because no activation of the study
+    differs between them.
     """
     runs, history = runs_frame(records), history_frame(records)
+    epochs = summarise(runs, "epochs", "init")
     table = summarise(runs, "best_validation_accuracy", "init", is_share=True)
+    table = table.assign(epochs_min=epochs["min"], epochs_max=epochs["max"])
     found = {"history": history.assign(experiment=NAME), "lippe": table}
-    deciding = history[history["init"] == DECIDING_INIT]
-    drawn = {} if deciding.empty else {"lippe": figures.training_curves(deciding, style)}
+    arms = Style(TITLES, {init: place for place, init in enumerate(TITLES)})
+    drawn = {"lippe": figures.training_curves(history.assign(activation=history["init"]), arms)}
     protocol = {**selection.shared_settings(records), "initialization": DECIDING_INIT, "titles": TITLES}
     return Section(PAGE, found, drawn, protocol, _judgements(runs, protocol["epochs"]))
 

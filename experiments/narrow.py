@@ -38,7 +38,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         return []
     if not so_far:
         return learning_rate.grid_runs(plan, HALF_DECADES)
-    runs = learning_rate.frames(plan, so_far)
+    runs = learning_rate.runs_by_stage(plan, so_far)
     grid = tuning.rate_table(runs["grid"], GRID_SEEDS)
     if more := tuning.added_half_decades(grid):
         return learning_rate.grid_runs(plan, more)
@@ -53,13 +53,8 @@ def expected(plan: Plan) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the activations on the seeds of this experiment alone.
-
-    The tables are `accuracy` (see `summaries.accuracy`), `narrow_rates` (see `learning_rate.rates_chosen`), and the
-    tables of `comparisons.family_tables`. Their rows of the experiment LAST_WEIGHTS compare the last weights. Before
-    there are runs on fresh seeds, the section has only its page.
-    """
-    runs = learning_rate.frames(plan, records)
+    """Compare the activations on the seeds of this experiment alone; without fresh runs, return only the page."""
+    runs = learning_rate.runs_by_stage(plan, records)
     fresh = runs["tuned"]
     protocol = {"first_seed": plan.first_seed + FIRST_SEED, "asked": plan.seeds}
     if fresh.empty:

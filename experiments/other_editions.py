@@ -20,17 +20,17 @@ NAME = "other_editions"
 # The question of the tuned comparison, and the table with this edition's answer to it on more seeds.
 TUNED_QUESTION, POOLED_TABLE = "learning_rate", "pooled_comparisons"
 OPEN_WORDS = ("undecided", claims.INCONCLUSIVE)  # the words of conclusions that are not decided
+# What each part of a claim measures, in words, by claim and part.
+QUANTITIES = {name: {part: of.quantity for part, of in claim.parts.items()} for name, claim in claims.CLAIMS.items()}
 SHARED_OUTCOMES = (AGREES, COMPATIBLE, CONTRADICTS)  # outcomes of conclusions that both editions have
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Compare this edition, as edition A, with each that `evidence` has as a document; None if there is none.
 
-    The table `other_editions` has a row per edition: its name, what is different there (`about`), and how many of its
-    conclusions agree, are compatible, and contradict this edition's. `open` counts those that agree because both
-    editions leave them undecided. `edition_differences` has the rows of `compare_conclusions` that are compatible or
-    contradict, with the edition's name. The tuned findings of an edition are compared twice: with this edition's
-    findings in `make all`, and in POOLED_TABLE.
+    The table `other_editions` counts the outcomes of the comparison with each edition. `open` counts the conclusions
+    that agree because both editions leave them undecided. The tuned findings of an edition are compared twice: with
+    this edition's findings in `make all`, and in POOLED_TABLE.
     """
     pooled = conclusions({"verdict_findings": evidence.tables[POOLED_TABLE]} if POOLED_TABLE in evidence.tables else {})
     here = {name: evidence.tables[name] for name in TABLES if name in evidence.tables}
@@ -45,8 +45,12 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         outcomes = found["outcome"].value_counts()
         numbers = {outcome: int(outcomes.get(outcome, 0)) for outcome in SHARED_OUTCOMES}
         is_open = (found["outcome"] == AGREES) & found["word_a"].isin(OPEN_WORDS)
-        counts.append({"edition": name, "about": about, **numbers, "open": int(is_open.sum())})
+        recommends = bool((rows["kind"] == "headline").any())
+        counts.append(
+            {"edition": name, "about": about, "recommends": recommends, **numbers, "open": int(is_open.sum())}
+        )
         parts.append(found[found["outcome"].isin([COMPATIBLE, CONTRADICTS])].assign(edition=name))
     if not counts:
         return None
-    return Section(PAGE, {NAME: pd.DataFrame(counts), "edition_differences": pd.concat(parts, ignore_index=True)})
+    tables = {NAME: pd.DataFrame(counts), "edition_differences": pd.concat(parts, ignore_index=True)}
+    return Section(PAGE, tables, protocol={"quantities": QUANTITIES})

@@ -36,8 +36,7 @@ THIRD_OUTPUT = "sigmoid"
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every rate of RATES with every loss, output activation and seed.
 
-    The hidden layers' activation is the reference if `plan` compares it, else the plan's first. The list is empty if
-    there are records `so_far`, in a quick look, or if `plan` has no activations.
+    The hidden layers' activation is the reference if `plan` compares it, else the plan's first.
     """
     if so_far or plan.is_quick or not plan.activations:
         return []
@@ -57,8 +56,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how many runs diverged or stayed at chance, and the accuracy of the finished runs.
 
-    `_outcome_table` makes the table `output_layer`. `output_verdicts` has a row per rate and loss with the measurement
-    and verdict of A4. The figure and the section's judgements are about the article's rate, RATES[0], alone.
+    The figure and the section's judgements are about the article's rate, RATES[0], alone.
     """
     runs = runs_frame(records)
     table = _outcome_table(runs)
@@ -97,7 +95,7 @@ def _judgements(runs: pd.DataFrame) -> list[Judgement]:
 
     ReLU and softmax outputs are compared on the same seeds. Under cross-entropy, the measurement is the share of seeds
     on which ReLU's run diverged or has the lower test accuracy. Under the squared error, it is the mean of ReLU's minus
-    softmax's accuracy, where both runs finished. A loss for which one of the two outputs was not run is left out.
+    softmax's accuracy, where both runs finished. A loss without both outputs is left out.
     """
     shorter = f"{OUTPUT_EPOCHS} epochs; the article trains until the validation loss stops falling"
     remark = f"the hidden layers' activation is {runs['activation'].iloc[0]}"

@@ -1,9 +1,11 @@
-"""A5, part 2: how far past 99% does a fully connected network come, and does the activation still matter there?
+"""How far past 99% does a fully connected network come, and does the activation still matter there?
 
-The steps of `STEPS` (the "ladder") lead from the article's network to `CONFIGURATION`. Each step is measured on
-validation images. The configuration was committed here before the test set was used. Then it is trained with each
-activation on fresh seeds, at the learning rate that validation chose for the activation. The last weights are
-evaluated: no epoch is chosen.
+The module judges the part `ninety_nine` of claim A5 (study/analysis/claims.toml). STEPS lead from the article's network
+to CONFIGURATION; the report calls them the ladder. Each step is measured on validation images.
+
+The configuration was committed here before the test set was used. Then it is trained with each activation on fresh
+seeds, at the learning rate that validation chose for the activation. The last weights are evaluated: no epoch is
+chosen.
 
 Other configurations were tried before, on the validation images of one seed of GELU with 12 epochs. They had these
 distortions, or distortions 0.7 to 0.8 times as strong, batches of 128, and no dropout. They reached 99.16% to 99.24%,
@@ -25,6 +27,7 @@ import pandas as pd
 from study import figures
 from study.analysis import comparisons, summaries
 from study.analysis.claims import Judgement, judge
+from study.analysis.goals import with_goal
 from study.analysis.statistics import mean_interval, summarise
 from study.constants import FIRST_FRESH_SEED, REFERENCE_ACTIVATION
 from study.figures.style import Style
@@ -59,7 +62,6 @@ RATE_EPOCHS = 10
 LADDER_SEEDS, FINAL_SEEDS = 3, 5
 ATTEMPTS = (30, 60)  # epochs at CONFIGURATION; each attempt was committed here before the test set was used for it
 METRIC = "test_accuracy"
-TEST_IMAGES = 10_000
 GOALS = {"sigmoid": 0.992}  # test accuracies, set before any run, of activations with a goal of their own
 GOAL = 0.994  # of all other activations
 
@@ -74,7 +76,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
         rates = _rate_table(plan, so_far)
         chosen = rates.loc[rates["is_chosen"], ["activation", "learning_rate"]].itertuples(index=False)
         return selection.without_record(_attempt_settings(plan, list(chosen)), so_far)
-    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _rung_settings(plan, steps)]
+    ladder = [settings for steps in range(1, len(STEPS) + 1) for settings in _step_settings(plan, steps)]
     return list(dict.fromkeys([*ladder, *_rate_trial_settings(plan, _compared_names(plan))]))
 
 
@@ -99,7 +101,7 @@ def _settings(activation: str, seed: int, rate: float = LEARNING_RATE, steps: in
     return Settings(activation=activation, seed=seed, **{**BASE, **changes, "learning_rate": rate})
 
 
-def _rung_settings(plan: Plan, steps: int) -> list[Settings]:
+def _step_settings(plan: Plan, steps: int) -> list[Settings]:
     """Return the settings of the reference's runs of the ladder with the changes of the first `steps` of STEPS."""
     return [_settings(REFERENCE_ACTIVATION, seed, steps=steps) for seed in plan.block(LADDER_SEEDS)]
 
@@ -156,17 +158,17 @@ def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
 
 def _ladder_runs(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
     """Return one row per run of the ladder: seed, validation_accuracy and added, the last step whose changes it has."""
-    steps = [(name, _records_of(records, _rung_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
+    steps = [(name, _records_of(records, _step_settings(plan, n))) for n, (name, _) in enumerate(STEPS, start=1)]
     runs = runs_frame([record for _, found in steps for record in found])
     added = [name for name, found in steps for _ in found]
     return runs.reindex(columns=["seed", "validation_accuracy"]).assign(added=added)
 
 
 def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per step of the ladder, from `_ladder_runs`: the validation accuracy, and what the step brought.
+    """Return one row per step of the ladder, from `_ladder_runs`: its validation accuracy and its gain.
 
-    `brought` is the mean over seeds of the accuracy minus the same seed's one step before, with its t interval; NaN at
-    the first step.
+    `brought` is the mean over seeds of the accuracy minus the same seed's accuracy one step before, with its t
+    interval.
     """
     table = summarise(runs, "validation_accuracy", "added", is_share=True)
     by_seed = runs.pivot(index="seed", columns="added", values="validation_accuracy")[table["added"]].diff(axis=1)  # noqa: PD010
@@ -177,9 +179,7 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    The table `past_99_rates` (see `_rate_table`) always exists. `past_99_ladder` (see `_step_table`) exists if a run of
-    the ladder finished. With runs on fresh seeds, there are `past_99_attempts` (see `_attempt_table`), `past_99` (see
-    `_last_attempt_table`) and the tables of `comparisons.family_tables`. Without such runs, claim A5 is not judged.
+    Only `past_99_rates` always exists. Without runs on fresh seeds, claim A5 is not judged.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)
@@ -192,8 +192,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     if not final:
         return Section(PAGE, tables, drawn, protocol)
     runs = runs_frame(final)
+    last = _attempt_table(runs)
+    rate = runs.groupby("activation")["learning_rate"].first()
     tables |= {
-        "past_99": _last_attempt_table(runs),
+        "past_99": last.assign(learning_rate=last["activation"].map(rate)),
         "past_99_attempts": _attempt_table(runs_frame(_fresh_records(plan, records))),
         **comparisons.family_tables({NAME: (runs, METRIC)}),
     }
@@ -202,28 +204,17 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     return Section(PAGE, tables, drawn, protocol, _judgements(runs, attempts))
 
 
-def _last_attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the `_attempt_table` of the last attempt's runs, with each activation's learning_rate and sampling_error.
-
-    `sampling_error` is the binomial standard error of the mean accuracy on TEST_IMAGES images. The interval over seeds
-    does not cover this error, because all runs are tested on the same images.
-    """
-    table = _attempt_table(runs)
-    rates = runs.groupby("activation")["learning_rate"].first()
-    return table.assign(
-        learning_rate=table["activation"].map(rates),
-        sampling_error=(table["mean"] * (1 - table["mean"]) / TEST_IMAGES) ** 0.5,
-    )
-
-
 def _attempt_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy (see `summarise`) and goal."""
+    """Return one row per number of epochs (`most_epochs`) and activation: test accuracy (see `summarise`) and goal.
+
+    The columns of `goals.with_goal` say whether the goal was met.
+    """
     table = summarise(runs, METRIC, ["most_epochs", "activation"], is_share=True)
-    return table.assign(goal=table["activation"].map(lambda name: GOALS.get(name, GOAL)))
+    return with_goal(table, table["activation"].map(lambda name: GOALS.get(name, GOAL)))
 
 
 def _judgements(runs: pd.DataFrame, attempts: int) -> list[Judgement]:
-    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if one finished."""
+    """Judge the part `ninety_nine` of A5 by the reference's mean test accuracy in `runs`, if a run of it finished."""
     accuracies = runs.loc[runs["activation"] == REFERENCE_ACTIVATION, METRIC].dropna()
     layers = f"three layers of {CONFIGURATION['width']} units, on images distorted at random; the study's second search"
     remark = f"{layers}, attempt {attempts} of it" if attempts > 1 else layers

@@ -39,7 +39,7 @@ P9_SEEDS = 60  # if no network is born dead, the 95% interval of the share ends 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round of networks that are not trained: deep ones for A3 and P5, narrow ones for P9.
 
-    It has none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
+    There are none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
     """
     if so_far or plan.is_quick:
         return []
@@ -60,10 +60,7 @@ def _settings(name: str, depth: int, width: int, init: str, seed: int) -> Settin
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead.
-
-    The tables are `initial_ratios` (see `_ratio_summary`) and `born_dead` (see `_born_dead_shares`).
-    """
+    """Judge claims A3 and P5 by the gradients of deep networks, and P9 by the share of narrow networks born dead."""
     measures = measures_frame(records)
     deep = measures[measures["width"] == WIDTH]
     per_run = _first_and_ratio(deep)
@@ -99,8 +96,7 @@ def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
 def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes of the norm per
-    layer that make the mean ratio and its bounds.
+    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes per layer.
     """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))
@@ -121,17 +117,18 @@ def _born_dead_shares(measures: pd.DataFrame) -> pd.DataFrame:
 def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     """Judge every part of A3, P5 and P9 whose networks were measured.
 
-    A3 takes the factor per layer, P5 the ratio of both ends, and P9 the share `born` dead. Two parts take the first
-    layer's norm: A3's `relu_depth`, 50 layers over 30, and P5's `size`, Glorot's initialisation over He's.
+    `per_run` is the result of `_first_and_ratio`, and `born` of `_born_dead_shares`. A3 takes the `factor`, P5 the
+    `ratio`, and P9 the `share`. Two parts compare the `first` norms of weight gradients in ReLU networks. These are
+    A3's `relu_depth`, 50 layers over 30, and P5's `size`, Glorot's initialisation over He's.
     """
     found = []
     for measure, ending in {"weight_gradient": "_weights", "error": "_error"}.items():
         rows = per_run[per_run["measure"] == measure]
         shallow, deep = rows[rows["depth"] == P5_DEPTH], rows[rows["depth"] == A3_DEPTH]
         for name in A3_CLAIM:
-            found += _judged("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
+            found += _judge_geometric_mean("A3", name + ending, deep.loc[deep["activation"] == name, "factor"])
         for part, init in P5_CLAIM[1].items():
-            found += _judged("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
+            found += _judge_geometric_mean("P5", part + ending, shallow.loc[shallow["init"] == init, "ratio"])
     weights = per_run[(per_run["measure"] == "weight_gradient") & (per_run["activation"] == P5_CLAIM[0])]
     glorot, he = (paired_arms.arm(weights, "first", depth=P5_DEPTH, init=init) for init in P5_CLAIM[1].values())
     deep = paired_arms.arm(weights, "first", depth=A3_DEPTH)
@@ -144,8 +141,12 @@ def _judgements(per_run: pd.DataFrame, born: pd.DataFrame) -> list[Judgement]:
     return found
 
 
-def _judged(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement]:
-    """Judge a part of a claim by the geometric mean of `values` over seeds; return an empty list without values."""
+def _judge_geometric_mean(claim: str, part: str, values: "pd.Series[float]") -> list[Judgement]:
+    """Judge one part of a claim by the geometric mean of `values` over seeds and its 95% interval.
+
+    Zeros are left out, and the remark of the judgement counts them. Return a list with the judgement, empty if there
+    are no `values`.
+    """
     if values.empty:
         return []
     measured, zeros = log_mean_interval(values)

@@ -1,11 +1,10 @@
 """What makes a deep sigmoid network train, and does the same help other activations?
 
 A network of 20 hidden layers, trained by SGD, is changed by one remedy at a time. The remedies are critical and centred
-initialisation, batch and layer normalisation, residual connections (plain and scaled), and Adam instead of SGD.
-
-Adam runs with smaller values of epsilon too, because Keras' 1e-7 is larger than the gradients of a deep sigmoid
-network. With the smallest epsilon, the sigmoid network runs in float64 too: Adam squares the gradients, and float32
-holds no square below 1e-38.
+initialisation, batch and layer normalisation, residual connections (plain and scaled), and Adam instead of SGD. Adam
+runs with smaller values of epsilon too, because Keras' 1e-7 is larger than the gradients of a deep sigmoid network.
+With the smallest epsilon, the sigmoid network runs in float64 too: Adam squares the gradients, and float32 holds no
+square below 1e-38.
 """
 
 import itertools
@@ -43,7 +42,7 @@ SMALLEST_IN_FLOAT64 = f"{SMALLEST_EPSILON} in float64"
 def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
     """Return {remedy: {setting: value}}: what each remedy changes in the plain network of activation `name`.
 
-    Without a critical point in `plan.theory`, critical initialisation is left out. Only the sigmoid has the remedy
+    Critical initialisation needs a critical point in `plan.theory`. Only the sigmoid has the remedy
     SMALLEST_IN_FLOAT64.
     """
     (adam, adam_rate), _ = DEPTH_OPTIMIZERS
@@ -67,7 +66,7 @@ def remedy_settings(plan: Plan, name: str) -> dict[str, dict[str, object]]:
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every remedy, activation and seed; none with records or in a quick look.
 
-    The runs without a remedy, and those whose remedy is "Adam", are runs of `depth` too.
+    The runs without a remedy and with the remedy "Adam" are runs of `depth` too.
     """
     return [] if so_far or plan.is_quick else list(_remedy_by_settings(plan))
 
@@ -88,11 +87,7 @@ def _remedy_by_settings(plan: Plan) -> dict[Settings, str]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare the accuracy with each remedy and without, and the first layer's error at initialisation.
-
-    The table `remedies` has a row per activation and remedy with the columns of `trainability.success` and of
-    `_first_errors`. `gradient_norms` holds the rows of `trainability.thinned_norms`.
-    """
+    """Compare the accuracy with each remedy and without, and the first layer's error at initialisation."""
     names = _remedy_by_settings(plan)
     of_record = [names[Settings(**selection.settings_of(record))] for record in records]
     runs = runs_frame(records).assign(remedy=of_record)

@@ -36,14 +36,9 @@ rounds, expected = learning_rate.rounds, learning_rate.expected  # this module u
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Summarise accuracy and loss by amplitude of the noise, and compare mean accuracies with the reference.
 
-    `noise_runs` has a row per run and amplitude, and `noise_by_rate` is the result of `_rate_summary`. Both are about
-    the runs of `learning_rate` at all rates at which an activation trained to the end. `noise_rate_effect` is the
-    result of `_rate_effects`.
-
-    All other tables are about the runs that `at_one_rate` selects. `robustness` is the result of `_amplitude_summary`.
-    `robustness_mean` has a row per activation, with its learning rate and the mean of METRIC over seeds. The tables of
-    `comparisons.family_tables` also have the comparison OWN_RATES_COMPARISON, of the runs of `tuned_records`. If no run
-    was evaluated under noise, the section has only its page.
+    The tables whose names begin with noise are about the runs of `learning_rate` at all rates at which an activation
+    trained to the end. All other tables are about the runs that `at_one_rate` selects, except for the comparison
+    OWN_RATES_COMPARISON of the runs of `tuned_records`.
     """
     tried, tuned = learning_rate.by_stage(plan, records)["to_the_end"], learning_rate.tuned_records(plan, records)
     records = learning_rate.at_one_rate(plan, records)
@@ -74,9 +69,9 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and learning rate: accuracy under noise, and how it compares with the reference.
 
-    The first columns are named as in `summarise`, but `noise_accuracy_mean` stands for `mean`. The columns difference,
-    difference_ci_low, difference_ci_high and finding come from `against_reference`, at the same rate and seeds. They
-    are missing where there is nothing to compare. The intervals of the differences are simultaneous for all rates.
+    The columns difference, difference_ci_low, difference_ci_high and finding come from `against_reference`, at the same
+    rate and seeds, where there is something to compare. The intervals of the differences are simultaneous for all
+    rates.
     """
     keys = ["activation", "learning_rate"]
     summary = summarise(runs, METRIC, keys, is_share=True).rename(columns={"mean": f"{METRIC}_mean"})
@@ -95,12 +90,13 @@ def _rate_summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation: how much the reference would differ from itself at the rates of that activation.
+    """Return one row per activation but the reference: how much its learning rates would change the reference.
 
-    `tried` and `tuned` are results of `_mean_accuracies`: for all runs to the end, and for one run of each activation
-    and seed, at the rate chosen there. `rate_effect` is the reference's accuracy under noise at the activation's rate
-    minus its accuracy at its own rate. It is a mean over the `n` seeds at which the reference ran at both rates, with
-    the 95% interval ci_low to ci_high. It shows which part of a difference at own rates is due to the rates alone.
+    `tried` and `tuned` are results of `_mean_accuracies`. `tried` has all runs to the end. `tuned` has one run of each
+    activation and seed, at the rate that the seed's validation images chose for the activation. On a seed, the effect
+    is the reference's accuracy under noise at the activation's rate minus its accuracy at its own rate. `rate_effect`
+    is the mean over the `n` seeds on which the reference ran at both rates, with its t interval ci_low to ci_high. It
+    shows which part of a difference at own rates is due to the rates alone.
     """
     reference = tried[tried["activation"] == REFERENCE_ACTIVATION].set_index(["learning_rate", "seed"])[METRIC]
     own = tuned[tuned["activation"] == REFERENCE_ACTIVATION].set_index("seed")[METRIC]
@@ -124,8 +120,7 @@ def _amplitude_summary(noisy: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation and noise amplitude, over `n` seeds with t intervals.
 
     `test_accuracy_mean` is an arithmetic mean, and `test_loss_mean` a geometric one. `difference` is the mean of the
-    accuracy minus the reference's on the same seed, NaN for the reference itself. Their intervals are in
-    accuracy_ci_low, accuracy_ci_high, loss_ci_low and so on.
+    accuracy minus the reference's on the same seed, NaN for the reference itself.
     """
     wide = noisy.set_index([*KEYS, "seed"])["test_accuracy"]
     reference = wide.get(REFERENCE_ACTIVATION, wide.iloc[:0].droplevel("activation"))

@@ -29,11 +29,11 @@ CONTENDERS = {
     "jax": "JAX, jit and scan",
     "jax_norms": "JAX, jit and scan, gradient norms",
     "products": "matrix products alone (BLAS)",
-    "products_machine": "matrix products, a process a core",
+    "products_machine": "matrix products, one process per core",
     "engine": "this engine, all measures",
     "engine_first": "the same, logged as in epoch 1",
     "engine_bare": "this engine, no measures",
-    "engine_machine": "this engine, a process a core",
+    "engine_machine": "this engine, one process per core",
     "engine_validation": "the same with validation",
 }
 FORMAT = 4  # the version of the document that this module reads; other versions have other contenders or columns
@@ -53,9 +53,7 @@ WORKER_GIGABYTES = 1.0  # at most: memory of a worker
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section on speed; None if `evidence` does not have the document `bench`.
 
-    The tables are `bench` (see `benchmark.contender_table`), `bench_targets` (see `target_rows`), `growth` and
-    `growth_exponents` (how the seconds grow, see the functions of `benchmark`), and `forecast`. A document of another
-    FORMAT gives a section without tables, which says that it `is_outdated`.
+    A document of another FORMAT gives a section without tables, which says that it `is_outdated`.
     """
     document = evidence.documents.get("bench")
     if document is None:
@@ -106,18 +104,19 @@ def targets(cores: int) -> list[benchmark.SpeedTarget]:
     Some texts name a ratio of times, such as the engine's over JAX's. It equals the inverse ratio of speeds, so the
     engine is then second.
     """
-    validation, training = "engine_validation", "engine_machine"
+    validation, training, first = "engine_validation", "engine_machine", "engine_first"
+    logged = "every epoch logged like the first"
     return [
         ("all cores: speed over model.fit, validation in both", validation, "keras_fit", "≥", SPEED_OVER_FIT),
         ("all cores: speed over model.fit, training alone", training, "keras_fit_training", "≥", SPEED_OVER_FIT),
         ("one thread: time over the matrix products'", FLOOR, "engine", "≤", TIME_OVER_PRODUCTS),
-        ("the same, every epoch logged as the first", FLOOR, "engine_first", "≤", TIME_OVER_PRODUCTS),
+        (f"one thread, {logged}: time over the matrix products'", FLOOR, first, "≤", TIME_OVER_PRODUCTS),
         ("one thread: time over JAX's, both logging", "jax_norms", "engine", "≤", TIME_OVER_JAX),
         ("one thread: time over JAX's, neither logging", "jax", "engine_bare", "≤", TIME_OVER_JAX),
         ("one thread: time with all measures over none", "engine_bare", "engine", "≤", TIME_OF_MEASURES),
-        ("the same, every epoch as the first", "engine_bare", "engine_first", "≤", TIME_OF_MEASURES),
+        (f"one thread, {logged}: time with all measures over none", "engine_bare", first, "≤", TIME_OF_MEASURES),
         ("a worker on each core: speed over one worker", training, "engine", "≥", WORKER_SHARE * cores),
-        ("the same of the matrix products alone", "products_machine", FLOOR, "≥", math.nan),
+        ("a process on each core: matrix products' speed over one process", "products_machine", FLOOR, "≥", math.nan),
     ]
 
 
@@ -132,7 +131,7 @@ def target_rows(content: dict[str, Any]) -> pd.DataFrame:
         benchmark.target_row(text, "≤", WORKER_GIGABYTES, [memory[name].max() / 1e9])
         for text, name in (
             (f"a worker's most memory, over {len(memory)} programs, GB", "bytes"),
-            ("the same, what no other process shares, GB", "own_bytes"),
+            ("a worker's most memory that no other process shares, GB", "own_bytes"),
         )
     ]
     return pd.concat([found, pd.DataFrame(rows, columns=found.columns)], ignore_index=True)
@@ -142,16 +141,10 @@ def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours of FORECAST_RUNS runs of the article's network on FORECAST_WORKERS workers, in a row per case.
 
     In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` in
-    `evidence` on average; without such runs, it is left out. `content` comes from the document `bench`. The columns
-    are:
-
-    - case, epochs (of a run), runs and workers.
-    - first_seconds: the time of a run's first epoch, measured by runs of one epoch while all cores are busy.
-    - epoch_seconds: the time of each further epoch. compile_seconds: the time in which a worker compiles one program.
-      All three are medians of `content`.
-    - run_seconds: the time of the whole run, without compiling.
-    - hours, minutes: the forecast. Each worker does an equal share of the runs, and compiles FORECAST_PROGRAMS
-      programs.
+    `evidence` on average; without such runs, it is left out. `first_seconds` is the time of a run's first epoch,
+    measured by runs of one epoch while all cores are busy. `epoch_seconds` is the time of each further epoch.
+    `run_seconds` is the time of the whole run, without compiling. Each worker does an equal share of the runs, and
+    compiles FORECAST_PROGRAMS programs.
     """
     growth, rows = pd.DataFrame(content["growth"]), pd.DataFrame(content["rows"])
     shared = growth[growth["quantity"] == "workers"]

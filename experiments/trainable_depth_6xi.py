@@ -57,12 +57,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compute which share of the networks trains at each sigma_w and depth, and judge P7 by the deepest.
-
-    `plan.theory` has the depth scales xi. The table `sigma_w_success` has a row per sigma_w and depth (see
-    `trainability.success`), `depth_scales` has xi by sigma_w, and `depth_over_scale` is the result of
-    `_trained_depths`.
-    """
+    """Compute which share of the networks trains at each sigma_w and depth; judge P7 by the depths that trained."""
     runs, common = runs_frame(records), selection.shared_settings(records)
     scales = pd.DataFrame(plan.theory[ACTIVATION]["depth_scales"][NAME], columns=["sigma_w", "xi"]).astype(float)
     grid = trainability.success(runs, ["sigma_w", "depth"])
@@ -87,9 +82,8 @@ def _trained_depths(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 
     `scales` has the columns sigma_w and xi (layers). `trained_depth` is the largest depth of the grid at which the
     network of this seed and all shallower ones trained; 0 if the shallowest failed. `failed_depth` is the next depth of
-    the grid, infinite if there is none. The true limit lies between the two. `least_ratio` and `most_ratio` are these
-    depths over CLAIMED_FACTOR * xi. `is_judged`: the deepest network of the grid reaches MOST_RATIO * CLAIMED_FACTOR *
-    xi layers.
+    the grid, infinite if there is none. `least_ratio` and `most_ratio` are these depths over CLAIMED_FACTOR * xi.
+    `is_judged`: the deepest network of the grid reaches MOST_RATIO * CLAIMED_FACTOR * xi layers.
     """
     depths = np.sort(runs["depth"].unique()).astype(float)
     failed = runs["depth"].mask(runs["best_validation_accuracy"] >= TRAINED_LEVEL)
@@ -107,8 +101,8 @@ def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judg
 
     On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean of
     `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` to the upper bound of
-    `most_ratio`, both of t intervals. The lower bound is 0 if `least_ratio` is 0 on a seed. The upper bound is infinite
-    if `most_ratio` is infinite on a seed.
+    `most_ratio`, both of t intervals. It begins at 0 if `least_ratio` is 0 on a seed, and ends at infinity if
+    `most_ratio` is infinite on a seed.
     """
     judged = reached[reached["is_judged"]]
     if judged.empty:

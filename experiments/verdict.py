@@ -1,7 +1,6 @@
 """Which activation, how sure is that, and what does it cost? One table of all sections, and a recommendation by rule.
 
-The module asks for no runs. A number that was not measured is a dash in the page's table, and the text does not mention
-it.
+The module asks for no runs. The page shows a dash for a number that was not measured, and its text does not mention it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ FAMILIES = (*DECIDING, LAST_WEIGHTS, ONE_RATE, BEST_WEIGHTS, "robustness", OWN_R
 # {table: comparisons of the same kind on different seeds, which are pooled there}
 POOLED = {"pooled_comparisons": ("learning_rate", "narrow"), "pooled_last": (LAST_WEIGHTS, NARROW_LAST)}
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+MARK = "†"  # of a finding that more seeds do not confirm
 # {ending of the column difference... of the table `verdict`: column of the table `verdict_findings`}
 DIFFERENCE_COLUMNS = {"": "difference", "_low": "ci_low", "_high": "ci_high"}
 
@@ -52,6 +52,7 @@ SOURCES = (
         {
             **_interval_columns("tuned", "tuned_accuracy_mean", "tuned_ci"),
             **{name: name for name in ("tuned_n", "learning_rate", "tolerance_low", "tolerance_high", "gain")},
+            **{name: name for name in ("usual_low", "usual_high")},
             "gain_low": "gain_ci_low",
         },
     ),
@@ -76,9 +77,9 @@ SOURCES = (
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the decision table and the recommendation; None if `evidence` has no measurement for the table.
 
-    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, and what `_with_choice` adds.
-    `verdict_findings` (see `decision.findings`) exists if anything was compared with the reference, and the tables of
-    POOLED (see `_pooled_comparisons`) if they can. The figure `answer` is drawn if a comparison decides.
+    The table `verdict` has a row per activation: the columns of SOURCES, `cost_finding`, what `_with_choice` adds, and
+    `pooled_finding`, the value of `_unconfirmed` or "". Page and figure mark a finding that more seeds do not confirm
+    by MARK. The figure `answer` is drawn if a comparison decides.
     """
     table = decision.decision_table(plan.activations, evidence.tables, SOURCES)
     if table.drop(columns="activation").isna().all(axis=None):
@@ -90,20 +91,22 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     nothing = pd.DataFrame(columns=decision.FINDINGS)
     found = decision.findings(nothing if compared is None else compared, FAMILIES, DECIDING)
     decided = found[found["decides"]]
+    pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
+    unconfirmed = _unconfirmed(decided, pooled["pooled_comparisons"])
     shares, drawn = pd.DataFrame({"activation": [], "share_recommended": []}), {}
     if len(decided):
-        drawn = {"answer": _picture(decided, evidence.tables, style)}
+        marked = decided["finding"] + np.where(decided["activation"].isin(unconfirmed), MARK, "")
+        drawn = {"answer": _picture(decided.assign(finding=marked), evidence.tables, style)}
         runs = evidence.tables["compared_accuracies"]
         deciding = runs[runs["experiment"] == decided["experiment"].iloc[0]]
         shares = decision.stability(comparisons.table_by_seed(deciding, "accuracy"), saving)
     table = _with_choice(table, _recommendation(decided, saving), shares, found)
-    pooled = {name: _pooled_comparisons(evidence.tables, families) for name, families in POOLED.items()}
     tables = {
-        NAME: table,
+        NAME: table.assign(pooled_finding=[unconfirmed.get(name, "") for name in table["activation"]]),
         **({} if compared is None else {"verdict_findings": found}),
         **{name: rows for name, rows in pooled.items() if rows is not None},
     }
-    return Section(PAGE, tables, drawn, {"is_quick": plan.is_quick}, is_opening=True)
+    return Section(PAGE, tables, drawn, {"is_quick": plan.is_quick, "mark": MARK}, is_opening=True)
 
 
 def _pooled_comparisons(
@@ -112,7 +115,7 @@ def _pooled_comparisons(
     """Compare the activations on the seeds of all `families` of comparisons together (see `against_reference`).
 
     Only activations that all these families have are compared. A seed that two of the families have counts once. Return
-    None if one of the families has no runs in the table compared_accuracies.
+    None if one of the families has no runs.
     """
     if "compared_accuracies" not in tables:
         return None
@@ -121,6 +124,18 @@ def _pooled_comparisons(
     in_all = rows.groupby("activation")["experiment"].transform("nunique") == len(families)
     runs = rows[in_all].drop_duplicates(["activation", "seed"])
     return comparisons.against_reference(runs, "pooled", "accuracy")
+
+
+def _unconfirmed(decided: pd.DataFrame, pooled: pd.DataFrame | None) -> dict[str, str]:
+    """Return {activation: finding in `pooled`} for activations whose finding in `decided` is another one.
+
+    `decided` are the rows that decide, and `pooled` is the comparison of the same kind on more seeds, if there is one.
+    """
+    if pooled is None:
+        return {}
+    both = decided.merge(pooled, on="activation", suffixes=("", "_pooled"))
+    both = both[both["finding"] != both["finding_pooled"]]
+    return dict(zip(both["activation"], both["finding_pooled"], strict=True))
 
 
 def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: Style) -> Drawing:
@@ -138,8 +153,8 @@ def _picture(decided: pd.DataFrame, tables: Mapping[str, pd.DataFrame], style: S
 def _recommendation(decided: pd.DataFrame, saving: Mapping[str, float]) -> dict[str, int]:
     """Return {activation: 1} for the activation that `decision.recommend` recommends, else an empty dict.
 
-    It is empty if no comparison decides, or if no difference is known because every run of a pair diverged. `decided`
-    are the rows that decide, and `saving` maps activations to the share of a training step's time that they save.
+    It is empty if no comparison decides, or if no difference is known because every run of a pair diverged. `saving`
+    maps activations to the share of a training step's time that they save.
     """
     if decided["difference"].isna().all():
         return {}
@@ -155,15 +170,10 @@ def _with_choice(
     """Return the decision `table` with the recommendation, its stability, and the findings as further columns.
 
     `recommendation` comes from `_recommendation`, `shares` from `decision.stability`, `found` from `decision.findings`.
-
-    - recommended: 1 for the recommended activation, else NaN.
-    - share_recommended: the share of the resamples of the seeds that recommend the activation.
-    - remaining: whether the headline names the activation. It names the recommended activation, then others by falling
-      share, until STABLE of the resamples recommend one of the named activations.
-    - finding, difference, difference_low, difference_high: from the comparison that decides.
-    - noise_finding: from the comparison under noise.
-    - depth_adam_apart, depth_sgd_apart: "below" or "above" if the activation trains to depths that all lie below or
-      above the depths of the recommended activation, else "" (see `decision.side_of_chosen`).
+    `remaining` marks the activations that the headline names. It names the recommended activation, then others by
+    falling share, until STABLE of the resamples recommend one of the named activations. `finding` and `difference` come
+    from the comparison that decides, and `noise_finding` from the comparison under noise. `depth_adam_apart` and
+    `depth_sgd_apart` compare depths with the recommended activation (see `decision.side_of_chosen`).
     """
     share = table["activation"].map(shares.set_index("activation")["share_recommended"])
     recommended = table["activation"].map(recommendation)

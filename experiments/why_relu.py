@@ -19,8 +19,10 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "why_relu"
 NEEDED_ACTIVATIONS = ("relu", "sigmoid")
 ARTICLE_DEPTH = 3
+ARTICLE_FAMILIES = ("baseline", "baseline_best")  # by the last weights, and by those of the lowest validation loss
 NEEDED_TABLES = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
 OPTIMIZER = "adam"
+CLAIM_COLUMNS = ["claim", "statement", "aspect", "aspect_verdict", "claim_verdict"]
 NETWORK_COLUMNS = ("activation", "init", "variant", "optimiser", "learning_rate", "depth")
 
 
@@ -28,13 +30,12 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the section that compares the share of the error that reaches layer 1 with the accuracy.
 
     Return None if `plan` lacks one of NEEDED_ACTIVATIONS, if `evidence` lacks one of NEEDED_TABLES, or if no activation
-    has both numbers at one depth. The tables are:
+    has both numbers at one depth. The accuracy is on validation images, with Adam in the experiment `depth`.
 
-    - `why_relu`: a row per activation and number of hidden layers. The first columns are the result of `_error_shares`.
-      The columns mean, ci_low, ci_high and n are of the validation accuracy with Adam in the experiment `depth`.
-    - `why_tuned`: each activation's accuracy at its own learning rate; empty if nothing was tuned.
-    - `why_factors`: the rows of `shrink_factors` of the experiment `depth` at the largest depth.
-    - `preactivations`: the result of `_quantile_table`, if pre-activations were measured.
+    The table NAME has both numbers by depth and activation. `why_tuned` has the tuned accuracies; it has no rows if
+    nothing was tuned. `why_factors` has the error's factors per layer in the deepest networks of `depth`. `why_article`
+    has the comparisons in the article's network, and `why_claims` the verdicts on the article's claims, if any.
+    `preactivations` exists if pre-activations were measured.
     """
     tables = evidence.tables
     if not set(NEEDED_ACTIVATIONS) <= set(plan.activations) or not set(NEEDED_TABLES) <= tables.keys():
@@ -55,6 +56,13 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
         "why_tuned": tuned[["activation", "tuned_accuracy_mean"]],
         "why_factors": factors[factors["is_deepest"] & (factors["experiment"] == "depth")],
     }
+    if "claims" in tables:
+        parts = tables["claims"]
+        is_judged = parts["claim"].str.startswith("A") & (parts["aspect_verdict"] != "")
+        found["why_claims"] = parts[is_judged].drop_duplicates(["claim", "aspect"])[CLAIM_COLUMNS]
+    if "comparisons" in tables:
+        compared = tables["comparisons"]
+        found["why_article"] = compared[compared["experiment"].isin(ARTICLE_FAMILIES)]
     if "preactivations" in evidence.documents:
         found["preactivations"] = _quantile_table(evidence.documents["preactivations"]["content"])
     return Section(PAGE, found, {NAME: drawing}, {"article_depth": ARTICLE_DEPTH}, is_opening=True)
@@ -63,9 +71,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
     """Return one row per network, step and hidden layer with the quantiles of its pre-activations z.
 
-    `content` comes from the document `preactivations` (study/runner/measurements.py). The columns are NETWORK_COLUMNS,
-    seed, step (updates done), layer (1 is nearest the input), and a column per quantile, named by its percentage: q0.5,
-    q5, ...
+    `content` comes from the document `preactivations` (study/runner/measurements.py). Each quantile has a column, named
+    by its percentage: q0.5, q5, ...
     """
     rows = []
     for network in content["networks"].values():
@@ -81,9 +88,9 @@ def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
 def _error_shares(norms: pd.DataFrame, theory: pd.DataFrame) -> pd.DataFrame:
     """Return the share of the last hidden layer's error that reaches layer 1 before training: activation, depth, share.
 
-    The column is share_of_error, above 1 if the error grows toward the input. The table `norms` tells it of the
-    article's network, which `baseline` ran. The norms measured in the table `theory` tell it of the networks of other
-    depths, from 2 on, of the smallest width under Keras' default initialisation.
+    The share_of_error is above 1 if the error grows toward the input. The article's network, which `baseline` ran, is
+    in `norms`. The networks of other depths, from 2 on, are in `theory`: of the smallest width, with Keras' default
+    initialisation.
     """
     article = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
     others = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]

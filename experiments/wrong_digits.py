@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from study import figures
+from study.analysis.goals import TEST_IMAGES
 from study.analysis.statistics import summarise
 from study.figures.style import Style
 from study.plan import Plan
@@ -21,17 +22,13 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "wrong_digits"
 TESTED_EXPERIMENTS = ("flagship", "past_99")  # the first of them with a document decides which wrong digits are shown
 METRICS = ("accuracy", "shifted_accuracy")
-TEST_IMAGES = 10_000
 
 
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Return the accuracies of networks alone and together, and the wrong digits; None if `evidence` has no document.
 
-    The column `tested` of all tables but the last holds the experiment that trained the networks. `tested_networks` has
-    a row per experiment and activation (see `_alone_and_together`), `networks_alone` a row per network, and
-    `best_network` one row: the best network, its accuracies, n_wrong and n_images. `wrong_digits` has a row per test
-    image that this network gets wrong, the surest first: place (from 0), label, said (the network's answer), and its
-    probability.
+    The column `tested` holds the experiment that trained the networks. `wrong_digits` has a row per test image that the
+    best network gets wrong, the surest first.
     """
     documents = {name: evidence.documents.get(NETWORKS.format(name)) for name in TESTED_EXPERIMENTS}
     contents = {name: document["content"] for name, document in documents.items() if document}
@@ -58,8 +55,8 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _alone_and_together(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation with the accuracies of its single networks and of its ensemble of n_networks.
 
-    Of METRICS, the row has the mean over networks with its t interval, as in accuracy_mean and accuracy_ci_low, and the
-    ensemble's value, as in together_accuracy.
+    Each of METRICS has the mean over networks with its t interval (accuracy_mean, accuracy_ci_low, ...), and the
+    ensemble's value (together_accuracy).
     """
     table = together.rename(columns={metric: f"together_{metric}" for metric in METRICS})
     for metric in METRICS:

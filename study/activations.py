@@ -1,7 +1,7 @@
 """Register the activation functions to compare, one entry each.
 
-To add an activation, add one entry to `REGISTRY` and run `make all`. Nothing else needs to change. Only the runs of the
-new activation are trained, and it appears in every table, figure and legend.
+To add an activation, add one entry to `REGISTRY` and run `make all`. This trains only the runs of the new activation,
+and shows it in every table, figure and legend.
 """
 
 import functools
@@ -18,16 +18,14 @@ import tensorflow as tf
 class Activation:
     """Describe one activation function phi, applied elementwise to the pre-activations z of hidden layers.
 
-    `function` maps a float tensor of any shape to a tensor of the same shape and dtype; study/fitness.py lists all
-    conditions. `label`, `formula` (LaTeX, without dollar signs) and `source` are for people, and changing them retrains
-    nothing. An entry with `studied=False` runs only if it is asked for by name.
+    A change of the texts `label`, `formula` and `source` retrains nothing.
     """
 
-    function: Callable[[tf.Tensor], tf.Tensor]
+    function: Callable[[tf.Tensor], tf.Tensor]  # keeps shape and dtype; study/fitness.py checks all conditions
     label: str
-    formula: str
+    formula: str  # in LaTeX, without dollar signs
     source: str
-    studied: bool = True
+    studied: bool = True  # False: runs only if it is asked for by name
 
 
 class ActivationError(ValueError):
@@ -126,7 +124,7 @@ def fingerprint(activation: Activation) -> str:
 
     It identifies the function, whatever its label, formula or code. Values below pi in size are rounded to 8 decimals,
     all others to 9 significant digits. So last-digit differences between CPUs do not change the fingerprint, even after
-    cancellation. Raise ActivationError as `value_and_derivative` does.
+    cancellation.
     """
     grid = np.concatenate([np.linspace(-10, 10, 4001), np.linspace(-100, 100, 401)])
     columns = value_and_derivative(activation.function, grid)
@@ -140,10 +138,7 @@ def _rounded_text(value: float) -> str:
 
 
 def curve(activation: Activation) -> dict[str, list[float]]:
-    """Return the curve that the report draws, as lists of 501 numbers: `x` from -5 to 5, `value` and `derivative`.
-
-    Raise ActivationError as `value_and_derivative` does.
-    """
+    """Return the curve that the report draws, as lists of 501 numbers: `x` from -5 to 5, `value` and `derivative`."""
     x = np.linspace(-5, 5, 501)
     value, derivative = value_and_derivative(activation.function, x)
     return {"x": x.tolist(), "value": value.tolist(), "derivative": derivative.tolist()}

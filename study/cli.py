@@ -1,7 +1,6 @@
 """Define the `study` command: read its options, call a function of `study.commands`, turn errors into exit codes."""
 
 import argparse
-import os
 import shlex
 import signal
 import sys
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from study import commands
-from study.errors import BAD_USAGE, DONE, INTERRUPTED, StudyError
+from study.errors import BAD_USAGE, INTERRUPTED, StudyError
 from study.runner import surroundings
+
+DO_RUNS = (commands.make_all, commands.run, commands.train)  # commands that can be resumed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,26 +23,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     surroundings.set_variables()
     if arguments is None:
+        surroundings.open_closed_streams()
         surroundings.quieten()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
-    code = DONE
     try:
-        code = int(options.command(options))
-        sys.stdout.flush()
+        return int(options.command(options))
     except StudyError as error:
         return commands.complain(str(error), error.code)
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not disturb the end of the workers
             signal.signal(number, signal.SIG_IGN)
         again = "study " + shlex.join(sys.argv[1:] if arguments is None else arguments)
-        return commands.complain(f"interrupted; finished runs are kept. Resume with: {again}", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the output any more
+        kept = f"; finished runs are kept. Resume with: {again}" if options.command in DO_RUNS else ""
+        return commands.complain(f"interrupted{kept}", INTERRUPTED)
     except OSError as error:  # a file that may not be read, a full disk
         where = f"{error.filename}: " if error.filename else ""
         return commands.complain(f"{where}{error.strerror or error}", BAD_USAGE)
-    return code
 
 
 def _path(text: str) -> Path:
@@ -63,12 +61,12 @@ def _folder(text: str) -> Path:
 # By name, for each argument and option of any command: the keywords that `add_argument` takes.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "experiments": {"nargs": "*", "metavar": "EXPERIMENT", "help": "all of the target if none is named"},
-    "--target": {"help": "whose experiments: all (if not said), or one with long protocols, as claims"},
+    "--target": {"help": "whose experiments: all (if not given), or one with long protocols, such as claims"},
     "--seeds": {"type": int, "help": "paired seeds per setting"},
     "--first-seed": {"type": int, "default": 0, "help": "shifts every block of seeds (0)"},
-    "--activations": {"help": 'names, as in "relu mish"; the studied ones if not said'},
-    "--quick": {"action": "store_true", "help": "a short taste: fewer seeds and epochs"},
-    "--workers": {"type": int, "help": "processes; one a core if not said; 0: all in this process"},
+    "--activations": {"help": 'names, as in "relu mish"; the studied ones if not given'},
+    "--quick": {"action": "store_true", "help": "a quick look: fewer seeds and epochs"},
+    "--workers": {"type": int, "help": "processes; one per core if not given; 0: all in this process"},
     "--scheduler": {"help": "address of a Dask scheduler to use instead of this machine"},
     "--results": {"type": _folder, "default": Path("results"), "help": "where everything is kept (results)"},
     "--mnist": {"type": _path, "help": "a file or folder that holds MNIST"},
@@ -76,7 +74,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "names": {"nargs": "*", "metavar": "NAME", "help": "activations; all studied ones if none is named"},
     "settings": {"nargs": "+", "metavar": "FIELD=VALUE", "help": "as in activation=relu seed=0 depth=5"},
     "first": {"type": _folder, "metavar": "A", "help": "a results folder"},
-    "second": {"type": _folder, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not said"},
+    "second": {"type": _folder, "nargs": "?", "metavar": "B", "help": "another; the committed edition if not given"},
     "--keep": {"metavar": "NAME", "help": "keep the conclusions of A in --results; its report then compares with them"},
     "--about": {"metavar": "TEXT", "help": "with --keep: the difference of A, such as its seeds or processor"},
     "images": {"nargs": "+", "type": _path, "metavar": "IMAGE", "help": "pictures of one digit each: PNG, JPEG, ..."},
@@ -106,9 +104,16 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Parse options as argparse does, and show a help text as every other output."""
+
+    def print_help(self, file: Any = None) -> None:
+        commands.show(self.format_help().rstrip())
+
+
+def _parser() -> _Parser:
     """Return the parser of _COMMANDS; the options that it reads hold the function to call as `command`."""
-    parser = argparse.ArgumentParser("study", description="The reference study of activation functions.")
+    parser = _Parser("study", description="The reference study of activation functions.")
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (function, text, options) in _COMMANDS.items():
         command = subcommands.add_parser(name, help=text, description=text)

@@ -11,7 +11,7 @@ from typing import Any
 from study.engine import environment
 from study.errors import BAD_USAGE, DAMAGED, DONE, SOME_FAILED, FolderError
 from study.runner.cores import usual_workers
-from study.runner.progress import say
+from study.runner.progress import discard, say
 
 CONTRADICTION = 1  # exit code of `study compare` if two editions contradict each other
 
@@ -20,6 +20,14 @@ def complain(message: str, code: int) -> int:
     """Write `message` to standard error and return `code`."""
     say(f"study: {message}")
     return code
+
+
+def show(text: object) -> None:
+    """Write `text` as a line to standard output; if nobody reads it (as after `| head`), discard it and later lines."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        discard(sys.stdout)
 
 
 def make_all(options: argparse.Namespace) -> int:
@@ -57,7 +65,7 @@ def _comparison_line(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the missing runs: first those of `make all`, then the long protocols; return SOME_FAILED if any fails."""
+    """Do the missing runs of `make all`, then of the long protocols; return SOME_FAILED if any fails."""
     from experiments import make_targets
     from study.records.store import stores
     from study.runner.request import read_plan
@@ -96,12 +104,12 @@ def plan(options: argparse.Namespace) -> int:
 
     asked, names = read_plan(options, _registry(), make_targets())
     for line in preview(asked, _modules(names), options.results, _loader(options), _workers(options)[0]):
-        print(line)
+        show(line)
     return DONE
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Print each damaged file and two counts; return DAMAGED if any is; raise FolderError if there is no folder."""
+    """Print each damaged file and two counts; return DAMAGED if any is. Raise FolderError if the folder is missing."""
     from study.records.store import stores
 
     if not options.results.is_dir():
@@ -109,9 +117,9 @@ def verify(options: argparse.Namespace) -> int:
     places = stores(options.results)
     problems = [problem for store in places for problem in store.problems()]
     for problem in problems:
-        print(problem)
+        show(problem)
     count = sum(len(store.runs()) + len(store.document_names()) for store in places)
-    print(f"{count} records and documents, {len(problems)} damaged")
+    show(f"{count} records and documents, {len(problems)} damaged")
     return DAMAGED if problems else DONE
 
 
@@ -134,7 +142,7 @@ def compare(options: argparse.Namespace) -> int:
         editions.keep(first, options.keep, options.about or "", options.results / "records")
     found = rules.compare(first, second)
     for line in editions.comparison_lines(found, (str(options.first), name), options.all):
-        print(line)
+        show(line)
     return CONTRADICTION if (found["outcome"] == rules.CONTRADICTS).any() else DONE
 
 
@@ -148,7 +156,7 @@ def train(options: argparse.Namespace) -> int:
     check_activations([settings.activation], _registry())
     result = train_one(settings, stores(options.results)[0], _loader(options))
     shown = ("status", "cause", "epochs", "last", "best")
-    print(json.dumps({key: result[key] for key in shown if key in result}, indent=2))
+    show(json.dumps({key: result[key] for key in shown if key in result}, indent=2))
     return DONE if result["status"] in ("done", "diverged") else SOME_FAILED
 
 
@@ -160,9 +168,9 @@ def predict(options: argparse.Namespace) -> int:
     found, problems = prediction.predict(options.images, options.results)
     if found:
         width = max(len(str(path)) for path in found)
-        print(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))
+        show(f"{'':{width}}  digit " + "".join(f"{digit:7d}" for digit in range(10)))
     for path, shares in found.items():
-        print(f"{path!s:{width}}  {shares.argmax():5d} " + "".join(f"{share:7.1%}" for share in shares))
+        show(f"{path!s:{width}}  {shares.argmax():5d} " + "".join(f"{share:7.1%}" for share in shares))
     for problem in problems:
         complain(problem, BAD_USAGE)
     return BAD_USAGE if problems else DONE
@@ -177,7 +185,7 @@ def list_activations(options: argparse.Namespace) -> int:
         return f"{'*' if entry.studied else ' '} {name:12s} {entry.label:18s} {entry.source}"
 
     code = _print_accepted(registry, registry, line)
-    print("* studied unless ACTIVATIONS says otherwise")
+    show("* studied unless ACTIVATIONS says otherwise")
     return code
 
 
@@ -196,7 +204,7 @@ def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Cal
         if name in refused:
             code = complain(f"activation {name!r} would be refused: it {refused[name]}", SOME_FAILED)
         else:
-            print(found)
+            show(found)
     return code
 
 
@@ -215,8 +223,8 @@ def theory(options: argparse.Namespace) -> int:
 def show_data(options: argparse.Namespace) -> int:
     """Load MNIST, downloading it if necessary, and print its size, source and checksum."""
     data = _loader(options)()
-    print(f"{len(data.training_labels)} training and {len(data.test_labels)} test images from {data.source}")
-    print(f"SHA-256 of the arrays: {data.checksum}")
+    show(f"{len(data.training_labels)} training and {len(data.test_labels)} test images from {data.source}")
+    show(f"SHA-256 of the arrays: {data.checksum}")
     return DONE
 
 

@@ -10,7 +10,7 @@ REFERENCE_ACTIVATION = "relu"  # the activation with which all others are compar
 DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 39, 50)  # numbers of hidden layers
 INITIAL_DEPTHS = (1, 2, 5, 10, 20, 50)  # hidden layers if untrained, or trained from another initialisation
 WIDTH = 100  # units in each hidden layer
-DEPTH_EPOCHS = 1  # epochs that a network is trained
+DEPTH_EPOCHS = 1  # epochs of training
 DEPTH_UPDATES = 480  # updates in these epochs
 DEPTH_OPTIMIZERS = (("adam", 1e-3), ("sgd", 1e-2))  # each with its learning rate
 INITIAL_SEEDS = 20  # networks measured at initialisation and not trained
@@ -32,15 +32,14 @@ WORKER_DEATHS = 3  # a run is recorded as crashed when so many worker processes 
 FIRST_FRESH_SEED = 2000  # fresh seeds begin here: no choice is made by their test results
 TUNING_EPOCHS = 6  # of each run on the grid of learning rates
 HALF_WIDTH = EQUIVALENCE_MARGIN / 2  # the largest that an interval of test accuracy may have
-FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: at first, added at a time, at most
+FIRST_SEEDS, SEED_BLOCK, MOST_SEEDS = 20, 10, 60  # paired fresh seeds: first block, each further one, in all
 NARROW_HALF_WIDTH = EQUIVALENCE_MARGIN / 3  # the largest after `make narrow` pools seeds of its own with the fresh ones
 MOST_NARROW_SEEDS = 100  # seeds that `make narrow` may add
 STABLE = 0.95  # if fewer of the resamples of the seeds recommend one activation, the headline names all that remain
 STABILITY_DRAWS = 10_000  # resamples of the seeds
 TOLERANCE = 0.002  # of validation accuracy: a rate that is at most this far below the best rate is tolerated
 
-# The noise Unif[-a, a] is added to test images with each of these amplitudes a.
-NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+NOISE_AMPLITUDES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # a of the noise Unif[-a, a] on test images
 TIMING_REPEATS = 15  # timings of each activation, which takes turns with the others
 TIMING_PROCESSES = 5  # which take the timings one after another, because a process may favour an activation throughout
 TIMING_SHAPE = (100, 100)  # of a small tensor: a batch at one layer of the article's network
@@ -53,11 +52,11 @@ CHANCE_ACCURACY = 0.1  # accuracy of guessing among ten digits
 # The experiments that repeat published claims in the claims' own protocols.
 CLAIM_SEEDS = 5  # seeds per setting, unless the command's option SEEDS gives another number
 
-# Of single claims, which study/analysis/claims.toml names: first those of `make claims`, then those of `make all`.
+# Constants of single claims (study/analysis/claims.toml): first the claims of `make claims`, then those of `make all`.
 P1_LAYERS = (8, 128)  # number of hidden layers, and units in each; P4 has the same
 P1_VALIDATION = 5000  # validation images
 P4_LOSSES = (0.1, 0.05, 0.03)  # training losses: the epochs until each is reached are counted
-P4_LATE_LOSSES = (0.01, 0.001)  # likewise, but they stand beside the others and judge nothing
+P4_LATE_LOSSES = (0.01, 0.001)  # training losses that are shown too, but judge nothing
 
 P8_RESAMPLES = 20_000  # samples drawn, each of P8_N seeds
 P8_N = 3  # seeds in a sample

@@ -11,19 +11,15 @@ EVERYTHING = "all"  # the make target of a module that declares no TARGET
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what a command was asked for: the activations to compare, in the registry's order, and the paired seeds.
+    """Hold what a command was asked for, and what theory predicts of the activations."""
 
-    `seeds` is how many paired seeds to run; None leaves the number to each experiment. `is_quick` asks for a quick look
-    with few seeds and epochs. `first_seed` is added to all seeds, so that another edition of the study shares none with
-    this one. `theory` maps activations to what the catalogue (study/records/catalogue.py) recorded for them. In
-    `interpret` it includes activations that only the experiment's runs have (study/report/section.py).
-    """
-
-    activations: tuple[str, ...]
-    seeds: int | None = None
-    is_quick: bool = False
+    activations: tuple[str, ...]  # to compare, in the registry's order
+    seeds: int | None = None  # how many paired seeds to run; None leaves the number to each experiment
+    is_quick: bool = False  # asks for a quick look with few seeds and epochs
+    # {activation: its entry in the catalogue (study/records/catalogue.py)}. `interpret` also gets the activations that
+    # only the experiment's runs have (study/report/section.py).
     theory: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    first_seed: int = 0
+    first_seed: int = 0  # is added to all seeds, so that another edition of the study shares none with this one
 
     def is_fresh(self, seed: Any) -> Any:
         """Tell whether `seed`, a number or a column of numbers, is fresh: at least `first_seed` + FIRST_FRESH_SEED.

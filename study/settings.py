@@ -7,14 +7,15 @@ from typing import Any, TypeGuard
 
 from study.errors import UsageError
 
-# Keras defines glorot_uniform and he_normal. critical, centred and gaussian draw Gaussian weights of variance
-# sigma_w^2 / fan_in. critical is for theory's values of sigma_w and sigma_b, and gaussian for any other values. centred
-# sets the biases so that a sigmoid network computes at first what a tanh network does. unit_norm draws normal kernels
-# and scales every unit's incoming weights to norm 1. torch_default draws kernels and biases from
-# Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
 INITIALIZATIONS = (
-    "glorot_uniform", "he_normal", "critical", "centred", "gaussian", "unit_norm", "torch_default",
-)  # fmt: skip
+    "glorot_uniform",  # as Keras defines it
+    "he_normal",  # as Keras defines it
+    "critical",  # Gaussian weights of variance sigma_w^2 / fan_in, with theory's values of sigma_w and sigma_b
+    "centred",  # the same weights, with biases that make a sigmoid network compute at first what a tanh network does
+    "gaussian",  # the same weights, with any values of sigma_w and sigma_b
+    "unit_norm",  # normal kernels, with every unit's incoming weights scaled to norm 1
+    "torch_default",  # kernels and biases from Unif[-1, 1] / sqrt(fan_in), as in PyTorch's Linear layer
+)
 SCALED = ("critical", "centred", "gaussian")  # the initialisations that need sigma_w and sigma_b
 DISTORTIONS = ("shift", "rotation", "scaling", "shear", "elastic")  # settings: strengths of the distortions of images
 OPTIMIZERS = ("adam", "sgd")
@@ -30,77 +31,44 @@ class Settings:
     """Hold everything that decides a run besides the data and the code; the defaults are the article's protocol.
 
     Raise UsageError, with a sentence for each bad setting, if any value is not allowed.
-
-    - activation: a name of the registry
-    - seed: from 0 to 2**32 - 1, decides all that is random
-    - depth: number of hidden layers
-    - width: units of each hidden layer, or a tuple with one number per layer, nearest the input first
-    - initialization: one of INITIALIZATIONS; the comment there says what each does
-    - sigma_w, sigma_b: sigma_w^2 = fan_in Var(W) and sigma_b^2 = Var(b), for the initialisations SCALED alone
-    - first_square: mean square pre-activation that layer 1 is scaled to have, for SCALED alone; with None, the weights
-      of layer 1 have variance sigma_w^2 / fan_in like the others
-    - normalization: "batch" or "layer" normalisation between a layer's affine map and its activation, or "none"
-    - residual: "plain" adds a layer's input to its output, if both have one size; "scaled" first multiplies the output
-      by 1 / sqrt(2 depth)
-    - dropout: share of every hidden layer's outputs set to 0 in training
-    - shift, rotation (degrees), scaling, shear, elastic: the most by which training images are distorted at random.
-      Images move by `shift` pixels along each axis. Their axes are scaled by 1 - `scaling` to 1 + `scaling`, and
-      sheared by `shear`. The nodes of a grid of 6 x 6 move by `elastic` pixels along each axis
-    - weaker_epochs, weaker_share: in the last `weaker_epochs` of the `epochs`, all distortions are multiplied by
-      `weaker_share`
-    - output: one of OUTPUTS, the function that turns the logits into the outputs that the loss takes
-    - loss: categorical cross-entropy, or the mean squared error over the classes
-    - label_smoothing: share of every training label that is spread evenly over the classes
-    - optimizer, learning_rate, momentum (SGD), epsilon (Adam): as in Keras
-    - schedule: "constant", or "cosine": the learning rate falls to 0 along half a cosine until the last of the `epochs`
-    - warm_up: number of first epochs in which the learning rate rises linearly to `learning_rate`
-    - weight_decay: every update subtracts learning rate * weight_decay * kernel from each kernel (AdamW, decoupled)
-    - averaging: decay rate of the moving average of the parameters. The average is evaluated instead of the parameters
-      themselves; 0 averages nothing
-    - batch: images per batch
-    - validation: number of training images held out
-    - epochs: the most epochs of a run; 0 measures the initial network and trains nothing
-    - patience: stop after so many epochs without a lower validation loss, as Keras' EarlyStopping with min_delta 0;
-      None never stops early
-    - precision: floating-point type of the network's numbers, "float32" or "float64"
-    - noise: amplitudes a of the noise Unif[-a, a] on test images, under which the trained network is evaluated
     """
 
-    activation: str
-    seed: int
-    depth: int = 3
-    width: int | tuple[int, ...] = 100
-    initialization: str = "glorot_uniform"
-    sigma_w: float | None = None
-    sigma_b: float | None = None
-    first_square: float | None = None
-    normalization: str = "none"
-    residual: str = "none"
-    dropout: float = 0.0
-    shift: float = 0.0
-    rotation: float = 0.0
-    scaling: float = 0.0
-    shear: float = 0.0
-    elastic: float = 0.0
-    weaker_epochs: int = 0
+    activation: str  # a name of the registry
+    seed: int  # from 0 to 2**32 - 1, decides all that is random
+    depth: int = 3  # number of hidden layers
+    width: int | tuple[int, ...] = 100  # units of each hidden layer, or one number per layer, nearest the input first
+    initialization: str = "glorot_uniform"  # one of INITIALIZATIONS
+    sigma_w: float | None = None  # sigma_w^2 = fan_in Var(W); this and the next two: SCALED initialisations alone
+    sigma_b: float | None = None  # sigma_b^2 = Var(b)
+    first_square: float | None = None  # mean square z that layer 1 is scaled to have; None: it has sigma_w as others do
+    normalization: str = "none"  # or "batch" or "layer"; between a layer's affine map and its activation
+    residual: str = "none"  # or "plain": input + output, if of one size; or "scaled": input + output / sqrt(2 depth)
+    dropout: float = 0.0  # share of every hidden layer's outputs set to 0 in training
+    # The most by which training images are distorted at random.
+    shift: float = 0.0  # pixels along each axis
+    rotation: float = 0.0  # degrees
+    scaling: float = 0.0  # each axis is scaled by 1 - scaling to 1 + scaling
+    shear: float = 0.0  # tangent of the angle
+    elastic: float = 0.0  # pixels along each axis, by which the nodes of a grid of 6 x 6 move
+    weaker_epochs: int = 0  # number of last epochs in which all distortions are multiplied by `weaker_share`
     weaker_share: float = 0.4
-    output: str = "softmax"
-    loss: str = "crossentropy"
-    label_smoothing: float = 0.0
-    optimizer: str = "adam"
+    output: str = "softmax"  # one of OUTPUTS, the function that turns the logits into the outputs that the loss takes
+    loss: str = "crossentropy"  # categorical cross-entropy; or "squared_error", the mean over the classes
+    label_smoothing: float = 0.0  # share of every training label that is spread evenly over the classes
+    optimizer: str = "adam"  # one of OPTIMIZERS, as in Keras
     learning_rate: float = 0.01
-    schedule: str = "constant"
-    warm_up: int = 0
-    momentum: float = 0.0
-    epsilon: float = 1e-7
-    weight_decay: float = 0.0
-    averaging: float = 0.0
-    batch: int = 100
-    validation: int = 12_000
-    epochs: int = 3000
-    patience: int | None = 10
-    precision: str = "float32"
-    noise: tuple[float, ...] = ()
+    schedule: str = "constant"  # or "cosine": the learning rate falls to 0 along half a cosine until the last epoch
+    warm_up: int = 0  # number of first epochs in which the learning rate rises linearly to `learning_rate`
+    momentum: float = 0.0  # of SGD
+    epsilon: float = 1e-7  # of Adam
+    weight_decay: float = 0.0  # every update subtracts learning rate * weight_decay * kernel (AdamW, decoupled)
+    averaging: float = 0.0  # decay rate of the moving average of the parameters, which is evaluated; 0 averages nothing
+    batch: int = 100  # images
+    validation: int = 12_000  # training images held out
+    epochs: int = 3000  # at most; 0 measures the initial network and trains nothing
+    patience: int | None = 10  # epochs without a lower validation loss before training stops; None never stops early
+    precision: str = "float32"  # or "float64", the type of the network's numbers
+    noise: tuple[float, ...] = ()  # amplitudes a of the noise Unif[-a, a] under which test images are classified too
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and whole numbers of float fields into floats; raise UsageError for bad values."""

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import distributed
 import numpy as np
@@ -345,7 +346,17 @@ def test_an_interruption_says_how_to_go_on(study: Said, monkeypatch: pytest.Monk
     monkeypatch.setattr(synthetic, "result", interrupted)
     code, _, said = study(*words)
     assert code == 130
+    assert "interrupted; finished runs are kept" in said
     assert shlex.split(said.split("Resume with: ")[1])[1:] == list(words)
+
+
+@pytest.mark.parametrize("words", [("plan", "baseline", *DATA), ("activations",)])
+def test_an_interruption_where_nothing_runs_says_nothing_of_runs(
+    study: Said, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Exit 130 and that it was interrupted: there is nothing that could be kept or resumed."""
+    monkeypatch.setattr(synthetic, "check", Mock(side_effect=KeyboardInterrupt))
+    assert study(*words) == (130, "", "study: interrupted\n")
 
 
 def test_data_is_shown_or_its_lack_is_said(study: Said) -> None:
@@ -358,11 +369,35 @@ def test_data_is_shown_or_its_lack_is_said(study: Said) -> None:
         assert (code, "elsewhere/mnist.npz" in said) == (3, True)
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_nobody_reading_the_output_is_no_error(unbuffered: str) -> None:
-    """Standard output closed, as `| head -1` does: exit 0 without a word, found out at the first line or at the end."""
-    done = with_closed_pipe(["activations"], stderr=subprocess.PIPE, PYTHONUNBUFFERED=unbuffered)
-    assert (done.returncode, done.stderr) == (0, b"")
+@pytest.mark.parametrize(
+    ("words", "code", "unbuffered"),
+    [("activations", 0, ""), ("activations", 0, "1"), ("--help", 0, ""), ("verify", 4, ""), ("verify", 4, "1")],
+)
+def test_nobody_reading_the_output_is_no_error(tmp_path: Path, words: str, code: int, unbuffered: str) -> None:
+    """Standard output closed, as `| head -1` does: not a word, and the exit code is as if somebody read."""
+    more = ["--results", damaged(tmp_path)] if words == "verify" else []
+    done = with_closed_pipe([words, *more], stderr=subprocess.PIPE, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize(("closing", "verb", "code"), [
+    (">&-", "verify", 4), ("2>&-", "report", 2), ("<&- >&- 2>&-", "verify", 4),
+])  # fmt: skip
+def test_a_command_without_standard_streams_has_its_exit_code(
+    tmp_path: Path, closing: str, verb: str, code: int
+) -> None:
+    """Nothing is shown: neither the damaged record, nor that there is nothing to report, nor a traceback."""
+    asked = f"{shlex.join(command(verb, '--results', damaged(tmp_path)))} {closing}"
+    done = subprocess.run(["sh", "-c", asked], env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def damaged(results: Path) -> Path:
+    """Write an empty record to a results folder, and return the folder."""
+    (results / "runs").mkdir()
+    (results / "runs" / f"{0:020}.json").touch()
+    return results
 
 
 def test_nobody_reading_the_progress_stops_nothing(tmp_path: Path) -> None:

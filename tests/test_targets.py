@@ -35,7 +35,7 @@ DATA = ("--mnist", "data.npz", "--any-data", "--workers", "0")
 
 
 def asking(order: int, activations: tuple[str, ...], **more: Any) -> SimpleNamespace:
-    """Return a module with one round of two seeds of these activations, a table `found` (a row a run) and claim A1."""
+    """Return a module with one round of two seeds of these activations, a table `found` (a row per run), and A1."""
 
     def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
         return [] if so_far else [Settings(activation=a, seed=s, epochs=3) for a in activations for s in (0, 1)]
@@ -235,7 +235,11 @@ def test_plan_speaks_of_timing_and_of_long_protocols(study: Said) -> None:
 
 
 def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not again for fewer activations; again for another or changed one, another machine or a damaged document."""
+    """Not again for fewer activations; again for another or changed one, another machine or a damaged document.
+
+    The activations in the document are then timed with them, unless they have changed, have left the registry or were
+    timed on another machine.
+    """
     path = Path("results/runs/cost.json")
 
     def timings(*more: str) -> int:
@@ -248,18 +252,26 @@ def test_activations_are_timed_once(study: Said, tmp_path: Path, monkeypatch: py
     assert timings() == 1
     assert timings("--activations", "relu swish") == 1
     assert timings("--activations", "relu tanh") == 2
+    assert timings() == 2
     content = Store(path.parent).read("cost")["content"]
-    assert list(content["seconds"]) == ["relu", "tanh"]
+    assert list(content["seconds"]) == ["gelu", "relu", "sigmoid", "swish", "tanh"]
     steps = [row for row in content["timings"] if (row["activation"], row["quantity"]) == ("relu", "step")]
     assert [row["repeat"] for row in steps] == list(range(TIMING_REPEATS))
     assert {row["process"] for row in steps} == set(range(TIMING_PROCESSES))
     path.write_bytes(path.read_bytes()[:-1])
-    assert timings("--activations", "relu") == 3
+    assert timings("--activations", "relu swish") == 3
     monkeypatch.setattr(measurements, "cpu_name", lambda: "another")
-    assert timings("--activations", "relu") == 4
+    assert timings("--activations", "relu tanh") == 4
+    assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["relu", "tanh"]
     changed = replace(synthetic.REGISTRY["relu"], function=lambda z: 2 * z)
     monkeypatch.setattr(synthetic, "REGISTRY", {**synthetic.REGISTRY, "relu": changed})
-    assert timings("--activations", "relu") == 5
+    assert timings("--activations", "relu gelu") == 5
+    assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["gelu", "relu", "tanh"]
+    others = {name: entry for name, entry in synthetic.REGISTRY.items() if name != "gelu"}
+    unfit = replace(others["relu"], function=Mock(side_effect=KeyError("no reason")))
+    monkeypatch.setattr(synthetic, "REGISTRY", {**others, "relu": unfit})
+    assert timings("--activations", "elu") == 6
+    assert list(Store(path.parent).read("cost")["content"]["seconds"]) == ["elu", "tanh"]
 
 
 def test_a_timing_that_fails_is_said_and_nothing_else_is_lost(study: Said, monkeypatch: pytest.MonkeyPatch) -> None:

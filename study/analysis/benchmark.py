@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from study.analysis.goals import goal_columns
 from study.constants import CONFIDENCE
 
 CURVE_KEYS = ["quantity", "measure"]  # columns of growth that name a curve
@@ -21,22 +22,15 @@ CONTENDER_KEYS = ["contender", "threads", "processes", "measures", "validation"]
 # `above` over `below`. The `sense` says whether the ratio must be at least ("≥") or at most ("≤") the `bound`. With a
 # bound of NaN the ratio is shown, and is not judged.
 SpeedTarget = tuple[str, str, str, str, float]
-TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met"]
+TARGET_COLUMNS = ["comparison", "n", "ratio", "lowest", "highest", "sense", "target_ratio", "met", "narrowly"]
 
 
 def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str]) -> pd.DataFrame:
     """Return one row per contender in `rows`: its speed in images a second, and two ratios to other contenders.
 
-    - the columns CONTENDER_KEYS, as in `rows`.
-    - n: the number of repeats.
-    - images_per_second (the median), lowest, highest.
-    - seconds_per_epoch: the median.
-    - over_floor: the time of an image over its time in the contender `floor`. It is NaN unless the contender has one
-      thread and one process.
-    - over_article: the images a second over the images a second of the contender `article[validation]`.
-
-    `article` names a contender with validation (True) and one without (False). Both ratios are of medians, and NaN if
-    the other contender was not measured.
+    The ratio over_floor is the time of an image over its time in the contender `floor`, NaN unless the contender has
+    one thread and one process. The ratio over_article is the images a second over the images a second of the contender
+    `article[validation]`. Both are ratios of medians, and NaN if the other contender was not measured.
     """
     speed = rows.assign(speed=rows["images"] / rows["seconds"], epoch=rows["seconds"] / rows["epochs"])
     table = speed.groupby(CONTENDER_KEYS, sort=False).agg(
@@ -55,11 +49,11 @@ def contender_table(rows: pd.DataFrame, floor: str, article: Mapping[bool, str])
 
 
 def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataFrame:
-    """Return one row per target whose two contenders were measured: the ratio of speeds, and if it meets the bound.
+    """Return one row per target whose contenders were measured: the ratio of speeds, and whether it meets the bound.
 
-    The columns are TARGET_COLUMNS: the target's text, n (repeats), the ratio's median, lowest and highest, and the
-    target. The ratio is taken within each repeat, so that a slow phase of the machine is in both of its terms. `met` is
-    None for a target without a bound.
+    The columns are TARGET_COLUMNS. The ratio is taken within each repeat, so that a slow phase of the machine affects
+    both speeds. `met` and `narrowly` are by the rule of `goals`, with the repeats' range as the error of the median.
+    `met` is None for a target without a bound.
     """
     found = []
     by_repeat = rows.assign(speed=rows["images"] / rows["seconds"]).pivot_table("speed", "repeat", "contender")
@@ -72,16 +66,13 @@ def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataF
 
 def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
     """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat."""
-    median = float(np.median(values))
-    is_met = None if math.isnan(bound) else median >= bound if sense == "≥" else median <= bound
-    return text, len(values), median, min(values), max(values), sense, bound, is_met
+    median, lowest, highest = float(np.median(values)), min(values), max(values)
+    judged = goal_columns(median, lowest, highest, bound, sense) | ({"met": None} if math.isnan(bound) else {})
+    return text, len(values), median, lowest, highest, sense, bound, judged["met"], judged["narrowly"]
 
 
 def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per quantity, measure and value of `growth`: n, and the median, lowest and highest seconds.
-
-    The median is in the column `seconds`.
-    """
+    """Return one row per quantity, measure and value of `growth`: n, and the median `seconds`, lowest and highest."""
     seconds = growth.groupby([*CURVE_KEYS, "value"], sort=False)["seconds"]
     return seconds.agg(n="count", seconds="median", lowest="min", highest="max").reset_index()
 
@@ -89,9 +80,8 @@ def growth_summary(growth: pd.DataFrame) -> pd.DataFrame:
 def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
     """Return one row per quantity and measure: the `power_law` of the seconds over the value in the rows of `growth`.
 
-    The columns are quantity, measure, factor, exponent, its 95% interval ci_low and ci_high, n (measurements),
-    n_values (different values), and largest_error. `largest_error` is the largest distance of the law from the median
-    seconds at a value, as a share of this median. It is large if the times do not follow a power law.
+    `n_values` counts the different values. `largest_error` is the largest distance of the law from the median seconds
+    at a value, as a share of this median. It is large if the times do not follow a power law.
     """
     rows = []
     for (quantity, measure), part in growth.groupby(CURVE_KEYS, sort=False):
@@ -104,11 +94,11 @@ def growth_exponents(growth: pd.DataFrame) -> pd.DataFrame:
 
 
 def power_law(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return factor, exponent, and the exponent's lower and upper bound, of y = factor * x ** exponent.
+    """Fit y = factor * x ** exponent; return the factor, the exponent, and the exponent's lower and upper bound.
 
-    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval of n
-    - 2 degrees of freedom. It covers the spread about the line, and not a curve that departs from a power law. With
-    fewer than two different x, all four numbers are NaN; with two points, the bounds are.
+    `x` and `y` (n,) must be above 0. The fit is least squares of log y on log x. The bounds are the 95% t interval with
+    n - 2 degrees of freedom. This interval covers the scatter about the line, but no departure from a power law. If `x`
+    has fewer than two distinct values, all four numbers are NaN. If n is 2, both bounds are NaN.
     """
     if len(np.unique(x)) < 2:
         return math.nan, math.nan, math.nan, math.nan

@@ -34,18 +34,13 @@ VERDICTS = (*JUDGED, NOT_REACHED, NOT_TESTABLE, DIFFERS, NOT_RUN)  # in the orde
 
 @dataclass(frozen=True)
 class Part:
-    """Name the quantity measured for a part of a claim, and the `region` (low, high) in which the claim puts it.
-
-    The bounds belong to the region. A part without one is shown beside the others and judges nothing. `aspect` names
-    what the part is about, if the claim is judged aspect by aspect. A part that `is_possible` says that a level can be
-    reached: runs that miss the level do not contradict it. The make target `target` does the runs of the part.
-    """
+    """Say what is measured for a part of a claim, and where the claim puts it."""
 
     quantity: str
-    target: str
-    region: tuple[float, ...] = ()
-    aspect: str = ""
-    is_possible: bool = False
+    target: str  # the make target of its runs
+    region: tuple[float, ...] = ()  # low and high, included; a part without a region is shown and judges nothing
+    aspect: str = ""  # names the topic of the part, if the claim is judged aspect by aspect
+    is_possible: bool = False  # the claim is that a level can be reached: runs that miss it do not contradict it
 
 
 @dataclass(frozen=True)
@@ -60,21 +55,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Hold the measurement of one part of a claim, and the verdict on it.
+    """Hold the measurement of one part of a claim, and the verdict on it."""
 
-    `claim` and `part` are their names in claims.toml. `remark` tells how the runs differ from the published protocol,
-    and what else a reader must know.
-    """
-
-    claim: str
-    part: str
+    claim: str  # name of the claim in claims.toml
+    part: str  # name of the part there
     measured: Interval
     verdict: str
-    remark: str = ""
+    remark: str = ""  # how the runs differ from the published protocol, and what else a reader must know
 
 
 def _claim(statement: str, source: str, protocol: str, parts: Mapping[str, Any], target: str = "all") -> Claim:
-    """Make a claim of its table in claims.toml; `target` is the make target of the `parts` that name none."""
+    """Make a Claim from its table in claims.toml. Parts that name no make target get `target`."""
     return Claim(statement, source, protocol, {name: Part(**{"target": target} | part) for name, part in parts.items()})
 
 
@@ -85,7 +76,7 @@ CLAIMS = {
 
 
 def judge(claim: str, part: str, measured: Interval, remark: str = "", scaled_down: str = "") -> Judgement:
-    """Judge one part of a claim of CLAIMS, both given by name, by the interval `measured`; return the judgement.
+    """Judge one part of a claim of CLAIMS, both given by name, by the interval `measured`.
 
     `scaled_down` says what was smaller or easier than in the source's protocol, "" if nothing was. It comes before the
     `remark`, and a verdict of JUDGED then ends in SCALED_DOWN. Raise KeyError if the claim or the part does not exist.
@@ -119,19 +110,15 @@ def _verdict(part: Part, measured: Interval) -> str:
 
 
 def overall_verdict(verdicts: Iterable[str]) -> str:
-    """Return the verdict on a claim whose parts must all hold: the first of SEVERITY in `verdicts`, their verdicts.
-
-    Raise ValueError if `verdicts` is empty, or holds a verdict that SEVERITY lacks, such as BESIDE.
-    """
+    """Return the verdict on a claim whose parts must all hold: the first of SEVERITY in their `verdicts`."""
     return min(verdicts, key=SEVERITY.index)
 
 
 def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """Return the table claims.csv: one row per part of every claim of CLAIMS, with its verdict from `judgements`.
 
-    The columns come from `_claim_row`, with two more before `remark`. `aspect_verdict` is the `overall_verdict` of
-    the claim's parts that have this aspect and a region, "" if there are none. `claim_verdict` is the verdict that all
-    aspects of the claim share, or DIFFERS.
+    `aspect_verdict` is the `overall_verdict` of the claim's parts that have this aspect and a region, "" if there are
+    none. `claim_verdict` is the verdict that all aspects of the claim share, or DIFFERS.
     """
     found = {(judgement.claim, judgement.part): judgement for judgement in judgements}
     rows = pd.DataFrame(
@@ -146,10 +133,7 @@ def claims_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
 
 
 def _claim_row(name: str, claim: Claim, part: str, judgement: Judgement | None) -> dict[str, object]:
-    """Return the row of `claims_table` for the part `part` of `claim`, whose name is `name`, before the joint verdicts.
-
-    `expected` is the region in words. Without a `judgement`, the remark is the command to run.
-    """
+    """Return a part's row of `claims_table`; without a `judgement`, the remark is the command to run."""
     about = claim.parts[part]
     judged = judgement or Judgement(name, part, NOTHING, NOT_RUN, f"make {about.target}")
     return {

@@ -1,10 +1,8 @@
 """Compare each activation with the reference by the size of the difference: better, worse, a tie, or undecided.
 
 The comparisons of one experiment form a family. The intervals of a family are simultaneous (Bonferroni): with the level
-CONFIDENCE, all of them contain the true differences. A difference below the margin does not matter to the choice.
-
-The tables show p-values, but no finding depends on them. If a true difference is near the margin, a second study would
-often find another p-value.
+CONFIDENCE, all of them contain the true differences. A difference below the margin does not matter to the choice. The
+tables show p-values, but no finding depends on them: near the margin, a second study would often find another p-value.
 """
 
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ from study.constants import CONFIDENCE, EQUIVALENCE_MARGIN, REFERENCE_ACTIVATION
 
 
 def classify_difference(difference: Any, low: Any, high: Any, margin: float) -> npt.NDArray[np.str_]:
-    """Return "better", "worse", "tie" or "undecided", elementwise, for a `difference` with bounds `low` and `high`.
+    """Classify each `difference`, with bounds `low` and `high`, as "better", "worse", "tie" or "undecided".
 
     Better and worse: the interval excludes 0, and `difference` itself is at least `margin` in size. Tie: the interval
     lies inside +-`margin`, even if it excludes 0. Undecided: all else, NaN included.
@@ -30,10 +28,10 @@ def classify_difference(difference: Any, low: Any, high: Any, margin: float) -> 
 
 
 def table_by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return a table of the column `metric` of `runs`, with a row per seed and a column per activation.
+    """Return the column `metric` of `runs` as a table, with a row per seed and a column per activation.
 
-    Seeds ascend; activations keep their order of appearance. A cell is NaN if its run or value is missing, or the value
-    is infinite. Raise ValueError if an activation has two runs of a seed, or if a seed or activation is missing.
+    Seeds ascend; activations keep their order of appearance. A cell without a finite value is NaN. Raise ValueError if
+    an activation has two runs of a seed, or if a seed or activation is missing.
     """
     keys = runs[["seed", "activation"]]
     if keys.isna().any(axis=None) or keys.duplicated().any():
@@ -49,20 +47,15 @@ def against_reference(
 ) -> pd.DataFrame | None:
     """Return one row per activation except the reference, with its mean difference from the reference, paired by seed.
 
-    `runs` has one row per run: activation, seed, and the column `metric`. Return None if `runs` lacks the reference or
-    holds no other activation. Raise ValueError as `table_by_seed` does. `family` is the number of comparisons whose
-    intervals are simultaneous, if there are more than those of `runs`. The columns are:
+    `runs` has one row per run: activation, seed, and the column `metric`, whose unit all differences have. `experiment`
+    names the family. `family` is the number of comparisons whose intervals are simultaneous, by default the number of
+    rows. Return None if `runs` lacks the reference or holds no other activation. Raise ValueError as `table_by_seed`
+    does.
 
-    - experiment, metric, activation, reference, margin. `experiment` names the family. `margin`, all differences and
-      their bounds are in the unit of `metric`.
-    - n: the seeds at which both runs finished. dropped: the other seeds. Dropping seeds flatters an activation that
-      diverges.
-    - difference, std: the mean and the standard deviation of the paired differences.
-    - ci_low, ci_high: the 95% interval, simultaneous for the family. half_width: half of its width. equivalence_low,
-      equivalence_high: the 90% interval, simultaneous too.
-    - p_sign_flip, p_equivalence: the results of `sign_flip_test` and `equivalence_test`. p_holm, p_equivalence_holm:
-      these p-values, adjusted by `holm`.
-    - finding: the result of `classify_difference`.
+    `n` counts the seeds at which both runs finished, and `dropped` the other seeds. Dropping seeds flatters an
+    activation that diverges. The 95% interval is ci_low to ci_high, and the 90% interval equivalence_low to
+    equivalence_high, both simultaneous for the family. The p-values are the results of `sign_flip_test` and
+    `equivalence_test`, also adjusted by `holm`. `finding` is the result of `classify_difference`.
     """
     names = list(runs["activation"].unique()) if len(runs) else []
     others = [name for name in names if name != REFERENCE_ACTIVATION]
@@ -87,8 +80,8 @@ def family_tables(
     """Return the tables `compared_accuracies` and `comparisons` of several `families`, by name.
 
     `families` maps the name of each family (the column experiment) to its runs and their metric. The first table has a
-    row per run: experiment, metric, activation, seed and accuracy, the value of the metric, NaN unless the run is done.
-    The second has the results of `against_reference` at `margin`; it is left out if there is nothing to compare.
+    row per run, whose `accuracy` is the value of the metric. The second has the results of `against_reference` at
+    `margin`; it is left out if there is nothing to compare.
     """
     values = [
         runs[["activation", "seed"]].assign(accuracy=runs[metric], metric=metric, experiment=name)
@@ -104,10 +97,10 @@ def family_tables(
 
 
 def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
-    """Compare the activation `name` with the reference, paired by seed; return one row of `against_reference`.
+    """Return the row of `against_reference` for the activation `name`, from `wide`, the result of `table_by_seed`.
 
-    `wide` is the result of `table_by_seed`. The `family` of k intervals has the levels 1 - alpha, with alpha = (1 -
-    CONFIDENCE) / k (Bonferroni; Dunn 1961), and the equivalence intervals 1 - 2 alpha.
+    The `family` of k intervals has the levels 1 - alpha, with alpha = (1 - CONFIDENCE) / k (Bonferroni; Dunn 1961), and
+    the equivalence intervals 1 - 2 alpha.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family

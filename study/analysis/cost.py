@@ -33,12 +33,13 @@ def tensor_sizes(timings: pd.DataFrame) -> tuple[float, float]:
 
 
 def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
-    """Return the geometric mean over processes of the time of `a` over the time of `b`, with its 95% interval.
+    """Return the time of `a` divided by the time of `b`: the geometric mean over processes, with its 95% interval.
 
-    `timings` are of one quantity and size. The repeats of a process are averaged, because a process may favour an
-    activation throughout. Return NOTHING if one of the two activations was not timed.
+    `timings` are of one quantity and size. A process may favour an activation throughout. So the interval counts
+    processes, and each enters with the geometric mean of its repeats. Timings without the column process are older:
+    there each repeat counts. Return NOTHING if one of the two activations was not timed.
     """
-    wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value a cell
+    wide = timings.set_index(["repeat", "activation"])["seconds"].unstack()  # noqa: PD010 - one value per cell
     if not {a, b} <= set(wide.columns):
         return NOTHING
     logs = np.log(wide[a] / wide[b]).dropna()
@@ -56,17 +57,12 @@ def cheapest(timings: pd.DataFrame) -> str:
 def cost_table(timings: pd.DataFrame, memory: pd.DataFrame, names: list[str], reference: str) -> pd.DataFrame:
     """Return one row per activation of `names`, with its times, their ratios to the `reference`, and its memory.
 
-    `timings` are the measured rows (see above). `memory` has one row per activation: output_bytes and other_bytes, per
-    element (see study/cost/memory.py).
-
-    The columns are activation, ratio_to (the reference), repeats, the bytes of `memory`, and columns that begin with a
-    PREFIX for the work that was timed. The prefixes forward and forward_backward are for the small tensor. The prefixes
-    large_forward and large_forward_backward are for the large tensor, and step is for a training step.
-
-    PREFIX_ns, PREFIX_ns_q1 and PREFIX_ns_q3 are the median and the quartiles in nanoseconds per element. For a training
-    step, they are step_ms, step_ms_q1 and step_ms_q3, in milliseconds. PREFIX_ratio is the `time_ratio` of the
-    activation to the `reference`, with its interval PREFIX_low to PREFIX_high. All three are NaN for the reference
-    itself.
+    `memory` has one row per activation: output_bytes and other_bytes, per element (see study/cost/memory.py). The other
+    columns begin with the work that was timed. It is forward or forward_backward on the small tensor, large_forward or
+    large_forward_backward on the large tensor, or step, a training step. WORK_ns, WORK_ns_q1 and WORK_ns_q3 are the
+    median and the quartiles in nanoseconds per element (of a step, with _ms, in milliseconds). WORK_ratio is the
+    `time_ratio` to the `reference`, with its interval WORK_low to WORK_high. All three are NaN for the reference
+    itself. `ratio_to` is the `reference`, and `repeats` the number of different repeats in `timings`.
     """
     small, large = tensor_sizes(timings)
     places = {"forward": small, "forward_backward": small, "step": math.nan}
@@ -96,7 +92,6 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 
     `runs` and `history` belong to the network whose step was timed. The seconds of an epoch are computed: its number of
     `updates` times the median step of `cost`, the result of `cost_table`, timed while the machine did nothing else.
-
     `seconds_to_level` ends with the first epoch whose validation accuracy reaches LEVEL_TO_REACH; it is NaN if none
     does. `points_per_second` is the test accuracy above guessing, in percentage points, per second of training.
     """
@@ -115,8 +110,8 @@ def training_by_run(runs: pd.DataFrame, history: pd.DataFrame, cost: pd.DataFram
 def training_summary(each: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation of `each`, the result of `training_by_run`: means over runs, with 95% t intervals.
 
-    The columns are activation, runs (their number), reached (how many reached the level), and the last three columns of
-    `each`. The intervals are in columns that end in `_low` and `_high`. Runs whose value is NaN are left out of a mean.
+    `runs` counts the runs, and `reached` the runs that reached the level. The intervals are in columns that end in
+    `_low` and `_high`. Runs whose value is NaN are left out of a mean.
     """
     table = each.groupby("activation", sort=False).agg(runs=("seed", "size"), reached=("seconds_to_level", "count"))
     for column in ("seconds_to_level", "training_seconds", "points_per_second"):

@@ -20,14 +20,11 @@ FINDINGS = (  # the columns that `findings` takes from a table of comparisons
 
 @dataclass(frozen=True)
 class Source:
-    """Say where columns of the decision table come from: a table's name, and {new column: its column} in `columns`.
+    """Name a table, its rows and its columns, from which columns of the decision table are taken."""
 
-    `where` maps columns of that table to values: only rows with all these values count.
-    """
-
-    table: str
-    where: Mapping[str, object]
-    columns: Mapping[str, str]
+    table: str  # its name
+    where: Mapping[str, object]  # {column: value}: only rows with all these values count
+    columns: Mapping[str, str]  # {column of the decision table: its column in the table}
 
 
 def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sources: Iterable[Source]) -> pd.DataFrame:
@@ -50,8 +47,7 @@ def decision_table(names: Sequence[str], tables: Mapping[str, pd.DataFrame], sou
 def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Iterable[str]) -> pd.DataFrame:
     """Return the columns FINDINGS of those rows of `comparisons` that belong to the `families`, and the mark `decides`.
 
-    `comparisons` holds rows of `against_reference`. The column `experiment` names the family of a row. `decides` (bool)
-    marks the rows of the deciding family: the first of `deciding` that has a row.
+    `decides` marks the rows of the deciding family: the first of `deciding` that has a row.
     """
     rows = comparisons[comparisons["experiment"].isin(list(families))]
     first = next((name for name in deciding if (rows["experiment"] == name).any()), None)
@@ -59,11 +55,10 @@ def findings(comparisons: pd.DataFrame, families: Iterable[str], deciding: Itera
 
 
 def classify_cost_ratio(low: FloatArray, high: FloatArray) -> npt.NDArray[np.str_]:
-    """Return "cheaper", "dearer", "tie" or "undecided" for each ratio of step times, in the shape of `low`.
+    """Return "cheaper", "dearer", "tie" or "undecided" for each interval `low` to `high` of a ratio of step times.
 
-    The ratio is the activation's time over the reference's. `low` and `high` are the bounds of its interval, and the
-    geometric mean of the bounds is its estimate. `classify_difference` classifies the saving, 1 minus the ratio, with
-    the margin COST_MARGIN.
+    The ratio is the activation's time over the reference's. Its estimate is the geometric mean of the bounds.
+    `classify_difference` classifies the saving, 1 minus the ratio, with the margin COST_MARGIN.
     """
     middle = np.sqrt(np.asarray(low, float) * high)
     found = classify_difference(1 - middle, 1 - np.asarray(high, float), 1 - np.asarray(low, float), COST_MARGIN)
@@ -74,10 +69,9 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
     """Return the place of the recommended activation, 0 to k - 1 among the k other ones, or -1 for the reference.
 
     `differences` and `found`, results of `classify_difference`, compare the k other activations with the reference, and
-    have shape (..., k); the result has shape (...). If activations are better, the one with the largest difference is
-    recommended. Otherwise the "tie" with the largest saving is recommended, or the reference if no tie saves time.
-    `saving` (k,) is the share of a training step's time that each activation saves. It must be 0 unless
-    `classify_cost_ratio` returns "cheaper".
+    have shape (..., k); the result has shape (...). Recommend the better activation with the largest difference. If
+    none is better, recommend the tie with the largest saving, or the reference if no tie saves time. `saving` (k,) is
+    the share of a step's time that an activation saves, 0 unless `classify_cost_ratio` returns "cheaper".
     """
     better = np.where(found == "better", differences, -np.inf)
     ties = np.where(found == "tie", np.broadcast_to(saving, found.shape), 0.0)
@@ -88,8 +82,8 @@ def recommend(differences: FloatArray, found: npt.NDArray[np.str_], saving: Floa
 def half_widths(spread: FloatArray, n: Any) -> FloatArray:
     """Return the half widths (..., k) of simultaneous t intervals (Bonferroni) for a family of k mean differences.
 
-    `spread` (..., k) holds the standard deviation of the paired differences for each mean. `n` is the number of pairs:
-    a number, or an array that broadcasts with `spread`. All k intervals together have the level CONFIDENCE.
+    `spread` (..., k) holds the standard deviation of the paired differences for each mean. The number `n` of pairs
+    broadcasts with `spread`. All k intervals together have the level CONFIDENCE.
     """
     quantile = stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * spread.shape[-1]), n - 1)
     return np.asarray(quantile * spread / np.sqrt(n))
@@ -100,10 +94,8 @@ def stability(accuracies: pd.DataFrame, saving: Mapping[str, float], draws: int 
 
     `accuracies` is the result of `comparisons.table_by_seed`. Activations without a finished run are left out, then
     each seed with an unfinished run. The remaining seeds are drawn with replacement, `draws` times, for all activations
-    together. `saving` maps activations to the shares that `recommend` takes.
-
-    The columns are activation, the reference first, and share_recommended. The table has no rows if the reference or
-    every other activation is missing, or if fewer than two seeds are left.
+    together. `saving` maps activations to the shares that `recommend` takes. The table begins with the reference. It
+    has no rows if the reference or every other activation is missing, or if fewer than two seeds are left.
     """
     finished = accuracies.dropna(axis=1, how="all").dropna()
     others = [name for name in finished if name != REFERENCE_ACTIVATION]

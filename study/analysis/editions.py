@@ -31,10 +31,10 @@ DECIDED = {"better", "worse", "tie", "cheaper", "dearer", REPRODUCED, CONTRADICT
 def compare(a: Tables, b: Tables) -> pd.DataFrame:
     """Return one row per conclusion of edition A (`a`) or B (`b`), contradictions first.
 
-    The columns kind, question and subject identify a conclusion (see `conclusions`). `word_a` is the conclusion of A in
-    a few words, and estimate_a, low_a, high_a and n_a are its numbers. B has the same columns with _b. A missing
-    conclusion is NaN. `outcome` is one of OUTCOMES. Headlines contradict if no activation is in both, depths if their
-    ranges are apart, and all others if their words differ and are in DECIDED.
+    The columns KEYS identify a conclusion (see `conclusions`). `word_a` is the conclusion of A in a few words, and
+    estimate_a, low_a, high_a and n_a are its numbers; B has the same with _b. A missing conclusion is NaN. `outcome` is
+    one of OUTCOMES. Headlines contradict if no activation is in both, depths if their ranges are apart, and all others
+    if their words differ and are in DECIDED.
     """
     return compare_conclusions(conclusions(a), conclusions(b))
 
@@ -50,8 +50,7 @@ def compare_conclusions(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 def conclusions(tables: Tables) -> pd.DataFrame:
     """Return the conclusions of an edition, one row each, from its `tables` by name.
 
-    The columns are KEYS, of which kind is one of KINDS; word, the conclusion in a few words; and NUMBERS, NaN where
-    there is none.
+    The columns are KEYS; word, the conclusion in a few words; and NUMBERS, NaN where there is none.
     """
     parts = [make(tables[name]) for name, make in _CONCLUSION_MAKERS.items() if name in tables]
     columns = [*KEYS, "word", *NUMBERS]
@@ -60,9 +59,11 @@ def conclusions(tables: Tables) -> pd.DataFrame:
 
 
 def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline, and one conclusion per activation: the time of its training step over the reference's.
+    """Return the conclusions of the table `verdict`: the headline, and the cost of each activation but the reference.
 
-    Old tables `verdict` lack the costs. The question of a cost names the processor: two processors are two questions.
+    The cost of an activation is the time of its training step divided by the reference's. The `question` of a cost
+    names the processor, so that only costs on the same processor are compared. A table of an older edition has no
+    costs; then return the headline alone.
     """
     if "cost_finding" not in verdict:
         return _headline(verdict)
@@ -74,7 +75,7 @@ def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
-    """Return the headline of an edition, in one row, or in none if no activation is recommended or remaining.
+    """Return the headline in one row, or no row if no activation is recommended or remaining.
 
     Its word names the recommended activation, with its tuned accuracy as numbers, then the others that remain.
     """

@@ -13,19 +13,13 @@ def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
 
 
 def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Return the geometric mean over seeds of `first` / `second`, both results of `arm`, with its 95% interval.
-
-    Only seeds at which both values are finite and above 0 count: a run that diverged has no loss to compare.
-    """
+    """Return the geometric mean of `first` / `second` over the seeds at which both are finite and above 0."""
     pairs = _paired_values(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]
 
 
 def difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Return the mean of `first` minus `second`, both results of `arm`, with its 95% t interval.
-
-    Only seeds at which both values are finite count.
-    """
+    """Return the mean of `first` minus `second` over the seeds at which both are finite, with its 95% t interval."""
     pairs = _paired_values(first, second)
     return mean_interval(pairs["first"] - pairs["second"])
 

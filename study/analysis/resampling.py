@@ -20,10 +20,10 @@ IntArray = npt.NDArray[np.intp]
 class SmallSamples:
     """Hold how often small studies, drawn from all runs, find differences from the reference: see `draw_small_samples`.
 
-    `false_winners` and `excess` are shares of draws, with their intervals over seeds. A draw has a false winner if some
-    activation differs from the reference, although all seeds together support no difference of this activation.
-    `excess` is the share of false winners minus the same share after each activation's accuracies are shifted to the
-    reference's mean. Both are NaN if all seeds support a difference for every activation.
+    A draw has a false winner if some activation differs from the reference, although all seeds together support no
+    difference of this activation. `false_winners` is the share of such draws. `excess` is this share minus the same
+    share after each activation's accuracies are shifted to the reference's mean. Both have intervals over seeds, and
+    are NaN if all seeds support a difference for every activation.
     """
 
     table: pd.DataFrame
@@ -36,16 +36,15 @@ def draw_small_samples(
 ) -> SmallSamples:
     """Draw `n` runs of each activation `draws` times, and count the draws in which it differs from the `reference`.
 
-    `wide` has a row per seed, more than `n`, else ValueError is raised. It has a column of accuracies per activation,
-    without NaN. `supported` maps each activation but the reference to the sign of the difference that all seeds
+    `wide` has a row per seed and a column of accuracies per activation, without NaN. Raise ValueError unless it has
+    more than `n` rows. `supported` maps each activation but the reference to the sign of the difference that all seeds
     support, 0 for none. Runs are drawn without replacement, for each activation separately, because small studies do
     not pair seeds. Two means differ if Welch's test has p < 0.05. The intervals are over seeds, by the jackknife (Tukey
     1958), which suits averages over subsets.
 
-    The table has a row per activation except the reference: activation, reference, n, draws and four shares of the
-    draws. In `share_better` and `share_worse`, the activation differs from the reference in that direction. In
-    `share_unsupported` it differs with another sign than `supported`. In `share_by_noise` it differs after its
-    accuracies are shifted to the reference's mean over all seeds.
+    The table has a row per activation except the reference. In `share_better` and `share_worse` of the draws, it
+    differs from the reference in that direction. In `share_unsupported` it differs with another sign than `supported`.
+    In `share_by_noise` it differs after its accuracies are shifted to the reference's mean over all seeds.
     """
     if len(wide) <= n:
         raise ValueError(f"wide has {len(wide)} rows; to draw {n} runs, it must have more than {n}")
@@ -78,8 +77,8 @@ def draw_small_samples(
 def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_]) -> Interval:
     """Return the mean of `of_draw` (draws,) with its t interval over the seeds, by the jackknife.
 
-    It leaves out one seed at a time, that is, all draws that `is_used` (seeds, draws) marks for it. The bounds are NaN
-    if one of the seeds is used by every draw.
+    To leave out a seed is to leave out all draws that `is_used` (seeds, draws) marks for it. The bounds are NaN if one
+    of the seeds is used by every draw.
     """
     if is_used.all(axis=1).any():
         return Interval(float(of_draw.mean()), math.nan, math.nan, len(is_used))
@@ -93,10 +92,10 @@ def _jackknife(of_draw: FloatArray, is_used: npt.NDArray[np.bool_]) -> Interval:
 def estimate_over_seeds(statistic: Callable[[IntArray], float], n: int, *, draws: int = 1000) -> tuple[Interval, float]:
     """Return an estimate of `statistic` over `n` >= 2 seeds with its t interval, and a p-value (one-sided, null: <= 0).
 
-    `statistic` must be smooth. It takes an array of indices of seeds, some of them left out or repeated. So all values
-    of one seed stay together. The jackknife removes the statistic's bias of order 1 / n (Quenouille 1956); for a
-    squared mean, this bias is the variance of the mean. The standard error is the bootstrap's over `draws` resamples
-    (Efron 1979), because the jackknife's is near 0 for a squared mean near 0.
+    `statistic` must be smooth. It takes an array of indices of seeds, some of them left out or repeated. The jackknife
+    removes its bias of order 1 / n (Quenouille 1956); for a squared mean, this bias is the variance of the mean. The
+    standard error is the bootstrap's over `draws` resamples (Efron 1979), because the jackknife's is near 0 for a
+    squared mean near 0.
     """
     places, generator = np.arange(n), np.random.default_rng(0)
     without = [statistic(np.delete(places, place)) for place in places]

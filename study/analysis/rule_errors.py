@@ -38,10 +38,9 @@ SCENARIOS = {
 def rule_error_table() -> pd.DataFrame:
     """Return one row per scenario, spread and rate gap: how often studies recommend wrongly or contradict each other.
 
-    `spread` and `rate_gap` are in units of accuracy (0 to 1), not in points. `studies` is the number of studies, and
-    `seeds_mean` their mean number of seeds. `wrong_headlines` is the share of studies with a recommendation that
-    `recommendable` does not return. `contradictions` is the share of pairs of studies with contradicting findings on
-    some activation. `undecided` is the share of all findings that are undecided.
+    `spread` and `rate_gap` are in units of accuracy (0 to 1), not in points. `wrong_headlines` is the share of studies
+    with a recommendation that `recommendable` does not return. `contradictions` is the share of pairs of studies with
+    contradicting findings on some activation. `undecided` is the share of all findings that are undecided.
     """
     rows = []
     for (scenario, truth), spread, gap in itertools.product(SCENARIOS.items(), SPREADS, RATE_GAPS):
@@ -63,14 +62,13 @@ def rule_error_table() -> pd.DataFrame:
 def simulate(
     truth: FloatArray, spread: float, gap: float, studies: int, *, is_skewed: bool = False
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.str_], npt.NDArray[np.intp]]:
-    """Simulate `studies` studies that each compare three activations with the reference; return their conclusions.
+    """Simulate `studies` studies that each compare three activations with the reference; return three arrays.
 
-    The first array (studies,) holds the place 0, 1 or 2 of the recommended activation, or -1 for the reference. The
-    second (studies, 3) holds the results of `classify_difference`. The third (studies,) holds how many seeds each study
-    used. `truth` (3,) holds the true means of the paired differences from the reference, and `spread` is their standard
-    deviation, in points. All rates of an activation but the first are `gap` points worse. On each seed, the highest
-    validation accuracy chooses one of the rates. With `is_skewed`, the noise of a run is skewed toward low accuracies.
-    The noise is the same at every call.
+    The first (studies,) holds the place 0, 1 or 2 of the recommended activation, or -1 for the reference. The second
+    (studies, 3) holds the results of `classify_difference`, and the third (studies,) the numbers of seeds used. `truth`
+    (3,) holds the true means of the paired differences, and `spread` is their standard deviation, in points. All rates
+    of an activation but the first are `gap` points worse. On each seed, the highest validation accuracy chooses a rate.
+    With `is_skewed`, the noise of a run is skewed toward low accuracies. The noise is the same at every call.
     """
     validation, test = _unit_noise(studies, len(truth) + 1, is_skewed)
     deviation = spread / np.sqrt(2)  # of one run; a difference of two has the variance of both
@@ -103,10 +101,7 @@ def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, F
 
 
 def recommendable(truth: tuple[float, ...]) -> list[int]:
-    """Return the places of the activations that may be recommended, with -1 for the reference; `truth` is in points.
-
-    The best activation may be recommended from MARGIN on, and the reference up to MARGIN; at MARGIN itself, both may.
-    """
+    """Return the places that may be recommended: the best activation's from MARGIN on, the reference's up to MARGIN."""
     best = int(np.argmax(truth))
     return [best] * (truth[best] >= MARGIN) + [-1] * (truth[best] <= MARGIN)
 

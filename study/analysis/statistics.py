@@ -4,10 +4,8 @@ A sample has shape (n,), one finite number per run. A DataFrame has one row per 
 are differences between two activations at the same seeds. Intervals have the level CONFIDENCE unless told otherwise.
 
 The value of a run that diverged is NaN or infinite, and is never averaged. Functions on samples raise ValueError for
-it. `summarise` and `geometric_summary` count it as `missing`.
-
-The t intervals assume that values are about normal. The sign-flip test assumes that differences are symmetric about 0
-if nothing differs.
+it. `summarise` and `geometric_summary` count it as `missing`. The t intervals assume that values are about normal. The
+sign-flip test assumes that differences are symmetric about 0 if nothing differs.
 """
 
 import math
@@ -55,8 +53,7 @@ def mean_interval(values: npt.ArrayLike, confidence: float = CONFIDENCE, is_shar
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
     Here s is the sample's standard deviation, and t_{n-1} is the two-sided quantile at `confidence`. If every value
-    `is_share`, a number in [0, 1], the bounds are clipped to [0, 1]. This loses no coverage, because the true mean lies
-    there. Raise ValueError for NaN or infinite values.
+    `is_share`, a number in [0, 1], the bounds are clipped to [0, 1], which loses no coverage.
     """
     sample = _finite_sample(values)
     mean = float(sample.mean()) if sample.size else math.nan
@@ -68,7 +65,7 @@ def log_mean_interval(values: npt.ArrayLike) -> tuple[Interval, int]:
     """Return the geometric mean of the positive `values` with its interval, and the number of zeros.
 
     The interval is the t interval of the logarithms, transformed back. Its `n` counts the positive values. Raise
-    ValueError for negative, NaN or infinite values.
+    ValueError for negative values.
     """
     sample = _finite_sample(values)
     logs = mean_interval(_logarithms(sample)[sample > 0])
@@ -78,10 +75,7 @@ def log_mean_interval(values: npt.ArrayLike) -> tuple[Interval, int]:
 
 
 def proportion_interval(successes: int, n: int) -> Interval:
-    """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934).
-
-    Without runs (n=0), return NOTHING.
-    """
+    """Return the share of `successes` among `n` runs with its exact binomial interval (Clopper & Pearson 1934)."""
     if n == 0 == successes:
         return NOTHING
     bounds = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="exact")
@@ -93,9 +87,8 @@ def sign_flip_test(differences: npt.ArrayLike) -> float:
 
     A sign pattern gives each difference the sign + or -. The p-value p is the share of patterns whose mean is at least
     as far from 0 as the observed mean (Fisher 1935; Pitman 1937); NaN at n=0. Up to n = EXACT_UP_TO, all 2^n patterns
-    are counted. Above, m = SIGN_DRAWS patterns are drawn, the same at every call, b of which are as far from 0. Then p
-    is (b + 1) / (m + 1) (Phipson & Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, not 10
-    ms.
+    are counted. Above, SIGN_DRAWS patterns are drawn, the same at every call, and the observed one is added (Phipson &
+    Smyth 2010). `scipy.stats.permutation_test` agrees, but takes 8 s at n=20, not 10 ms.
     """
     sample = _finite_sample(differences)
     if sample.size == 0:
@@ -124,9 +117,9 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
 def equivalence_test(differences: npt.ArrayLike, margin: float) -> float:
     """Return the p-value of two one-sided t tests that the mean of `differences` (n,) lies within +-`margin`.
 
-    A small p-value shows equivalence: p < alpha exactly if the 1 - 2 alpha interval lies inside the margin. The margin
-    must be set before the data are seen (Schuirmann 1987). p is NaN below n=2. If all differences are equal, p is 0
-    inside the margin and 1 elsewhere. Raise ValueError unless `margin` is positive and finite.
+    A small p-value shows equivalence: p < alpha exactly if the 1 - 2 alpha interval lies inside the margin (Schuirmann
+    1987). p is NaN below n=2. If all differences are equal, p is 0 inside the margin and 1 elsewhere. Raise ValueError
+    unless `margin` is positive and finite.
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin must be positive and finite, got {margin}")
@@ -142,8 +135,8 @@ def summarise(frame: pd.DataFrame, value: str, group_by: Keys, is_share: bool = 
     """Return one row per group of the columns `group_by` of `frame`: mean, spread and t interval of the column `value`.
 
     The columns are `group_by`, n, mean, std, min, max, ci_low, ci_high and missing. `n` counts the finite values, and
-    `missing` the others. The interval is the one of `mean_interval` with this `is_share`. Groups keep their order of
-    appearance; their keys may be null.
+    `missing` the others. `mean_interval` explains `is_share`. Groups keep their order of appearance; their keys may be
+    null.
     """
     values = _finite_or_nan(frame[value])
     of_value = {"n": "count"} | {name: name for name in ("mean", "std", "min", "max")}
@@ -158,9 +151,8 @@ def summarise(frame: pd.DataFrame, value: str, group_by: Keys, is_share: bool = 
 def geometric_summary(frame: pd.DataFrame, value: str, group_by: Keys) -> pd.DataFrame:
     """Return one row per group of the columns `group_by` of `frame`: geometric mean and interval of the column `value`.
 
-    The columns are `group_by`, n, mean, ci_low, ci_high, missing and n_zero. The interval is the one of
-    `log_mean_interval`. `n` counts the positive values and `n_zero` the zeros. Groups and `missing` are as in
-    `summarise`. Raise ValueError for a negative value.
+    The columns are `group_by`, n (positive values), mean, ci_low, ci_high (see `log_mean_interval`), missing and
+    n_zero. Groups and `missing` are as in `summarise`. Raise ValueError for a negative value.
     """
     values = _finite_or_nan(frame[value])
     table = summarise(frame.assign(**{value: _logarithms(values)}), value, group_by)
@@ -193,10 +185,7 @@ def _grouped(frame: pd.DataFrame, group_by: Keys, **values: npt.NDArray[Any]) ->
 
 
 def _bounds(mean: Any, std: Any, n: Any, confidence: float, is_share: bool) -> tuple[Any, Any]:
-    """Return the bounds of Student's t interval, elementwise; NaN, without a warning, below n=2.
-
-    With `is_share`, they are clipped to [0, 1]. Raise ValueError unless `confidence` lies strictly between 0 and 1.
-    """
+    """Return the bounds of Student's t interval, elementwise; NaN, without a warning, below n=2."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1, got {confidence}")
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * std / np.sqrt(np.maximum(n, 1))

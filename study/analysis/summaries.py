@@ -24,10 +24,8 @@ def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
 def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per activation: how many runs finished and diverged, and their mean scores.
 
-    The first columns are experiment, activation, n (finished runs), diverged (their number), test_accuracy_mean and its
-    95% t interval ci_low, ci_high. `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the
-    lowest validation loss, both in [0, 1]. Runs that diverged have no scores, but count in the means of epochs and
-    seconds.
+    `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss. Runs
+    that diverged have no scores, but count in the means of epochs and seconds.
     """
     table = summarise(runs, "test_accuracy", "activation", is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
@@ -48,11 +46,9 @@ def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per network, layer, step and measure, of all measures: the mean of `value` over seeds.
 
-    `measures` is the result of `measures_frame` (study/records/frames.py). The columns are experiment (the argument
-    `experiment`), RUN_KEYS, layer (1 is nearest the input), epoch, step, measure, mean, ci_low, ci_high (the 95% t
-    interval), n and n_zero. SHARES and SIGNED have arithmetic means. The other measures have geometric means without
-    exact zeros, which `n_zero` counts. NaN values are left out. Numbers are rounded to NORM_DIGITS digits: the table is
-    the largest of the report.
+    `measures` is the result of `measures_frame` (study/records/frames.py). SHARES and SIGNED have arithmetic means. The
+    other measures have geometric means without exact zeros, which `n_zero` counts. NaN values are left out. Numbers are
+    rounded to NORM_DIGITS digits: the table is the largest of the report.
     """
     keys = [*RUN_KEYS, "layer", "epoch", "step", "measure"]
     columns = [*keys, "mean", "ci_low", "ci_high", "n", "n_zero"]
@@ -70,8 +66,7 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
     `measures` is the result of `measures_frame`, of finished runs only. The table `final_units_runs` has a row per run
     and measure, with the mean over the run's hidden layers as `layers_mean`. The table `final_units` has a row per
-    activation and measure, with the mean over the n runs and its 95% t interval ci_low and ci_high. Both have the
-    column experiment.
+    activation and measure, with the mean over the runs and its 95% t interval.
     """
     run = [*RUN_KEYS, "seed"]
     is_share = measures["measure"].isin((*SHARES, *SIGNED)) & (measures["layer"] <= measures["depth"])
@@ -85,7 +80,11 @@ def final_units(measures: pd.DataFrame, experiment: str) -> dict[str, pd.DataFra
 
 
 def _arithmetic_summary(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Summarise the `value` of SHARES, with intervals in [0, 1], and of SIGNED in `measures` by `keys`; n_zero is 0."""
+    """Return the arithmetic means over seeds of the measures SHARES and SIGNED, one row per group of `keys`.
+
+    `measures` has the columns `keys`, measure and value. The columns of the result come from `summarise`; intervals of
+    SHARES are clipped to [0, 1]. The column `n_zero` is 0: an arithmetic mean leaves out no zeros.
+    """
     parts = [(SHARES, True), (SIGNED, False)]
     found = [summarise(measures[measures["measure"].isin(of)], "value", keys, is_share=share) for of, share in parts]
     return pd.concat(found, ignore_index=True).assign(n_zero=0)

@@ -5,11 +5,8 @@
 layer 1, the forward signal in the last hidden layer. A gap is ln(measured / predicted) of a quantity there.
 
 Theory predicts root mean squares at infinite width, for inputs that all have one length ||x||. The gap, averaged over
-seeds, has three causes:
-
-- "logarithm": a mean of logarithms lies below the logarithm of the root mean square.
-- "width": real networks have a finite width.
-- "lengths": images have unequal lengths.
+seeds, has three causes. The cause "logarithm": a mean of logarithms lies below the logarithm of the root mean square.
+The cause "width": real networks have a finite width. The cause "lengths": images have unequal lengths.
 """
 
 from typing import Any
@@ -32,15 +29,14 @@ COLUMNS = ["quantity", "cause", "n", "settings", "gap_with", "gap_without", "cha
 def gaps(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting and quantity: the gap of `measures` from `predicted`, with its 95% t interval.
 
-    `gap` is the mean of ln(measured / predicted) over the n seeds whose signal is not 0, with its interval gap_low to
-    gap_high; `n_zero` counts the other seeds. `gap_rms` is the logarithm of the root mean square over all seeds (of the
-    mean, if the quantity is a square). Its interval is rms_low to rms_high; rms_low is NaN if the interval of that mean
-    reaches 0. `gap_spread` is `gap` with `predicted_spread`, theory for the training images' own lengths, as the
-    prediction. `is_outside`: the interval of `gap` excludes 0. Settings without a prediction above 0 have no row.
+    `gap` is the mean of ln(measured / predicted) over the n seeds whose signal is not 0; `n_zero` counts the other
+    seeds. `gap_rms` is the logarithm of the root mean square over all seeds (of the mean, if the quantity is a square).
+    Its lower bound rms_low is NaN if the interval of that mean reaches 0. `gap_spread` is `gap` with
+    `predicted_spread`, theory for the training images' own lengths. Settings without a prediction above 0 have no row.
 
-    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone: the function of
-    this name for a norm, and twice that for a square. It is 0 for the weight gradient, in which forward and backward
-    offsets cancel.
+    `relu_offset` is what a finite width adds to `gap`. Every row has it, but it holds for ReLU alone. It is the result
+    of the function of this name for a norm, and twice that for a square. It is 0 for the weight gradient, in which
+    forward and backward offsets cancel.
     """
     joined = _relative_signals(measures, predicted)
     power = _power(joined["quantity"])
@@ -66,9 +62,9 @@ def relu_offset(depth: Any, width: Any) -> Any:
     """Return what finite width adds to the mean natural log of a ReLU network's gradient norm: -5L/(4n).
 
     L is `depth`, the number of hidden layers, and n is `width`, the units of each. The log of the squared norm is near
-    normal with variance 5L/n. Its mean is minus half of that variance, so that the mean square is the one at infinite
-    width (Hanin & Nica 2018, Products of many large random matrices and gradients in deep neural networks). The log of
-    the norm is half of it.
+    normal with variance 5L/n. Its mean is minus half of that variance, because the mean square is as at infinite width.
+    The log of the norm is half of it (Hanin & Nica 2018, Products of many large random matrices and gradients in deep
+    neural networks).
     """
     return -5 * depth / (4 * width)
 
@@ -92,10 +88,10 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     network instead of the narrowest. The cause "logarithm" is removed by the root mean square over seeds instead of the
     mean logarithm. The cause "lengths" is removed by theory for the images' own lengths.
 
-    `n` counts the seeds, and `settings` the settings whose gap the cause changes. `gap_with` and `gap_without` are root
-    mean squares of these gaps. `change` is the mean-square gap with the cause minus without, corrected for chance. Its
-    interval ci_low and ci_high and `p` (one-sided, null: `change` <= 0) come from `estimate_over_seeds`. `p_holm` is
-    adjusted over the table. Causes that change no gap, and quantities with one seed, have no row.
+    `settings` counts the settings whose gap the cause changes. `gap_with` and `gap_without` are root mean squares of
+    these gaps. `change` is the mean-square gap with the cause minus without. `estimate_over_seeds` corrects it for
+    chance, and gives its interval and `p`; `p_holm` is adjusted over the table. Causes that change no gap, and
+    quantities with one seed, have no row.
     """
     found = []
     for quantity, rows in _relative_signals(measures, predicted).groupby("quantity", sort=False):
@@ -107,10 +103,9 @@ def causes(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 class _Gaps:
-    """Compute the gaps of one quantity in every setting, for any choice of seeds."""
+    """Compute the gaps of one quantity, from its `rows` of `_relative_signals`, for any choice of the `n` seeds."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        """Take the `rows` of `_relative_signals` that belong to one quantity; `n` becomes their number of seeds."""
         settings = [key for key in KEYS if key != "quantity"]
         logs = rows.assign(log=np.log(rows["relative"].where(rows["relative"] > 0)))
         table = logs.set_index([*settings, "seed"])["log"].unstack("seed")  # noqa: PD010 - one value a cell
@@ -128,8 +123,7 @@ class _Gaps:
         """Return two arrays (settings,): the gaps with `cause` and those without it, of the seeds at indices `seeds`.
 
         An index may be repeated. A gap is NaN if all its seeds have signal 0. For the cause "width", the arrays hold
-        the gaps of the narrowest and of the widest networks: one entry per activation, initialisation and depth that
-        has all widths.
+        the gaps of the narrowest and of the widest networks, of settings that have all widths.
         """
         gap = self._mean(self._logs, seeds)
         if cause == "width":
@@ -162,10 +156,7 @@ def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
 
 
 def _relative_signals(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run and quantity, where its signal ends, with the column `relative`: measured over predicted.
-
-    Rows whose prediction is not above 0 are left out.
-    """
+    """Return `relative`, measured over predicted where the signal ends, per run and quantity with a prediction > 0."""
     at_end = _rows_at_signal_end(initial_values(measures)).drop(columns="layer")
     theory = _rows_at_signal_end(predicted)[[*KEYS, "predicted", "predicted_spread"]]
     joined = at_end.merge(theory[theory["predicted"] > 0], on=KEYS)

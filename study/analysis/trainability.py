@@ -27,9 +27,8 @@ DEEP = 5  # hidden layers from which a factor per layer is given
 def success(runs: pd.DataFrame, group_by: Sequence[str] = (*KEYS, "depth")) -> pd.DataFrame:
     """Return one row per group of the columns `group_by`: the validation accuracy, and the share of runs that trained.
 
-    A run has trained if its `best_validation_accuracy` is at least TRAINED_LEVEL; a run that diverged has not. The
-    columns are `group_by`, n, mean, ci_low, ci_high and missing (see `summarise`), and runs, n_trained, share_trained,
-    share_ci_low and share_ci_high (see `share_summary`). `n` counts the finished runs, and the column `runs` all.
+    A run has trained if its `best_validation_accuracy` is at least TRAINED_LEVEL; a run that diverged has not. `n`
+    counts the finished runs, and the column `runs` all. `summarise` and `share_summary` explain the other columns.
     """
     keys = list(group_by)
     accuracy = summarise(runs, "best_validation_accuracy", keys, is_share=True).drop(columns=["std", "min", "max"])
@@ -43,14 +42,13 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting of `runs`: `median`, `low` and `high` of the depth to which networks train, in layers.
 
     A setting is named by KEYS. A seed's depth is the largest one at which its network trained (see `success`) and so
-    did all smaller ones; 0 if the smallest network failed. `deepest` is the largest depth of the setting. Only seeds
-    that ran at `deepest` count; `n` is their number. A smaller depth at which such a seed did not run counts as
-    trained.
+    did all smaller ones; 0 if the smallest network failed. Only the `n` seeds that ran at `deepest`, the largest depth
+    of the setting, count. A smaller depth at which such a seed did not run counts as trained.
 
-    `median` is the median over seeds; if `n` is even, it may lie between two depths of the grid. `low` and `high` span
-    a wider range than these seeds, to allow for others. `low` is the least depth over seeds at the stricter level
-    TRAINED_LEVEL + TRAINED_MARGIN. `high` is the largest depth at the level TRAINED_LEVEL - TRAINED_MARGIN.
-    `next_depth` is the smallest depth of the grid above `high`, NaN if there is none.
+    The `median` over an even number of seeds may lie between two depths of the grid. `low` and `high` span a wider
+    range than these seeds, to allow for others. `low` is the least depth over seeds at the stricter level TRAINED_LEVEL
+    + TRAINED_MARGIN. `high` is the largest depth at the level TRAINED_LEVEL - TRAINED_MARGIN. `next_depth` is the
+    smallest depth of the grid above `high`, NaN if there is none.
     """
     rows = []
     accuracies = runs.assign(accuracy=runs["best_validation_accuracy"].fillna(0.0))
@@ -68,22 +66,17 @@ def trainable_depth(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reached_depths(accuracies: pd.DataFrame, level: float) -> pd.Series:
-    """Return for each seed the largest depth up to which all its networks reach `level`, 0 if the smallest does not.
-
-    `accuracies` has a row per depth, ascending, and a column per seed. It has no NaN.
-    """
+    """Return for each column of `accuracies` (depths, seeds) the depth up to which all entries reach `level`, or 0."""
     return (accuracies >= level).cumprod().mul(accuracies.index, axis=0).max()
 
 
 def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the mean cosine between two images' pre-activations, before and after training, by network and layer.
 
-    The `measures` of networks of WIDTH units per layer are averaged over seeds. The columns are NETWORK, layer, when,
-    optimiser, learning_rate, precision, mean, ci_low, ci_high, n, predicted and distance. The 95% t interval is cut to
-    [-1, 1]. `distance` is 1 minus the mean, kept as a column because a mean near 1 loses it by rounding.
-
-    `when` is "initial" for untrained networks, the float64 ones, whose optimiser is "" and whose rate is NaN. It is
-    "end" for trained networks after their update `last`, of which theory predicts nothing: `predicted` is NaN.
+    The `measures` of networks of WIDTH units per layer are averaged over seeds. `when` is "initial" for untrained
+    networks, the float64 ones, whose optimiser is "" and whose rate is NaN. It is "end" for trained networks after
+    their update `last`, of which theory predicts nothing. The 95% t interval is cut to [-1, 1]. `distance` is 1 minus
+    the mean, kept as a column because a mean near 1 loses it by rounding.
     """
     found = measures[(measures["measure"] == "similarity") & (measures["width"] == WIDTH)]
     is_untrained = found["precision"] == "float64"
@@ -100,7 +93,7 @@ def similarity(measures: pd.DataFrame, predicted: pd.DataFrame, last: int) -> pd
 def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Join theory's `tables`, one per activation as {column: list}: one row per network, layer and quantity.
 
-    The columns are the ones of `predicted_rows` (study/theory/mean_field.py). A missing prediction becomes NaN.
+    `predicted_rows` (study/theory/mean_field.py) explains the columns. A missing prediction becomes NaN.
     """
     joined = pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
     return joined.astype({"predicted": float, "predicted_spread": float})
@@ -109,8 +102,7 @@ def joined_predictions(tables: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
     """Return the measured counterparts of theory's predictions before training: one row per run, layer and quantity.
 
-    The columns are KEYS, depth, width, seed, layer, quantity and value. The values are those of `measures` at step 0.
-    For the quantities that end in _norm_ratio, they are divided by the value in the output layer of the same run.
+    The values of the quantities that end in _norm_ratio are divided by the value in the output layer of the same run.
     """
     initial = measures[measures["step"] == 0]
     keys = [*KEYS, "depth", "width", "seed"]
@@ -126,11 +118,10 @@ def initial_values(measures: pd.DataFrame) -> pd.DataFrame:
 def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return theory's predictions with their measured counterparts: one row per network, layer and quantity.
 
-    After the columns of `predicted`, `measured` is the geometric mean over seeds of the `initial_values` of `measures`,
-    with its 95% t interval ci_low and ci_high, n and n_zero. `is_inside` tells whether the interval holds the column
-    `predicted`; it is null without an interval. Theory predicts root mean squares at infinite width, which lie above a
-    geometric mean at finite width, for inputs of the images' mean ||x||^2. In the column `predicted_spread`, every
-    input has the ||x||^2 of its own image.
+    `measured` is the geometric mean over seeds of the `initial_values` of `measures`, with its 95% t interval.
+    `is_inside` tells whether the interval holds `predicted`; it is null without an interval. Theory predicts root mean
+    squares at infinite width, which lie above a geometric mean at finite width. Inputs have the images' mean ||x||^2 in
+    `predicted`, and the ||x||^2 of their own image in `predicted_spread`.
     """
     keys = [*NETWORK, "layer", "quantity"]
     measured = geometric_summary(initial_values(measures), "value", keys).rename(columns={"mean": "measured"})
@@ -142,8 +133,7 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
 def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
     """Return by quantity and width in how many layers theory was tested, and in which share its prediction failed.
 
-    `theory` is the result of `beside_theory`. `layers` counts the rows that have an interval, and share_outside is the
-    share of these whose interval excludes the prediction.
+    `theory` is the result of `beside_theory`. Rows without an interval do not count.
     """
     known = theory[theory["is_inside"].notna()]
     outside = known.assign(outside=~known["is_inside"].astype(bool)).groupby(["quantity", "width"])["outside"]
@@ -154,8 +144,7 @@ def shrink_factors(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFr
     """Return one row per network: the factor by which the error's norm changes per hidden layer toward the input.
 
     The factor is (norm of delta_1 / norm of delta_L)^(1 / (L - 1)), for L >= DEEP. `factor` is its geometric mean over
-    the seeds of `measures`, with n, ci_low, ci_high and n_zero. The column `predicted` is the factor of theory's table
-    `predicted`, NaN without a prediction.
+    the seeds of `measures`, and `predicted` the factor of theory, NaN without a prediction.
     """
     measured = _factor_per_layer(initial_values(measures), [*NETWORK, "seed"], "value")
     table = geometric_summary(measured, "factor", NETWORK).rename(columns={"mean": "factor"}).drop(columns="missing")

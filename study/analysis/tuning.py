@@ -22,19 +22,17 @@ MOST_EXTENSIONS = 4  # rates added at either end; if the best rate is still at t
 MOST_RATES = 5  # at which an activation trains to the end
 GRID_SEEDS = 3  # that train at every rate of the grid
 DIGITS = 9  # decimals of compared means; a sum in another order changes later ones alone
+USUAL_SHARE = 0.25  # of the seeds; a rate that so many chose is named in the headline
 METRIC = "best_validation_accuracy"
 KEYS = ["activation", "learning_rate"]
 
 
-def learning_rate_of(half_decades: int) -> float:
-    """Return 10^(k/2) for k = `half_decades`, equal in every bit on every machine.
-
-    A square root is rounded correctly everywhere; general powers need not be.
-    """
-    return math.sqrt(float(f"1e{half_decades}"))
+def learning_rate_of(half_decade: int) -> float:
+    """Return 10^(k/2) for k = `half_decade`, by a square root, which every machine rounds alike, unlike a power."""
+    return math.sqrt(float(f"1e{half_decade}"))
 
 
-def half_decades(learning_rate: float) -> int:
+def half_decade_of(learning_rate: float) -> int:
     """Return the whole number k for which 10^(k/2) is nearest to `learning_rate` on a log scale."""
     return round(2 * math.log10(learning_rate))
 
@@ -43,14 +41,9 @@ def rate_table(runs: pd.DataFrame, asked: int) -> pd.DataFrame:
     """Return one row per activation and learning rate, ascending: the mean validation accuracy, and three marks.
 
     `runs` has one row per run: activation, learning_rate, seed, status, and best_validation_accuracy in [0, 1] (NaN
-    unless the run is done). `asked` is the number of seeds at each rate. The columns are activation, learning_rate, n
-    (finished runs), diverged (runs that diverged), validation_accuracy_mean, its 95% t interval ci_low and ci_high, and
-    the marks:
-
-    - is_eligible: all `asked` seeds finished.
-    - is_best: the eligible rate with the highest mean. Of equal means, the lowest rate is best.
-    - is_tolerated: an eligible rate whose mean is at most TOLERANCE below the best mean, as are all rates between it
-      and the best rate.
+    unless the run is done). `n` counts the finished runs. A rate `is_eligible` if all `asked` seeds finished. The
+    eligible rate with the highest mean `is_best`; of equal means, the lowest rate. An eligible rate `is_tolerated` if
+    its mean is at most TOLERANCE below the best mean, as are the means of all rates between.
     """
     table = summarise(runs, METRIC, KEYS, is_share=True).drop(columns=["std", "min", "max", "missing"])
     table = table.rename(columns={"mean": "validation_accuracy_mean"})
@@ -88,19 +81,20 @@ def added_half_decades(table: pd.DataFrame) -> list[int]:
     best, because runs diverge where rates are too large.
     """
     found = best_rates(table)
-    low, high = half_decades(table["learning_rate"].min()), half_decades(table["learning_rate"].max())
-    optima = {half_decades(found[name]) if name in found else low for name in table["activation"].unique()}
+    low, high = half_decade_of(table["learning_rate"].min()), half_decade_of(table["learning_rate"].max())
+    optima = {half_decade_of(found[name]) if name in found else low for name in table["activation"].unique()}
     lower = [low - 1] if low in optima and HALF_DECADES[0] - low < MOST_EXTENSIONS else []
     higher = [high + 1] if high in optima and high - HALF_DECADES[-1] < MOST_EXTENSIONS else []
     return [*lower, *higher]
 
 
-def candidate_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
-    """Return (activation, rate) of what trains to the end first: the best rate, and the one half a decade lower.
+def first_full_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return the pairs (activation, learning rate) with which the training to the end begins.
 
-    `grid` is the result of `rate_table`. Activations without a best rate have no pair.
+    An activation has two pairs: its best rate in `grid`, and the rate half a decade below. An activation without a best
+    rate has none. `grid` is the result of `rate_table`.
     """
-    best = [(name, half_decades(rate)) for name, rate in best_rates(grid).items()]
+    best = [(name, half_decade_of(rate)) for name, rate in best_rates(grid).items()]
     return [(name, learning_rate_of(k - below)) for name, k in best for below in (0, 1)]
 
 
@@ -117,16 +111,15 @@ def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
     for name, rates in first.groupby("activation", sort=False)["learning_rate"]:
         ends = {rates.max(): 1, rates.min(): -1}  # {rate: where the next one lies}
         if usual.get(name) in ends and rates.nunique() < MOST_RATES:
-            found.append((str(name), learning_rate_of(half_decades(usual[name]) + ends[usual[name]])))
+            found.append((str(name), learning_rate_of(half_decade_of(usual[name]) + ends[usual[name]])))
     return found
 
 
 def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
     """Return those rows of `runs` that have the highest validation accuracy, one for each activation and seed.
 
-    `runs` has the columns activation, seed, learning_rate and best_validation_accuracy (NaN unless the run is done). Of
-    equal accuracies, the run at the lower rate is kept. A run that is not done is kept only if the activation has no
-    finished run of that seed. Rows keep their index and order.
+    Of equal accuracies, the run at the lower rate is kept. A run that is not done, whose accuracy is NaN, is kept only
+    if the activation has no finished run of that seed. Rows keep their index and order.
     """
     ranked = runs.assign(rank=runs[METRIC].fillna(-1.0).round(DIGITS)).sort_values(
         ["rank", "learning_rate"], ascending=[False, True], kind="stable"
@@ -143,15 +136,25 @@ def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().max()).astype(float)
 
 
+def usual_ranges(chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return usual_low and usual_high by activation: the lowest and the highest rate that many of its seeds chose.
+
+    Many are at least USUAL_SHARE of the seeds in the result of `chosen_by_seed`, or as many as chose the usual rate. On
+    another processor, rates chosen nearly equally often may change places; their range hardly changes.
+    """
+    shares = chosen.groupby("activation")["learning_rate"].value_counts(normalize=True)
+    most = shares.groupby("activation").transform("max").clip(upper=USUAL_SHARE)
+    usual = shares[shares >= most].reset_index()
+    return usual.groupby("activation")["learning_rate"].agg(usual_low="min", usual_high="max")
+
+
 def tolerated_ranges(grid: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation: the range of learning rates whose accuracy is within TOLERANCE of the best.
 
-    `grid` is the result of `rate_table`. Without an eligible rate, the numbers are NaN and the three marks False.
-
-    - tolerance_low, tolerance_high: the lowest and the highest tolerated rate.
-    - tolerance_decades: log10 of the highest over the lowest, to half a decade.
-    - is_open_low, is_open_high: the range ends where the grid ends, so it may be wider.
-    - is_edge: the best rate is the lowest or the highest of the grid.
+    `grid` is the result of `rate_table`. `tolerance_decades` is log10 of the highest over the lowest tolerated rate, to
+    half a decade. If `is_open_low` or `is_open_high`, the range ends where the grid ends, so it may be wider. If
+    `is_edge`, the best rate is at an end of the grid. Without an eligible rate, the numbers are NaN and the three marks
+    False.
     """
     ends = grid["learning_rate"].min(), grid["learning_rate"].max()
     good = grid[grid["is_tolerated"]].groupby("activation")["learning_rate"]
@@ -174,16 +177,14 @@ def tuning_gains(grid: pd.DataFrame, arms: Mapping[str, pd.DataFrame], metric: s
     """Return one row per activation of `grid`, the result of `rate_table`: what choosing its own learning rate gained.
 
     `arms` maps "tuned" to the result of `chosen_by_seed`, and "untuned" to the runs at one rate common to all
-    activations. `metric` is the column of runs that holds the accuracy. The columns are:
-
-    - activation, learning_rate (see `usual_rates`), and the other columns of `tolerated_ranges`.
-    - for each arm, with its name in front (tuned_n, untuned_n and so on): n, accuracy_mean, ci_low, ci_high, diverged
-      and rank (1 is the highest mean).
-    - gain: the mean of tuned minus untuned over the gain_n seeds that finished in both arms, with its 95% t interval
-      gain_ci_low to gain_ci_high.
+    activations. `metric` is the column of runs that holds the accuracy. `usual_rates`, `tolerated_ranges` and
+    `usual_ranges` explain the first columns. Each arm has columns such as tuned_n, tuned_accuracy_mean and tuned_rank
+    (1 is the highest mean). `gain` is the mean of tuned minus untuned over the gain_n seeds that finished in both arms,
+    with its 95% t interval.
     """
     table = tolerated_ranges(grid).set_index("activation")
     table.insert(0, "learning_rate", usual_rates(arms["tuned"]).reindex(table.index))
+    table = table.join(usual_ranges(arms["tuned"]))
     for arm, runs in arms.items():
         found = summarise(runs, metric, "activation", is_share=True).set_index("activation").reindex(table.index)
         for column, source in (("n", "n"), ("accuracy_mean", "mean"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):

@@ -23,6 +23,8 @@ KINDS = {  # {the first bytes of a file: its format in words}
     b"\0\0\x08\x03": "a single idx file of images",
     b"\x93NUMPY": "a single .npy array",
     b"\x80": "a Python pickle",
+    b"\xfd7zXZ\0": "a file packed with xz",
+    b"BZh": "a file packed with bzip2",
     b"<": "an HTML page",
 }
 
@@ -57,9 +59,12 @@ def _arrays_from_bytes(raw: bytes) -> list[NDArray[Any]]:
             if sum(member.file_size for member in archive.zip.infolist()) > 8 * LARGEST:  # int64 takes 8 bytes a pixel
                 raise ValueError(f"it unpacks to more than the {8 * LARGEST / 1e6:.0f} MB allowed")
             return [archive[_first_present(archive, [name])] for name in NPZ_NAMES]
-    if not tarfile.is_tarfile(io.BytesIO(raw)):
-        raise ValueError(f"it is {_format(raw)}; wanted is an .npz, the .tgz of npm, or a folder with four idx files")
-    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+    try:
+        tar = tarfile.open(fileobj=io.BytesIO(raw), mode="r:")  # noqa: SIM115 - gzip is unpacked; xz could be a bomb
+    except tarfile.ReadError as error:
+        wanted = "wanted is an .npz, the .tgz of npm, or a folder with four idx files"
+        raise ValueError(f"it is {_format(raw)}; {wanted}") from error
+    with tar:
         _refuse_outside_paths(tar.getnames())
         return _arrays_from_idx({Path(file.name).name: partial(tar.extractfile, file) for file in tar if file.isreg()})
 

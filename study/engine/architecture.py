@@ -18,11 +18,10 @@ Parameters = tuple[Tensors, ...]
 
 
 class Layers(NamedTuple):
-    """Describe the layers of one group, which all have the same shape and the same settings.
+    """Describe the layers of one group, which share one shape and one activation, `function`.
 
-    `count` is the number of layers, and `function` is their activation. `is_looped` tells whether the group has more
-    than one row. `is_residual` tells whether each layer adds its input to its output. `branch_scale` multiplies the
-    output before that if `residual` is "scaled", and is None otherwise. `Architecture` explains the other fields.
+    A looped group has more than one row. A residual layer adds its input to its output. `branch_scale` multiplies the
+    output before that, unless it is None. `Architecture` explains the other fields.
     """
 
     count: Any
@@ -43,10 +42,10 @@ class Architecture:
     """Describe the hidden layers: from its input h, a layer computes output = mask * phi(normalised(h W + b)).
 
     `function` is phi, and `normalization` is "none", "batch" or "layer". With `residual` "plain", a residual layer
-    returns h + output. With "scaled", it returns h + output / sqrt(2 L), where L is the number of hidden layers.
-    `dropout` is the share of outputs that the mask sets to 0 in training; the others are divided by 1 - dropout.
-    `counts` holds the number of layers of each group, as scalar tensors in a compiled program. None means that each row
-    is a layer.
+    returns h + output. With "scaled", it returns h + output / sqrt(2 L), where L is the number of hidden layers. In
+    training, the mask sets the share `dropout` of the outputs to 0 and divides the others by 1 - dropout. `counts`
+    holds the number of layers of each group, as scalar tensors in a compiled program. None means that each row is a
+    layer.
     """
 
     function: Function
@@ -59,7 +58,7 @@ class Architecture:
         """Describe the layers of the group with index `group`, given the `parameters` of all groups.
 
         The output layer is affine only. If `residual` asks for it, a hidden layer with as many units as inputs is
-        residual. Layer 1 never is, even if it has as many units as pixels.
+        residual, except layer 1.
         """
         rows, fan_out, fan_in = parameters[group][0].shape
         count = rows if self.counts is None else self.counts[group]
@@ -70,10 +69,7 @@ class Architecture:
         return Layers(count, rows > 1, self.function, self.normalization, is_residual, scale, self.dropout)
 
     def _branch_scale(self, parameters: Parameters) -> tf.Tensor:
-        """Return the scalar 1 / sqrt(2 L) in float64, where L is the number of hidden layers.
-
-        `parameters` holds the parameters of all groups; without `counts`, L is the number of their rows.
-        """
+        """Return the scalar 1 / sqrt(2 L) in float64, where L is the number of hidden layers."""
         counts = [kernel.shape[0] for kernel, *_ in parameters] if self.counts is None else self.counts
         return tf.math.rsqrt(2 * tf.cast(tf.add_n([tf.constant(0), *counts[:-1]]), tf.float64))
 
@@ -81,8 +77,8 @@ class Architecture:
 class Signals(NamedTuple):
     """Hold the forward signals of one layer: its `inputs` (B, fan_in) and its `preactivations` z (B, fan_out).
 
-    `affine` holds one tensor, h W + b (B, fan_out), if z is its normalised value. `mask` holds dropout's mask
-    (B, fan_out) if outputs are dropped. Otherwise each is (). The tensors of a looped group have a first axis of rows.
+    If z is normalised, `affine` holds h W + b (B, fan_out). If outputs are dropped, `mask` holds the mask (B, fan_out).
+    Otherwise each is (). The tensors of a looped group have a first axis of rows.
     """
 
     inputs: tf.Tensor
@@ -109,10 +105,7 @@ def vector_jacobian_product(function: Function, z: tf.Tensor, upstream: tf.Tenso
 
 
 def with_product(function: Function, z: tf.Tensor) -> tuple[tf.Tensor, Function]:
-    """Return `function`(z), and a second function, which maps `upstream` to upstream * function'(z), elementwise.
-
-    The second function can be called only once.
-    """
+    """Return `function`(z), and a function to call once: it maps upstream to upstream * function'(z), elementwise."""
     with tf.GradientTape() as tape:
         tape.watch(z)
         value = function(z)

@@ -1,9 +1,8 @@
 """Distort training images at random inside the compiled training step.
 
-Each pixel of a distorted image takes its value from a position in the undistorted image. These positions are first
-computed at the nodes of a coarse 6 x 6 grid. An affine map moves all nodes, and a random displacement of each node
-bends the image (Simard, Steinkraus & Platt 2003). Between the nodes, positions are interpolated bilinearly, which is
-exact for affine maps. The pixel values at these positions are interpolated bilinearly too.
+Each pixel of a distorted image takes its value from a position in the undistorted image. An affine map and random bends
+(Simard, Steinkraus & Platt 2003) move the nodes of a coarse 6 x 6 grid of positions. Positions between the nodes are
+interpolated bilinearly, which is exact for affine maps, and so are the pixel values at these positions.
 """
 
 import math
@@ -20,8 +19,8 @@ NODES = 6  # on each side of the coarse grid; the outer nodes lie on the outer p
 def strengths(settings: Settings, epoch: int) -> list[float]:
     """Return the five strengths of the distortions in the epoch numbered `epoch`, counted from 1.
 
-    The strengths are the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels), in this order.
-    `settings` holds them. In the last `weaker_epochs` epochs, each strength is multiplied by `weaker_share`.
+    They are the largest shift (pixels), rotation (radians), scaling, shear and bend (pixels), in this order. In the
+    last `weaker_epochs` epochs, each is multiplied by `weaker_share`.
     """
     is_weaker = settings.weaker_epochs > 0 and epoch > settings.epochs - settings.weaker_epochs
     share = settings.weaker_share if is_weaker else 1.0
@@ -32,8 +31,7 @@ def strengths(settings: Settings, epoch: int) -> list[float]:
 def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Distort each of `images` (B, 784) uint8 at random, and return them as float32 (B, 784), from 0 to 255.
 
-    `most` (5,) holds the strengths, as `strengths` returns them. `seed` (2,) int32 alone decides the random numbers, so
-    that they are the same for every activation.
+    `most` (5,) holds the `strengths`. `seed` (2,) int32 alone decides the random numbers, for every activation.
     """
     return sampled(images, places(images.shape[0], most, seed))
 
@@ -41,9 +39,9 @@ def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draw the places at which `count` images are sampled; see `distorted` for `most` and `seed`.
 
-    Return (2, count, 28, 28), the row and the column of a place for each pixel of the distorted image. The pixel gets
-    the value of the undistorted image at this place. Rows and columns are in pixels, from the centre of the first
-    pixel. Relative to the image's centre, places are scaled along each axis, sheared, rotated, shifted and bent.
+    Return (2, count, 28, 28): the row and the column of the place in the undistorted image that gives each pixel its
+    value. They are in pixels from the centre of the first pixel. Relative to the image's centre, places are scaled
+    along each axis, sheared, rotated, shifted and bent.
     """
     shift, rotation, scaling, shear, elastic = tf.unstack(tf.cast(most, tf.float32))
     shape = [6 + 2 * NODES**2, count, 1, 1]
@@ -70,8 +68,7 @@ def _interpolation() -> np.ndarray:
 def sampled(images: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
     """Return the values of `images` (B, 784) at the places `at` (2, B, 28, 28), as float32 (B, 784).
 
-    `at` holds rows and then columns, in pixels from the centre of the first pixel, as `places` returns them. A value is
-    interpolated bilinearly between the four pixels around its place. Outside of the image, pixels are 0.
+    Values are interpolated bilinearly between the four pixels around a place; outside of the image, pixels are 0.
     """
     count, width = images.shape[0], SIDE + 2
     padded = tf.pad(tf.reshape(images, [count, SIDE, SIDE]), [[0, 0], [1, 1], [1, 1]])

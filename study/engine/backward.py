@@ -1,11 +1,10 @@
 """Compute all gradients of the engine's networks by an explicit backward pass, from the output layer to layer 1.
 
-The pass is implemented by hand (Rumelhart, Hinton & Williams 1986), so that the measured error signal is the one that
-updates the weights. TensorFlow differentiates the activation, so any entry of the registry works. It also
-differentiates the normalisation, and the losses other than cross-entropy with softmax.
+The pass is written out (Rumelhart, Hinton & Williams 1986), so that the error signal that updates the weights can be
+measured. TensorFlow differentiates the activation, the normalisation, and losses other than cross-entropy with softmax.
 
 The pass calls a visitor for each layer. The visitor measures and updates the layer at once, so that gradients need not
-be stored. The module measures.py turns the gradients of a layer into numbers such as the gradient norm.
+be stored.
 """
 
 import functools
@@ -30,21 +29,26 @@ def backward(
     visit: Visitor,
     buffers: Sequence[Any],
 ) -> tuple[list[Any], list[Any]]:
-    """Carry out the backward pass; return the new groups and their measures, two lists with one entry per group.
+    """Carry out the backward pass from the output layer to layer 1, and call `visit` for each layer.
 
-    `architecture` describes the hidden layers. Each entry of `groups` is a tuple of nests of tensors (rows, ...), of
-    which the first nest holds the parameters. `signals` has one entry per group, made by the forward pass.
-    `output_delta` (B, 10) is d loss / d logits; everything is computed in its precision.
+    Return two lists with one entry per group: the new groups, and their measures.
 
-    `visit` gets the index of the group, one of its layers, and the signals and gradients of the layer. The layer is the
-    group's tuple, cut to the layer's row. In a group of one layer, the tensors keep their first axis of 1. The visitor
-    returns three things:
+    - architecture: describes the hidden layers.
+    - groups: for each group, a tuple of nests of tensors (rows, ...). The first nest holds the parameters.
+    - signals: for each group, its `Signals` from the forward pass.
+    - output_delta (B, 10): d loss / d logits. All gradients are computed in its precision.
+    - buffers: for each looped group, a nest of tensors (rows, ...), which the measures of the group overwrite; () for
+      other groups.
+    - visit(group, layer, signals, gradients): `group` is the group's index. `layer` holds the tensors of one layer, in
+      the structure of the group's tuple. In a looped group they have no axis of rows, else a first axis of 1. `signals`
+      and `gradients` belong to this layer.
+
+    The visitor returns three values:
 
     - the gradient in the layer's inputs (B, fan_in). It passes through the visitor, so that a compiled program can be
-      made to read the layer before it changes the layer. The gradient in the inputs of layer 1 is not used;
-    - the tuple that replaces the layer, or None if the layer stays as it is;
-    - the layer's measures, a nest of tensors. Those of a looped group get a first axis of rows and overwrite
-      `buffers[group]`.
+      made to read the layer before it changes the layer. The value of layer 1 is not used.
+    - the tuple that replaces the layer, or None to keep the layer.
+    - the layer's measures, a nest of tensors.
     """
     parameters = tuple(group[0] for group in groups)
     upstream, replaced, measured = output_delta, list(groups), list(buffers)
@@ -61,10 +65,7 @@ def backward(
 
 
 class _Backward(NamedTuple):
-    """Carry out the backward pass through one group; `upstream` (B, fan_out) is d loss / d a layer's output.
-
-    `visit` is the visitor of `backward`, to which the index of the group is already given.
-    """
+    """Pass back through one group, whose index `visit` already has; `upstream` (B, fan_out) is d loss / d output."""
 
     layers: Layers
     visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]
@@ -93,14 +94,9 @@ class _Backward(NamedTuple):
         return below, group if replaced is None else replaced, measured
 
     def looped(self, upstream: tf.Tensor, group: Any, signals: Signals, buffers: Any) -> tuple[tf.Tensor, Any, Any]:
-        """Pass through a `group` of several layers, the last one first, with `upstream` of the last layer.
-
-        Return the gradient in the inputs of the group's first layer, the new group and its measures. The measures
-        (rows, ...) overwrite `buffers`.
-        """
+        """Pass through several layers like `alone`, last layer first; the measures (rows, ...) overwrite `buffers`."""
 
         def body(row: tf.Tensor, upstream: tf.Tensor, arrays: Any, found: Any) -> Any:
-            """Pass through the layer `row`; return the next row and the new values of the other arguments."""
             layer = rows.read(arrays, row)
             of_layer = rows.cast(rows.row_of(signals, row), upstream.dtype)
             below, replaced, measured = self.visit(layer, of_layer, self.gradients(upstream, layer[0], of_layer))

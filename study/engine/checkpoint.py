@@ -50,10 +50,7 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, content: bytes, like: State) -> "Checkpoint":
-        """Return the checkpoint that `to_bytes` wrote to `content`; `like` is a state of the same network.
-
-        Raise CheckpointError if the content cannot be read.
-        """
+        """Read what `to_bytes` wrote; `like` is a state of the same network. Raise CheckpointError if that fails."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 text, *arrays = (file[name] for name in file.files)  # in the order written; checked by CRC-32

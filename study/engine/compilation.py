@@ -19,8 +19,7 @@ def compile_apart(call: Callable[[], object], program: str) -> None:
     """Run `call`, which compiles a program, in a new thread, and wait for it; raise what it raises.
 
     `program` is a name that is the same in every process (see `numbered_by`). Compiling fragments the memory pool of
-    its thread. In the training thread, the C library would search the fragments in every step, which takes 3% of an
-    epoch. A separate thread has its own pool where the library can provide one. Afterwards, on Linux, return about
+    its thread. In the training thread, searching the fragments would take 3% of an epoch. On Linux, also return about
     0.1 GB of free memory to the system.
     """
     with ThreadPoolExecutor(1) as thread:
@@ -38,9 +37,9 @@ def _numbered_call(call: Callable[[], object], program: str) -> None:
 def numbered_by(program: str) -> Iterator[None]:
     """Number the functions that TensorFlow traces in this block from a start that only the name `program` decides.
 
-    By default, TensorFlow numbers functions in the order in which a process traces them, and XLA's cache finds a
-    compiled program by these names. Two processes that traced different programs before would then both compile the
-    same network. The next block with the same name goes on where this one ended.
+    By default, TensorFlow numbers functions in the order of tracing, and XLA's cache finds a compiled program by these
+    names. Two processes that traced different programs before would then both compile the same network. The next block
+    with the same name goes on where this one ended.
     """
     tf.compat.v1.get_default_graph()  # takes a number when a thread first asks for it
     if program not in _NUMBERS:

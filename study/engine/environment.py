@@ -33,9 +33,8 @@ VARIABLES = {
 def prepare() -> None:
     """Set the environment variables that affect the exact results and the speed; child processes inherit them.
 
-    The flags about CPUs in the user's XLA_FLAGS are kept. One of them is `--xla_cpu_max_isa=AVX2`, which rounds as an
-    older CPU does. The other flags are dropped, because XLA ends a process at a flag that it does not know. The study's
-    flags come last, because XLA takes the last of equal flags.
+    Of the user's XLA_FLAGS, only those about CPUs are kept, because XLA ends a process at a flag that it does not know.
+    The study's flags come last, because XLA takes the last of equal flags.
     """
     theirs = os.environ.get("XLA_FLAGS", "").split()
     kept = [flag for flag in theirs if flag.startswith("--xla_cpu_") and flag not in XLA_FLAGS]
@@ -44,10 +43,7 @@ def prepare() -> None:
 
 
 def start_tensorflow() -> None:
-    """Set the environment by `prepare`, and import TensorFlow unless it is imported already.
-
-    During the import, file descriptor 2 (standard error) leads nowhere, because TensorFlow writes notes on GPUs to it.
-    """
+    """Set the environment by `prepare`, and import TensorFlow while standard error discards its notes on GPUs."""
     prepare()
     if "tensorflow" in sys.modules:
         return

@@ -18,26 +18,16 @@ MOST_LOGGED = 24  # the most logged steps in an epoch; the 1-2-5 series has 16 e
 
 
 class Epoch(NamedTuple):
-    """Hold the arguments that decide an epoch of `steps` updates, besides the network and the data.
+    """Hold the arguments that decide an epoch of `steps` updates, besides the network and the data."""
 
-    - rates (steps + 1,): the learning rate of the last update before the epoch, and of each of the epoch's updates.
-    - hyperparameters (6,): momentum, epsilon, 1 - beta_1, 1 - beta_2, weight decay, decay rate of averages.
-    - draws (): a whole number that seeds the run's dropout and distortions.
-    - distortion (5,): the strengths of the distortions; see augmentation.strengths.
-    - first_step (): the number of updates done before the epoch.
-    - updates (): the number of updates to do now.
-    - order (steps, B): the indices of the images of each step.
-    - log_rows (steps + 1,): the row of the log that each step's measures are written to, or -1 for none.
-    """
-
-    rates: tf.Tensor
-    hyperparameters: tf.Tensor
-    draws: tf.Tensor
-    distortion: tf.Tensor
-    first_step: tf.Tensor
-    updates: tf.Tensor
-    order: tf.Tensor
-    log_rows: tf.Tensor
+    rates: tf.Tensor  # (steps + 1,): the learning rate of the last update before the epoch, and of each update in it
+    hyperparameters: tf.Tensor  # (6,): momentum, epsilon, 1 - beta_1, 1 - beta_2, weight decay, decay rate of averages
+    draws: tf.Tensor  # (): a whole number that seeds the run's dropout and distortions
+    distortion: tf.Tensor  # (5,): the strengths of the distortions; see augmentation.strengths
+    first_step: tf.Tensor  # (): the number of updates done before the epoch
+    updates: tf.Tensor  # (): the number of updates to do now
+    order: tf.Tensor  # (steps, B): the indices of the images of each step
+    log_rows: tf.Tensor  # (steps + 1,): the row of the log for each step's measures, or -1 for none
 
 
 def train_epoch(
@@ -45,12 +35,10 @@ def train_epoch(
 ) -> tuple[State, tuple[tf.Tensor, ...], Measures]:
     """Carry out the updates of an epoch on `data`, and measure the network just before each logged step's update.
 
-    `state` holds the groups before the epoch, and `counts` (groups,) int32 the number of layers of each group. `epoch`
-    holds the arguments of the epoch. Return the new state, the totals and the log.
-
-    The totals are the sum of batch losses, the number of images classified right, and the first step whose loss was not
-    finite. This step is numbered in the run from 0; -1 stands for none. The log is {name of a measure: (MOST_LOGGED,
-    rows of all groups)}; rows that are not used are 0.
+    `state` holds the groups before the epoch, and `counts` (groups,) int32 the number of layers of each group. Return
+    the new state, the totals and the log. The totals are the sum of batch losses, the number of images classified
+    right, and the first step whose loss was not finite. Steps are numbered in the run from 0; -1 stands for none. The
+    log is {name of a measure: (MOST_LOGGED, rows of all groups)}; rows that are not used are 0.
     """
     kind, architecture = network.kind, network.architecture(counts)
     steps = _Steps(network, architecture, epoch, data, tf.cast(epoch.updates >= 0, kind.precision))
@@ -75,9 +63,8 @@ class _Steps:
     def step(self, index: tf.Tensor, state: State, buffers: Any, totals: Any, log: tf.Tensor) -> Any:
         """Measure the network if the step is logged, and train it on batch `index` of the epoch, counted from 0.
 
-        Return the five arguments of the next step: `index` + 1, and the new values of the other four. `state` holds the
-        groups, and `buffers` store the signals of looped groups. `totals` and `log` are as in `train_epoch`, but here
-        the log is one tensor.
+        Return the arguments of the next step: `index` + 1, and the new values of the other four. `buffers` store the
+        signals of looped groups. `totals` and `log` are as in `train_epoch`, but here the log is one tensor.
         """
         network, epoch, data = self.network, self.epoch, self.data
         kind, row = network.kind, epoch.log_rows[index]
@@ -100,17 +87,15 @@ class _Steps:
         return index + 1, tuple(groups), buffers, totals, tf.cond(is_logged, write, lambda: log)
 
     def before(self, is_logged: tf.Tensor, index: tf.Tensor, state: State) -> tuple[Any, Any]:
-        """Return the measures of the weights before the update of step `index`, and the images of that step.
+        """Return the measures before the update of step `index` of the epoch, and the step's images (B, columns) uint8.
 
-        `index` counts the steps of the epoch from 0, and `state` holds the groups before the update. The measures are
-        WEIGHT_MEASURES, packed as (rows of all groups, measures). They are 0 unless the step `is_logged`. The images
-        (B, columns) are uint8.
+        The measures are WEIGHT_MEASURES, packed as (rows of all groups, measures). They are 0 unless the step
+        `is_logged`.
 
-        The conditional returns the images too. The update needs the images, so it runs after the measurement. Without
-        this order, the compiler would copy parameters and slots in every step, which takes a fifth of a step's time.
-
-        The images are not converted to floats here. A loop that both gathered and converted them would be too long for
-        the processor to prefetch the images in time.
+        The conditional returns the images too, so that the update, which needs them, runs after the measurement.
+        Without this order, the compiler would copy parameters and slots in every step, which takes a fifth of a step's
+        time. The images are not converted to floats here, because the loop would be too long for the processor to
+        prefetch the images in time.
         """
         network, data = self.network, self.data
         chosen = tf.gather(data.images, self.epoch.order[index])
@@ -125,11 +110,9 @@ class _Steps:
         return found
 
     def hyperparameters(self, update: tf.Tensor) -> Hyperparameters:
-        """Return the scalar hyperparameters of the update with index `update` in the epoch, in the program's precision.
+        """Return the hyperparameters of update `update` of the epoch: 1, 2, ..., or 0 for the last one before it.
 
-        The epoch's updates have the indices 1, 2, ...; index 0 is the last update before the epoch. The number of the
-        update in the run is `first_step` + `update`. The optimiser's rate, the field `step` and the weight `newest` of
-        the moving average depend on this number.
+        The rate, `step` and `newest` depend on the number of the update in the run, `first_step` + `update`.
         """
         momentum, epsilon, mean_rate, square_rate, weight_decay, averaging = tf.unstack(self.epoch.hyperparameters)
         number = tf.cast(self.epoch.first_step + update, self.network.kind.precision)
@@ -157,9 +140,7 @@ class _Update:
     def of_layer(self, group: int, layer: Any, signals: Signals, gradients: Gradients) -> Any:
         """Update a layer; return the gradient in its inputs (for group 0: empty), the new layer, and packed measures.
 
-        `layer` and the new layer are tuples like a group of `State`: parameters, slots, moving moments and averages.
-        `signals` and `gradients` are the layer's. The measures (measures,) are BATCH_MEASURES, or 1 if the step is not
-        logged.
+        A layer is a tuple like a group of `State`. The measures (measures,) are BATCH_MEASURES, or 1 if not logged.
         """
         kind, h = self.network.kind, self.hyperparameters
         rule, is_looped = OPTIMIZERS[kind.optimizer], kind.shapes[group].is_looped
@@ -196,10 +177,7 @@ class _Update:
 
 
 def _counted(totals: Any, loss: tf.Tensor, hits: tf.Tensor, step: tf.Tensor) -> Any:
-    """Return the `totals` of `train_epoch` after one more step, numbered `step` in the run.
-
-    `loss` is the step's mean loss, and `hits` (B,) bool tells which examples are classified right.
-    """
+    """Return the `totals` of `train_epoch` after the run's step `step`, from its mean loss and its `hits` (B,) bool."""
     total, count, diverged = totals
     count += tf.reduce_sum(tf.cast(hits, tf.int32))
     is_first = tf.logical_and(diverged < 0, tf.logical_not(tf.math.is_finite(loss)))

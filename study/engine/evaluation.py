@@ -20,14 +20,12 @@ def evaluate(
 ) -> Scores:
     """Sum the scores of `network` over the images whose indices are in `chunks` (n, CHUNK).
 
-    `weights` holds the parameters and the moving moments of the groups; see network.weights_of. `counts` (groups,)
-    holds the number of layers of each group. `images` and `labels` are the whole data set, as in `Data`. Only the first
-    `used` rows of `chunks` are read, and an index of -1 is skipped. Return the three sums as scalars, of which
-    `accuracy` is an int32 count of hits.
+    `weights` comes from network.weights_of, and `counts` (groups,) holds the number of layers of each group. `images`
+    and `labels` are the whole data set, as in `Data`. Only the first `used` rows of `chunks` are read, and an index of
+    -1 is skipped. The sum of `accuracy` is an int32 count of hits.
     """
 
     def chunk(index: tf.Tensor, totals: Scores) -> Any:
-        """Return `index` + 1, and `totals` with the scores of the images in row `index` of `chunks` added."""
         is_image = chunks[index] >= 0
         indices = tf.maximum(chunks[index], 0)
         y = tf.cast(tf.gather(labels, indices), tf.int32)

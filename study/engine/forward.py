@@ -1,9 +1,7 @@
 """Carry out the forward pass, from layer 1 to the output layer.
 
-The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored. A
-group is one layer, or consecutive layers of equal shape. The tensors of a group have a first axis of rows, with one row
-for each layer (see layer_groups.py). The columns of x are the pixels that are not blank in all training images (see
-images.py).
+The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
+layer_groups.py explains groups and rows. The columns of x are the pixels that images.py keeps.
 """
 
 import functools
@@ -18,11 +16,7 @@ from study.engine.normalization import normalise
 
 
 def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
-    """Return zeros to store the signals of each looped group, as `Signals` (rows, ...), and () for other groups.
-
-    `architecture` and `parameters` describe the network. `batch` is the number of examples. `drops` tells whether
-    outputs are dropped, as in training.
-    """
+    """Return zeros for the `Signals` (rows, ...) of each looped group, masks included if `drops`, and () for others."""
     buffers: list[Any] = []
     for group, (kernel, *_) in enumerate(parameters):
         layers = architecture.layers(group, parameters)
@@ -40,12 +34,10 @@ def signal_buffers(architecture: Architecture, parameters: Parameters, batch: in
 def forward(
     architecture: Architecture, parameters: Parameters, x: tf.Tensor, seed: Any = None, buffers: Any = None
 ) -> tuple[tf.Tensor, list[Signals]]:
-    """Carry out the forward pass of `architecture` with `parameters` as in training, for inputs x (B, columns).
+    """Carry out the forward pass as in training; return the logits (B, 10), and a list with each group's signals.
 
-    Return the logits (B, 10), and a list with the signals of each group. `seed` (2,) int32 decides the masks of
-    dropout; if it is None, nothing is dropped. `buffers` comes from `signal_buffers`, or holds the signals of an
-    earlier pass. The new signals of looped groups take the place of the values in `buffers`. If `buffers` is None, call
-    `signal_buffers`.
+    x is (B, columns). `seed` (2,) int32 decides the masks of dropout; if it is None, nothing is dropped. `buffers`
+    comes from `signal_buffers`, or holds the signals of an earlier pass. The signals of looped groups overwrite it.
     """
     buffers = buffers or signal_buffers(architecture, parameters, x.shape[0], seed is not None)
     return visit_forward(architecture, parameters, x, lambda group, row, signals: signals, buffers, seed=seed)
@@ -54,9 +46,8 @@ def forward(
 def outputs(architecture: Architecture, parameters: Parameters, x: tf.Tensor, moving: Any = None) -> tf.Tensor:
     """Return a network's logits (B, 10) for inputs x (B, columns), as outside of training: nothing is dropped.
 
-    `architecture` and `parameters` describe the network. `moving` holds for each group the moving means and variances
-    (rows, units) of batch normalisation, or () for a group without it. If `moving` is None, batch normalisation uses
-    the moments of x.
+    `moving` holds for each group the moving means and variances (rows, units) of batch normalisation, or () without it.
+    If `moving` is None, batch normalisation uses the moments of x.
     """
     return visit_forward(architecture, parameters, x, lambda *_: (), [()] * len(parameters), moving=moving)[0]
 
@@ -73,11 +64,10 @@ def visit_forward(
 ) -> tuple[tf.Tensor, list[Any]]:
     """Carry out the forward pass for inputs x (B, columns), and call visit(group, row, signals) for each layer.
 
-    `architecture` and `parameters` describe the network. Return the logits (B, 10), and a list with the visitor's
-    results for each group. A visitor returns a nest of tensors. In a looped group, the results of all layers are
-    stacked along a first axis of rows, in place of the values of `buffers[group]`. In a group of one layer, the result
-    has no axis of rows: with this axis, a compiled program would compute the signals twice. `outputs` explains
-    `moving`, and `forward` explains `seed`.
+    Return the logits (B, 10), and a list with the visitor's results for each group, nests of tensors. In a looped
+    group, the results are stacked along a first axis of rows and overwrite `buffers[group]`. In a group of one layer,
+    the result has no axis of rows: with this axis, a compiled program would compute the signals twice. `outputs`
+    explains `moving`, and `forward` explains `seed`.
     """
     h, first_layer, found = x, 1, []
     for group, of_group in enumerate(parameters):
@@ -92,11 +82,7 @@ def visit_forward(
 
 
 class _Forward(NamedTuple):
-    """Carry out the forward pass through one group.
-
-    `parameters` and `moving` are tensors (rows, ...). `seed` (2,) int32 decides the masks of the group, or is None.
-    `visit` is the visitor of `visit_forward`, to which the index of the group is already given.
-    """
+    """Carry out the forward pass through one group, whose index `visit` already has; the tensors are (rows, ...)."""
 
     layers: Layers
     parameters: Tensors
@@ -118,11 +104,7 @@ class _Forward(NamedTuple):
         return layers.branch(output) + h if layers.is_residual else output, found
 
     def mask(self, row: Any, z: tf.Tensor) -> tf.Tensor:
-        """Draw the dropout mask of one layer: each entry is 0 with probability `dropout`, else 1 / (1 - dropout).
-
-        `row` is the layer's index in the group. The mask has the shape and the precision of the pre-activations z.
-        `seed` and `row` decide the random numbers.
-        """
+        """Draw the dropout mask of one layer: each entry is 0 with probability `dropout`, else 1 / (1 - dropout)."""
         seed = self.seed + tf.stack([row, 0])
         units = z.shape.num_elements()
         # Philox draws 128 bits at a time, and afresh for every number, so two units share one number of 64 bits.
@@ -133,12 +115,10 @@ class _Forward(NamedTuple):
         return tf.cast(is_kept, z.dtype) / (1 - self.layers.dropout)
 
     def looped(self, h: tf.Tensor, buffers: Any) -> tuple[tf.Tensor, Any]:
-        """Carry out the forward pass through all layers of a looped group, in one loop of the compiled program.
+        """Carry out the forward pass through a looped group, from `h` (B, fan_in), in one loop of the compiled program.
 
-        The input `h` of the group is (B, fan_in). Return the output (B, fan_out) of the group's last layer, and the
-        visitor's results. The results are a nest of tensors (rows, ...) with the structure and the shapes of `buffers`.
-        Row r holds the visitor's result for layer r of the group, counted from 0. Spare rows, which hold no layer, keep
-        the values of `buffers`.
+        Return the output (B, fan_out) and the visitor's results. The results, a nest of tensors (rows, ...), overwrite
+        `buffers`; spare rows keep its values.
         """
 
         def body(row: tf.Tensor, h: tf.Tensor, arrays: Any) -> Any:

@@ -1,9 +1,9 @@
 """Convert the data set to tensors, without the pixels that are blank (0) in every image.
 
 In MNIST these are 65 of the 784 pixels, a twelfth of layer 1's work. The weight of such a pixel adds 0 to every sum and
-has gradient 0, so that no optimiser here changes it. It counts only in the norm of the kernel W_1. The engine therefore
-trains the other columns of W_1. To keep the norm right, it adds columns of 0 to the images. The weights of the first
-such column are the root sums of squares of the weights left out.
+has gradient 0, so that no optimiser here changes it. It counts only in the norm of the kernel W_1. To keep that norm
+right, the images get columns of 0. The weights of the first such column are the root sums of squares of the weights
+left out.
 """
 
 from dataclasses import dataclass
@@ -52,10 +52,7 @@ class Images:
         return found
 
     def widened(self, narrow: np.ndarray, blank: np.ndarray) -> np.ndarray:
-        """Return (..., 784): the values of `narrow` at the inked pixels, and of `blank` at the others.
-
-        `narrow` (..., columns) has the columns of these images, and `blank` (..., 784) has all pixels.
-        """
+        """Return (..., 784): `narrow` (..., columns) at the inked pixels, and `blank` (..., 784) at the others."""
         found = np.array(blank)
         found[..., self.inked] = narrow[..., : len(self.inked)]
         return found
@@ -65,10 +62,7 @@ _LATEST: dict[tuple[str, bool], Images] = {}  # at most one entry: the latest re
 
 
 def images_of(data: Dataset, is_whole: bool = False) -> Images:
-    """Return the data set as tensors; `is_whole` keeps the pixels that are blank in every image.
-
-    The latest result is stored, so that the runs of a process share it.
-    """
+    """Return the data set as tensors, with blank pixels if `is_whole`; the latest result is stored for later runs."""
     key = data.checksum, is_whole
     if key not in _LATEST:
         _LATEST.clear()
@@ -77,10 +71,7 @@ def images_of(data: Dataset, is_whole: bool = False) -> Images:
 
 
 def _tensors(data: Dataset, is_whole: bool) -> Images:
-    """Return the data set as tensors, like `images_of`, but computed anew.
-
-    All pixels are kept too if so few are blank that leaving them out would not make the images narrower.
-    """
+    """Compute the result of `images_of`; keep all pixels also where leaving out the blank ones saves no column."""
     parts = data.training_images, data.test_images
     inked = np.flatnonzero(np.any([part.max(axis=0, initial=0) > 0 for part in parts], axis=0))
     columns = -(-(len(inked) + 1) // ALIGNED) * ALIGNED

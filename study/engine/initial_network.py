@@ -23,12 +23,11 @@ def measure_initial(
     batch: tf.Tensor,
     data: Data,
 ) -> Measures:
-    """Return what an epoch measures before its first update, as {name: (1, rows of all groups)} in INITIAL_ERRORS.
+    """Return what an epoch measures before its first update, as {name: (1, rows of all groups)}.
 
-    `parameters` belong to `network`, and `counts` (groups,) holds the number of layers of each group. `batch` (B,)
-    holds the indices in `data` of the epoch's first images. The forward pass is the same as in training. The number
-    `draws` seeds dropout and distortions, and `distortion` (5,) holds the strengths of the distortions. The backward
-    pass runs in INITIAL_ERRORS, a precision.
+    The forward pass is the same as in training. The backward pass and the results have the precision INITIAL_ERRORS.
+    `counts` (groups,) holds the number of layers of each group, and `batch` (B,) the indices in `data` of the epoch's
+    first images. `draws` seeds dropout and distortions, whose strengths are `distortion` (5,).
     """
     kind, architecture = network.kind, network.architecture(counts)
     seed = tf.stack([draws, 0])

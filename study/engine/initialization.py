@@ -14,8 +14,8 @@ def initial_parameters(settings: Settings, square_norm: float) -> Parameters:
     """Draw the initial parameters of a run with these `settings`: a tuple of tensors per group, in the layers' order.
 
     The tensors are kernel (rows, fan_out, fan_in), bias (rows, fan_out) and, if the group is normalised, gamma and beta
-    (rows, fan_out). `square_norm` is the mean ||x||^2 of the training images. The kernel is the transpose of Keras'.
-    All three matrix products of a layer are faster that way, the product for its gradient by a third. Spare rows are 0.
+    (rows, fan_out). Spare rows are 0. `square_norm` is the mean ||x||^2 of the training images. The kernel is the
+    transpose of Keras', which speeds up all three matrix products of a layer, one of them by a third.
     """
     first_layer, parameters, groups = 1, [], groups_of(settings)
     for group in groups:
@@ -37,9 +37,8 @@ def initial_layer(
 ) -> tuple[np.ndarray, ...]:
     """Draw kernel (fan_in, fan_out) and bias (fan_out,) of one layer; add gamma = 1 and beta = 0 if it is normalised.
 
-    `layer` is the layer's number in the network of `settings`, counted from 1, and `square_norm` is the mean ||x||^2 of
-    the training images. Keras' initialisers draw the numbers. Every layer has an initialiser with its own seed: one
-    initialiser returns equal values at every call, which would make equal layers identical.
+    `layer` is the layer's number, counted from 1. Every layer has a Keras initialiser with its own seed, because one
+    initialiser returns equal values at every call.
     """
     shape, dtype = (fan_in, fan_out), settings.precision
     kernel = np.asarray(_kernel_initializer(settings, layer, fan_in, square_norm)(shape, dtype=dtype))
@@ -62,12 +61,17 @@ def initial_layer(
 def _kernel_initializer(
     settings: Settings, layer: int, fan_in: int, square_norm: float
 ) -> keras.initializers.Initializer:
-    """Return the initialiser that draws the kernel of the layer with number `layer`, as `settings` ask for.
+    """Return the Keras initialiser, with a seed of its own, of the kernel of layer `layer`, counted from 1.
 
-    `fan_in` is the layer's number of inputs, and `square_norm` the mean ||x||^2 of the training images. `unit_norm` and
-    `torch_default` draw the output layer like the others. The other initialisations draw it by glorot_uniform, except
-    for `centred`. That one draws layer 1 by glorot_uniform instead, because the inputs of layer 1 are not outputs of a
-    sigmoid.
+    `fan_in` is the number of the layer's inputs. `square_norm` is the mean ||x||^2 of the training images, by which
+    `first_square` scales layer 1. The setting `initialization` decides the distribution:
+
+    - unit_norm: N(0, 1) in every layer. `initial_layer` then scales each unit's weights to norm 1.
+    - torch_default: Unif[-1, 1] / sqrt(fan_in) in every layer.
+    - critical, gaussian: N(0, sigma_w^2 / fan_in), but glorot_uniform in the output layer. If `first_square` is given,
+      layer 1 has the variance that makes it the mean square of that layer's pre-activations.
+    - centred: N(0, sigma_w^2 / fan_in), but glorot_uniform in layer 1, whose inputs are not outputs of a sigmoid.
+    - any other: Keras' initialiser of this name, but glorot_uniform in the output layer.
     """
     seed, name = number_for(settings.seed, "kernel", layer), settings.initialization
     if name == "unit_norm":
@@ -87,9 +91,6 @@ def _kernel_initializer(
 
 
 def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
-    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does.
-
-    The seed comes from the run's `settings`, from `role`, "kernel" or "bias", and from the number `layer`.
-    """
+    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does."""
     bound = fan_in**-0.5
     return keras.initializers.RandomUniform(-bound, bound, seed=number_for(settings.seed, role, layer))

@@ -1,4 +1,7 @@
-"""Compute statistics of the training images x, in [0, 1]^784: their squared norms, and the mean cosine of two."""
+"""Compute statistics of the training images x, in [0, 1]^784: squared norms ||x||^2, and the mean cosine of two images.
+
+Theory and the initialisation of layer 1 use them.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +15,7 @@ def square_norm(data: Dataset) -> float:
 
 
 def square_norms(data: Dataset, groups: int = 60) -> NDArray[np.float64]:
-    """Return the mean ||x||^2 of each of `groups` groups of training images, in ascending order, as an array.
-
-    The ||x||^2 of the n images are sorted and cut into groups of nearly equal size. If n < `groups`, every image is a
-    group.
-    """
+    """Sort the training images by ||x||^2, cut them into `groups` nearly equal parts, and return each part's mean."""
     lengths = np.sort(_square_sums(data)) / 255**2
     return np.array([part.mean() for part in np.array_split(lengths, min(groups, len(lengths)))])
 
@@ -30,10 +29,7 @@ def mean_cosine(data: Dataset) -> float:
 
 
 def _square_sums(data: Dataset) -> NDArray[np.int64]:
-    """Return the sums of squared bytes (n,) of the n training images.
-
-    The images are converted in parts, because 64-bit numbers for all of their bytes take 0.4 GB.
-    """
+    """Sum the squared bytes of each training image, (n,), in parts: all bytes as 64-bit numbers would take 0.4 GB."""
     squares = np.square(np.arange(256, dtype=np.int64))
     parts = np.array_split(data.training_images, 60)
     return np.concatenate([squares[part].sum(axis=1) for part in parts])

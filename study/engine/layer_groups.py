@@ -13,10 +13,10 @@ from typing import NamedTuple
 PIXELS = 784  # of an image
 CLASSES = 10  # digits
 
-UNROLLED = 4  # up to so many consecutive equal layers of a long run get code of their own, which is faster than a loop
+UNROLLED = 4  # at most this many consecutive equal layers of a long run are compiled without a loop, which is faster
 BRIEF_EPOCHS = 2  # up to this many epochs, a run gains more from sharing a program than from a faster one
-ROWS = 50  # the rows of a looped group are a multiple of this ...
-SPARE_UNITS = 256  # ... up to this many units and images a batch; beyond it, spare rows would take too much memory
+ROWS = 50  # the rows of a looped group are a multiple of this number ...
+SPARE_UNITS = 256  # ... if units and batch are at most this; else spare rows would take too much memory
 
 
 class Shape(NamedTuple):
@@ -46,14 +46,12 @@ def layer_shapes(widths: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def layer_groups(widths: tuple[int, ...], epochs: int, batch: int) -> tuple[LayerGroup, ...]:
-    """Return the layer groups of a run of `epochs` epochs with `batch` images a batch, nearest the input first.
+    """Return the layer groups of a run of `epochs` epochs in batches of `batch` images, nearest the input first.
 
-    `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. The hidden
-    layers 2 to L are grouped in one of two ways:
-
-    - In a run of at most BRIEF_EPOCHS epochs, they form one group if all widths are equal, and if the width and `batch`
-      are at most SPARE_UNITS. With L = 1, this group has only spare rows.
-    - In any other run, more than UNROLLED consecutive equal layers form one group, and the other layers are alone.
+    `widths` holds the units of each hidden layer. Layer 1 and the output layer are each alone in a group. In a run of
+    at most BRIEF_EPOCHS epochs, the hidden layers 2 to L form one group if all have one width. This width and `batch`
+    must be at most SPARE_UNITS. With L = 1, the group has only spare rows. In any other run, more than UNROLLED
+    consecutive equal layers form one group, and the other layers are alone.
     """
     first, *between, output = layer_shapes(widths)
     equal = [(len(list(layers)), shape) for shape, layers in groupby(between)]
@@ -72,9 +70,6 @@ def _alone(fan_in: int, fan_out: int) -> LayerGroup:
 
 
 def _looped(count: int, fan_in: int, fan_out: int, batch: int) -> LayerGroup:
-    """Return the group of `count` equal layers, with spare rows up to a multiple of ROWS.
-
-    If `fan_out` or `batch` exceeds SPARE_UNITS, every row is a layer.
-    """
+    """Group `count` equal layers; add spare rows up to a multiple of ROWS if SPARE_UNITS allows them."""
     with_spare_rows = max(-(-count // ROWS), 1) * ROWS
     return LayerGroup(count, Shape(with_spare_rows if max(fan_out, batch) <= SPARE_UNITS else count, fan_in, fan_out))

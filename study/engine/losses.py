@@ -1,7 +1,8 @@
 """Turn logits into outputs, losses, the gradient of the loss, and hits: whether examples are classified right.
 
-Logits are (B, 10), labels (B,) int32. `output` and `loss` are keys of OUTPUTS and LOSSES. Softmax with cross-entropy is
-the standard pair. Keras' own losses compute every other pair, so that a user of Keras gets what is measured here.
+Logits are (B, 10), labels (B,) int32. `output` and `loss` are keys of OUTPUTS and LOSSES. `smoothing` is the share of
+each label that is spread evenly over the classes. Softmax with cross-entropy is the standard pair. Keras' own losses
+compute every other pair, so that a user of Keras gets what is measured here.
 """
 
 from collections.abc import Callable
@@ -26,10 +27,7 @@ def is_standard(output: str, loss: str) -> bool:
 
 
 def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the loss of every example (B,), given the `logits` (B, 10) and the `labels` (B,).
-
-    `smoothing` is the share of each label that is spread evenly over the classes.
-    """
+    """Return the loss of every example (B,)."""
     if not is_standard(output, loss):
         return LOSSES[loss](_target(logits, labels, smoothing), OUTPUTS[output](logits))
     if smoothing:
@@ -45,10 +43,7 @@ def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Ten
 def loss_and_delta(
     output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the mean loss over the batch, a scalar, and its gradient in the logits (B, 10).
-
-    `smoothing` is the share of each label that is spread evenly over the classes.
-    """
+    """Return the mean loss over the batch, a scalar, and its gradient in the logits (B, 10)."""
     if is_standard(output, loss):
         mean = tf.reduce_mean(example_losses(output, loss, logits, labels, smoothing))
         return mean, (tf.nn.softmax(logits) - _target(logits, labels, smoothing)) / logits.shape[0]
@@ -66,9 +61,6 @@ def hits(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _target(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return one-hot labels (B, 10) in the precision of `logits`.
-
-    The share `smoothing` of each label is spread evenly over the classes.
-    """
+    """Return one-hot labels (B, 10), smoothed, in the precision of `logits`."""
     classes = logits.shape[-1]
     return tf.one_hot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes, dtype=logits.dtype)

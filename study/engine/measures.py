@@ -1,12 +1,8 @@
 """Define what is measured in a layer: norms of gradients and signals, inactive units, and the size of the last update.
 
-A new measure changes no other file of the engine. Add its name to the tuple of its kind, and its value to the dict that
-the function of that kind returns. The passes through the network (epoch.py, probe.py, initial_network.py), the log of a
-run (run_log.py), the records and the tables take the measures by these names. CONTRIBUTING.md says what else a new
-measure needs, such as a label.
-
 The functions of_batch, of_probe and of_update take one layer and return {name: scalar tensor}. The output layer has no
-activation (None), so the measures that need one are NaN there.
+activation (None), so the measures that need one are NaN there. CONTRIBUTING.md says how to add a measure. The callback
+GradientLogger computes measures of these names for other models, in study/monitor/measures.py.
 """
 
 import numpy as np
@@ -31,16 +27,16 @@ Measures = dict[str, tf.Tensor]
 
 
 def of_batch(function: Function | None, signals: Signals, gradients: Gradients) -> Measures:
-    """Return the BATCH_MEASURES of layer l, from its signals and gradients on one training batch of B examples.
+    """Return the BATCH_MEASURES of layer l, from its signals and gradients on one training batch of B examples i.
 
-    - weight_gradient: Frobenius norm of d loss / d W_l.
-    - error: root mean square over examples of norm(delta_{l,i}), where delta_{l,i} = B * d loss / d z_{l,i}.
-    - example_weight_gradient: root mean square over examples of norm(delta_{l,i}) * norm(h_{l-1,i}).
-    - activation_rms, activation_mean: root mean square and mean of h_l.
-    - preactivation_square: mean of z_l^2.
+    `weight_gradient`: Frobenius norm of d loss / d W_l.
+    `error`: root mean square over examples of norm(delta_{l,i}), where delta_{l,i} = B * d loss / d z_{l,i}.
+    `example_weight_gradient`: root mean square over examples of norm(delta_{l,i}) * norm(h_{l-1,i}).
+    `activation_rms`, `activation_mean`: root mean square and mean of h_l.
+    `preactivation_square`: mean of z_l^2.
 
-    i is an example. h_l is phi(z_l), times its mask under dropout, without the input that a residual connection adds.
-    `function` is phi; None makes the measures of h_l NaN.
+    `function` is phi; None makes the measures of h_l NaN. h_l is phi(z_l), times its mask under dropout, without the
+    input that a residual connection adds.
     """
     delta, z = gradients.delta, signals.preactivations
     errors = square_norm(delta, [-1]) * delta.shape[0] ** 2  # (B,)
@@ -62,12 +58,12 @@ def of_batch(function: Function | None, signals: Signals, gradients: Gradients) 
 def of_probe(function: Function | None, supremum: float, z: tf.Tensor) -> Measures:
     """Return the PROBE_MEASURES of a layer, from its pre-activations z (P, units) for P probe examples.
 
-    `function` is phi, and `supremum` is the largest |phi'|. If `function` is None, UNIT_MEASURES are NaN.
+    `dead_units`: share of units whose |phi'(z)| is below DEAD_SHARE of the supremum for every example.
+    `saturation`: share of entries whose |phi'(z)| is below SATURATED_SHARE of the supremum.
+    `sparsity`: share of entries of phi(z) that are exactly 0.
+    `similarity`: mean cosine of the rows of z, over all pairs of different examples.
 
-    - dead_units: share of units whose |phi'(z)| is below DEAD_SHARE of the supremum for every example.
-    - saturation: share of entries whose |phi'(z)| is below SATURATED_SHARE of the supremum.
-    - sparsity: share of entries of phi(z) that are exactly 0.
-    - similarity: mean cosine of the rows of z, over all pairs of different examples.
+    `function` is phi, and `supremum` is the largest |phi'|. If `function` is None, UNIT_MEASURES are NaN.
     """
     if function is None:
         return undefined(UNIT_MEASURES, z.dtype) | {"similarity": _similarity(z)}
@@ -98,8 +94,8 @@ def _similarity(z: tf.Tensor) -> tf.Tensor:
 def of_update(update: tf.Tensor, kernel: tf.Tensor) -> Measures:
     """Return the UPDATE_MEASURES of layer l, from the last `update` of its kernel W_l, both (fan_out, fan_in).
 
-    `kernel` is the kernel after the update. update_ratio is norm(update) / norm(kernel - update). The difference is the
-    kernel before the update. If the kernel decays, it is the kernel after the decay and before the update.
+    `kernel` is the kernel after the update. The measure update_ratio is norm(update) / norm(kernel - update). The
+    difference is the kernel before the update, but after any decay.
     """
     square = square_norm(update, [0, 1]) / square_norm(kernel - update, [0, 1])
     return {"update_ratio": tf.cast(tf.sqrt(square), kernel.dtype)}
@@ -111,10 +107,9 @@ def undefined(names: tuple[str, ...], dtype: tf.DType) -> Measures:
 
 
 def packed(names: tuple[str, ...], measures: Measures) -> tf.Tensor:
-    """Stack the named measures along a new last axis, to pass them through a compiled loop or branch as one tensor.
+    """Stack the named measures, tensors of equal shape, along a new last axis, in the order of `names`.
 
-    `measures` has tensors of equal shape; the names decide their order. Each tensor that is passed costs a microsecond
-    or two a step. Ten of them would take a tenth of the time.
+    A compiled loop or branch takes a microsecond or two per step for each tensor that passes through it.
     """
     return tf.stack([measures[name] for name in names], -1)
 
@@ -133,18 +128,12 @@ def square_norm(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
 
 
 def _roots(squares: Measures, dtype: tf.DType) -> Measures:
-    """Return {name: the square root of its value in `squares`, as `dtype`}.
-
-    One operation computes all roots, because each root operation takes 5 ms to compile.
-    """
+    """Return the square roots of `squares`, all by one operation, because each operation takes 5 ms to compile."""
     roots = tf.cast(tf.sqrt(tf.stack(list(squares.values()))), dtype)
     return dict(zip(squares, tf.unstack(roots), strict=True))
 
 
 def derivative_supremum(activation: Activation) -> float:
-    """Return the largest |phi'| of the activation phi on a grid of step 0.001 over [-100, 100].
-
-    Raise ActivationError if TensorFlow cannot differentiate the activation.
-    """
+    """Return the largest |phi'| of the activation phi on a grid of step 0.001 over [-100, 100]."""
     _, derivatives = value_and_derivative(activation.function, np.linspace(-100, 100, 200_001))
     return float(np.abs(derivatives).max())

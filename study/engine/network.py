@@ -27,15 +27,11 @@ class Data(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Hold three scores: loss, accuracy and mean absolute error.
-
-    Each is an array over examples, its sum, or its mean; the function that returns Scores says which. The absolute
-    error of an example is the mean over the classes of |output - one-hot label|.
-    """
+    """Hold three scores, each an array over examples, a sum or a mean; the function that returns them says which."""
 
     loss: Any
     accuracy: Any
-    mae: Any
+    mae: Any  # mean absolute error; see losses.absolute_errors
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Network:
         return Architecture(self.function, kind.normalization, kind.residual, kind.dropout, unstacked)
 
     def function_of(self, group: int) -> Function | None:
-        """Return the activation of the layer group with index `group`; the output layer, the last group, has None."""
+        """Return the activation of the layer group with index `group`, or None for the output layer, the last group."""
         return None if group == len(self.kind.shapes) - 1 else self.function
 
     def inputs(self, images: tf.Tensor) -> tf.Tensor:
@@ -65,8 +61,7 @@ class Network:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the inputs (B, columns) and labels (B,) int32 of a batch, with images distorted if the kind says so.
 
-        `images` (B, columns) and `labels` (B,) are uint8. `seed` (2,) int32 decides the random numbers, and `most` (5,)
-        holds the strengths of the distortions.
+        `images` and `labels` are uint8; augmentation.distorted explains `most` and `seed`.
         """
         images = augmentation.distorted(images, most, seed) if self.kind.distorts else images
         return self.inputs(images), tf.cast(labels, tf.int32)
@@ -74,8 +69,8 @@ class Network:
     def scores(self, counts: tf.Tensor, weights: Any, x: tf.Tensor, labels: tf.Tensor) -> Scores:
         """Return the scores of every example, each (B,), computed as outside of training; the accuracies are bool.
 
-        `counts` (groups,) holds the number of layers of each group, x (B, columns) the inputs, and `labels` (B,) the
-        digits. `weights` holds the parameters and the moving moments of the groups; see `weights_of`.
+        `counts` (groups,) holds the number of layers of each group; `weights` comes from `weights_of`. x is (B,
+        columns).
         """
         parameters, moving = weights
         logits = outputs(self.architecture(counts), parameters, x, moving)
@@ -87,10 +82,7 @@ class Network:
         )
 
     def measure_buffers(self, names: tuple[str, ...], precision: str) -> list[Any]:
-        """Return zeros (rows, measures) in `precision` for each looped group, and () for each other group.
-
-        A pass through the network stores the measures `names` there.
-        """
+        """Return zeros (rows, measures) for the measures `names` of each looped group, and () for each other group."""
         shapes = self.kind.shapes
         return [tf.zeros([shape.rows, len(names)], precision) if shape.is_looped else () for shape in shapes]
 
@@ -101,10 +93,7 @@ class Network:
 
 
 def joined(names: tuple[str, ...], measured: Sequence[tf.Tensor]) -> Measures:
-    """Join the packed measures of all groups to {name: (rows of all groups,)}, for each of `names`.
-
-    `measured` has one tensor per group: (rows, measures), or (measures,) for a group of one layer.
-    """
+    """Join the groups' packed measures, (rows, measures) or (measures,), to {name: (rows of all groups,)}."""
     return unpacked(names, tf.concat([tf.reshape(of_group, [-1, len(names)]) for of_group in measured], 0))
 
 
@@ -114,9 +103,6 @@ def parameters_of(state: State) -> Parameters:
 
 
 def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
-    """Return the parameters of each group and its moving moments, which decide the outputs outside of training.
-
-    If the state has moving averages of the parameters, they replace the parameters.
-    """
+    """Return each group's parameters, or their moving averages if it has any, and its moving moments."""
     averaged = tuple(averages or parameters for parameters, _, _, averages in state)
     return averaged, tuple(moving for _, _, moving, _ in state)

@@ -11,8 +11,7 @@ MOMENTUM, EPSILON = 0.99, 1e-3  # Keras' defaults, for batch and for layer norma
 def moments(normalization: str, affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the mean and the variance that normalise a layer's `affine` (..., B, units).
 
-    If `normalization` is "batch", they are moments over the batch, (..., 1, units). Otherwise they are moments over the
-    units, (..., B, 1).
+    They are over the batch, (..., 1, units), if `normalization` is "batch", and else over the units, (..., B, 1).
     """
     if normalization == "batch":
         mean = column_sums(affine) / affine.shape[-2]
@@ -27,20 +26,16 @@ def column_sums(x: tf.Tensor) -> tf.Tensor:
 
 
 def moved(moving: Tensors, affine: tf.Tensor) -> Tensors:
-    """Return a layer's moving mean and variance, updated with the moments of one more training batch.
-
-    `moving` holds both, (units,) or (1, units), and the result has the same shape. `affine` is (B, units).
-    """
+    """Update a layer's moving mean and variance, each (units,) or (1, units), by the moments of a batch (B, units)."""
     found = (tf.squeeze(moment, -2) for moment in moments("batch", affine))
     return tuple(old * MOMENTUM + new * (1 - MOMENTUM) for old, new in zip(moving, found, strict=True))
 
 
 def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Tensors) -> tf.Tensor:
-    """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`.
+    """Return gamma (a - mean) / sqrt(variance + EPSILON) + beta, where a is `affine`; without gamma and beta, return a.
 
-    `layer` holds the layer's kernel and bias and, if it is normalised, gamma and beta. `moving` holds the mean and the
-    variance (units,) to use. If it is (), `moments` computes both from a, by the kind of `normalization`. For a layer
-    without gamma and beta, return a.
+    `layer` holds kernel, bias and any gamma and beta. `moving` holds the mean and the variance (units,) to use; if it
+    is (), `moments` computes both from a.
     """
     if len(layer) == PLAIN:
         return affine
@@ -52,8 +47,7 @@ def normalise(normalization: str, affine: tf.Tensor, layer: Tensors, moving: Ten
 def backward(normalization: str, affine: tf.Tensor, layer: Tensors, upstream: tf.Tensor) -> tuple[tf.Tensor, Tensors]:
     """Return the gradient of the loss in `affine` (B, units), and the pair of the loss's gradients in gamma and beta.
 
-    `layer` holds the parameters, gamma and beta last. `upstream` (B, units) is the gradient in the normalised values,
-    which `normalise` computes with the moments of `affine` by the kind of `normalization`.
+    `upstream` (B, units) is the gradient in the values that `normalise` computes with the moments of `affine`.
     """
     trained = layer[PLAIN:]
     with tf.GradientTape() as tape:

@@ -1,9 +1,8 @@
 """Turn gradients into updates: Keras' optimisers as pure functions, so that one compiled program can loop over them.
 
 Each optimiser keeps `slots` for each parameter: tensors of its shape, such as running means of its gradient. A step
-first advances the slots with the gradient, then computes the update from them. The update depends only on the slots and
-the hyperparameters, so the last update can be measured without storing it. The arithmetic is Keras', operation by
-operation; a test compares every entry with Keras.
+first advances the slots with the gradient, then computes the update from slots and hyperparameters alone. The last
+update can therefore be measured without storing it. A test compares every entry with Keras, whose arithmetic this is.
 """
 
 from collections.abc import Callable
@@ -18,37 +17,26 @@ Slots = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Hold the scalars of one update, which may change without compiling again.
+    """Hold the scalars of one update, which may change without compiling again."""
 
-    `rate` is what the optimiser's `rate` function returns for the update. `mean_rate` and `square_rate` are Adam's 1 -
-    beta_1 and 1 - beta_2. `step` counts the run's updates from 1. No optimiser uses `decay` and `newest`; the training
-    step does (see epoch.py). `decay` is the share of a kernel that weight decay subtracts. `newest` is the weight of
-    the new parameters in their average.
-    """
-
-    rate: tf.Tensor
+    rate: tf.Tensor  # the result of the optimiser's function `rate`
     momentum: tf.Tensor
     epsilon: tf.Tensor
-    mean_rate: tf.Tensor
-    square_rate: tf.Tensor
-    step: tf.Tensor
-    decay: tf.Tensor
-    newest: tf.Tensor
+    mean_rate: tf.Tensor  # Adam's 1 - beta_1
+    square_rate: tf.Tensor  # Adam's 1 - beta_2
+    step: tf.Tensor  # the number of the update in the run, from 1
+    decay: tf.Tensor  # the share of a kernel that weight decay subtracts; used by epoch.py alone
+    newest: tf.Tensor  # the weight of the new parameters in their average; used by epoch.py alone
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Describe an optimiser by the number of its `slots` for each parameter, all 0 at first, and three functions.
+    """Describe an optimiser by the number of its slots and three functions; `advance` and `update` are elementwise."""
 
-    `rate` computes the rate of an update from the learning rate and the number of the update in the run. `advance`
-    returns a parameter's new slots from the old ones and the gradient. `update` returns what to add to the parameter,
-    from its new slots. The latter two are elementwise.
-    """
-
-    slots: int
-    rate: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    advance: Callable[[Slots, tf.Tensor, Hyperparameters], Slots]
-    update: Callable[[Slots, Hyperparameters], tf.Tensor]
+    slots: int  # for each parameter; all are 0 at first
+    rate: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # learning rate, number of the update in the run -> rate
+    advance: Callable[[Slots, tf.Tensor, Hyperparameters], Slots]  # old slots, gradient -> new slots
+    update: Callable[[Slots, Hyperparameters], tf.Tensor]  # new slots -> what to add to the parameter
 
 
 def _adam_rate(learning_rate: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
@@ -64,10 +52,7 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Return -rate * mean / (sqrt(square) + epsilon); the slots are the moving means of the gradient and its square.
-
-    Epsilon is added outside of the bias correction, as in Keras (Kingma and Ba's "epsilon hat").
-    """
+    """Add epsilon outside of the bias correction, as Keras does (Kingma and Ba's "epsilon hat")."""
     mean, square = slots
     return -mean * h.rate / (tf.sqrt(square) + h.epsilon)
 

@@ -19,18 +19,19 @@ from study.engine.rows import row_of
 def measure_weights(
     network: Network, architecture: Architecture, state: Any, x: tf.Tensor, last: Hyperparameters | None
 ) -> Measures:
-    """Return the WEIGHT_MEASURES of all layers of `network` as {name: (rows of all groups,)}.
+    """Measure every layer of `network` without a training batch: on probe images, and by the last update.
 
-    `state` holds the groups; the slots are not read if `last` is None. x (P, columns) are the probe inputs. Batch
-    normalisation uses the moments of each layer over these inputs, as in training over a batch. `last` holds the
-    hyperparameters of the last update. If it is None or its step is 0, no update has been done, and UPDATE_MEASURES are
-    NaN.
+    Return {name: (rows of all groups,)} for the names in WEIGHT_MEASURES. PROBE_MEASURES, such as dead_units, come from
+    a forward pass of the probe inputs x (P, columns). In this pass, batch normalisation uses the moments of x.
+    UPDATE_MEASURES compare the last update with the kernels.
+
+    `state` holds the groups; their slots are read only for UPDATE_MEASURES. `last` holds the hyperparameters of the
+    last update. UPDATE_MEASURES are NaN if `last` is None or its step is 0, that is, before the first update.
     """
     kind = network.kind
     rule = OPTIMIZERS[kind.optimizer]
 
     def of_update(group: int, row: Any) -> Measures:
-        """Return the UPDATE_MEASURES of the layer in row `row` of the group with index `group`."""
         undefined = measures.undefined(measures.UPDATE_MEASURES, kind.precision)
         if last is None:
             return undefined

@@ -13,8 +13,8 @@ INITIAL_ERRORS = "float64"
 class ProgramKind:
     """Hold the settings that decide a compiled program, and the shapes of its layer groups.
 
-    The flags tell whether the program distorts images, lets kernels decay and averages parameters. By how much is not
-    compiled into it: the program takes these numbers as arguments.
+    The strengths of distortions, decay and averaging are arguments of the program; only whether it has them is
+    compiled.
     """
 
     shapes: tuple[Shape, ...]

@@ -21,17 +21,13 @@ from study.engine.program_kind import ProgramKind
 
 @dataclass(frozen=True)
 class Programs:
-    """Hold a network and its compiled functions: `epoch`, `evaluate` and `initial`; each compiles at its first call.
-
-    The functions are train_epoch, evaluate and measure_initial, to which the network is already given. The caller may
-    collect in `compiled` the sizes of data for which it has compiled them.
-    """
+    """Hold a network, and train_epoch, evaluate and measure_initial for it; each compiles at its first call."""
 
     network: Network
     epoch: Any
     evaluate: Any
     initial: Any
-    compiled: set[Any] = field(default_factory=set)
+    compiled: set[Any] = field(default_factory=set)  # the caller may collect here for which sizes of data it compiled
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,10 +11,7 @@ import tensorflow as tf
 
 
 def row_of(nest: Any, row: Any) -> Any:
-    """Return the nest with each tensor (rows, ...) replaced by its row (...) of index `row`.
-
-    A tensor with one row gives that row, whatever the index.
-    """
+    """Return the nest with each tensor (rows, ...) cut to its row `row`; a tensor of one row is cut to that row."""
 
     def of(tensor: tf.Tensor) -> tf.Tensor:
         # A slice is five operations to trace, and squeezing an axis of 1 is one.
@@ -44,10 +41,7 @@ def read(arrays: Any, row: Any) -> Any:
 
 
 def written(arrays: Any, row: Any, values: Any) -> Any:
-    """Write `values`, a nest of tensors (...), to the row of index `row` of the opened nest `arrays`.
-
-    Return the new opened nest. Use the result: the argument `arrays` must not be used again.
-    """
+    """Return the opened nest with `values` written to its row `row`; the argument `arrays` must not be used again."""
     return tf.nest.map_structure(lambda array, value: array.write(row, value), arrays, values)
 
 

@@ -56,10 +56,7 @@ class Run:
         self.log = run_log.RunLog()
 
     def warm_up(self) -> float:
-        """Compile the programs that train and evaluate, unless they are compiled; return the seconds this took.
-
-        Calling a program compiles it. Here, the programs carry out no steps.
-        """
+        """Compile the programs that train and evaluate, by calls without steps; return the seconds this took."""
 
         def compile_both() -> None:
             self.call_epoch(1, updates=0)
@@ -83,8 +80,8 @@ class Run:
     def epoch(self, epoch: int) -> tuple[float, float, int | None]:
         """Train one epoch, counted from 1; return its mean loss, its accuracy, and the step at which it diverged.
 
-        Each batch is scored before its update. The run diverged at the first step whose loss was not finite. Steps are
-        counted from the start of the run; without divergence, the result is None. The epoch goes on after that step.
+        Each batch is scored before its update. The third result is the run's first step whose loss was not finite,
+        counted from 0, or None; the epoch goes on after that step.
         """
         self.state, (loss, hits, diverged), measured = self.call_epoch(epoch, updates=self.steps)
         self._record(epoch, measured, self.steps)
@@ -108,10 +105,9 @@ class Run:
         return seconds
 
     def evaluate(self, state: State, indices: np.ndarray) -> Scores:
-        """Return the mean scores of a state, as floats, on the images whose indices are `indices` (n,).
+        """Return the mean scores of a state, as floats, on the images whose indices are `indices` (n,); of none, 0.
 
-        Without images, the scores are 0. The program is compiled for the number of validation or of test images,
-        whichever is larger, and n must not exceed that number.
+        The program is compiled for the number of validation or of test images, whichever is larger, and takes no more.
         """
         padded = np.full(self.chunks * CHUNK, -1, np.int32)
         padded[: len(indices)] = indices
@@ -122,10 +118,9 @@ class Run:
         return Scores(*(float(total) / max(len(indices), 1) for total in totals))
 
     def parameters_of_all_pixels(self, state: State) -> Parameters:
-        """Return the parameters of a state that decide outputs; layer 1 has a kernel (1, units, 784) of all pixels.
+        """Return the parameters of `weights_of`, with a kernel (1, units, 784) of all pixels in layer 1.
 
-        Blank pixels, which are not trained, have their initial weights. Moving averages of the parameters, if any, take
-        the place of the parameters.
+        Blank pixels, which are not trained, have their initial weights.
         """
         (first, *others), _ = weights_of(state)
         drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
@@ -137,10 +132,7 @@ class Run:
         return run_log.logged_steps(epoch, self.steps)
 
     def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
-        """Call the program that trains epoch `epoch`, for its first `updates` updates; do not change this run.
-
-        Return the new state, the totals and the measures, as `train_epoch` does.
-        """
+        """Carry out the first `updates` updates of epoch `epoch`, like `train_epoch`, without changing this run."""
         settings, logged = self.settings, self.logged(epoch)
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         of_optimizer = [settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
@@ -158,10 +150,9 @@ class Run:
         return found
 
     def _record(self, epoch: int, measured: Measures, updates: int) -> None:
-        """Log the measures of the logged steps among an epoch's first `updates` steps.
+        """Log the measures of the logged steps among an epoch's first `updates` steps, without spare rows.
 
-        `measured` is {name: (n, rows of all groups)}, with one row for each of these steps, in order; more rows are
-        ignored. Spare rows, which hold no layer, are left out of the log.
+        `measured` is {name: (n, rows of all groups)}, with one row for each of these steps, in order; more are ignored.
         """
         of_group = [np.arange(group.shape.rows) < group.count for group in groups_of(self.settings)]
         is_layer = np.concatenate(of_group)
@@ -172,10 +163,7 @@ class Run:
 
 
 def _initial_state(settings: Settings, images: Images) -> State:
-    """Return the state of a run before training, with parameters for the columns of `images`.
-
-    Slots and moving means begin at 0, moving variances at 1, and averages at the parameters.
-    """
+    """Return the state before training: slots and moving means are 0, moving variances 1, averages the parameters."""
     slots = OPTIMIZERS[settings.optimizer].slots if settings.epochs else 0
     first, *between, output = initial_parameters(settings, images.square_norm)
     first = (tf.constant(images.narrowed(first[0].numpy())), *first[1:])

@@ -15,8 +15,8 @@ def is_log_spaced(step: int) -> bool:
 def logged_steps(epoch: int, steps: int) -> np.ndarray:
     """Return which steps of an epoch, counted from 1, are measured, as (steps + 1,) bool.
 
-    `steps` is the number of updates of an epoch. Entry i tells of the epoch's step i; entry `steps` is the first step
-    of the next epoch. The first and the last entry are true, and the others if the run's step is in the 1-2-5 series.
+    Entry i is for the epoch's step i, and the last is for the first step of the next epoch. The first and the last
+    entry are true, and the others if the run's step is in the 1-2-5 series.
     """
     first = (epoch - 1) * steps
     logged = np.array([is_log_spaced(first + step) for step in range(steps + 1)])

@@ -8,9 +8,8 @@ from study.settings import Settings
 def learning_rates(settings: Settings, steps: int, epoch: int) -> np.ndarray:
     """Return the learning rates (steps + 1,) of the last update before an epoch, and of the `steps` updates in it.
 
-    Epochs are counted from 1. `settings` decide the rates. They rise linearly to `learning_rate` over the first
-    `warm_up` epochs. If `schedule` is "cosine", they then fall along half a cosine, to 0 after the last epoch
-    (Loshchilov & Hutter 2017, without restarts).
+    Epochs are counted from 1. The rates rise linearly to `learning_rate` over the first `warm_up` epochs. If `schedule`
+    is "cosine", they then fall along half a cosine to 0 (Loshchilov & Hutter 2017, without restarts).
     """
     update = np.arange((epoch - 1) * steps, epoch * steps + 1)  # counted from 1
     warm, total = settings.warm_up * steps, settings.epochs * steps

@@ -5,10 +5,9 @@ from numpy.typing import NDArray
 
 
 def seed_for(seed: int, role: str, *index: int) -> np.random.SeedSequence:
-    """Return numpy's seed for one use of random numbers in a run, independent of those for all other uses.
+    """Return numpy's seed for one use of random numbers in a run, independent of the seeds for all other uses.
 
-    `seed` is the run's, `role` names the use, and `index` distinguishes several uses of one role, such as layers. The
-    result does not depend on the activation.
+    `role` names the use, and `index` distinguishes several uses of one role, such as layers.
     """
     return np.random.SeedSequence([seed, *role.encode(), *index])
 
@@ -19,9 +18,8 @@ def number_for(seed: int, role: str, *index: int) -> int:
 
 
 def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices (n - validation,) to train on and (validation,) to validate on, of n images in random order.
+    """Split the indices of n images at random: (n - validation,) to train on, and (validation,) to validate on.
 
-    The two do not overlap. The same seed gives the same split, from a stream that no other use of the seed shares.
     Raise ValueError unless 0 <= validation < n and seed >= 0.
     """
     if not 0 <= validation < n:
@@ -34,9 +32,6 @@ def split(n: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def epoch_order(seed: int, epoch: int, training: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
-    """Return the image indices (steps, batch) of an epoch's batches: a fresh permutation of the indices `training`.
-
-    The run's `seed` and the number `epoch` decide the permutation. Images that do not fill a batch are left out.
-    """
+    """Permute the indices `training` for an epoch; return its batches (steps, batch) and leave out the remainder."""
     shuffled = np.random.default_rng(seed_for(seed, "order", epoch)).permutation(training)
     return shuffled[: len(training) // batch * batch].reshape(-1, batch)

@@ -1,6 +1,6 @@
 """Train and measure one run: settings + data + activation -> a dict. No files, no printing, no plots.
 
-Compiled programs do the work, one call an epoch (epoch.py). Everything random is drawn from the run's seed, one stream
+Compiled programs do the work, one call per epoch (epoch.py). Everything random is drawn from the run's seed, one stream
 per role. Two activations with the same seed therefore see the same split, the same batches in the same order and, layer
 by layer, the same random draws.
 """
@@ -41,17 +41,16 @@ def train(
     epochs once `seconds` have passed, CheckpointError if `saved` cannot be read, and ValueError if `data` has too few
     images. The dict has these entries:
 
-    - `status`: "done", or "diverged" if a loss was not finite;
-    - `diverged_step`: the first step with such a loss, the number of updates done if it was a validation loss, or None;
-    - `epochs`, `steps`: the numbers of epochs and of updates done;
-    - `history`: for each name of HISTORY, a list with one entry per epoch;
-    - `last`, `best`: the scores of the last weights, and of the weights with the lowest validation loss. Each is a dict
-      with `epoch` and {validation, test}_{loss, accuracy, mae}. Accuracies are in [0, 1], and `mae` is the mean
-      absolute error. Both dicts are empty if the settings ask for 0 epochs;
-    - `noise`: the result of `evaluate_with_noise`, only if the settings ask for it and a trained run is done;
-    - `measures`: the lists `step` and `epoch` of the logged steps, and a list over these steps for each measure. Its
-      entries are lists over the layers 1 to L + 1, NaN where undefined;
-    - `timings`: in seconds, `seconds` for the whole run and `compile_seconds` for compiling.
+    `status`: "done", or "diverged" if a loss was not finite.
+    `diverged_step`: the first step with such a loss, the number of updates done if it was a validation loss, or None.
+    `epochs`, `steps`: the numbers of epochs and of updates done.
+    `history`: for each name of HISTORY, a list with one entry per epoch.
+    `last`, `best`: dicts for the last weights and for the weights with the lowest validation loss, empty after 0
+      epochs. They hold `epoch` and {validation, test}_{loss, accuracy, mae}. `mae` is the mean absolute error.
+    `noise`: the result of `evaluate_with_noise`, only if the settings ask for it and a trained run is done.
+    `measures`: the lists `step` and `epoch` of the logged steps, and a list over these steps for each measure. Its
+      entries are lists over the layers 1 to L + 1, NaN where undefined.
+    `timings`: in seconds, `seconds` for the whole run and `compile_seconds` for compiling.
     """
     started = time.perf_counter()
     run = Run(settings, data, activation)
@@ -103,10 +102,7 @@ def _trained(
 def _result(
     run: Run, diverged: int | None, epochs: int, history: dict[str, Any], last: dict[str, Any], best: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the dict that `train` returns, without `timings`.
-
-    `diverged` is its entry `diverged_step`; the other arguments are the entries of their names, and the `run` itself.
-    """
+    """Return the dict that `train` returns, without `timings`; `diverged` is its entry `diverged_step`."""
     has_noise = run.settings.noise and epochs and diverged is None
     return {
         "status": "done" if diverged is None else "diverged",
@@ -131,10 +127,7 @@ def _assessed(run: Run, snapshot: Snapshot) -> dict[str, float]:
 
 
 class EarlyStopping:
-    """Decide when to stop, as Keras' EarlyStopping on the validation loss with min_delta 0.
-
-    Training is over once `patience` epochs in a row were without a new lowest loss. None stands for no limit.
-    """
+    """Decide when to stop, as Keras' EarlyStopping on the validation loss with min_delta 0; without patience, never."""
 
     def __init__(self, patience: int | None) -> None:
         self.patience = math.inf if patience is None else patience

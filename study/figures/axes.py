@@ -1,19 +1,19 @@
-"""Set limits, scales and ticks of a panel's axes.
-
-A panel is one matplotlib Axes of a figure. The functions that set an axis return nothing.
-"""
+"""Set limits, scales and ticks of a panel's axes; a panel is one matplotlib Axes of a figure."""
 
 import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 
 from study.constants import CHANCE_ACCURACY
-from study.figures.style import GREY, FloatArray
+from study.figures.style import GREY
+
+FloatArray = npt.NDArray[np.float64]
 
 ZERO_BAND = 0.13  # share of a logarithmic panel's height for the band that shows exact zeros, if there are any
 FAR_DECADES = 30  # an activation further below the median activation is not on the panel (see log_limits)
@@ -37,14 +37,13 @@ X_LABELS = {
 def log_ticks(low: float, high: float) -> FloatArray:
     """Return the ticks (n,) of a logarithmic axis from `low` to `high`, both above 0, in ascending order.
 
-    Use powers of ten if at least three of them lie within the limits. Otherwise add their multiples by 3, or else by 2
-    and 5, until there are three. If there are still fewer, use evenly spaced round numbers.
+    They are powers of ten if there are three. Otherwise multiples of them by 3, or else by 2 and 5, are added. If there
+    are still fewer than three, they are evenly spaced round numbers.
     """
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
-        ticks = np.asarray(
-            ticker.LogLocator(subs=multiples, numticks=most).tick_values(max(low / 10, 1e-300), 10 * high)
-        )
+        locator = ticker.LogLocator(subs=multiples, numticks=most)
+        ticks = np.asarray(locator.tick_values(max(low / 10, 1e-300), 10 * high))
         if ((ticks >= low) & (ticks <= high)).sum() >= 3:
             break
     else:
@@ -52,16 +51,16 @@ def log_ticks(low: float, high: float) -> FloatArray:
     return ticks[(ticks >= low) & (ticks <= high)]
 
 
-def scientific(value: float) -> str:
-    """Return `value` as text in scientific notation with one significant digit, such as "4e-13"."""
-    return np.format_float_scientific(value, 0, trim="-", exp_digits=1).replace("e+", "e")
+def scientific(value: float, digits: int = 1) -> str:
+    """Return `value` as text in scientific notation with this many significant `digits`, such as "4e-13" for one."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = None) -> None:
-    """Make `axis` logarithmic from `low` to `high`, both above 0, with the ticks of `log_ticks` alone.
+    """Make `axis` logarithmic from `low` to `high`, both above 0, with ticks of `log_ticks` from `lowest_tick` on.
 
-    No tick is below `lowest_tick`, by default `low`. Labels are plain numbers if all ticks are between 0.001 and
-    10,000. Otherwise they are powers of ten, or multiples of these.
+    Labels are plain numbers if all ticks are between 0.001 and 10,000, else powers of ten, or multiples of these.
     """
     name = "x" if isinstance(axis, XAxis) else "y"
     axis.axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
@@ -74,37 +73,35 @@ def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = No
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
     """Make the y axis of `panel` logarithmic, so that it holds the means of `rows` above a band for exact zeros.
 
-    `rows` has the columns activation, mean (above 0, or NaN), ci_low, ci_high and n_zero, as
-    `statistics.geometric_summary` makes them. `n_zero` is the number of seeds at exactly 0. The band is grey, has the
-    label "exactly 0", and exists only if some `n_zero` is above 0. `log_limits` chooses the limits, and may leave out
-    means far below the others. Raise ValueError for a mean of 0 or less.
+    The grey band exists if a column n_zero, the number of seeds at exactly 0, is above 0 in some row. The other columns
+    and the error raised are as in `log_limits`.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
     bottom = 10 ** max(low - band, -307.0)
     log_axis(panel.yaxis, bottom, 10**high, 10 ** (low + 0.5 * band))
     if rows["mean"].isna().all():
-        panel.yaxis.set_major_locator(ticker.NullLocator())
+        panel.set_yticks([])
     if band:
         panel.axhspan(bottom, 10**low, color="#EFEFEF", linewidth=0, zorder=2.5)
-        panel.yaxis.set_minor_locator(ticker.FixedLocator([math.sqrt(bottom * 10**low)]))
-        panel.yaxis.set_minor_formatter(ticker.FixedFormatter(["exactly 0"]))
+        panel.set_yticks([math.sqrt(bottom * 10**low)], ["exactly 0"], minor=True)
         panel.tick_params(axis="y", which="minor", length=3.5, width=0.8)
 
 
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Return the lower and upper limit of a logarithmic axis for the means of `rows`, as exponents of ten.
 
-    `rows` is as in `norm_axis`. Disregard an activation whose least mean is more than FAR_DECADES below the median
-    activation's least mean, because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above
-    that median, twice this distance counts instead of FAR_DECADES.
+    Columns of `rows`: activation, mean (above 0, or NaN), ci_low, ci_high. Raise ValueError for a mean of 0 or less.
 
-    Intervals widen the limits by at most one decade, or by half the span of the means if that is more. The interval of
-    three seeds can span thirty decades. The limits include a margin, and lie in [-300, 300]. Return -1 and 0 if all
-    means are NaN. Raise ValueError for a mean of 0 or less.
+    An activation whose least mean is more than FAR_DECADES below the median activation's least mean is disregarded,
+    because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above that median, twice this
+    distance counts instead. Intervals can span thirty decades. They widen the limits by at most one decade, or by half
+    the span of the means if that is more. The limits include a margin, and lie in [-300, 300]. They are -1 and 0 if all
+    means are NaN.
     """
     if (rows["mean"] <= 0).any():
-        raise ValueError("a mean on a logarithmic axis must be above zero: exact zeros are counted in n_zero")
+        least = rows["mean"].min()
+        raise ValueError(f"mean is {least:g}; it must be above 0 on a logarithmic axis: count exact zeros in n_zero")
     known = rows[rows["mean"].notna()]
     if known.empty:
         return -1.0, 0.0
@@ -114,10 +111,8 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
     bounds = rows[["ci_low", "ci_high"]].to_numpy(float).ravel()
     exponents = np.log10(bounds[np.isfinite(bounds) & (bounds > 0)])
     reach = max(1.0, (high - low) / 2)
-    low, high = (
-        max(low - reach, min(low, exponents.min(initial=math.inf))),
-        min(high + reach, max(high, exponents.max(initial=-math.inf))),
-    )
+    low = max(low - reach, min(low, exponents.min(initial=math.inf)))
+    high = min(high + reach, max(high, exponents.max(initial=-math.inf)))
     padding = max(0.05 * (high - low), 0.2 - 0.5 * (high - low))
     return max(low - padding, -300.0), min(high + padding, 300.0)
 
@@ -134,11 +129,9 @@ def error_percent(accuracy: Any) -> FloatArray:
 def error_axis(axis: Axis, errors: Any) -> None:
     """Make `axis` logarithmic in the percentage of wrong images, inverted, with accuracies as tick labels.
 
-    Draw errors on this axis, not accuracies: the tick at the error e reads 100 - e percent. `errors` holds all errors
-    that the axis must show, as `error_percent` returns them; NaN is ignored.
-
-    Halving the error is the same distance everywhere, such as from 96% to 98% and from 98% to 99%. If the axis reaches
-    the error of guessing, add a tick there, unless another tick is near it or beyond it.
+    Draw errors on this axis, not accuracies: the tick at the error e reads 100 - e percent. Halving the error is the
+    same distance everywhere. `errors` holds all errors that the axis must show, as `error_percent` returns them; NaN is
+    ignored. The error of guessing has a tick if the axis reaches it, unless another tick is near it or beyond it.
     """
     errors = np.asarray(errors, float)
     seen = errors[np.isfinite(errors)] if np.isfinite(errors).any() else np.array([1.0, 100.0])
@@ -154,30 +147,21 @@ def error_axis(axis: Axis, errors: Any) -> None:
 
 
 def x_axis(panel: Axes, x: str, values: Any) -> None:
-    """Set the scale, limits and ticks of `panel`'s x axis for `values` (n,) of the column `x`, a key of X_LABELS.
-
-    - "layer": `values` must contain the output layer's number. Its tick reads "out".
-    - "step": logarithmic, but linear below 1 to show 0.
-    - "depth", "learning_rate": logarithmic, with a tick at each value. Only values that begin with 1, 2 or 5 have
-      labels, or all values if fewer than three begin so.
-    - "width": linear, with a labelled tick at each value.
-    - any other column: linear, with ticks at round whole numbers.
-    """
+    """Set the scale, limits and ticks of `panel`'s x axis for `values` (n,) of the column `x`, a key of X_LABELS."""
     known, axis = np.unique(np.asarray(values, float)), panel.xaxis
-    if x == "layer":
+    if x == "layer":  # `values` must contain the output layer's number
         depth = int(known.max(initial=2)) - 1
         layers = layer_ticks(depth)
         panel.set_xticks(layers, [*map(str, layers[:-1]), "out"])
         panel.set_xlim(1 - 0.1 * depth, 1 + 1.1 * depth)
-    elif x == "step":
+    elif x == "step":  # linear below 1 to show 0
+        last = known.max(initial=1)
         panel.set_xscale("symlog", linthresh=1, linscale=0.6)
-        panel.set_xlim(-0.25, known.max(initial=1) * 1.5)
-        last = np.log10(known.max(initial=1))
-        decades = 10 ** np.arange(0, last + 0.01, 1 if last < 2 else 2)
-        _set_ticks(
-            axis, [0, *decades], ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step))
-        )
-    elif x in ("depth", "learning_rate") and known.size:
+        panel.set_xlim(-0.25, last * 1.5)
+        decades = 10 ** np.arange(0, np.log10(last) + 0.01, 1 if last < 100 else 2)
+        names = ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step))
+        _set_ticks(axis, [0, *decades], names)
+    elif x in ("depth", "learning_rate") and known.size:  # values that begin with 1, 2 or 5 have labels
         named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
         margin = 1.1 * (known[-1] / known[0]) ** 0.06
         panel.set(xscale="log", xlim=(known[0] / margin, known[-1] * margin))
@@ -189,19 +173,15 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
 
 
 def layer_ticks(depth: int) -> list[int]:
-    """Return the numbers of the layers to label on an axis; the network has `depth` hidden layers and an output layer.
+    """Return the layers to label on an axis; the network has `depth` hidden layers and an output layer, depth + 1.
 
-    A network with fewer than 6 hidden layers has all its layers labelled, 1 to depth + 1. A deeper one has the first, a
-    middle and the output layer.
+    They are all layers if there are fewer than 6 hidden layers, else the first, a middle and the output layer.
     """
     return [*range(1, depth + 2)] if depth < 6 else [1, (depth + 2) // 2, depth + 1]
 
 
 def fixed_axis(axis: Axis, values: Any, is_labelled: Any = None) -> None:
-    """Put a tick at each of `values` (n,), and write its number where `is_labelled` (n,) is True.
-
-    By default every number is written.
-    """
+    """Put a tick at each of `values` (n,), and write its number where `is_labelled` (n,) is True, by default always."""
     is_labelled = np.ones(len(values), bool) if is_labelled is None else is_labelled
     labels = [f"{value:.3g}" if shown else "" for value, shown in zip(values, is_labelled, strict=True)]
     _set_ticks(axis, values, ticker.FixedFormatter(labels))
@@ -212,17 +192,8 @@ def round_axis(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
     axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=3))
 
 
-def percent_axis(panel: Axes) -> None:
-    """Make the y axis of `panel` go from 0 to 100, with a tick every 25 and labels in percent."""
-    panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
-    panel.yaxis.set_major_formatter(ticker.PercentFormatter())
-
-
 def rows_axis(panel: Axes, labels: list[str]) -> None:
-    """Make the y axis of `panel` name one row for each of `labels`, the first on top, without horizontal grid lines.
-
-    Row i, counted from 0, is centred at y = i.
-    """
+    """Make the y axis of `panel` name a row for each of `labels`, from the top; row i, from 0, is centred at y = i."""
     panel.set_yticks(range(len(labels)), labels)
     panel.set_ylim(len(labels) - 0.5, -0.5)
     panel.grid(visible=False, axis="y")
@@ -231,12 +202,18 @@ def rows_axis(panel: Axes, labels: list[str]) -> None:
 def draw_level(panel: Axes, value: float, label: str = "", *, vertical: bool = False) -> None:
     """Draw a dotted grey line across `panel` at y = `value`, or at x = `value` if `vertical`.
 
-    A `label` is written beside the right end of a horizontal line, outside the panel. Give no label for a vertical
-    line.
+    A `label` is written beside the right end of a horizontal line, outside the panel.
     """
     (panel.axvline if vertical else panel.axhline)(value, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
     if label:
         panel.text(1.02, value, label, transform=panel.get_yaxis_transform(), va="center", color=GREY, fontsize=9)
+
+
+def draw_guessing(panel: Axes) -> None:
+    """Draw a dotted line at the percentage of images that guessing gets right, with its name below."""
+    draw_level(panel, GUESSING_PERCENT)
+    at, transform = (0.03, GUESSING_PERCENT - 1.5), panel.get_yaxis_transform()
+    panel.text(*at, "guessing", transform=transform, va="top", color=GREY, fontsize=9)
 
 
 def _set_ticks(axis: Axis, ticks: Any, formatter: ticker.Formatter) -> None:

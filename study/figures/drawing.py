@@ -69,14 +69,13 @@ def deferred(function: Callable[P, Figure]) -> Callable[P, Drawing]:
 
 
 def encode(figure: Figure, extension: str) -> bytes:
-    """Return the bytes of `figure` as a file with this `extension`: "svg", "png" or "pdf".
+    """Return the bytes of `figure` as a file; raise ValueError if `extension` is not "svg", "png" or "pdf".
 
-    Raise ValueError for another extension. The file has no date and no version, so that equal figures have equal bytes.
-    A PNG has at most 256 colours, which makes it less than half as large. `Figure.savefig` is not used because it would
-    draw everything twice. The figure's resolution is DPI afterwards.
+    The file has no date and no version, so that equal figures have equal bytes. A PNG has at most 256 colours, which
+    makes it less than half as large. `Figure.savefig` is not used because it would draw everything twice.
     """
     if extension not in ("png", *VECTOR_FORMATS):
-        raise ValueError(f"extension must be one of {', '.join(['png', *VECTOR_FORMATS])}, got {extension!r}")
+        raise ValueError(f"extension is {extension!r}; it must be one of {', '.join(['png', *VECTOR_FORMATS])}")
     buffer = io.BytesIO()
     with matplotlib.style.context(["default", RC, TEXT_SETTINGS]):
         if extension == "png":
@@ -92,11 +91,7 @@ def encode(figure: Figure, extension: str) -> bytes:
 
 
 def _argument_bytes(part: Any) -> bytes:
-    """Return bytes that differ if `part`, an argument of a drawing, differs.
-
-    They cover the index, columns, types and values of a DataFrame, or the type, shape and values of an array. For
-    anything else they are its repr.
-    """
+    """Return bytes that differ if `part`, an argument of a drawing, differs: its values, types, names or shape."""
     if isinstance(part, pd.DataFrame):
         names = repr([(str(name), str(kind)) for name, kind in part.dtypes.items()])
         return names.encode() + np.asarray(pd.util.hash_pandas_object(part)).tobytes()

@@ -1,9 +1,12 @@
-"""Draw a row for each activation, output or remedy: every run, and below the runs their mean with its interval.
+"""Draw a row for each activation, output, remedy or program: every run, and below the runs their mean or median.
 
-A small point is a run. The larger marker below is the mean, and the bar through it is the 95% interval.
+A small point is a run, or one repeat of a timing. The larger marker is the mean, and the bar through it is the 95%
+interval, ci_low to ci_high. For timings they are the median and the quartiles. Accuracies are in [0, 1], and NaN is not
+drawn.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,54 +14,70 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.figures.axes import (
-    ERROR_SCALE,
-    LOG_SCALE,
-    draw_level,
-    error_axis,
-    error_percent,
-    round_axis,
-    rows_axis,
-)
-from study.figures.line_panels import line_panel
-from study.figures.marks import INTERVAL_COLUMNS, check_unique, draw_estimate, draw_run_points, seed_count_text
+from study.figures import axes, marks
+from study.figures.axes import ERROR_SCALE, LOG_SCALE
 from study.figures.naming import name_lines
-from study.figures.style import FIGURE_WIDTH, GREY, Style, literal, panels
+from study.figures.style import COLORS, FIGURE_WIDTH, GREY, Looks, Style, literal, panels
 
-PLAIN_LOOK: dict[str, Any] = {"color": "#222222", "marker": "o"}  # the look of marks that belong to no activation
-ARM_OFFSETS = {"tuned": -0.2, "untuned": 0.2}  # y of each arm, from the centre of its activation's row
+PLAIN_LOOKS: Looks = {"none": {"color": "#222222", "marker": "o"}}  # of rows that belong to no activation
+ARM_SHIFTS = {"tuned": -0.2, "untuned": 0.2}  # y of each arm, from the centre of its activation's row
 MARGIN_COLOR = "#E9E9E9"
-TEXT_SIDES = ((0.98, "right"), (0.02, "left"))  # x and alignment of a text: for points on the left, and on the right
+WIDE_BARS: dict[str, Any] = {"err_style": "bars", "err_kws": {"fmt": "none", "zorder": 1.9, "elinewidth": 1.9}}
+# By the quantity of a timing: the title of its panel, the factor from seconds to its unit, the column of its median.
+TIME_PANELS = {
+    "forward": ("forward\nns / element", 1e9, "forward_ns"),
+    "forward_backward": ("forward + backward\nns / element", 1e9, "forward_backward_ns"),
+    "step": ("training step\nms", 1e3, "step_ms"),
+}
+AXIS_END = 1.25  # where an axis of times ends, in multiples of the largest upper quartile
+# The contender that only multiplies matrices, on one thread. The one on all cores has a name that begins with it.
+PRODUCTS = "products"
+
+Labels = Mapping[Any, str]  # {what a row is about: its text}, from the top
 
 
 def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the differences from the reference activation beside the margin, and accuracy over the depth.
 
-    `differences` holds the rows of `decision.findings` that decide, one per activation. Its columns are activation,
-    reference, difference, ci_low, ci_high, margin and finding. Differences and margin are of test accuracy, in [-1, 1].
-    The finding is a word, written above the marker.
-
-    `trained` is the result of `trainability.success` with the column `panel`, the title of its panel. It has one row
-    per activation, panel and depth (hidden layers), and the columns mean, ci_low, ci_high (validation accuracy in [0,
-    1]) and n (seeds). If `trained` is empty, only the differences are drawn. `runs` has one row per run, drawn as a
-    dash, with the columns activation, panel, depth and value. Raise ValueError for two rows of the same activation in
-    `differences`, or of the same activation, panel and depth in `trained`.
+    Columns of `differences`, the deciding rows of `decision.findings`: activation, reference, difference, ci_low,
+    ci_high, margin (of test accuracy, in [-1, 1]), finding. The finding is a word, written above the marker. `trained`
+    and `runs` are as in `lines.accuracy_against_depth`. If `trained` is empty, only the differences are drawn. Raise
+    ValueError for two rows of the same activation, panel and depth.
     """
-    rows, titles = check_unique(trained, ["activation", "panel", "depth"]), list(dict.fromkeys(trained["panel"]))
+    marks.check_unique(trained, ["activation", "panel", "depth"])
+    titles = list(dict.fromkeys(trained["panel"]))
     figure = Figure(figsize=(FIGURE_WIDTH, 2.9), layout="constrained")
     left, *right = figure.subplots(1, 1 + len(titles), width_ratios=[1, *[1.15] * len(titles)], squeeze=False)[0]
-    _draw_differences(left, check_unique(differences, ["activation"]), style)
+    _draw_differences(left, marks.check_unique(differences, ["activation"]), style)
     for panel, title in zip(right, titles, strict=True):
-        points = None if runs is None else runs[runs["panel"] == title]
-        line_panel(panel, rows[rows["panel"] == title], "depth", "percent", style, points=points, band=False)
-        draw_level(panel, 10)
-        panel.text(0.03, 9, "guessing", transform=panel.get_yaxis_transform(), va="top", color=GREY, fontsize=9)
+        rows, points = trained[trained["panel"] == title], None if runs is None else runs[runs["panel"] == title]
+        marks.line_panel(panel, rows, "depth", "percent", style, points=points, band=False)
+        axes.draw_guessing(panel)
         panel.set(title=literal(str(title), 20), xlabel=f"hidden layers\n{LOG_SCALE}")
         panel.tick_params(labelleft=panel is right[0])
     if titles:
         right[0].set_ylabel("validation accuracy")
-        name_lines(figure, right, style, rows["activation"], is_named=True)
+        name_lines(figure, right, style, trained["activation"], is_named=True)
     return figure
+
+
+def _draw_differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
+    """Draw a row for the reference, at 0, and one for each of `rows`, `differences` of `answer`, beside the margin."""
+    reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
+    labels = {name: style.label(name) for name in style.order([reference, *rows["activation"]])}
+    panel.axvspan(-margin, margin, color=MARGIN_COLOR, linewidth=0, zorder=0)
+    panel.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    points = (100 * rows[["difference", "ci_low", "ci_high"]]).set_axis(marks.INTERVAL, axis=1)
+    means = pd.concat([pd.DataFrame({"activation": [reference], "mean": 0.0}), rows[["activation"]].assign(**points)])
+    _draw_rows(panel, labels, None, means, style.looks(labels), below=0)
+    for tick, name in zip(panel.get_yticklabels(), labels, strict=True):
+        tick.set_color(style.color(name))
+    for row in rows.to_dict("records"):
+        at = (100 * row["difference"], list(labels).index(row["activation"]) - 0.2)
+        panel.text(*at, row["finding"], ha="center", va="bottom", fontsize=9)
+    axes.round_axis(panel.xaxis, 5)
+    panel.set_title(f"test accuracy minus {style.label(reference)}'s")
+    panel.set_xlabel(f"points; grey: within {margin:g},\ntoo small to matter")
 
 
 def test_accuracy(
@@ -66,56 +85,52 @@ def test_accuracy(
 ) -> Figure:
     """Draw every run's test accuracy, above the mean with its interval; a row for each activation.
 
-    `runs` is the result of `frames.runs_frame`, with the columns activation, status and test_accuracy in [0, 1]. A run
-    without an accuracy, or with the status "diverged", has no point. `accuracy` is the result of `summaries.accuracy`
-    for these runs, with one row per activation. Its columns are activation, n (runs with a point), diverged,
-    test_accuracy_mean, ci_low and ci_high. Raise ValueError if its `n` are not the numbers of points, or for two rows
-    of the same activation.
-
-    `reference` is an accuracy in [0, 1], drawn as a vertical line with the text `reference_label`, or None.
+    Columns of `runs`, the result of `frames.runs_frame`: activation, status, test_accuracy. A run with the status
+    "diverged" has no point. Columns of `accuracy`, the result of `summaries.accuracy` for these runs: activation, n
+    (runs with a point), diverged, test_accuracy_mean, ci_low, ci_high. Raise ValueError if n is not the number of
+    points, or for two rows of the same activation. `reference` is an accuracy, drawn as a vertical line with the text
+    `reference_label`, or None.
     """
-    names, table = style.order(accuracy["activation"]), check_unique(accuracy, ["activation"]).set_index("activation")
+    table = marks.check_unique(accuracy, ["activation"]).set_index("activation", drop=False)
     points = runs[(runs["status"] != "diverged") & runs["test_accuracy"].notna()]
     counted = points.groupby("activation").size().reindex(table.index, fill_value=0)
     if len(points) != counted.sum() or (counted != table["n"]).any():
         raise ValueError(f"accuracy must summarise these runs: n is {dict(table['n'])}, the runs are {dict(counted)}")
-    figure, (panel,) = panels([""], 0.5 + 0.5 * len(names))
-    shown = points.assign(place=points["activation"].map(names.index), value=points["test_accuracy"])
-    marked = table.loc[names].rename(columns={"test_accuracy_mean": "mean"}).assign(place=range(len(names)))
-    _draw_accuracies(panel, shown, marked, style, [] if reference is None else [reference])
-    rows_axis(panel, [f"{style.label(name)}\n{_counts_text(table.loc[name])}" for name in names])
-    for row in np.flatnonzero(table.loc[names, "n"] == 0).tolist():
-        panel.text(0.03, row, "no run finished", transform=panel.get_yaxis_transform(), va="center", color=GREY)
+    labels = {name: f"{style.label(name)}\n{_counts_text(table.loc[name], '')}" for name in style.order(table.index)}
+    figure, (panel,) = panels([""], 0.5 + 0.5 * len(labels))
+    more = [] if reference is None else [reference]
+    points, means = points.assign(value=points["test_accuracy"]), table.assign(mean=table["test_accuracy_mean"])
+    _draw_accuracies(panel, labels, points, means, style.looks(labels), *more)
+    for place, name in enumerate(labels):
+        if table.loc[name, "n"] == 0:
+            _write(panel, 0.03, place, "no run finished")
     if reference is not None:
-        draw_level(panel, at := float(error_percent(reference)), vertical=True)
-        label, above = literal(reference_label, 60), panel.get_xaxis_transform()
-        panel.text(
-            at, 1.02, label, transform=above, ha="right" if _is_in_right_half(panel, [at]) else "left", color=GREY
-        )
+        axes.draw_level(panel, at := float(axes.error_percent(reference)), vertical=True)
+        label, side = literal(reference_label, 60), "right" if _is_in_right_half(panel, [at]) else "left"
+        panel.text(at, 1.02, label, transform=panel.get_xaxis_transform(), ha=side, color=GREY)
     return figure
 
 
 def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, rate: float) -> Figure:
     """Draw the test accuracy of every run and the means of both arms: a row for each activation, tuned above untuned.
 
-    `runs` has one row per run, with the columns activation, arm ("tuned", "untuned") and accuracy in [0, 1] (NaN is not
-    drawn). `tuned` is the result of `tuning.tuning_gains`, with one row per activation. Its columns are activation, and
-    for both arms <arm>_n, <arm>_diverged, <arm>_accuracy_mean, <arm>_ci_low and <arm>_ci_high. `rate` is the learning
-    rate of the untuned arm.
+    Columns of `runs`: activation, arm ("tuned", "untuned"), accuracy. Columns of `tuned`, the result of
+    `tuning.tuning_gains`, with one row per activation: activation, and for both arms <arm>_n, <arm>_diverged,
+    <arm>_accuracy_mean, <arm>_ci_low, <arm>_ci_high. `rate` is the learning rate of the untuned arm.
     """
-    names, table = style.order(tuned["activation"]), tuned.set_index("activation")
-    figure, (panel,) = panels([""], 0.6 + 0.62 * len(names))
-    points = runs[runs["accuracy"].notna()]
-    places = points["activation"].map(names.index) + points["arm"].map(ARM_OFFSETS)
-    shown = points.assign(place=places, value=points["accuracy"])
-    marked = [
-        table.loc[names, [f"{arm}_accuracy_mean", f"{arm}_ci_low", f"{arm}_ci_high"]]
-        .set_axis(INTERVAL_COLUMNS, axis=1)
-        .assign(place=np.arange(len(names)) + ARM_OFFSETS[arm], is_open=arm == "untuned")
-        for arm in ARM_OFFSETS
-    ]
-    _draw_accuracies(panel, shown, pd.concat(marked), style, height=0.14, mean_offset=0.1)
-    rows_axis(panel, [f"{style.label(name)}\n{_arm_counts_text(table.loc[name])}" for name in names])
+    table, means = tuned.set_index("activation"), []
+    labels = {
+        name: f"{style.label(name)}\n{_counts_text(table.loc[name], 'tuned_', 'untuned_')}"
+        for name in style.order(table.index)
+    }
+    for arm, shift in ARM_SHIFTS.items():
+        part = table[[f"{arm}_accuracy_mean", f"{arm}_ci_low", f"{arm}_ci_high"]].set_axis(marks.INTERVAL, axis=1)
+        means.append(part.assign(shift=shift, is_open=arm == "untuned").reset_index())
+    figure, (panel,) = panels([""], 0.6 + 0.62 * len(labels))
+    points = runs.assign(value=runs["accuracy"], shift=runs["arm"].map(ARM_SHIFTS))
+    _draw_accuracies(
+        panel, labels, points, pd.concat(means), style.looks(labels), shift="shift", spread=0.14, below=0.1
+    )
     panel.set_xlabel(f"test accuracy {ERROR_SCALE}\nfilled: rate chosen on validation; open: rate {rate:g}")
     return figure
 
@@ -123,29 +138,25 @@ def tuned_beside_untuned(runs: pd.DataFrame, tuned: pd.DataFrame, style: Style, 
 def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
     """Draw the test accuracy of every run and the means: a panel for each loss, a row for each kind of output layer.
 
-    Both tables come from experiments/output_layer.py. `runs` has one row per run, with the columns output, loss and
-    test_accuracy in [0, 1] (NaN is not drawn). `outputs` has one row per output and loss. Its columns are output, loss,
-    runs, diverged, n (runs that finished), test_accuracy_mean, ci_low and ci_high. Panels and rows are in the order of
-    `outputs`. A text in the row states how many runs diverged, if any did.
+    Columns of `runs`: output, loss, test_accuracy. Columns of `outputs`, with one row per output and loss, in the order
+    of panels and rows: output, loss, runs, diverged, test_accuracy_mean, ci_low, ci_high. A text in the row states how
+    many runs diverged, if any did.
     """
-    losses, names = list(dict.fromkeys(outputs["loss"])), list(dict.fromkeys(outputs["output"]))
-    figure, axes = panels(map(literal, losses), 0.5 + 0.62 * len(names))
-    every = [*runs["test_accuracy"], *outputs["test_accuracy_mean"]]
-    for panel, loss in zip(axes, losses, strict=True):
-        points = runs[(runs["loss"] == loss) & runs["test_accuracy"].notna()]
-        table = outputs[outputs["loss"] == loss]
-        shown = points.assign(place=points["output"].map(names.index), value=points["test_accuracy"])
-        marked = table.rename(columns={"test_accuracy_mean": "mean"}).assign(place=table["output"].map(names.index))
-        _draw_accuracies(panel, shown, marked, None, every)
-        rows_axis(panel, [literal(name) for name in names])
-        panel.tick_params(labelleft=panel is axes[0])
+    labels, losses = ({name: literal(name) for name in outputs[column]} for column in ("output", "loss"))
+    figure, shown = panels(losses.values(), 0.5 + 0.62 * len(labels))
+    every = axes.error_percent([*runs["test_accuracy"], *outputs["test_accuracy_mean"]])
+    for panel, loss in zip(shown, losses, strict=True):
+        points, table = runs[runs["loss"] == loss], outputs[outputs["loss"] == loss]
+        points, table = points.assign(value=points["test_accuracy"]), table.assign(mean=table["test_accuracy_mean"])
+        _draw_accuracies(panel, labels, points, table, PLAIN_LOOKS, by="output")
+        axes.error_axis(panel.xaxis, every)  # the same in both panels; wide intervals leave it
+        panel.tick_params(labelleft=panel is shown[0])
         panel.set_xlabel("")
-        for row in marked[marked["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
-            x, side = TEXT_SIDES[
-                _is_in_right_half(panel, error_percent([*shown["value"][shown["place"] == row["place"]], row["mean"]]))
-            ]
-            text, at = f"{row['diverged']:g} of {row['runs']:g} diverged", panel.get_yaxis_transform()
-            panel.text(x, row["place"] + 0.1, text, ha=side, va="center", transform=at, color=GREY, fontsize=9)
+        for row in table[table["diverged"] > 0].to_dict("records"):  # below the mean, on the emptier side
+            values = axes.error_percent([*points["value"][points["output"] == row["output"]], row["mean"]])
+            x, side = (0.02, "left") if _is_in_right_half(panel, values) else (0.98, "right")
+            text, y = f"{row['diverged']:g} of {row['runs']:g} diverged", list(labels).index(row["output"]) + 0.1
+            _write(panel, x, y, text, ha=side, fontsize=9)
     figure.supxlabel(f"test accuracy {ERROR_SCALE}")
     figure.supylabel("output")
     return figure
@@ -154,15 +165,12 @@ def accuracy_by_output(runs: pd.DataFrame, outputs: pd.DataFrame) -> Figure:
 def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
     """Draw the validation accuracy of every run: a row for each step, in order, with its mean and interval.
 
-    Each step adds a change to the training of all steps before it. Both tables come from experiments/past_99.py. `runs`
-    has one row per run, with the columns added (the step's name) and validation_accuracy in [0, 1] (NaN is not drawn).
-    `steps` has one row per step, with the columns added, mean, ci_low and ci_high.
+    Each step adds a change to the training of all steps before it. Columns of `runs`: added (the step's name),
+    validation_accuracy. Columns of `steps`: added, mean, ci_low, ci_high.
     """
-    names, points = list(steps["added"]), runs[runs["validation_accuracy"].notna()]
-    figure, (panel,) = panels([""], 0.4 + 0.42 * len(names))
-    shown = points.assign(place=points["added"].map(names.index), value=points["validation_accuracy"])
-    _draw_accuracies(panel, shown, steps.assign(place=range(len(names))), None)
-    rows_axis(panel, [literal(name, 34) for name in names])
+    labels = {name: literal(name, 34) for name in steps["added"]}
+    figure, (panel,) = panels([""], 0.4 + 0.42 * len(labels))
+    _draw_accuracies(panel, labels, runs.assign(value=runs["validation_accuracy"]), steps, PLAIN_LOOKS, by="added")
     panel.set_xlabel(f"validation accuracy {ERROR_SCALE}")
     return figure
 
@@ -170,118 +178,169 @@ def ladder(runs: pd.DataFrame, steps: pd.DataFrame) -> Figure:
 def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None) -> Figure:
     """Draw the validation accuracy in percent with each remedy and without, in a panel for each activation.
 
-    `table` has one row per activation and remedy, as `trainability.success` makes it. Its columns are activation,
-    remedy (text), mean, ci_low, ci_high (in [0, 1]), n (seeds), and `baseline` (bool). `baseline` marks the row without
-    a remedy. That row is on top, as an open marker, with a dotted line through all other rows. Remedies follow in order
-    of appearance. The mean is written beside its row. `runs` has one row per run, drawn as a point, with the columns
-    activation, remedy and value (in [0, 1]; NaN is not drawn). Raise ValueError for two rows of the same activation and
-    remedy.
+    Columns of `table`, the result of `trainability.success`: activation, remedy (text), mean, ci_low, ci_high, n
+    (seeds), baseline (bool). The row without a remedy is the baseline. It is on top, as an open marker, with a dotted
+    line through all other rows. Remedies follow in order of appearance. The mean is written beside its row. Columns of
+    `runs`: activation, remedy, value. Raise ValueError for two rows of the same activation and remedy.
     """
-    first = check_unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
-    order, names = list(dict.fromkeys(first["remedy"])), style.order(table["activation"])
-    figure, shown = panels(map(style.label, names), 0.45 + 0.24 * len(order), 2)
+    rows = marks.check_unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
+    rows = marks.scaled(rows.assign(is_open=rows["baseline"].astype(bool)), "percent")
+    points = None if runs is None else marks.scaled(runs, "percent", ["value"])
+    labels, names = {name: literal(str(name), 34) for name in rows["remedy"]}, style.order(rows["activation"])
+    figure, shown = panels(map(style.label, names), 0.45 + 0.24 * len(labels), 2)
     for panel, name in zip(shown, names, strict=True):
-        part, at = first[first["activation"] == name].set_index("remedy"), panel.get_yaxis_transform()
-        if runs is not None:
-            of_name = runs[(runs["activation"] == name) & runs["value"].notna()]
-            draw_run_points(
-                panel, 100 * of_name["value"], of_name["remedy"].map(order.index), 0.2, color=style.color(name)
-            )
-        for place, remedy in enumerate(order):
-            row = part.loc[remedy] if remedy in part.index else None
-            if row is None or math.isnan(row["mean"]):
-                why = "not run" if row is None else "no run finished"
-                panel.text(50, place, why, ha="center", va="center", color=GREY)
-                continue
-            bounds = 100 * row[INTERVAL_COLUMNS].astype(float).clip(0, 1)
-            draw_estimate(panel, place, bounds, style.line(name), is_open=bool(row["baseline"]))
-            panel.text(1.03, place, f"{bounds['mean']:.1f}", transform=at, va="center", color=GREY)
-        for before in 100 * part["mean"][part["baseline"].astype(bool)].dropna():
-            draw_level(panel, before, vertical=True)
-        rows_axis(panel, [literal(str(remedy), 34) for remedy in order])
+        part = rows[rows["activation"] == name]
+        own = None if points is None else points[points["activation"] == name]
+        _draw_rows(panel, labels, own, part, style.looks([name]), by="remedy", spread=0.2, below=0)
+        means = part.set_index("remedy")["mean"]
+        for place, remedy in enumerate(labels):
+            if math.isnan(mean := means.get(remedy, math.nan)):
+                _write(panel, 0.5, place, "no run finished" if remedy in means else "not run", ha="center")
+            else:
+                _write(panel, 1.03, place, f"{mean:.1f}")
+        for before in part["mean"][part["is_open"]].dropna():
+            axes.draw_level(panel, before, vertical=True)
         panel.set(xlim=(-4, 104), xticks=(0, 25, 50, 75, 100))
         panel.tick_params(labelleft=panel in shown[::2])
-    figure.supxlabel(f"validation accuracy (%, {seed_count_text(table['n'])}); dotted: plain network")
+    figure.supxlabel(f"validation accuracy (%, {marks.seed_count_text(table['n'])}); dotted: plain network")
     return figure
 
 
-def _draw_differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw a row for the reference, at 0, and one for each of `rows`, with its difference in points and its finding.
+def costs(timings: pd.DataFrame, cost: pd.DataFrame, style: Style, floor: str) -> Figure:
+    """Draw the times of TIME_PANELS and the bytes kept for the backward pass, in panels with a row for each activation.
 
-    `rows` is `differences` of `answer`, with at least one row. The margin is a grey band around 0.
+    Columns of `timings`, of `stopwatch.measure` for one tensor size: activation, quantity (a key of TIME_PANELS),
+    seconds (per element, or per step). Columns of `cost`, the result of `study.analysis.cost.cost_table`: activation,
+    output_bytes and other_bytes (per element), and the medians that TIME_PANELS names, with their quartiles <median>_q1
+    and <median>_q3. An arrowhead at the end of the axis stands for repeats beyond it. `floor` is the activation of
+    `timings` that only copies: a dotted line marks its median.
     """
-    reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
-    found, names = rows.set_index("activation"), style.order([reference, *rows["activation"]])
-    panel.axvspan(-margin, margin, color=MARGIN_COLOR, linewidth=0, zorder=0)
-    panel.axvline(0, color=GREY, linewidth=0.8, zorder=1)
-    for place, name in enumerate(names):
-        if name == reference:
-            draw_estimate(panel, place, (0.0, np.nan, np.nan), style.line(name))
-            continue
-        row = found.loc[name]
-        draw_estimate(panel, place, [100 * row[end] for end in ("difference", "ci_low", "ci_high")], style.line(name))
-        panel.text(100 * row["difference"], place - 0.2, row["finding"], ha="center", va="bottom", fontsize=9)
-    rows_axis(panel, [style.label(name) for name in names])
-    for tick, name in zip(panel.get_yticklabels(), names, strict=True):
-        tick.set_color(style.color(name))
-    round_axis(panel.xaxis, 5)
-    panel.set_title(f"test accuracy minus {style.label(reference)}'s")
-    panel.set_xlabel(f"points; grey: within {margin:g},\ntoo small to matter")
+    labels = {name: style.label(name) for name in style.order(cost["activation"])}
+    looks, table = style.looks(labels), cost.set_index("activation").loc[list(labels)]
+    figure, shown = panels([""] * 4, 0.65 + 0.43 * max(len(labels), 1), 2)
+    for panel, (quantity, (title, factor, column)) in zip(shown, TIME_PANELS.items(), strict=False):
+        rows = timings[timings["quantity"] == quantity]
+        rows, is_floor = rows.assign(value=factor * rows["seconds"]), rows["activation"] == floor
+        medians = table[[column, f"{column}_q1", f"{column}_q3"]].set_axis(marks.INTERVAL, axis=1).reset_index()
+        end = AXIS_END * np.nanmax([*medians["ci_high"], *medians["mean"], 0.0])
+        is_beyond = rows["activation"].isin(labels) & (rows["value"] > end)
+        _draw_rows(panel, labels, rows[rows["activation"].isin(labels) & ~is_beyond], medians, looks)
+        for name in set(rows["activation"][is_beyond]):
+            panel.plot([0.98 * end], [list(labels).index(name) - 0.15], ">", color=looks[name]["color"], markersize=5)
+        panel.set_xlim(0, end if end > 0 else 1)
+        if is_floor.any():
+            axes.draw_level(panel, float(rows["value"][is_floor].median()), vertical=True)
+        panel.set_title(title)
+    _draw_bytes(shown[-1], table, looks)
+    for panel in shown:
+        axes.rows_axis(panel, list(labels.values()))
+        axes.round_axis(panel.xaxis)
+        panel.tick_params(labelleft=panel in shown[::2])
+    return figure
+
+
+def _draw_bytes(panel: Axes, table: pd.DataFrame, looks: Looks) -> None:
+    """Draw a bar on `panel` for each row of `table`: filled for the column other_bytes, and open for output_bytes."""
+    places, colors = range(len(table)), [look["color"] for look in looks.values()]
+    other, own = table["other_bytes"].to_numpy(float), table["output_bytes"].to_numpy(float)
+    bar: dict[str, Any] = {"height": 0.5, "edgecolor": colors, "linewidth": 1.2}
+    panel.barh(places, other, color=colors, **bar)
+    panel.barh(places, own, left=other, color="white", **bar)
+    for place in np.flatnonzero(other + own == 0).tolist():
+        _write(panel, 0.02, place, "0")
+    panel.set_title("kept for backward\nbytes / element")
+    panel.set_xlim(0, max(1.6 * np.nanmax([*(other + own), 0.0]), 4.0))
+    panel.set_xlabel("filled: other\nopen: own output")
+
+
+def bench(table: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Draw each contender's speed in thousand training images a second: every repeat (small) and the median (large).
+
+    A contender is a program that trains the network, or that only multiplies its matrices. Columns of `table`, the
+    result of `benchmark.contender_table`: contender, threads, processes. Columns of `rows`, with one row per contender
+    and repeat: contender, images (trained on), seconds. `labels` maps each contender of `table` to its text. Contenders
+    on all cores stand above those on one thread. A dashed line marks the median of the matrix products on one thread.
+    The study's engine is blue, other libraries are grey, and matrix products are black.
+    """
+    is_alone = table["threads"] * table["processes"] == 1
+    order = [*table.loc[~is_alone, "contender"], *table.loc[is_alone, "contender"]]
+    colors = {PRODUCTS: "black", "engine": COLORS[0]}  # by the beginning of a contender's name
+    looks: Looks = {name: {"color": colors.get(name.split("_")[0], GREY), "marker": "o"} for name in order}
+    boundary, bottom = int((~is_alone).sum()) - 0.5, len(order) - 0.5
+    figure, (panel,) = panels([""], 0.4 + 0.27 * len(order))
+    speeds = rows.assign(activation=rows["contender"], value=rows["images"] / rows["seconds"] / 1000)
+    speeds = speeds[speeds["contender"].isin(order)]
+    found = speeds.groupby("activation")["value"].agg(mean="median", least="min").assign(ci_low=np.nan, ci_high=np.nan)
+    names = {name: literal(labels[name], 40) for name in order}
+    _draw_rows(panel, names, speeds, found.reset_index(), looks, spread=0, below=0)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    at: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center", "bbox": box}
+    for place, name in enumerate(order):
+        text, slowest = f"{found.loc[name, 'mean']:.0f}", found.loc[name, "least"]
+        panel.annotate(text, (slowest, place), color=looks[name]["color"], **at)
+    axes.log_axis(panel.xaxis, speeds["value"].min() / 1.5, speeds["value"].max() * 1.5)
+    if PRODUCTS in found.index:
+        line: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.1, "zorder": 1.8}
+        panel.plot([found.loc[PRODUCTS, "mean"]] * 2, [boundary + 1, bottom], **line)
+    panel.axhline(boundary, color=GREY, linewidth=0.7)
+    _write(panel, 0.99, 0, "all cores", ha="right")
+    _write(panel, 0.99, boundary + 0.5, "one thread", ha="right")
+    panel.set_xlabel(f"thousand training images a second {LOG_SCALE}")
+    return figure
 
 
 def _draw_accuracies(
-    panel: Axes, points: pd.DataFrame, means: pd.DataFrame, style: Style | None, more: Any = (), *,
-    height: float = 0.27, mean_offset: float = 0.2,
-) -> None:  # fmt: skip
-    """Draw the accuracies of runs on `panel`, and below them their means with intervals, on an x axis of errors.
-
-    - points: one row per run, with place (y of its row), value (in [0, 1]) and, with a `style`, activation.
-    - means: one row per marker, with place, mean, ci_low, ci_high (in [0, 1]) and, optionally, is_open (bool). With a
-      `style`, the index holds the activations.
-    - style: the looks of the activations; with None, every mark has PLAIN_LOOK.
-    - more: further accuracies that the axis must hold. It always holds the runs. It also holds the intervals, unless
-      `more` is given without a `style`.
-    - height, mean_offset: how far runs spread above their place, and how far a mean lies below its place. The distance
-      between two rows is 1.
-    """
-    colors: dict[str, Any] = {"color": PLAIN_LOOK["color"]}
-    if style:
-        colors = {"hue": points["activation"], "palette": style.palette(points["activation"])}
-    draw_run_points(panel, error_percent(points["value"]), points["place"] - 0.02, height, **colors)
-    for name, row in means.iterrows():
-        look = style.line(str(name)) if style else PLAIN_LOOK
-        draw_estimate(
-            panel,
-            row["place"] + mean_offset,
-            error_percent(row[INTERVAL_COLUMNS]),
-            look,
-            is_open=bool(row.get("is_open", False)),
-        )
-    bounds = means[INTERVAL_COLUMNS].to_numpy(float).ravel()
-    error_axis(panel.xaxis, error_percent([*points["value"], *(more or bounds), *(bounds if style else [])]))
+    panel: Axes, labels: Labels, points: pd.DataFrame, means: pd.DataFrame, looks: Looks, *more: float, **options: Any
+) -> None:
+    """Draw accuracies by `_draw_rows` with `options`, on an x axis of errors that also holds the accuracies `more`."""
+    points, means = marks.scaled(points, "error", ["value"]), marks.scaled(means, "error")
+    _draw_rows(panel, labels, points, means, looks, **options)
+    drawn = [*points["value"], *means[marks.INTERVAL].to_numpy().ravel()]
+    axes.error_axis(panel.xaxis, [*drawn, *axes.error_percent(more)])
     panel.set_xlabel(f"test accuracy {ERROR_SCALE}")
 
 
-def _is_in_right_half(panel: Axes, values: Any) -> bool:
-    """Tell whether `values`, x coordinates in data units, lie on average in the right half of `panel`.
+def _draw_rows(
+    panel: Axes, labels: Labels, points: pd.DataFrame | None, means: pd.DataFrame, looks: Looks, *,
+    by: str = "activation", shift: str = "", spread: float = 0.27, below: float = 0.2,
+) -> None:  # fmt: skip
+    """Draw a row on `panel` for each of `labels`, which are by values of the column `by`: points and their mean.
 
-    Ignore NaN and infinite values. If no other value is left, use an error of 100%.
+    `points` has the column value, and `means` mean, ci_low, ci_high and perhaps is_open (bool), in units of the x axis.
+    The distance between two rows is 1. Points spread over the height `spread` above the centre of their row, and means
+    lie by `below` under it, with open markers where is_open. Both are lower by the column `shift`, if it is named. With
+    PLAIN_LOOKS, no column activation is needed.
     """
-    known = [(value, 0.0) for value in values if math.isfinite(value)]
-    at = panel.transAxes.inverted().transform(panel.transData.transform(known or [(100.0, 0.0)]))
-    return bool(at[:, 0].mean() > 0.5)
+    points = means[:0].assign(value=math.nan) if points is None else points
+    if looks is PLAIN_LOOKS:
+        points, means = (frame.assign(activation=next(iter(looks))) for frame in (points, means))
+    at, of_point = (frame[by].map(list(labels).index) for frame in (means, points))
+    if shift:
+        at, of_point = at + means[shift], of_point + points[shift]
+    turn = points.groupby(of_point).cumcount()
+    points = points.assign(place=of_point - spread * (0.2 + turn * marks.GOLDEN_FRACTION % 1))
+    marks.draw_points(panel, points, "value", "place", looks, s=13, alpha=0.6, linewidth=0)
+    for is_open, part in means.assign(place=at + below).groupby(means.get("is_open", at.isna())):
+        for line in marks.draw_intervals(panel, part, "place", looks, orient="y", **WIDE_BARS):
+            line.set(linestyle="", markersize=6.5, markeredgewidth=0.7)
+            if is_open:
+                line.set(markerfacecolor="white", markeredgecolor=line.get_color(), markeredgewidth=1.1)
+    axes.rows_axis(panel, list(labels.values()))
 
 
-def _counts_text(row: "pd.Series[Any]", prefix: str = "") -> str:
-    """Return a text such as "n = 5, 1 diverged" from the columns n and diverged of `row`.
-
-    The names of these columns begin with `prefix`, such as "tuned_".
-    """
-    n, lost = row[f"{prefix}n"], row[f"{prefix}diverged"]
-    return f"n = {0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "")
+def _write(panel: Axes, x: float, row: float, text: str, **options: Any) -> None:
+    """Write a grey `text` at y = `row` of `panel`, and at the share `x` of its width."""
+    panel.text(x, row, text, transform=panel.get_yaxis_transform(), va="center", color=GREY, **options)
 
 
-def _arm_counts_text(row: "pd.Series[Any]") -> str:
-    """Return the counts of both arms as one text, tuned first, or only once if they are equal."""
-    texts = [_counts_text(row, f"{arm}_") for arm in ARM_OFFSETS]
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]}; {texts[1].removeprefix('n = ')}"
+def _is_in_right_half(panel: Axes, errors: Any) -> bool:
+    """Tell whether `errors`, without NaN, lie on average in the right half of the error axis of `panel`."""
+    known = [error for error in errors if not math.isnan(error)] or [100.0]
+    return bool(np.log(known).mean() < np.log(panel.get_xlim()).mean())
+
+
+def _counts_text(row: "pd.Series[Any]", *prefixes: str) -> str:
+    """Return a text such as "n = 5, 1 diverged; 6" of the different <prefix>n and <prefix>diverged in `row`."""
+    counts = [(row[f"{prefix}n"], row[f"{prefix}diverged"]) for prefix in prefixes]
+    texts = [f"{0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "") for n, lost in counts]
+    return f"n = {'; '.join(dict.fromkeys(texts))}"

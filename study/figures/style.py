@@ -8,13 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-FloatArray = npt.NDArray[np.float64]
 
 # A look is a colour, marker, line style and line width. The study's four activations always have the first looks.
 # Other activations take the remaining looks in the order of the registry. FIXED_LOOKS names the four.
@@ -39,13 +35,10 @@ FIGURE_WIDTH = 6.3  # inches, the width of the text on an A4 page
 RC: dict[str, Any] = {
     "figure.dpi": DPI,
     "font.family": FONT,
-    "font.size": 10,
     "axes.titlesize": 10,
-    "axes.labelsize": 10,
     "figure.labelsize": 10,
     "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5,
-    "legend.fontsize": 10,
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.4,
@@ -57,15 +50,17 @@ RC: dict[str, Any] = {
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
     "lines.markersize": 4.5,
+    "lines.solid_capstyle": "butt",  # an interval ends where its bound lies, not half a line width later
 }
+Looks = Mapping[str, Mapping[str, Any]]  # {activation: keywords of a matplotlib line}, in the order of drawing
 
 
 @dataclass(frozen=True)
 class Style:
-    """Give each activation its label and its look: colour, marker, line style and line width.
+    """Give each activation its label and its look; raise ValueError for contradictory `labels` and `positions`.
 
     `labels` maps each activation's name to the text that its author wrote. `positions` maps it to its place in the
-    registry, from 0. Raise ValueError if the two name different activations, or if positions repeat or are negative.
+    registry, from 0.
     """
 
     labels: Mapping[str, str]
@@ -84,57 +79,50 @@ class Style:
         return sorted(found, key=self.positions.__getitem__)
 
     def label(self, name: str) -> str:
-        """Return the label of the activation `name` as matplotlib text, made by `literal`.
+        """Return the `literal` label of `name`, or `name` itself if the label is empty or the font lacks a character.
 
-        Return `name` itself if the label is empty, or if the font lacks one of its characters. Log a warning of such
-        characters, once for each label.
+        Log a warning of such characters, once for each label.
         """
         shown = literal(self.labels[name])
         if lacking := "".join(sorted(set(shown) - _font_characters())):
             _warn_once(f"figures show {name!r} for the label {shown!r}: the font {FONT} has no {lacking}")
         return literal(name) if lacking or not shown else shown
 
-    def look(self, name: str) -> int:
-        """Return the number of the look of `name`, from 0, by which colour, marker and line are chosen.
-
-        It is the place of `name` in FIXED_LOOKS. Other activations follow in the order of their positions.
-        """
-        others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
-        return FIXED_LOOKS.index(name) if name in FIXED_LOOKS else len(FIXED_LOOKS) + others.index(name)
-
-    def color(self, name: str) -> str:
-        """Return the colour of `name` as "#RRGGBB".
-
-        Looks that exceed the number of COLORS share the colours again, but not the colours of FIXED_LOOKS.
-        """
-        first, look = len(FIXED_LOOKS), self.look(name)
-        return COLORS[look if look < first else first + (look - first) % (len(COLORS) - first)]
-
-    def marker(self, name: str) -> str:
-        """Return the marker of `name`, in matplotlib's notation."""
-        return MARKERS[self.look(name) % len(MARKERS)]
-
     def line(self, name: str) -> dict[str, Any]:
         """Return {"color", "marker", "linestyle", "linewidth": value} for `name`, the keywords of a matplotlib line.
 
-        The line style changes each time that the colours start again.
+        Activations that exceed the number of COLORS share colours, but not the colours of FIXED_LOOKS. The line style
+        changes each time that the colours start again.
         """
-        look = self.look(name)
-        turn = max(look - len(FIXED_LOOKS), 0) // (len(COLORS) - len(FIXED_LOOKS))
-        width = max(WIDEST_LINE - LINE_STEP * look, NARROWEST_LINE)
-        kind = LINE_STYLES[turn % len(LINE_STYLES)]
-        return {"color": self.color(name), "marker": self.marker(name), "linestyle": kind, "linewidth": width}
+        others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
+        first = len(FIXED_LOOKS)
+        look = FIXED_LOOKS.index(name) if name in FIXED_LOOKS else first + others.index(name)
+        turn, place = divmod(max(look - first, 0), len(COLORS) - first)
+        return {
+            "color": COLORS[look if look < first else first + place],
+            "marker": MARKERS[look % len(MARKERS)],
+            "linestyle": LINE_STYLES[turn % len(LINE_STYLES)],
+            "linewidth": max(WIDEST_LINE - LINE_STEP * look, NARROWEST_LINE),
+        }
 
-    def palette(self, names: Iterable[str]) -> dict[str, str]:
-        """Return {name: "#RRGGBB"} for each of `names`, as seaborn takes it."""
-        return {name: self.color(name) for name in names}
+    def color(self, name: str) -> str:
+        """Return the colour of `name` as "#RRGGBB"."""
+        return str(self.line(name)["color"])
+
+    def marker(self, name: str) -> str:
+        """Return the marker of `name`, in matplotlib's notation."""
+        return str(self.line(name)["marker"])
+
+    def looks(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return {name: `line(name)`} for the distinct `names`, in the order of the registry."""
+        return {name: self.line(name) for name in self.order(names)}
 
 
 def literal(text: str, most: int = MOST_CHARACTERS) -> str:
     """Return `text` as one line of at most `most` characters, escaped so that matplotlib sees no mathematics.
 
-    White space becomes one blank. A character that cannot be printed, such as a control, becomes U+FFFD. A longer text
-    ends with an ellipsis. The backslash before a dollar sign is not counted.
+    White space becomes one blank, and a character that cannot be printed U+FFFD. A longer text ends with an ellipsis.
+    The backslash before a dollar sign is not counted.
     """
     words = " ".join(unicodedata.normalize("NFC", text).split())
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in words)
@@ -155,10 +143,9 @@ def _warn_once(notice: str) -> None:
 
 
 def panels(titles: Iterable[str], height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one panel for each of `titles`, and the list of these panels, row by row.
+    """Return a figure with one panel for each of `titles`, at least one, and the list of these panels, row by row.
 
-    At most `columns` panels stand side by side. Each row of panels has this `height` in inches. Without titles, the
-    figure has one panel with an empty title.
+    At most `columns` panels stand side by side. Each row of panels has this `height` in inches.
     """
     headings = list(titles) or [""]
     columns = min(len(headings), columns)

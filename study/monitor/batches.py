@@ -90,7 +90,7 @@ class _FirstBatches:
         self.model.train_function = self.__wrapped__
 
     def _take(self) -> None:
-        """Take the first batches from `source`, for whole calls of the train function, and hand them out."""
+        """Take the first batches from `source`, for whole calls of the train function; call the `receivers`."""
         executed = self.model.steps_per_execution
         calls = max(math.ceil(number / executed) for number, _ in self.receivers)
         batches: list[Any] = []
@@ -115,7 +115,7 @@ def _joined(batches: list[Any]) -> Any:
 
 
 def _batch_iterator(batches: list[Any], spec: Any) -> Any:
-    """Return an iterator over `batches` with the static shapes of `spec`, for which the train function is traced."""
+    """Return an iterator over `batches` with the static shapes of `spec`; the train function is traced for these."""
 
     def with_shape(tensor: Any, of_tensor: Any) -> Any:
         is_tensor = isinstance(of_tensor, tf.TensorSpec)

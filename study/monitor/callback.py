@@ -34,8 +34,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     but without an update. Gradients are those before clipping, of the loss before mixed precision scales it. Training
     is the same to the bit as without the logger; README.md in this folder names the one exception, and the limits.
 
-    - update_freq: the number of updates between two logged states; "batch" is 1, and "epoch" logs after each epoch. The
-      first and the last state of a fit are always logged.
+    - update_freq: the number of updates between two logged states. "batch" means 1, and "epoch" logs after each epoch.
+      The first and the last state of a fit are always logged.
     - probe: the data to measure on, (x, y) or (x, y, sample_weight). A share in (0, 1] takes that share of the training
       data from the first batches of each fit. None takes the first batch.
     - layers: a list of names, a regular expression that is searched for in the names, or a function that tells whether
@@ -44,10 +44,12 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
 
-    Raise ValueError for another `update_freq`, `probe` or `layers`, and for a `filename` that is a folder.
-    `fit` raises RuntimeError for another backend or a distribution strategy, and ValueError if there is no layer to
-    measure, or `layers` names an unknown one; if the probe is empty, or is a share of data whose size is unknown; and
-    for a `train_step` that changes variables which Keras does not manage, or that is decorated with tf.function.
+    Raise ValueError for another `update_freq`, `probe` or `layers`, and for a `filename` that is a folder. `fit` raises
+    RuntimeError for another backend or a distribution strategy. It raises ValueError for:
+
+    - `layers` that chooses no layer, or names an unknown layer.
+    - a probe that is empty, or is a share of data whose size is unknown.
+    - a `train_step` that changes variables which Keras does not manage, or that is decorated with tf.function.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             batches.take_first_batches(self.model, number, self._begin_logging)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Keep the number of the epoch, counted from 0, for the rows to log."""
+        """Keep the number of the epoch, counted from 0, because logged rows have it."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -146,11 +148,12 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
 
         A row is a pair of layers of the last fit: `layer`, at its call number `call`, and `next`, the only layer that
         takes its output. `predicted` and `measured` are the error of `layer` divided by the error of `next` at step 0.
-        There is no row where theory does not apply (see study/monitor/theory.py), nor for a fit that began later. Raise
-        ValueError if nothing is logged yet.
+        Pairs to which theory does not apply have no row (see study/monitor/theory.py). Raise ValueError, with the
+        reason, if it applies to no pair, if the last fit began at a later step, or if nothing is logged yet.
         """
         frame = self._rows_of_last_fit()
-        return theory.ratio_table(self._probe.calls, frame[frame["step"] == 0]) if self._probe else pd.DataFrame()
+        assert self._probe is not None
+        return theory.ratio_table(self._probe.calls, frame[frame["step"] == 0])
 
     def diagnose(self) -> pd.DataFrame:
         """Return the problems found in the last fit, one row per problem and call of a layer.
@@ -180,8 +183,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         - "heat": the error of every layer (rows) at every logged step (columns), as a colour.
         - "units": shares of dead units, saturated entries and exact zeros over the steps, in three layers.
 
-        Raise ValueError for another `kind`, if nothing is logged yet, if the figure has no finite value to show, and
-        for "units" if no layer has an elementwise activation.
+        Raise ValueError for another `kind`, if nothing is logged yet, and if the figure has no finite value to show.
+        "units" needs a layer with an elementwise activation.
         """
         from study.monitor import plotting
 
@@ -253,7 +256,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def _open(self) -> None:
         """Open the CSV file and TensorBoard's event files that were asked for; note if TensorBoard is not installed."""
         files = [] if self.filename is None else [CsvFile(Path(self.filename), COLUMNS)]
-        events = [] if self.log_dir is None else [Events(str(self.log_dir), MEASURES)]
+        events = [] if self.log_dir is None else [Events(str(self.log_dir))]
         self._writers = [*files, *events]
         if events and importlib.util.find_spec("tensorboard") is None:
             self._say(f"to look at {self.log_dir}, install the package tensorboard (pip install tensorboard)")

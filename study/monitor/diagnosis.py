@@ -30,13 +30,12 @@ LEAST_UNITS = 8  # pre-activations of fewer units have cosines near 1 by chance
 ROUNDING_FACTOR = 100  # times `epsilon` of `layer_facts`: a smaller ratio of gradients is 0 but for rounding
 
 HELP = {
-    "vanishing": "batch normalisation rescued every deep network of the study; scaled residual connections and "
-    "critical initialisation (for ReLU: He) rescued ReLU, GELU and Swish, a centred one the sigmoid",
+    "vanishing": "batch normalisation and scaled residual connections trained every network of 20 layers in the study; "
+    "critical initialisation (for ReLU: He) trained ReLU, GELU and Swish, a centred one the sigmoid",
     "exploding": "residual branches divided by sqrt(2 x layers), and critical initialisation, kept the study's deep "
     "networks finite; recurrent layers and clipping were not studied",
-    "dead": "a lower learning rate: below 0.003 the study lost few of ReLU's units, at 0.1 nearly all; GELU and Swish "
-    "lost none at rates where ReLU did",
-    "saturated": "an activation that is not bounded (ReLU, GELU, Swish), or a lower learning rate",
+    "dead": "a lower learning rate; the study's page on learning rates shows the dead units of each activation by rate",
+    "saturated": "a lower learning rate: in the study, fewer units saturated at an activation's own rate than at 0.01",
     "not learning": "check that the loss depends on the layer, that its gradient is above 0, and the learning rate",
     "examples alike": "fewer layers, batch normalisation or a centred initialisation kept the study's images apart",
     "zero by design": "nothing to mend: the layer that follows takes this bias out again, so its gradient is 0 but for "

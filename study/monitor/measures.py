@@ -74,16 +74,12 @@ def square_of_gradient(gradient: Any, scale: Any) -> Any:
 def weight_rms(kernels: Iterable[Any]) -> Any:
     """Return the root mean square over all entries of all `kernels` of a layer together; NaN if it has none."""
     tensors = [tf.convert_to_tensor(kernel) for kernel in kernels]
-    if not tensors:
-        return tf.constant(float("nan"), tf.float64)
     return tf.sqrt(_sum_of_squares(tensors) / sum(tensor.shape.num_elements() for tensor in tensors))
 
 
 def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
     """Return norm(after - before) / norm(before), over all kernels of a layer together; NaN if it has none."""
     tensors = [tf.cast(tensor, tf.float64) for tensor in before]
-    if not tensors:
-        return tf.constant(float("nan"), tf.float64)
     updates = [tf.cast(new, tf.float64) - old for new, old in zip(after, tensors, strict=True)]
     return tf.sqrt(_sum_of_squares(updates) / _sum_of_squares(tensors))
 
@@ -114,7 +110,8 @@ def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> d
 
 
 def _sum_of_squares(tensors: list[Any]) -> Any:
-    return tf.add_n([square_norm(tensor, _axes(tensor)) for tensor in tensors])
+    # Without tensors the sum is 0, and a ratio of two such sums is NaN.
+    return sum((square_norm(tensor, _axes(tensor)) for tensor in tensors), tf.zeros((), tf.float64))
 
 
 def _mean_square(tensor: Any) -> Any:

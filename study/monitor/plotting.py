@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.figures import layers
+from study.figures import layers, maps
 from study.figures.axes import LOG_SCALE
 from study.figures.drawing import Drawing, encode
-from study.figures.line_panels import small_multiples
+from study.figures.marks import small_multiples
 from study.figures.naming import name_lines
 from study.figures.style import Style, literal
 
-MOST_TICKS = 12  # names of layers that fit below a panel
+MOST_TICKS = 12  # names of layers that fit below or beside a panel
 MOST_NAME_CHARACTERS = 18  # of a layer's name in a figure
 
 
@@ -36,16 +36,16 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
-    """Draw the norms SIGNALS by layer, with a line for the first, a middle and the last logged step."""
-    rows, names = _long_form(_rows_with_weights(frame), model, layers.SIGNALS)
+    """Draw the norms in SIGNAL_TITLES by layer, with a line for the first, a middle and the last logged step."""
+    rows, names = _long_form(_rows_with_weights(frame), model, layers.SIGNAL_TITLES)
     steps = np.unique(rows["step"])
     labels = {step: f"step {step}" for step in (steps[0], steps[len(steps) // 2], steps[-1])}
     rows = rows[rows["step"].isin(list(labels))].assign(activation=lambda part: part["step"].map(labels))
     style = _style(*labels.values())
     height = 2 + 0.07 * max(map(len, names))
-    figure, shown = small_multiples(rows, "layer", "log", style, ("measure", layers.SIGNALS), height=height)
+    figure, shown = small_multiples(rows, "layer", "log", style, ("measure", layers.SIGNAL_TITLES), height=height)
+    places = _named_places(names)
     for panel in shown.values():
-        places = range(0, len(names), math.ceil(len(names) / MOST_TICKS))
         panel.set_xticks([place + 1 for place in places], [names[place] for place in places], rotation=90)
     figure.supxlabel("layer, from input to output")
     figure.supylabel(f"norm {LOG_SCALE}")
@@ -54,7 +54,7 @@ def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_training(frame: pd.DataFrame, model: str) -> Figure:
-    return _draw_over_training(_rows_with_weights(frame), model, layers.NORMS, "log")
+    return _draw_over_training(_rows_with_weights(frame), model, layers.NORM_TITLES, "log")
 
 
 def _draw_units(frame: pd.DataFrame, model: str) -> Figure:
@@ -62,7 +62,7 @@ def _draw_units(frame: pd.DataFrame, model: str) -> Figure:
     has_units = frame["dead_units"].notna()
     if not has_units.any():
         raise ValueError("units cannot be drawn: none of the measured layers has an elementwise activation")
-    return _draw_over_training(frame[has_units], model, layers.UNIT_MEASURES, "percent")
+    return _draw_over_training(frame[has_units], model, layers.UNIT_TITLES, "percent")
 
 
 def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str], kind: str) -> Figure:
@@ -80,9 +80,15 @@ def _draw_over_training(frame: pd.DataFrame, model: str, measures: dict[str, str
 def _draw_heat_map(frame: pd.DataFrame, model: str) -> Figure:
     """Draw the error of each layer at each logged step as a colour, with the names of the layers beside the rows."""
     rows, names = _long_form(_rows_with_weights(frame), model, ["error"])
-    figure = layers.error_heat_map(rows, _style(model))
-    figure.axes[0].set_yticks([place + 0.5 for place in range(len(names))], names, rotation=0)
+    figure = maps.error_heat_map(rows, _style(model), digits=2)
+    places = _named_places(names)
+    figure.axes[0].set_yticks([place + 0.5 for place in places], [names[place] for place in places], rotation=0)
     return figure
+
+
+def _named_places(names: list[str]) -> list[int]:
+    """Return the places of at most MOST_TICKS of the `names`, the first and the last among them."""
+    return [round(place) for place in np.linspace(0, len(names) - 1, min(len(names), MOST_TICKS))]
 
 
 def _rows_with_weights(frame: pd.DataFrame) -> pd.DataFrame:
@@ -108,7 +114,7 @@ def _long_form(frame: pd.DataFrame, model: str, measures: Collection[str]) -> tu
     long = long[np.isfinite(long["mean"])].assign(ci_low=math.nan, ci_high=math.nan, n=1, n_zero=0)
     if long.empty:
         raise ValueError(f"{', '.join(measures)} cannot be drawn: no value is finite")
-    is_zero = ~long["measure"].isin(list(layers.UNIT_MEASURES)) & (long["mean"] == 0)
+    is_zero = ~long["measure"].isin(list(layers.UNIT_TITLES)) & (long["mean"] == 0)
     long.loc[is_zero, ["mean", "n", "n_zero"]] = math.nan, 0, 1
     several = frame.groupby("layer")["call"].max()
     names = [name if several[name] == 1 else f"{name}, call {call}" for name, call in calls]

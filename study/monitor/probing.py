@@ -31,11 +31,11 @@ class Probe:
     """Measure the layers of `model` that `choice` selects on batches with the structure and shapes of `data`.
 
     `choice` is `layers` of `GradientLogger`, and `data` a batch as `train_step` takes it. `layers` holds all layers,
-    `watched` the chosen ones, and `calls` a call for each row of the measures: first those of the step, in order, then
-    one for each watched layer that the step did not call.
+    and `watched` the chosen layers. `calls` has a call for each row of the measures: first the calls of the step, in
+    order. One more follows for each watched layer that the step did not call.
 
-    Raise ValueError if `choice` chooses no layer or names an unknown one, and, for an eager model only in `measure`, if
-    the step is decorated with tf.function or writes to variables that Keras does not manage.
+    Raise ValueError if `choice` chooses no layer or names an unknown one. Raise it too if the step is decorated with
+    tf.function or writes to variables that Keras does not manage; an eager model raises this only in `measure`.
     """
 
     def __init__(self, model: Any, data: Any, choice: LayerChoice) -> None:
@@ -52,7 +52,7 @@ class Probe:
     def measure(self, data: Any, before: list[list[Any]] | None) -> tuple[NDArray[np.float64], bool]:
         """Return the measures (calls, MEASURES) on the batch `data`, and whether all gradients of weights are finite.
 
-        update_ratio is computed from `before`, the result of `snapshot` before the last update, and NaN without it.
+        The measure update_ratio needs `before`, the result of `snapshot` before the last update; without it, it is NaN.
         """
         with _random_states_kept():
             values, is_finite = self._measure(data)

@@ -51,8 +51,7 @@ class Taps:
         self.watched = {id(each.layer): each for each in watched}
         self.calls: list[Call] = []
         self.gradients: dict[int, tuple[Any, Any]] = {}
-        self._by_output: dict[int, Call] = {}  # by id of the call's output
-        self._kept: list[Any] = []  # tensors that `_by_output` knows by id, so that no new tensor gets the same id
+        self._by_output: dict[Any, Call] = {}  # by the reference of the call's output
         self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     @contextmanager
@@ -77,21 +76,22 @@ class Taps:
             if not self._is_in_same_graph():
                 return original(*args, **kwargs)
             inputs = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, tf.Tensor)]
-            sources = [self._by_output[id(leaf)] for leaf in inputs if id(leaf) in self._by_output]
-            if isinstance(layer, RESHAPING_LAYERS) and sources:
-                output = original(*args, **kwargs)
-                self._by_output[id(output)] = sources[0]
-                self._kept.append(output)
-                return output
-            for source in sources:
+            sources = [self._by_output[leaf.ref()] for leaf in inputs if leaf.ref() in self._by_output]
+            is_reshaping = isinstance(layer, RESHAPING_LAYERS) and bool(sources)
+            for source in () if is_reshaping else sources:
                 source.consumers.append(layer)
             if watched is None or not inputs:
-                return original(*args, **kwargs)
-            number = 1 + sum(earlier.watched is watched for earlier in self.calls)
-            found = Call(watched, number, inputs[0], source=sources[0] if len(inputs) == len(sources) == 1 else None)
-            self.calls.append(found)
-            output = self._call_layer(found, original, args, kwargs)
-            self._by_output[id(found.output)] = found
+                output = original(*args, **kwargs)
+            else:
+                number = 1 + sum(earlier.watched is watched for earlier in self.calls)
+                only = sources[0] if len(inputs) == len(sources) == 1 else None
+                found = Call(watched, number, inputs[0], source=only)
+                self.calls.append(found)
+                output = self._call_layer(found, original, args, kwargs)
+                if found.output is not None:
+                    self._by_output[found.output.ref()] = found
+            if is_reshaping:
+                self._by_output[output.ref()] = sources[0]
             return output
 
         return call

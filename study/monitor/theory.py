@@ -26,14 +26,24 @@ def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
 
     `next` takes the output of `layer` at its call number `call`. `predicted` and `measured` are the error of `layer`
     divided by the error of `next`. `initial` has the logged rows of `calls` at step 0, in the same order, or none.
+    Raise ValueError, with the reason, if there is no such pair.
     """
+    if initial.empty:
+        raise ValueError("theory is for initial weights, and the last fit has no row for step 0; fit a new model")
     rows = []
     for place, (following, predicted) in factors(calls, initial).items():
         if not calls[following].watched.is_activation:  # else both errors are of one tensor
             layers = {"layer": calls[place].watched.name, "call": calls[place].number}
             measured = initial["error"].iloc[place] / initial["error"].iloc[following]
             rows.append({**layers, "next": calls[following].watched.name, "predicted": predicted, "measured": measured})
-    return pd.DataFrame(rows, columns=["layer", "call", "next", "predicted", "measured"])
+    if not rows:
+        takers = sorted({type(layer).__name__ for call in calls for layer in call.consumers})
+        raise ValueError(
+            "theory applies to no pair of the measured layers. It needs an elementwise activation, and a dense or "
+            "convolutional layer that alone takes its output, directly or through Flatten and Reshape. "
+            f"In this model, outputs go to: {', '.join(takers) or 'no layer'}"
+        )
+    return pd.DataFrame(rows)
 
 
 def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
@@ -86,7 +96,7 @@ def _factor(call: Call, row: Any, following: Call, following_row: Any) -> float:
             square = float(moments(function, row["preactivation_square"]).derivative_square)
         except (ActivationError, ValueError):
             return math.nan
-    elif call.watched.is_activation or not isinstance(call.watched.layer, WEIGHTED):
-        return math.nan
+    elif not isinstance(call.watched.layer, WEIGHTED) or call.watched.layer.activation is not keras.activations.linear:
+        return math.nan  # such as softmax
     fan_in = math.prod(following.watched.kernels[0].shape[:-1])
     return math.sqrt(fan_in * following_row["weight_rms"] ** 2 * square)

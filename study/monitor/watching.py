@@ -33,8 +33,9 @@ class ElementwiseActivation:
 class Watched:
     """Hold a layer to measure, its `name` in the tables, its own weights, and its activation.
 
-    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if there is no
-    elementwise one, or a linear one. The input of a layer that `is_activation` alone is the pre-activation.
+    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if the layer has
+    none, or one that is linear or not elementwise. The input of a layer that `is_activation` alone is the
+    pre-activation.
     """
 
     layer: Any
@@ -46,10 +47,13 @@ class Watched:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Return the model and all layers in it, except layers inside recurrent layers, which run in loops."""
+    """Return the model and all layers in it that a training step may call, in the model's order.
+
+    Layers inside recurrent layers are left out, because they run in loops. Input layers are never called.
+    """
     layers = model._flatten_layers()
     inside = {id(part) for rnn in layers if isinstance(rnn, keras.layers.RNN) for part in _inner_layers(rnn)}
-    return [layer for layer in layers if id(layer) not in inside]
+    return [layer for layer in layers if id(layer) not in inside and not isinstance(layer, keras.layers.InputLayer)]
 
 
 def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
@@ -67,7 +71,7 @@ def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
 
 
 def _chosen_layers(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
-    """Return those of `layers` that `choice` selects; `names` maps their ids to names. See `watched_layers`."""
+    """Return the `layers` that `choice` selects; `names` maps their ids to names. See `watched_layers`."""
     if choice is None:
         return [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
     if callable(choice):

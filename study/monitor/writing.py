@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
+from study.monitor.measures import MEASURES
+
 Row = dict[str, Any]
 # The metadata that tf.summary.scalar writes. That function needs the package tensorboard; tf.summary.write does not.
 SCALAR_METADATA = tf.compat.v1.SummaryMetadata(
@@ -24,26 +26,25 @@ class CsvFile:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, columns
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._append([], "w")
+        self.write([], mode="w")
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append the `rows`, dicts as `GradientLogger.to_frame` has them, and close the file; NaN is an empty cell."""
-        self._append(rows, "a")
+    def write(self, rows: Sequence[Row], mode: str = "a") -> None:
+        """Append the `rows`, dicts as `GradientLogger.to_frame` has them, and close the file; NaN is an empty cell.
 
-    def _append(self, rows: Sequence[Row], mode: str) -> None:
+        If `mode` is "w", write the header and the rows to a new file instead.
+        """
         frame = pd.DataFrame(rows, columns=list(self.columns))
         with self.path.open(mode, newline="", encoding="utf-8") as file:
             frame.to_csv(file, header=mode == "w", index=False, lineterminator="\r\n")
 
 
 class Events:
-    """Write `measures`, keys of rows, to TensorBoard's event files in the folder `log_dir`, over the optimiser's steps.
+    """Write MEASURES to TensorBoard's event files in the folder `log_dir`, over the optimiser's steps.
 
     A scalar is named "layer/measure", or "layer, call 2/measure" for a layer's second call.
     """
 
-    def __init__(self, log_dir: str, measures: Sequence[str]) -> None:
-        self.measures = measures
+    def __init__(self, log_dir: str) -> None:
         self._writer = tf.summary.create_file_writer(log_dir)
 
     def write(self, rows: Sequence[Row]) -> None:
@@ -51,7 +52,7 @@ class Events:
         with self._writer.as_default(), tf.summary.record_if(True):
             for row in rows:
                 layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"
-                for name in self.measures:
+                for name in MEASURES:
                     if not math.isnan(value := row[name]):
                         tf.summary.write(f"{layer}/{name}", value, step=row["step"], metadata=SCALAR_METADATA)
         self._writer.flush()

@@ -43,7 +43,7 @@ def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: 
 
 
 def _preactivations(run: Run, state: State) -> list[np.ndarray]:
-    """Return z (images, units) of every hidden layer, for the network `state` on the probe images of `run`.
+    """Return z (images, units) of every hidden layer of the network `state`, on the probe images of `run`.
 
     Batch normalisation uses the moments of these images, as in training.
     """

@@ -20,10 +20,10 @@ WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduce
 LEAST_SIDE = 8  # pixels that each side of a picture must have
 LEAST_CONTRAST = 0.12  # least difference of the ink from the paper in brightness, where the full range is 1
 MOST_INK = 0.6  # largest share of a picture that ink may cover; a digit covers less
-SPECK = 0.05  # of the largest stroke's area, below which a spot is dirt
+SPECK = 0.05  # a spot with less than this share of the largest stroke's area is dirt
 # A spot is a frame if a spot inside it has at least this share of its height. Smaller spots inside a 0 are dots.
 FRAMED = 0.3
-APART = 0.6  # share of the tallest height that two things side by side must have to count as two digits
+APART = 0.6  # least share of the tallest height for which things side by side count as digits
 # A sheet of paper fills at least SHEET of the smallest rectangle around it, and its sides differ by at most 1 / THIN.
 # Of 3,000 digits of MNIST that are not thinner than 0.3, none fills more than 0.71.
 SHEET, THIN = 0.75, 0.4
@@ -49,8 +49,8 @@ def _grey(path: Path) -> FloatArray:
     """Return the brightness (rows, columns), in [0, 1], of the picture file `path`, upright.
 
     Transparent parts are white, or black if all visible parts are bright, as a white digit is. The longer side of a
-    large picture is reduced to WORKED_ON pixels. Raise UsageError if there is no file, or if the picture cannot be
-    read, is too small or has too many pixels.
+    large picture is reduced to WORKED_ON pixels. Raise UsageError if the file does not exist, or if the picture cannot
+    be read, is too small or has too many pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 
 
 def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
-    """Return the inside of a sheet of paper that lies on another ground, turned upright; None if there is no sheet.
+    """Return the inside of a sheet of paper that lies on another ground, turned upright; None without a sheet.
 
     `grey` is the picture's brightness, and `ink` the result of `_ink` for it, which takes a sheet for ink. The largest
     spot of ink is a sheet if it fills SHEET of the smallest rectangle around it and is not long and thin. A digit of
@@ -153,12 +153,13 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     """Return the part (rows, columns) of `ink` that holds the digit, cropped, without other spots.
 
     Remove spots that touch the edge of the picture (unless all do), small spots, and frames around other spots. A frame
-    that touches the digit stays. Raise UsageError, which names `path`, if there is no digit or more than one.
+    that touches the digit stays. Raise UsageError, which names `path`, unless there is exactly one digit.
     """
     level = _threshold(ink)
     spots, count = ndimage.label(ink > level, np.ones((3, 3)))
-    if count == 0 or np.mean(ink > level) > MOST_INK:
-        raise UsageError([f"{path} holds no digit: ink covers {np.mean(ink > level):.0%} of it"])
+    if (share := np.mean(ink > level)) > MOST_INK or count == 0:
+        found = f"ink covers {share:.0%} of it; a digit covers some, and at most {MOST_INK:.0%}"
+        raise UsageError([f"{path} holds no digit: {found}. Photograph one digit on plain paper"])
     sizes = ndimage.sum_labels(np.ones_like(ink), spots, np.arange(1, count + 1))
     places = ndimage.find_objects(spots)
     inside = [number for number, place in enumerate(places) if not _touches(place, ink.shape)] or list(range(count))
@@ -166,7 +167,8 @@ def _alone(ink: FloatArray, path: Path) -> FloatArray:
     clean = [number for number in inside if sizes[number] >= SPECK * largest]
     kept = [number for number in clean if not any(_frames(places[number], places[other]) for other in clean)]
     if side_by_side(boxes := [places[number] for number in kept]):
-        raise UsageError([f"{path} holds {len(boxes)} things side by side or one above the other; cut out one digit"])
+        found = f"{len(boxes)} digits or other marks, side by side or one above the other"
+        raise UsageError([f"{path} holds {found}; cut out one digit"])
     rows, columns = (slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in (0, 1))
     near = ndimage.binary_dilation(np.isin(spots, np.array(kept) + 1), iterations=2)
     return np.where(near, ink, 0.0)[rows, columns]

@@ -48,7 +48,7 @@ class Catalogue:
         """Return the descriptions of the activations `names`, in the registry's order; leave out refused ones.
 
         Add to `described` and `refused` the activations that are new there. One is refused if it is not in the registry
-        or not fit for the study, or if its curve or theory, which gives a critical initialisation, cannot be computed.
+        or not fit for the study, or if its curve or theory cannot be computed.
         """
         asked = dict.fromkeys(names)
         if new := [name for name in asked if name not in self.described and name not in self.refused]:
@@ -67,9 +67,10 @@ class Catalogue:
     def _description(self, name: str) -> dict[str, Any]:
         """Return the description of the activation `name` as the dict that the ledger keeps, apart from `position`.
 
-        The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, its `curve`,
-        and what `_theory` returns with the `depth_scales` as `theory`. The `basis` decides curve and theory: the
-        activation, theory's code, NETWORKS and the images. Both stay as in the ledger if the basis has not changed.
+        The dict holds the registry's `label`, `formula` and `source`, the `fingerprint` of the function, and its
+        `curve`. `theory` is the result of `_theory` with the additional key `depth_scales`. `basis` holds what curve
+        and theory depend on: the activation, theory's code, NETWORKS and the images. If it has not changed, curve and
+        theory stay as in the ledger.
         """
         from study.activations import REGISTRY, curve, fingerprint
 
@@ -93,8 +94,8 @@ class Catalogue:
     def _scales_by_experiment(self, name: str, kept: Mapping[str, Any], code: list[str]) -> dict[str, Any]:
         """Return the depth scales of the activation `name` by experiment: dicts of `sigma_w`, `sigma_b`, `code`, `xi`.
 
-        `code` holds the fingerprints of the activation and of theory's code. The depth scales in `kept` stay for an
-        experiment that asks for the same grid under the same code, and for one that asks for none now.
+        `code` holds the fingerprints of the activation and of theory's code. An experiment's depth scales in `kept`
+        stay if it asks for the same grid under the same code, or if it asks for none now.
         """
         found = dict(kept)
         for experiment, wanted in self.grids.items():
@@ -127,7 +128,7 @@ def refusing(name: str, refused: dict[str, str]) -> Iterator[None]:
 
     try:
         yield
-    except Exception as error:  # any error of an entry is its own, and the others go on
+    except Exception as error:  # whatever an entry raises refuses this entry alone
         if "KeyboardInterrupt" in f"{error} {error.__cause__}":
             raise KeyboardInterrupt from error
         if isinstance(error, ActivationError):
@@ -163,11 +164,15 @@ def _depth_scales(name: str, grid: DepthScaleGrid) -> list[float]:
 
 
 def _theory(name: str, square_norms: Sequence[float], cosine: float) -> dict[str, Any]:
-    """Return what theory predicts for the activation `name`, as a dict.
+    """Return what mean-field theory predicts for the activation `name`, as a dict ready for JSON.
 
-    `critical` holds the settings sigma_w, sigma_b and first_square of the critical initialisation, or is None, for the
-    reason `why_none`. `line` holds the critical line, on which chi = 1. `rows` is the table of `predicted_rows` for
-    NETWORKS, as {column: list}. `square_norms` and `cosine` come from `engine.input_norms`.
+    `square_norms` and `cosine` describe the training images; see engine/input_norms.py. The keys are:
+
+    - critical: sigma_w, sigma_b and first_square of the critical initialisation, or None if there is none.
+      `first_square` is q*, or None if q* is 0 or every q is a fixed point.
+    - why_none: why there is no critical initialisation, "" if there is one.
+    - line: the lists sigma_w and sigma_b of the initialisations with chi = 1; see `_critical_line`.
+    - rows: the table of `predicted_rows` for NETWORKS, as {column: list}.
     """
     from study.activations import REGISTRY
     from study.theory.criticality import critical_curve, critical_initialization, why_not_critical

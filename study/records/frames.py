@@ -35,7 +35,12 @@ def run_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def variant(settings: Mapping[str, Any]) -> str:
-    """Return in words how a run differs from the defaults, such as "batch normalisation"; "plain" if it does not."""
+    """Return a text such as "batch normalisation, squared error" on the settings below that are not the defaults.
+
+    They are normalisation, residual connections, output, loss, schedule, momentum, weight_decay, averaging,
+    label_smoothing, DISTORTIONS and epsilon. Return "plain" if all of them are the defaults. Other settings do not
+    count: depth, optimiser and learning rate, for example, have columns of their own in `run_keys`.
+    """
     parts = [f"{settings['normalization']} normalisation"] if settings["normalization"] != "none" else []
     parts += {"none": [], "plain": ["residual"], "scaled": ["scaled residual"]}[settings["residual"]]
     parts += [f"{settings['output']} output"] if settings["output"] != "softmax" else []
@@ -116,7 +121,7 @@ def runs_used_by(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 def history_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per run and epoch (from 1), with the losses and accuracies of training and validation images.
 
-    The first columns are those of the history, such as training_loss; then come those of `run_keys`. `records` without
+    The columns of the history, such as training_loss, come before the columns of `run_keys`. `records` without
     a history are left out; at least one record must have a history.
     """
     found = [(record, record["result"]["history"]) for record in records if "history" in record["result"]]
@@ -131,27 +136,31 @@ def noise_frame(records: Iterable[Record]) -> pd.DataFrame:
     was evaluated under noise.
     """
     found = [(record, record["result"]["noise"]) for record in records if record["result"].get("noise")]
-    return _stacked(found, has_run=True) if found else pd.DataFrame()
+    return _stacked(found, with_run_id=True) if found else pd.DataFrame()
 
 
 def measures_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Return the rows of `_measured_rows` for all `records` with measures, at least one, with their `run_keys`."""
+    """Return the logged measures of `records`: one row per run, measure, logged step and layer.
+
+    The columns are layer (1 is nearest the input), step (updates done), epoch, measure (its name), value (NaN where
+    undefined), and the columns of `run_keys`. Records without measures are left out; at least one must have them.
+    """
     measured = [(record, record["result"].get("measures")) for record in records]
     return _stacked([(record, _measured_rows(found)) for record, found in measured if found is not None])
 
 
-def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], has_run: bool = False) -> pd.DataFrame:
+def _stacked(of_runs: Sequence[tuple[Record, Mapping[str, Any]]], with_run_id: bool = False) -> pd.DataFrame:
     """Return one frame with the rows of all runs, one run below the other; each row has the `run_keys` of its run.
 
     `of_runs`, which must not be empty, has a pair for each run: its record, and {column: values} with the same columns
-    for all. None in a list becomes NaN. `has_run` adds the column `run`, the run's id. One frame of all runs takes a
-    fifth of the time of a frame for each run.
+    for all. None in a list becomes NaN. `with_run_id` adds the column `run`, the run's id. One frame of all runs takes
+    a fifth of the time of a frame for each run.
     """
     runs = pd.DataFrame([{"run": record["id"], **run_keys(settings_of(record))} for record, _ in of_runs])
     columns = [found for _, found in of_runs]
     rows = {name: np.concatenate([_numbers(found[name]) for found in columns]) for name in columns[0]}
     of_row = np.repeat(np.arange(len(runs)), [len(next(iter(found.values()))) for found in columns])
-    kept = runs if has_run else runs.drop(columns="run")
+    kept = runs if with_run_id else runs.drop(columns="run")
     return pd.DataFrame(rows).assign(**{key: kept[key].to_numpy()[of_row] for key in kept})
 
 
@@ -162,9 +171,9 @@ def _numbers(values: Any) -> np.ndarray:
 def _measured_rows(measured: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the columns layer (1 is nearest the input), step, epoch, measure (a name) and value of one run.
 
-    Each has the shape (rows,). `measured` is the part `measures` of the run's result: `step` and its time `epoch` are
-    lists over the logged steps, and each measure is a list over these of lists over the layers. `value` is NaN where
-    the measure is undefined.
+    Each has the shape (rows,). `measured` is the part `measures` of the run's result. Its entries `step` and `epoch`
+    are lists over the logged steps. Each measure is a list over these steps of lists over the layers. `value` is NaN
+    where the measure is undefined.
     """
     names = [name for name in measured if name not in ("step", "epoch")]
     values = np.array([measured[name] for name in names], float)  # (measures, steps, layers); null becomes NaN

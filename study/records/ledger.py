@@ -60,9 +60,10 @@ class Ledger:
         self.plans[experiment], self.runs[experiment] = {**kept, "others": others}, list(runs)
 
     def plan(self, experiment: str) -> Plan:
-        """Return the plan that `experiment` was asked for, with theory for all activations in its runs.
+        """Rebuild the Plan with which `experiment` was last requested.
 
-        Activations that a published claim names may not be in the plan. Raise KeyError if there is no such experiment.
+        `Plan.activations` are the activations that the request compared. `Plan.theory` also covers activations that
+        only the experiment's runs use, such as those of a published claim. Raise KeyError for an unknown `experiment`.
         """
         kept = self.plans[experiment]
         names = tuple(kept["activations"])

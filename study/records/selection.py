@@ -7,7 +7,7 @@ from typing import Any
 from study.records.store import Record
 from study.settings import Settings
 
-# {setting: its default}, for the settings with a default.
+# {setting: its default}; settings without a default are left out.
 DEFAULTS = {
     field.name: field.default for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING
 }

@@ -70,8 +70,8 @@ def failure_text(record: Record) -> str:
 def read_verified(content: bytes, name: str) -> dict[str, Any]:
     """Return the record or document in the bytes `content`; `name` is the id of its run or the name of the document.
 
-    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name, or if a record's
-    id does not follow from its identity.
+    Raise RecordError if the content is damaged, has another schema, or belongs to another id or name. Raise it too if a
+    record's id does not follow from its identity.
     """
     found = unseal(content)
     names = [found.get("id"), identifier(found["identity"])] if "identity" in found else [found.get("name")]

@@ -76,7 +76,7 @@ def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Sto
         evidence = Evidence({**joined_tables([*found, claims_section(found)]), **runs}, documents, judgements)
         with _left_out_if_runs_are_missing(draft, name):
             section = modules[name].conclude(_common_plan(main), evidence, style)
-            draft.sections[name] = section and _with_pages(section, draft, style)
+            draft.sections[name] = section and _checked_pages(section, draft, style)
     report = compose(draft.in_order(), making(main, draft.used), draft.missing, style.labels)
     write(results, replace(report, tables={**runs, **report.tables}), style)
     return draft.missing
@@ -104,13 +104,16 @@ def _interpret_all(draft: _Draft, modules: Mapping[str, Any], store: Store, ledg
                 if store.is_committed:
                     about = {"long_protocols": long_protocol(name, make_target(modules[name]), good)}
                     section = replace(section, tables={**section.tables, **about})
-                draft.sections[name] = _with_pages(section, draft, style)
+                draft.sections[name] = _checked_pages(section, draft, style)
     if not store.is_committed:
         draft.used = [record for record in read.values() if not has_failed(record)]
 
 
-def _with_pages(section: Section, draft: _Draft, style: Style) -> Section:
-    """Return `section`; raise the error of a page of it that cannot be rendered, if `draft.missing` has an entry."""
+def _checked_pages(section: Section, draft: _Draft, style: Style) -> Section:
+    """Return `section`, after rendering its pages if `draft.missing` has an entry.
+
+    An error of a page is raised here, where the caller can leave the section out.
+    """
     if draft.missing:
         for place in (Place("", (), language) for language in LANGUAGES):
             if section.page.with_suffix(place.ending).exists():

@@ -46,7 +46,7 @@ def read_committed() -> tuple[str, Edition]:
 
 
 def keep(edition: Edition, name: str, about: str, records: Path) -> None:
-    """Write the conclusions of `edition` as the document edition_`name` in the folder `records`, for the report.
+    """Write the conclusions of `edition` as the document edition_`name` in the folder `records`; the report reads it.
 
     `about` says in a few words how that edition differs, such as by its seeds or its processor. Raise UsageError for a
     `name` that is not of letters, digits, - and _, and FolderError if the folder cannot be made.
@@ -112,8 +112,8 @@ def outcome_counts(compared: pd.DataFrame) -> str:
 def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything: bool) -> Iterator[str]:
     """Yield a heading, a line for each conclusion in aligned columns, and last the line of `outcome_counts`.
 
-    `compared` is the result of analysis.editions.compare, and `names` are those of editions A and B. Conclusions that
-    agree are left out unless `everything` is True. Without any to list, there is no heading.
+    `compared` is the result of analysis.editions.compare, and `names` are the names of editions A and B. Conclusions
+    that agree are left out unless `everything` is True. The heading is left out if no conclusion is listed.
     """
     rows = compared if everything else compared[compared["outcome"] != AGREES]
     head = ("", "conclusion", f"A: {names[0]}", f"B: {names[1]}")

@@ -125,14 +125,25 @@ def deepest(row: Row, prefix: str = "") -> str:
     return re.split(r" but| \(", reached(row, prefix))[0]
 
 
-def relative(value: object) -> str:
-    """Show a ratio as a change in whole percent, such as 1.07 as +7%, or a dash if it is not finite."""
-    shown = formatting.number(Quantity(checked(value) - 1), 0, 100, signed=True)
-    return shown if shown == formatting.DASH else f"{shown}%"
+def relative(row: Row, column: str, low: str, high: str) -> str:
+    """Show a ratio and its bounds, from the columns of `row` so named, as changes in whole percent, "+7% [+2%, +13%]".
+
+    The bounds are rounded outward. Show a dash if the ratio is not finite.
+    """
+    directions: tuple[formatting.Toward, ...] = ("nearest", "down", "up")
+    changes = [checked(row[name]) - 1 for name in (column, low, high)]
+    shown = [
+        f"{formatting.number(change, 0, 100, True, toward)}%"
+        for change, toward in zip(changes, directions, strict=True)
+    ]
+    return formatting.DASH if not math.isfinite(changes[0]) else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def listed(texts: Iterable[str], last: str = ", ", comma: str = ", ") -> str:
-    """Join `texts` by `comma`, except the last two by `last`: with `last` " and ", show "a, b and c"."""
+    """Join `texts` to one text, with `comma` between them and `last` between the last two.
+
+    With `last` " and ", three texts become "a, b and c". One text stays as it is, and no text gives "".
+    """
     found = list(texts)
     return last.join([comma.join(found[:-1]), *found[-1:]] if len(found) > 1 else found)
 

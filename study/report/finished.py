@@ -25,9 +25,9 @@ CODE_FOLDERS = (STUDY, STUDY.parent / "experiments")
 def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
-    These are the `command` (its options by name), the source files, the versions of all packages, the processor and
-    the instructions it may use, and the records in `results`. `data`, the user's file or folder of MNIST if there is
-    one, counts too. Records and MNIST count by name, size and times, not by content.
+    These are the `command` (its options by name), the source files, the versions of all packages, and the records in
+    `results`. The processor and the instructions that it may use count too, and `data`, the user's file or folder of
+    MNIST or None. Records and MNIST count by name, size and times, not by content.
     """
     about = {
         "command": command,
@@ -80,7 +80,10 @@ def _files(folder: Path) -> Iterable[Path]:
 
 
 def _file_state(path: Path) -> tuple[str, int, int, int]:
-    """Return a file's name, size in bytes, and times of its last changes of content and of anything in ns, else 0."""
+    """Return a file's name, its size in bytes, and the times (ns) of the last changes of its content and metadata.
+
+    The numbers of a missing file are 0.
+    """
     try:
         about = path.stat()
     except OSError:

@@ -105,7 +105,7 @@ _LATEX_TEXTS = {character: "\\" + character for character in "&%$#_{}"} | {
     "<": "$<$", ">": "$>$", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "÷": r"$\div$", "·": r"$\cdot$", "±": r"$\pm$", "∞": r"$\infty$",
     "≈": r"$\approx$", "≠": r"$\neq$", "→": r"$\to$", "√": r"$\surd$", "∂": r"$\partial$", "∇": r"$\nabla$",
-    "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "§": r"\S{}", "…": r"\ldots{}",
+    "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "§": r"\S{}", "†": r"\dag{}", "…": r"\ldots{}",
     "⁄": "/", "–": "--", "—": "---", "“": "``", "”": "''", "‘": "`", "’": "'", "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
 # The names of Greek letters in LaTeX, by letters in the same order.
@@ -118,23 +118,27 @@ for _letters, _names in _GREEK.items():
     _LATEX_TEXTS |= {letter: f"$\\{name}$" for letter, name in zip(_letters, _names.split(), strict=True)}
 _LATEX_TEXTS |= dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))  # Greek letters that look like Latin ones
 _NOT_IN_T1 = "ĦħĸĿŀŉŦŧ"  # of the letters from À to ž, those that LaTeX's encoding T1 lacks
+# Shrinks what follows to the width of the text, if it is wider.
+_SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"
 _WIDEST_UNBROKEN = 30  # characters of a cell; a column with a longer cell breaks its lines
 
 
 def latex(frame: pd.DataFrame, comment: str) -> str:
     """Return the table `frame` as a LaTeX tabular in the style of booktabs, after a line with `comment`.
 
-    Cells and alignment are as in `markdown`. A column with a long cell breaks its lines.
+    Cells and alignment are as in `markdown`. A column with a long cell breaks its lines. LaTeX shrinks a table that is
+    wider than the text, by a command of graphicx; pandas' Styler has no such option.
     """
     columns = [frame.iloc[:, index].map(str) for index in range(frame.shape[1])]
     kinds = ["r" if index and is_numeric(cells) else "l" for index, cells in enumerate(columns)]
     wide = [index for index, cells in enumerate(columns) if cells.map(len).max() > _WIDEST_UNBROKEN]
     for index in wide:
-        kinds[index] = rf"p{{{0.7 / len(wide):.2f}\linewidth}}"
+        kinds[index] = rf"p{{{max(0.7 / len(wide), 0.35):.2f}\linewidth}}"  # narrower ones make a table too long
     numbered = frame.set_axis(range(frame.shape[1]), axis=1)  # two columns may have one name
     names = [escape_latex(str(name)) for name in frame.columns]
     styler = numbered.style.hide(axis="index").format(_latex_cell).format_index(lambda place: names[place], axis=1)
-    return f"% {' '.join(comment.split())}\n{styler.to_latex(hrules=True, column_format=' '.join(kinds))}"
+    table = styler.to_latex(hrules=True, column_format=" ".join(kinds))
+    return f"% {' '.join(comment.split())}\n{_SHRUNK}{{%\n{table}}}\n"
 
 
 def _latex_cell(cell: object) -> str:

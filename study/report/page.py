@@ -13,7 +13,7 @@ from study.constants import CONFIDENCE
 from study.report.rendering import PAGES, Page, Place, environment, render, unwrapped
 from study.report.section import Section
 
-QUESTIONS_FOLDER = "questions"  # in results/, for the questions' pages
+QUESTIONS_FOLDER = "questions"  # in results/; it holds the questions' pages
 LANGUAGES = ("", "ja")  # of the opening and the short answers: English and Japanese
 
 
@@ -92,8 +92,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs), and
-    how many intervals are expected to miss the true value by chance.
+    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs). It
+    also tells how many intervals are expected to miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

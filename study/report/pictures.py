@@ -7,10 +7,12 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from study.figures.drawing import Drawing, encode
 from study.records.identity import STUDY, source_fingerprint
@@ -22,9 +24,11 @@ PACKAGES = ("matplotlib", "seaborn", "numpy", "pandas")
 
 Files = dict[str, bytes]
 
+_stop: Any = threading.Event()  # once set, nothing more is drawn in this process; see `_start_drawing`
+
 
 def image_files(drawings: Mapping[str, Drawing], folder: Path) -> tuple[Files, bytes]:
-    """Return the content of each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and that of NOTE.
+    """Return each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and the content of NOTE.
 
     `drawings` holds the drawings by name. One that is unchanged since the last report in the results folder `folder`,
     with its files, is not drawn again. NOTE is JSON with a `_note_entry` for each name, by which the next report knows.
@@ -51,18 +55,41 @@ def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
 
 
 def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
-    """Return the files of each of `drawings`, drawn in up to four processes if there are more than FEW_DRAWINGS."""
+    """Return the files of each of `drawings`, drawn in up to four processes if there are more than FEW_DRAWINGS.
+
+    The processes never get a Ctrl-C themselves. After an interruption of this process, each finishes the file that it
+    is encoding. To kill the processes would be quicker, but their pool could then wait without end.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(drawings) <= FEW_DRAWINGS or cores == 1:
         return list(map(_encoded_files, drawings, drawings.values()))
     context = multiprocessing.get_context("spawn")  # a fork server needs a socket, whose path may be too long
-    with ProcessPoolExecutor(min(cores, 4), context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return list(pool.map(_encoded_files, drawings, drawings.values()))
+    stop = context.Event()
+    with ProcessPoolExecutor(min(cores, 4), context, _start_drawing, (stop,)) as pool:
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the new processes inherit that
+            try:
+                found = pool.map(_encoded_files, drawings, drawings.values())
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            return list(found)
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _start_drawing(stop: Any) -> None:
+    """Let this new process of the pool draw until the Event `stop` is set."""
+    global _stop  # noqa: PLW0603 - the pool has no other way to give an Event to its processes
+    _stop = stop
 
 
 def _encoded_files(name: str, drawing: Drawing) -> Files:
+    """Return the files of the figure `name`; if drawing is to stop, only those that are finished."""
+    if _stop.is_set():
+        return {}
     figure = drawing.draw()
-    return {file: encode(figure, file.rpartition(".")[2]) for file in _file_names(name)}
+    return {file: encode(figure, file.rpartition(".")[2]) for file in _file_names(name) if not _stop.is_set()}
 
 
 def _file_names(name: str) -> list[str]:

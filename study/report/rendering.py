@@ -132,7 +132,7 @@ def render(section: Section, labels: Mapping[str, str], place: Place = RESULTS) 
 
 
 def _judged_rows(section: Section) -> Rows:
-    """Return the rows of claims.csv, as `claims.claims_table` makes them, for the parts that `section` judges."""
+    """Return the rows of the result of `claims.claims_table` on the parts that `section` judges."""
     found = {(judgement.claim, judgement.part) for judgement in section.judgements}
     rows = rows_of(claims.claims_table(section.judgements)) if found else Rows()
     return Rows(row for row in rows if (row.claim, row.part) in found)
@@ -201,7 +201,7 @@ def split_table(name: str, text: str) -> tuple[str, pd.DataFrame]:
     """Return the caption of a table, as one line of Markdown, and its cells, as plain texts or Formulas.
 
     `text` holds rows in Markdown, the first with the column names, and then the caption. Raise ValueError, which names
-    the table `name`, for a row with another number of cells than the first.
+    the table `name`, if a row has another number of cells than the first.
     """
     lines = [line.strip() for line in text.splitlines()]
     header, *rows = [_cells(line) for line in lines if line.startswith("|")]

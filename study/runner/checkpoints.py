@@ -1,6 +1,7 @@
 """Keep the checkpoint of a long run, so that a killed run can go on, and keep the trained networks of some runs."""
 
 import contextlib
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from study.records.files import prepare_folder, write_atomically
 from study.settings import DISTORTIONS, Settings
 
 CHECKPOINT_SECONDS = 120.0  # the least time between two checkpoints; writing one takes a second or two
+SPENT = struct.Struct("<d")  # the first bytes of the file: the seconds that the run had taken when it was written
 
 
 def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[str, Any]:
@@ -19,8 +21,13 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
     `train` takes two arguments by name: `saved`, the checkpoint's bytes or None, and `keep`, a function that writes a
     Checkpoint. At most one checkpoint is written in CHECKPOINT_SECONDS. A damaged checkpoint is deleted, and the run
     begins again. On another machine of a cluster, the folder may not exist; then no checkpoint is written.
+
+    The `seconds` in the result's `timings` include those that the run took before the checkpoint it goes on from.
     """
-    latest = time.monotonic()
+    started = latest = time.monotonic()
+    content = path.read_bytes() if path.is_file() else b""
+    saved = content[SPENT.size :] or None
+    spent: float = 0.0 if saved is None else SPENT.unpack_from(content)[0]
 
     def keep(checkpoint: Any) -> None:
         """Write the checkpoint, unless the latest one is too recent or the folder does not exist."""
@@ -28,17 +35,18 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
         if time.monotonic() - latest < CHECKPOINT_SECONDS or not path.parent.is_dir():
             return
         with contextlib.suppress(FolderError):  # if the disk is full, writing the record will say so
-            write_atomically(path, checkpoint.to_bytes())
+            write_atomically(path, SPENT.pack(spent + time.monotonic() - started) + checkpoint.to_bytes())
         latest = time.monotonic()
 
-    saved = path.read_bytes() if path.is_file() else None
     try:
-        return train(saved=saved, keep=keep)
+        result = train(saved=saved, keep=keep)
     except ValueError as error:
         if type(error).__name__ != "CheckpointError":  # its class is in the engine, which this module must not import
             raise
         path.unlink(missing_ok=True)
-        return train(saved=None, keep=keep)
+        return train_resumably(train, path)
+    result["timings"]["seconds"] += spent
+    return result
 
 
 def keeps_network(settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def usual_workers(root: Path = Path("/")) -> "tuple[int, str]":
-    """Return how many worker processes to start, and the reason in words: one a core, or fewer by `cpu_quota`.
+    """Return how many worker processes to start, and the reason in words: one per core, or fewer by `cpu_quota`.
 
     `root` is the folder that holds proc/ and sys/; only tests pass another.
     """

@@ -69,12 +69,17 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 
 def _measured_pace(workers: int, data: Any) -> float:
-    """Return the mean of `time_training(data)` in `workers` processes at once; with 0 workers, in this process."""
-    return statistics.fmean(in_new_workers(time_training, [(data,)] * workers)) if workers else time_training(data)
+    """Return the mean of `seconds_per_unit(data)` in `workers` processes at once; with 0 workers, in this process."""
+    if workers == 0:
+        return seconds_per_unit(data)
+    return statistics.fmean(in_new_workers(seconds_per_unit, [(data,)] * workers))
 
 
-def time_training(data: Any) -> float:
-    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work."""
+def seconds_per_unit(data: Any) -> float:
+    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work.
+
+    order.py defines the unit. Whole epochs are timed, each with its validation, and without compiling.
+    """
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.engine.run import Run

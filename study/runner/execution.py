@@ -90,18 +90,36 @@ def execute(
     reached, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
+    records = []
+    with contextlib.closing(attempt_all(jobs, task, data, label, later_cost, workers, scheduler)) as results:
+        for job, result in results:
+            made = provenance(result.pop("environment", None))
+            records.append(store.write(make_record(job.identity, job.activation, result, made)))
+    return records
+
+
+def attempt_all(
+    jobs: Sequence[Job],
+    task: Task,
+    data: Any,
+    label: str,
+    later_cost: float = 0.0,
+    workers: int = 0,
+    scheduler: str | None = None,
+) -> Results:
+    """Yield each job with the result of its `attempt` by `task`, as soon as it is finished, and show the progress.
+
+    The arguments are as in `execute`.
+    """
     if workers == 0 and scheduler is None:
         results: Results = ((job, attempt(task, job, data, RUN_SECONDS)) for job in jobs)
     else:
         results = _in_processes(jobs, workers, scheduler, task, data)
-    records = []
     total = sum(run_cost(job.settings) for job in jobs) + later_cost
     with contextlib.closing(results), contextlib.closing(Progress(label, total, len(jobs))) as progress:
         for job, result in results:
-            made = provenance(result.pop("environment", None))
-            records.append(store.write(make_record(job.identity, job.activation, result, made)))
+            yield job, result
             progress.advance(run_cost(job.settings), _progress_text(job, result))
-    return records
 
 
 def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None = None) -> Result:

@@ -1,18 +1,21 @@
 """Take measurements that are not runs, each once, and keep each as a document beside the records."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from study.constants import TIMING_PROCESSES, TIMING_REPEATS
 from study.engine import environment
-from study.errors import RecordError
-from study.records.catalogue import Entries
+from study.errors import RecordError, StudyError
+from study.records.catalogue import Entries, refusing
 from study.records.files import prepare_folder
 from study.records.identity import STUDY, source_fingerprint
 from study.records.provenance import cpu_name, provenance
-from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, TIMINGS, Record, Store
+from study.records.store import FAILED_STATUSES, NETWORK, NETWORKS, PREACTIVATIONS, TIMINGS, Record, Store
+from study.runner.execution import Result, attempt_all
+from study.runner.order import Job
 from study.runner.progress import say
 from study.runner.workers import failure_reason, in_new_workers
 from study.settings import Settings
@@ -25,6 +28,8 @@ def _keep(store: Store, name: str, basis: Any, measure: Callable[[], dict[str, A
     """
     try:
         found = measure()
+    except StudyError as error:
+        return [f"{failed}: {error}"]
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the report
         return [f"{failed}: {failure_reason(error)}"]
     store.write_document(name, {**found, "basis": basis}, provenance())
@@ -68,7 +73,11 @@ def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
 
 
 def _test_networks(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Return what `study.networks.testing.test_networks` finds, and write the best network to `saved`, in a worker."""
+    """Test kept networks in this worker process, which may import TensorFlow, and return the findings.
+
+    Each of `kept` holds the fields of a `testing.Kept` (see `_kept_fields`), and `data` is a Dataset. The best network
+    is written to the file `saved`. `study.networks.testing.test_networks` describes the findings.
+    """
     environment.start_tensorflow()
     from study.networks import testing
 
@@ -76,13 +85,13 @@ def _test_networks(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> d
 
 
 def measure_preactivations(
-    store: Store, wanted: Mapping[str, tuple[Settings, Sequence[int]]], data: Any, workers: int
+    store: Store, wanted: Mapping[str, tuple[Job, Sequence[int]]], data: Any, workers: int
 ) -> list[str]:
     """Write quantiles of pre-activations as the document PREACTIVATIONS of `store`, unless it has them already.
 
-    `wanted` is {run id: (settings, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
-    `networks` holds what `_quantiles` returns. Only runs that the document lacks are measured, in at most `workers`
-    processes. Return a list: one sentence if that fails, else nothing.
+    `wanted` is {run id: (job, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
+    `networks` is {run id: what `_quantiles` returns as `network`}. Only runs that the document lacks are measured, by
+    `workers` processes, as in `execute`. Return a list: one sentence if that fails, else nothing.
     """
     source = source_fingerprint(STUDY / "networks")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
@@ -90,54 +99,71 @@ def measure_preactivations(
     if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays
         return []
     found = {run: about for run, about in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
-    todo = [run for run in wanted if run not in found]
+    todo = [about for run, about in wanted.items() if run not in found]
+    task = functools.partial(_quantiles, {job.settings: steps for job, steps in todo})
     say(what := f"measuring the pre-activations of {len(todo)} networks")
 
     def measure() -> dict[str, Any]:
-        shares = [{run: wanted[run] for run in todo[first::workers]} for first in range(min(workers, len(todo)))]
-        for measured in in_new_workers(_quantiles, [(share, data) for share in shares]):
-            found.update(measured)
+        for job, result in attempt_all([job for job, _ in todo], task, data, "measuring", workers=workers):
+            if result["status"] in FAILED_STATUSES:
+                raise StudyError(result["cause"])
+            found[job.identity.id] = result["network"]
         return {"networks": {run: found[run] for run in wanted}}
 
     return _keep(store, PREACTIVATIONS, basis, measure, f"{what} failed")
 
 
-def _quantiles(share: Mapping[str, tuple[Settings, Sequence[int]]], data: Any) -> dict[str, Any]:
-    """Train the runs of `share`, {run id: (settings, steps)}, once more, and return quantiles, in a worker process.
+def _quantiles(
+    steps: Mapping[Settings, Sequence[int]], settings: Settings, fingerprint: str, data: Any, seconds: float
+) -> Result:
+    """Train the run of `settings` once more, and return quantiles of its pre-activations at its `steps`, in a worker.
 
-    The result has, by run id, a dict of `settings`, `percent` and `rows`. A row holds step, layer and `quantiles`, the
-    values below which `percent` of the pre-activations lie.
+    The result has the `status` "measured" and `network`, a dict of `settings`, `percent` and `rows`. A row holds step,
+    layer and `quantiles`, the values below which `percent` of the pre-activations lie. As a Task, the function gets a
+    `fingerprint` and `seconds`, which it does not use.
     """
     environment.start_tensorflow()
     from study.activations import REGISTRY
     from study.networks.distributions import PERCENT, quantiles
 
-    return {
-        run: {
-            "settings": dataclasses.asdict(settings),
-            "percent": list(PERCENT),
-            "rows": quantiles(settings, data, REGISTRY[settings.activation], steps),
-        }
-        for run, (settings, steps) in share.items()
-    }
+    rows = quantiles(settings, data, REGISTRY[settings.activation], steps[settings])
+    network = {"settings": dataclasses.asdict(settings), "percent": list(PERCENT), "rows": rows}
+    return {"status": "measured", "network": network}
 
 
 def time_activations(store: Store, described: Entries) -> list[str]:
     """Time the activations in `described` in new processes, unless the store's document TIMINGS has them.
 
-    `described` is a result of `Catalogue.descriptions`. Return a list: one sentence if timing fails, else nothing.
+    Time those with them that the document has on the same basis, so that they stay in it. Their old timings would not
+    do: only activations that take turns can be compared. `described` is a result of `Catalogue.descriptions`. Return a
+    list: one sentence if timing fails, else nothing.
     """
     if is_timed(store, described):
         return []
-    say(f"timing {len(described)} activations, while nothing else of the study runs")
-    failed = "the activations were not timed"
-    return _keep(store, TIMINGS, _timing_basis(described), lambda: _timings_of_processes(list(described)), failed)
+    basis, kept = _timing_basis(described), _kept_content(store, TIMINGS).get("basis", {})
+    if {**kept, "activations": basis["activations"]} == basis:
+        basis["activations"] |= _unchanged_activations(kept["activations"], described)
+    names = list(basis["activations"])
+    say(f"timing {len(names)} activations, while nothing else of the study runs")
+    return _keep(store, TIMINGS, basis, lambda: _timings_of_processes(names), "the activations were not timed")
+
+
+def _unchanged_activations(kept: Mapping[str, str], described: Entries) -> dict[str, str]:
+    """Return the entries of `kept`, {name: fingerprint}, whose activation is unchanged and not in `described`."""
+    environment.start_tensorflow()
+    from study.activations import REGISTRY, fingerprint
+
+    found = {}
+    for name in kept.keys() & REGISTRY.keys() - described.keys():
+        with refusing(name, {}):  # an entry that has changed may have no fingerprint
+            found[name] = fingerprint(REGISTRY[name])
+    return {name: mark for name, mark in kept.items() if found.get(name) == mark}
 
 
 def _timings_of_processes(names: Sequence[str]) -> dict[str, Any]:
     """Time the activations `names` in TIMING_PROCESSES processes, one after another, and return all timings together.
 
-    The result is as that of `study.cost.stopwatch.measure`, and each row of its `timings` has its `process`, from 0.
+    The result is as `study.cost.stopwatch.measure` returns it, and each row of `timings` has a `process`, from 0.
     """
     repeats = TIMING_REPEATS // TIMING_PROCESSES
     found = [in_new_workers(_timings, [(names, repeats)])[0] for _ in range(TIMING_PROCESSES)]

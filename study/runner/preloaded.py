@@ -4,9 +4,11 @@ This module must not compute anything with TensorFlow: that would start threads,
 """
 
 import os
+import signal
 
 from study.engine import environment
 
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the workers: the main process ends all of them
 environment.start_tensorflow()
 os.environ.pop("TF_XLA_FLAGS", None)  # TensorFlow reads it at its first use; each worker gets its own
 

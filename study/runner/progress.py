@@ -23,7 +23,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
         stream.write(text + "\n")
         stream.flush()
     except OSError:  # BrokenPipeError is one
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard all further output of `stream`, and the text that it has not written yet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Progress:
@@ -31,7 +36,7 @@ class Progress:
 
     `label` names the work. `total_cost` is the cost (order.py) of the runs and of later work that counts in the time
     left. A terminal shows a bar. Elsewhere a line is written after the first and the last run, and otherwise at most
-    every LINE_SECONDS; it assumes that the rest goes as fast as all work so far.
+    every LINE_SECONDS. It assumes that the rest goes as fast as all work so far.
     """
 
     def __init__(self, label: str, total_cost: float, total: int) -> None:

@@ -50,7 +50,10 @@ def read_plan(
 
 
 def is_studied(entry: Any) -> bool:
-    """Tell whether a registry `entry` is compared by default; what is no Activation is, and then refused."""
+    """Tell whether a registry `entry` is compared by default.
+
+    An entry that is not an Activation counts as compared, so that it is refused by name.
+    """
     return bool(getattr(entry, "studied", True))
 
 
@@ -88,7 +91,7 @@ def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None
         raise UsageError(problems)
 
 
-def _unknown_names(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
-    """Return a sentence for each of `names` not in `known`, with similar known names; `what` is their kind."""
+def _unknown_names(names: Sequence[str], known: Collection[str], kind: str) -> list[str]:
+    """Return a sentence for each of `names` not in `known`, with similar known names; `kind` is a word for them."""
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
-    return [f"unknown {what} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]
+    return [f"unknown {kind} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

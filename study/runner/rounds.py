@@ -44,15 +44,19 @@ class Rounds:
         """
         missing: Jobs = {}
         for name in self.experiments:
-            while name not in missing and (wanted := self._next_jobs(name)):
+            while name not in missing and (wanted := self._jobs_of_next_round(name)):
                 self.jobs[name] = self.jobs.get(name, {}) | wanted
-                self.known |= finished(self.store, [run for run in wanted if run not in self.known])
+                self.known |= recorded_runs(self.store, [run for run in wanted if run not in self.known])
                 if todo := {run: job for run, job in wanted.items() if run not in self.known}:
                     missing[name] = todo
         return missing
 
-    def _next_jobs(self, name: str) -> dict[str, Job]:
-        """Return the next round of the experiment `name` as {run id: job}; refused activations get no jobs."""
+    def _jobs_of_next_round(self, name: str) -> dict[str, Job]:
+        """Return the jobs of the next round of the experiment `name` as {run id: job}, also those that have a record.
+
+        The catalogue first describes activations that are new to it. Runs of activations that it refuses are left out.
+        The dict is empty if no runs remain, or if the experiment asks for none.
+        """
         wanted = self.experiments[name].rounds(self.plan, self.records(name))
         described = self.catalogue.descriptions(settings.activation for settings in wanted)
         good = (settings for settings in wanted if settings.activation in described)
@@ -85,12 +89,16 @@ class Rounds:
 
 
 def job_of(settings: Settings, checksum: str, described: Entries) -> Job:
-    """Return the job of a run on data of this `checksum`; `described` comes from `Catalogue.descriptions`."""
+    """Return the Job of a run with these `settings`, on data with this `checksum`.
+
+    `described` maps activations to the entries of `Catalogue.descriptions`. The run's identity takes the activation's
+    `fingerprint` from there, and its record takes `label`, `formula` and `source`.
+    """
     about = described[settings.activation]
     kept = {key: about[key] for key in ("label", "formula", "source")}
     return Job(settings, identity(settings, checksum, about["fingerprint"]), kept)
 
 
-def finished(store: Store, runs: Iterable[str]) -> dict[str, Record]:
+def recorded_runs(store: Store, runs: Iterable[str]) -> dict[str, Record]:
     """Return {id: record} of those `runs`, given by id, that have a record in `store`; leave out failed runs."""
     return {run: record for run, record in store.find(runs).items() if not has_failed(record)}

@@ -14,8 +14,9 @@ from study.records.ledger import Ledger
 from study.records.store import DIGITS, Store, failure_text, has_failed, stores
 from study.runner import estimate, measurements
 from study.runner.execution import execute
+from study.runner.order import Job
 from study.runner.progress import say
-from study.runner.rounds import Modules, Rounds, finished, job_of
+from study.runner.rounds import Modules, Rounds, job_of, recorded_runs
 from study.runner.workers import shared_programs
 from study.settings import Settings
 
@@ -67,7 +68,7 @@ def run_experiments(
 def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int) -> list[str]:
     """Measure the networks that the experiments of `rounds` ask for, and return one sentence for each failure."""
     failures = []
-    followed: dict[str, tuple[Settings, Sequence[int]]] = {}
+    followed: dict[str, tuple[Job, Sequence[int]]] = {}
     for name, module in rounds.experiments.items():
         records = rounds.records(name)
         if hasattr(module, "networks"):
@@ -75,8 +76,8 @@ def _measure_networks(rounds: Rounds, store: Store, data: Dataset, workers: int)
         if hasattr(module, "preactivations"):
             steps = module.preactivations(rounds.plan, records)
             jobs = rounds.jobs.get(name, {})
-            followed |= {run: (job.settings, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
-    return failures + measurements.measure_preactivations(store, followed, data, max(workers, 1))
+            followed |= {run: (job, steps[job.settings]) for run, job in jobs.items() if job.settings in steps}
+    return failures + measurements.measure_preactivations(store, followed, data, workers)
 
 
 def keep_digits(results: Path, data: Dataset) -> None:
@@ -122,6 +123,6 @@ def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> 
             why = catalogue.refused[settings.activation]
             return {"status": "failed", "cause": f"activation {settings.activation!r} was refused: it {why}"}
         job = job_of(settings, data.checksum, described)
-        records = list(finished(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
+        records = list(recorded_runs(store, [job.identity.id]).values()) or execute([job], data, store, label="train")
         result: dict[str, Any] = records[0]["result"]
         return result

@@ -31,6 +31,18 @@ def set_variables() -> None:
         atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 
 
+def open_closed_streams() -> None:
+    """Open the null device in place of each standard stream that the shell has closed, as `study verify >&-` does.
+
+    Otherwise the next file or socket would get the stream's number, and whatever a library writes to that stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = Path(os.devnull).open(mode)  # noqa: SIM115 - stays open; its number is the lowest free, the stream's
+            os.set_inheritable(null.fileno(), True)  # worker processes need it for the same reason
+            setattr(sys, name, null)
+
+
 def quieten() -> None:
     """Hide warnings, unless the user asked for Python's, and escape what the terminal cannot show."""
     if not sys.warnoptions:

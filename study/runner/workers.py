@@ -1,4 +1,7 @@
-"""Start the processes that work: Dask workers on this machine, or a cluster's."""
+"""Connect to the processes that train: start Dask workers on this machine, or join the scheduler of a cluster.
+
+The workers that this module starts share the programs that XLA compiles.
+"""
 
 import asyncio
 import contextlib
@@ -65,8 +68,10 @@ def in_new_workers(function: Callable[..., T], calls: Sequence[tuple[Any, ...]])
     """Return `function(*call)` for each of `calls`, all done at the same time, each in a new local process."""
     with connected(len(calls), None) as client:
         client.wait_for_workers(len(calls))  # or one process could get two calls
-        found: list[T] = client.gather([client.submit(function, *arguments, pure=False) for arguments in calls])
-        return found
+        futures = [client.submit(function, *arguments, pure=False) for arguments in calls]
+        # Unlike `gather`, this leaves no task of Dask's behind, to be complained of, if it is interrupted.
+        found = {future: future.result() for future in distributed.as_completed(futures, loop=client.loop)}
+        return [found[future] for future in futures]
 
 
 def failure_reason(error: BaseException) -> str:
@@ -129,8 +134,8 @@ def _interrupted_later() -> Iterator[None]:
         yield
     finally:
         restore()
-    if came:
-        raise KeyboardInterrupt
+        if came:  # also if the cluster did not start, because the signal has ended a process of it
+            raise KeyboardInterrupt
 
 
 def _started(failed: str, start: Callable[..., Any], *arguments: Any) -> Any:
@@ -172,7 +177,10 @@ async def _shake_hands(address: str) -> None:
 
 @contextlib.contextmanager
 def _closing(opened: Any) -> Iterator[Any]:
-    """Yield `opened`, a client or a local cluster, and close it at the end, when all results are here."""
+    """Yield `opened`, a Dask client or local cluster, and close it when the block ends, also after an exception.
+
+    A TimeoutError or AssertionError of closing is ignored.
+    """
     try:
         yield opened
     finally:  # TimeoutError: the scheduler is silent; AssertionError: a worker that replaces a dead one is starting

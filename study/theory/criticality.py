@@ -80,7 +80,7 @@ def critical_initialization(function: Nonlinearity) -> CriticalPoint | None:
 def _bisect(function: Callable[[float], Array], low: float, high: float) -> float:
     """Return the place between `low` and `high` where `function` changes its sign, or `high` if it never does.
 
-    scipy's root finders differ from this bisection in the last bit. The exact bits of sigma_w identify a run at a
+    The root finders of scipy differ from this bisection in the last bit. The exact bits of sigma_w identify a run at a
     critical point. With another method, all these runs would be trained again.
     """
     sign = math.copysign(1, function(low))

@@ -1,9 +1,9 @@
 """Find the fixed points of the forward map q -> q' of a wide layer, and compute the backward factor chi.
 
-The notation is that of Poole et al. 2016 and Schoenholz et al. 2017. The argument `function` is the activation phi,
+The notation follows Poole et al. 2016 and Schoenholz et al. 2017. The argument `function` is the activation phi,
 and z ~ N(0, 1).
 - sigma_w2 = sigma_w^2 = fan_in * Var(W) and sigma_b2 = sigma_b^2 = Var(b), for weights W and biases b.
-- q is the mean square pre-activation of a layer, q' that of the next layer, and q* a fixed point: q' = q.
+- q is the mean square pre-activation of a layer, q' the next layer's mean square, and q* a fixed point: q' = q.
 - delta_l, the error of layer l, is the gradient of the loss in the layer's pre-activations.
 - chi is E||delta_l||^2 / E||delta_{l+1}||^2, the factor of the squared errors from one layer back to the layer before.
 """

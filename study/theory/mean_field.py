@@ -78,9 +78,9 @@ def propagate(function: Nonlinearity, scale: Scales, square_norms: Array) -> Pro
     """Return q_l, chi_l and E||h_{l-1}||^2 of every layer, for inputs whose ||x||^2 are `square_norms` (examples,).
 
     `function` is the activation, and `scale` the result of `scales`. Layer 1 has q_1 = Var(W_1) ||x||^2 + Var(b_1), and
-    the forward map gives the next layers (Poole et al. 2016). chi_l holds for unequal widths too, because the fan-in of
-    W_{l+1} is n_l, the number of units of layer l. It follows from E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2
-    E[phi'^2].
+    the forward map gives the next layers (Poole et al. 2016). The factor chi_l follows from
+    E||delta_l||^2 = n_l Var(W_{l+1}) E||delta_{l+1}||^2 E[phi'^2]. It holds for unequal widths too, because the fan-in
+    of W_{l+1} is n_l, the number of units of layer l.
     """
     sigma_w2 = scale.sigma_w2
     inputs, chi = [np.asarray(square_norms, float)], []
@@ -99,7 +99,7 @@ def quantities(through: Propagation) -> dict[str, Array]:
     `through` is the result of `propagate`. The docstring of this module defines L, z_l, delta_l and h_l.
 
     - preactivation_square: the mean of z_l^2 over the examples.
-    - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by that of ||delta_{L+1}||.
+    - error_norm_ratio: the root mean square over the examples of ||delta_l||, divided by the same in the output layer.
     - example_weight_gradient_norm_ratio: the root mean square over the examples of ||delta_l|| ||h_{l-1}||, divided by
       the same root mean square in the output layer; NaN where both are 0.
     """

@@ -53,7 +53,7 @@ def _moments(function: Nonlinearity, q: tuple[float, ...]) -> Array:
 
 
 def _within_reach(places: Array, sigma: Array) -> Array:
-    """Return those of `places` (k,) that lie within SPAN times the largest `sigma` of 0."""
+    """Return the `places` (k,) that lie within SPAN times the largest `sigma` of 0."""
     return np.asarray(places[np.abs(places) < SPAN * sigma.max(initial=0)])
 
 

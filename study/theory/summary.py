@@ -67,10 +67,10 @@ def _infinite(function: Nonlinearity) -> str:
 
 
 def _network(initialization: str, function: Nonlinearity, depth: int, width: int) -> tuple[float, str] | None:
-    """Return a number and a text table of one row per layer, for a network of `depth` layers of `width` units.
+    """Return a number and a text table that describe a network of `depth` layers of `width` units.
 
-    The number is the mean factor per layer of the error's norm, going backward. Return None if `initialization` is
-    "critical" and `function` has no critical point.
+    The table has one row per layer. The number is the mean factor per layer of the error's norm, going backward. Return
+    None if `initialization` is "critical" and `function` has no critical point.
     """
     scale = scales(initialization, (INPUTS, *[width] * depth, CLASSES), function, MNIST_SQUARE_NORM)
     if scale is None:

@@ -1,7 +1,9 @@
 """Every usual form of MNIST is read alike; every other file is refused in plain words, and does nothing."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import tarfile
@@ -119,6 +121,8 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {  # the bytes, and a part of the reas
     "a zip bomb": (npz([A, B, C, D], x_train=BOMB), "unpacks to more than the 1 MB allowed"),
     "a zip bomb that lies": (npz([A, B, C, D], x_train=BOMB).replace(*LIE), "."),
     "a claim of 784 TB": (claim(10**12, 28, 28), "Unable to allocate|EOF"),
+    "packed with xz": (lzma.compress(gzip.decompress(tgz(tiny()))), "packed with xz; wanted is an .npz, the .tgz"),
+    "packed with bzip2": (bz2.compress(gzip.decompress(tgz(tiny()))), "packed with bzip2; wanted is an .npz"),
     "a large file": (BOMB.tobytes(), "has more than"),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ SPEED = {"copy": 0.5, "relu": 1.0, "sigmoid": 2.0, "gelu": 4.0, "swish": 2.5}  #
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_what_is_kept_is_whole_tensors(name: str) -> None:
-    """At most the own output, of four bytes an element, and some others."""
+    """At most the own output, of four bytes per element, and some others."""
     found = kept_bytes(REGISTRY[name].function)
     assert found["output_bytes"] in (0, 4)
     assert 0 <= found["other_bytes"] <= 32
@@ -146,7 +147,7 @@ def test_a_ratio_is_uncertain_by_what_differs_between_processes() -> None:
 
 
 def trained(names: tuple[str, ...], reaches: int = 2, epochs: int = 4) -> dict[str, pd.DataFrame]:
-    """Two seeds an activation, whose validation accuracy reaches the level in epoch `reaches`; other experiments'."""
+    """Two seeds per activation, whose validation accuracy reaches the level in epoch `reaches`; other experiments'."""
     keys = [(name, seed) for name in names for seed in (0, 1)]
     runs = pd.DataFrame(keys, columns=["activation", "seed"]).assign(
         experiments="baseline few_seeds", status="done", epochs=float(epochs), test_accuracy=0.9 + 0.06
@@ -189,9 +190,28 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert math.isnan(table.loc["relu", "step_ratio"])
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
-        "On one CPU thread, a training step with GELU, the slowest, takes 4.00 times as long as with ReLU. The "
-        "activation alone, in cache, takes 4.0 times as long (large tensor: 4.0), but a step is mostly matrix products."
+        "On one CPU thread, a training step takes 2.00 to 4.00 times as long as ReLU's: certainly longer with "
+        "Sigmoid, GELU, Swish. GELU alone takes 4.0 times as long in cache (large tensor: 4.0); steps are mostly "
+        "matrix products."
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        ([0.9, 0.8], [1.1, 1.2], ": no difference is certain."),
+        ([1.0, 1.1], [1.1, 1.2], ": certainly longer with GELU."),
+        ([0.8, 1.1], [0.9, 1.2], ": certainly longer with GELU, certainly shorter with Sigmoid."),
+    ],
+)
+def test_a_difference_is_certain_only_if_its_interval_excludes_1(
+    low: list[float], high: list[float], said: str
+) -> None:
+    """Whatever the estimates are; intervals of the sigmoid's and GELU's steps are given, the estimates made up."""
+    section, _ = conclude(("relu", "sigmoid", "gelu"))
+    table = section.tables["cost"].assign(step_low=[math.nan, *low], step_high=[math.nan, *high])
+    page = render(replace(section, tables={**section.tables, "cost": table}), STYLE.labels)
+    assert said in page.answer
 
 
 def test_a_ratio_is_paired_by_repeat() -> None:

@@ -150,6 +150,7 @@ def test_the_page_on_initialisation() -> None:
     assert (factors["ReLU"][-1], factors["Sigmoid"][-2:]) == ("1.00", ["–", "–"])
     both = ["2", "10 but not 20", "10 but not 20"]
     assert shown(page, "initialization_depths") == {"ReLU": [*both, "≥ 50"], "Sigmoid": [*both, "–"]}
+    assert shown(page, "initialization_effects") == {"ReLU": ["+0.00", "+80.00"], "Sigmoid": ["+0.00", "–"]}
 
 
 def test_initial_weights_may_not_help() -> None:

@@ -76,7 +76,7 @@ def table(accuracies: dict[float, list[float]], asked: int = GRID_SEEDS) -> pd.D
 def test_rates_are_half_decades(k: int) -> None:
     """A rate's square is a power of ten, and it knows its k; whole decades are, to the bit, what a person types."""
     assert tuning.learning_rate_of(k) ** 2 == pytest.approx(10.0**k)
-    assert tuning.half_decades(tuning.learning_rate_of(k)) == k
+    assert tuning.half_decade_of(tuning.learning_rate_of(k)) == k
     typed = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
     assert [tuning.learning_rate_of(2 * decade) for decade in range(-6, 2)] == typed
 
@@ -149,8 +149,8 @@ def test_rates_are_added_until_the_usual_one_has_two_neighbours(optimum: float, 
 
     plan = replace(PAIR, seeds=3)
     rates = stage(plan, ran(plan, accuracy), "to_the_end")
-    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "relu"} == set(tried)
-    assert {tuning.half_decades(s.learning_rate) for s in rates if s.activation == "gelu"} == {-3, -4, -5}
+    assert {tuning.half_decade_of(s.learning_rate) for s in rates if s.activation == "relu"} == set(tried)
+    assert {tuning.half_decade_of(s.learning_rate) for s in rates if s.activation == "gelu"} == {-3, -4, -5}
 
 
 def test_the_first_seeds_alone_decide_which_rates_are_tried() -> None:
@@ -163,7 +163,7 @@ def test_the_first_seeds_alone_decide_which_rates_are_tried() -> None:
     plan = Plan(("relu",), FIRST_SEEDS + 30)
     found = stage(plan, ran(plan, accuracy), "to_the_end")
     assert len(found) == len(set(found)) == 3 * (FIRST_SEEDS + 30)
-    assert {tuning.half_decades(s.learning_rate) for s in found} == {-5, -6, -7}
+    assert {tuning.half_decade_of(s.learning_rate) for s in found} == {-5, -6, -7}
 
 
 def test_a_run_that_failed_chooses_no_rate() -> None:
@@ -204,6 +204,24 @@ def noisy(spread: float) -> Accuracy:
         return FOUND(s) + np.random.default_rng(zlib.crc32(f"{s.activation} {s.seed}".encode())).normal(0, spread)
 
     return accuracy
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ({1e-3: 15, 3e-4: 11, 3e-3: 4}, 3e-4, 1e-3),
+        ({1e-3: 12, 3e-4: 14, 1e-4: 4}, 3e-4, 1e-3),
+        ({1e-3: 24, 1e-2: 6}, 1e-3, 1e-3),
+        ({10.0**-k: 6 for k in range(5)}, 1e-4, 1.0),
+    ],
+)
+def test_the_range_of_usual_rates_holds_what_a_quarter_of_the_seeds_chose(
+    counts: dict[float, int], low: float, high: float
+) -> None:
+    """Two processors' counts have another usual rate and the same range. If no rate has a quarter, the most count."""
+    rates = [rate for rate, count in counts.items() for _ in range(count)]
+    found = tuning.usual_ranges(pd.DataFrame({"activation": "relu", "learning_rate": rates}))
+    assert found.loc["relu"].tolist() == pytest.approx([low, high])
 
 
 @pytest.mark.parametrize(

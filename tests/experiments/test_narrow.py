@@ -42,7 +42,7 @@ def test_its_seeds_are_no_seeds_of_the_tuned_comparison_and_its_rates_are_chosen
     own, tuned = ran(), all_rounds(learning_rate.rounds, PLAN, accuracy)
     assert min(seeds(own)) == FIRST_FRESH_SEED + MOST_SEEDS
     assert not seeds(own) & seeds(tuned)
-    both = (learning_rate.frames(PLAN, records)["to_the_end"] for records in (own, tuned))
+    both = (learning_rate.runs_by_stage(PLAN, records)["to_the_end"] for records in (own, tuned))
     rates = [runs.groupby("activation")["learning_rate"].unique().map(sorted).to_dict() for runs in both]
     assert rates[0] == rates[1]
 
@@ -66,7 +66,7 @@ def test_seeds_asked_for_are_run_and_a_quick_look_has_none() -> None:
 def test_the_page_tells_its_own_findings_and_the_verdict_the_pooled_ones() -> None:
     """The pooled differences are scipy's over the seeds of both experiments; a seed in both counts once."""
     own = narrow.interpret(PLAN, ran(), STYLE).tables
-    tuned = learning_rate.frames(PLAN, all_rounds(learning_rate.rounds, PLAN, accuracy))["tuned"]
+    tuned = learning_rate.runs_by_stage(PLAN, all_rounds(learning_rate.rounds, PLAN, accuracy))["tuned"]
     first = tuned[["activation", "seed"]].assign(experiment="learning_rate", accuracy=tuned[narrow.METRIC])
     both = pd.concat([first, own["compared_accuracies"], own["compared_accuracies"].assign(experiment="learning_rate")])
     section = verdict.conclude(PLAN, Evidence({**own, "compared_accuracies": both}, {}, []), STYLE)

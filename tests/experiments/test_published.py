@@ -82,7 +82,7 @@ def test_judgements_are_of_what_was_measured(records: list[Record]) -> None:
     assert set(section.tables["initial_ratios"]["width"]) == {WIDTH}
     page = render(section, STYLE.labels)
     assert page.answer.endswith(" for 50% at width 2, 0% at 3, 0% at 4, 0% at 6, 0% at 10.")
-    assert "| Sigmoid | glorot\\_uniform | 50 | error signal | 20 | 5.6e-35 " in page.body
+    assert "| Sigmoid | Glorot's | 50 | error signal | 20 | 5.6e-35 " in page.body
 
 
 def test_what_was_not_measured_is_not_judged(records: list[Record]) -> None:

@@ -5,6 +5,8 @@ import pytest
 from both_languages import render
 
 from experiments import why_relu
+from study.analysis.claims import CLAIMS, claims_table, judge
+from study.analysis.statistics import Interval
 from study.figures.style import Style
 from study.plan import Plan
 from study.report.rendering import Page
@@ -13,6 +15,9 @@ from study.report.section import Evidence, Section
 STYLE = Style({"relu": "ReLU", "sigmoid": "Sigmoid", "gelu": "GELU"}, {"relu": 0, "sigmoid": 1, "gelu": 2})
 FACTORS = {"relu": 0.5, "sigmoid": 0.1, "gelu": 0.4}  # of the error, a layer
 REACHED = {"relu": {3: 0.97, 10: 0.94}, "sigmoid": {3: 0.96, 10: 0.11}, "gelu": {3: 0.97, 10: 0.95}}
+
+# The factors per layer that judge claim A3: ReLU's weight gradients keep their size, and its error shrinks.
+A3 = {"sigmoid_weights": 0.2, "relu_weights": 1.0, "sigmoid_error": 0.2, "relu_error": 0.7}
 
 
 def tables() -> dict[str, pd.DataFrame]:
@@ -74,6 +79,32 @@ def test_the_sigmoid_keeps_up_if_its_tuned_accuracy_does(sigmoid: float | None, 
     """Within the margin of ReLU's; of an activation that was not tuned nothing is said."""
     tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, sigmoid]})
     assert ("nearly keeps up" in concluded(tables() | {"tuned": tuned})[1].answer) == said
+
+
+@pytest.mark.parametrize(("last", "best", "said"), [("undecided", "better", True), ("tie", "worse", False)])
+def test_the_page_says_if_the_sigmoid_is_not_worse_at_the_articles_rate(last: str, best: str, said: bool) -> None:
+    """The findings are those of the comparisons by the last weights and by the lowest validation loss."""
+    compared = {"activation": "sigmoid", "experiment": ["baseline", "baseline_best"], "finding": [last, best]}
+    tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, 0.97]})
+    more = {"tuned": tuned, "comparisons": pd.DataFrame({**compared, "difference": [0.002, 0.0035]})}
+    sentence = "the sigmoid is not worse: +0.20 points (undecided), and +0.35 (better) by the weights"
+    assert (sentence in concluded(tables() | more)[1].body) == said
+
+
+def test_the_articles_claims_stand_on_the_page_with_their_verdicts() -> None:
+    """Both pages have every claim of the article and no other; a claim whose aspects differ has the verdict on each."""
+    judgements = [
+        judge("A1", "elementwise", Interval(0.2, 0.1, 0.3, 5)),
+        *(judge("A3", part, Interval(value, value, value, 5)) for part, value in A3.items()),
+        judge("P3", "trains", Interval(1.0, 0.9, 1.0, 5)),
+    ]
+    _, page = concluded(tables() | {"claims": claims_table(judgements)})
+    frame = next(display.frame for display in page.displays if display.name == "why_claims")
+    shown = dict(frame.itertuples(index=False))
+    assert list(shown) == [claim.statement for name, claim in CLAIMS.items() if name.startswith("A")]
+    assert shown[CLAIMS["A1"].statement] == "reproduced"
+    assert shown[CLAIMS["A3"].statement] == "weight gradients, layer by layer: reproduced; the error: contradicted"
+    assert shown[CLAIMS["A4"].statement] == "not run"
 
 
 def test_the_page_says_so_if_the_sigmoid_never_fails() -> None:

@@ -7,7 +7,7 @@ import pytest
 from figure_data import NAMES, STYLE, figures, gradient_norms, texts, whole
 from matplotlib.figure import Figure
 
-from study.figures import axes, naming
+from study.figures import axes
 
 
 def rows(*means: float, low: float = math.nan, high: float = math.nan, n_zero: int = 0) -> pd.DataFrame:
@@ -114,14 +114,6 @@ def test_half_the_errors_are_one_step_and_labels_are_accuracies() -> None:
 
 
 def test_numbers_in_short() -> None:
-    """One digit and the least exponent."""
+    """One digit, or more if asked for, and the least exponent."""
     assert [axes.scientific(value) for value in (4.2e-13, 1e-150, 10000.0)] == ["4e-13", "1e-150", "1e4"]
-
-
-def test_a_line_without_a_finite_point_sends_the_names_to_the_legend() -> None:
-    figure = Figure()
-    panel = figure.subplots()
-    for name, heights in (("relu", [1.0, 2.0]), ("gelu", [math.nan, math.nan])):
-        panel.plot([0, 1], heights, label=name)
-    naming.name_lines(figure, [panel], STYLE, ["relu", "gelu"])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [STYLE.label("relu"), STYLE.label("gelu")]
+    assert [axes.scientific(value, 2) for value in (3.04e-7, 0.996)] == ["3.0e-7", "1.0e0"]

@@ -31,7 +31,7 @@ USER = {  # rcParams
     "xtick.major.size": 12,
 }  # fmt: skip
 LEAST, MOST = 8, 10  # points, of any text
-ONE_EACH = ("error_heat_map", "errors_beside_theory", "remedies")  # a panel an activation
+ONE_EACH = ("error_heat_map", "errors_beside_theory", "remedies")  # a panel per activation
 GROUPS = {
     "two": ([NAMES[12], NAMES[2]], STYLE),  # the later one's rows first
     "four": (NAMES[:4], STYLE),

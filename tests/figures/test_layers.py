@@ -1,4 +1,4 @@
-"""Norms, units and similarity by layer and over training, beside theory: lines, intervals, zeros, the heat map."""
+"""Norms, units and similarity by layer and over training, beside theory: lines, intervals, zeros."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_data import INTERVAL, NAMES, STEPS, STYLE, figures, texts
-from matplotlib.collections import PathCollection, PolyCollection, QuadMesh
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from study.analysis.statistics import geometric_summary
@@ -22,7 +22,7 @@ OVER_STEPS = [figures.gradient_norms_over_training, figures.unit_measures]
 def test_intervals_are_those_handed_in() -> None:
     """The band spans ci_low to ci_high; a line breaks at a missing layer; a point without neighbours has a bar."""
     frame = data.gradient_norms(NAMES[:1])
-    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORMS), INTERVAL] = math.nan
+    frame.loc[(frame["layer"] == 2) & frame["measure"].isin(layers.NORM_TITLES), INTERVAL] = math.nan
     panel = figures.gradient_norms_by_layer(frame, STYLE).axes[0]
     shown = frame[(frame["step"] == 0) & (frame["measure"] == "weight_gradient")].set_index("layer")
     corners = data.band_corners(panel)
@@ -47,7 +47,7 @@ def test_a_line_over_steps_ends_with_its_first_seed(draw: Draw) -> None:
 def test_zeros_are_in_their_band(draw: Draw) -> None:
     """All seeds at exactly 0 in layer 1: an open marker below every value for each point, and no line there."""
     frame = data.gradient_norms(NAMES[:3], depth=1)
-    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORMS)
+    is_dead = (frame["activation"] == NAMES[1]) & (frame["layer"] == 1) & frame["measure"].isin(layers.NORM_TITLES)
     figure = draw(data.at_zero(frame, is_dead), STYLE)
     by_layer = draw is figures.gradient_norms_by_layer
     for panel in figure.axes[:3]:
@@ -109,41 +109,8 @@ def test_the_first_a_middle_and_the_last_layer_are_shown() -> None:
     assert {"layer 1", "layer 5", "layer 9"} <= set(texts(figures.unit_measures(frame, STYLE)))
 
 
-def test_a_cell_for_each_layer_and_step() -> None:
-    """Its colour is its norm; every seed at zero is hatched, some have a dot, no row is blank; norms are written."""
-    frame = (
-        data.gradient_norms(NAMES[:1], depth=5).query("measure == 'error' and not (layer == 3 and step == 2)").copy()
-    )
-    frame = data.at_zero(frame, frame["layer"].eq(1) & frame["step"].eq(5))
-    frame.loc[frame["layer"].eq(2) & frame["step"].eq(100), ["n", "n_zero"]] = [3, 2]
-    figure = figures.error_heat_map(frame, STYLE)
-    panel = data.titled(figure)["Label 0"]
-    (mesh,) = [item for item in panel.collections if isinstance(item, QuadMesh)]
-    cells = mesh.get_array().reshape(6, len(STEPS))
-    assert cells[5, 0] == pytest.approx(0.04)
-    assert {(layer + 1, STEPS[at]) for layer, at in np.argwhere(np.ma.getmaskarray(cells))} == {(1, 5), (3, 2)}
-    (hatches,) = [item for item in panel.collections if isinstance(item, PolyCollection)]
-    assert [path.vertices.min(axis=0).tolist() for path in hatches.get_paths()] == [[STEPS.index(5), 0]]
-    assert hatches.get_hatch()
-    (dots,) = panel.lines
-    assert np.asarray(dots.get_xydata()).tolist() == [[STEPS.index(100) + 0.5, 1.5]]
-    assert "hatched: every seed exactly 0; dots: some seeds exactly 0" in " ".join(texts(figure))
-    assert panel.get_ylim()[0] < panel.get_ylim()[1]  # the output layer is on top
-    written = {int(text.get_position()[1]) + 1: text.get_text() for text in panel.texts if text.get_text()}
-    assert written[1] == "1e-3"
-    assert written[6] == "4e-2"
-
-
-def test_nothing_but_zeros_is_a_heat_map_of_hatches() -> None:
-    """And says nothing of some seeds."""
-    figure = figures.error_heat_map(data.at_zero(data.gradient_norms(NAMES[:2])), STYLE)
-    (hatches,) = [item for item in figure.axes[0].collections if isinstance(item, PolyCollection)]
-    assert len(hatches.get_paths()) == 4 * len(STEPS)
-    assert "some seeds" not in " ".join(texts(figure))
-
-
 def test_theory_lies_under_what_was_measured() -> None:
-    """A panel an activation: six measured layers as markers, over the six predicted, a wide grey line."""
+    """A panel per activation: six measured layers as markers, over the six predicted, a wide grey line."""
     frame = data.theory(NAMES[:3])
     figure = figures.errors_beside_theory(frame, STYLE)
     for name, panel in zip(NAMES, figure.axes, strict=False):

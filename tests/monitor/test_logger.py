@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from repository import ROOT
 from synthetic import environment
 
 from study import GradientLogger
+from study.monitor import plotting
 
 L = keras.layers
 
@@ -94,7 +96,7 @@ def test_a_file_that_could_not_be_made_is_tried_again(tmp_path):
 def test_layers_are_chosen_by_name_expression_or_function():
     """Each way chooses, in the model's order; a name that the model lacks is refused with those it has.
 
-    The fit after a refused one is not disturbed by it. What is no regular expression is refused before any fit.
+    The fit after a refused one is not disturbed by it. An invalid regular expression is refused before any fit.
     """
     with pytest.raises(ValueError, match=r"layers is 'conv\(', which is not a regular expression"):
         GradientLogger(layers="conv(")
@@ -110,6 +112,45 @@ def test_layers_are_chosen_by_name_expression_or_function():
     for _ in range(2):  # two models, so that the names are looked up twice
         fit(once, model())
     assert once.to_frame()["fit"].nunique() == 2
+
+
+def test_every_layer_with_a_name_is_measured():
+    """Flatten and Reshape too: their error is the error of what they reshape, and theory is as without them.
+
+    An input layer, which computes nothing, is refused by name.
+    """
+
+    def logged_layers(choice):
+        keras.utils.set_random_seed(0)
+        h = inputs = keras.Input((12, 12, 1), name="given")
+        for layer in (
+            L.Conv2D(4, 3, activation="relu", name="convolution"),
+            L.MaxPooling2D(name="pool"),
+            L.Flatten(name="flat"),
+            L.Reshape((10, 10), name="square"),
+            L.Flatten(name="again"),
+            L.Dense(6, "relu", name="dense"),
+            L.Reshape((3, 2), name="pairs"),
+            L.Flatten(name="last"),
+        ):
+            h = layer(h)
+        built = keras.Model(inputs, L.Dense(10, "softmax", name="out")(h))
+        built.compile("adam", "sparse_categorical_crossentropy")
+        logger = GradientLogger(layers=choice, verbose=0)
+        fit(logger, built)
+        return logger
+
+    names = ["pool", "flat", "square", "again", "dense", "pairs", "last", "out"]
+    logger = logged_layers(names)
+    frame = logger.to_frame().set_index("layer")
+    found = frame[frame["step"] == 0]
+    assert found.index.tolist() == names
+    assert found[["error", "activation_mean", "activation_rms", "similarity"]].notna().all(axis=None)
+    for name in ("flat", "square", "again"):
+        assert found.loc[name, "error"] == found.loc["pool", "error"]
+    pd.testing.assert_frame_equal(logger.theory(), logged_layers(["dense", "out"]).theory())
+    with pytest.raises(ValueError, match=r"layers has unknown names \['given'\]; allowed: \['again', "):
+        logged_layers(["given", "out"])
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +195,24 @@ def test_figures_bear_the_layers_names(kind, logged):
     assert figure._repr_png_().startswith(b"\x89PNG")
     texts = {text.get_text() for panel in figure.axes for text in (*panel.get_xticklabels(), *panel.get_yticklabels())}
     assert {"first", "second"} <= texts | {panel.get_ylabel() for panel in figure.axes}
+
+
+@pytest.mark.parametrize(("n_layers", "n_steps"), [(3, 3), (50, 40)])
+def test_a_heat_map_is_legible(n_layers, n_steps):
+    """Its numbers have two significant digits; neither they nor the names of layers overlap, with many layers too."""
+    layers, steps = np.meshgrid(np.arange(n_layers), np.arange(n_steps), indexing="ij")
+    frame = pd.DataFrame({"layer": layers.ravel(), "step": steps.ravel(), "call": 1, "kind": "Dense", "weight_rms": 1})
+    frame["error"], frame["layer"] = 3.04 * 10.0 ** -frame["layer"], "dense_" + frame["layer"].astype(str)
+    figure = plotting.draw("heat", frame, "model")
+    figure.canvas.draw()
+    panel = figure.axes[0]
+    numbers, names = [text for text in panel.texts if text.get_text()], panel.get_yticklabels()
+    assert len(numbers) >= min(n_layers, 10)
+    assert all(re.fullmatch(r"3\.0e-?\d+", text.get_text()) for text in numbers)
+    for texts in (numbers, names):
+        boxes = [text.get_window_extent() for text in texts]
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert [names[0].get_text(), names[-1].get_text()] == ["dense_0", f"dense_{n_layers - 1}"]
 
 
 def test_it_says_what_it_found(capsys):
@@ -287,6 +346,32 @@ def test_theory_stands_beside_what_a_wide_network_measures():
     theory = logger.theory()
     assert theory["layer"].tolist() == ["relu", "tanh", "gelu", "rectified", "sigmoid"]
     np.testing.assert_allclose(theory["measured"], theory["predicted"], rtol=0.1)
+
+
+def test_a_model_without_a_theory_is_told_why():
+    """Normalisation, pooling, softmax, and a fit that began with trained weights: the reason, and what has a theory."""
+
+    def theory_of(*layers):
+        built = keras.Sequential([keras.Input((12, 12, 1)), *layers, L.Flatten(), L.Dense(10, "softmax")])
+        built.compile("adam", "sparse_categorical_crossentropy")
+        logger = GradientLogger(verbose=0)
+        fit(logger, built)
+        return logger.theory()
+
+    needs = "applies to no pair of the measured layers. It needs an elementwise activation, and a dense or"
+    for layers, takers in (
+        ([L.Flatten(), L.Dense(8, "relu"), L.BatchNormalization()], "BatchNormalization, Dense"),
+        ([L.Conv2D(4, 3, activation="relu"), L.MaxPooling2D()], "MaxPooling2D"),
+        ([L.Flatten(), L.Dense(8, "softmax")], "Dense"),
+        ([], "no layer"),
+    ):
+        with pytest.raises(ValueError, match=f"{needs} .* outputs go to: {takers}$"):
+            theory_of(*layers)
+    logger, trained = GradientLogger(verbose=0), model()
+    for _ in range(2):
+        fit(logger, trained)
+    with pytest.raises(ValueError, match="theory is for initial weights, and the last fit has no row for step 0"):
+        logger.theory()
 
 
 def test_the_example_of_the_readme_runs():

@@ -58,7 +58,7 @@ def test_keras_alone_loads_it(arrays: list[np.ndarray], tiny_data: Dataset, tmp_
 
 
 def test_a_saved_network_is_small_and_rounds_its_weights_to_16_bits(tmp_path: Path) -> None:
-    """The file has less than two bytes a weight; what it loses is at most half a unit in the last place."""
+    """The file has less than two bytes a weight. Rounding changes a weight by at most half a unit in the last place."""
     rng = np.random.default_rng(0)
     arrays = [rng.normal(0, 0.04, shape).astype(np.float32) for shape in ((784, 100), (100,), (100, 10), (10,))]
     rounded = keras_models.as_float16(arrays)

@@ -132,9 +132,9 @@ def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
         two.paste(DRAWN["mouse-3"][1].resize((150, 150)).point(lambda v: 255 if v > 110 else 0), (place, 0))
     stacked = two.rotate(-90, expand=True)
     cases = [
-        ("stacked.png", stacked, "holds 2 things side by side or one above the other"),
+        ("stacked.png", stacked, "holds 2 digits or other marks, side by side or one above the other"),
         ("blank.png", blank, "holds no digit: its contrast is 0.00"),
-        ("two.png", two, "holds 2 things side by side"),
+        ("two.png", two, "holds 2 digits or other marks, side by side"),
         ("small.png", Image.new("L", (5, 9)), "has 5 x 9 pixels"),
     ]
     for name, image, words in cases:

@@ -1,5 +1,6 @@
 """Editions are read from results folders and from git, and compared in lines of text."""
 
+import math
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from study.plan import Plan
 from study.records.store import Store
 from study.report import editions
 from study.report.rendering import render
-from study.report.section import Evidence
+from study.report.section import Evidence, Section
 
 OTHERS = {"better": "worse", "tie": "worse", "worse": "better"}
 FINDINGS = "tables/verdict_findings.csv"
@@ -116,6 +117,7 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     turned = editions.read(changed(edition, lambda frame: frame.assign(finding=frame["finding"].replace(words))))
     editions.keep(tables, "same", "nothing", tmp_path)
     editions.keep(turned, "turned", "the findings", tmp_path)
+    editions.keep({"claims": tables["claims"]}, "claims", "no comparison of accuracies", tmp_path)
     documents = {path.stem: Store(tmp_path).read(path.stem) for path in sorted(tmp_path.glob("edition_*.json"))}
     evidence = Evidence({name: table for name, table in tables.items() if name != "claims"}, documents)
     section = other_editions.conclude(Plan(()), evidence, Style({}, {}))
@@ -125,8 +127,35 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     assert counts.loc["turned", "contradicts"] > 0
     page = render(section, {})
     assert f"{counts['contradicts'].sum()} contradict" in page.answer
+    assert "2 repeats with other seeds or rounding" in page.answer
+    assert counts["recommends"].to_dict() == {"claims": False, "same": True, "turned": True}
     shown, rows = page.displays[1].frame, section.tables["edition_differences"].to_dict("records")
     assert set(shown["Edition"]) == {"turned"}
     assert shown["here"].tolist() == [editions.conclusion_text(row, "a") for row in rows]
     assert shown["there"].tolist() == [editions.conclusion_text(row, "b") for row in rows]
+    assert not shown["subject"].str.contains("_").any()
     assert other_editions.conclude(Plan(()), Evidence({}), Style({}, {})) is None
+
+
+def test_subjects_of_differences_are_in_words() -> None:
+    """A claim's part is told by its quantity, and a depth by the network and its training."""
+    columns = ["kind", "question", "subject"]
+    keys = [("claim", "A5", "accuracy"), ("depth", "trained depth", "relu, he_normal, layer_norm, sgd")]
+    numbers = {f"{name}_{side}": math.nan for name in ("estimate", "low", "high", "n") for side in "ab"}
+    rows = pd.DataFrame(keys, columns=columns).assign(
+        edition="e", outcome="compatible", word_a="x", word_b="y", **numbers
+    )
+    numbers_of_outcomes = {"agrees": 0, "compatible": 2, "contradicts": 0, "open": 0}
+    counts = pd.DataFrame([{"edition": "e", "about": "", "recommends": False, **numbers_of_outcomes}])
+    section = Section(
+        other_editions.PAGE,
+        {"other_editions": counts, "edition_differences": rows},
+        protocol={"quantities": other_editions.QUANTITIES},
+    )
+    page = render(section, {"relu": "ReLU"})
+    assert page.answer.startswith("No repeat with other seeds or rounding compares accuracies.")
+    shown = page.displays[1].frame
+    assert shown["subject"].tolist() == [
+        "mean test accuracy of the article's network over seeds", "ReLU, He's initialisation, layer norm, SGD"
+    ]  # fmt: skip
+    assert shown["question"].tolist() == ["claim A5", "trained depth"]

@@ -1,5 +1,8 @@
 """Figures are drawn when they have changed, alone or side by side, and are otherwise kept."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,26 @@ def test_side_by_side_the_files_are_the_same(tmp_path: Path, monkeypatch: pytest
     apart = pictures.image_files(drawings, tmp_path)
     monkeypatch.setattr(pictures, "FEW_DRAWINGS", 100)
     assert pictures.image_files(drawings, tmp_path) == apart
+
+
+def interrupting(log: Path, place: int) -> Figure:
+    """Note in `log` that this figure is drawn, interrupt the process that waits for it, and take half a second."""
+    with log.open("a") as file:
+        file.write(f"{place}\n")
+    os.kill(os.getppid(), signal.SIGINT if place == 0 else 0)
+    time.sleep(0.5)
+    return Figure()
+
+
+def test_an_interruption_waits_for_the_figures_in_work_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes have begun at most two figures; those that the pool has sent to them already are not drawn."""
+    monkeypatch.setattr(pictures, "FEW_DRAWINGS", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    log = tmp_path / "log"
+    with pytest.raises(KeyboardInterrupt):
+        pictures.image_files({str(place): Drawing(interrupting, (log, place)) for place in range(9)}, tmp_path)
+    assert "0" in log.read_text().split()
+    assert len(log.read_text().split()) <= 2
 
 
 def test_a_fingerprint_is_of_all_that_is_given() -> None:

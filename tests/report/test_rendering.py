@@ -37,7 +37,7 @@ def page(
     tmp_path: Path, text: str, place: Place = RESULTS, comparisons: pd.DataFrame | None = None, **parts: object
 ) -> Page:
     """Render a page with this text as its body; TABLE has the name `accuracy`, and macros may be used."""
-    macros = '{% from "macros.md" import compared, difference with context %}'
+    macros = '{% from "macros.md" import compared, difference, met, with_interval with context %}'
     (tmp_path / "a.md").write_text('{% extends "page.md" %}' + macros + "{% block body %}" + text + "{% endblock %}")
     tables = {"accuracy": TABLE} | ({} if comparisons is None else {"comparisons": comparisons})
     return render(Section(tmp_path / "a.md", tables, **parts), LABELS, place)
@@ -182,7 +182,9 @@ def test_a_number_of_no_table_is_refused(name: str) -> None:
     show = functools.partial(filters.unit, name="ms") if name == "unit" else filters.FILTERS[name]
     numbers = dict.fromkeys(("mean", "ci_low", "ci_high", "median", "low", "high", "deepest", "next_depth"), 1.5)
     right, wrong = Quantity(1.5), 1.5
-    if name in ("interval", "reached", "deepest"):
+    if name == "relative":
+        show = functools.partial(filters.relative, column="mean", low="ci_low", high="ci_high")
+    if name in ("interval", "reached", "deepest", "relative"):
         right, wrong = Row(quantified(numbers)), Row(numbers)
     elif name == "span":
         right, wrong = [right], [wrong]
@@ -208,9 +210,38 @@ def test_a_depth_at_the_end_of_the_grid_reads_at_least(numbers: tuple[float, ...
         assert filters.deepest(Row(quantified(row)), prefix) == alone
 
 
-@pytest.mark.parametrize(("ratio", "shown"), [(1.071, "+7%"), (0.95, "-5%"), (math.nan, "–"), (math.inf, "–")])
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(1.071, "+7% [+6%, +9%]"), (0.95, "-5% [-7%, -3%]"), (math.nan, "–"), (math.inf, "–")],
+)
 def test_a_ratio_is_shown_as_a_change(ratio: float, shown: str) -> None:
-    assert filters.relative(Quantity(ratio)) == shown
+    """Of an interval from 0.011 below the ratio to 0.011 above, whose bounds are rounded outward."""
+    row = Row(quantified({"ratio": ratio, "low": ratio - 0.011, "high": ratio + 0.011}))
+    assert filters.relative(row, "ratio", "low", "high") == shown
+
+
+@pytest.mark.parametrize(
+    ("counts", "fewest", "shown"),
+    [
+        ([5, 3, 0], 3, "mean with 95% interval."),
+        ([5, 2], 3, "mean with 95% interval (from three runs on)."),
+        ([2, 1], 2, "mean with 95% interval (from two runs on)."),
+        ([2, 2], 3, "mean."),
+        ([1, math.nan], 2, "mean."),
+    ],
+)
+def test_a_caption_claims_no_interval_that_is_not_drawn(
+    tmp_path: Path, counts: list[float], fewest: int, shown: str
+) -> None:
+    """Groups of too few runs have none, and groups without a run do not count."""
+    text = "mean{{ with_interval(tables.comparisons, fewest=" + str(fewest) + ") }}."
+    assert page(tmp_path, text, comparisons=pd.DataFrame({"n": counts})).body == shown
+
+
+def test_a_goal_is_met_or_missed_and_narrowly(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"met": [True, True, False, False], "narrowly": [True, False] * 2})
+    text = "{% for row in tables.comparisons %}{{ met(row) }}; {% endfor %}"
+    assert page(tmp_path, text, comparisons=rows).body == "met, narrowly; met; missed, narrowly; missed;"
 
 
 def test_numbers_become_quantities_and_nothing_else_does() -> None:

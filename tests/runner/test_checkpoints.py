@@ -56,7 +56,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
 ) -> None:
     """By SIGKILL after two of four epochs: the same record, two epochs of work, and no checkpoint is left.
 
-    A damaged checkpoint costs its epochs alone: the run begins again.
+    Its seconds include those before the checkpoint, here given as 1000. A damaged checkpoint costs its epochs alone:
+    the run begins again.
     """
     (tmp_path / "undisturbed").mkdir()
     (undisturbed,) = execution.execute([job(tiny_data)], tiny_data, Store(tmp_path / "undisturbed"))
@@ -71,16 +72,17 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
     child.join()
     (checkpoint,) = tmp_path.glob("*.checkpoint")
     assert checkpoint == store.checkpoint(undisturbed["id"])
-    whole = checkpoint.read_bytes()
+    whole = checkpoints.SPENT.pack(1000.0) + checkpoint.read_bytes()[checkpoints.SPENT.size :]
     done: list[int] = []
     train = Run.epoch
     monkeypatch.setattr(Run, "epoch", lambda run, epoch: (done.append(epoch), train(run, epoch))[1])
     monkeypatch.setattr(execution, "LONG_COST", 0.0)
-    for content, expected in ((whole, [3, 4]), (whole[:-100], [1, 2, 3, 4])):
+    for content, expected in ((whole, [3, 4]), (whole[:-100], [1, 2, 3, 4]), (whole[:7], [1, 2, 3, 4])):
         done.clear()
         checkpoint.write_bytes(content)
         (record,) = execution.execute([job(tiny_data)], tiny_data, store)
         assert done == expected
+        assert (record["provenance"]["timings"]["seconds"] > 1000) == (expected == [3, 4])
         assert scientific_content(record) == scientific_content(undisturbed)
         assert not checkpoint.exists()
         network = store.network(record["id"])
@@ -96,21 +98,30 @@ def accuracy(network: Path, data: Dataset) -> float:
 
 
 def test_checkpoints_are_at_least_two_minutes_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An epoch ends every 50 s, and a checkpoint takes a second or two to write: every third epoch is enough."""
-    written: list[float] = []
+    """An epoch ends every 50 s, and a checkpoint takes a second or two to write: every third epoch is enough.
+
+    Each holds the seconds that the run has taken, those before the checkpoint that it goes on from included.
+    """
+    written: list[tuple[float, bytes]] = []
     clock = SimpleNamespace(now=0.0)
 
     def train(saved: bytes | None, keep: Callable[[Any], None]) -> dict[str, Any]:
+        started = clock.now
         for seconds in range(50, 501, 50):
-            clock.now = seconds
-            keep(SimpleNamespace(to_bytes=lambda: b""))
-        return {}
+            clock.now = started + seconds
+            keep(SimpleNamespace(to_bytes=lambda: b"state"))
+        return {"saved": saved, "timings": {"seconds": 500.0}}
 
     monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 120.0)
     monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    monkeypatch.setattr(checkpoints, "write_atomically", lambda path, content: written.append(clock.now))
-    checkpoints.train_resumably(train, tmp_path / "checkpoint")
-    assert written == [150, 300, 450]
+    monkeypatch.setattr(checkpoints, "write_atomically", lambda path, content: written.append((clock.now, content)))
+    path, pack = tmp_path / "checkpoint", checkpoints.SPENT.pack
+    assert checkpoints.train_resumably(train, path) == {"saved": None, "timings": {"seconds": 500.0}}
+    assert written == [(spent, pack(spent) + b"state") for spent in (150, 300, 450)]
+    path.write_bytes(written[-1][1])
+    written.clear()
+    assert checkpoints.train_resumably(train, path) == {"saved": b"state", "timings": {"seconds": 950.0}}
+    assert written == [(500 + spent, pack(450 + spent) + b"state") for spent in (150, 300, 450)]
 
 
 @pytest.mark.parametrize(

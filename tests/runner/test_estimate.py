@@ -150,7 +150,7 @@ def test_the_measurement_trains_the_articles_network(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(run, "Run", Run)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    measured = estimate.time_training(None)
+    measured = estimate.seconds_per_unit(None)
     assert seen == [RUN()]
     assert measured == pytest.approx(0.4 / (run_cost(RUN(epochs=2)) - run_cost(RUN(epochs=1))))
     assert now[0] < 5 + estimate.PROBE_SECONDS + 0.5

@@ -1,7 +1,9 @@
 """Every run is recorded with how it ended, whatever becomes of its process; the others are none the worse."""
 
+import gc
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -318,6 +320,37 @@ def test_workers_that_do_not_start_are_said(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(distributed, "LocalCluster", late)
     with pytest.raises(ClusterError, match="did not start: Cluster failed"), workers.connected(1, None):
         pytest.fail("connected")
+
+
+def test_an_interruption_while_workers_start_comes_before_their_failure() -> None:
+    """Ctrl-C ends a process that the workers need, so that they do not start: that is an interruption."""
+    with pytest.raises(KeyboardInterrupt), workers._interrupted_later():
+        signal.raise_signal(signal.SIGINT)
+        raise ClusterError("the worker processes did not start")
+
+
+def test_the_process_that_workers_are_forked_from_ignores_an_interruption() -> None:
+    """Also while it imports TensorFlow, which takes seconds; here Ctrl-C and an exit come instead."""
+    script = (
+        "import signal, sys\nfrom study.engine import environment\n"
+        "environment.start_tensorflow = lambda: sys.exit(signal.raise_signal(signal.SIGINT))\n"
+        "import study.runner.preloaded"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_interrupted_measurement_leaves_nothing_to_complain_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Dask, which still waits for the worker, writes no traceback."""
+
+    def interrupt(process: int) -> None:
+        os.kill(process, signal.SIGINT)
+        time.sleep(3600)
+
+    with pytest.raises(KeyboardInterrupt):
+        workers.in_new_workers(interrupt, [(os.getpid(),)])
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_an_error_in_closing_workers_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

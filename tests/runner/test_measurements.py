@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from fake_records import record
 
+from study.records.identity import Identity
 from study.records.store import NETWORK, NETWORKS, PREACTIVATIONS, stores
 from study.runner import measurements
+from study.runner.order import Job
 from study.settings import Settings
 
 
@@ -56,25 +58,48 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
     assert len(measurements.evaluate_networks(store, "past_99", runs[:1], None)) == 1
 
 
-def test_pre_activations_are_measured_once_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes share the runs. A run whose steps stay the same is kept; others are measured, or dropped."""
-    shares: list[list[dict[str, Any]]] = []
+def test_pre_activations_are_measured_once_for_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run whose steps stay the same is kept; others are measured, or dropped. One that fails is a sentence, and the
+    document stays as it is. Progress is shown as for runs.
+    """
+    done: list[int] = []
 
-    def measured(function: Any, calls: Any) -> list[dict[str, Any]]:
-        shares.append([share for share, _ in calls])
-        return [{run: {"rows": [run, *steps]} for run, (_, steps) in share.items()} for share, _ in calls]
+    def measured(steps: Any, settings: Settings, *_: Any) -> dict[str, Any]:
+        done.append(settings.seed)
+        if settings.seed == 4:
+            raise KeyError("no reason")
+        return {"status": "measured", "network": {"rows": [settings.seed, *steps[settings]]}}
 
-    monkeypatch.setattr(measurements, "in_new_workers", measured)
-    store, settings = stores(tmp_path)[0], Settings(activation="relu", seed=0)
+    def measure(asked: dict[int, list[int]]) -> list[str]:
+        wanted = {run[seed]: (jobs[seed], steps) for seed, steps in asked.items()}
+        return measurements.measure_preactivations(store, wanted, None, 0)
+
+    monkeypatch.setattr(measurements, "_quantiles", measured)
+    jobs = {seed: job(seed) for seed in range(5)}
+    run = {seed: job.identity.id for seed, job in jobs.items()}
+    store = stores(tmp_path)[0]
     store.folder.mkdir()
-    assert measurements.measure_preactivations(store, {}, None, 2) == []
-    wanted = {name: (settings, [0, 480]) for name in "abc"}
+    assert measure({}) == []
     for _ in range(2):
-        assert measurements.measure_preactivations(store, wanted, None, 2) == []
-    assert measurements.measure_preactivations(store, {"a": wanted["a"]}, None, 2) == []
-    assert list(store.read(PREACTIVATIONS)["content"]["networks"]) == ["a", "b", "c"]
-    changed = {"d": wanted["a"], "b": wanted["b"], "c": (settings, [0])}
-    assert measurements.measure_preactivations(store, changed, None, 2) == []
-    assert [[list(share) for share in call] for call in shares] == [[["a", "c"], ["b"]], [["d"], ["c"]]]
-    found = store.read(PREACTIVATIONS)["content"]["networks"]
-    assert found == {"d": {"rows": ["d", 0, 480]}, "b": {"rows": ["b", 0, 480]}, "c": {"rows": ["c", 0]}}
+        assert measure({seed: [0, 480] for seed in range(3)}) == []
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "measuring the pre-activations of 3 networks"
+    assert [line.partition(" runs, ")[0] for line in said[1:]] == ["measuring: 1/3", "measuring: 3/3"]
+    assert said[1].endswith("(relu, depth 3, seed 0: measured)")
+    assert measure({0: [0, 480]}) == []
+    assert store.read(PREACTIVATIONS)["content"]["networks"].keys() == {run[0], run[1], run[2]}
+    changed = {3: [0, 480], 1: [0, 480], 2: [0]}
+    assert measure(changed) == []
+    assert done == [0, 1, 2, 3, 2]
+    networks = {run[3]: {"rows": [3, 0, 480]}, run[1]: {"rows": [1, 0, 480]}, run[2]: {"rows": [2, 0]}}
+    for _ in range(2):
+        assert store.read(PREACTIVATIONS)["content"]["networks"] == networks
+        failure = measure(changed | {4: [0]})
+        assert failure == ["measuring the pre-activations of 1 networks failed: KeyError: 'no reason'"]
+
+
+def job(seed: int) -> Job:
+    settings = Settings(activation="relu", seed=seed)
+    return Job(settings, Identity(settings.to_dict(), "data", "function", "engine"), {})

@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from study import figures as deferred
-from study.figures import cost, layers, naming, style
+from study.figures import layers, naming, rows, style
 
 DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found, "__wrapped__")}
 
@@ -63,7 +63,7 @@ HOSTILE = (
 )
 HOSTILE_STYLE = style.Style(STYLE.labels | dict(zip(NAMES, HOSTILE, strict=False)), STYLE.positions)
 STEPS = (0, 1, 2, 5, 10, 100, 480)
-MEASURES = (*layers.NORMS, "activation_rms", *layers.UNIT_MEASURES)
+MEASURES = (*layers.NORM_TITLES, "activation_rms", *layers.UNIT_TITLES)
 RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 REMEDIES = ("before", "critical", "batch $norm$")
 INTERVAL = ["mean", "ci_low", "ci_high"]
@@ -83,12 +83,12 @@ def with_interval(frame: pd.DataFrame, mean: Any, n: int = 5, middle: str = "mea
 def gradient_norms(names: list[str], depth: int = 3, **columns: Any) -> pd.DataFrame:
     """Return norms that halve from layer to layer towards the input; `columns` overwrites columns.
 
-    UNIT_MEASURES are NaN in the output layer.
+    The measures of UNIT_TITLES are NaN in the output layer.
     """
     frame = table(names, range(1, depth + 2), STEPS, MEASURES, columns="activation layer step measure")
     mean = 0.8 * 0.5 ** (depth + 1 - frame["layer"]) * (1 + frame["activation"].map(STYLE.positions)) / 20
     frame = with_interval(frame.assign(depth=depth, n_zero=0), mean)
-    frame.loc[frame["measure"].isin(layers.UNIT_MEASURES) & (frame["layer"] > depth), INTERVAL] = math.nan
+    frame.loc[frame["measure"].isin(layers.UNIT_TITLES) & (frame["layer"] > depth), INTERVAL] = math.nan
     return frame.assign(**columns)
 
 
@@ -195,11 +195,11 @@ def ladder() -> Frames:
 
 def timed(names: list[str], slow: float = 1.0) -> Frames:
     """Return five timings of each activation and "copy", the last `slow` times as long, and a summary."""
-    timings = table([*names, "copy"], cost.TIME_PANELS, range(5), columns="activation quantity repeat")
+    timings = table([*names, "copy"], rows.TIME_PANELS, range(5), columns="activation quantity repeat")
     unit = timings["quantity"].map({"forward": 1e-9, "forward_backward": 1e-9, "step": 1e-3})
     timings["seconds"] = unit * (2 + 0.1 * timings["repeat"]) * np.where(timings["repeat"] == 4, slow, 1.0)
     summary = pd.DataFrame({"activation": names, "output_bytes": 4.0, "other_bytes": 8.0})
-    for _, _, column in cost.TIME_PANELS.values():
+    for _, _, column in rows.TIME_PANELS.values():
         summary = summary.assign(**{column: 2.2, f"{column}_q1": 2.1, f"{column}_q3": 2.3})
     return timings, summary
 

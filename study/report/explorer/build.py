@@ -61,7 +61,7 @@ def _vega() -> str:
 
 
 def _json(value: object) -> str:
-    """Return `value` as JSON that can stand in HTML, where `<` is escaped; a number that is not finite becomes null."""
+    """Return `value` as JSON that is safe inside an HTML element: "<" is escaped, NaN and infinities are null."""
     text = json.dumps(value, default=lambda number: number.item())  # numpy's numbers, which JSON does not know
     finite = json.loads(text, parse_constant=lambda _: None)
     return json.dumps(finite, separators=(",", ":")).replace("<", "\\u003c")
@@ -94,7 +94,7 @@ def _hash(text: str) -> str:
 
 
 class _Renderer(RendererHTML):
-    """Render Markdown with ids of headings, captions, tables that scroll, and the pictures themselves.
+    """Render Markdown with ids of headings, captions, intervals on one line, tables that scroll, and pictures.
 
     A caption is a paragraph that begins with emphasis. Each method returns the HTML of the token at `place` in
     `tokens`; markdown-it calls it by the token's type.
@@ -111,6 +111,10 @@ class _Renderer(RendererHTML):
         if re.match(r"\*[^*]", tokens[place + 1].content):  # emphasis that opens a paragraph makes it a caption
             tokens[place].attrSet("class", "caption")
         return self.renderToken(tokens, place, options, env)
+
+    def text(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+        shown = super().text(tokens, place, options, env)
+        return re.sub(r"\[[-+\d][^\s\]]*, [^\s\]]+\]", r'<span class="bounds">\g<0></span>', shown)
 
     def table_open(self, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
         return '<div class="scroll" role="region" tabindex="0" aria-label="table">\n<table>\n'
@@ -132,5 +136,5 @@ class _Renderer(RendererHTML):
         for kind, mime in MIME_TYPES.items():
             if content := env["pictures"].get(str(source.with_suffix(kind))):
                 image = f'<img src="data:{mime};base64,{base64.b64encode(content).decode()}" alt="{about}">'
-                return f'<span class="scroll" role="region" tabindex="0" aria-label="picture">{image}</span>'
+                return f'<span class="scroll picture" role="region" tabindex="0" aria-label="picture">{image}</span>'
         return f"<em>{about}</em>"

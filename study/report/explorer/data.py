@@ -67,11 +67,15 @@ def _interval_text(estimate: float, low: float, high: float, *, scale: float = 1
 
 
 def _depth(tables: Tables, style: Style) -> Json:
-    """Return the `settings` of the tables depth_success and trainable_depth, and the `level` from which a run trained.
+    """Return the data of the view of depth: the list `settings`, and `level`, the accuracy from which a run trained.
 
-    Each setting has SETTING_COLUMNS without the depth, `points`, and `deepest`, the text of `filters.reached` by
-    activation, empty if unknown. `_points` makes the points: x is the depth in hidden layers, y the mean validation
-    accuracy. Each also has `trained`, a text such as "2 of 3" seeds, and `learns`, whether all did.
+    The tables are depth_success and trainable_depth. Each entry of `settings` is a dict with these keys:
+
+    - init, variant, optimiser, learning_rate: the setting.
+    - points: a point by `_points` for each activation and depth. x is the depth in hidden layers, and y is the mean
+      validation accuracy in [0, 1]. A point also has `trained`, a text such as "2 of 3" (seeds). Its `learns` tells
+      whether all seeds trained.
+    - deepest: {activation: the text of `filters.reached`}, "" if the table trainable_depth has no row.
     """
     keys = [key for key in SETTING_COLUMNS if key != "depth"]
     deepest: dict[object, str] = {}
@@ -92,8 +96,8 @@ def _depth(tables: Tables, style: Style) -> Json:
 def _rate(tables: Tables, style: Style) -> Json:
     """Return the data of the tables learning_rate_grid, dead_by_rate and rates_chosen.
 
-    - `points`: `_points` of the rate (x) and the validation accuracy (y), each with its `rate` as text, and `best`,
-      whether it is the activation's best rate.
+    - `points`: `_points` of the rate (x) and the validation accuracy (y). Each also has `rate`, the rate as text, and
+      `best`, which tells whether it is the activation's best rate.
     - `dead`: `_points` of the rate (x) and the share of dead units (y); empty without dead_by_rate.
     - `chosen`: by activation, its rates and on how many seeds each was chosen, such as "0.001 on 29, 0.00316 on 11".
       Empty without rates_chosen.
@@ -174,7 +178,9 @@ def _estimate_text(row: Json, column: str, signed: bool = False) -> str:
 
 
 def _difference_text(row: Json, column: str) -> str:
-    return _estimate_text(row, column, signed=True).replace(" [", f" {row['finding']} [")
+    more = row.get("pooled_finding")  # which tables of older editions lack
+    unless = f"; with more seeds {more}" if isinstance(more, str) and more else ""
+    return _estimate_text(row, column, signed=True).replace(" [", f" {row['finding']} [") + unless
 
 
 def _depth_text(row: Json, column: str = "") -> str:

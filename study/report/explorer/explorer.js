@@ -21,6 +21,9 @@ const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
 };
 const DASH = "–";
 const HEIGHT = 230, LINE = 14;  // pixels: of a chart's vertical axis, and between two labels
+const MOST_LETTERS = 24;  // of a label
+// Pixels of a chart: on the left, where the numbers of its axis stand, and on the right, where the lines have labels.
+const LEFT = 46, RIGHT = 12 + Math.min(72, 8 * Math.max(0, ...activations.map((about) => about.label.length)));
 
 // ---------- small helpers ----------
 
@@ -39,7 +42,7 @@ const power = (value) => value >= 0.01 && value < 1000 ? plain(value) : `10${rai
 const listed = (texts) => texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts.join("");
 const span = (counts) => unique([Math.min(...counts), Math.max(...counts)]).join(" to ");
 const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
-const clipped = (text, most = 24) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+const clipped = (text) => text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text;
 
 // Return a measurement as text with `digits` significant digits, times a power of ten if it is small or large.
 function short(value, digits = 2) {
@@ -207,12 +210,18 @@ function marker(index) {
 
 const say = (view, text) => { if (byId(`${view}-said`).textContent !== text) byId(`${view}-said`).textContent = text; };
 
+// Return a text as nodes that keep each part in brackets on one line.
+function unbroken(text) {
+  const [first, ...bounds] = text.split(/ (?=[[(])/);
+  return [first, ...bounds.flatMap((part) => [" ", make("span", { class: "bounds" }, part)])];
+}
+
 // Fill the table `id` with headings and rows of texts. Every row begins with the name of an activation.
 function numbers(id, headings, rows) {
   const head = headings.map((text, index) => make("th", { scope: "col", class: index ? "number" : "" }, text));
   const body = rows.map(([first, ...rest]) => make("tr", {},
     make("th", { scope: "row" }, marker(place[first]), activations[place[first]].label),
-    ...rest.map((text) => make("td", { class: "number" }, text || DASH))));
+    ...rest.map((text, index) => make("td", { class: "number", "data-label": headings[index + 1] }, ...unbroken(text || DASH)))));
   byId(id).replaceChildren(make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
 }
 
@@ -240,7 +249,7 @@ function specification(x, y) {
   const words = (data, x, y, size, more) => mark("text", data, { x, y, text: { field: "text" }, fill: is("var(--soft)"), fontSize: is(size), ...more });
   return {
     width: 300, height: HEIGHT, autosize: "none",
-    padding: { left: 50, top: 8, right: 84, bottom: 46 },
+    padding: { left: LEFT, top: 8, right: RIGHT, bottom: 46 },
     config: { aria: false, font: "system-ui, sans-serif", background: null },
     signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
     data: ["lines", "bars", "points", "rings", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
@@ -273,7 +282,7 @@ function specification(x, y) {
       }),
       mark("symbol", "rings", { ...at, size: is(190), stroke, strokeWidth: is(1.5) }),
       words("names", { ...at.x, offset: 9 }, { field: "pixel" }, 12.5, {
-        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(78),
+        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(RIGHT - 6),
       }),
     ],
   };
@@ -295,7 +304,7 @@ function chart(id, x, y) {
 // Make a chart as wide as its box.
 function fit(made, box) {
   made.queue = made.queue.then(() => {
-    const width = Math.max(box.clientWidth - 134, 80);
+    const width = Math.max(box.clientWidth - LEFT - RIGHT, 80);
     if (made.view.width() === width) return null;
     return made.view.width(width).runAsync();
   });
@@ -469,9 +478,9 @@ function layersView() {
         ys: logAxis([...every(measure), ...predicted.map((row) => row.y)]) });
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
-    const lying = (name) => setting.lying[name]?.[setting.steps[now]]?.[chosenLayer - 1];
+    const quantilesOf = (name) => setting.quantiles[name]?.[setting.steps[now]]?.[chosenLayer - 1];
     const seeds = (name) => (stood(name) ? theoryOf(name).seeds : setting.values[name].seeds[now]);
-    bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, lying);
+    bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, quantilesOf);
     const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
     const counted = span(present.map((about) => setting.values[about.name].seeds[now]));
     const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
@@ -493,10 +502,10 @@ function measured(setting, now, theory, name, measure) {
 }
 
 // Draw the activations `present` and their slopes, over the distribution of the layer's pre-activations z, and fill the
-// table of the layer. The distribution is the measured density between quantiles (`lying`), or a normal curve with the
-// mean square (`square`) where no quantiles were measured. `square`, `seeds` and `lying` are functions of an
+// table of the layer. The distribution is the measured density between quantiles (`quantilesOf`), or a normal curve with
+// the mean square (`square`) where no quantiles were measured. `square`, `seeds` and `quantilesOf` are functions of an
 // activation's name.
-function bell(square, seeds, layer, present, lying) {
+function bell(square, seeds, layer, present, quantilesOf) {
   const curves = data.layers.curves, names = present.filter((about) => curves[about.name]);
   const density = (z, mean) => Math.exp(-z * z / (2 * mean));
   const ends = (column) => { const all = names.flatMap((about) => curves[about.name][column]); return [Math.min(0, ...all), Math.max(1, ...all)]; };
@@ -507,14 +516,14 @@ function bell(square, seeds, layer, present, lying) {
     plot(`layers-${id}-plot`, {
       points: rows((name, x, index) => curves[name][column][index]),
       areas: [
-        ...names.flatMap((about) => heights(lying(about.name) ?? []).map(([x, share]) => ({ k: place[about.name], x, y: high * 0.9 * share }))),
-        ...rows((name, x) => (square(name) > 0 && !lying(name) ? high * 0.9 * density(x, square(name)) : null)),
+        ...names.flatMap((about) => heights(quantilesOf(about.name) ?? []).map(([x, share]) => ({ k: place[about.name], x, y: high * 0.9 * share }))),
+        ...rows((name, x) => (square(name) > 0 && !quantilesOf(name) ? high * 0.9 * density(x, square(name)) : null)),
       ],
       xs: evenAxis(Math.min(-1, ...xs), Math.max(1, ...xs), 5), ys: { ...evenAxis(low, high, 5), domain: [low - room, high + room] },
     });
   }
-  const slope = ({ name }) => (lying(name) ? slopeBetween(curves[name], lying(name)) : typicalSlope(curves[name], square(name)));
-  const middle = ({ name }) => { const at = lying(name); return at ? `${short(at[half(at)], 3)} (${short(at[1], 3)} to ${short(at.at(-2), 3)})` : DASH; };
+  const slope = ({ name }) => (quantilesOf(name) ? slopeBetween(curves[name], quantilesOf(name)) : typicalSlope(curves[name], square(name)));
+  const middle = ({ name }) => { const at = quantilesOf(name); return at ? `${short(at[half(at)], 3)} (${short(at[1], 3)} to ${short(at.at(-2), 3)})` : DASH; };
   numbers("layers-chosen", ["", `Mean of z² at layer ${layer}`, "Median z (90% of z)", "Slope there, root mean square", "Seeds"],
     names.map((about) => [about.name, short(square(about.name), 3), middle(about), short(slope(about), 2), String(seeds(about.name))]));
 }

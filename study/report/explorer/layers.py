@@ -21,28 +21,29 @@ ROW_STRIDE = 2  # keep every second row of the table `activations`
 
 
 def layers(tables: Mapping[str, pd.DataFrame], style: Style) -> Json:
-    """Return the data of the view of the layers; `tables` holds the report's tables by name.
+    """Return the data of the view of the layers, from the report's `tables` by name.
 
-    The keys are:
+    Networks of another width than WIDTH, and measures in float64, are left out. The keys are:
 
-    - `settings`: a list with a dict for each combination of SETTING_COLUMNS in `gradient_norms`, at the study's width.
-      The dict holds the combination, the entries that `_profile` returns, and `_preactivation_quantiles` as `lying`.
-    - `percent`: the percentages of the quantiles in `lying`, ascending; empty if no pre-activations were measured.
-    - `theory`: the result of `_theory`, {} without this table; `curves`: the result of `_curve`, by activation.
+    - settings: a dict for each setting in the table gradient_norms. Its keys are SETTING_COLUMNS, `steps` and `values`
+      (see `_profile`), and `quantiles` of the pre-activations (see `_preactivation_quantiles`), {} if not measured.
+    - percent: the percentages of these quantiles, ascending; [] if none were measured.
+    - theory: the predictions by network (see `_theory`); {} without the table theory.
+    - curves: {activation: points of phi and phi'} (see `_curve`).
     """
     norms = tables["gradient_norms"]
     norms = norms[(norms["width"] == WIDTH) & (norms["precision"] == "float32") & norms["measure"].isin(MEASURES)]
     norms = norms.drop_duplicates([*SETTING_COLUMNS, "activation", "measure", "step", "layer"])  # of shared runs
-    quantiles = tables.get("preactivations", pd.DataFrame(columns=SETTING_COLUMNS))
-    measured = dict(list(quantiles.groupby(SETTING_COLUMNS)))
+    preactivations = tables.get("preactivations", pd.DataFrame(columns=SETTING_COLUMNS))
+    measured = dict(list(preactivations.groupby(SETTING_COLUMNS)))
     settings = []
     for setting, rows in norms.groupby(SETTING_COLUMNS, sort=False):
         about = dict(zip(SETTING_COLUMNS, setting, strict=True))
-        lying = _preactivation_quantiles(measured[setting]) if setting in measured else {}
-        settings.append({**about, **_profile(rows), "lying": lying})
+        quantiles = _preactivation_quantiles(measured[setting]) if setting in measured else {}
+        settings.append({**about, **_profile(rows), "quantiles": quantiles})
     return {
         "settings": settings,
-        "percent": [float(name[1:]) for name in quantiles if QUANTILE_NAME.fullmatch(name)],
+        "percent": [float(name[1:]) for name in preactivations if QUANTILE_NAME.fullmatch(name)],
         "theory": _theory(tables["theory"]) if "theory" in tables else {},
         "curves": {name: _curve(rows) for name, rows in tables["activations"].groupby("activation", sort=False)},
     }

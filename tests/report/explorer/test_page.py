@@ -126,6 +126,24 @@ def test_nothing_is_wider_than_the_window(visit: Visit, width: int) -> None:
     assert all(text.count("\n") > 4 for text in page.locator(".plot").all_inner_texts())
 
 
+def test_on_a_phone_every_table_fits_and_its_cells_have_headings(visit: Visit) -> None:
+    """At 400 pixels, with all details open, no table scrolls; in a table of lists each cell shows its heading."""
+    page = visit(width=400)
+    page.wait_for_function(ALL_DRAWN)
+    page.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    boxes = page.locator(".scroll:has(> table)")
+    assert boxes.count() > len(VIEWS)
+    assert boxes.evaluate_all("boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).length") == 0
+    for table in page.locator("table.cards").all():
+        headings = [text.strip(" ↕↑↓") for text in table.locator("th[scope=col]").all_text_contents()]
+        shown = (
+            table.locator("tbody tr")
+            .first.locator("td[data-label]")
+            .evaluate_all("cells => cells.map(cell => getComputedStyle(cell, '::before').content.slice(1, -1))")
+        )
+        assert shown == headings[1:]
+
+
 def test_light_and_dark_follow_the_system(visit: Visit) -> None:
     """The dark page is dark, charts included; on paper it is light."""
     read = """() => [getComputedStyle(document.body).backgroundColor,
@@ -251,8 +269,8 @@ def test_where_the_pre_activations_lie_is_what_was_measured(visit: Visit, write:
     row = {"activation": "relu", "init": "glorot_uniform", "variant": "plain", "optimiser": "adam"}
     row |= {"learning_rate": 0.001, "depth": 10}
     quantiles = {f"q{at:g}": -1 + 4 * at / 100 for at in percent}
-    lying = pd.DataFrame([{**row, "seed": 2000, "step": 0, "layer": 1} | quantiles])
-    page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": lying}))
+    measured = pd.DataFrame([{**row, "seed": 2000, "step": 0, "layer": 1} | quantiles])
+    page = visit("#layers.layer=1&layers.step=0", write({**tables, "preactivations": measured}))
     assert cells(page, "#layers-chosen")[0][2:4] == ["1.00 (-0.800 to 2.80)", "0.87"]
     page.locator("#layers-layer").focus()
     page.keyboard.press("ArrowRight")
@@ -291,14 +309,20 @@ def test_the_rate_and_the_noise_show_their_tables(visit: Visit, tables: Tables) 
     assert [row[1:3] for row in cells(page, "#noise-numbers")] == expected
 
 
-def test_verdict_and_claims_show_their_tables(visit: Visit, tables: Tables) -> None:
-    """Accuracies and steps of the verdict, and every part of every claim with n and verdict, are the tables'."""
+def test_verdict_and_claims_show_their_tables(visit: Visit, write: Write, tables: Tables) -> None:
+    """Accuracies and steps of the verdict, and every part of every claim with n and verdict, are the tables'.
+
+    A finding that more seeds do not confirm says so.
+    """
     page, verdict, claims = visit(), tables["verdict"], tables["claims"]
     shown = cells(page, "#verdict-table")
     assert [row[1].replace("\n", " ") for row in shown] == [
         interval(row, "tuned", "tuned_low", "tuned_high") for _, row in verdict.iterrows()
     ]
     assert [row[-1] for row in shown] == [f"{value:.2f}" for value in verdict["step_ms"]]
+    more = ["" if name == "relu" else "undecided" for name in verdict["activation"]]
+    marked = cells(visit(file=write(tables | {"verdict": verdict.assign(pooled_finding=more)})), "#verdict-table")
+    assert [row[3].endswith("; with more seeds undecided") for row in marked] == [bool(word) for word in more]
     page.evaluate("() => document.querySelectorAll('details.claim').forEach(claim => claim.open = true)")
     evidence = cells(page, "details.claim")
     assert [row[0].partition("\n")[0] for row in evidence] == claims["quantity"].tolist()

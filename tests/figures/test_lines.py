@@ -1,16 +1,14 @@
-"""Accuracy and loss over epochs, rates, depth, noise and width; digits; names beside lines."""
+"""Accuracy and loss over epochs, rates, depth, noise and width, and from cause to effect."""
 
 import math
 
 import figure_data as data
 import numpy as np
 import pytest
-from figure_data import MANY, NAMES, RATES, STYLE, figures, texts, whole
+from figure_data import NAMES, RATES, STYLE, figures, texts
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
 
 from study.analysis.statistics import log_mean_interval, mean_interval
-from study.figures import naming
 
 
 def runs_drawn(panel: Axes) -> list[list[float]]:
@@ -172,43 +170,11 @@ def test_the_share_born_dead_has_its_interval() -> None:
     assert data.bars(panel)[:, :, 1] == pytest.approx(100 * frame[["ci_low", "ci_high"]].to_numpy())
 
 
-def test_the_same_digits_under_every_noise() -> None:
-    """Images side by side; without noise as they are, else within the amplitude, and all amplitudes share one draw."""
-    none, *noisy_images = [panel.images[0].get_array() for panel in figures.digits(data.pixels()).axes]
-    assert none.shape == (28, 56)
-    assert (none[:, :28] == 0).all()
-    assert (none[:, 28:] == 0.5).all()
-    draws = [(image - none) / amplitude for amplitude, image in zip((1, 2, 3), noisy_images, strict=True)]
-    assert np.ptp(draws, axis=0).max() < 1e-9
-    assert 0.9 < np.abs(draws[0]).max() <= 1
-    assert abs(draws[0].mean()) < 0.05
-
-
-def test_names_stand_beside_their_lines_and_cover_none() -> None:
-    """Three names, each in its colour and nearer its own line than the others; many names are in a legend."""
-    frame = data.trained(NAMES[:3]).assign(mean=lambda rows: 0.2 + 0.3 * rows["activation"].map(STYLE.positions))
-    figure = whole.accuracy_against_depth(frame, STYLE)
-    panel, written = figure.axes[0], {text.get_text(): text for text in figure.axes[0].texts}
-    assert not figure.legends
-    for name in NAMES[:3]:
-        text = written[STYLE.label(name)]
-        assert text.get_color() == STYLE.color(name)
-        box: Bbox = text.get_window_extent()
-        middle = (box.y0 + box.y1) / 2
-        starts = {other: data.line_of(panel, other).get_xydata()[0] for other in NAMES[:3]}
-        heights = {other: panel.transData.transform(start)[1] for other, start in starts.items()}
-        assert min(heights, key=lambda other: abs(heights[other] - middle)) == name
-        assert not any(box.y0 < height < box.y1 for height in heights.values())
-    assert len(figures.cause_and_effect(*data.cause(NAMES), STYLE).legends[0].get_texts()) == MANY
-
-
-def test_no_name_stands_beyond_another_line() -> None:
-    """Between neighbours 10 pixels away no box of 10 fits, and beyond them it would name them; alone it has a place."""
-    ink = np.zeros((200, 200), bool)
-    ink[[90, 100, 110]] = True
-    own, others = (np.column_stack([np.arange(200), np.full(200, height)]).astype(float) for height in (100, 110))
-    size, frame = np.array([30, 10]), np.array([0, 0, 200, 200])
-    assert naming._free_corner(own, np.concatenate([others, others - [0, 20]]), ink, size, frame) is None
-    ink[[90, 110]] = False
-    corner = naming._free_corner(own, np.empty((0, 2)), ink, size, frame)
-    assert not ink[corner[1] : corner[1] + 10].any()
+def test_the_share_of_the_error_is_in_words() -> None:
+    """From all to a millionth and beyond. Networks deeper than 20 layers are left out, and a share may be missing."""
+    curves, shares, accuracy = data.cause(NAMES[:2])
+    figure = figures.cause_and_effect(curves, shares, accuracy, STYLE)
+    assert {"all", "a thousandth", "a millionth", "a billionth"} <= set(texts(figure))
+    for panel in figure.axes[1:3]:
+        assert [line.get_xdata() for line in panel.lines if line.get_label() in NAMES] == [pytest.approx([2, 10])] * 2
+    figures.cause_and_effect(curves, shares.assign(share_of_error=math.nan), accuracy, STYLE)
