@@ -140,6 +140,7 @@ def target_rows(content: dict[str, Any]) -> pd.DataFrame:
 def forecast(content: dict[str, Any], evidence: Evidence) -> pd.DataFrame:
     """Forecast the hours of FORECAST_RUNS runs of the article's network on FORECAST_WORKERS workers, in a row per case.
 
+    The hours follow from the seconds of a run and of compiling a program, which `content`, the bench's document, holds.
     In the first case a run has one epoch. In the second case it has as many epochs as the runs of `baseline` in
     `evidence` on average; without such runs, it is left out. `first_seconds` is the time of a run's first epoch,
     measured by runs of one epoch while all cores are busy. `epoch_seconds` is the time of each further epoch.

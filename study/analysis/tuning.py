@@ -101,9 +101,10 @@ def first_full_rates(grid: pd.DataFrame) -> list[tuple[str, float]]:
 def added_rates(runs: pd.DataFrame) -> list[tuple[str, float]]:
     """Return pairs of an activation and a learning rate to add to those at which it trains to the end.
 
-    `runs` has runs to the end, with the columns that `chosen_by_seed` needs, and status. Only the FIRST_SEEDS lowest
-    seeds count, so that further seeds change nothing. If the usual rate of an activation (see `usual_rates`) is its
-    lowest or highest one, the next rate beyond it is added, up to MOST_RATES rates in all.
+    A pair is added for each activation whose usual rate (see `usual_rates`) is the lowest or the highest one tried, if
+    fewer than MOST_RATES rates were tried. Its rate is the next one beyond. `runs` has runs to the end, with the
+    columns that `chosen_by_seed` needs, and status. Only the FIRST_SEEDS lowest seeds count, so that further seeds
+    change nothing.
     """
     first = runs[runs["seed"].isin(np.unique(runs["seed"])[:FIRST_SEEDS])]
     usual = usual_rates(chosen_by_seed(first[first["status"].isin(["done", "diverged"])]))
@@ -137,10 +138,11 @@ def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
 
 
 def usual_ranges(chosen: pd.DataFrame) -> pd.DataFrame:
-    """Return usual_low and usual_high by activation: the lowest and the highest rate that many of its seeds chose.
+    """Return by activation the lowest and the highest common rate, as the columns usual_low and usual_high.
 
-    Many are at least USUAL_SHARE of the seeds in the result of `chosen_by_seed`, or as many as chose the usual rate. On
-    another processor, rates chosen nearly equally often may change places; their range hardly changes.
+    A rate is common if at least USUAL_SHARE of the seeds in `chosen`, the result of `chosen_by_seed`, chose it. If no
+    rate has this share, the rates that most seeds chose are common. On another processor, rates that are chosen nearly
+    equally often may change places, but their range hardly changes.
     """
     shares = chosen.groupby("activation")["learning_rate"].value_counts(normalize=True)
     most = shares.groupby("activation").transform("max").clip(upper=USUAL_SHARE)

@@ -117,8 +117,8 @@ class _Forward(NamedTuple):
     def looped(self, h: tf.Tensor, buffers: Any) -> tuple[tf.Tensor, Any]:
         """Carry out the forward pass through a looped group, from `h` (B, fan_in), in one loop of the compiled program.
 
-        Return the output (B, fan_out) and the visitor's results. The results, a nest of tensors (rows, ...), overwrite
-        `buffers`; spare rows keep its values.
+        Return the last layer's output (B, fan_out) and the visitor's results, a nest of tensors (rows, ...). Row i
+        holds the results of layer i. Rows beyond the last layer keep the values of `buffers`.
         """
 
         def body(row: tf.Tensor, h: tf.Tensor, arrays: Any) -> Any:

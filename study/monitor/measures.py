@@ -101,7 +101,11 @@ def _error_measures(call: Call) -> dict[str, Any]:
 
 
 def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> dict[str, Any]:
-    """Return dead_units and saturation, by name, of `z` (batch, ..., units); each position counts as an example."""
+    """Return the shares dead_units and saturation of `z`, by name (see `measures.of_probe` for their definitions).
+
+    The units are the last axis of `z`, or axis 1 if the layer is channels_first. Each place on the other axes counts as
+    an example.
+    """
     units_first = getattr(watched.layer, "data_format", None) == "channels_first"
     z = tf.transpose(z, [0, *range(2, z.shape.rank), 1]) if units_first else z
     rows = tf.reshape(z, (-1, z.shape[-1]))

@@ -36,7 +36,10 @@ def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_layers(frame: pd.DataFrame, model: str) -> Figure:
-    """Draw the norms in SIGNAL_TITLES by layer, with a line for the first, a middle and the last logged step."""
+    """Draw a panel for each norm in SIGNAL_TITLES, over the layers with weights but without normalisations.
+
+    Each panel has a line for the first, a middle and the last logged step. The name `model` is not shown.
+    """
     rows, names = _long_form(_rows_with_weights(frame), model, layers.SIGNAL_TITLES)
     steps = np.unique(rows["step"])
     labels = {step: f"step {step}" for step in (steps[0], steps[len(steps) // 2], steps[-1])}

@@ -102,7 +102,7 @@ def _ink(grey: FloatArray, path: Path) -> FloatArray:
 
 
 def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
-    """Return the inside of a sheet of paper that lies on another ground, turned upright; None without a sheet.
+    """Return the part of `grey` inside a sheet of paper that lies on another ground, turned upright; None without one.
 
     `grey` is the picture's brightness, and `ink` the result of `_ink` for it, which takes a sheet for ink. The largest
     spot of ink is a sheet if it fills SHEET of the smallest rectangle around it and is not long and thin. A digit of

@@ -34,7 +34,7 @@ def identifier(fields: dict[str, Any]) -> str:
 
 
 def identity(settings: Settings, data: str, activation: str) -> Identity:
-    """Return the identity of a run with today's engine, on data of a checksum, with an activation's fingerprint."""
+    """Return the identity of a run by the engine's present code; `data` is a checksum, `activation` a fingerprint."""
     return Identity(settings.to_dict(), data, activation, engine_fingerprint())
 
 

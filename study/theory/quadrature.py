@@ -29,7 +29,10 @@ class Moments:
 
 
 def moments(function: Nonlinearity, q: Array | float) -> Moments:
-    """Return the moments of `function` at mean squares `q` (any shape, finite, >= 0), to a relative error of 1e-8."""
+    """Return the Moments of phi = `function` for u ~ N(0, q), to a relative error of 1e-8.
+
+    They are E[phi(u)^2], its derivative in q, and E[phi'(u)^2]. `q` may have any shape; its values are finite and >= 0.
+    """
     q = np.asarray(q, float)
     variances = np.maximum(q.ravel(), SMALLEST_Q)
     parts = np.array_split(variances, max(1, variances.size // ROWS))
