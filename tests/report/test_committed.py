@@ -86,7 +86,7 @@ def test_every_table_and_figure_compiles(results: Path, tmp_path: Path) -> None:
     assert tables
     assert figures
     parts = [rf"\noindent\input{{{path}}}\clearpage" for path in tables]
-    parts += [rf"\includegraphics[width=\textwidth]{{{path}}}\clearpage" for path in figures]
+    parts += [rf"\noindent\includegraphics[width=\textwidth]{{{path}}}\clearpage" for path in figures]
     (tmp_path / "paper.tex").write_text(PAPER % "\n".join(parts))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
