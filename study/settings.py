@@ -72,13 +72,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and whole numbers of float fields into floats; raise UsageError for bad values."""
-        for field in ("width", "noise"):  # JSON turns a tuple into a list
-            if isinstance(value := getattr(self, field), list):
-                object.__setattr__(self, field, tuple(value))
+        for name in ("width", "noise"):  # JSON turns a tuple into a list
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         if problems := list(_problems(self)):
             raise UsageError(problems)
-        for name in [field.name for field in dataclasses.fields(self) if field.type is float]:
-            object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are the same setting
+        for field in dataclasses.fields(self):
+            if field.type in (float, float | None) and (value := getattr(self, field.name)) is not None:
+                object.__setattr__(self, field.name, float(value))  # 1 and 1.0 are the same setting
         object.__setattr__(self, "noise", tuple(map(float, self.noise)))
 
     @property

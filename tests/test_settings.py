@@ -117,6 +117,14 @@ def test_settings_survive_json(changes):
     assert list(json.loads(text)) == [field.name for field in dataclasses.fields(Settings)]
 
 
+def test_a_whole_number_is_the_same_setting_as_its_float():
+    """Both are written alike, and so name one run: for numbers that must be there, and for those that may be None."""
+    scales = {"initialization": "gaussian", "sigma_w": 2, "sigma_b": 1, "first_square": 3}
+    whole = settings(rotation=12, noise=(0, 1), **scales)
+    exact = settings(rotation=12.0, noise=(0.0, 1.0), **{**scales, "sigma_w": 2.0, "sigma_b": 1.0, "first_square": 3.0})
+    assert json.dumps(whole.to_dict()) == json.dumps(exact.to_dict())
+
+
 def test_widths_by_hand():
     """One number serves every hidden layer; a tuple gives each its own, nearest the input first."""
     assert settings(depth=4, width=7).widths == (7, 7, 7, 7)
