@@ -1,6 +1,6 @@
 """Test kept networks on the test images: alone, with shifted images, and the networks of an activation together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ class Kept(NamedTuple):
     validation_accuracy: float
 
 
-def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str, Any]:
+def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """Test the networks `kept` on the test images of `data`, write the best to the file `saved`, return the findings.
 
     The best one has the highest validation accuracy among those whose activation Keras has, and is written as a Keras
@@ -40,28 +40,50 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path) -> dict[str,
     - `best`: the best network's row of `alone`, and its `validation_accuracy`.
     - `wrong`: a row per image, as it is, that the best network gets wrong. It holds `place` (from 0), `label`, `said`
       (the network's answer), `probability` (of the answer) and `image` (784 pixels from 0 to 255).
+
+    `earlier` are findings of this function on networks that are gone, of which `saved` holds the best, or an empty
+    dict. They are joined to the new ones: all rows of `alone`; of each activation the row of `together` with more
+    networks; and of both best networks the better one.
     """
-    labels = data.test_labels
+    found: dict[str, Any] = {"alone": [], "together": []}
     standard = {name: standard_name(REGISTRY[name]) for name in {each.activation for each in kept}}
-    best = max((each for each in kept if standard[each.activation]), key=lambda each: each.validation_accuracy)
-    alone: list[dict[str, Any]] = []
+    known = [each for each in kept if standard[each.activation]]
+    if not known and not earlier:
+        raise ValueError(f"Keras has none of the activations {', '.join(standard)}")
+    best = max(known, key=lambda each: each.validation_accuracy, default=None)
     sums: dict[str, Any] = {}
     for each in kept:
         function = standard[each.activation] or REGISTRY[each.activation].function
         model = keras_model(as_float16(from_bytes(each.path.read_bytes())), function)
-        found = [probabilities(model, data.test_images, shifts) for shifts in (((0, 0),), SHIFTS)]
-        about = {"run": each.run, "activation": each.activation, "seed": each.seed}
-        alone.append(about | _accuracies(found, labels))
-        sums[each.activation] = np.add(sums.get(each.activation, 0.0), found)
+        answers = [probabilities(model, data.test_images, shifts) for shifts in (((0, 0),), SHIFTS)]
+        row = {"run": each.run, "activation": each.activation, "seed": each.seed}
+        found["alone"].append(row | _accuracies(answers, data.test_labels))
+        sums[each.activation] = np.add(sums.get(each.activation, 0.0), answers)
         if each is best:
-            save(model, saved)
-            wrong = _wrong(found[0], data)
-            of_best = {**alone[-1], "validation_accuracy": each.validation_accuracy}
-    together = [
-        {"activation": name, "n_networks": sum(each.activation == name for each in kept), **_accuracies(found, labels)}
-        for name, found in sums.items()
-    ]
-    return {"alone": alone, "together": together, "best": of_best, "wrong": wrong}
+            best_model = model
+            of_best = {**found["alone"][-1], "validation_accuracy": each.validation_accuracy}
+            found |= {"best": of_best, "wrong": _wrong(answers[0], data)}
+    for name, answers in sums.items():
+        row = {"activation": name, "n_networks": sum(each.activation == name for each in kept)}
+        found["together"].append(row | _accuracies(answers, data.test_labels))
+    joined = _joined(found, earlier) if earlier else found
+    if best and joined["best"]["run"] == best.run:
+        save(best_model, saved)
+    return joined
+
+
+def _joined(found: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the findings `found` and `earlier` as one, as `test_networks` says; a network in both counts once."""
+    alone = {row["run"]: row for row in (*earlier["alone"], *found["alone"])}
+    rows = sorted((*earlier["together"], *found["together"]), key=lambda row: row["n_networks"])
+    both = [part for part in (found, earlier) if "best" in part]
+    best = max(both, key=lambda part: part["best"]["validation_accuracy"])
+    together = {row["activation"]: row for row in rows}
+    return {
+        **{part: best[part] for part in ("best", "wrong")},
+        "alone": [*alone.values()],
+        "together": [*together.values()],
+    }
 
 
 def _accuracies(found: Any, labels: np.ndarray) -> dict[str, float]:

@@ -48,21 +48,27 @@ def _kept_content(store: Store, name: str) -> dict[str, Any]:
 def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
     """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
 
-    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Do nothing if the file of this
-    `experiment` exists and the document is of these runs. Return a list: one sentence if the test fails, or if a
-    network is missing because its run was done elsewhere, else nothing.
+    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Networks in the document that are no
+    longer here, because another machine trained them, keep their findings. Do nothing if the file of this `experiment`
+    exists and no network is new. Return a list: one sentence if the test fails, or if a network was never tested and is
+    not here, else nothing.
     """
     document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
     runs = [record["id"] for record in records]
-    if not runs or (_kept_content(store, document).get("basis") == runs and saved.is_file()):
-        return []
-    if missing := [run for run in runs if not store.network(run).is_file()]:
-        return [f"{len(missing)} networks are not in {saved.parent}: they are not tested, and {saved} is not written"]
+    earlier = _kept_content(store, document)
+    if not (saved.is_file() and set(earlier.get("basis", ())) <= set(runs)):
+        earlier = {}  # of other networks, or the best one is gone
+    tested = set(earlier.get("basis", ()))
+    here = [record for record in records if store.network(record["id"]).is_file()]
+    missing = set(runs) - tested - {record["id"] for record in here}
+    sentences = [f"{len(missing)} networks are not in {saved.parent}: they are not tested"] if missing else []
+    if tested.issuperset(record["id"] for record in here):
+        return sentences
     prepare_folder(saved.parent)
-    say(what := f"testing {len(runs)} networks")
-    kept = [_kept_fields(store, record) for record in records]
-    call = _test_networks, [(kept, data, saved)]
-    return _keep(store, document, runs, lambda: in_new_workers(*call)[0], f"{what} failed")
+    say(what := f"testing {len(here)} networks")
+    call = _test_networks, [([_kept_fields(store, record) for record in here], data, saved, earlier)]
+    basis = [run for run in runs if run not in missing]
+    return sentences + _keep(store, document, basis, lambda: in_new_workers(*call)[0], f"{what} failed")
 
 
 def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
@@ -72,16 +78,17 @@ def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
 
 
-def _test_networks(kept: Sequence[tuple[Any, ...]], data: Any, saved: Path) -> dict[str, Any]:
-    """Test kept networks in this worker process, which may import TensorFlow, and return the findings.
+def _test_networks(
+    kept: Sequence[tuple[Any, ...]], data: Any, saved: Path, earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what `study.networks.testing.test_networks` returns, in this worker process, which may import TensorFlow.
 
-    Each of `kept` holds the fields of a `testing.Kept` (see `_kept_fields`), and `data` is a Dataset. The best network
-    is written to the file `saved`. `study.networks.testing.test_networks` describes the findings.
+    Each of `kept` holds the fields of a `testing.Kept` (see `_kept_fields`); the other arguments are the function's.
     """
     environment.start_tensorflow()
     from study.networks import testing
 
-    return testing.test_networks([testing.Kept(*each) for each in kept], data, saved)
+    return testing.test_networks([testing.Kept(*each) for each in kept], data, saved, earlier)
 
 
 def measure_preactivations(
@@ -93,7 +100,7 @@ def measure_preactivations(
     `networks` is {run id: what `_quantiles` returns as `network`}. Only runs that the document lacks are measured, by
     `workers` processes, as in `execute`. Return a list: one sentence if that fails, else nothing.
     """
-    source = source_fingerprint(STUDY / "networks")
+    source = source_fingerprint(STUDY / "networks" / "distributions.py")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
     kept = _kept_content(store, PREACTIVATIONS)
     if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays

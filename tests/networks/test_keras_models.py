@@ -4,6 +4,7 @@ import dataclasses
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -97,7 +98,8 @@ def test_networks_are_tested_alone_and_together(arrays: list[np.ndarray], tiny_d
         path = tmp_path / f"{seed}.npz"
         path.write_bytes(weights.to_bytes(files[seed]))
         kept.append(testing.Kept(str(seed), path, name, seed, validation))
-    found = testing.test_networks(kept, dataclasses.replace(tiny_data, test_labels=labels), tmp_path / "best.keras")
+    data, saved = dataclasses.replace(tiny_data, test_labels=labels), tmp_path / "best.keras"
+    found = testing.test_networks(kept, data, saved, {})
     plain, shifted = ([float(np.mean(p.argmax(1) == labels)) for p in (*of, of[0] + of[1])] for of in (each, moved))
     assert plain[1] > shifted[1]
     (together,) = [row for row in found["together"] if row["activation"] == "gelu"]
@@ -108,4 +110,24 @@ def test_networks_are_tested_alone_and_together(arrays: list[np.ndarray], tiny_d
     assert found["best"]["run"] == "1"
     assert len(found["wrong"]) == round((1 - plain[1]) * 40)
     assert all(row["said"] != row["label"] == labels[row["place"]] for row in found["wrong"])
-    assert (tmp_path / "best.keras").is_file()
+    assert saved.is_file()
+    _check_in_parts(found, kept, data, tmp_path)
+
+
+def _check_in_parts(whole: dict[str, Any], kept: list[testing.Kept], data: Dataset, folder: Path) -> None:
+    """Check that networks tested one by one, each added to the `earlier` findings, are told as those tested at once.
+
+    What needs the networks at the same time cannot be had: an activation's row of `together` is of one network. The
+    file holds the best network, whatever the order.
+    """
+    for order in ([0, 1, 2], [1, 0, 2]):
+        found, saved, files = {}, folder / "parts.keras", []
+        for place in order:
+            found = testing.test_networks([kept[place]], data, saved, found)
+            files.append(saved.read_bytes())
+        assert sorted(found["alone"], key=lambda row: row["run"]) == whole["alone"]
+        assert {row["activation"]: row["n_networks"] for row in found["together"]} == {"gelu": 1, "leaky_relu": 1}
+        assert (found["best"], found["wrong"]) == (whole["best"], whole["wrong"])
+        assert (files[0] == files[1], files[1] == files[2]) == (order[0] == 1, True)
+        assert testing.test_networks(kept, data, saved, found)["together"] == whole["together"]
+        saved.unlink()

@@ -1,4 +1,4 @@
-"""Networks are tested once, when all are there, and what was found is a document of the committed folder."""
+"""Networks are tested once, and what was found is a document of the committed folder."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from study.runner.order import Job
 from study.settings import Settings
 
 
-def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One network missing: a sentence, and nothing is tested. All there: tested in one call; then never again.
+def test_networks_are_tested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All networks that are here are tested in one call, and then never again; a missing one is a sentence.
 
-    A failure is a sentence too. With other runs they are tested anew, and if the file of the best one is deleted.
+    A failure is a sentence too. Networks that were tested and are gone need no further test: their findings go into the
+    next call as the earlier ones. They do not if the file of the best one is gone, or if other runs are asked for.
     """
     calls: list[tuple[Any, ...]] = []
 
@@ -25,37 +26,45 @@ def test_networks_are_tested_once_and_only_together(tmp_path: Path, monkeypatch:
         calls.append(arguments)
         if len(calls) == 1:
             raise OSError("the disk is gone")
-        arguments[-1].touch()
-        return [{"alone": []}]
+        arguments[2].touch()
+        return [{"alone": [], "call": len(calls)}]
 
     monkeypatch.setattr(measurements, "in_new_workers", measured)
     store = stores(tmp_path)[1]
     store.folder.mkdir()
-    runs = [record(Settings(activation="relu", seed=seed, rotation=5.0), 0.9) for seed in (0, 1)]
-    store.network("").parent.mkdir()
-    store.network(runs[0]["id"]).touch()
-    (sentence,) = measurements.evaluate_networks(store, "past_99", runs, None)
-    assert sentence.startswith("1 networks are not in ")
-    store.network(runs[1]["id"]).touch()
-    (sentence,) = measurements.evaluate_networks(store, "past_99", runs, None)
-    assert "the disk is gone" in sentence
+    runs = [record(Settings(activation="relu", seed=seed, rotation=5.0), 0.9) for seed in (0, 1, 2)]
+    ids = [run["id"] for run in runs]
+    places = [store.network(run) for run in ids]
+    places[0].parent.mkdir()
+    saved = tmp_path / NETWORK.format("past_99")
+
+    def sentences(asked: list[Any] = runs) -> list[str]:
+        return measurements.evaluate_networks(store, "past_99", asked, None)
+
+    assert [sentence[:22] for sentence in sentences()] == ["3 networks are not in "]
+    places[0].touch()
+    places[1].touch()
+    missing, failed = sentences()
+    assert (missing[:22], "the disk is gone" in failed) == ("1 networks are not in ", True)
     for _ in range(2):
-        assert measurements.evaluate_networks(store, "past_99", runs, None) == []
+        assert len(sentences()) == 1
     assert len(calls) == 2
-    kept, _, saved = calls[1]
-    assert [(each[0], each[1].name, each[2:4]) for each in kept] == [
-        (run["id"], f"{run['id']}.npz", ("relu", seed)) for seed, run in enumerate(runs)
+    kept, _, path, earlier = calls[1]
+    assert [(each[0], each[1], *each[2:4]) for each in kept] == [
+        (run, places[seed].resolve(), "relu", seed) for seed, run in enumerate(ids[:2])
     ]
-    assert saved == tmp_path / NETWORK.format("past_99")
-    assert store.read(NETWORKS.format("past_99"))["content"] == {"alone": [], "basis": [run["id"] for run in runs]}
+    content = {"alone": [], "call": 2, "basis": ids[:2]}
+    assert (path, earlier, store.read(NETWORKS.format("past_99"))["content"]) == (saved, {}, content)
+    places[0].unlink()
+    places[1].unlink()
+    places[2].touch()
+    assert sentences() == sentences() == sentences([]) == []
+    assert ([each[0] for each in calls[2][0]], calls[2][3], len(calls)) == (ids[2:], content, 3)
+    assert store.read(NETWORKS.format("past_99"))["content"]["basis"] == ids
+    assert len(sentences(runs[:1])) == 1
     saved.unlink()
-    assert measurements.evaluate_networks(store, "past_99", runs, None) == []
-    assert (len(calls), saved.is_file()) == (3, True)
-    for run in runs:
-        store.network(run["id"]).unlink()
-    for some in (runs, []):
-        assert measurements.evaluate_networks(store, "past_99", some, None) == []
-    assert len(measurements.evaluate_networks(store, "past_99", runs[:1], None)) == 1
+    assert [sentence[:22] for sentence in sentences()] == ["2 networks are not in "]
+    assert ([each[0] for each in calls[3][0]], calls[3][3], saved.is_file()) == (ids[2:], {}, True)
 
 
 def test_pre_activations_are_measured_once_for_each_run(
