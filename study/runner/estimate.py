@@ -14,7 +14,7 @@ from study.plan import EVERYTHING, Plan, make_target
 from study.records.catalogue import Catalogue
 from study.records.store import stores
 from study.runner import measurements
-from study.runner.order import run_cost, total_cost
+from study.runner.order import cost_per_worker, run_cost
 from study.runner.progress import duration, say
 from study.runner.rounds import Jobs, Modules, Rounds
 from study.runner.workers import in_new_workers
@@ -35,30 +35,31 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
     `missing` is the result of `rounds.advance()`. The later work is the later rounds, the timing of activations and the
     report. `workers` processes train; 0 stands for this process.
     """
-    plan, amount = rounds.plan, rounds.remaining_cost(missing)
+    plan, amount = rounds.plan, rounds.remaining_cost(missing, workers)
     unit_seconds = pace(amount, workers, rounds.catalogue.data)
 
     def time_text(amount: float, plan: Plan) -> str:
         after = REPORT_COST + TIMING_COST * len(plan.activations) * rounds.asks_for_timings(plan)
-        return f"about {duration((amount / max(workers, 1) + after) * unit_seconds)}"
+        return f"about {duration((amount + after) * unit_seconds)}"
 
     smaller = {f"SEEDS={SMALLER_SEEDS}": replace(plan, seeds=SMALLER_SEEDS)}
     if all(make_target(module) == EVERYTHING for module in rounds.modules.values()):
         smaller["make quick"] = replace(plan, is_quick=True)
     others = []
     for name, less in smaller.items():
-        cost = total_cost(chain.from_iterable(rounds.expected_runs(one, less) for one in rounds.experiments))
+        runs = chain.from_iterable(rounds.expected_runs(one, less) for one in rounds.experiments)
+        cost = cost_per_worker(runs, workers)
         others += [f"{name} {time_text(cost, less)}"] if cost < SMALLER_SHARE * amount else []
     but = f"; smaller studies, counting all their runs: {', '.join(others)}" if others else ""
     return f"this takes {time_text(amount, plan)} on this machine{but}"
 
 
 def pace(amount: float, workers: int, data: Any) -> float:
-    """Return a process's seconds for a unit of work: measured if this `amount` is worth it, else USUAL_PACE.
+    """Return a process's seconds for a unit of work: measured if its `amount` of work is worth it, else USUAL_PACE.
 
     The measurement trains on `data`, a Dataset, in `workers` processes at once.
     """
-    if amount * USUAL_PACE / max(workers, 1) < LEAST_SECONDS:
+    if amount * USUAL_PACE < LEAST_SECONDS:
         return USUAL_PACE
     say("measuring this machine for some seconds")
     try:

@@ -1,5 +1,6 @@
 """Order runs so that each program that XLA compiles is compiled few times, and estimate what a run costs."""
 
+import heapq
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,17 @@ def run_cost(settings: Settings) -> float:
     return image_cost * (epochs * images + 0.1 * len(settings.noise)) + RUN_OVERHEAD_COST
 
 
-def total_cost(runs: Iterable[Settings]) -> float:
-    """Return the estimated cost of the distinct `runs`, and of compiling each program they need once."""
+def cost_per_worker(runs: Iterable[Settings], workers: int) -> float:
+    """Return the estimated cost of the distinct `runs`, and of compiling each program once, for the busiest worker.
+
+    Whoever is free of the `workers` takes the most costly work left, and no run is divided. 0 workers count as one.
+    """
     distinct = set(runs)
-    return sum(map(run_cost, distinct)) + PROGRAM_COST * len(set(map(program_of, distinct)))
+    costs = [*map(run_cost, distinct), *[PROGRAM_COST] * len(set(map(program_of, distinct)))]
+    taken = [0.0] * max(workers, 1)
+    for cost in sorted(costs, reverse=True):
+        heapq.heapreplace(taken, taken[0] + cost)
+    return max(taken)
 
 
 def batches(jobs: Sequence[Job], workers: int, most: int = MOST_PROGRAMS) -> list[list[Job]]:

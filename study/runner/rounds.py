@@ -8,7 +8,7 @@ from study.plan import Plan, asks_for_timings
 from study.records.catalogue import Catalogue, Entries
 from study.records.identity import identity
 from study.records.store import Record, Store, has_failed
-from study.runner.order import Job, run_cost, total_cost
+from study.runner.order import Job, cost_per_worker, run_cost
 from study.settings import Settings
 
 Modules = Mapping[str, Any]  # modules of experiments/ by name; study/report/section.py says what a module offers
@@ -72,10 +72,13 @@ class Rounds:
         module = self.experiments[name]
         return list(module.expected(plan) if hasattr(module, "expected") else module.rounds(plan, []))
 
-    def remaining_cost(self, missing: Jobs) -> float:
-        """Return the estimated cost (order.py) of the `missing` jobs that `advance` returned, and of later rounds."""
-        now = total_cost(job.settings for jobs in missing.values() for job in jobs.values())
-        return now + self.later_cost(missing)
+    def remaining_cost(self, missing: Jobs, workers: int = 1) -> float:
+        """Return the estimated cost, for the busiest of `workers`, of the jobs that `advance` returned as `missing`.
+
+        The cost (order.py) includes that of later rounds, evenly divided.
+        """
+        now = cost_per_worker((job.settings for jobs in missing.values() for job in jobs.values()), workers)
+        return now + self.later_cost(missing) / max(workers, 1)
 
     def later_cost(self, missing: Jobs) -> float:
         """Return the estimated cost of all distinct runs expected after the `missing` jobs, without compiling."""

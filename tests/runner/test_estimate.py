@@ -15,7 +15,7 @@ from study.plan import Plan
 from study.records.identity import identity
 from study.records.store import Store, make_record
 from study.runner import estimate
-from study.runner.order import PROGRAM_COST, run_cost, total_cost
+from study.runner.order import PROGRAM_COST, cost_per_worker, run_cost
 from study.runner.progress import duration
 from study.runner.rounds import Rounds
 from study.settings import Settings
@@ -45,10 +45,21 @@ def test_an_epoch_costs_what_it_was_measured_to_take(settings: Settings) -> None
 def test_a_run_is_counted_once_and_so_is_its_program() -> None:
     """Two seeds share a program; an early end is not foreseen; noise costs a little; no epoch costs the least."""
     runs = [RUN(seed=0), RUN(seed=1), RUN(seed=0)]
-    assert total_cost(runs) == pytest.approx(2 * run_cost(RUN()) + PROGRAM_COST)
+    assert cost_per_worker(runs, 1) == pytest.approx(2 * run_cost(RUN()) + PROGRAM_COST)
     assert run_cost(RUN(epochs=3000)) == run_cost(RUN(epochs=2000))
     rising = [run_cost(RUN(epochs=0)), run_cost(RUN(epochs=1)), run_cost(RUN(epochs=1, noise=(0.5,)))]
     assert sorted({*rising, run_cost(RUN(epochs=2))}) == [*rising, run_cost(RUN(epochs=2))]
+
+
+def test_runs_are_not_divided_among_workers() -> None:
+    """Three long runs take two workers as long as two runs; a fourth takes no longer. Short ones fill the gaps."""
+    runs = [RUN(seed=seed, epochs=100) for seed in range(4)]
+    long = run_cost(runs[0])
+    found = [cost_per_worker(runs[:count], 2) for count in range(1, 5)]
+    assert found == pytest.approx([long, long, 2 * long, 2 * long], abs=PROGRAM_COST)
+    assert cost_per_worker([*runs[:3], RUN(seed=9, epochs=1)], 2) == found[2]
+    assert cost_per_worker(runs, 0) == cost_per_worker(runs, 1)
+    assert cost_per_worker([], 2) == 0
 
 
 def rounds(plan: Plan, so_far: list[Any]) -> list[Settings]:
@@ -105,9 +116,9 @@ def test_time_is_work_times_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Work is shared by the processes, the report's is not; a smaller study is named if it is smaller."""
     monkeypatch.setattr(estimate, "pace", lambda *_: 1e-5)
     asked = followed(tmp_path, seeds=2000)
-    amount = 4000 * run_cost(RUN(epochs=1)) + PROGRAM_COST
-    of_all = duration((amount / 2 + estimate.REPORT_COST) * 1e-5)
-    of_five = duration(((10 * run_cost(RUN(epochs=1)) + PROGRAM_COST) / 2 + estimate.REPORT_COST) * 1e-5)
+    run = run_cost(RUN(epochs=1))
+    of_all = duration(((4000 * run + PROGRAM_COST) / 2 + estimate.REPORT_COST) * 1e-5)
+    of_five = duration((cost_per_worker(expected(Plan((), 5)), 2) + estimate.REPORT_COST) * 1e-5)
     told = estimate.time_in_words(asked, asked.advance(), workers=2)
     smaller = f"smaller studies, counting all their runs: SEEDS=5 about {of_five}"
     assert told == f"this takes about {of_all} on this machine; {smaller}"
@@ -122,7 +133,7 @@ def test_the_machine_is_measured_only_for_much_work(
     much = 2 * estimate.LEAST_SECONDS / estimate.USUAL_PACE
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 3.0)
     assert estimate.pace(much, 1, None) == 3.0
-    assert estimate.pace(much, 4, None) == estimate.USUAL_PACE
+    assert estimate.pace(much / 4, 4, None) == estimate.USUAL_PACE
     monkeypatch.setattr(estimate, "_measured_pace", lambda workers, data: 1 / 0)
     assert estimate.pace(much, 1, None) == estimate.USUAL_PACE
     assert "could not measure this machine (ZeroDivisionError" in capsys.readouterr().err
