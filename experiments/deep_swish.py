@@ -14,7 +14,7 @@ from study import figures
 from study.analysis import paired_arms, trainability
 from study.analysis.claims import Judgement, judge
 from study.analysis.statistics import proportion_interval
-from study.constants import DEPTH_OPTIMIZERS, TRAINED_LEVEL, WIDTH
+from study.constants import DEPTH_OPTIMIZERS, TRAINED_LEVEL, TRAINED_MARGIN, WIDTH
 from study.figures.style import Style
 from study.plan import Plan
 from study.records import selection
@@ -51,9 +51,10 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Count the seeds on which Swish trains and ReLU does not, compare the validation accuracies, and judge P3."""
     runs, history = runs_frame(records), history_frame(records)
     table = trainability.success(runs, ["activation"])
-    table["validation_accuracy_max"] = table["activation"].map(
-        runs.groupby("activation")["best_validation_accuracy"].max()
-    )
+    accuracies = runs.set_index("activation")["best_validation_accuracy"]
+    is_near = accuracies.between(TRAINED_LEVEL - TRAINED_MARGIN, TRAINED_LEVEL, inclusive="left")
+    table["validation_accuracy_max"] = table["activation"].map(accuracies.groupby(level=0).max())
+    table["n_near"] = table["activation"].map(is_near.groupby(level=0).sum())
     found = {"history": history.assign(experiment=NAME), "deep_swish": table}
     protocol = selection.shared_settings(records)
     arms = dict(zip(("activation", "other"), ACTIVATIONS, strict=True))
