@@ -42,6 +42,7 @@ DEPTH_SEEDS = 5
 SGD_DEEPEST = 20  # hidden layers; SGD fails to train far shallower networks, and deeper ones would double its time
 SIMILARITY_DEPTHS = (10, 20)  # hidden layers of the networks whose images are compared in a figure
 ALIKE_COSINE = 0.99  # from this mean cosine of two images' pre-activations on, the images count as alike
+DIFFERENT_COSINE = 0.9  # below this mean cosine, images count as clearly different
 OPTIMIZER_NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
@@ -148,6 +149,7 @@ def _protocol(plan: Plan) -> dict[str, object]:
         "sgd_depths": depths(plan, "sgd"),
         "similarity_depth": min(set(SIMILARITY_DEPTHS) & set(depths(plan))),
         "alike": ALIKE_COSINE,
+        "different": DIFFERENT_COSINE,
         "deepest": max(depths(plan)),
         "profile": _profile_depth(plan),
         "optimizers": [{"key": name, "name": OPTIMIZER_NAMES[name], "rate": rate} for name, rate in optimizers(plan)],

@@ -128,8 +128,8 @@ def test_p1_is_the_ratio_of_final_training_losses() -> None:
     assert judged["relu"].verdict == "reproduced"
     assert judged["elu"].verdict == "contradicted"
     assert page.answer.startswith(
-        "Gelu\\_Tanh's final training loss over others', paired: without dropout 0.80 of Relu's (reproduced), "
-        "2.00 of Elu's (contradicted); with dropout 1.00 of Relu's (reproduced), 1.00 of Elu's (reproduced). "
+        "Final training loss of Gelu\\_Tanh, without dropout: 0.80 times Relu's (reproduced), 2.00 times Elu's "
+        "(contradicted); with dropout: 1.00 times Relu's (reproduced), 1.00 times Elu's (reproduced). "
         "Under noise: "
     )
 
@@ -250,7 +250,7 @@ def test_p4_counts_the_epochs_to_a_loss() -> None:
     never = f"{2 * CLAIM_SEEDS} runs did not reach it"
     assert [judged[part].remark for part in elu_paper.LOSSES] == ["", "1 runs did not reach it", *[never] * 3]
     assert judged["final_loss"].verdict == "beside"
-    assert "It needs 50% to 67% of the epochs to training losses of 0.1 to 0.05." in page.answer
+    assert "Elu needs 50% to 67% of Relu's epochs to reach training losses of 0.1 to 0.05." in page.answer
     assert page.displays[0].frame["epochs to 0.05"].tolist() == ["2.00", f"3.00 (n = {CLAIM_SEEDS - 1})"]
 
 

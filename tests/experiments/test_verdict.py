@@ -140,7 +140,7 @@ def test_the_tuned_comparison_decides_where_it_was_run() -> None:
     article = compared(gelu=0.01, experiment="baseline")
     found = page(joined(article, compared(sigmoid=0.01)))
     assert found.answer == "Use Sigmoid."
-    assert r"Better than ReLU in the article's network: G\*LU." in found.body
+    assert r"Better than ReLU in the article's network, all at 0.01: G\*LU." in found.body
     assert page(article).answer == r"Use G\*LU."
 
 

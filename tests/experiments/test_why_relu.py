@@ -87,7 +87,7 @@ def test_the_page_says_if_the_sigmoid_is_not_worse_at_the_articles_rate(last: st
     compared = {"activation": "sigmoid", "experiment": ["baseline", "baseline_best"], "finding": [last, best]}
     tuned = pd.DataFrame({"activation": ["relu", "sigmoid"], "tuned_accuracy_mean": [0.98, 0.97]})
     more = {"tuned": tuned, "comparisons": pd.DataFrame({**compared, "difference": [0.002, 0.0035]})}
-    sentence = "the sigmoid is not worse: +0.20 points (undecided), and +0.35 (better) by the weights"
+    sentence = "the sigmoid is not worse (+0.20 points: undecided; +0.35 by the weights"
     assert (sentence in concluded(tables() | more)[1].body) == said
 
 

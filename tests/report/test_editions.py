@@ -127,7 +127,7 @@ def test_kept_editions_are_compared_in_the_report(edition: Path, tmp_path: Path)
     assert counts.loc["turned", "contradicts"] > 0
     page = render(section, {})
     assert f"{counts['contradicts'].sum()} contradict" in page.answer
-    assert "2 repeats with other seeds or rounding" in page.answer
+    assert "2 repeats with other seeds, processors or rounding" in page.answer
     assert counts["recommends"].to_dict() == {"claims": False, "same": True, "turned": True}
     shown, rows = page.displays[1].frame, section.tables["edition_differences"].to_dict("records")
     assert set(shown["Edition"]) == {"turned"}
@@ -153,7 +153,7 @@ def test_subjects_of_differences_are_in_words() -> None:
         protocol={"quantities": other_editions.QUANTITIES},
     )
     page = render(section, {"relu": "ReLU"})
-    assert page.answer.startswith("No repeat with other seeds or rounding compares accuracies.")
+    assert page.answer.startswith("No repeat with other seeds, processors or rounding compares accuracies.")
     shown = page.displays[1].frame
     assert shown["subject"].tolist() == [
         "mean test accuracy of the article's network over seeds", "ReLU, He's initialisation, layer norm, SGD"
