@@ -42,7 +42,7 @@ BEST_WEIGHTS = "baseline_best"  # the name of the comparison with the weights of
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every activation of `plan` on every seed; none if there are records `so_far`.
 
-    With the reference, WITHOUT_ZEROS runs too, because claim A2 compares the two; not in a quick look.
+    If `plan` has the reference and is not a quick look, WITHOUT_ZEROS runs too, because claim A2 compares the two.
     """
     has_zeros = REFERENCE_ACTIVATION in plan.activations and not plan.is_quick
     names = dict.fromkeys([*plan.activations, WITHOUT_ZEROS]) if has_zeros else plan.activations
@@ -71,7 +71,7 @@ def preactivations(plan: Plan, records: Sequence[Record]) -> dict[Settings, tupl
 
 
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
-    """Compare accuracies with the reference's, show curves and norms, and judge A2 and the first part of A5.
+    """Compare accuracies with the reference's, show curves and norms, and judge A2 and the part `accuracy` of A5.
 
     Runs of an activation that `plan` does not compare are in the table `zeros` alone. The rows of the experiment
     BEST_WEIGHTS compare the weights of the lowest validation loss.
@@ -115,8 +115,9 @@ def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interv
     """Return {quantity: mean over seeds with its t interval} for two quantities about the reference's exact zeros.
 
     The quantity "accuracy" is the test accuracy of the reference minus the accuracy of WITHOUT_ZEROS on the same seed.
-    The quantity "dead" is the share of the zeros that belong to dead units. A dead ReLU unit is 0 for every probe
-    image, and the layers are equally wide, so this is dead units over zeros. A quantity without a run is left out.
+    The quantity "dead" is the share of the zeros that belong to dead units. It is dead units over zeros in `units`, the
+    table `final_units_runs`, because a dead ReLU unit is 0 for every probe image and the layers are equally wide. A
+    quantity without a run is left out.
     """
     found, names = {}, (REFERENCE_ACTIVATION, WITHOUT_ZEROS)
     reference, without = (paired_arms.arm(runs, METRIC, activation=name) for name in names)
@@ -132,7 +133,7 @@ def _zero_intervals(runs: pd.DataFrame, units: pd.DataFrame) -> dict[str, Interv
 
 
 def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapping[str, Interval]) -> list[Judgement]:
-    """Judge the parts of A2 and the part `accuracy` of A5; leave out parts whose activation was not measured."""
+    """Judge what was measured of A2, by `_zero_intervals` and the table `final_units`, and of A5, by the accuracy."""
     shorter = f"a quick look: {QUICK_EPOCHS} epochs" if plan.is_quick else ""
     found = []
     sparsity = units[units["measure"] == "sparsity"].set_index("activation")
@@ -152,7 +153,6 @@ def _judgements(plan: Plan, runs: pd.DataFrame, units: pd.DataFrame, zeros: Mapp
 def _pictures(
     runs: pd.DataFrame, accuracy: pd.DataFrame, history: pd.DataFrame, norms: pd.DataFrame, style: Style
 ) -> dict[str, Drawing]:
-    """Return {file name: drawing} of the section."""
     reference = f"article: {ARTICLE_ACCURACY:.2%}"
     return {
         "baseline_accuracy": figures.test_accuracy(runs, accuracy, style, ARTICLE_ACCURACY, reference),

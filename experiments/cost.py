@@ -28,7 +28,7 @@ CLAIMED_ACTIVATION = "relu"  # the activation that A1 calls cheap
 def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
     """Summarise the timings by activation, and the seconds of training; None if no activation of `plan` was timed.
 
-    The ratios are to the reference, or to the cheapest activation if the reference was not timed. If `baseline` has
+    The ratios are to the reference or, if `plan` or the timings lack it, to the cheapest activation. If `baseline` has
     runs, the table `cost` has the columns of `training_summary` too.
     """
     document = evidence.documents.get(NAME)
@@ -74,7 +74,7 @@ def _training_table(found: Mapping[str, pd.DataFrame], cost: pd.DataFrame, updat
 def _judgements(small: pd.DataFrame, timings: pd.DataFrame, names: list[str], cpu: str) -> list[Judgement]:
     """Judge A1 by the time of ReLU over the time of the cheapest other activation of `names`, on the processor `cpu`.
 
-    `small` holds the `timings` of both passes on the small tensor. Without ReLU or another activation, judge nothing.
+    `small` has the `timings` "forward_backward" of the small tensor. Without ReLU or another activation, judge nothing.
     """
     others = small[small["activation"].isin([name for name in names if name != CLAIMED_ACTIVATION])]
     if CLAIMED_ACTIVATION not in names or others.empty:

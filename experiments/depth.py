@@ -52,7 +52,7 @@ def seed_count(plan: Plan) -> int:
 
 
 def depths(plan: Plan, optimizer: str = "adam", grid: tuple[int, ...] = DEPTHS) -> tuple[int, ...]:
-    """Return the numbers of hidden layers of the networks that `optimizer` trains, in the order of `grid`.
+    """Return the numbers of hidden layers in `grid` that `plan` runs with `optimizer`.
 
     SGD trains none deeper than SGD_DEEPEST. If `plan` is a quick look, QUICK_DEPTHS take the place of `grid`.
     """
@@ -116,7 +116,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Return the section: norms by layer, accuracy against depth, and the untrained networks beside theory.
 
-    `adam_updates` has the measure update_ratio of layer 1 at the end of training by Adam, by activation and depth.
+    The table `adam_updates` has the update_ratio of layer 1 at the end of training by Adam, by activation and depth.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     trained_runs = runs[runs["epochs"] > 0]

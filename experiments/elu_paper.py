@@ -89,7 +89,7 @@ def _values_by_run(records: Sequence[Record], history: pd.DataFrame) -> pd.DataF
 
 
 def _judgements(per_run: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P4 for which both have runs by the ratio of ELU's value to ReLU's."""
+    """Judge those parts of P4 for which ELU and ReLU have runs, by the ratio of ELU's value to ReLU's."""
     found = []
     for part, rows in per_run.groupby("quantity", sort=False):
         first, second = (paired_arms.arm(rows, "value", activation=name) for name in ACTIVATIONS)

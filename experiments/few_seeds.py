@@ -41,7 +41,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _small_samples(runs: pd.DataFrame) -> SmallSamples | None:
-    """Draw P8_N runs of each activation, P8_RESAMPLES times, and count the winners (see `draw_small_samples`).
+    """Draw P8_N runs per activation, P8_RESAMPLES times; count differences from the reference (`draw_small_samples`).
 
     Activations that never finished are left out, and then each seed on which another activation did not finish. Return
     None if this leaves no reference, no other activation, or at most P8_N seeds.

@@ -51,7 +51,6 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def _settings(arm: Arm, rate: float, seed: int) -> Settings:
-    """Return the settings of the run of `arm` at the learning rate `rate` on this seed."""
     depth, width = P1_LAYERS
     return Settings(
         activation=arm[0], seed=seed, depth=depth, width=width, initialization="unit_norm", dropout=arm[1],
@@ -61,7 +60,7 @@ def _settings(arm: Arm, rate: float, seed: int) -> Settings:
 
 
 def _chosen_rates(plan: Plan, records: Sequence[Record]) -> dict[Arm, float]:
-    """Return {arm: its rate with the lowest validation loss on the first seed}, without arms that diverged there."""
+    """Return {arm: rate with the lowest validation loss on the first seed}, without arms that never finished there."""
     runs = runs_frame(records)
     trials = runs[(runs["seed"] == plan.first_seed) & runs["best_validation_loss"].notna()]
     best = trials.sort_values("best_validation_loss", kind="stable").drop_duplicates(["activation", "dropout"])
@@ -132,7 +131,7 @@ def _noise_accuracies(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _judgements(losses: pd.DataFrame, noisy: pd.DataFrame, shorter: str) -> list[Judgement]:
-    """Judge the parts of P1 and P2 whose two activations have runs, seed by seed; `shorter` is a `scaled_down`.
+    """Judge the parts of P1 and P2 whose two activations have runs, seed by seed, with `shorter` as `scaled_down`.
 
     P1 takes the ratio of final training losses, of ACTIVATION to each of OTHERS, at each dropout rate. P2 takes the
     accuracy under noise of ACTIVATION minus the accuracy of NOISE_OTHER.

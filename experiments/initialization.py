@@ -33,10 +33,10 @@ TITLES = dict(zip(INITIALIZATIONS, ("Keras' default", "He's", "its own (critical
 
 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
-    """Return the settings of one round: each activation, initialisation, depth and seed; none with records or if quick.
+    """Return the settings of one round: each activation, initialisation, depth and seed of `plan`.
 
-    The runs under the default initialisation are runs of `depth` too. An activation without a critical point has no
-    runs with the initialisation `critical`.
+    A quick look has no round. The runs under the default initialisation are runs of `depth` too. An activation without
+    a critical point has no runs with the initialisation `critical`.
     """
     if so_far or plan.is_quick:
         return []
@@ -62,7 +62,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Compare how deep networks train and how errors shrink per layer, by activation and initialisation.
 
-    `gradient_norms` and `theory` have no rows for the default initialisation, because the experiment `depth` has them.
+    The tables `gradient_norms` and `theory` leave out the default initialisation, because `depth` has it too.
     """
     runs, measures = runs_frame(records), measures_frame(records)
     predicted = trainability.joined_predictions(plan.theory[name]["rows"] for name in plan.activations)
@@ -90,7 +90,7 @@ def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
 
 
 def _effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per activation and initialisation but the default, for the deepest networks of `runs`.
+    """Return one row per activation and initialisation except the default, for the deepest networks of `runs`.
 
     The difference is the mean over paired seeds of the validation accuracy minus the accuracy under the default.
     """
@@ -107,7 +107,7 @@ def _effects(runs: pd.DataFrame) -> pd.DataFrame:
 def _critical_points(plan: Plan) -> pd.DataFrame:
     """Return one row per activation of `plan`: sigma_w and sigma_b of its critical point, first_square and why_none.
 
-    Settings explains `first_square`. Without a critical point, the numbers are NaN and `why_none` is the reason.
+    `first_square` is the mean of z^2 in layer 1. Without a critical point, numbers are NaN and `why_none` says why.
     """
     none = {"sigma_w": float("nan"), "sigma_b": float("nan"), "first_square": float("nan")}
     rows = [

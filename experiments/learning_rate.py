@@ -4,7 +4,8 @@ First, every activation trains for TUNING_EPOCHS epochs at the same rates (the g
 activation is at an end of the grid, the grid is extended there for all. Then each activation trains to the end at its
 best rate and the next lower one, on fresh seeds that all activations share. On each seed, the validation images choose
 between the rates. Rates are added until the usual rate, which the first seeds choose most often, has a neighbour on
-both sides. Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value.
+both sides. Seeds are added until the intervals are narrow: `HALF_WIDTH` decides how many, never a p-value. Limits are
+MOST_EXTENSIONS rates more at each end of the grid, MOST_RATES rates to the end, and MOST_SEEDS seeds.
 """
 
 import itertools
@@ -53,8 +54,9 @@ ARMS = ("tuned", "untuned")
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round, given the records `so_far`. A quick look has no round.
 
-    Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. Then the grid is extended, round
-    by round, as long as an activation's best rate is at an end of the grid. The further rounds come from `fresh_runs`.
+    Round 1 has the grid, and the runs at the article's rate, which `baseline` has too. While an activation's best rate
+    is at an end of the grid, a further round extends the grid there, at most MOST_EXTENSIONS times at each end. The
+    later rounds come from `fresh_runs`.
     """
     if plan.is_quick:
         return []
@@ -108,10 +110,10 @@ def tuned_records(plan: Plan, records: Sequence[Record]) -> list[Record]:
 
 
 def at_one_rate(plan: Plan, records: Sequence[Record]) -> list[Record]:
-    """Return the records of the stage "to_the_end" at one rate: the usual one of the reference (see `usual_rates`).
+    """Return the records of the stage "to_the_end" at one rate, which most seeds chose for the reference.
 
-    An activation without runs at this rate has its own usual rate instead. If the reference was not run, every
-    activation has its own.
+    An activation without runs at this rate has its own usual rate instead (see `tuning.usual_rates`). If the reference
+    was not run, every activation has its own.
     """
     if not (tried := by_stage(plan, records)["to_the_end"]):
         return []
@@ -153,8 +155,8 @@ def fresh_runs(
     """Return the settings of the next round of runs to the end, on fresh seeds from `first` on.
 
     `grid` is the result of `tuning.rate_table`, and `so_far` is the frame "to_the_end" of `runs_by_stage`. On the first
-    FIRST_SEEDS seeds, or as many as the plan asks for, each activation runs at its `tuning.first_full_rates`, then at
-    its `tuning.added_rates`. Then it runs at all these rates on the other seeds that the plan asks for.
+    FIRST_SEEDS seeds, or fewer if the plan asks for fewer, each activation runs at its `tuning.first_full_rates`, then
+    at its `tuning.added_rates`. Then it runs at all these rates on the other seeds that the plan asks for.
 
     If the plan names no number, each round adds SEED_BLOCK seeds. These rounds end when there are `most` seeds, or when
     every known interval of the comparison has a half width of at most `half_width`. An activation whose runs diverge

@@ -1,8 +1,8 @@
 """Do other seeds agree with the tuned comparison, and what do the seeds of both say together?
 
 The network, the choice of learning rates and the rule are the same as in `learning_rate`. The seeds are different, from
-FIRST_SEED on. Seeds are added until intervals over the seeds of both experiments should have a half width of at most a
-third of the margin. This module compares the activations on its own seeds; `verdict` compares them on all seeds.
+FIRST_SEED on. Up to MOST_NARROW_SEEDS are added, until intervals over the seeds of both experiments should have a half
+width of at most a third of the margin. This module compares the activations on its own seeds, `verdict` on all seeds.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ NAME = "narrow"
 TARGET = "narrow"
 METRIC = learning_rate.METRIC
 LAST_WEIGHTS = "narrow_last"  # the name of the comparison of the same runs' last weights
-FIRST_SEED = FIRST_FRESH_SEED + MOST_SEEDS  # no seed that `learning_rate` may use
+FIRST_SEED = FIRST_FRESH_SEED + MOST_SEEDS  # after the seeds of `learning_rate`, unless it is told to run more
 # The half width to reach on these seeds alone: two estimates pool by adding the inverse squares of their half widths.
 OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 
@@ -31,8 +31,8 @@ OWN_HALF_WIDTH = (NARROW_HALF_WIDTH**-2 - HALF_WIDTH**-2) ** -0.5
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round. A quick look has no round.
 
-    First comes the grid of `learning_rate`, extended as there. The runs to the end follow, on the seeds of this module.
-    The rounds end when every known interval has a half width of at most OWN_HALF_WIDTH.
+    First comes the grid of `learning_rate`, extended as there. The runs of `learning_rate.fresh_runs` follow, on the
+    seeds of this module, with OWN_HALF_WIDTH and MOST_NARROW_SEEDS as limits.
     """
     if plan.is_quick:
         return []
@@ -46,7 +46,7 @@ def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
 
 
 def expected(plan: Plan) -> list[Settings]:
-    """Return the settings that all rounds are expected to ask for, with 50 fresh seeds if `plan` names no number."""
+    """Return the settings that all rounds should ask for: the grid, and 50 fresh seeds by default; none if quick."""
     if plan.is_quick:
         return []
     return [*rounds(plan, []), *learning_rate.at_usual_rates(plan, plan.seeds or 50, FIRST_SEED)]

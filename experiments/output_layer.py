@@ -36,7 +36,7 @@ THIRD_OUTPUT = "sigmoid"
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round: every rate of RATES with every loss, output activation and seed.
 
-    The hidden layers' activation is the reference if `plan` compares it, else the plan's first.
+    The hidden layers' activation is the reference if `plan` compares it, else its first. A quick look has no round.
     """
     if so_far or plan.is_quick or not plan.activations:
         return []

@@ -69,8 +69,8 @@ GOAL = 0.994  # of all other activations
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of the next round, as far as they have no record in `so_far`.
 
-    Round 1 has the runs of the ladder, and each activation of `plan` at all RATES. Round 2 has each activation at its
-    chosen rate on the fresh seeds of all ATTEMPTS.
+    Round 1 has the runs of the ladder, and the reference and each activation of `plan` at all RATES. Round 2 has each
+    of these activations at its chosen rate on the fresh seeds of all ATTEMPTS.
     """
     if so_far:
         rates = _rate_table(plan, so_far)
@@ -127,7 +127,6 @@ def _attempt_settings(plan: Plan, rates: Sequence[tuple[str, float]]) -> list[Se
 
 
 def _fresh_records(plan: Plan, records: Iterable[Record]) -> list[Record]:
-    """Return the `records` of runs on fresh seeds of `plan`."""
     return [record for record in records if plan.is_fresh(selection.settings_of(record)["seed"])]
 
 
@@ -145,7 +144,7 @@ def _records_of(records: Iterable[Record], wanted: Iterable[Settings]) -> list[R
 
 
 def _rate_table(plan: Plan, records: Sequence[Record]) -> pd.DataFrame:
-    """Return the runs of round 1 that chose a rate: activation, learning_rate, validation_accuracy, is_chosen.
+    """Return the runs of round 1 that choose a rate: activation, learning_rate, validation_accuracy, is_chosen.
 
     The accuracy is NaN if the run diverged. `is_chosen` marks each activation's rate with the highest accuracy, if any.
     """
@@ -179,7 +178,7 @@ def _step_table(runs: pd.DataFrame) -> pd.DataFrame:
 def interpret(plan: Plan, records: Sequence[Record], style: Style) -> Section:
     """Show what each step of the ladder gained, and compare the activations under CONFIGURATION.
 
-    Only `past_99_rates` always exists. Without runs on fresh seeds, claim A5 is not judged.
+    The table `past_99_rates` always exists, the others if their runs do. Claim A5 is judged by runs on fresh seeds.
     """
     ladder, rates = _ladder_runs(plan, records), _rate_table(plan, records)
     final = _last_attempt_records(plan, records)

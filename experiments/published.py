@@ -39,7 +39,7 @@ P9_SEEDS = 60  # if no network is born dead, the 95% interval of the share ends 
 def rounds(plan: Plan, so_far: Sequence[Record]) -> list[Settings]:
     """Return the settings of one round of networks that are not trained: deep ones for A3 and P5, narrow ones for P9.
 
-    There are none with records `so_far` or in a quick look. `depth` has the runs for A3 too, if it compares them.
+    There are none with records `so_far` or in a quick look. `depth` has A3's runs too, of activations of `plan`.
     """
     if so_far or plan.is_quick:
         return []
@@ -80,7 +80,7 @@ def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run and measure of FIRST_LAYER: the columns KEYS, seed, measure, first, ratio and factor.
 
     `first` is the norm at the layer that FIRST_LAYER names, and `ratio` is `first` over the norm at the last hidden
-    layer. `factor` is the change of the norm per layer that makes this ratio.
+    layer. `factor` is the geometric mean, over the layers between, of the norm in a layer over the norm in the next.
     """
     keys, parts = [*KEYS, "seed"], []
     for measure, layer in FIRST_LAYER.items():
@@ -96,7 +96,7 @@ def _first_and_ratio(measures: pd.DataFrame) -> pd.DataFrame:
 def _ratio_summary(per_run: pd.DataFrame) -> pd.DataFrame:
     """Return one row per network (KEYS) and measure: the geometric mean of `ratio` over seeds, with its t interval.
 
-    `n_zero` ratios of exactly 0 are left out. `factor`, `factor_low` and `factor_high` are the changes per layer.
+    `n_zero` ratios of exactly 0 are left out. `factor` is the mean change per layer, from factor_low to factor_high.
     """
     table = geometric_summary(per_run, "ratio", [*KEYS, "measure"]).drop(columns="missing")
     power = 1 / (table["depth"] - table["measure"].map(FIRST_LAYER))

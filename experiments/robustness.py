@@ -109,7 +109,7 @@ def _rate_effects(tried: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
 def _mean_accuracies(runs: pd.DataFrame, noisy: pd.DataFrame) -> pd.DataFrame:
     """Return activation, learning_rate, seed, status and noise_accuracy of each of `runs`.
 
-    This is the mean test accuracy over the amplitudes above 0 in `noisy`, a `noise_frame`; NaN if the run is not there.
+    `noise_accuracy` is the run's mean test accuracy over the amplitudes above 0 in `noisy`, a `noise_frame`, or NaN.
     """
     keys = ["activation", "learning_rate", "seed"]
     means = noisy[noisy["amplitude"] > 0].groupby(keys)["test_accuracy"].mean().rename(METRIC)

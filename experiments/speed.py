@@ -101,8 +101,8 @@ def protocol(document: dict[str, Any]) -> dict[str, Any]:
 def targets(cores: int) -> list[benchmark.SpeedTarget]:
     """Return the engine's speed targets on a machine with `cores` cores, in the order of the report.
 
-    Some texts name a ratio of times, such as the engine's over JAX's. It equals the inverse ratio of speeds, so the
-    engine is then second.
+    Some texts name a ratio of times, such as the engine's over JAX's. It equals JAX's speed over the engine's, so the
+    engine is then the second contender. The last target has no bound, and is about matrix products alone.
     """
     validation, training, first = "engine_validation", "engine_machine", "engine_first"
     logged = "every epoch logged like the first"
@@ -121,9 +121,9 @@ def targets(cores: int) -> list[benchmark.SpeedTarget]:
 
 
 def target_rows(content: dict[str, Any]) -> pd.DataFrame:
-    """Return one row per speed target (see `benchmark.target_table`), and two on a worker's memory.
+    """Return `benchmark.target_table` of `content`, the content of the document `bench`, and two rows on memory.
 
-    In the rows on memory, `ratio` holds gigabytes, the most of any program, and `target_ratio` the limit.
+    In these two rows `ratio` is the largest memory of a worker over all programs, in GB, and `target_ratio` its limit.
     """
     found = benchmark.target_table(pd.DataFrame(content["rows"]), targets(content["cores"]))
     memory = pd.DataFrame(content["memory"])

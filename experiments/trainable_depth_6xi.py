@@ -99,9 +99,9 @@ def _trained_depths(runs: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
 def _judgements(reached: pd.DataFrame, protocol: Mapping[str, Any]) -> list[Judgement]:
     """Judge P7 by the rows of `_trained_depths` that are judged; return an empty list if there are none.
 
-    On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean of
-    `least_ratio` over seeds. The judged interval goes from the lower bound of `least_ratio` to the upper bound of
-    `most_ratio`, both of t intervals. It begins at 0 if `least_ratio` is 0 on a seed, and ends at infinity if
+    On each seed, both ratios are averaged over sigma_w (geometric means). The estimate is the geometric mean over seeds
+    of `least_ratio`, where it is above 0. The judged interval goes from the lower bound of `least_ratio` to the upper
+    bound of `most_ratio`, both of t intervals. It begins at 0 if `least_ratio` is 0 on a seed, and ends at infinity if
     `most_ratio` is infinite on a seed.
     """
     judged = reached[reached["is_judged"]]

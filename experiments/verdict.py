@@ -115,7 +115,7 @@ def _pooled_comparisons(
     """Compare the activations on the seeds of all `families` of comparisons together (see `against_reference`).
 
     Only activations that all these families have are compared. A seed that two of the families have counts once. Return
-    None if one of the families has no runs.
+    None if nothing was run, or if these activations lack the reference or any other.
     """
     if "compared_accuracies" not in tables:
         return None
@@ -129,7 +129,7 @@ def _pooled_comparisons(
 def _unconfirmed(decided: pd.DataFrame, pooled: pd.DataFrame | None) -> dict[str, str]:
     """Return {activation: finding in `pooled`} for activations whose finding in `decided` is another one.
 
-    `decided` are the rows that decide, and `pooled` is the comparison of the same kind on more seeds, if there is one.
+    `decided` has the rows of `decision.findings` that decide. `pooled` has the same comparisons on more seeds, if any.
     """
     if pooled is None:
         return {}

@@ -19,7 +19,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAME = "why_relu"
 NEEDED_ACTIVATIONS = ("relu", "sigmoid")
 ARTICLE_DEPTH = 3
-ARTICLE_FAMILIES = ("baseline", "baseline_best")  # by the last weights, and by those of the lowest validation loss
+ARTICLE_FAMILIES = ("baseline", "baseline_best")  # by the last weights, and by the ones of the lowest validation loss
 NEEDED_TABLES = ("activations", "gradient_norms", "theory", "depth_success", "shrink_factors")
 OPTIMIZER = "adam"
 CLAIM_COLUMNS = ["claim", "statement", "aspect", "aspect_verdict", "claim_verdict"]
@@ -86,11 +86,11 @@ def _quantile_table(content: dict[str, Any]) -> pd.DataFrame:
 
 
 def _error_shares(norms: pd.DataFrame, theory: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of the last hidden layer's error that reaches layer 1 before training: activation, depth, share.
+    """Return activation, depth and share_of_error, the error at layer 1 over the last hidden layer's before training.
 
-    The share_of_error is above 1 if the error grows toward the input. The article's network, which `baseline` ran, is
-    in `norms`. The networks of other depths, from 2 on, are in `theory`: of the smallest width, with Keras' default
-    initialisation.
+    The share is above 1 if the error grows toward the input. `norms` is the table `gradient_norms`; it has the
+    article's network, which `baseline` ran. The networks of other depths, from 2 on, are in the table `theory`: of the
+    smallest width, with Keras' default initialisation.
     """
     article = norms[(norms["experiment"] == "baseline") & (norms["measure"] == "error") & (norms["step"] == 0)]
     others = theory[(theory["quantity"] == "error_norm_ratio") & (theory["init"] == "glorot_uniform")]

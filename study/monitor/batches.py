@@ -25,7 +25,7 @@ def as_batch(probe: tuple[Any, ...]) -> Any:
 
 
 def batch_count(share: float | None, batches: int | None) -> int:
-    """Return the number of batches to measure on: `share` (in (0, 1]) of the `batches` of an epoch, 1 or more.
+    """Return how many batches to measure: `share`, in (0, 1], of an epoch's `batches`, at least 1; 1 without a share.
 
     Raise ValueError if a share is given but `batches` is None, that is, unknown.
     """
@@ -40,10 +40,10 @@ def batch_count(share: float | None, batches: int | None) -> int:
 
 
 def take_first_batches(model: Any, number: int, receive: Callable[[Any], None]) -> None:
-    """Call `receive` with the first `number` batches that `model` is about to train on, joined into one batch.
+    """Arrange that, when `model` begins to train, `receive` is called with its first `number` batches, joined into one.
 
-    The model then trains on the same batches. If fewer batches are left, `receive` gets all of them; if none are left,
-    it is not called. Several callers, such as two loggers, share one replacement of `model.train_function`.
+    The model then trains on the same batches. If the data have fewer batches, `receive` gets all of them; if they have
+    none, it is not called. Several callers, such as two loggers, share one replacement of `model.train_function`.
     """
     current = model.train_function
     if isinstance(current, _FirstBatches) and current.source is not None:
@@ -56,9 +56,9 @@ def take_first_batches(model: Any, number: int, receive: Callable[[Any], None]) 
 class _FirstBatches:
     """Stand in for the train function of `model`: take the first batches, then train on these same batches.
 
-    `receivers` are pairs of a number of batches and the function to call with them. `source` is the iterator of the
-    first call, or None before. `_stand_in` is an iterator over the batches taken from it. A call with another iterator
-    belongs to a later fit, and gets none of these batches.
+    `receivers` are the pairs (number, receive) of `take_first_batches`. `source` is the iterator of the first call, or
+    None before. `_stand_in` is an iterator over the batches taken from it. A call with another iterator belongs to a
+    later fit, and gets none of these batches.
     """
 
     def __init__(self, model: Any) -> None:
@@ -69,9 +69,9 @@ class _FirstBatches:
         self._calls = 0  # calls of the train function that `_stand_in` still has batches for
 
     def __call__(self, iterator: Any) -> Any:
-        """Train on the next batches, of `_stand_in` while it has some, by the train function that this one replaced.
+        """Train by the train function that this object replaced, on batches of `_stand_in`, or of `iterator` after it.
 
-        Once `_stand_in` is used up, or another iterator comes, the model gets its own train function back.
+        With the last batches of `_stand_in`, or if another iterator comes, the model gets that train function back.
         """
         if self.source is None:
             self.source = iterator
@@ -90,7 +90,7 @@ class _FirstBatches:
         self.model.train_function = self.__wrapped__
 
     def _take(self) -> None:
-        """Take the first batches from `source`, for whole calls of the train function; call the `receivers`."""
+        """Take batches from `source`, for whole calls of the train function if possible; call the `receivers`."""
         executed = self.model.steps_per_execution
         calls = max(math.ceil(number / executed) for number, _ in self.receivers)
         batches: list[Any] = []

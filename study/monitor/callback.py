@@ -39,7 +39,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     - probe: the data to measure on, (x, y) or (x, y, sample_weight). A share in (0, 1] takes that share of the training
       data from the first batches of each fit. None takes the first batch.
     - layers: a list of names, a regular expression that is searched for in the names, or a function that tells whether
-      to measure a layer. None: the layers with weights to train, and activation layers.
+      to measure a layer. None: layers with kernels or biases, also frozen ones, and activation layers.
     - filename: a CSV file with the rows of `to_frame`, written as training goes on; a file of that name is overwritten.
     - log_dir: a folder for TensorBoard's events, one scalar for each measure of each layer.
     - verbose: 0 prints nothing, 1 notes and, after each fit, the findings, 2 also a line for each logged state.
@@ -78,8 +78,8 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def on_train_begin(self, logs: Any = None) -> None:
         """Refuse a model that cannot be measured, and log its initial state before the first update.
 
-        Without a `probe` of data, that is when the first batches of training come. Raise RuntimeError or ValueError as
-        the class says.
+        Without arrays in `probe`, the state is logged when the first batches of training come. Raise RuntimeError or
+        ValueError as the class says.
         """
         refuse_unsupported(self.model)
         self._fit, self._epoch = self._fit + 1, 0
@@ -113,7 +113,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._before = self._update_count(), self._probe.snapshot()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Log if it is due; the optimiser's count is read only after enough batches, one update at most each."""
+        """Log the state if it is due; read the optimiser's count only after enough batches, one update at most each."""
         self._batches += self.model.steps_per_execution
         self._due -= self.model.steps_per_execution
         if self._due <= 0 and self._data is not None:
@@ -134,12 +134,12 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._say(diagnosis.findings_text(self.diagnose(), self._rows_of_last_fit()))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the measures of all fits: one row per fit, logged step, layer and call of the layer, in this order.
+        """Return the measures of all fits: one row per logged step and call of a layer, in the order of the calls.
 
-        `fit` and `call`, of the layer in one training step, count from 1, `epoch` from 0, and `step` the optimiser's
-        updates. `kind` is the layer's class. README.md in this folder defines the measures; one that does not apply is
-        NaN. Mixed precision `skipped` as many steps since the logged step before. `is_skipped` tells that it would skip
-        this row's step too, because a gradient is infinite or NaN, and `is_finite` that none is.
+        `fit` and `call`, the layer's calls in a training step, count from 1, and `epoch` from 0. `step` counts the
+        optimiser's updates. `kind` is the layer's class. README.md in this folder defines the measures; one that does
+        not apply is NaN. Mixed precision left out `skipped` steps since the logged step before. `is_finite` tells that
+        all gradients of the step are finite; if not, `is_skipped` tells whether mixed precision would leave it out.
         """
         return pd.DataFrame(self._rows, columns=list(COLUMNS))
 
@@ -158,14 +158,14 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     def diagnose(self) -> pd.DataFrame:
         """Return the problems found in the last fit, one row per problem and call of a layer.
 
-        At least three steps must be logged, not counting those that mixed precision would skip. Raise ValueError if
-        nothing is logged yet. README.md in this folder lists the findings; study/monitor/diagnosis.py explains the
-        thresholds. The columns are:
+        The table is empty with fewer than three logged steps, not counting steps that mixed precision would skip. Raise
+        ValueError if nothing is logged yet. README.md in this folder lists the findings; study/monitor/diagnosis.py
+        explains the thresholds. The columns are:
 
         - layer, call: where the problem is; `call` is the number of the layer's call.
-        - finding: the kind of problem, such as "vanishing". help: the change that rescued such networks in the study.
-        - number: the median over the logged steps from `step` on, or infinity for gradients that were not finite.
-          threshold: the value that it passes, upward or downward. Both are 0 for a layer without a gradient.
+        - finding: the kind of problem, such as "vanishing". help: what to do, for most kinds by the study's results.
+        - number: a median over the logged steps from `step` on, a ratio of medians, or infinity if gradients were not
+          finite. threshold: the value that it passes, upward or downward. Both are 0 for a layer without a gradient.
         - theory: the value that mean-field theory predicts for `number` from the initial weights, or NaN.
         """
         frame = self._rows_of_last_fit()
@@ -191,14 +191,14 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         return plotting.draw(kind, self._rows_of_last_fit(), self.model.name)
 
     def _begin_logging(self, data: Any) -> None:
-        """Keep `data`, the batch to measure on; log the initial state if `try_to_build` finds all variables."""
+        """Keep `data`, the batch to measure on; log the initial state if `try_to_build` says that layers are built."""
         self._data = data
         if try_to_build(self.model, data):
             self._log(self._update_count())
             self.on_train_batch_begin(0)  # again, because the batch has begun if `data` was taken from it
 
     def _log_if_new(self) -> None:
-        """Log the model if it was updated since the last logged step; do nothing without data to measure on."""
+        """Log the model's state, unless it is logged already or there is no data to measure on."""
         step = self._update_count()
         if step != self._step and self._data is not None:
             self._log(step)
@@ -228,7 +228,7 @@ class GradientLogger(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             self._say(f"step {step}: norms of weight gradients {span}{', skipped' * end['is_skipped']}")
 
     def _current_probe(self) -> Probe:
-        """Return the probe; make a new one after compiling, for data of another type or shape, or a new loss scale."""
+        """Return the probe; make a new one after compiling, for data of another type or shape, or with a loss scale."""
         made_for = (
             inspect.unwrap(self.model.train_function),
             tf.nest.map_structure(lambda leaf: leaf is not None and tf.type_spec_from_value(leaf), self._data),

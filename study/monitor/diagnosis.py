@@ -1,7 +1,8 @@
 """Find problems in a model's layers, such as vanishing gradients, from the measures that were logged.
 
-A finding is about one call of a layer. It compares a number, the median over the later half of the logged steps, with a
-threshold. Below, `layers` has one row per call, with the columns of `layer_facts` and these medians.
+A finding is about one call of a layer. It compares a number with a threshold. The number is a median over the later
+half of the logged steps, or a ratio of such medians. Below, `layers` has one row per call, with the columns of
+`layer_facts` and the median of each measure.
 
 The thresholds of "vanishing" and "examples alike" are numbers of depth scales. Over a depth scale xi, in layers, the
 squared error and 1 - cosine of two examples shrink by a factor e (Schoenholz et al. 2017). With adaptive optimisers,
@@ -50,10 +51,10 @@ def layer_facts(probe: Probe, predicted: Sequence[float]) -> pd.DataFrame:
     `predicted` is the result of `theory.ratios_to_last` for these calls. The columns are:
 
     - layer, call: the layer's name, and the number of its call from 1. theory: the call's entry in `predicted`.
-    - has_kernel: whether a weight has two axes or more. units: the size of the first weight's last axis, or 0.
+    - has_kernel: whether a weight has two axes or more. units: the size of the first kernel's last axis, or 0.
     - norm_factor: the square root of the number of entries in the layer's weights, without its biases.
-    - is_hidden: whether another layer takes the output, and no functional model returns it.
-    - is_embedding, is_trainable (a weight other than biases), saturates (the activation is flat at both ends).
+    - is_hidden: whether another layer takes the output, and no functional or Sequential model returns it.
+    - is_embedding, is_trainable (the model trains a kernel), saturates (the activation is flat at both ends).
     - has_zero_bias: whether the gradient of the bias is 0 by design.
     - epsilon: the relative error of rounding, 2^-10 if the layer computes in 16 bits, otherwise 2^-23.
     """
@@ -115,7 +116,7 @@ def diagnose(frame: pd.DataFrame, facts: pd.DataFrame, is_sgd: bool) -> pd.DataF
 
 
 def findings_text(findings: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Return what is printed after training on the `findings` in `frame`: a heading, and a line for each kind."""
+    """Return a text to print: a heading on the rows `frame` of a fit, and a line per kind of problem of `findings`."""
     steps, layers = frame["step"].nunique(), frame["layer"].nunique()
     head = f"logged {steps} step{'s' * (steps != 1)} of {layers} layers"
     wrong = findings[findings["finding"] != "zero by design"]
@@ -141,7 +142,7 @@ def _found(
 def _not_finite_findings(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     """Find "exploding", once, if gradients in the logged `rows` are not finite.
 
-    It names the layer with the largest median gradient relative to the root mean square of its weights.
+    It names the layer with the largest median gradient relative to its weights' root mean square, or else the first.
     """
     gradients = (layers["weight_gradient"] / layers["weight_rms"]).where(layers["has_kernel"])
     place = gradients.idxmax() if gradients.notna().any() else 0
@@ -177,7 +178,7 @@ def _depth_findings(layers: pd.DataFrame, vanishing_ratio: float) -> pd.DataFram
 def _alike_findings(layers: pd.DataFrame, alike_ratio: float) -> pd.DataFrame:
     """Find hidden layers where 1 - cosine of examples' pre-activations is below `alike_ratio` times the first layer's.
 
-    Layers of fewer than LEAST_UNITS units, and embeddings, do not count.
+    Embeddings do not count. Layers of fewer than LEAST_UNITS units are not found, but may be the first.
     """
     known = layers[layers["has_kernel"] & ~layers["is_embedding"] & layers["similarity"].notna()]
     apart = 1 - known["similarity"]
@@ -204,6 +205,6 @@ def _is_normalised(call: Call) -> bool:
 
 
 def _output_layers(model: Any) -> list[Any]:
-    """Return the layers whose outputs a functional `model` returns; an empty list for anything else."""
+    """Return the layers whose outputs `model` returns, if it is functional or a built Sequential; else []."""
     outputs = getattr(model, "outputs", []) if isinstance(model, keras.Model) else []
     return [tensor._keras_history.operation for tensor in outputs]

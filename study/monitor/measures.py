@@ -33,8 +33,8 @@ def of_call(call: Call) -> dict[str, Any]:
     - example_weight_gradient: root mean square over examples of B * norm(dL / dz_i) * norm(inputs_i), for dense layers
       whose inputs have two axes.
     - activation_mean, activation_rms, sparsity: mean, root mean square and share of exact zeros of the output.
-    - preactivation_square: mean of z^2. dead_units, saturation: see `study.engine.measures.of_probe`; they apply to
-      layers with an elementwise activation.
+    - preactivation_square: mean of z^2. dead_units, saturation: shares of units and of entries with a small slope, for
+      layers with an elementwise activation; `study.engine.measures.of_probe` defines them.
     - similarity: mean cosine of z_i and z_j, over all pairs of different examples, if z has two axes or more and a
       known number of examples.
     """
@@ -85,9 +85,9 @@ def update_ratio(before: Iterable[Any], after: Iterable[Any]) -> Any:
 
 
 def _error_measures(call: Call) -> dict[str, Any]:
-    """Return `error` and `example_weight_gradient` of a call, by name, where they apply.
+    """Return {name: value} of the measures `error` and `example_weight_gradient`, without those that do not apply.
 
-    No tape computes the gradient in z for frozen layers that have nothing to train before them.
+    Both need the gradient in z. It is missing, for instance, in a frozen layer with nothing to train before it.
     """
     if call.delta is None:
         return {}
@@ -101,7 +101,7 @@ def _error_measures(call: Call) -> dict[str, Any]:
 
 
 def _unit_measures(watched: Any, activation: ElementwiseActivation, z: Any) -> dict[str, Any]:
-    """Return the shares dead_units and saturation of `z`, by name (see `measures.of_probe` for their definitions).
+    """Return {name: share} of dead_units and saturation of `z` (defined in `study.engine.measures.of_probe`).
 
     The units are the last axis of `z`, or axis 1 if the layer is channels_first. Each place on the other axes counts as
     an example.

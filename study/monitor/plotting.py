@@ -19,7 +19,7 @@ MOST_NAME_CHARACTERS = 18  # of a layer's name in a figure
 
 
 def draw(kind: str, frame: pd.DataFrame, model: str) -> Figure:
-    """Draw one fit, with the errors raised, as `GradientLogger.plot` explains `kind`.
+    """Return the figure of one fit that `GradientLogger.plot` calls `kind`; raise ValueError as that method does.
 
     `frame` has the rows of one fit, as `GradientLogger.to_frame` returns them. `model` is the model's name. It takes
     the place of an activation in the study's figures; in "layers", each of three logged steps does.

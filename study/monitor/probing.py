@@ -30,9 +30,9 @@ FEW = 3  # variables that the message of an error names
 class Probe:
     """Measure the layers of `model` that `choice` selects on batches with the structure and shapes of `data`.
 
-    `choice` is `layers` of `GradientLogger`, and `data` a batch as `train_step` takes it. `layers` holds all layers,
-    and `watched` the chosen layers. `calls` has a call for each row of the measures: first the calls of the step, in
-    order. One more follows for each watched layer that the step did not call.
+    `choice` is `layers` of `GradientLogger`, and `data` a batch as `train_step` takes it. `layers` holds the layers of
+    `all_layers`, and `watched` the chosen layers. `calls` has a call for each row of the measures: first the calls of
+    the step, in order. One more follows for each watched layer that the step did not call.
 
     Raise ValueError if `choice` chooses no layer or names an unknown one. Raise it too if the step is decorated with
     tf.function or writes to variables that Keras does not manage; an eager model raises this only in `measure`.
@@ -52,7 +52,7 @@ class Probe:
     def measure(self, data: Any, before: list[list[Any]] | None) -> tuple[NDArray[np.float64], bool]:
         """Return the measures (calls, MEASURES) on the batch `data`, and whether all gradients of weights are finite.
 
-        The measure update_ratio needs `before`, the result of `snapshot` before the last update; without it, it is NaN.
+        `before` is the result of `snapshot` before the last update. Without it, the measure update_ratio is NaN.
         """
         with _random_states_kept():
             values, is_finite = self._measure(data)
@@ -78,7 +78,7 @@ class Probe:
         )
 
     def _compiled(self, data: Any) -> Any:
-        """Return `_measured`, compiled for batches like `data`; raise ValueError if the step writes to a variable."""
+        """Return `_measured`, compiled for batches like `data`; raise ValueError if it writes unmanaged variables."""
         with _random_states_kept():
             traced = tf.function(self._measured, autograph=False).get_concrete_function(data)
         definition = traced.graph.as_graph_def()
@@ -122,7 +122,7 @@ class Probe:
         squares = {name: measures.square_of_gradient(*pair) for name, pair in taps.gradients.items()}
         rows = [_weight_measures(call, squares) | measures.of_call(call) for call in self.calls]
         values = tf.stack([tf.stack([row[name] for name in MEASURES[:-1]]) for row in rows])
-        for call in self.calls:  # the tensors are needed no more, and would keep memory
+        for call in self.calls:  # the tensors are not needed any more, and would keep memory
             call.inputs = call.z = call.output = call.delta = call.scale = None
         return values, tf.reduce_all(tf.math.is_finite(tf.stack([*squares.values(), tf.zeros((), tf.float64)])))
 
@@ -173,9 +173,9 @@ def inner_optimizer(optimizer: Any) -> Any:
 
 
 def try_to_build(model: Any, data: Any) -> bool:
-    """Create the missing variables of the layers of `model`, if possible; return whether all layers have variables.
+    """Build the layers of `model` that are not built yet, if possible; return whether all layers are built.
 
-    For this, a `call` of the model's own gets the inputs of the batch `data`, as in its first training step.
+    To build them, call `model` on the inputs of the batch `data`, if its class defines `call`; keep the model's state.
     """
 
     def is_built() -> bool:
@@ -200,8 +200,8 @@ def _refusal(model: Any, state: str) -> str:
 def _random_states_kept() -> Iterator[None]:
     """Restore the states of the random generators of Python, numpy, TensorFlow and Keras when the context ends.
 
-    Within it, TensorFlow draws the seeds of its operations from another sequence. An operation run eagerly with the
-    seed of an operation of training would share that operation's kernel, and change the kernel's state.
+    If TensorFlow has a global seed, it draws the seeds of operations from another sequence within the context. An
+    operation run eagerly with the seed of an operation of training would share that operation's kernel and its state.
     """
     python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that users' code may use
     seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)

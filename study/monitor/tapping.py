@@ -25,8 +25,8 @@ class Call:
 
     `number` counts the calls of this layer, from 1. `inputs` is its first input. `z` is the pre-activation, or the
     output of a layer without an activation. `delta` / `scale` is the gradient of the loss in `z`; the loss scale is
-    None until an optimizer gets the gradients. `source` is the watched call whose output is the one input. `consumers`
-    are the layers that take `output`.
+    None from the time `delta` is known until an optimizer gets the gradients. If the call has one input, and it is the
+    output of a watched call, `source` is that call. `consumers` are the layers that take `output`.
     """
 
     watched: Watched
@@ -67,8 +67,8 @@ class Taps:
     def _recording_call(self, layer: Any) -> Callable[..., Any]:
         """Return a function to replace `layer.call`. It calls the layer, and returns the same output or a tapped copy.
 
-        It adds a Call to `calls`, and the layer to the `consumers` of the calls whose outputs it takes. The output of a
-        reshaping layer counts as the output of the call before it.
+        It adds the layer to the `consumers` of the calls whose outputs it takes and, if the layer is watched, a Call to
+        `calls`. The output of a reshaping layer counts as the output of the call before it.
         """
         original, watched = layer.call, self.watched.get(id(layer))
 
@@ -124,7 +124,7 @@ class Taps:
         return self._tap_output(found, output)
 
     def _tap_output(self, found: Call, output: Any) -> Any:
-        """Tap the first float tensor with axes in `output`, a layer's nest of tensors, and fill in `found`."""
+        """Return `output`, a layer's nest of tensors, with its first float tensor with axes tapped; fill in `found`."""
         leaves = keras.tree.flatten(output)
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, tf.Tensor) and leaf.dtype.is_floating and leaf.shape.rank:
@@ -179,9 +179,9 @@ class Taps:
 
 
 class Scope(keras.StatelessScope):  # type: ignore[misc] # Keras ships no types
-    """Keep values that a step assigns to variables, as `keras.StatelessScope`, with gradients as in training.
+    """Keep the values that a step assigns to variables, as `keras.StatelessScope` does, with gradients as in training.
 
-    The gradient in a variable is that in the value: spectral normalisation assigns its kernel before it uses it.
+    A variable gets the gradient in the value assigned to it: spectral normalisation assigns its kernel, then uses it.
     """
 
     def add_update(self, update: tuple[Any, Any]) -> None:

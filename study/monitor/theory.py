@@ -26,7 +26,7 @@ def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
 
     `next` takes the output of `layer` at its call number `call`. `predicted` and `measured` are the error of `layer`
     divided by the error of `next`. `initial` has the logged rows of `calls` at step 0, in the same order, or none.
-    Raise ValueError, with the reason, if there is no such pair.
+    Raise ValueError, with the reason, if `initial` has no rows or there is no such pair.
     """
     if initial.empty:
         raise ValueError("theory is for initial weights, and the last fit has no row for step 0; fit a new model")
@@ -49,7 +49,7 @@ def ratio_table(calls: Sequence[Call], initial: pd.DataFrame) -> pd.DataFrame:
 def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
     """Return, for each of `calls`, the predicted ratio of its error to the error of the last layer with weights.
 
-    `initial` is as for `ratio_table`. The ratio is NaN where theory does not apply all the way to the last layer.
+    `initial` is as for `ratio_table`. The ratio is NaN for that layer, and where theory does not apply up to it.
     """
     links = factors(calls, initial)
     ratios = [math.nan] * len(calls)
@@ -62,7 +62,7 @@ def ratios_to_last(calls: Sequence[Call], initial: pd.DataFrame) -> list[float]:
 
 
 def factors(calls: Sequence[Call], initial: pd.DataFrame) -> dict[int, tuple[int, float]]:
-    """Return {index of a call: (index of the call that takes its output, error of the first / error of the second)}.
+    """Return {index of a call: (index of the call that takes its output, predicted ratio of the first error to it)}.
 
     `initial` is as for `ratio_table`. Calls to which theory does not apply are missing.
     """

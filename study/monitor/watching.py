@@ -22,7 +22,7 @@ LayerChoice = Iterable[str] | str | Callable[[Any], bool] | None
 
 @dataclass(frozen=True)
 class ElementwiseActivation:
-    """Hold an elementwise activation phi, the supremum of |phi'|, and whether the slope is nearly 0 at both ends."""
+    """Hold an elementwise activation phi, the supremum of |phi'|, and whether |phi'| is nearly 0 at -50 and at 50."""
 
     function: Callable[[Any], Any]
     supremum: float
@@ -33,9 +33,9 @@ class ElementwiseActivation:
 class Watched:
     """Hold a layer to measure, its `name` in the tables, its own weights, and its activation.
 
-    `kernels` are all weights that are not biases, also a normalisation's scale. `activation` is None if the layer has
-    none, or one that is linear or not elementwise. The input of a layer that `is_activation` alone is the
-    pre-activation.
+    `kernels` are its weights, also a normalisation's scale, but not its biases and what is never trained. `activation`
+    is None if the layer has none, or one that is linear or not elementwise, or raises an error. A layer that
+    `is_activation` only applies an activation, so its input is the pre-activation.
     """
 
     layer: Any
@@ -47,7 +47,7 @@ class Watched:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Return the model and all layers in it that a training step may call, in the model's order.
+    """Return the model and all layers in it that a training step may call, as Keras lists them.
 
     Layers inside recurrent layers are left out, because they run in loops. Input layers are never called.
     """
@@ -57,7 +57,7 @@ def all_layers(model: Any) -> list[Any]:
 
 
 def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
-    """Return the layers of `model` that `choice`, as `layers` of `GradientLogger`, selects, in the model's order.
+    """Return the layers of `model` that `choice` selects, as `GradientLogger` explains `layers`, as Keras lists them.
 
     Raise ValueError for an unknown name, and if no layer is selected.
     """
@@ -71,7 +71,7 @@ def watched_layers(model: Any, choice: LayerChoice) -> list[Watched]:
 
 
 def _chosen_layers(layers: list[Any], names: dict[int, str], choice: Any) -> list[Any]:
-    """Return the `layers` that `choice` selects; `names` maps their ids to names. See `watched_layers`."""
+    """Do the work of `watched_layers` on the `layers` of a model; `names` maps the id of a layer to its name."""
     if choice is None:
         return [layer for layer in layers if any(_own_weights(layer)) or isinstance(layer, ACTIVATION_LAYERS)]
     if callable(choice):

@@ -18,9 +18,9 @@ SCALAR_METADATA = tf.compat.v1.SummaryMetadata(
 
 
 class CsvFile:
-    """Write rows to the CSV file `path` in a folder that is made if it is missing; overwrite an older file.
+    """Write rows to the CSV file `path`; make its folder if it is missing, and overwrite an older file.
 
-    `columns` are the header, and the keys of a row to write.
+    `columns` are the header, and the keys of a row that are written.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class CsvFile:
         self.write([], mode="w")
 
     def write(self, rows: Sequence[Row], mode: str = "a") -> None:
-        """Append the `rows`, dicts as `GradientLogger.to_frame` has them, and close the file; NaN is an empty cell.
+        """Append the `rows`, {column of `GradientLogger.to_frame`: value}; NaN becomes an empty cell.
 
         If `mode` is "w", write the header and the rows to a new file instead.
         """
@@ -48,7 +48,7 @@ class Events:
         self._writer = tf.summary.create_file_writer(log_dir)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write the `rows`, dicts as `GradientLogger.to_frame` has them, without measures that are NaN, and flush."""
+        """Write the `rows`, {column of `GradientLogger.to_frame`: value}, without measures that are NaN, and flush."""
         with self._writer.as_default(), tf.summary.record_if(True):
             for row in rows:
                 layer = row["layer"] if row["call"] == 1 else f"{row['layer']}, call {row['call']}"

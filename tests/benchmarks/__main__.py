@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Measure, or return 130 if interrupted, also while TensorFlow is being imported."""
+    """Measure and return 0, or 130 if interrupted, also while TensorFlow is being imported."""
     try:
         from tests.benchmarks import run
 

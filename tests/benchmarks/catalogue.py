@@ -15,8 +15,8 @@ EPOCHS = 10  # of each contender in each repeat: a run; the article's protocol, 
 class Entry:
     """Describe a contender: `module` is its file here, `call` its name there (its own name if empty).
 
-    `every_core` runs one process with threads on all cores; `every_worker` one process of one thread on each core.
-    `measures` says what is logged in every layer; `validation` whether 12,000 images are validated after each epoch.
+    `every_core` runs one process with threads on all cores, `every_worker` one thread on each core; else one thread
+    runs. `measures` says what is logged in every layer, and `validation` whether epochs end with a validation.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Let the contenders train in turn, A B C, B C A, C A B, so that the load of the machine meets all alike.
 
-The machine's speed changes by a third within minutes, and differences of a twentieth matter: a round is one epoch.
+A turn is one epoch, because the machine's speed changes by a third within minutes, and differences of 5% matter.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ class Contest:
                 self.entries.append(entry)
 
     def repeat(self, number: int) -> list[Row]:
-        """Return one row per contender: name, threads, processes, what it does besides, images and seconds."""
+        """Let each contender train EPOCHS epochs; return its row, as study/analysis/benchmark.py describes `rows`."""
         taken: dict[Entry, list[list[float]]] = {entry: [] for entry in self.entries}  # by turns and processes
         for entry, epochs in turns(self.entries, number):
             taken[entry].append([answer["seconds"] for answer in self._answers(entry, epochs)])
@@ -94,7 +94,7 @@ class Contest:
 def turns(entries: Sequence[Entry], number: int) -> list[Turn]:
     """Return the turns of repeat `number`: each entry trains EPOCHS epochs, another one first in every round.
 
-    They train an epoch a turn, but for `model.fit`, which is one call a run: its turns come halfway.
+    A turn is one epoch. But an entry of `model.fit` trains all epochs in one turn, halfway, because they are one call.
     """
     at_once = [entry for entry in entries if entry.every_core]
     others = [entry for entry in entries if not entry.every_core]

@@ -26,7 +26,7 @@ def contenders(data: Data) -> dict[str, Contender]:
 
 
 def train_once(data: Data, settings: dict[str, Any], anew: bool) -> dict[str, float]:
-    """Time a whole run, and its compiling apart; `anew` compiles a program that other depths would have shared."""
+    """Return the seconds of a run with these `settings` apart from its compile_seconds; `anew` forces it to compile."""
     if anew:
         programs.compiled_programs.cache_clear()
     wanted = Settings(activation="relu", **settings)

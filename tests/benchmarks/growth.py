@@ -16,8 +16,8 @@ def measure(cores: list[int], mnist: Path, say: Callable[[str], None], repeats: 
     """Return one row per measurement: quantity, value, measure ("run" or "compile"), worker, repeat and seconds.
 
     Depth and width are measured in one worker on each core at the same time, as the study runs. Compiling is measured
-    once a worker, in processes that compiled before. Brief runs of every depth share one program; here it is compiled
-    anew for each.
+    once per worker and value, in processes that compiled before. Usually, brief runs of all depths share one program;
+    here each depth compiles its own. Rows of seeds and workers also count their `runs`.
     """
     workers = [Child(STUDY, "engine", core, mnist) for core in cores]
     try:
@@ -51,7 +51,7 @@ def _of_architecture(workers: Sequence[Child], quantity: str, value: int, repeat
 
 
 def _shared(workers: Sequence[Child], quantity: str, value: int, runs: int, repeat: int) -> Row:
-    """Return a row with the seconds from the first run's begin to the last run's end, shared equally by `workers`."""
+    """Share `runs` runs equally among `workers`; return a row with the seconds from the first begin to the last end."""
     started = time.perf_counter()
     for seed in range(runs):
         workers[seed % len(workers)].ask(run={**ONE_EPOCH, "seed": seed})

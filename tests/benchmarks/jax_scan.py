@@ -24,7 +24,7 @@ class _Training:
         self.run = jax.jit(self._epoch, donate_argnums=0)
 
     def epoch(self, number: int) -> Any:
-        """Return total loss, hits, and with norms (480, 2, 4): of weight gradients, and delta's root mean square."""
+        """Train; return total loss, hits, and norms (480, 2, 4), if logged: weight gradients, and rms of delta."""
         steps = (self.orders(), task.is_logged(number) if self.logs else None)
         self.state, found = self.run(self.state, steps, self.images, self.labels)
         return jax.block_until_ready(found)

@@ -8,7 +8,7 @@ from tests.benchmarks.task import BATCH, LEARNING_RATE, SIZES, Contender, Data, 
 
 
 def contenders(data: Data) -> dict[str, Contender]:
-    """Return three contenders: as published, without its validation, and with 120 steps in a call, as Keras advises."""
+    """Return three contenders: as published, without validation, and so with 120 steps a call, as Keras advises."""
     import keras
 
     def model(**options: object) -> keras.Model:

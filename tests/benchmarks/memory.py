@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 def measure(data: Dataset) -> list[Row]:
-    """Return one row per program: the most `bytes` of its process, and its `own_bytes`, which no other shares."""
+    """Return one row per program: the process's peak memory so far, `bytes`, and `own_bytes`, which no other shares."""
     asked = [
         Settings(activation=name, width=width, seed=0, epochs=1, patience=None)
         for name, width in itertools.product(ACTIVATIONS, WIDTHS)
@@ -33,7 +33,6 @@ def measure(data: Dataset) -> list[Row]:
 
 
 def _trained(settings: Settings, function: str, data: Any, seconds: float) -> dict[str, Any]:
-    """Train, and add the process's memory after it."""
     import resource  # Windows has none
 
     result = execution.train_job(settings, function, data, seconds)

@@ -25,13 +25,13 @@ PAIRS = 7  # fits with the logger, and as many without
 
 
 def article(keras: Any) -> tuple[Any, tuple[int, ...], int]:
-    """Return the article's network, the shape of an input, and the batch."""
+    """Return the layers of the article's network, the shape of an input, and the batch size."""
     layers = [keras.layers.Dense(100, "relu") for _ in range(3)]
     return [*layers, keras.layers.Dense(10, "softmax")], (784,), 100
 
 
 def convolutional(keras: Any) -> tuple[Any, tuple[int, ...], int]:
-    """Return two convolutions, as in Keras' example for MNIST."""
+    """Return layers with two convolutions, as in Keras' example for MNIST, an input's shape, and the batch size."""
     layers = keras.layers
     convolutions = [layers.Conv2D(16, 3, activation="relu"), layers.MaxPooling2D(), layers.Conv2D(32, 3)]
     rest = [layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(0.5)]
@@ -39,7 +39,7 @@ def convolutional(keras: Any) -> tuple[Any, tuple[int, ...], int]:
 
 
 def transformer(keras: Any) -> tuple[Any, tuple[int, ...], int]:
-    """Return a block of attention over 40 places."""
+    """Return layers with a block of attention over 40 places, the shape of an input, and the batch size."""
     layers = keras.layers
     inputs = keras.Input((40, 32))
     h = layers.LayerNormalization()(inputs + layers.MultiHeadAttention(4, 8)(inputs, inputs))
@@ -71,7 +71,7 @@ def time_functions(owner: Any, names: list[str], spent: list[float]) -> None:
 
 
 def compare(name: str) -> None:
-    """Print milliseconds and memory of the network, and what the logger adds to both."""
+    """Print the time of a step and the memory of the network that NETWORKS calls `name`, and what the logger adds."""
     import keras
 
     from study import GradientLogger
@@ -105,7 +105,7 @@ def compare(name: str) -> None:
 
 
 def main() -> None:
-    """Compare each network in a process of its own."""
+    """Measure the network that the command line names, or else each in a process of its own."""
     if sys.argv[1:]:
         compare(sys.argv[1])
         return

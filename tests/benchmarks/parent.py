@@ -11,7 +11,7 @@ from typing import Any
 from tests.benchmarks.task import thread_variables
 
 ROOT = Path(__file__).resolve().parents[2]
-# Settings of this shell that would favour or slow somebody: a forced kernel, say, slows the floor.
+# Environment variables that would favour or slow a contender: a forced kernel, for instance, slows `products`.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "GLIBC_TUNABLES", "PYTHONHOME")
 
 
@@ -36,7 +36,7 @@ class Child:
         self.contenders: list[str] = self.answer()["contenders"]
 
     def ask(self, **request: Any) -> None:
-        """Send a request; its answer is to be fetched by `answer`."""
+        """Send a request; call `answer` for its answer."""
         assert self.process.stdin is not None
         print(json.dumps(request), file=self.process.stdin, flush=True)
 

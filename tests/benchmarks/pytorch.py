@@ -32,7 +32,7 @@ class _Training:
         self.loss = torch.compile(self._loss, fullgraph=True) if compiles else self._loss
 
     def epoch(self, number: int) -> list[Any]:
-        """Return the norms (2, 4) of each logged step: of the weight gradients, and of delta's root mean square."""
+        """Train; return total loss, hits, and each logged step's norms (2, 4): weight gradients, and rms of delta."""
         norms = []
         logged = (task.is_logged(number) & self.logs).tolist()
         losses, hits = torch.zeros(()), torch.zeros((), dtype=torch.long)  # as model.fit's loss and accuracy

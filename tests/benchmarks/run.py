@@ -37,7 +37,7 @@ VERSIONS = (
 
 
 def main() -> None:
-    """Measure, write the document, and print the ratios."""
+    """Measure, write the document, and print the tables of the report."""
     os.environ.update(environment.KERAS)
     parser = argparse.ArgumentParser(prog="make bench", description="The engine beside its peers.")
     parser.add_argument("--mnist", help="the data, if it is on this machine already")

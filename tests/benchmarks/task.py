@@ -43,7 +43,7 @@ def training_part(data: Data) -> tuple[Bytes, Bytes]:
 
 
 def validation_part(data: Data) -> tuple[Bytes, Bytes]:
-    """Return the 12,000 images that follow, and their labels."""
+    """Return the 12,000 images that follow the training part, and their labels."""
     return data.training_images[TRAINING:].copy(), data.training_labels[TRAINING:].copy()
 
 
@@ -59,7 +59,7 @@ def initial_parameters(seed: int = 0) -> list[tuple[Floats, Floats]]:
 
 
 def timed(epoch: Callable[[int], object]) -> Contender:
-    """Make a contender that calls `epoch` with the number of each epoch, and is done when it returns."""
+    """Make a contender that calls `epoch` with the number of each epoch, and returns the seconds of all calls."""
 
     def train(epochs: range) -> float:
         started = time.perf_counter()
@@ -81,16 +81,16 @@ class Orders:
 
 
 def is_logged(epoch: int) -> NDArray[np.bool_]:
-    """Tell which of an epoch's 480 steps are measured: its first, and steps 1, 2, 5, 10, 20, 50, ... of the run."""
+    """Tell which of an epoch's 480 steps are measured: its first, and steps 1, 2, 5, 10, ... of the run, from 0 on."""
     series = [digit * 10**zeros for zeros in range(6) for digit in (1, 2, 5)]
     steps = np.arange((epoch - 1) * STEPS, epoch * STEPS)
     return np.isin(steps, [steps[0], *series])
 
 
 def thread_variables(threads: int | None) -> dict[str, str]:
-    """Return the environment of a child whose framework has so many threads; None leaves it to the framework.
+    """Return environment variables that give a framework so many `threads`; None leaves the number to the framework.
 
-    Whoever has one thread has large pages and XLA's options as the engine has them.
+    Unless it is None, large pages and XLA's options are as in the engine.
     """
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     if threads is None:
@@ -102,7 +102,7 @@ def thread_variables(threads: int | None) -> dict[str, str]:
 
 
 def cores() -> list[int]:
-    """Return the cores this process may use, by the system's numbers where it tells them."""
+    """Return the numbers of the cores that this process may use, or of all cores if the system does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
