@@ -51,7 +51,7 @@ def read(path: Path) -> list[Bytes]:
 def _arrays_from_bytes(raw: bytes) -> list[NDArray[Any]]:
     """Return the unchecked arrays, in the order of ARRAY_NAMES, of an .npz or of a tar archive with the four idx files.
 
-    `raw` holds the file's bytes. Raise ValueError if it is anything else, unsafe, too large or incomplete.
+    `raw` holds the file's bytes. Raise an exception if it is anything else, unsafe, too large, damaged or incomplete.
     """
     if raw.startswith(b"PK"):
         with warnings.catch_warnings(action="ignore"), np.load(io.BytesIO(raw), allow_pickle=False) as archive:
@@ -87,7 +87,7 @@ def _arrays_from_idx(files: Mapping[str, Callable[[], Any]]) -> list[NDArray[Any
 
 
 def _checked(array: NDArray[Any], name: str) -> Bytes:
-    """Return `array`, one of ARRAY_NAMES, as read-only uint8: images as (n, 784), labels as (n,).
+    """Return `array` as read-only uint8: images as (n, 784), labels as (n,); `name` is one of ARRAY_NAMES.
 
     Raise ValueError unless it holds whole numbers in the shape and the range of MNIST's.
     """

@@ -34,7 +34,7 @@ class Source:
 
 
 def fetch(source: Source, folder: Path) -> Path:
-    """Download `source` into `folder`, unless it is there, verify it and return its path; raise any exception."""
+    """Download `source` into `folder`, unless it is there, verify it and return its path; fail by any exception."""
     pooch.get_logger().setLevel(logging.ERROR)  # otherwise pooch prints what it downloads
     return Path(pooch.retrieve(source.url, source.sha256, source.filename, folder, downloader=source.download))
 
@@ -50,7 +50,6 @@ def over_http(url: str, output_file: str, _: Any = None) -> None:
     with Path(output_file).open("wb") as file:
 
         def work() -> None:
-            """Download to `file`, and enter success or the error in `finished`."""
             try:
                 finished.set_result(pooch.HTTPDownloader(timeout=STALL_SECONDS)(url, file, None))
             except Exception as error:  # noqa: BLE001  finished.result() raises it

@@ -1,7 +1,8 @@
 """Define types that describe a network, and types that hold the forward and backward results of a layer.
 
-The input of layer 1 is the image, h_0 = x. Layer l computes z_l = h_{l-1} W_l + b_l and h_l = phi(z_l), where phi is
-the activation. Its error is delta_l = d loss / d z_l, where the loss is the mean over the batch of B examples.
+The input of layer 1 is the image, h_0 = x. A plain layer l computes z_l = h_{l-1} W_l + b_l and h_l = phi(z_l), where
+phi is the activation; `Architecture` describes others. The kernel (fan_out, fan_in) is the transpose of W_l. The
+error is delta_l = d loss / d z_l, where the loss is the mean over the batch of B examples.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +21,8 @@ Parameters = tuple[Tensors, ...]
 class Layers(NamedTuple):
     """Describe the layers of one group, which share one shape and one activation, `function`.
 
-    A looped group has more than one row. A residual layer adds its input to its output. `branch_scale` multiplies the
-    output before that, unless it is None. `Architecture` explains the other fields.
+    `count` is their number. A looped group has more than one row. A residual layer adds its input to its output, which
+    is first multiplied by `branch_scale` unless that is None. `Architecture` explains the other fields.
     """
 
     count: Any
@@ -43,7 +44,7 @@ class Architecture:
 
     `function` is phi, and `normalization` is "none", "batch" or "layer". With `residual` "plain", a residual layer
     returns h + output. With "scaled", it returns h + output / sqrt(2 L), where L is the number of hidden layers. In
-    training, the mask sets the share `dropout` of the outputs to 0 and divides the others by 1 - dropout. `counts`
+    training, the mask sets each output to 0 with probability `dropout`, and divides the others by 1 - dropout. `counts`
     holds the number of layers of each group, as scalar tensors in a compiled program. None means that each row is a
     layer.
     """
@@ -90,7 +91,7 @@ class Signals(NamedTuple):
 class Gradients(NamedTuple):
     """Hold the gradients of the mean batch loss for one layer.
 
-    `parameters` holds the gradient in each parameter, in its shape: kernel, bias and, if normalised, gamma and beta.
+    `parameters` holds the gradients in kernel (fan_out, fan_in), bias and, if normalised, gamma and beta (fan_out,).
     `delta` (B, fan_out) is d loss / d z, and `inputs` (B, fan_in) is d loss / d the layer's inputs.
     """
 

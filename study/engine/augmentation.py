@@ -1,8 +1,8 @@
 """Distort training images at random inside the compiled training step.
 
 Each pixel of a distorted image takes its value from a position in the undistorted image. An affine map and random bends
-(Simard, Steinkraus & Platt 2003) move the nodes of a coarse 6 x 6 grid of positions. Positions between the nodes are
-interpolated bilinearly, which is exact for affine maps, and so are the pixel values at these positions.
+(Simard, Steinkraus & Platt 2003) move the nodes of a coarse 6 x 6 grid of positions. Bilinear interpolation gives the
+positions between the nodes, exactly for affine maps, and the pixel values at these positions.
 """
 
 import math
@@ -37,11 +37,10 @@ def distorted(images: tf.Tensor, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def places(count: int, most: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draw the places at which `count` images are sampled; see `distorted` for `most` and `seed`.
+    """Draw the places (2, count, 28, 28) in `count` undistorted images that give each distorted pixel its value.
 
-    Return (2, count, 28, 28): the row and the column of the place in the undistorted image that gives each pixel its
-    value. They are in pixels from the centre of the first pixel. Relative to the image's centre, places are scaled
-    along each axis, sheared, rotated, shifted and bent.
+    A place is a row and a column, in pixels from the centre of the first pixel. Relative to the image's centre, places
+    are scaled along each axis, sheared, rotated, shifted and bent. `most` and `seed` are as in `distorted`.
     """
     shift, rotation, scaling, shear, elastic = tf.unstack(tf.cast(most, tf.float32))
     shape = [6 + 2 * NODES**2, count, 1, 1]

@@ -65,7 +65,7 @@ def backward(
 
 
 class _Backward(NamedTuple):
-    """Pass back through one group, whose index `visit` already has; `upstream` (B, fan_out) is d loss / d output."""
+    """Carry out the backward pass through one group, whose index `visit` has; `upstream` is d loss / d output."""
 
     layers: Layers
     visit: Callable[[Any, Signals, Gradients], tuple[tf.Tensor, Any, Any]]

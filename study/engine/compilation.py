@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 from tensorflow.python.framework import ops  # has no public counterpart; its numbers only enter names
 
-# By the name of a program, the numbers that its functions do not have yet. No name is given twice in a process.
+# {name of a program: the numbers of its next functions}. In a process, no function of a program has another's number.
 _NUMBERS: dict[str, Iterator[int]] = {}
 
 

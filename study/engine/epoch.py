@@ -52,7 +52,7 @@ def train_epoch(
 
 @dataclass(frozen=True)
 class _Steps:
-    """Carry out the steps of an epoch; `one` is the scalar that `_Update` explains."""
+    """Carry out the steps of an epoch; `one` is a scalar of value 1, whose use `_Update` explains."""
 
     network: Network
     architecture: Architecture
@@ -110,9 +110,10 @@ class _Steps:
         return found
 
     def hyperparameters(self, update: tf.Tensor) -> Hyperparameters:
-        """Return the hyperparameters of update `update` of the epoch: 1, 2, ..., or 0 for the last one before it.
+        """Return the hyperparameters of the epoch's update number `update`, from 1; 0 is the last one before the epoch.
 
-        The rate, `step` and `newest` depend on the number of the update in the run, `first_step` + `update`.
+        `step` is the update's number in the run, which also decides `newest`. The learning rate enters `rate`
+        and `decay`.
         """
         momentum, epsilon, mean_rate, square_rate, weight_decay, averaging = tf.unstack(self.epoch.hyperparameters)
         number = tf.cast(self.epoch.first_step + update, self.network.kind.precision)

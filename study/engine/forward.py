@@ -1,7 +1,7 @@
 """Carry out the forward pass, from layer 1 to the output layer.
 
 The pass calls a visitor for each layer. The visitor measures the layer at once, so that signals need not be stored.
-layer_groups.py explains groups and rows. The columns of x are the pixels that images.py keeps.
+layer_groups.py explains groups and rows. The inputs x have 784 columns, or as many as `Images` has.
 """
 
 import functools
@@ -16,7 +16,7 @@ from study.engine.normalization import normalise
 
 
 def signal_buffers(architecture: Architecture, parameters: Parameters, batch: int, drops: bool) -> list[Any]:
-    """Return zeros for the `Signals` (rows, ...) of each looped group, masks included if `drops`, and () for others."""
+    """Return zeros for the `Signals` of each looped group, with masks if it has dropout and `drops`; () for others."""
     buffers: list[Any] = []
     for group, (kernel, *_) in enumerate(parameters):
         layers = architecture.layers(group, parameters)
@@ -64,10 +64,10 @@ def visit_forward(
 ) -> tuple[tf.Tensor, list[Any]]:
     """Carry out the forward pass for inputs x (B, columns), and call visit(group, row, signals) for each layer.
 
-    Return the logits (B, 10), and a list with the visitor's results for each group, nests of tensors. In a looped
-    group, the results are stacked along a first axis of rows and overwrite `buffers[group]`. In a group of one layer,
-    the result has no axis of rows: with this axis, a compiled program would compute the signals twice. `outputs`
-    explains `moving`, and `forward` explains `seed`.
+    The visitor gets the index of the group, the layer's row in it, and its `Signals`. Return the logits (B, 10), and a
+    list with the visitor's results for each group, nests of tensors. In a looped group, the results are stacked along a
+    first axis of rows and overwrite `buffers[group]`. In a group of one layer, the result has no axis of rows: with it,
+    a compiled program would compute the signals twice. `moving` is as in `outputs`, and `seed` as in `forward`.
     """
     h, first_layer, found = x, 1, []
     for group, of_group in enumerate(parameters):
@@ -82,7 +82,7 @@ def visit_forward(
 
 
 class _Forward(NamedTuple):
-    """Carry out the forward pass through one group, whose index `visit` already has; the tensors are (rows, ...)."""
+    """Carry out the forward pass through one group with tensors (rows, ...), whose index `visit` already has."""
 
     layers: Layers
     parameters: Tensors

@@ -1,4 +1,4 @@
-"""Convert the data set to tensors, without the pixels that are blank (0) in every image.
+"""Convert the data set to tensors, by default without the pixels that are blank (0) in every image.
 
 In MNIST these are 65 of the 784 pixels, a twelfth of layer 1's work. The weight of such a pixel adds 0 to every sum and
 has gradient 0, so that no optimiser here changes it. It counts only in the norm of the kernel W_1. To keep that norm
@@ -40,7 +40,7 @@ class Images:
     def narrowed(self, kernel: np.ndarray) -> np.ndarray:
         """Convert layer 1's kernel (..., 784) to one for these images (..., columns), whose rows have the same norms.
 
-        Each row of weights left out becomes one weight, its norm, in the column after the inked pixels.
+        Weights left out of a row become one weight, their norm, in the column after the inked pixels.
         """
         columns = self.images.shape[1]
         if columns == PIXELS:

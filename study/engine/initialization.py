@@ -69,7 +69,7 @@ def _kernel_initializer(
     - unit_norm: N(0, 1) in every layer. `initial_layer` then scales each unit's weights to norm 1.
     - torch_default: Unif[-1, 1] / sqrt(fan_in) in every layer.
     - critical, gaussian: N(0, sigma_w^2 / fan_in), but glorot_uniform in the output layer. If `first_square` is given,
-      layer 1 has the variance that makes it the mean square of that layer's pre-activations.
+      the variance in layer 1 is such that z_1 has this expected mean square.
     - centred: N(0, sigma_w^2 / fan_in), but glorot_uniform in layer 1, whose inputs are not outputs of a sigmoid.
     - any other: Keras' initialiser of this name, but glorot_uniform in the output layer.
     """
@@ -91,6 +91,5 @@ def _kernel_initializer(
 
 
 def _uniform(settings: Settings, role: str, layer: int, fan_in: int) -> keras.initializers.Initializer:
-    """Return an initialiser that draws from Unif[-1, 1] / sqrt(fan_in), as PyTorch's Linear layer does."""
     bound = fan_in**-0.5
     return keras.initializers.RandomUniform(-bound, bound, seed=number_for(settings.seed, role, layer))

@@ -20,7 +20,7 @@ SPARE_UNITS = 256  # ... if units and batch are at most this; else spare rows wo
 
 
 class Shape(NamedTuple):
-    """Describe the shape of a group: `rows` dense layers, each of `fan_in` inputs and `fan_out` units."""
+    """Describe the shape of a group: `rows` rows, each for a dense layer of `fan_in` inputs and `fan_out` units."""
 
     rows: int
     fan_in: int

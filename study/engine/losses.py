@@ -1,8 +1,7 @@
 """Turn logits into outputs, losses, the gradient of the loss, and hits: whether examples are classified right.
 
-Logits are (B, 10), labels (B,) int32. `output` and `loss` are keys of OUTPUTS and LOSSES. `smoothing` is the share of
-each label that is spread evenly over the classes. Softmax with cross-entropy is the standard pair. Keras' own losses
-compute every other pair, so that a user of Keras gets what is measured here.
+Softmax with cross-entropy is the standard pair. Keras' own losses compute every other pair, so that a user of Keras
+gets what is measured here.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,11 @@ def is_standard(output: str, loss: str) -> bool:
 
 
 def example_losses(output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the loss of every example (B,)."""
+    """Return the loss of every example (B,), not averaged; `labels` (B,) int32 are digits, and `logits` are (B, 10).
+
+    `output` and `loss` are keys of OUTPUTS and LOSSES. `smoothing` is the share of each label that is spread evenly
+    over the classes.
+    """
     if not is_standard(output, loss):
         return LOSSES[loss](_target(logits, labels, smoothing), OUTPUTS[output](logits))
     if smoothing:
@@ -43,7 +46,7 @@ def absolute_errors(output: str, logits: tf.Tensor, labels: tf.Tensor) -> tf.Ten
 def loss_and_delta(
     output: str, loss: str, logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the mean loss over the batch, a scalar, and its gradient in the logits (B, 10)."""
+    """Return the mean of `example_losses`, a scalar, and its gradient in the logits (B, 10)."""
     if is_standard(output, loss):
         mean = tf.reduce_mean(example_losses(output, loss, logits, labels, smoothing))
         return mean, (tf.nn.softmax(logits) - _target(logits, labels, smoothing)) / logits.shape[0]

@@ -31,12 +31,12 @@ def of_batch(function: Function | None, signals: Signals, gradients: Gradients) 
 
     `weight_gradient`: Frobenius norm of d loss / d W_l.
     `error`: root mean square over examples of norm(delta_{l,i}), where delta_{l,i} = B * d loss / d z_{l,i}.
-    `example_weight_gradient`: root mean square over examples of norm(delta_{l,i}) * norm(h_{l-1,i}).
+    `example_weight_gradient`: root mean square over examples of norm(delta_{l,i}) * norm(the layer's inputs).
     `activation_rms`, `activation_mean`: root mean square and mean of h_l.
     `preactivation_square`: mean of z_l^2.
 
-    `function` is phi; None makes the measures of h_l NaN. h_l is phi(z_l), times its mask under dropout, without the
-    input that a residual connection adds.
+    `function` is phi; None makes the measures of h_l NaN. h_l is phi(z_l), times its mask under dropout, without what a
+    residual connection multiplies or adds.
     """
     delta, z = gradients.delta, signals.preactivations
     errors = square_norm(delta, [-1]) * delta.shape[0] ** 2  # (B,)

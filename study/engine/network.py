@@ -61,7 +61,7 @@ class Network:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the inputs (B, columns) and labels (B,) int32 of a batch, with images distorted if the kind says so.
 
-        `images` and `labels` are uint8; augmentation.distorted explains `most` and `seed`.
+        `images` and `labels` are uint8. `most` (5,) holds the strengths of distortions, and `seed` (2,) decides them.
         """
         images = augmentation.distorted(images, most, seed) if self.kind.distorts else images
         return self.inputs(images), tf.cast(labels, tf.int32)
@@ -103,6 +103,6 @@ def parameters_of(state: State) -> Parameters:
 
 
 def weights_of(state: State) -> tuple[Parameters, tuple[Any, ...]]:
-    """Return each group's parameters, or their moving averages if it has any, and its moving moments."""
+    """Return two tuples over groups: parameters, or their moving averages if any, and moving means and variances."""
     averaged = tuple(averages or parameters for parameters, _, _, averages in state)
     return averaged, tuple(moving for _, _, moving, _ in state)

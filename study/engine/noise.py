@@ -12,11 +12,12 @@ IMAGES_AT_ONCE = 1000
 
 
 def evaluate_with_noise(run: Run) -> dict[str, list[float]]:
-    """Return the mean loss and accuracy of a trained run's last weights on noisy test images.
+    """Return the lists `amplitude`, `test_loss` and `test_accuracy` of a trained run on noisy test images.
 
-    Each list of the dict has one entry for each amplitude a in the run's setting `noise`. The inputs are x + a U, where
-    x in [0, 1]^784 is the image and U is one draw of Unif[-1, 1] for each image and pixel. The run's seed decides U, so
-    that U is the same for every activation and every amplitude.
+    The weights are the last ones, or their moving averages if the run has any. Each list has one entry for each
+    amplitude a in the run's setting `noise`. The inputs are x + a U, where x in [0, 1]^784 is the image and U is one
+    draw of Unif[-1, 1] for each image and pixel. The run's seed decides U, so that U is the same for every activation
+    and every amplitude.
     """
     settings, images, network = run.settings, run.images, run.programs.network
     weights = run.parameters_of_all_pixels(run.state), weights_of(run.state)[1]

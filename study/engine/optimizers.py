@@ -52,7 +52,7 @@ def _adam_advance(slots: Slots, gradient: tf.Tensor, h: Hyperparameters) -> Slot
 
 
 def _adam_update(slots: Slots, h: Hyperparameters) -> tf.Tensor:
-    """Add epsilon outside of the bias correction, as Keras does (Kingma and Ba's "epsilon hat")."""
+    """Return Adam's update, with epsilon outside of the bias correction as in Keras (the paper's "epsilon hat")."""
     mean, square = slots
     return -mean * h.rate / (tf.sqrt(square) + h.epsilon)
 

@@ -1,4 +1,4 @@
-"""Choose the settings that decide a compiled program: runs that agree in all of them can share the program."""
+"""Choose the settings that decide a compiled program: runs of an activation that agree in all of them can share it."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ INITIAL_ERRORS = "float64"
 class ProgramKind:
     """Hold the settings that decide a compiled program, and the shapes of its layer groups.
 
-    The strengths of distortions, decay and averaging are arguments of the program; only whether it has them is
-    compiled.
+    The strengths of distortions, weight decay and averaging are arguments of the program. Only whether they are above 0
+    is compiled.
     """
 
     shapes: tuple[Shape, ...]

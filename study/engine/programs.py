@@ -1,7 +1,7 @@
 """Compile the programs of a network: one trains and measures an epoch, one evaluates, one measures without training.
 
-A program depends on the activation and on `ProgramKind` alone. Runs that differ in seed, initial weights, learning
-rate or, as far as layer_groups.py allows, depth share it, and a process compiles it once.
+A program depends on the activation, on `ProgramKind` and on the sizes of the data alone. Runs that differ in seed,
+initial weights, learning rate or, as far as layer_groups.py allows, depth share it, and a process compiles it once.
 """
 
 import functools
@@ -21,13 +21,13 @@ from study.engine.program_kind import ProgramKind
 
 @dataclass(frozen=True)
 class Programs:
-    """Hold a network, and train_epoch, evaluate and measure_initial for it; each compiles at its first call."""
+    """Hold a network, and its train_epoch, evaluate and measure_initial, each compiled when sizes of data are new."""
 
     network: Network
     epoch: Any
     evaluate: Any
     initial: Any
-    compiled: set[Any] = field(default_factory=set)  # the caller may collect here for which sizes of data it compiled
+    compiled: set[Any] = field(default_factory=set)  # `Run` collects here for which sizes of data it compiled
 
 
 @functools.lru_cache(maxsize=8)

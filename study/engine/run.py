@@ -26,7 +26,7 @@ from study.engine.schedule import learning_rates
 from study.engine.seeds import epoch_order, number_for, split
 from study.settings import Settings
 
-PROBE_IMAGES = 1000  # so many of the validation images, the first, are the probe images
+PROBE_IMAGES = 1000  # the probe images are the first validation images, at most this many
 
 
 class Run:
@@ -105,7 +105,7 @@ class Run:
         return seconds
 
     def evaluate(self, state: State, indices: np.ndarray) -> Scores:
-        """Return the mean scores of a state, as floats, on the images whose indices are `indices` (n,); of none, 0.
+        """Return the mean scores of a state, as floats, on the images at `indices` (n,), or zeros if n is 0.
 
         The program is compiled for the number of validation or of test images, whichever is larger, and takes no more.
         """
@@ -118,9 +118,9 @@ class Run:
         return Scores(*(float(total) / max(len(indices), 1) for total in totals))
 
     def parameters_of_all_pixels(self, state: State) -> Parameters:
-        """Return the parameters of `weights_of`, with a kernel (1, units, 784) of all pixels in layer 1.
+        """Return the trained parameters, or their moving averages if any, with all 784 pixels in layer 1's kernel.
 
-        Blank pixels, which are not trained, have their initial weights.
+        This kernel is (1, units, 784). Weights of pixels that `images` leaves out are not trained: they are initial.
         """
         (first, *others), _ = weights_of(state)
         drawn = initial_parameters(self.settings, self.images.square_norm)[0][0]
@@ -132,7 +132,7 @@ class Run:
         return run_log.logged_steps(epoch, self.steps)
 
     def call_epoch(self, epoch: int, updates: int) -> tuple[State, Any, Measures]:
-        """Carry out the first `updates` updates of epoch `epoch`, like `train_epoch`, without changing this run."""
+        """Return what `train_epoch` returns for the first `updates` updates of epoch `epoch`; keep `self.state`."""
         settings, logged = self.settings, self.logged(epoch)
         order = epoch_order(settings.seed, epoch, self.training, settings.batch)
         of_optimizer = [settings.momentum, settings.epsilon, 1 - BETA_1, 1 - BETA_2]
@@ -152,7 +152,7 @@ class Run:
     def _record(self, epoch: int, measured: Measures, updates: int) -> None:
         """Log the measures of the logged steps among an epoch's first `updates` steps, without spare rows.
 
-        `measured` is {name: (n, rows of all groups)}, with one row for each of these steps, in order; more are ignored.
+        `measured` is {name: (n, rows of all groups)}, with one row for each of these steps, in order, and maybe more.
         """
         of_group = [np.arange(group.shape.rows) < group.count for group in groups_of(self.settings)]
         is_layer = np.concatenate(of_group)

@@ -37,8 +37,8 @@ def train(
     """Train and measure one run of `settings` with `activation`, and return its results as a dict ready for JSON.
 
     `keep` gets the Checkpoint after each epoch without divergence. The run changes that object later, so `keep` must
-    store its `to_bytes()` at once. With these bytes as `saved`, the run goes on from there. Raise TimeLimit between two
-    epochs once `seconds` have passed, CheckpointError if `saved` cannot be read, and ValueError if `data` has too few
+    store its `to_bytes()` at once. With these bytes as `saved`, the run goes on from there. Raise TimeLimit before an
+    epoch once `seconds` have passed, CheckpointError if `saved` cannot be read, and ValueError if `data` has too few
     images. The dict has these entries:
 
     `status`: "done", or "diverged" if a loss was not finite.

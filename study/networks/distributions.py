@@ -25,8 +25,8 @@ def quantiles(settings: Settings, data: Dataset, activation: Activation, steps: 
     initial network, in any order. The run leaves no record.
 
     Return a dict per step and hidden layer, ascending: step, layer (from 1) and the list `quantiles`. This list holds
-    the PERCENT quantiles of all entries of z, rounded to DIGITS significant digits. The probe images give z: the first
-    PROBE_IMAGES of the run's validation images (see study/engine/run.py).
+    the PERCENT quantiles of all entries of z, rounded to DIGITS significant digits. The inputs are the probe images,
+    the first PROBE_IMAGES of the run's validation images (see study/engine/run.py).
     """
     run = Run(settings, data, activation)
     rows, trained = [], 0

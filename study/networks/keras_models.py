@@ -21,7 +21,7 @@ CHUNK = 1000  # images that a model classifies at a time
 
 
 def standard_name(activation: Activation) -> str | None:
-    """Return the name of the Keras activation with the values and derivatives of `activation` on GRID, else None."""
+    """Return the name of Keras' activation with the values and derivatives of `activation` on GRID, or None."""
     wanted = value_and_derivative(activation.function, GRID)
     for name in [name for name in dir(keras.activations) if not name.startswith("_")]:
         try:

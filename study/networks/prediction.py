@@ -11,15 +11,15 @@ from study.networks import pictures
 from study.networks.keras_models import SHIFTS, probabilities
 from study.records.store import NETWORK
 
-EXPERIMENTS = ("flagship", "past_99")  # whose best network reads pictures; the second if the first has none
+EXPERIMENTS = ("flagship", "past_99")  # whose best network classifies; the second one's if the first has none
 
 
 def predict(paths: Sequence[Path], results: Path) -> tuple[dict[Path, np.ndarray], list[str]]:
     """Classify the picture files `paths` with the best network in the folder `results`.
 
-    Return by path the probabilities (10,) of each picture that holds a digit, and a list of one sentence for each
-    picture that is refused. The probabilities are averaged over nine positions of the digit. Raise FolderError if
-    the folder has no network of EXPERIMENTS.
+    Return {path: probabilities (10,)} of the pictures that hold a digit, and a list of one sentence for each picture
+    that is refused. The probabilities are averaged over nine positions of the digit. Raise FolderError if the folder
+    has no network of EXPERIMENTS, or if the network cannot be read.
     """
     networks = [path for name in EXPERIMENTS if (path := results / NETWORK.format(name)).is_file()]
     if not networks:

@@ -29,9 +29,9 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path, earlier: Map
     """Test the networks `kept` on the test images of `data`, write the best to the file `saved`, return the findings.
 
     The best one has the highest validation accuracy among those whose activation Keras has, and is written as a Keras
-    model. Raise ValueError if Keras has none of the activations. The weights are rounded to 16 bits, so that the file
-    is small. Every network answers twice: to the images as they are, and with its probabilities averaged over nine
-    positions of each image. The dict is ready for JSON:
+    model. Raise ValueError if Keras has none of the activations and `earlier` is empty. The weights are rounded to 16
+    bits, so that the file is small. Every network answers twice: to the images as they are, and with its probabilities
+    averaged over nine positions of each image. The dict is ready for JSON:
 
     - `alone`: a row per network with run, activation, seed, `accuracy` on the images as they are, and
       `shifted_accuracy` over the nine positions.
@@ -41,9 +41,9 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path, earlier: Map
     - `wrong`: a row per image, as it is, that the best network gets wrong. It holds `place` (from 0), `label`, `said`
       (the network's answer), `probability` (of the answer) and `image` (784 pixels from 0 to 255).
 
-    `earlier` are findings of this function on networks that are gone, of which `saved` holds the best, or an empty
-    dict. They are joined to the new ones: all rows of `alone`; of each activation the row of `together` with more
-    networks; and of both best networks the better one.
+    `earlier` are earlier findings of this function, whose best network `saved` holds, or an empty dict. They are joined
+    to the new ones: all rows of `alone`, and of each activation the row of `together` with more networks. Of both best
+    networks the better one counts. If this is the earlier one, `saved` stays as it is.
     """
     found: dict[str, Any] = {"alone": [], "together": []}
     standard = {name: standard_name(REGISTRY[name]) for name in {each.activation for each in kept}}
@@ -73,7 +73,7 @@ def test_networks(kept: Sequence[Kept], data: Dataset, saved: Path, earlier: Map
 
 
 def _joined(found: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the findings `found` and `earlier` as one, as `test_networks` says; a network in both counts once."""
+    """Join the findings `found` and `earlier` as `test_networks` says; of a network in both, `found` has the row."""
     alone = {row["run"]: row for row in (*earlier["alone"], *found["alone"])}
     rows = sorted((*earlier["together"], *found["together"]), key=lambda row: row["n_networks"])
     both = [part for part in (found, earlier) if "best" in part]

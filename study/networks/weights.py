@@ -21,7 +21,7 @@ def arrays_of(settings: Settings, state: Any) -> list[np.ndarray]:
 
 
 def arrays(settings: Settings, parameters: Parameters) -> list[np.ndarray]:
-    """Return the list that `arrays_of` describes, from `parameters`, which hold the layer groups of `settings`."""
+    """Return the list that `arrays_of` describes, from the `parameters` of a run with `settings`."""
     pairs = zip(parameters, groups_of(settings), strict=True)
     of_groups = (zip(*(role[: group.count].numpy() for role in roles), strict=True) for roles, group in pairs)
     return [np.ascontiguousarray(array.T) for layers in of_groups for layer in layers for array in layer]

@@ -30,7 +30,6 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
     spent: float = 0.0 if saved is None else SPENT.unpack_from(content)[0]
 
     def keep(checkpoint: Any) -> None:
-        """Write the checkpoint, unless the latest one is too recent or the folder does not exist."""
         nonlocal latest
         if time.monotonic() - latest < CHECKPOINT_SECONDS or not path.parent.is_dir():
             return
@@ -41,7 +40,7 @@ def train_resumably(train: Callable[..., dict[str, Any]], path: Path) -> dict[st
     try:
         result = train(saved=saved, keep=keep)
     except ValueError as error:
-        if type(error).__name__ != "CheckpointError":  # its class is in the engine, which this module must not import
+        if type(error).__name__ != "CheckpointError":  # importing its class would load TensorFlow
             raise
         path.unlink(missing_ok=True)
         return train_resumably(train, path)
@@ -58,14 +57,14 @@ def keeps_network(settings: Settings) -> bool:
 def train_and_keep_network(
     train: Callable[..., dict[str, Any]], settings: Settings, path: Path, saved: bytes | None = None, keep: Any = None
 ) -> dict[str, Any]:
-    """Return the result of `train`, and write the run's network to the file `path` if it reaches its last epoch.
+    """Return the result of `train`, and write the run's network to the file `path` after the last epoch of `settings`.
 
-    `train`, `saved` and `keep` are as in `train_resumably`; `keep` gets the last checkpoint after the network is
-    written. On another machine of a cluster, the results folder may not exist; then no network is written.
+    A run that stops earlier or diverges keeps no network. `train`, `saved` and `keep` are as in `train_resumably`;
+    `keep` gets the last checkpoint after the network is written. On another machine of a cluster, the results folder
+    may not exist; then no network is written.
     """
 
     def keep_both(checkpoint: Any) -> None:
-        """Write the network after the last epoch, and then pass the checkpoint to `keep`."""
         if checkpoint.last.epoch == settings.epochs and path.parent.parent.is_dir():
             from study.networks import weights
 

@@ -30,7 +30,7 @@ SMALLER_SHARE = 0.8  # a smaller study is named if its cost is below this share 
 
 
 def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
-    """Return in words how long the `missing` jobs and the later work take, and how long smaller studies take.
+    """Return in words how long the `missing` jobs and the later work take, and smaller studies that are much shorter.
 
     `missing` is the result of `rounds.advance()`. The later work is the later rounds, the timing of activations and the
     report. `workers` processes train; 0 stands for this process.
@@ -57,7 +57,7 @@ def time_in_words(rounds: Rounds, missing: Jobs, workers: int) -> str:
 def pace(amount: float, workers: int, data: Any) -> float:
     """Return a process's seconds for a unit of work: measured if its `amount` of work is worth it, else USUAL_PACE.
 
-    The measurement trains on `data`, a Dataset, in `workers` processes at once.
+    The measurement trains on `data`, a Dataset, in `workers` processes at once. If it fails, return USUAL_PACE.
     """
     if amount * USUAL_PACE < LEAST_SECONDS:
         return USUAL_PACE
@@ -70,14 +70,13 @@ def pace(amount: float, workers: int, data: Any) -> float:
 
 
 def _measured_pace(workers: int, data: Any) -> float:
-    """Return the mean of `seconds_per_unit(data)` in `workers` processes at once; with 0 workers, in this process."""
     if workers == 0:
         return seconds_per_unit(data)
     return statistics.fmean(in_new_workers(seconds_per_unit, [(data,)] * workers))
 
 
 def seconds_per_unit(data: Any) -> float:
-    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS; return the seconds per unit of work.
+    """Train the article's network on `data`, a Dataset, for PROBE_SECONDS or more; return the seconds per unit of work.
 
     order.py defines the unit. Whole epochs are timed, each with its validation, and without compiling.
     """

@@ -1,7 +1,7 @@
 """Carry out many runs, one at a time in each process, and record each as soon as it is finished.
 
-A run that raises an exception is recorded as failed; one that exceeds its time limit, as a timeout. A run whose process
-dies is tried again in another, and recorded as crashed after the third death. The other runs go on.
+A run that raises an exception is recorded as failed; one that exceeds its time limit, as a timeout. A run whose worker
+process dies is tried again in another, and recorded as crashed after the third death. The other runs go on.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from study.runner.progress import Progress
 from study.runner.workers import connected, failure_reason, in_thread
 from study.settings import Settings
 
-GRACE_SECONDS = 30.0  # a run past its time limit stops after its epoch; if it has not so much later, it is abandoned
+GRACE_SECONDS = 30.0  # past its time limit, a run stops after its epoch; if it goes on for so long, it is abandoned
 LONG_COST = 2e7  # runs of at least this cost (order.py), which is about a minute, keep checkpoints
 HOUR_COST = 1e8  # a run of a higher cost has a longer time limit, in proportion to its cost
 EXIT_SECONDS = 2.0  # from abandoning a run to ending its process, which delivers the failure meanwhile
@@ -46,9 +46,9 @@ def train_job(
     """Train the run of `settings` on `data`, a Dataset, in this process, and return its result.
 
     The result is what `training.train` returns, with the additional entry `environment`. Raise ValueError if the
-    registry's activation does not have this `fingerprint`, or if the engine's code does not have the fingerprint
-    `engine`; empty text accepts any. Raise TimeLimit once `seconds` have passed. Unless `store` is None, a long run
-    keeps checkpoints there and goes on from the last, and the runs that `keeps_network` selects keep their networks.
+    registry's activation does not have this `fingerprint`, or if `engine` is neither empty nor the fingerprint of this
+    engine's code. Raise TimeLimit before an epoch once `seconds` have passed. Unless `store` is None, a long run keeps
+    checkpoints there and goes on from the last, and the runs that `keeps_network` selects keep their networks.
     """
     if engine and engine != (ours := engine_fingerprint()):
         wanted = f"expected {engine}; it needs the same study/engine/"
@@ -82,12 +82,12 @@ def execute(
     scheduler: str | None = None,
     task: Task | None = None,
 ) -> list[Record]:
-    """Carry out the jobs, write their records to `store`, and return them, failed ones too, as they were finished.
+    """Carry out the jobs, write their records to `store`, and return these, failed ones too, in the order of finishing.
 
     `data` is a Dataset. `workers` is the number of local processes; 0 does the jobs in this process. `scheduler` is the
     address of a Dask scheduler to use instead. `task` replaces `train_job`. `label` names the progress bar, and
     `later_cost` is the cost of later work, which counts in the time left. Raise ClusterError if the scheduler cannot be
-    reached, or if the local processes do not start.
+    reached or is lost, or if the local processes do not start.
     """
     task = task or functools.partial(train_job, store=Store(store.folder.resolve()), engine=engine_fingerprint())
     records = []
@@ -134,8 +134,8 @@ def attempt(task: Task, job: Job, data: Any, seconds: float, grace: float | None
     running = None if grace is None else in_thread(train)
     try:
         return train() if running is None else running.result(seconds + (grace or 0))
-    except (Exception, SystemExit) as error:  # whatever a run raises is recorded, and the others go on
-        if running is None and isinstance(error, SystemExit):
+    except (Exception, SystemExit) as error:  # recorded, so that the other runs go on
+        if running is None and isinstance(error, SystemExit):  # this process is to end
             raise
         if running is None or running.done():
             is_late = type(error).__name__ == "TimeLimit"  # its class is in the engine, which must not be imported here
@@ -170,7 +170,7 @@ def _in_processes(jobs: Sequence[Job], workers: int, scheduler: str | None, task
 
 
 def _unchanged(value: Any) -> Any:
-    """Return `value`; as a task for Dask, this brings data to the cluster, or does nothing."""
+    """Return `value`: as a task of Dask, this brings data to the workers, or with None does nothing."""
     return value
 
 

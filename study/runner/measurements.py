@@ -46,12 +46,12 @@ def _kept_content(store: Store, name: str) -> dict[str, Any]:
 
 
 def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], data: Any) -> list[str]:
-    """Test the networks that the runs of `records` have kept, and write the best one to the file NETWORK.
+    """Test the networks kept by the runs of `records`, and write the best one to the `experiment`'s file NETWORK.
 
-    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Networks in the document that are no
-    longer here, because another machine trained them, keep their findings. Do nothing if the file of this `experiment`
-    exists and no network is new. Return a list: one sentence if the test fails, or if a network was never tested and is
-    not here, else nothing.
+    The findings are the document NETWORKS of `store`, and `data` is a Dataset. Earlier findings on networks that are
+    not here, because another machine trained them, stay. All earlier findings are dropped if the file is missing, or if
+    the document has other runs too. Test nothing if every network here has findings. Return a list of sentences: one if
+    networks without findings are not here, and one if the test fails.
     """
     document, saved = NETWORKS.format(experiment), store.folder.parent / NETWORK.format(experiment)
     runs = [record["id"] for record in records]
@@ -72,7 +72,7 @@ def evaluate_networks(store: Store, experiment: str, records: Sequence[Record], 
 
 
 def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
-    """Return the fields of a `Kept`, whose class needs TensorFlow, which this process must not import."""
+    """Return the fields of a `testing.Kept`, whose class needs TensorFlow, which this process must not import."""
     settings, last = record["identity"]["settings"], record["result"]["last"]
     path = store.network(record["id"]).resolve()
     return record["id"], path, settings["activation"], settings["seed"], last["validation_accuracy"]
@@ -81,10 +81,7 @@ def _kept_fields(store: Store, record: Record) -> tuple[Any, ...]:
 def _test_networks(
     kept: Sequence[tuple[Any, ...]], data: Any, saved: Path, earlier: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what `study.networks.testing.test_networks` returns, in this worker process, which may import TensorFlow.
-
-    Each of `kept` holds the fields of a `testing.Kept` (see `_kept_fields`); the other arguments are the function's.
-    """
+    """Call `testing.test_networks`, in a worker process; each of `kept` holds the fields of a `testing.Kept`."""
     environment.start_tensorflow()
     from study.networks import testing
 
@@ -98,12 +95,13 @@ def measure_preactivations(
 
     `wanted` is {run id: (job, steps)}, where steps are numbers of updates. `data` is a Dataset. The document's
     `networks` is {run id: what `_quantiles` returns as `network`}. Only runs that the document lacks are measured, by
-    `workers` processes, as in `execute`. Return a list: one sentence if that fails, else nothing.
+    `workers` processes, as in `execute`. The new document has the runs of `wanted` alone. Return a list: one sentence
+    if measuring fails, else nothing.
     """
     source = source_fingerprint(STUDY / "networks" / "distributions.py")
     basis = {run: [source, *steps] for run, (_, steps) in wanted.items()}
     kept = _kept_content(store, PREACTIVATIONS)
-    if basis.items() <= kept.get("basis", {}).items():  # other experiments may have measured more, which stays
+    if basis.items() <= kept.get("basis", {}).items():  # it may hold more runs, of other experiments
         return []
     found = {run: about for run, about in kept.get("networks", {}).items() if kept["basis"].get(run) == basis.get(run)}
     todo = [about for run, about in wanted.items() if run not in found]
@@ -123,7 +121,7 @@ def measure_preactivations(
 def _quantiles(
     steps: Mapping[Settings, Sequence[int]], settings: Settings, fingerprint: str, data: Any, seconds: float
 ) -> Result:
-    """Train the run of `settings` once more, and return quantiles of its pre-activations at its `steps`, in a worker.
+    """Train the run of `settings` again, and return quantiles of its pre-activations after `steps[settings]` updates.
 
     The result has the `status` "measured" and `network`, a dict of `settings`, `percent` and `rows`. A row holds step,
     layer and `quantiles`, the values below which `percent` of the pre-activations lie. As a Task, the function gets a
@@ -141,8 +139,8 @@ def _quantiles(
 def time_activations(store: Store, described: Entries) -> list[str]:
     """Time the activations in `described` in new processes, unless the store's document TIMINGS has them.
 
-    Time those with them that the document has on the same basis, so that they stay in it. Their old timings would not
-    do: only activations that take turns can be compared. `described` is a result of `Catalogue.descriptions`. Return a
+    Unchanged activations that the document has on the same basis are timed again with them, so that they stay in it.
+    Only activations that take turns can be compared. `described` is a result of `Catalogue.descriptions`. Return a
     list: one sentence if timing fails, else nothing.
     """
     if is_timed(store, described):
@@ -184,7 +182,6 @@ def _timings_of_processes(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _timings(names: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Return what `study.cost.stopwatch.measure` returns, in a worker process."""
     environment.start_tensorflow()
     from study.cost import stopwatch
 

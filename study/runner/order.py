@@ -10,11 +10,11 @@ from study.engine.program_kind import program_kind
 from study.records.identity import Identity
 from study.settings import Settings
 
-MOST_PROGRAMS = 2  # that one worker process compiles: XLA never frees a program, and each holds about 50 MB.
+MOST_PROGRAMS = 2  # in a batch of up to two workers: XLA never frees a program, and each holds about 50 MB.
 
 # A unit of cost, or of work, is one multiplication for each of 48,000 training images. The costs were fitted to the
 # seconds of 2,260 runs.
-LAYER_COST = 16_000  # per layer and epoch, besides matrix products: activation, measures and update
+LAYER_COST = 16_000  # per hidden layer and epoch, besides matrix products: activation, measures and update
 SLOWER_FACTOR = 1.4  # of the cost of a network with normalisation or dropout
 RUN_OVERHEAD_COST = 2e4  # per run, of drawing weights and writing the record
 PROGRAM_COST = 1.4e6  # of compiling a program
@@ -43,7 +43,7 @@ def run_cost(settings: Settings) -> float:
 def cost_per_worker(runs: Iterable[Settings], workers: int) -> float:
     """Return the estimated cost of the distinct `runs`, and of compiling each program once, for the busiest worker.
 
-    Whoever is free of the `workers` takes the most costly work left, and no run is divided. 0 workers count as one.
+    A worker that is free takes the most costly run or program left. No run is divided. 0 workers count as one.
     """
     distinct = set(runs)
     costs = [*map(run_cost, distinct), *[PROGRAM_COST] * len(set(map(program_of, distinct)))]
@@ -54,7 +54,7 @@ def cost_per_worker(runs: Iterable[Settings], workers: int) -> float:
 
 
 def batches(jobs: Sequence[Job], workers: int, most: int = MOST_PROGRAMS) -> list[list[Job]]:
-    """Split `jobs`, to be done by new processes each, into batches of at most `most` programs, or one per worker."""
+    """Split `jobs` into batches of at most `most` programs, or of `workers` if that is more; each has new processes."""
     workers = max(workers, 1)
     programs, size = _by_program(jobs), max(most // workers, 1) * workers
     return [_take_turns(programs[start : start + size], workers) for start in range(0, len(programs), size)]

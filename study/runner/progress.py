@@ -16,7 +16,7 @@ NARROW_COLUMNS = 60  # a terminal of fewer columns shows the count of runs alone
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write `text` as a line to `stream`, standard error if None.
 
-    If it cannot be written (as after `| head`, or on a full disk), let it and later output go nowhere: work goes on.
+    If it cannot be written (as after `| head`, or on a full disk), discard it and later output: work goes on.
     """
     stream = sys.stderr if stream is None else stream
     try:
@@ -36,7 +36,7 @@ class Progress:
 
     `label` names the work. `total_cost` is the cost (order.py) of the runs and of later work that counts in the time
     left. A terminal shows a bar. Elsewhere a line is written after the first and the last run, and otherwise at most
-    every LINE_SECONDS. It assumes that the rest goes as fast as all work so far.
+    every LINE_SECONDS. The time left in a line assumes that the rest goes as fast as all work so far.
     """
 
     def __init__(self, label: str, total_cost: float, total: int) -> None:
@@ -66,7 +66,6 @@ class Progress:
             say(self._plain_line(now - self.started, last))
 
     def _plain_line(self, seconds: float, last: str) -> str:
-        """Return the line to write outside of a terminal, `seconds` after the beginning."""
         left = seconds * max(self.total_cost - self.cost, 0.0) / self.cost
         is_done = self.count == self.total and round(left) == 0
         remaining = "done" if is_done else f"about {duration(left)} left"

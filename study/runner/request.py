@@ -92,6 +92,6 @@ def check_activations(names: Sequence[str], registry: Mapping[str, Any]) -> None
 
 
 def _unknown_names(names: Sequence[str], known: Collection[str], kind: str) -> list[str]:
-    """Return a sentence for each of `names` not in `known`, with similar known names; `kind` is a word for them."""
+    """Return a sentence for each of `names` not in `known`, with similar names or all; `kind` is a word for a name."""
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known) for name in names}
     return [f"unknown {kind} {name!r}; near it: {', '.join(near[name])}" for name in names if name not in known]

@@ -75,13 +75,13 @@ class Rounds:
     def remaining_cost(self, missing: Jobs, workers: int = 1) -> float:
         """Return the estimated cost, for the busiest of `workers`, of the jobs that `advance` returned as `missing`.
 
-        The cost (order.py) includes that of later rounds, evenly divided.
+        The cost (order.py) includes later rounds, evenly divided.
         """
         now = cost_per_worker((job.settings for jobs in missing.values() for job in jobs.values()), workers)
         return now + self.later_cost(missing) / max(workers, 1)
 
     def later_cost(self, missing: Jobs) -> float:
-        """Return the estimated cost of all distinct runs expected after the `missing` jobs, without compiling."""
+        """Return the cost, without compiling, of the runs that the experiments in `missing` may still ask for later."""
         expected = {settings for name in missing for settings in self.expected_runs(name, self.plan)}
         asked = {job.settings for name in missing for job in self.jobs[name].values()}
         return max(sum(map(run_cost, expected)) - sum(map(run_cost, asked)), 0.0)

@@ -112,7 +112,7 @@ def _enter_in_ledger(rounds: Rounds, ledger: Ledger, seconds: float) -> list[str
 
 
 def train_one(settings: Settings, store: Store, load: Callable[[], Dataset]) -> dict[str, Any]:
-    """Return the result of the run of `settings` from its record in `store`; without one, train and record it here.
+    """Return the result of the run of `settings` from its record in `store`; if it has none or failed, train it here.
 
     The result is what `training.train` returns, or the `status` and `cause` of a failure. `load` returns the Dataset.
     """

@@ -1,6 +1,6 @@
 """Connect to the processes that train: start Dask workers on this machine, or join the scheduler of a cluster.
 
-The workers that this module starts share the programs that XLA compiles.
+Workers started in a block of `shared_programs` share the programs that XLA compiles.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from study.runner.progress import say
 
 T = TypeVar("T")  # of the result of a function
 
-# Linux workers are forked from a process that has imported this module. They start in 0.1 s instead of 4, and need
+# Linux workers are forked from a process that has imported PRELOADED. They start in 0.1 s instead of 4, and need
 # 0.25 GB less each, because they share its code. The libraries of macOS cannot be forked.
 PRELOADED = "study.runner.preloaded"
 IS_FORKED = sys.platform == "linux"
@@ -85,8 +85,8 @@ def failure_reason(error: BaseException) -> str:
 def connected(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """Yield a Dask client of the scheduler at the address `scheduler`; if it is None, of `workers` new local processes.
 
-    The local processes end with the block. A scheduler is waited for until it has a worker. Raise ClusterError if none
-    answers at the address, or if the local processes do not start.
+    The local processes end with the block. Wait until a scheduler at an address has a worker. Raise ClusterError if
+    none answers there, if it ends meanwhile, or if the local processes do not start.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a broken connection is reported by ClusterError
@@ -220,7 +220,7 @@ def _shorten_sockets() -> None:
 
 
 def _wait_for_workers(client: distributed.Client, address: str) -> None:
-    """Wait until the scheduler at `address` has a worker; say so after PATIENCE, and raise ClusterError if it ends."""
+    """Wait until the scheduler at `address` has a worker; say so after PATIENCE. Raise ClusterError if it is lost."""
     try:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)

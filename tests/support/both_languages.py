@@ -35,7 +35,7 @@ def render(section: Section, labels: Mapping[str, str]) -> Page:
 
 
 def said(text: str, labels: Mapping[str, str] | None = None) -> tuple[Counter[str], set[str]]:
-    """Return a Counter of the numbers in `text`, and the set of labels in it; a fraction in words counts as a power."""
+    """Return a Counter of the numbers and the set of labels in the unfolded `text`; fractions in words are powers."""
     text = re.sub(r"<details>.*</details>|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL)
     for fractions in FRACTION_WORDS.values():
         for power, words in fractions.items():

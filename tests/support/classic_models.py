@@ -1,7 +1,7 @@
 """Build small versions of the models in keras.io's classic examples, with made-up data to train them on.
 
-CLASSICS maps a name to a function, which returns (model, x, y, loss); the model is not compiled. The first line of the
-function's docstring names the example in brackets. Only `gan` has no y and no loss: its `train_step` needs none.
+CLASSICS maps a name to a function, which returns (model, x, y, loss); the model is not compiled. The function's
+docstring names the example, if any, in brackets. Only `gan` has no y and no loss: its `train_step` needs none.
 """
 
 import keras

@@ -18,7 +18,7 @@ def describe(
     squares: tuple[float, ...] = SQUARES,
     cosine: float = COSINE,
 ) -> tuple[Entries, dict[str, str]]:
-    """Return the descriptions of the activations `names`, and why others are refused; see Catalogue."""
+    """Return `descriptions(names)` and `refused` of a Catalogue of images with these squared norms and mean cosine."""
     images: Any = SimpleNamespace(training_images=np.eye(2, 784, dtype=np.uint8))
     found = Catalogue(images, kept, grids)
     found.square_norms, found.cosine = list(squares), cosine

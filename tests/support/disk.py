@@ -12,10 +12,10 @@ class Killed(BaseException):
 
 
 class Disk:
-    """Count the changes to the disk by pathlib, os.fsync and shutil.rmtree, and fail from the `last`-th change on.
+    """Count the changes to the disk by pathlib and os.fsync, and fail from the `last`-th change on.
 
-    A write that fails writes half. A full disk raises OSError, and files can still be removed; with `is_kill`, changes
-    and removals raise Killed, as if the process had been killed there.
+    A write that fails writes half. A failure is an OSError, as on a full disk, where files can still be removed. With
+    `is_kill`, removals count as changes too, and a failure is Killed, as if the process had been killed there.
     """
 
     def __init__(self, monkeypatch, last: float = math.inf, is_kill: bool = False) -> None:

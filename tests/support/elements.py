@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 
 class Elements(HTMLParser):
-    """Parse an HTML page: (tag, attributes) of each element, the tags alone, (id, tag) of each id, and all text."""
+    """Parse an HTML page: `found` lists (tag, attributes), `tags` the tags, `ids` (id, tag), and `text` is all text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -24,8 +24,8 @@ STEPS = (0, 1, 2, 5, 9)  # logged steps of a fake run: three epochs of three ste
 def result(settings: Settings, how: str | None = None) -> dict[str, Any]:
     """Return a result of `settings` in the form of study.engine.training.train: three epochs of three steps each.
 
-    The numbers are random, and except for the timings the same for the same activation and seed. `how` may be
-    "diverged" (in the second epoch), "diverged at once" (in the first), or "zero" (gradients of hidden layers are 0).
+    The numbers are random; activation and seed decide them, except for the timings. `how` may be "diverged" (in the
+    second epoch), "diverged at once" (in the first), or "zero" (gradients of hidden layers are 0).
     """
     rng = np.random.default_rng(zlib.crc32(f"{settings.activation} {settings.seed}".encode()))
     has_diverged = how in ("diverged", "diverged at once")
@@ -66,7 +66,7 @@ def _measures(rng: np.random.Generator, layers: int, is_zero: bool) -> dict[str,
 
 
 def noise(settings: Settings, accuracy: float) -> dict[str, list[float]] | None:
-    """Return scores that fall with each amplitude of noise in `settings`; None if these do not ask for noise."""
+    """Return scores on noisy images, which are worse than `accuracy`; None if `settings` do not ask for noise."""
     if not settings.noise:
         return None
     fallen = accuracy / (1 + np.array(settings.noise))

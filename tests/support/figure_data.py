@@ -30,9 +30,9 @@ DRAWN = {name: found for name, found in vars(deferred).items() if hasattr(found,
 
 
 def contents(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Return `function`, which draws, in the study's style but without its slow search for places beside lines.
+    """Return a function that draws as `function` in the study's style, but names lines by a legend.
 
-    The legend then names the lines.
+    It leaves out the slow search for places of the names beside the lines.
     """
 
     def drawn(*args: Any, **options: Any) -> Figure:
@@ -71,7 +71,7 @@ Frames = tuple[pd.DataFrame, ...]
 
 
 def table(*levels: Any, columns: str) -> pd.DataFrame:
-    """Return a row for each combination of the values in `levels`, one level for each name in `columns`."""
+    """Return a row for each combination of values: `levels` holds the values of each of `columns`, split at spaces."""
     return pd.DataFrame(list(itertools.product(*levels)), columns=columns.split())
 
 
@@ -150,7 +150,7 @@ def rates(names: list[str]) -> Frames:
 
 
 def arms(names: list[str]) -> Frames:
-    """Return four runs near 97% with a tuned and an untuned learning rate, and their summary; untuned is 1% less."""
+    """Return four runs near 97% with a tuned, and four near 96% with an untuned learning rate, and their summary."""
     runs = table(names, ("tuned", "untuned"), range(4), columns="activation arm seed")
     runs["accuracy"] = 0.97 - 0.01 * (runs["arm"] == "untuned") + 0.001 * runs["seed"]
     tuned = pd.DataFrame({"activation": names})
@@ -366,7 +366,6 @@ def offsets(panel: Axes, color: str | None = None, open_markers: bool | None = N
 
 
 def line_of(panel: Axes, name: str) -> Line2D:
-    """Return the one line in `panel` whose label is `name`."""
     (line,) = [line for line in panel.lines if line.get_label() == name]
     return line
 
