@@ -91,8 +91,8 @@ class Style:
     def line(self, name: str) -> dict[str, Any]:
         """Return a dict of keywords of a matplotlib line for `name`: color, marker, linestyle and linewidth.
 
-        Activations in FIXED_LOOKS have the first COLORS. Others take the rest in turn. Each time that these start again,
-        the line style changes.
+        Activations in FIXED_LOOKS have the first COLORS. Others take the rest in turn. Each time these start again, the
+        line style changes.
         """
         others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
         first = len(FIXED_LOOKS)
