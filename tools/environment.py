@@ -30,7 +30,7 @@ LOCKED = ["--require-hashes", "--only-binary", ":all:", "--no-deps", "-r"]
 PROJECT = ["--no-deps", "--no-build-isolation", "--no-index", "-e", "."]
 SLOW_TO_LOAD = "import tensorflow, seaborn, statsmodels.api, dask.distributed"
 
-# A user's variables may tell pip and uv where files come from and how they are fetched, not which and whereto.
+# A user's variables may tell pip and uv where files come from and how to fetch them, not which files, nor where to.
 FETCHING = (
     "INDEX", "FIND_LINKS", "CERT", "PROXY", "TRUSTED_HOST", "INSECURE_HOST", "TIMEOUT", "RETRIES", "CACHE_DIR",
     "KEYRING", "TLS", "OFFLINE", "CONCURRENT",
@@ -116,7 +116,7 @@ def _run(*command: str, silent: bool = False) -> None:
 
 
 def variables(given: "Mapping[str, str]") -> "dict[str, str]":
-    """Return these environment variables without those that would change what is installed, or where."""
+    """Return `given`, environment variables, without those that would change what is installed, or where."""
     kept = {}
     for name, value in given.items():
         tool, _, option = name.partition("_")

@@ -37,8 +37,8 @@ X_LABELS = {
 def log_ticks(low: float, high: float) -> FloatArray:
     """Return the ticks (n,) of a logarithmic axis from `low` to `high`, both above 0, in ascending order.
 
-    They are powers of ten if there are three. Otherwise multiples of them by 3, or else by 2 and 5, are added. If there
-    are still fewer than three, they are evenly spaced round numbers.
+    They are powers of ten, or some of many, if at least three lie there. Otherwise multiples of them by 3, or else by
+    2 and 5, are added. If there are still fewer than three, they are evenly spaced round numbers.
     """
     for multiples, most in (((1,), 6), ((1,), 12), ((1, 3), 12), ((1, 2, 5), 12)):
         # Beyond both ends, because a LogLocator that finds no tick gives many others.
@@ -58,7 +58,7 @@ def scientific(value: float, digits: int = 1) -> str:
 
 
 def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = None) -> None:
-    """Make `axis` logarithmic from `low` to `high`, both above 0, with ticks of `log_ticks` from `lowest_tick` on.
+    """Make `axis` logarithmic from `low` to `high`, both above 0, with `log_ticks` from `lowest_tick` (or `low`) on.
 
     Labels are plain numbers if all ticks are between 0.001 and 10,000, else powers of ten, or multiples of these.
     """
@@ -71,10 +71,10 @@ def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = No
 
 
 def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
-    """Make the y axis of `panel` logarithmic, so that it holds the means of `rows` above a band for exact zeros.
+    """Make the y axis of `panel` logarithmic, with the limits `log_limits` of `rows` and a band for exact zeros below.
 
-    The grey band exists if a column n_zero, the number of seeds at exactly 0, is above 0 in some row. The other columns
-    and the error raised are as in `log_limits`.
+    The grey band is drawn if the column n_zero of `rows`, the number of seeds at exactly 0, is above 0 in some row. The
+    other columns and the error raised are as in `log_limits`.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -93,11 +93,11 @@ def log_limits(rows: pd.DataFrame) -> tuple[float, float]:
 
     Columns of `rows`: activation, mean (above 0, or NaN), ci_low, ci_high. Raise ValueError for a mean of 0 or less.
 
-    An activation whose least mean is more than FAR_DECADES below the median activation's least mean is disregarded,
-    because it would flatten the others. If the largest mean is more than FAR_DECADES / 2 above that median, twice this
-    distance counts instead. Intervals can span thirty decades. They widen the limits by at most one decade, or by half
-    the span of the means if that is more. The limits include a margin, and lie in [-300, 300]. They are -1 and 0 if all
-    means are NaN.
+    Each activation has a least mean. One that lies more than FAR_DECADES decades below the median of all least means
+    does not lower the limit, because it would flatten the other lines. If the largest mean is more than FAR_DECADES / 2
+    above that median, twice this distance replaces FAR_DECADES. Intervals can span thirty decades. They move a limit by
+    at most one decade, or by half the span of the means if that is more. The limits include a margin, and lie in
+    [-300, 300]. They are -1 and 0 if all means are NaN.
     """
     if (rows["mean"] <= 0).any():
         least = rows["mean"].min()
@@ -147,7 +147,7 @@ def error_axis(axis: Axis, errors: Any) -> None:
 
 
 def x_axis(panel: Axes, x: str, values: Any) -> None:
-    """Set the scale, limits and ticks of `panel`'s x axis for `values` (n,) of the column `x`, a key of X_LABELS."""
+    """Set ticks, and if needed scale and limits, of `panel`'s x axis for `values` (n,) of `x`, a key of X_LABELS."""
     known, axis = np.unique(np.asarray(values, float)), panel.xaxis
     if x == "layer":  # `values` must contain the output layer's number
         depth = int(known.max(initial=2)) - 1
@@ -161,7 +161,7 @@ def x_axis(panel: Axes, x: str, values: Any) -> None:
         decades = 10 ** np.arange(0, np.log10(last) + 0.01, 1 if last < 100 else 2)
         names = ticker.FuncFormatter(lambda step, _: f"{step:g}" if step < 1e4 else scientific(step))
         _set_ticks(axis, [0, *decades], names)
-    elif x in ("depth", "learning_rate") and known.size:  # values that begin with 1, 2 or 5 have labels
+    elif x in ("depth", "learning_rate") and known.size:  # 1, 2 or 5 times a power of ten has a label
         named = np.isclose((known / 10 ** np.floor(np.log10(known)))[:, None], (1, 2, 5)).any(axis=1)
         margin = 1.1 * (known[-1] / known[0]) ** 0.06
         panel.set(xscale="log", xlim=(known[0] / margin, known[-1] * margin))
@@ -210,7 +210,7 @@ def draw_level(panel: Axes, value: float, label: str = "", *, vertical: bool = F
 
 
 def draw_guessing(panel: Axes) -> None:
-    """Draw a dotted line at the percentage of images that guessing gets right, with its name below."""
+    """Draw a dotted line at the percentage of images that guessing gets right, with the word "guessing" below it."""
     draw_level(panel, GUESSING_PERCENT)
     at, transform = (0.03, GUESSING_PERCENT - 1.5), panel.get_yaxis_transform()
     panel.text(*at, "guessing", transform=transform, va="top", color=GREY, fontsize=9)

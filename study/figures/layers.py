@@ -1,13 +1,13 @@
 """Draw norms and the states of units by layer and over training, and theory's predictions beside them.
 
-Lines are means over seeds, and bands are their 95% intervals. On a logarithmic axis an exact zero is an open marker in
-a band labelled "exactly 0"; the line is the mean of the other seeds. A wide grey line is theory.
+Lines or markers are means over seeds, and bands or bars their 95% intervals. On a logarithmic axis an exact zero is an
+open marker in a band labelled "exactly 0"; the line is the mean of the other seeds. A wide grey line is theory.
 
 `gradient_norms` is a part of the table of `summaries.gradient_norms`, with one row per activation, layer, step and
 measure. Its columns are activation, depth (hidden layers), layer, step, measure, mean, ci_low, ci_high, n and n_zero.
 Layer 1 is nearest the input, and layer depth + 1 is the output. Step 0 is the initialisation. The mean and interval of
 a norm are geometric, over the n seeds above 0. `n_zero` counts the seeds at exactly 0. All functions raise ValueError
-for two depths in one panel, or for two rows of the same activation, layer, step and measure.
+for two depths in one panel, or for two rows that would be the same point of a line.
 
 In titles, L is the loss and rms a root mean square. Layer l has the weights W_l, the activations h_l, and the error
 signal delta_l, the gradient of one example's loss with respect to the layer's pre-activations. The measures are defined
@@ -64,10 +64,10 @@ def gradient_norms_over_training(gradient_norms: pd.DataFrame, style: Style) -> 
 
 
 def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
-    """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, in three hidden layers.
+    """Draw dead units, saturated entries and exact zeros (columns, percent) over the steps, by hidden layer (rows).
 
-    The means of these measures are arithmetic, in [0, 1], and `n` counts all seeds. A missing mean counts as 0 where
-    n_zero is above 0. A line ends where its first seed stops.
+    The layers are the first, a middle and the last. Means of these measures are arithmetic, in [0, 1], and `n` counts
+    all seeds. A missing mean counts as 0 where n_zero is above 0. A line ends where its first seed stops.
     """
     shares = gradient_norms["measure"].isin(UNIT_TITLES) & (gradient_norms["layer"] <= gradient_norms["depth"])
     rows = _reached_by_all_seeds(gradient_norms[shares], gradient_norms.loc[shares, ["n", "n_zero"]].max(axis=1))
@@ -78,7 +78,7 @@ def unit_measures(gradient_norms: pd.DataFrame, style: Style) -> Figure:
 def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
     """Draw the error signal's norm by layer, relative to the output layer's norm, as measured and as predicted.
 
-    `theory` is a part of `trainability.beside_theory` with one row per activation and layer. Its columns are
+    `theory` is a part of the table of `trainability.beside_theory`, with one row per activation and layer. Columns:
     activation, depth, layer, predicted, measured, ci_low, ci_high (ratios), n and n_zero. Each activation has a panel,
     and all panels share one logarithmic scale. A predicted 0 is not drawn.
     """
@@ -103,11 +103,11 @@ def errors_beside_theory(theory: pd.DataFrame, style: Style) -> Figure:
 def similarity_by_layer(similarity: pd.DataFrame, style: Style) -> Figure:
     """Draw 1 minus the mean cosine of two images by layer: a column for each depth, a row for each value of `when`.
 
-    The cosine is of the pre-activations of two images. `similarity` is the result of `trainability.similarity`, with
-    one row per activation, depth, layer and `when`. Its columns are activation, depth, layer, when ("initial" or "end"
-    of training), mean, ci_low, ci_high (cosines), n (seeds), predicted (a cosine; NaN is not drawn).
+    The cosine is of the pre-activations of two images. `similarity` is a part of the table `trainability.similarity`,
+    with one row per activation, depth, layer and `when`. Its columns are activation, depth, layer, when ("initial" or
+    "end" of training), mean, ci_low, ci_high (cosines), n (seeds), predicted (a cosine; NaN is not drawn).
 
-    Differences that float32, in which trained networks compute, cannot tell from 0 are in the band of zeros.
+    A difference from 1 that float32, in which trained networks compute, cannot tell from 0 counts as an exact zero.
     """
     rows = check_unique(similarity, ["activation", "depth", "layer", "when"])
     apart = 1 - rows[["mean", "ci_high", "ci_low", "predicted"]].astype(float)

@@ -1,8 +1,9 @@
-"""Draw what depends on a learning rate, depth, noise, width, epoch or input, as lines with 95% intervals over seeds.
+"""Draw lines over a learning rate, depth, noise, width, epoch or input, with 95% intervals over seeds; times by size.
 
-Tables have one row per activation and place on the x axis, and a column activation. Accuracies and shares are in
-[0, 1], n is the number of seeds, and ci_low and ci_high are the bounds of an interval. `runs` has one row per run. A
-run is drawn as a dash if no activation has more than `marks.FEW_RUNS` at one place; NaN is not drawn.
+Unless its function says otherwise, a table has one row per activation and place on the x axis, and `runs` one row per
+run and place. Both have a column activation. Accuracies and shares are in [0, 1], n is the number of seeds, and ci_low
+and ci_high are the bounds of an interval. A run is drawn as a dash if no activation has more than `marks.FEW_RUNS` at
+one place; NaN is not drawn.
 """
 
 import math
@@ -85,7 +86,7 @@ def dead_units_against_rate(dead: pd.DataFrame, style: Style, runs: pd.DataFrame
 def born_dead(born: pd.DataFrame, style: Style) -> Figure:
     """Draw the share of networks that are born dead over the width of their layers, with exact binomial intervals.
 
-    In such a network a hidden layer has only dead units before training. Columns of `born`, the result of
+    In such a network all units of some hidden layer are dead before training. Columns of `born`, the result of
     `statistics.share_summary`: width (units in each layer), share, ci_low, ci_high, n (networks).
     """
     return _draw_shares(born.assign(mean=born["share"]), "width", X_LABELS["width"], "born dead", style)
@@ -152,12 +153,12 @@ def noise_response(robustness: pd.DataFrame, runs: pd.DataFrame, style: Style, r
 
 
 def training_curves(history: pd.DataFrame, style: Style) -> Figure:
-    """Draw training and validation loss (one logarithmic axis) and validation accuracy over the epochs.
+    """Draw training and validation loss (on equal logarithmic axes) and validation accuracy over the epochs.
 
     Columns of `history`, a part of `frames.history_frame` with one row per run and epoch: seed, epoch (from 1),
     training_loss, validation_loss (nats), validation_accuracy. Each run is a faint line if no activation has more than
-    `marks.FEW_RUNS`. Means of losses are geometric. A mean ends where its first seed stops, because a mean over fewer
-    seeds would jump. A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its
+    `marks.FEW_RUNS`. Means of losses are geometric. A mean ends where its first run stops, because a mean over fewer
+    runs would jump. A run with a loss that is not finite has diverged. It is left out of the means, a cross marks its
     last finite epoch, and the legend counts it.
     """
     lost = ~np.isfinite(history[list(LOSSES)]).all(axis=1)
@@ -239,7 +240,7 @@ def activation_curves(curves: pd.DataFrame, style: Style) -> Figure:
 
 
 def cause_and_effect(curves: pd.DataFrame, shares: pd.DataFrame, accuracy: pd.DataFrame, style: Style) -> Figure:
-    """Draw activations and their slopes, and beside them the error that reaches layer 1, and accuracy, over the depth.
+    """Draw curves and slopes of activations; beside them, over depth, the error that reaches layer 1, and accuracy.
 
     `curves` is as in `activation_curves`. Columns of `shares`: depth (hidden layers), share_of_error. This share is the
     norm of the error signal at layer 1 over its norm at the last hidden layer, before training; 0 is not drawn. Columns
@@ -314,7 +315,7 @@ def growth(rows: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
 
 def _draw_law(panel: Axes, found: pd.DataFrame, law: Mapping[Hashable, Any]) -> None:
-    """Draw the measurements `found` and their power `law`, a row of `fitted`, with its exponent above the panel.
+    """Draw the measurements `found` and their power `law`, a row of `fitted` in `growth`; write its exponent above.
 
     Markers of compile times are open. Without a finite exponent, only the measurements are drawn.
     """

@@ -60,7 +60,8 @@ def error_heat_map(gradient_norms: pd.DataFrame, style: Style, digits: int = 1) 
 def _draw_heat_map(panel: Axes, mean: pd.DataFrame, n_zero: pd.DataFrame, scale: ScalarMappable, digits: int) -> None:
     """Draw one activation's norms `mean` as colours of `scale` on `panel`, and mark the cells with seeds at exactly 0.
 
-    `mean` and `n_zero` (seeds at exactly 0) have a row for each layer, from 1, and a column for each step.
+    `mean` and `n_zero` (seeds) have a row for each layer, from 1, and a column for each step. `digits` is the number of
+    significant digits of the norms that are also written.
     """
     steps, depth = mean.columns, len(mean) - 1
     is_numbered = np.zeros(mean.shape, bool)
@@ -113,12 +114,12 @@ def trainable_depth(grid: pd.DataFrame, xi_line: pd.DataFrame) -> Figure:
 def critical_lines(curves: pd.DataFrame, points: pd.DataFrame, style: Style) -> Figure:
     """Draw for each activation the line of initialisations where chi = 1, and its critical initialisation on this line.
 
-    The factor chi is theory's change of the squared error per layer. An initialisation is sigma_w, with
-    sigma_w^2 = fan_in Var(W), and sigma_b, with sigma_b^2 = Var(b), for weights W and biases b.
+    By theory, the mean square of the error signal changes by the factor chi per layer. An initialisation is sigma_w,
+    with sigma_w^2 = fan_in Var(W), and sigma_b, with sigma_b^2 = Var(b), for weights W and biases b.
 
-    `curves` and `points` have the columns activation, sigma_w, sigma_b. A line joins its rows in order, and breaks at
-    NaN. A line that is a single place is drawn as its point alone. All points are on the panel, but lines may leave it.
-    Activations without a point are named below the panel. Raise ValueError for two points of one activation.
+    `curves` (lines) and `points` have the columns activation, sigma_w, sigma_b. A line joins its rows in order, and
+    breaks at NaN. It is not drawn if it is a single place. Points with sigma_w above 0.85 are all on the panel; lines
+    may leave it. Activations without a point are named below. Raise ValueError for two points of one activation.
     """
     names = style.order([*curves["activation"], *points["activation"]])
     points = check_unique(points.dropna(), ["activation"]).set_index("activation")[["sigma_w", "sigma_b"]]

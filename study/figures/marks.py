@@ -1,4 +1,4 @@
-"""Draw by seaborn the means, intervals and runs of a table, on one panel or on small multiples of it.
+"""Draw by seaborn the means, intervals and runs of a table, on one panel or on a grid of panels.
 
 A panel is one matplotlib Axes of a figure. Tables have a column activation, and `rows` of means the columns INTERVAL:
 mean, ci_low and ci_high. No interval is computed here. `looks` maps each activation to keywords of a matplotlib line,
@@ -35,7 +35,7 @@ Choice = tuple[str, Mapping[Any, str]]  # a column, and {value: title} of the va
 
 
 def call_seaborn(plot: Callable[..., Any], panel: Axes, rows: pd.DataFrame, looks: Looks, **options: Any) -> None:
-    """Draw `rows` on `panel` by seaborn's function `plot`, in the colours of `looks`, without labels of the axes."""
+    """Draw `rows` on `panel` by seaborn's function `plot`, in the colours of `looks`; remove the labels of the axes."""
     colors = {name: look["color"] for name, look in looks.items()}
     panel.set(xlabel=" ", ylabel=" ")  # because seaborn's labels are slow
     plot(rows, hue="activation", hue_order=list(looks), palette=colors, legend=False, ax=panel, **options)
@@ -68,10 +68,10 @@ def draw_lines(panel: Axes, rows: pd.DataFrame, x: str, y: str, looks: Looks, **
 def draw_intervals(
     panel: Axes, rows: pd.DataFrame, along: str, looks: Looks, *, orient: str = "x", **options: Any
 ) -> list[Line2D]:
-    """Draw by `draw_lines` the means of `rows` with their intervals along the column `along`, on the axis `orient`.
+    """Draw the means of `rows` and their intervals by `draw_lines` with `options`, and return the lines.
 
-    Rows without a mean are left out. For seaborn each row becomes three numbers: the first is the mean, and their range
-    is the interval.
+    The values of the column `along` lie on the axis `orient`, "x" or "y". Rows without a mean are left out. For seaborn
+    each row becomes three numbers: the first is the mean, and their range is the interval.
     """
     known = rows.sort_values(along, kind="stable").dropna(subset=["mean"])
     if known.empty:
@@ -136,13 +136,15 @@ def line_panel(
 ) -> None:  # fmt: skip
     """Draw the means of `rows` along column `x`, with their intervals, and set the axes of `panel`.
 
-    `rows` has one row per activation and value of `x`. It may have the columns n and n_zero, the numbers of seeds above
-    0 and at exactly 0. If `x` is "layer", it has the column depth (hidden layers). The axes hold the rows of `scale`,
-    by default `rows`. `x` is as in `axes.x_axis`, and `kind` the kind of the y axis: "log", "linear", "percent" or
-    "error". The caller of "error" must call `axes.error_axis` afterwards. `scaled` explains the values.
+    `rows` has one row per activation and value of `x`, a key of `axes.X_LABELS`. It may have the columns n and n_zero,
+    the numbers of seeds above 0 and at exactly 0. If `x` is "layer", it has the column depth (hidden layers). `kind` is
+    the kind of the y axis: "log" and "linear", or for fractions in [0, 1] "percent" and "error". The caller of "error"
+    must call `axes.error_axis` afterwards.
 
-    `points` has one row per run, with the columns activation, `x` and value. Each run is a dash if no activation has
-    more than FEW_RUNS at one `x`. If `is_side_by_side`, the activations stand side by side at each x.
+    A "log" axis, and the x axis unless `x` is "layer", span the rows of `scale`, by default `rows`. `points` has one
+    row per run, with the columns activation, `x` and value. Runs are dashes, or not drawn if an activation has more
+    than FEW_RUNS at one `x`. Intervals are bands, or bars without `band`. With `is_side_by_side`, activations stand
+    side by side at each x.
     """
     frames = (rows, rows if scale is None else scale)
     rows, scale = (scaled(frame.assign(n_zero=frame.get("n_zero", 0)), kind) for frame in frames)
@@ -171,15 +173,15 @@ def small_multiples(
     rows: pd.DataFrame, x: str, kind: str, style: Style, panel_choice: Choice, row_choice: Choice | None = None, *,
     height: float = 2.1, columns: int = 3, shared: str = "", points: pd.DataFrame | None = None, **options: Any,
 ) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:  # fmt: skip
-    """Draw a `line_panel` for each value of one column, or for each pair of values of two columns.
+    """Draw a `line_panel` with `options` for each value of one column, or for each pair of values of two columns.
 
     `panel_choice` and `row_choice` each name a column of `rows`, and map the values that are shown to titles. `points`
     are selected by `panel_choice` alone. Return the figure and {(value of `row_choice`, value of `panel_choice`):
-    panel}. Without `row_choice`, its value is None.
+    panel}. Without `row_choice`, the first of each pair is None.
 
     Each value of `row_choice` has a row of panels. Without `row_choice`, at most `columns` panels stand side by side.
     Each row of panels has this `height` in inches. A logarithmic scale is `shared` by all panels ("all"), by the panels
-    of a column ("column"), or by no others ("").
+    with the same value of `panel_choice` ("column"), or by no others ("").
     """
     (column, titles), (row_column, headings) = panel_choice, row_choice or ("", {None: ""})
     keys = [(below, beside) for below in headings for beside in titles]

@@ -33,11 +33,11 @@ def name_lines(
     """Write the name of each activation in `names` beside its line, or make a legend above the panels.
 
     A line is found by its label in matplotlib, which must be the activation's name. Names are written on the first of
-    `panels` where all of them find a place. Make a legend instead if there is none, if there are more than MOST_NAMED
-    activations, or if there are `notes`, {activation: text that follows its label}.
+    `panels` where all of them find a place. If no panel has places for all, make a legend. Make it also for more than
+    MOST_NAMED activations, and if there are `notes`, {activation: text that follows its label}.
 
-    If `is_named`, the figure also names its lines elsewhere. Then make no legend, and write on every panel the names
-    that fit. Call this function last, because it computes the layout of the figure.
+    If `is_named`, the figure also names its lines elsewhere. Then make no legend. Write on every panel the names that
+    fit, if there are at most MOST_NAMED. Call this function last, because it computes the layout of the figure.
     """
     order, said = style.order(names), notes or {}
     texts = {name: style.label(name) + said.get(name, "") for name in order}
@@ -53,7 +53,7 @@ def name_lines(
 
 
 def legend(figure: Figure, texts: Mapping[str, str], style: Style) -> None:
-    """Add a legend of `texts`, {activation: text}, above the panels, in as many lines as it needs."""
+    """Add a legend of `texts`, {activation: text}, above the panels, and make the figure higher by its lines."""
     entries_per_line = max(1, int(FIGURE_WIDTH / (0.65 + 0.085 * max(map(len, texts.values())))))
     line_count = math.ceil(len(texts) / entries_per_line)
     figure.set_figheight(figure.get_figheight() + 0.22 * line_count)  # inches
@@ -101,7 +101,7 @@ def _write_names(panel: Axes, texts: Mapping[str, str], ink: Any, style: Style, 
 
 
 def _free_corner(own: FloatArray, others: FloatArray, ink: Any, size: Any) -> Any:
-    """Return the lower left corner (2,) of a free place for a box beside the line `own` (n, 2), or None without one.
+    """Return the lower left corner (2,) of a free place for a box beside the line `own` (n, 2), or None if none fits.
 
     All lengths are in pixels of the panel, and `size` (2,) is the box's width and height. Neither the box nor a margin
     around it covers a pixel where `ink` (height, width) is True. Prefer a place far from the points `others` (m, 2),
@@ -137,7 +137,7 @@ def _line_points(panel: Axes, name: str) -> FloatArray:
     """Return points (n, 2) in pixels of the figure along the first line of `panel` whose label is `name`.
 
     They are evenly spaced, at most DISTANCES[0] pixels apart. Points of the line that are not finite are skipped, and
-    the gap is bridged. Return none if no line has the label, or none of its points is finite.
+    the gap is bridged. Return an empty array if no line has the label, or none of its points is finite.
     """
     line = next((line for line in panel.lines if line.get_label() == name), Line2D([], []))
     corners: FloatArray = line.get_transform().transform(np.asarray(line.get_xydata(), float).reshape(-1, 2))

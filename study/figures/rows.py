@@ -1,8 +1,8 @@
 """Draw a row for each activation, output, remedy or program: every run, and below the runs their mean or median.
 
 A small point is a run, or one repeat of a timing. The larger marker is the mean, and the bar through it is the 95%
-interval, ci_low to ci_high. For timings they are the median and the quartiles. Accuracies are in [0, 1], and NaN is not
-drawn.
+interval, ci_low to ci_high. In `costs` they are the median and the quartiles, in `bench` the median alone. Accuracies
+are in [0, 1], and NaN is not drawn.
 """
 
 import math
@@ -29,7 +29,7 @@ TIME_PANELS = {
     "forward_backward": ("forward + backward\nns / element", 1e9, "forward_backward_ns"),
     "step": ("training step\nms", 1e3, "step_ms"),
 }
-AXIS_END = 1.25  # where an axis of times ends, in multiples of the largest upper quartile
+AXIS_END = 1.25  # where an axis of times ends, in multiples of the largest upper quartile or median
 # The contender that only multiplies matrices, on one thread. The one on all cores has a name that begins with it.
 PRODUCTS = "products"
 
@@ -42,7 +42,7 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
     Columns of `differences`, the deciding rows of `decision.findings`: activation, reference, difference, ci_low,
     ci_high, margin (of test accuracy, in [-1, 1]), finding. The finding is a word, written above the marker. `trained`
     and `runs` are as in `lines.accuracy_against_depth`. If `trained` is empty, only the differences are drawn. Raise
-    ValueError for two rows of the same activation, panel and depth.
+    ValueError for two `differences` of one activation, or two of `trained` with the same activation, panel and depth.
     """
     marks.check_unique(trained, ["activation", "panel", "depth"])
     titles = list(dict.fromkeys(trained["panel"]))
@@ -62,7 +62,7 @@ def answer(differences: pd.DataFrame, trained: pd.DataFrame, style: Style, runs:
 
 
 def _draw_differences(panel: Axes, rows: pd.DataFrame, style: Style) -> None:
-    """Draw a row for the reference, at 0, and one for each of `rows`, `differences` of `answer`, beside the margin."""
+    """Draw a row for the reference, at 0, and one for each row of `rows`, the `differences` of `answer`."""
     reference, margin = rows["reference"].iloc[0], 100 * rows["margin"].iloc[0]
     labels = {name: style.label(name) for name in style.order([reference, *rows["activation"]])}
     panel.axvspan(-margin, margin, color=MARGIN_COLOR, linewidth=0, zorder=0)
@@ -181,7 +181,7 @@ def remedies(table: pd.DataFrame, style: Style, runs: pd.DataFrame | None = None
     Columns of `table`, the result of `trainability.success`: activation, remedy (text), mean, ci_low, ci_high, n
     (seeds), baseline (bool). The row without a remedy is the baseline. It is on top, as an open marker, with a dotted
     line through all other rows. Remedies follow in order of appearance. The mean is written beside its row. Columns of
-    `runs`: activation, remedy, value. Raise ValueError for two rows of the same activation and remedy.
+    `runs`: activation, remedy, value. Raise ValueError for two rows of the same activation and remedy, or two depths.
     """
     rows = marks.check_unique(table, ["activation", "remedy"]).sort_values("baseline", ascending=False, kind="stable")
     rows = marks.scaled(rows.assign(is_open=rows["baseline"].astype(bool)), "percent")
@@ -304,7 +304,7 @@ def _draw_rows(
     panel: Axes, labels: Labels, points: pd.DataFrame | None, means: pd.DataFrame, looks: Looks, *,
     by: str = "activation", shift: str = "", spread: float = 0.27, below: float = 0.2,
 ) -> None:  # fmt: skip
-    """Draw a row on `panel` for each of `labels`, which are by values of the column `by`: points and their mean.
+    """Draw on `panel`, for each key of `labels`, a value of the column `by`, a row with its points and their mean.
 
     `points` has the column value, and `means` mean, ci_low, ci_high and perhaps is_open (bool), in units of the x axis.
     The distance between two rows is 1. Points spread over the height `spread` above the centre of their row, and means
@@ -340,7 +340,7 @@ def _is_in_right_half(panel: Axes, errors: Any) -> bool:
 
 
 def _counts_text(row: "pd.Series[Any]", *prefixes: str) -> str:
-    """Return a text such as "n = 5, 1 diverged; 6" of the different <prefix>n and <prefix>diverged in `row`."""
+    """Return a text such as "n = 5, 1 diverged; 6" of all <prefix>n and <prefix>diverged in `row`, without repeats."""
     counts = [(row[f"{prefix}n"], row[f"{prefix}diverged"]) for prefix in prefixes]
     texts = [f"{0 if math.isnan(n) else n:g}" + (f", {lost:g} diverged" if lost > 0 else "") for n, lost in counts]
     return f"n = {'; '.join(dict.fromkeys(texts))}"

@@ -23,7 +23,7 @@ COLORS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "d", "p", "h")
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 GREY = "#6B6B6B"  # of texts and lines that belong to no activation
-# In points. Each look's line is narrower by LINE_STEP than the one before, so that a line below another shows.
+# In points. A look's line is narrower by LINE_STEP than the one before, down to the narrowest: a line below shows.
 WIDEST_LINE, LINE_STEP, NARROWEST_LINE = 2.1, 0.25, 1.1
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
@@ -89,10 +89,10 @@ class Style:
         return literal(name) if lacking or not shown else shown
 
     def line(self, name: str) -> dict[str, Any]:
-        """Return {"color", "marker", "linestyle", "linewidth": value} for `name`, the keywords of a matplotlib line.
+        """Return a dict of keywords of a matplotlib line for `name`: color, marker, linestyle and linewidth.
 
-        Activations that exceed the number of COLORS share colours, but not the colours of FIXED_LOOKS. The line style
-        changes each time that the colours start again.
+        Activations in FIXED_LOOKS have the first COLORS. Others take the rest in turn. Each time these start again, the
+        line style changes.
         """
         others = [other for other in self.order(self.positions) if other not in FIXED_LOOKS]
         first = len(FIXED_LOOKS)
@@ -133,7 +133,6 @@ def literal(text: str, most: int = MOST_CHARACTERS) -> str:
 
 @functools.cache
 def _font_characters() -> frozenset[str]:
-    """Return all characters that the font FONT can draw."""
     return frozenset(map(chr, font_manager.get_font(font_manager.findfont(FONT)).get_charmap()))
 
 

@@ -61,7 +61,7 @@ def write_report(results: Path, modules: Mapping[str, Any]) -> list[str]:
 
 
 def _write_report(results: Path, modules: Mapping[str, Any], places: Mapping[Store, Ledger]) -> list[str]:
-    """Do the work of `write_report` once `results` is locked; `places` holds the ledger of each store in it."""
+    """Do the work of `write_report` once `results` is locked; `places` maps each store in it to its ledger."""
     style, draft = joint_style(list(places.values())), _Draft(dict.fromkeys([*modules, COMPARED_KEY]))
     documents = {name: found for store in places for name, found in store.documents().items()}
     for store, ledger in places.items():
@@ -126,7 +126,7 @@ def _left_out_if_runs_are_missing(draft: _Draft, name: str) -> Iterator[None]:
     """Leave out the section of the module `name` if the block raises an error and `draft.missing` has an entry.
 
     An error of the block is added to `draft.missing`, so that one question without an answer does not end the report.
-    If nothing is missing, the error is a defect of the module, and is raised.
+    If nothing is missing, the error is a defect of the module, and is raised. A StudyError is always raised.
     """
     try:
         yield

@@ -14,8 +14,8 @@ QUANTILE_NAME = re.compile(r"q\d+(\.\d)?")  # a column such as q95 or q2.5
 def meaning(column: str) -> str | None:
     """Return what `column` holds, from columns.toml; None if that is unknown.
 
-    A name such as q95 is a quantile. A name such as loss_mean has the meaning of the column, and then of each suffix. A
-    suffix alone has its own meaning, unless the file gives it one as a column.
+    A name such as q95 is a quantile. A name such as loss_mean has the meaning of the column loss and then of the suffix
+    mean, a suffix alone its own meaning, unless the file explains the whole name as a column.
     """
     if column in SUFFIXES:
         return MEANINGS.get(column, SUFFIXES[column])

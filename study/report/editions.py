@@ -130,9 +130,9 @@ def comparison_lines(compared: pd.DataFrame, names: tuple[str, str], everything:
 def conclusion_text(row: Mapping[str, Any], edition: str) -> str:
     """Return what `edition`, "a" or "b", concludes in `row`, as "better +0.25 [+0.17, +0.34], n = 40".
 
-    `row` is from analysis.editions.compare. A headline's accuracy is in percent, a finding's difference in points, a
-    claim's measurement in its own unit. A depth is shown as its median and its range over seeds, "7 (5 to 9), n = 5".
-    The text is empty if the edition lacks the conclusion.
+    `row` is from analysis.editions.compare. A headline's accuracy is in percent, a finding's difference in points; a
+    cost is a ratio, and a claim's measurement has its own unit. A depth is shown as its median and its range,
+    "7 (5 to 9), n = 5". The text is empty if the edition lacks the conclusion.
     """
     word, estimate, low, high, n = (row[f"{name}_{edition}"] for name in ("word", "estimate", "low", "high", "n"))
     if word != word:

@@ -74,7 +74,7 @@ FRACTION_WORDS = {  # by language and power of ten
 
 
 def in_words(value: object, language: str = "en") -> str:
-    """Show a share from 0.001 on, or of 0 or less, in percent; others to one digit, "about 2 millionths" or "3e-12".
+    """Show a share in percent; one between 0 and 0.001 with one digit, as "about 2 millionths" or as "3e-12".
 
     Show NaN as a dash. `language` is a key of FRACTION_WORDS.
     """
@@ -97,7 +97,7 @@ def count(rows: Iterable[object]) -> str:
 
 
 def span(values: Iterable[Any], to: str = " to ") -> str:
-    """Show the least and the largest of `values`, rounded and without NaN: "1 to 50", one if equal, a dash if none."""
+    """Show the least and largest of `values`, as integers, without NaN: "1 to 50", one if equal, a dash if none."""
     found = sorted({round(value) for value in map(checked, values) if not math.isnan(value)})
     if not found:
         return formatting.DASH
@@ -105,11 +105,11 @@ def span(values: Iterable[Any], to: str = " to ") -> str:
 
 
 def reached(row: Row, prefix: str = "") -> str:
-    """Show the depth to which networks train, as "20 but not 28 (14 to ≥ 50)", or a dash if the median is unknown.
+    """Show the depth to which networks train, as "20 but not 39 (14 to 28)", or a dash if the median is unknown.
 
-    Here the deepest network that trains has 20 hidden layers in the median over seeds, and 14 to 50 over all of them.
-    The next depth tried is 28; "≥" marks the deepest network tried. The numbers are in the columns median, low, high,
-    deepest and next_depth of `row`, or with a `prefix` in `prefix`, `prefix`_low, and so on.
+    Here the deepest network that trains has 20 hidden layers in the median over seeds, with the range 14 to 28. The
+    next depth tried, beyond the range, is 39. "≥" marks the deepest network tried. The numbers are in the columns
+    median, low, high, deepest and next_depth of `row`, or with a `prefix` in `prefix`, `prefix`_low, and so on.
     """
     columns = [f"{prefix}_{key}".lstrip("_") for key in ("low", "high", "deepest", "next_depth")]
     median, low, high, end, following = (checked(row[column]) for column in (prefix or "median", *columns))

@@ -1,8 +1,8 @@
 """Tell whether a results folder is as a finished `study all` left it, so that the same command has nothing to do.
 
-The hidden file NOTE in the folder holds a hash of all inputs of the command, and a hash of the files that it made.
-Records, MNIST and the files made are compared by size and times, because reading two thousand records would take too
-long. A damaged disk changes bits without changing times; `study verify` reads every record.
+The hidden file NOTE in the folder holds a hash of all inputs of the command, a hash of the files that it made, and its
+last line. Records, MNIST and the files made are compared by name, size and times, because reading two thousand records
+would take too long. A damaged disk changes bits without changing times; `study verify` reads every record.
 """
 
 import importlib.metadata
@@ -25,9 +25,9 @@ CODE_FOLDERS = (STUDY, STUDY.parent / "experiments")
 def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) -> str:
     """Return a SHA-256, in hexadecimal, of all that the results of a command depend on.
 
-    These are the `command` (its options by name), the source files, the versions of all packages, and the records in
-    `results`. The processor and the instructions that it may use count too, and `data`, the user's file or folder of
-    MNIST or None. Records and MNIST count by name, size and times, not by content.
+    These are the `command` (its options by name), the study's files, the versions of all packages, and the files in
+    RECORD_FOLDERS of `results`. The machine, by `describe_environment`, counts too, and `data`, the user's file or
+    folder of MNIST or None. Records and MNIST count by name, size and times, not by content.
     """
     about = {
         "command": command,
@@ -41,7 +41,7 @@ def inputs_hash(results: Path, command: Mapping[str, Any], data: Path | None) ->
 
 
 def code_hash() -> str:
-    """Return a SHA-256, in hexadecimal, of the source files of the study and of its experiments as they are on disk."""
+    """Return a SHA-256, in hexadecimal, of all files in CODE_FOLDERS, without compiled ones, as they are on disk."""
     found = (path for folder in CODE_FOLDERS for path in folder.rglob("*"))
     files = [path for path in found if path.is_file() and path.suffix != ".pyc"]
     return digest({str(path.relative_to(STUDY.parent)): sha256(path.read_bytes()).hexdigest() for path in files})

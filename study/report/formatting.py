@@ -20,7 +20,7 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
     """Show `value` times `scale` with `digits` decimals, or a dash if it is not finite.
 
     `toward` is "nearest" for an estimate, "down" for a low bound and "up" for a high bound, so that the interval shown
-    contains the interval computed. If `signed`, a positive number has a plus.
+    contains the interval computed. If `signed`, a number that has no minus has a plus.
     """
     if not math.isfinite(value):
         return DASH
@@ -30,7 +30,7 @@ def number(value: float, digits: int = 2, scale: float = 1, signed: bool = False
 
 
 def significant(value: float, digits: int = 3, scale: float = 1, toward: Toward = "nearest") -> str:
-    """Show `value` as `number` does, but with at most `digits` significant digits."""
+    """Show `value` as `number` does, but with at most `digits` significant digits, such as "0.0123" or "1.2e+04"."""
     if not math.isfinite(value):
         return DASH
     exact = Decimal(repr(float(value))) * Decimal(repr(scale))
@@ -43,11 +43,11 @@ def percent(fraction: float, digits: int = 2, toward: Toward = "nearest") -> str
 
 
 def interval(estimate: float, low: float, high: float, scale: float = 1.0, signed: bool = False) -> str:
-    """Show `estimate [low, high]`, all times `scale`, with two significant digits of half the interval's width.
+    """Show `estimate [low, high]`, all times `scale`, rounded at the second digit of half the interval's width.
 
     There are at most two decimals with a `scale` of 100, which shows percent or points, and six otherwise. The bounds
     are rounded outward. If a bound is not finite or both are equal, show the estimate alone, with two decimals. Show a
-    dash if the estimate is not finite. If `signed`, positive numbers have a plus.
+    dash if the estimate is not finite. `signed` is as in `number`.
     """
     if not math.isfinite(estimate):
         return DASH

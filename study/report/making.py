@@ -13,9 +13,10 @@ from study.records.store import Record
 def making(ledger: Ledger, records: Sequence[Record]) -> dict[str, Any]:
     """Return the values that pages/making.md shows, by name, from the successful `records` of `make all`.
 
-    `environments` lists a text for each machine, with the versions of its packages. `runs` is the number of records.
-    `compute_minutes` and `compile_minutes` are of one core, `wall_minutes` from start to end of the runs. `last_run` is
-    the date of the last run, empty without runs. `data_checksums` lists the SHA-256 of each data set.
+    `environments` lists texts on processor, system and package versions, each once. `runs` is the number of records.
+    `compute_minutes`, of one core, include `compile_minutes`. `wall_minutes` is the time of all commands that trained.
+    `last_run` is the date and time (UTC) of the last run, empty without runs. `data_checksums` lists the SHA-256 of
+    each data set.
     """
     provenances = [record["provenance"] for record in records]
     environments = {", ".join(f"{name} {found}" for name, found in p["environment"].items()) for p in provenances}
@@ -37,11 +38,7 @@ def _minutes(records: Sequence[Record], timing: str = "seconds") -> float:
 
 
 def long_protocol(experiment: str, target: str, records: Sequence[Record]) -> pd.DataFrame:
-    """Return one row of the table `long_protocols`, on the runs of one experiment.
-
-    Its columns include the dates of the `first` and the `last` run (YYYY-MM-DD), the processors, `cpu`, and minutes of
-    one core. `is_of_this_engine` tells whether the present code of the engine made all `records`.
-    """
+    """Return one row of the table `long_protocols`, on the runs of one experiment; `records` must not be empty."""
     provenances = [record["provenance"] for record in records]
     days = sorted({p["date"][:10] for p in provenances})
     row = {

@@ -36,9 +36,9 @@ def compose(
 ) -> Report:
     """Render every section into the report: the leading ones into README.md, each other one into a page of its own.
 
-    Sections on the claims, the words, the editions and the `making`, the result of `making.making`, follow `sections`.
-    README.ja.md holds the answers of the translated pages. `missing` is what `write_report` returns. `labels` maps
-    names of activations to their labels.
+    `claims_section` and the `appendices` follow `sections`. README.ja.md is the same as README.md in Japanese, of the
+    pages that are translated. `making` is the result of `making.making`. `missing` holds sentences on what is missing,
+    which both files list at the top. `labels` maps names of activations to their labels.
     """
     sections = [*sections, claims_section(sections), *appendices(making)]
     names = tuple(section.page.stem for section in sections if not section.is_opening)
@@ -74,9 +74,9 @@ def appendices(making: Mapping[str, object]) -> list[Section]:
 
 
 def _joined_pages(template: jinja2.Template, made: Sequence[tuple[Section, Page]], missing: Sequence[str]) -> str:
-    """Return the Markdown of `template`, "report" or "opening", for pairs of a section and its page.
+    """Return the Markdown of `template`, report.md or opening.md or a translation, for pairs of a section and its page.
 
-    It lists `missing` at the top, and shows the leading pages whole; "report" also lists the answers of the others.
+    It lists `missing` at the top, and shows the leading pages whole; report.md also lists the answers of the others.
     """
     shown: dict[str, list[dict[str, str]]] = {"leading": [], "following": [], "appendices": []}
     for section, page in made:
@@ -92,8 +92,8 @@ def _marked_up(page: Page) -> dict[str, str]:
 def claims_section(sections: Sequence[Section]) -> Section:
     """Return the section on the published claims, with the table `claims` (claims.csv) of all sections' judgements.
 
-    Its protocol tells which claims' measurements were changed after numbers had been seen (`seen`: of these runs). It
-    also tells how many intervals are expected to miss the true value by chance.
+    In its protocol, `changed` lists the claims whose measurements were changed after numbers had been seen. `seen` are
+    those judged by runs before that. `expected_misses` is how many intervals should miss the true value by chance.
     """
     table = claims.claims_table([judgement for section in sections for judgement in section.judgements])
     judged = (*claims.JUDGED, claims.NOT_REACHED)

@@ -28,10 +28,10 @@ _stop: Any = threading.Event()  # once set, nothing more is drawn in this proces
 
 
 def image_files(drawings: Mapping[str, Drawing], folder: Path) -> tuple[Files, bytes]:
-    """Return each drawing's files by file name, NAME.svg, NAME.png and NAME.pdf, and the content of NOTE.
+    """Return the files of all `drawings`, {NAME.svg, NAME.png and NAME.pdf: bytes}, and the content of NOTE.
 
-    `drawings` holds the drawings by name. One that is unchanged since the last report in the results folder `folder`,
-    with its files, is not drawn again. NOTE is JSON with a `_note_entry` for each name, by which the next report knows.
+    `drawings` holds the drawings by name. If a drawing and its files are unchanged since the last report in the results
+    folder `folder`, these files are returned. NOTE, in JSON, has the `_note_entry` of each name for the next report.
     """
     known: dict[str, object] = {}
     with contextlib.suppress(OSError, ValueError):  # the first report, or a damaged note
@@ -57,8 +57,8 @@ def _note_entry(drawing: Drawing, files: Files) -> dict[str, object]:
 def _drawn_files(drawings: Mapping[str, Drawing]) -> list[Files]:
     """Return the files of each of `drawings`, drawn in up to four processes if there are more than FEW_DRAWINGS.
 
-    The processes never get a Ctrl-C themselves. After an interruption of this process, each finishes the file that it
-    is encoding. To kill the processes would be quicker, but their pool could then wait without end.
+    On one core, this process draws alone. Other processes never get a Ctrl-C. If this process is interrupted, each of
+    them finishes its drawing or file. Killing them would be quicker, but their pool could wait without end.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(drawings) <= FEW_DRAWINGS or cores == 1:

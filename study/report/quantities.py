@@ -1,7 +1,4 @@
-"""Wrap tables for pages, so that their numbers become quantities, the only numbers that a page's filters accept.
-
-A page can therefore show only numbers that are in a table, in its section's protocol or in study/constants.py.
-"""
+"""Wrap tables for pages, so that their numbers become quantities, the only numbers that a page's filters accept."""
 
 from collections import UserDict
 from collections.abc import Mapping

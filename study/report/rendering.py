@@ -5,12 +5,13 @@ answer, one paragraph) and `body`. It may use
 
 - `tables.NAME`: the rows of a table (study/report/quantities.py); `"NAME" in tables` tells whether it exists;
 - `judged`: the rows of claims.csv for the parts of claims that the section judges;
-- `protocol.NAME`: the settings that were asked for; `constants.NAME`: the constants of the study;
+- `protocol.NAME`: the values in the section's protocol; `constants.NAME`: the constants of the study;
 - filters for every number (study/report/filters.py), `| label` and `| names` for activations, `| code` for code;
 - `{% call table("NAME") %}rows in Markdown, then the caption{% endcall %}`: a table, also for tables/NAME.tex;
-- `{% call figure("NAME") %}caption{% endcall %}`: a figure of the section;
+- `{% call figure("NAME") %}caption{% endcall %}`: a figure of the section; `"NAME" in figures` tells whether it exists;
 - `{% call details("Summary") %}text{% endcall %}`: a text that readers unfold by its summary;
-- `link("NAME", "text")`: a link to the page of another question, or the text alone if the report has no such page.
+- `link("NAME", "text")`: a link to the page of another question, or the text alone if the report has no such page;
+- `up`: the path from the page's folder to results/, "" or "../".
 
 An undefined name is an error, and so is a number that no filter has formatted. Texts are escaped.
 
@@ -169,7 +170,7 @@ def environment(folder: Path, labels: tuple[tuple[str, str], ...], place: Place)
 def escaped(value: object) -> Markup:
     """Return the text `value` escaped for Markdown; Markup stays as it is.
 
-    Raise jinja2.UndefinedError for an undefined name, and TypeError for a number that no filter has formatted.
+    Raise jinja2.UndefinedError for an undefined name, and TypeError for another value, such as a number without filter.
     """
     if isinstance(value, Markup):
         return value
@@ -224,7 +225,7 @@ def plain_text(cell: str) -> str:
 
 
 def joined_lines(text: str) -> str:
-    """Return `text` on one line, with single spaces between words and none beside a Japanese character."""
+    """Return `text` on one line: one space between words, none beside a Japanese character, except after a hyphen."""
     return re.sub(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=[^\s-]) (?=[{JAPANESE}])", "", " ".join(text.split()))
 
 

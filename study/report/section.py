@@ -39,8 +39,8 @@ class Section:
 
     `page` is the path of the text's template (study/report/rendering.py says what it may use). `tables` are written as
     CSV, joined with other sections' tables of the same name. `figures` holds drawings by the name of their file,
-    without extension. `protocol` holds settings, never a measurement. `judgements` are of published claims. A section
-    that `is_opening` stands at the top of the report, and one that `is_appendix` after all questions.
+    without extension. `protocol` holds other values for the page, such as settings. `judgements` are of published
+    claims. A section that `is_opening` stands at the top of the report, and one that `is_appendix` after all questions.
     """
 
     page: Path
@@ -56,7 +56,8 @@ class Section:
 class Evidence:
     """Hold what a module that concludes may use, from the sections made so far and the results folder.
 
-    `tables` holds the sections' tables and the table `runs` of all runs, and `documents` measured documents, by name.
+    `tables` holds, by name, the sections' tables, `claims` (claims.csv) and, if there are records, `runs` of all runs.
+    `documents` holds measured documents by name.
     """
 
     tables: Mapping[str, pd.DataFrame]
