@@ -70,11 +70,11 @@ def log_axis(axis: Axis, low: float, high: float, lowest_tick: float | None = No
     _set_ticks(axis, ticks, ticker.StrMethodFormatter("{x:g}") if is_plain else exponents)
 
 
-def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
-    """Make the y axis of `panel` logarithmic, with the limits `log_limits` of `rows` and a band for exact zeros below.
+def norm_axis(panel: Axes, rows: pd.DataFrame) -> float:
+    """Make the y axis of `panel` logarithmic, with the limits `log_limits` of `rows`, and return the lower limit.
 
-    The grey band is drawn if the column n_zero of `rows`, the number of seeds at exactly 0, is above 0 in some row. The
-    other columns and the error raised are as in `log_limits`.
+    If the column n_zero of `rows`, the number of seeds at exactly 0, is above 0 in some row, a grey band below it
+    stands for exact zeros, and hides smaller means. The other columns and the error raised are as in `log_limits`.
     """
     low, high = log_limits(rows)
     band = ZERO_BAND / (1 - ZERO_BAND) * (high - low) if (rows["n_zero"] > 0).any() else 0.0
@@ -86,6 +86,7 @@ def norm_axis(panel: Axes, rows: pd.DataFrame) -> None:
         panel.axhspan(bottom, 10**low, color="#EFEFEF", linewidth=0, zorder=2.5)
         panel.set_yticks([math.sqrt(bottom * 10**low)], ["exactly 0"], minor=True)
         panel.tick_params(axis="y", which="minor", length=3.5, width=0.8)
+    return float(10**low)
 
 
 def log_limits(rows: pd.DataFrame) -> tuple[float, float]:

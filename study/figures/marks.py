@@ -113,13 +113,13 @@ def mark_zeros(panel: Axes, rows: pd.DataFrame, x: str, looks: Looks) -> None:
         panel.scatter(part[x], height, size, **look, transform=panel.get_xaxis_transform())
 
 
-def mark_low_means(panel: Axes, rows: pd.DataFrame, x: str, looks: Looks) -> None:
-    """Mark each activation that has a mean below the panel's y limits by a triangle near the panel's lower edge.
+def mark_low_means(panel: Axes, rows: pd.DataFrame, x: str, looks: Looks, lowest: float) -> None:
+    """Mark each activation that has a mean below `lowest`, what the panel shows, by a triangle near the lower edge.
 
     The triangle stands at the `x` of the activation's lowest mean, and its label states that mean.
     """
-    bottom, has_band = panel.get_ylim()[0], any(panel.yaxis.get_minorticklocs())
-    far = rows[rows["mean"] < bottom].sort_values("mean").drop_duplicates("activation").set_index("activation")
+    has_band = any(panel.yaxis.get_minorticklocs())
+    far = rows[rows["mean"] < lowest].sort_values("mean").drop_duplicates("activation").set_index("activation")
     for place, name in enumerate(name for name in looks if name in far.index):
         (at, mean), color = far.loc[name, [x, "mean"]], looks[name]["color"]
         height, on_axis = 0.04 + 0.09 * place + axes.ZERO_BAND * has_band, panel.get_xaxis_transform()
@@ -151,8 +151,7 @@ def line_panel(
     looks, known = style.looks(scale["activation"]), scale if rows.empty else rows
     axes.x_axis(panel, x, known["depth"] + 1 if x == "layer" else scale[x])
     shift = side_by_side_factors(scale, x, style) if is_side_by_side else dict.fromkeys(looks, 1)
-    if kind == "log":
-        axes.norm_axis(panel, scale)
+    lowest = axes.norm_axis(panel, scale) if kind == "log" else -math.inf
     if points is not None and points.groupby(["activation", x])["value"].count().max() <= FEW_RUNS:
         points = points.assign(at=points[x] * points["activation"].map(shift))
         draw_points(panel, scaled(points, kind, ["value"]), "at", "value", looks, marker="_", s=45, linewidth=0.9)
@@ -160,7 +159,7 @@ def line_panel(
     draw_means(panel, rows, "at", looks, band=band)
     if kind == "log":
         mark_zeros(panel, rows, "at", looks)
-        mark_low_means(panel, rows, "at", looks)
+        mark_low_means(panel, rows, "at", looks, lowest)
     elif kind == "percent":
         panel.set(ylim=(-5, 105), yticks=(0, 25, 50, 75, 100))
         panel.yaxis.set_major_formatter(PercentFormatter())

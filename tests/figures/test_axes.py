@@ -7,7 +7,7 @@ import pytest
 from figure_data import NAMES, STYLE, figures, gradient_norms, texts, whole
 from matplotlib.figure import Figure
 
-from study.figures import axes
+from study.figures import axes, marks
 
 
 def rows(*means: float, low: float = math.nan, high: float = math.nan, n_zero: int = 0) -> pd.DataFrame:
@@ -55,6 +55,15 @@ def test_one_entry_far_below_does_not_flatten_the_others() -> None:
     low, high = heat.axes[-1].get_ylim()
     assert math.log10(high / low) < 4
     assert texts(heat).count("1e-150") == 3
+
+
+def test_a_mean_under_the_band_of_zeros_is_marked() -> None:
+    """The band, which lies above the panel's lower limit, would hide it."""
+    panel = Figure().subplots()
+    marks.line_panel(panel, rows(1.0, 0.5, 1e-29, 1e-33, n_zero=1).assign(step=1, n=4), "step", "log", STYLE)
+    assert panel.get_ylim()[0] < 1e-33
+    assert [line.get_marker() for line in panel.lines].count("v") == 1
+    assert "to 1e-33" in [text.get_text() for text in panel.texts]
 
 
 def test_what_vanishes_within_thirty_decades_of_the_others_is_shown() -> None:

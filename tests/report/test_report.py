@@ -223,7 +223,7 @@ def test_how_it_was_made_quotes_the_records() -> None:
     """Command, number of runs, minutes, versions, CPU and the data's checksum, as the records give them."""
     text = render(section())
     assert "2 runs took 1.5 minutes of one core." in text
-    assert "`make all` took 1.0 minutes from start to end" in text
+    assert "all commands took 1.0 minutes; the last one was `make all`" in text
     assert [part for part in ("0.4 went into compiling", r"python 3, cpu a\|b", "0123") if part not in text] == []
 
 
