@@ -1,7 +1,7 @@
 """Register the activation functions to compare, one entry each.
 
-To add an activation, add one entry to `REGISTRY` and run `make all`. This trains only the runs of the new activation,
-and shows it in every table, figure and legend.
+To add an activation, add one entry to `REGISTRY` and run `make all`. This repeats no run of the others. But the tuned
+comparison may need more learning rates or seeds, at which all activations then train.
 """
 
 import functools
@@ -25,11 +25,11 @@ class Activation:
     label: str
     formula: str  # in LaTeX, without dollar signs
     source: str
-    studied: bool = True  # False: runs only if it is asked for by name
+    studied: bool = True  # False: compared only if it is asked for by name; a claim or a control may run it anyway
 
 
 class ActivationError(ValueError):
-    """Say what is wrong with an entry of the registry, and what it must have or do; the subject is the activation."""
+    """Say what is wrong with an entry of the registry, as in "has no gradient"; the activation is the subject."""
 
 
 # Colours and markers follow the order of this table, so new entries go last.
@@ -106,7 +106,7 @@ REGISTRY: dict[str, Activation] = {
 def value_and_derivative(function: Callable[[tf.Tensor], tf.Tensor], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return phi(x) and phi'(x) for phi = `function`, as arrays in the shape and dtype of `x`.
 
-    Raise ActivationError if TensorFlow cannot differentiate phi.
+    `function` must keep shape and dtype. Raise ActivationError if TensorFlow finds no gradient of it.
     """
     points = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:

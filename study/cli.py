@@ -105,7 +105,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[str, 
 
 
 class _Parser(argparse.ArgumentParser):
-    """Parse options as argparse does, and show a help text as every other output."""
+    """Parse options as argparse does, but print a help text with `commands.show`, which allows for a closed pipe."""
 
     def print_help(self, file: Any = None) -> None:
         commands.show(self.format_help().rstrip())

@@ -31,7 +31,7 @@ def show(text: object) -> None:
 
 
 def make_all(options: argparse.Namespace) -> int:
-    """Do the runs that are missing and write the report; if nothing has changed since the last time, only say so.
+    """Do the runs that are missing and write the report; if nothing has changed since this last succeeded, only say so.
 
     A last line says how the results compare with the committed ones. Return the larger exit code of `run` and `report`.
     """
@@ -65,7 +65,7 @@ def _comparison_line(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the missing runs of `make all`, then of the long protocols; return SOME_FAILED if any fails."""
+    """Do the missing runs asked for, measure and time; return SOME_FAILED if one fails or an activation is refused."""
     from experiments import make_targets
     from study.records.store import stores
     from study.runner.request import read_plan
@@ -97,7 +97,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Print what `study.runner.estimate.preview` says of the runs that were asked for; return DONE."""
+    """Print how many runs of each experiment asked for are known and to do, and how long they take; return DONE."""
     from experiments import make_targets
     from study.runner.estimate import preview
     from study.runner.request import read_plan
@@ -147,7 +147,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Do one run and print its status, epochs and scores as JSON; return SOME_FAILED unless it is done or diverged."""
+    """Do one run, unless recorded, and print its status, epochs and scores as JSON; return SOME_FAILED if it failed."""
     from study.records.store import stores
     from study.runner.request import check_activations, read_settings
     from study.runner.session import train_one
@@ -161,7 +161,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print which digit each picture shows, and every digit's share; return BAD_USAGE if a picture is refused."""
+    """Print which digit each picture shows, and every digit's probability; return BAD_USAGE if a picture is refused."""
     environment.start_tensorflow()
     from study.networks import prediction
 
@@ -177,7 +177,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def list_activations(options: argparse.Namespace) -> int:
-    """Print a line for each fit entry of the registry; `_print_accepted` says what becomes of the others."""
+    """Print a line for each entry of the registry, or why it would be refused; return SOME_FAILED if one would be."""
     registry = _registry()
 
     def line(name: str) -> str:
@@ -209,7 +209,7 @@ def _print_accepted(names: Iterable[str], registry: Mapping[str, Any], text: Cal
 
 
 def theory(options: argparse.Namespace) -> int:
-    """Print what theory predicts for each activation named, or each studied one, as `_print_accepted` does."""
+    """Print what theory predicts for each named or else each studied activation, or why the study would refuse it."""
     from study.runner.request import check_activations, is_studied
 
     registry = _registry()

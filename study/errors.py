@@ -29,7 +29,7 @@ class FolderError(StudyError):
 
 
 class FolderHeld(StudyError):
-    """Say that another command holds the folder; the message names the folder and that command's process."""
+    """Say that another command has locked the folder; the message names the folder and, if known, the process."""
 
     code = HELD
 
@@ -41,7 +41,7 @@ class DataError(StudyError):
 
 
 class RecordError(StudyError):
-    """Say that a record is damaged, of another identity or of a newer schema; the message says which and why."""
+    """Say that a record, document or ledger is damaged, of another name or of another schema."""
 
     code = DAMAGED
 
@@ -54,6 +54,6 @@ class ClusterError(StudyError):
 
 
 def one_line(error: object, most: int = 500) -> str:
-    """Return the text of `error`, or its type's name, as one line of at most `most` printable characters."""
+    """Return the text of `error`, or its type's name if it has none, as a line of at most `most` characters."""
     text = " ".join((str(error) or type(error).__name__).split())[:most]
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -15,7 +15,7 @@ ROUNDING = {"float32": 1e-4, "float64": 1e-9}  # by dtype: a difference up to th
 
 
 def check(activation: Activation) -> None:
-    """Raise ActivationError, which says what was found and what is wanted, if `activation` is not fit for the study."""
+    """Raise ActivationError, whose message says why, if `activation` is not fit for the study."""
     _check_entry(activation)
     function = activation.function
     for dtype in ("float32", "float64"):

@@ -16,15 +16,16 @@ class Plan:
     activations: tuple[str, ...]  # to compare, in the registry's order
     seeds: int | None = None  # how many paired seeds to run; None leaves the number to each experiment
     is_quick: bool = False  # asks for a quick look with few seeds and epochs
-    # {activation: its entry in the catalogue (study/records/catalogue.py)}. `interpret` also gets the activations that
-    # only the experiment's runs have (study/report/section.py).
+    # {activation: the entry `theory` of its description in study/records/catalogue.py}. For `interpret`, it also holds
+    # activations that are not compared, but that the experiment's runs use.
     theory: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     first_seed: int = 0  # is added to all seeds, so that another edition of the study shares none with this one
 
     def is_fresh(self, seed: Any) -> Any:
         """Tell whether `seed`, a number or a column of numbers, is fresh: at least `first_seed` + FIRST_FRESH_SEED.
 
-        No test result of a fresh seed chooses a rate or another setting; its validation images may.
+        Test results of fresh seeds choose no learning rate. They decide how many seeds run, and led to the second
+        attempt of the experiment `past_99`.
         """
         return seed >= self.first_seed + FIRST_FRESH_SEED
 
@@ -38,7 +39,7 @@ class DepthScaleGrid:
     """Ask for theory's depth scale at each value in `sigma_w`, all with the same `sigma_b`.
 
     The weights then have the variance sigma_w^2 / fan_in, and the biases sigma_b^2. The DEPTH_SCALES of a module map
-    activations to grids. The depth scales are in `Plan.theory[activation]["depth_scales"][module's name]`.
+    activations to grids. The depth scales are in `Plan.theory[activation]["depth_scales"][name of the module]`.
     """
 
     sigma_w: tuple[float, ...]

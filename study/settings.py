@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from study.errors import UsageError
 
-INITIALIZATIONS = (
+INITIALIZATIONS = (  # of hidden layers; study/engine/initialization.py says which hold for the output layer too
     "glorot_uniform",  # as Keras defines it
     "he_normal",  # as Keras defines it
     "critical",  # Gaussian weights of variance sigma_w^2 / fan_in, with theory's values of sigma_w and sigma_b
@@ -40,7 +40,7 @@ class Settings:
     initialization: str = "glorot_uniform"  # one of INITIALIZATIONS
     sigma_w: float | None = None  # sigma_w^2 = fan_in Var(W); this and the next two: SCALED initialisations alone
     sigma_b: float | None = None  # sigma_b^2 = Var(b)
-    first_square: float | None = None  # mean square z that layer 1 is scaled to have; None: it has sigma_w as others do
+    first_square: float | None = None  # mean square z that layer 1 is scaled to have, unless centred; None: by sigma_w
     normalization: str = "none"  # or "batch" or "layer"; between a layer's affine map and its activation
     residual: str = "none"  # or "plain": input + output, if of one size; or "scaled": input + output / sqrt(2 depth)
     dropout: float = 0.0  # share of every hidden layer's outputs set to 0 in training

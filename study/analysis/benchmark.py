@@ -65,7 +65,7 @@ def target_table(rows: pd.DataFrame, targets: Sequence[SpeedTarget]) -> pd.DataF
 
 
 def target_row(text: str, sense: str, bound: float, values: Sequence[float]) -> tuple[object, ...]:
-    """Return a row of `target_table` as a tuple, from `values`, the ratio of each repeat."""
+    """Return a row of `target_table` for the `text`, `sense` and `bound` of a SpeedTarget; `values` are its ratios."""
     median, lowest, highest = float(np.median(values)), min(values), max(values)
     judged = goal_columns(median, lowest, highest, bound, sense) | ({"met": None} if math.isnan(bound) else {})
     return text, len(values), median, lowest, highest, sense, bound, judged["met"], judged["narrowly"]

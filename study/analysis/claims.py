@@ -1,7 +1,7 @@
 """Judge the published claims of claims.toml by what was measured.
 
 A part of a claim is reproduced if the whole interval of the measurement lies in the part's region. It is contradicted
-if the whole interval lies outside the region, and inconclusive otherwise.
+if the whole interval lies below or above the region, and inconclusive otherwise. Other verdicts have comments below.
 """
 
 import math

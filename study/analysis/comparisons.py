@@ -99,8 +99,8 @@ def family_tables(
 def _comparison_row(name: str, wide: pd.DataFrame, family: int, margin: float) -> dict[str, Any]:
     """Return the row of `against_reference` for the activation `name`, from `wide`, the result of `table_by_seed`.
 
-    The `family` of k intervals has the levels 1 - alpha, with alpha = (1 - CONFIDENCE) / k (Bonferroni; Dunn 1961), and
-    the equivalence intervals 1 - 2 alpha.
+    The interval has the level 1 - alpha, with alpha = (1 - CONFIDENCE) / `family` (Bonferroni; Dunn 1961). The
+    equivalence interval has the level 1 - 2 alpha.
     """
     differences = (wide[name] - wide[REFERENCE_ACTIVATION]).dropna().to_numpy()
     alpha = (1 - CONFIDENCE) / family

@@ -50,7 +50,7 @@ def time_ratio(timings: pd.DataFrame, a: str, b: str) -> Interval:
 
 
 def cheapest(timings: pd.DataFrame) -> str:
-    """Return the activation with the lowest median in `timings`, of one quantity and size, without COPY."""
+    """Return the activation with the lowest median; `timings` are of one quantity and size, and hold no COPY."""
     return str(timings.groupby("activation", sort=False)["seconds"].median().idxmin())
 
 

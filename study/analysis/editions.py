@@ -1,7 +1,6 @@
 """Compare two editions of the study, conclusion by conclusion.
 
 An edition is given as its tables, by name. The tables named in TABLES hold its conclusions; a missing table adds none.
-Two decided conclusions that differ contradict each other. An undecided conclusion contradicts nothing.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from study.analysis.claims import CONTRADICTED, NOT_RUN, REPRODUCED, SCALED_DOWN
 
 Tables = Mapping[str, pd.DataFrame]
 
-# The columns that each table needs. Its columns of numbers may be missing, as in older editions.
+# The columns that each table needs. Others may be missing, as in older editions.
 TABLES = {
     "verdict": ("activation", "recommended"),
     "verdict_findings": ("experiment", "activation", "finding"),
@@ -77,7 +76,7 @@ def _headline_and_costs(verdict: pd.DataFrame) -> pd.DataFrame:
 def _headline(verdict: pd.DataFrame) -> pd.DataFrame:
     """Return the headline in one row, or no row if no activation is recommended or remaining.
 
-    Its word names the recommended activation, with its tuned accuracy as numbers, then the others that remain.
+    `word` names the recommended activation, whose tuned accuracy gives the numbers, then the others that remain.
     """
     remains = verdict.get("remaining", pd.Series(0, index=verdict.index)).fillna(0).astype(bool)
     named = verdict[verdict["recommended"].notna() | remains].sort_values("recommended", kind="stable")
@@ -94,7 +93,7 @@ def _finding_conclusions(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _claim_conclusions(claims: pd.DataFrame) -> pd.DataFrame:
-    """Return one conclusion for each part of the table `claims` that was run: its verdict, however scaled down."""
+    """Return one conclusion for each part of the table `claims` that was run: its verdict without SCALED_DOWN."""
     run = claims[claims["verdict"] != NOT_RUN]
     words = run["verdict"].str.removesuffix(SCALED_DOWN)
     numbers = {"measured": "estimate", "ci_low": "low", "ci_high": "high"}
@@ -117,7 +116,7 @@ _CONCLUSION_MAKERS = {
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    """Return the one of OUTCOMES that holds for `row`, a row of `compare` by column, which may lack a word."""
+    """Return one of OUTCOMES for `row`, of `compare`; `word_a` or `word_b` is NaN if A or B lacks the conclusion."""
     a, b = row["word_a"], row["word_b"]
     if not isinstance(a, str) or not isinstance(b, str):
         return ALONE_A if isinstance(a, str) else ALONE_B

@@ -17,9 +17,10 @@ FEWEST_SEEDS = 3  # the interval over two seeds is too wide to tell anything
 
 
 def goal_columns(estimate: Any, low: Any, high: Any, goal: Any, sense: str = "≥") -> dict[str, Any]:
-    """Return {"met": bool, "narrowly": bool}, elementwise: whether `estimate` is at least (`sense` "≥") the `goal`.
+    """Return {"met": bool, "narrowly": bool}, elementwise; without a goal (NaN), both are False.
 
-    With the `sense` "≤", it must be at most the goal. Without a goal (NaN), both are False.
+    The goal is met if `estimate` is at least `goal` (`sense` "≥") or at most `goal` ("≤"). Whether met or missed, it is
+    so narrowly if `goal` lies from `low` to `high`.
     """
     is_met = estimate >= goal if sense == "≥" else estimate <= goal
     return {"met": is_met, "narrowly": (low <= goal) & (goal <= high)}
@@ -30,8 +31,8 @@ def with_goal(table: pd.DataFrame, goal: Any, accuracy: str = "mean") -> pd.Data
 
     The column named `accuracy` holds the means, and ci_low and ci_high their intervals over n seeds. These do not cover
     the error of the test images, which all runs share: `sampling_error` is its binomial standard error for TEST_IMAGES
-    images. So the error by which a goal is narrow is the wider of two intervals of 95%: over seeds, if there are
-    FEWEST_SEEDS, or over test images.
+    images. So a goal is narrow if it lies in the range that two intervals of 95% span: over seeds, if there are
+    FEWEST_SEEDS, and over test images.
     """
     mean = table[accuracy]
     error = (mean * (1 - mean) / TEST_IMAGES) ** 0.5

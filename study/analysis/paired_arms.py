@@ -13,7 +13,7 @@ def arm(rows: pd.DataFrame, value: str, **where: object) -> "pd.Series[float]":
 
 
 def ratio(first: "pd.Series[float]", second: "pd.Series[float]") -> Interval:
-    """Return the geometric mean of `first` / `second` over the seeds at which both are finite and above 0."""
+    """Return the geometric mean of `first` / `second`, with its 95% t interval, over seeds with both finite and > 0."""
     pairs = _paired_values(first, second)
     return log_mean_interval((pairs["first"] / pairs["second"])[(pairs > 0).all(axis=1)])[0]
 

@@ -108,7 +108,7 @@ def estimate_over_seeds(statistic: Callable[[IntArray], float], n: int, *, draws
 
 
 def _winner_sign(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return the sign of mean(a) - mean(b) per draw if Welch's test finds it, else 0; `a` and `b` are (draws, n)."""
+    """Return the sign of mean(a) - mean(b) per draw, 0 unless Welch's test has p < 0.05; `a`, `b` are (draws, n)."""
     n = a.shape[1]
     means, deviations = [x.mean(axis=1) for x in (a, b)], [x.std(axis=1, ddof=1) for x in (a, b)]
     with np.errstate(divide="ignore", invalid="ignore"):  # where neither arm has a spread

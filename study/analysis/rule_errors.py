@@ -39,7 +39,7 @@ def rule_error_table() -> pd.DataFrame:
     """Return one row per scenario, spread and rate gap: how often studies recommend wrongly or contradict each other.
 
     `spread` and `rate_gap` are in units of accuracy (0 to 1), not in points. `wrong_headlines` is the share of studies
-    with a recommendation that `recommendable` does not return. `contradictions` is the share of pairs of studies with
+    whose recommendation is not in `recommendable`. `contradictions` is the share of pairs of studies with
     contradicting findings on some activation. `undecided` is the share of all findings that are undecided.
     """
     rows = []
@@ -101,7 +101,7 @@ def _unit_noise(studies: int, arms: int, is_skewed: bool) -> tuple[FloatArray, F
 
 
 def recommendable(truth: tuple[float, ...]) -> list[int]:
-    """Return the places that may be recommended: the best activation's from MARGIN on, the reference's up to MARGIN."""
+    """Return the right recommendations: the place of the best `truth` if >= MARGIN, -1 (the reference) if <= MARGIN."""
     best = int(np.argmax(truth))
     return [best] * (truth[best] >= MARGIN) + [-1] * (truth[best] <= MARGIN)
 

@@ -52,8 +52,8 @@ NOTHING = Interval(math.nan, math.nan, math.nan, 0)  # the interval of no values
 def mean_interval(values: npt.ArrayLike, confidence: float = CONFIDENCE, is_share: bool = False) -> Interval:
     """Return the mean of `values` (n,) and Student's t interval, mean +- t_{n-1} s / sqrt(n) (Student 1908).
 
-    Here s is the sample's standard deviation, and t_{n-1} is the two-sided quantile at `confidence`. If every value
-    `is_share`, a number in [0, 1], the bounds are clipped to [0, 1], which loses no coverage.
+    Here s is the sample's standard deviation, and t_{n-1} is the two-sided quantile at `confidence`. With
+    `is_share`, values lie in [0, 1], and the bounds are clipped to [0, 1], which loses no coverage.
     """
     sample = _finite_sample(values)
     mean = float(sample.mean()) if sample.size else math.nan

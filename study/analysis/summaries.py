@@ -24,8 +24,8 @@ def bad_outcomes(runs: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
 def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return one row per activation: how many runs finished and diverged, and their mean scores.
 
-    `test_accuracy` is of the last weights, `best_test_accuracy` of the weights with the lowest validation loss. Runs
-    that diverged have no scores, but count in the means of epochs and seconds.
+    Scores named best_ are at the lowest validation loss, all others of the last weights. Runs that diverged have none,
+    but count in the means of epochs and seconds.
     """
     table = summarise(runs, "test_accuracy", "activation", is_share=True).drop(columns="missing")
     table = table.rename(columns={name: f"test_accuracy_{name}" for name in ("mean", "std", "min", "max")})
@@ -44,7 +44,7 @@ def accuracy(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
 
 
 def gradient_norms(measures: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return one row per network, layer, step and measure, of all measures: the mean of `value` over seeds.
+    """Return one row per network, layer, step and measure: the mean of `value` over seeds.
 
     `measures` is the result of `measures_frame` (study/records/frames.py). SHARES and SIGNED have arithmetic means. The
     other measures have geometric means without exact zeros, which `n_zero` counts. NaN values are left out. Numbers are

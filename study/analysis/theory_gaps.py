@@ -133,14 +133,14 @@ class _Gaps:
         return gap, np.log(self._mean(self._powers, seeds)) / self._power
 
     def _mean(self, values: npt.NDArray[np.float64], seeds: Any) -> npt.NDArray[np.float64]:
-        """Return the mean (settings,) of `values` (settings, seeds) over the `seeds` of signal above 0, else NaN."""
+        """Return the mean (settings,) of `values` (settings, seeds) over `seeds` with a signal, NaN without any."""
         counted = self._is_known[:, seeds]
         with np.errstate(invalid="ignore"):
             return np.asarray((values[:, seeds] * counted).sum(axis=1) / counted.sum(axis=1))
 
 
 def _cause_rows(gaps: _Gaps, cause: str) -> list[tuple[float, ...]]:
-    """Return a list with the columns of `causes` from `settings` to `p`, or an empty list if `cause` changes no gap."""
+    """Return [(settings, gap_with, ..., p)], the numbers of a row of `causes`, or [] if `cause` changes no gap."""
     having, lacking = gaps.pair(cause, np.arange(gaps.n))
     differs = np.abs(having - lacking) > SAME_GAP
 

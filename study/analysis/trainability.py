@@ -131,7 +131,7 @@ def beside_theory(measures: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFra
 
 
 def missed_layers(theory: pd.DataFrame) -> pd.DataFrame:
-    """Return by quantity and width in how many layers theory was tested, and in which share its prediction failed.
+    """Return by quantity and width how many layers test theory, and in which share it lies outside of the interval.
 
     `theory` is the result of `beside_theory`. Rows without an interval do not count.
     """
@@ -166,7 +166,7 @@ def _factor_per_layer(rows: pd.DataFrame, keys: Sequence[str], value: str) -> pd
 def thinned_norms(norms: pd.DataFrame, last: int) -> pd.DataFrame:
     """Return the rows of `norms`, the result of `gradient_norms`, that the report keeps; the records hold all.
 
-    Networks of fewer than PROFILE_DEPTH hidden layers keep all measures at step 0 and at the step `last`. Deeper ones
+    Networks of fewer than PROFILE_DEPTH hidden layers keep all measures at step 0 and at the step `last`. Others
     keep SIDE_BY_SIDE at step 0, and the first two of it, the norms that can vanish, at the step `last`. Plain float32
     networks of FOLLOWED_DEPTHS also keep FOLLOWED_MEASURES, at step 0, at FOLLOWED_STEPS and at the step `last`.
     """

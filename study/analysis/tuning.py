@@ -3,8 +3,8 @@
 The study's learning_rate experiment does this in two stages. In the first stage, the grid, every activation trains for
 a few epochs at the same rates. In the second, its best rate and the next lower one train to the end on every seed,
 because a longer training favours lower rates. The validation images of each seed then choose between the rates. So no
-single choice decides for all seeds. Rates are added until the usual rate, which the first seeds choose most often, has
-a neighbour on both sides.
+single choice decides for all seeds. Up to MOST_RATES, rates are added until the usual rate, which the first seeds
+choose most often, has a neighbour on both sides.
 """
 
 import math
@@ -132,7 +132,7 @@ def chosen_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
 def usual_rates(chosen: pd.DataFrame) -> "pd.Series[float]":
     """Return the learning rate that seeds chose most often, by activation, from the result of `chosen_by_seed`.
 
-    Of equally frequent rates, the highest one trains in the fewest epochs, and is returned.
+    Of equally frequent rates, the highest is returned: it trains in the fewest epochs.
     """
     return chosen.groupby("activation")["learning_rate"].agg(lambda rates: rates.mode().max()).astype(float)
 

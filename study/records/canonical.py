@@ -30,7 +30,7 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def unseal(sealed: bytes) -> dict[str, Any]:
-    """Return the dict in canonical JSON; raise RecordError unless its checksum and SCHEMA are right."""
+    """Return the dict in the JSON bytes `sealed`, with its checksum; raise RecordError if that or SCHEMA is wrong."""
     try:
         found: dict[str, Any] = json.loads(sealed)
         checksum, schema = found["checksum"], found["schema"]

@@ -1,6 +1,6 @@
 """Describe each activation when its runs are made: label, formula, source, curve and what theory predicts.
 
-The ledger keeps the descriptions for the report. A later command describes only new or changed activations again.
+The ledger keeps the descriptions. Curve and theory are computed again only if something they depend on has changed.
 """
 
 import contextlib
@@ -106,9 +106,10 @@ class Catalogue:
         return found
 
     def merged_with(self, others: Entries) -> Entries:
-        """Return `others`, the descriptions in a ledger, and all of `described`; for a name in both, the latter counts.
+        """Return {activation: description} of `others`, the descriptions in a ledger, and of `self.described`.
 
-        Each `position` is set to the place in today's registry; activations that it no longer has come last.
+        If both describe an activation, `self.described` counts. `position` becomes the place in today's registry.
+        Activations that are no longer there come last.
         """
         environment.start_tensorflow()
         from study.activations import REGISTRY

@@ -51,8 +51,8 @@ def prepare_folder(folder: Path) -> None:
 def lock_folder(folder: Path) -> Iterator[None]:
     """Create `folder`, and lock it for this process in the block; delete temporary files that a killed process left.
 
-    Raise FolderHeld if another process has the lock, and FolderError if the file system has no locks that end with
-    their process.
+    Raise FolderHeld if another process has the lock. Raise FolderError if the folder cannot be written to, or if the
+    file system has no locks that end with their process.
     """
     prepare_folder(folder)
     note = folder / ".holder.json"

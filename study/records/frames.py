@@ -1,4 +1,4 @@
-"""Turn records into DataFrames: one row per observation, with the columns of `run_keys`, which identify its run."""
+"""Turn records into DataFrames: one row per observation, with its run's main settings as columns (`run_keys`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from study.settings import DISTORTIONS
 
 
 def run_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns that identify a run in every frame, as {column: value}.
+    """Return the columns that every frame has on a run's main settings, as {column: value}.
 
-    `settings` holds all settings of the run, as `selection.settings_of` returns them. Hyphens join the widths of layers
-    that differ. For an untrained network, precision is INITIAL_ERRORS.
+    `settings` holds all settings of the run, as `selection.settings_of` returns them. Hyphens join the widths if there
+    is one per layer. For an untrained network, precision is INITIAL_ERRORS. Some settings, as sigma_w, have no column.
     """
     width = settings["width"]
     return {

@@ -1,4 +1,4 @@
-"""List a folder's activations and each experiment's runs, for reports without TensorFlow and today's registry."""
+"""List a folder's activations and each experiment's runs, so that a report needs no TensorFlow and no registry."""
 
 import json
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class Ledger:
     """Hold what commands have asked for in one folder, and the activations and runs that belong to it.
 
     `plans` and `runs` map each experiment to its plan as a dict and to the ids of its runs; see `note`. `activations`
-    maps activations to their descriptions in the catalogue, and `refused` those that the last command refused to the
-    reasons. `wall_seconds` is the time of all commands that trained. `command`, the last one, is "make quick" or
-    "make all".
+    maps activations to their descriptions in the catalogue. `refused` maps activations that the last command refused to
+    the reasons. `wall_seconds` is the time of all commands that trained. `command` is "make quick" if the last command
+    asked for a quick look, else "make all".
     """
 
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -119,13 +119,13 @@ class Store:
         write_atomically(self.path(name), canonical_json(seal(document)))
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return the verified record or document; raise RecordError if damaged, FileNotFoundError if missing."""
+        """Return the record or document `name`; raise RecordError if it is damaged, FileNotFoundError if missing."""
         return read_verified(self.path(name).read_bytes(), name)
 
     def find(self, runs: Iterable[str]) -> dict[str, Record]:
         """Return {id: record} for the ids `runs` that have a record in the folder, also of failed runs.
 
-        Move a damaged record to the subfolder `damaged`, so that its run is repeated, or raise FolderError.
+        Move a damaged record to the subfolder `damaged`, so that its run is repeated; raise FolderError if that fails.
         """
         found = {}
         for run in runs:
@@ -186,13 +186,13 @@ class Store:
 
     def save(self, ledger: Ledger) -> None:
         """Write `ledger` to the folder, in place of an older ledger; raise FolderError if that fails."""
-        if self.is_committed:  # without theory's table `rows`, which takes a megabyte, and which nothing reads
+        if self.is_committed:  # empty theory's tables `rows` in `ledger`: they take a megabyte, and nothing reads them
             for about in ledger.activations.values():
                 about["theory"] = {**about["theory"], "rows": {column: [] for column in about["theory"]["rows"]}}
         ledger.save(self.folder / LEDGER_FILE)
 
     def keeps_runs_of(self, target: str) -> bool:
-        """Tell whether this is the folder for the runs of this make target: "all", or any other if it is committed."""
+        """Tell whether the folder keeps the runs of the make `target`: of "all" alone, or all others if committed."""
         return self.is_committed == (target != EVERYTHING)
 
 

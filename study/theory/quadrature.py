@@ -15,7 +15,7 @@ from study.theory.nonlinearity import NODES, ORDER, WEIGHTS, Array, Nonlinearity
 SPAN = 12.0  # standard deviations integrated over, each side; exp(-72) of the mass lies beyond
 SMALLEST_Q = 1e-200  # replaces q = 0, so that the one-sided limits at a kink in 0 are averaged
 SMALLEST_ANGLE = 1e-15  # the least sine of half the angle between u and v, instead of 0 for equal ones
-ROWS = 64  # values of q integrated at once; bounds the memory
+ROWS = 64  # values of q integrated at once, at most twice as many; bounds the memory
 MOST_POINTS = 10_000_000  # of a two-dimensional integral; ten times what any activation with few edges needs
 
 

@@ -28,10 +28,9 @@ def describe(name: str, depth: int = 20, width: int = 100) -> str:
     After the activation's formula and source, the text has three parts:
 
     - the critical initialisation, or the reason why the activation has none.
-    - the fixed points under Glorot and He initialisation, with chi and the depth scale xi in layers.
-    - for each of INITIALIZATIONS, a table by layer for a network of `depth` hidden layers of `width` units. The table
-      has q, chi, and the norms of the error and of an example's weight gradient. Both norms are divided by the norm in
-      the output layer. The initialisation "critical" is left out if the activation has no critical point.
+    - the fixed points that are not unstable under Glorot and He initialisation, with chi and the depth scale xi.
+    - for each of INITIALIZATIONS that the activation has, a table by layer for a network of `depth` hidden layers of
+      `width` units: q, chi, and the norms of the error and of an example's weight gradient relative to the output's.
     """
     function = from_tensorflow(REGISTRY[name].function)
     networks = {each: _network(each, function, depth, width) for each in INITIALIZATIONS}
