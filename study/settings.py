@@ -40,7 +40,7 @@ class Settings:
     initialization: str = "glorot_uniform"  # one of INITIALIZATIONS
     sigma_w: float | None = None  # sigma_w^2 = fan_in Var(W); this and the next two: SCALED initialisations alone
     sigma_b: float | None = None  # sigma_b^2 = Var(b)
-    first_square: float | None = None  # mean square z that layer 1 is scaled to have, unless centred; None: by sigma_w
+    first_square: float | None = None  # mean square z that layer 1 is scaled to have, not if centred; None: by sigma_w
     normalization: str = "none"  # or "batch" or "layer"; between a layer's affine map and its activation
     residual: str = "none"  # or "plain": input + output, if of one size; or "scaled": input + output / sqrt(2 depth)
     dropout: float = 0.0  # share of every hidden layer's outputs set to 0 in training
@@ -166,8 +166,8 @@ def _joint_rules(settings: Settings) -> dict[str, Rule]:
 
     widths: Rule = "a whole number of units, at least 1, or one such number a hidden layer", widths_match
     found: dict[str, Rule] = {"width": widths, "warm_up": ("a whole number of epochs, 0 or below epochs", warms_up)}
+    none: Rule = f"None with {settings.initialization}", lambda value: value is None
     if settings.initialization not in SCALED:
-        none: Rule = f"None with {settings.initialization}", lambda value: value is None
         return {**found, **dict.fromkeys(("sigma_w", "sigma_b", "first_square"), none)}
     sigma_b = settings.sigma_b
     least = sigma_b**2 if _is_real(sigma_b) else 0.0  # the biases alone give layer 1 this mean square
@@ -175,4 +175,6 @@ def _joint_rules(settings: Settings) -> dict[str, Rule]:
     found["sigma_b"] = NOT_NEGATIVE
     above = f"a finite number above {least:g}, or None"
     found["first_square"] = above, lambda value: value is None or (_is_real(value) and value > least)
+    if settings.initialization == "centred":  # whose layer 1 is never scaled
+        found["first_square"] = none
     return found

@@ -77,7 +77,7 @@ def test_several_wrong_at_once_are_all_named():
     ("changes", "fields"),
     [
         ({}, []),
-        ({"sigma_b": 0.0, "first_square": 1.0}, []),
+        ({"sigma_b": 0.0}, []),
         ({"sigma_w": None}, ["sigma_w"]),
         ({"sigma_b": 1.0, "first_square": 0.5}, ["first_square"]),  # no sigma_w^2 is negative
         ({"sigma_w": 0.0, "sigma_b": None}, ["sigma_w", "sigma_b"]),
@@ -86,7 +86,7 @@ def test_several_wrong_at_once_are_all_named():
     ],
 )
 def test_gaussian_initializations_need_their_scales(initialization, changes, fields):
-    """sigma_w above 0 and sigma_b from 0 must be there, first_square may be; whatever is wrong is named."""
+    """sigma_w above 0 and sigma_b from 0 must be there; whatever is wrong is named."""
     chosen = {"initialization": initialization, "sigma_w": 1.5, "sigma_b": 0.5, **changes}
     if not fields:
         assert settings(**chosen).to_dict().items() >= chosen.items()
@@ -94,6 +94,20 @@ def test_gaussian_initializations_need_their_scales(initialization, changes, fie
     with pytest.raises(UsageError) as caught:
         settings(**chosen)
     assert [sentence.split()[0] for sentence in caught.value.problems] == fields
+
+
+@pytest.mark.parametrize(
+    ("initialization", "fields"), [("critical", []), ("gaussian", []), ("centred", ["first_square"])]
+)
+def test_first_square_is_refused_where_it_would_do_nothing(initialization, fields):
+    """A centred network's layer 1 is never scaled; a setting that is ignored would still name another run."""
+    scales = {"initialization": initialization, "sigma_w": 1.5, "sigma_b": 0.5}
+    problems = []
+    try:
+        settings(**scales, first_square=1.0)
+    except UsageError as error:
+        problems = error.problems
+    assert [sentence.split()[0] for sentence in problems] == fields
 
 
 @pytest.mark.parametrize(
