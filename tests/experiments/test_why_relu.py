@@ -69,7 +69,7 @@ def test_the_share_of_the_error_is_a_power_of_the_factor() -> None:
     expected = {(name, depth): f ** (depth - 1) for name, f in FACTORS.items() for depth in (3, 10)}
     assert shares.to_dict() == pytest.approx(expected)
     assert "about 1 billionth of the error reach layer 1 (ReLU: 0.2%)" in page.answer
-    assert "one epoch of Adam brings 11% accuracy (ReLU: 94%)." in page.answer
+    assert "one epoch of Adam brings 11.0% accuracy (ReLU: 94.0%)." in page.answer
     assert "GELU lose" in page.body
     assert page.displays[0].frame["Hidden layers"].tolist() == ["3 (the article)", "10"]
 
