@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from study.errors import UsageError
+from study.networks import paper
 
 SIDE, BOX = 28, 20  # pixels of MNIST's images, and of the box that a digit fills
 WORKED_ON = 400  # pixels of the longer side to which a larger picture is reduced
@@ -28,7 +29,7 @@ APART = 0.6  # least share of the tallest height for which things side by side c
 # Of 3,000 digits of MNIST that are not thinner than 0.3, none fills more than 0.71.
 SHEET, THIN = 0.75, 0.4
 FAINT, BRIGHT = 0.2, 0.7  # pixels below FAINT of the brightest are left out; the others' BRIGHT quantile becomes white
-FITS = 8  # number of fits of the paper's brightness; each leaves out the pixels that the fit before took for ink
+DEEPEST = 0.3  # least brightness of the paper in a shadow, as a share of the brightest paper
 FloatArray = NDArray[np.float64]
 
 
@@ -89,16 +90,20 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 def _ink(grey: FloatArray, path: Path) -> FloatArray:
     """Return how much each pixel of `grey` (rows, columns) differs from the paper, in [0, 1]; 0 where the paper is.
 
-    Ink is darker or brighter than the paper, on the side where the largest differences are. Raise UsageError, which
-    names `path`, if the differences are too small for a digit.
+    Ink is darker or brighter than the paper, on the side where the largest differences are. Dark ink counts as much in
+    a shadow as in the light. Raise UsageError, which names `path`, if the differences are too small for a digit.
     """
-    paper = _paper(grey)
-    difference = paper - grey
-    dark, light = (max(float(np.quantile(side, 0.995)), float(side.max()) / 2) for side in (difference, -difference))
-    ink, top = difference if dark >= light else -difference, max(dark, light)
+    ground = paper.brightness(grey)
+    dark, light = ground - grey, grey - ground
+    top = max(_strongest(dark), _strongest(light))
     if top < LEAST_CONTRAST:
         raise UsageError([f"{path} holds no digit: its contrast is {top:.2f}, at least {LEAST_CONTRAST} is needed"])
-    return np.clip(ink / top, 0, 1)
+    ink = light if _strongest(dark) < top else dark / np.maximum(ground / ground.max(), DEEPEST)
+    return np.clip(ink / _strongest(ink), 0, 1)
+
+
+def _strongest(ink: FloatArray) -> float:
+    return max(float(np.quantile(ink, 0.995)), float(ink.max()) / 2)
 
 
 def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
@@ -125,28 +130,13 @@ def _sheet_of_paper(grey: FloatArray, ink: FloatArray) -> FloatArray | None:
         ndimage.rotate(image, degrees[best], reshape=False, order=order, mode="nearest")
         for image, order in ((grey, 1), (sheet.astype(float), 0))
     )
+    if not upright.any():  # a speck near a corner is turned out of the picture
+        return None
     y, x = np.nonzero(upright)
     edge = max(2, int(least.max()) // 20)
     inside: FloatArray = level[y.min() + edge : y.max() - edge, x.min() + edge : x.max() - edge]
     is_blank = min(inside.shape) < LEAST_SIDE or np.ptp(inside) < LEAST_CONTRAST
     return None if is_blank else inside
-
-
-def _paper(grey: FloatArray) -> FloatArray:
-    """Return the brightness of the paper, also below the ink, in the shape of `grey`.
-
-    It is a quadratic surface, fitted to all pixels of `grey` but those that differ much from the surface.
-    """
-    y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in grey.shape), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)
-    values, border = grey.ravel(), np.maximum(np.abs(x), np.abs(y)).ravel() > 0.9
-    near = np.abs(values - np.median(values[border])) < 0.25  # near the median brightness of the border
-    for _ in range(FITS):
-        fitted, *_ = np.linalg.lstsq(terms[near], values[near], rcond=None)
-        error = np.abs(values - terms @ fitted)
-        near = error < max(0.04, 2.5 * float(np.median(error[near])))
-    paper: FloatArray = (terms @ fitted).reshape(grey.shape)
-    return paper
 
 
 def _alone(ink: FloatArray, path: Path) -> FloatArray:

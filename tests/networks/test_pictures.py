@@ -26,6 +26,17 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
+def in_shadow(image: Image.Image, shade: float, turn: float, place: float) -> Image.Image:
+    """Return a grey copy of `image`, its brightness times `shade` beyond a line that is turned by `turn` degrees.
+
+    The line leaves the share `place` of the pixels in the light. At 0 degrees the shadow is on the right.
+    """
+    pixels = np.asarray(image.convert("L"), float)
+    down, across = np.meshgrid(*(np.linspace(-1, 1, size) for size in pixels.shape), indexing="ij")
+    depth = np.cos(np.radians(turn)) * across + np.sin(np.radians(turn)) * down
+    return Image.fromarray(np.where(depth > np.quantile(depth, place), shade * pixels, pixels).astype(np.uint8))
+
+
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Return what is read of every drawn digit."""
@@ -122,6 +133,38 @@ def test_a_sheet_on_a_table_is_not_the_digit(
     corner = ((size - cover.width) // 2, (size - cover.height) // 2)
     table.paste(sheet.rotate(turn, expand=True), corner, cover)
     assert alike(usual["font-3"], read(table, tmp_path)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "shade", "turn", "place"),
+    [
+        *(("font-7", 0.45, turn, place) for turn, place in ((0, 0.7), (20, 0.5), (90, 0.3), (250, 0.45))),
+        *(("mouse-3", 0.55, turn, place) for turn, place in ((0, 0.7), (90, 0.3), (300, 0.8))),
+        ("font-4", 0.6, 135, 0.5),
+    ],
+)
+def test_the_edge_of_a_shadow_is_not_ink(
+    name: str, shade: float, turn: float, place: float, usual: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """Paper darker by half, from any side, up to a sharp edge beside the digit or across it, changes nothing."""
+    shadowed = in_shadow(DRAWN[name][1], shade, turn, place)
+    assert alike(usual[name], read(shadowed, tmp_path)) > 0.97
+
+
+@pytest.mark.parametrize(("turn", "place"), [(0, 0.6), (90, 0.4), (250, 0.4)])
+def test_a_digit_of_wide_strokes_is_read_in_a_shadow(turn: float, place: float, tmp_path: Path) -> None:
+    """Strokes may be a quarter of the picture wide."""
+    image = Image.new("L", (200, 200), 230)
+    pen = ImageDraw.Draw(image)
+    pen.line([(40, 40), (160, 40), (80, 165)], 50, 52, joint="curve")
+    assert alike(read(image, tmp_path), read(in_shadow(image, 0.5, turn, place), tmp_path)) > 0.97
+
+
+def test_a_speck_near_a_corner_is_no_sheet(tmp_path: Path) -> None:
+    """To turn it upright as a sheet would move it out of the picture."""
+    image = Image.new("L", (60, 60), 200)
+    image.putpixel((3, 3), 20)
+    assert read(image, tmp_path).max() == pytest.approx(255, abs=25)
 
 
 def test_what_holds_no_digit_is_refused_by_name(tmp_path: Path) -> None:
