@@ -1,7 +1,7 @@
 """Turn the report's tables into the data of report.html's views, parts of the page: numbers and texts, for JSON."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pandas as pd
 
@@ -18,8 +18,8 @@ Tables = Mapping[str, pd.DataFrame]
 def views(tables: Tables, style: Style) -> Json:
     """Return the data of each view by the view's name; None if a table that the view needs is missing or empty.
 
-    Three more keys are `activations` (see `_activations`), `missing` (the names of missing tables, by view) and `width`
-    (the units of a hidden layer).
+    Four more keys are `activations` (see `_activations`), `missing` (the names of missing tables, by view), `pages`
+    (see `_pages`) and `width` (the units of a hidden layer).
     """
     known = {}
     for name, table in tables.items():
@@ -28,7 +28,19 @@ def views(tables: Tables, style: Style) -> Json:
     absent = {view: [name for name in needed if name not in present] for view, (needed, _) in VIEWS.items()}
     missing = {view: names for view, names in absent.items() if names}
     shown = {view: None if view in missing else shape(known, style) for view, (_, shape) in VIEWS.items()}
-    return {"activations": _activations(known, style), "missing": missing, "width": WIDTH, **shown}
+    more = {"missing": missing, "pages": _pages(present, known), "width": WIDTH}
+    return {"activations": _activations(known, style), **more, **shown}
+
+
+def _pages(present: Collection[str], tables: Tables) -> dict[str, list[str]]:
+    """Return the names of the questions' pages about each view: {view: names}. A page is there if its table is.
+
+    `present` holds the names of the `tables` with rows.
+    """
+    pages: dict[str, list[str]] = {view: [] for view in VIEWS}
+    pages |= {view: [page] for view, (table, page) in OWN_PAGES.items() if table in present}
+    shared = {view: tables[table]["experiment"] for view, table in SHARED_TABLES.items() if table in present}
+    return pages | {view: names.unique().tolist() for view, names in shared.items()}
 
 
 def _activations(tables: Tables, style: Style) -> list[Json]:
@@ -99,17 +111,17 @@ def _rate(tables: Tables, style: Style) -> Json:
     - `points`: `_points` of the rate (x) and the validation accuracy (y). Each also has `rate`, the rate as text, and
       `best`, which tells whether it is the activation's best rate.
     - `dead`: `_points` of the rate (x) and the share of dead units (y); empty without dead_by_rate.
-    - `chosen`: by activation, its rates and on how many seeds each was chosen, such as "0.001 on 29, 0.00316 on 11".
+    - `chosen`: by activation, its rates and on how many seeds each was chosen, such as "0.001 on 29, 0.0032 on 11".
       Empty without rates_chosen.
     """
     grid = tables["learning_rate_grid"]
     points = _points(grid, "learning_rate", "validation_accuracy_mean")
     for point, is_best in zip(points, grid["is_best"], strict=True):
-        point |= {"best": bool(is_best), "rate": f"{point['x']:.3g}"}
+        point |= {"best": bool(is_best), "rate": f"{point['x']:.2g}"}
     chosen: dict[str, list[str]] = {}
     if "rates_chosen" in tables:
         for row in tables["rates_chosen"].sort_values("seeds_chosen", ascending=False).to_dict("records"):
-            chosen.setdefault(row["activation"], []).append(f"{row['learning_rate']:.3g} on {row['seeds_chosen']:g}")
+            chosen.setdefault(row["activation"], []).append(f"{row['learning_rate']:.2g} on {row['seeds_chosen']:g}")
     return {
         "points": points,
         "dead": _points(tables["dead_by_rate"], "learning_rate", "mean") if "dead_by_rate" in tables else [],
@@ -118,16 +130,21 @@ def _rate(tables: Tables, style: Style) -> Json:
 
 
 def _noise(tables: Tables, style: Style) -> Json:
-    """Return the `_points` of the table robustness: x is the noise's amplitude, y the mean test accuracy.
+    """Return `points`, the `_points` of the table robustness, and `reference`, the label of the reference activation.
 
-    Each also has the text `difference`: the accuracy minus the reference's in points, with its interval.
+    x is the noise's amplitude, y the mean test accuracy. Each point also has the text `difference`: the accuracy minus
+    the reference's in points, with its interval.
     """
     rows = tables["robustness"]
     points = _points(rows, "amplitude", "test_accuracy_mean", "accuracy_ci_low", "accuracy_ci_high")
     bounds = ["difference", "difference_ci_low", "difference_ci_high"]
     for point, (difference, low, high) in zip(points, rows[bounds].to_numpy(), strict=True):
         point["difference"] = _interval_text(difference, low, high, signed=True)
-    return {"points": points}
+    return {"points": points, "reference": _reference(style)}
+
+
+def _reference(style: Style) -> str:
+    return style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
 
 
 def _digits(tables: Tables, style: Style) -> list[Json]:
@@ -141,18 +158,18 @@ def _verdict(tables: Tables, style: Style) -> Json:
 
     Columns that the table verdict lacks are left out. If they were measured, accuracies are at own learning rates.
     """
-    table, reference = tables["verdict"], style.labels.get(REFERENCE_ACTIVATION, REFERENCE_ACTIVATION)
+    table = tables["verdict"]
     accuracy = "tuned" if "tuned" in table and table["tuned"].notna().any() else "accuracy"
     rate = "own rate" if accuracy == "tuned" else "one rate for all"
     shown: dict[str, tuple[str, Callable[[Json, str], str]]] = {
         f"Test accuracy, {rate}, %": (accuracy, _estimate_text),
-        "n": (f"{accuracy}_n", lambda row, column: f"{row[column]:g}"),
-        f"Against {reference}, points": ("difference", _difference_text),
-        "Trains at, Adam": ("depth_adam", _depth_text),
-        "Trains at, SGD": ("depth_sgd", _depth_text),
-        "Under noise, %": ("noise", _estimate_text),
+        "Seeds": (f"{accuracy}_n", lambda row, column: f"{row[column]:g}"),
+        f"Against {_reference(style)}, points": ("difference", _difference_text),
+        "Layers that train, Adam": ("depth_adam", _depth_text),
+        "Layers that train, SGD": ("depth_sgd", _depth_text),
+        "Accuracy under noise, %": ("noise", _estimate_text),
         "Dead units, %": ("dead", _estimate_text),
-        "Step, ms": ("step_ms", lambda row, column: formatting.number(row[column])),
+        "Training step, ms": ("step_ms", lambda row, column: formatting.number(row[column])),
     }
     shown = {heading: cell for heading, cell in shown.items() if cell[0] in table}
     rows = []
@@ -208,6 +225,12 @@ def _evidence(row: Json) -> Json:
     return {**texts, "n": n, "measured": measured}
 
 
+OWN_PAGES = {  # by view: a table of one question alone, and the question's page
+    "rate": ("learning_rate_grid", "learning_rate"),
+    "noise": ("robustness", "robustness"),
+    "claims": ("claims", "claims"),
+}
+SHARED_TABLES = {"layers": "gradient_norms", "depth": "depth_success"}  # by view: a table that names its questions
 # By view: the tables without which it is not shown, and the function that shapes them.
 VIEWS: dict[str, tuple[tuple[str, ...], Callable[[Tables, Style], object]]] = {
     "layers": (("gradient_norms", "activations"), layers),

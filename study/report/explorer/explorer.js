@@ -5,9 +5,8 @@ const activations = data.activations;
 const place = Object.fromEntries(activations.map((about, index) => [about.name, index]));
 
 const WORDS = {
-  glorot_uniform: "Glorot (Keras’ default)", he_normal: "He", critical: "critical, each its own", centred: "centred",
-  adam: "Adam", sgd: "SGD", plain: "none", preactivation_square: "pre-activations: mean of z²",
-  activation_rms: "outputs: root mean square of h",
+  glorot_uniform: "Glorot (Keras’ default)", he_normal: "He", critical: "critical (each its own)", centred: "centred",
+  adam: "Adam", sgd: "SGD", plain: "none",
 };
 const SHAPES = {  // matplotlib's markers as paths in a square from -1 to 1
   o: "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0Z", s: "M-.9,-.9H.9V.9H-.9Z", "^": "M0,-1.1L1.05,.85H-1.05Z",
@@ -32,13 +31,15 @@ const word = (value) => WORDS[value] ?? String(value).replaceAll("_", " ");
 const unique = (values) => [...new Set(values)];
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const minus = (text) => text.replace("-", "−");
-// `raised` writes a whole number as an exponent. `plain`, `percent` and `power` write a number: in six digits, in
-// percent, and as a power of ten if it is below 0.01 or from 1000 on. `span` writes the least and the largest of some
-// counts.
+// `raised` writes a whole number as an exponent. `plain`, `brief`, `percent` and `power` write a number: in six digits,
+// in two, in percent, and as a power of ten if it is one below 0.001 or from 10,000 on. `span` writes the least and the
+// largest of some counts.
 const raised = (exponent) => [...String(exponent)].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("");
 const plain = (value) => minus(String(Number(Number(value).toPrecision(6))));
+const brief = (value) => plain(Number(value).toPrecision(2));
 const percent = (value) => `${Number((100 * value).toPrecision(3))}%`;
-const power = (value) => value >= 0.01 && value < 1000 ? plain(value) : `10${raised(Math.round(Math.log10(value)))}`;
+const isPlain = (value) => value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000);
+const power = (value) => isPlain(value) ? plain(value) : `10${raised(Math.round(Math.log10(value)))}`;
 const listed = (texts) => texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts.join("");
 const span = (counts) => unique([Math.min(...counts), Math.max(...counts)]).join(" to ");
 const layersOf = (depth) => `${depth} hidden layer${String(depth) === "1" ? "" : "s"}`;
@@ -47,7 +48,8 @@ const clipped = (text) => text.length > MOST_LETTERS ? `${text.slice(0, MOST_LET
 // Return a measurement as text with `digits` significant digits, times a power of ten if it is small or large.
 function short(value, digits = 2) {
   if (!isNumber(value)) return DASH;
-  if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000)) return minus(value.toPrecision(digits));
+  const text = value.toPrecision(digits);  // 230 in two digits is 2.3e+2
+  if (isPlain(value)) return minus(text.includes("e") ? String(Number(text)) : text);
   const [number, exponent] = value.toExponential(digits - 1).split("e");
   return `${minus(number)} × 10${raised(Number(exponent))}`;
 }
@@ -139,8 +141,7 @@ function goTo(view) {
 // ---------- controls ----------
 
 // Add a select over `values` to the controls of `view`; `start` is its default. `texts` returns an option's text.
-// Return `show`, which selects a value, and `known`, which returns a value if it is an option and otherwise the
-// default.
+// Return `show`, which selects a value.
 function choice(view, key, label, values, start, texts = word) {
   const id = `${view}-${key}`, name = `${view}.${key}`;
   defaults[name] = String(start ?? values[0]);
@@ -148,7 +149,7 @@ function choice(view, key, label, values, start, texts = word) {
   const select = make("select", { id }, ...values.map((value) => make("option", { value }, texts(value))));
   select.addEventListener("change", () => { set(name, select.value); remember(name); });
   byId(`${view}-controls`).append(make("label", { for: id }, make("span", {}, label), select));
-  return { show: (value) => { select.value = String(value); }, known: (value) => (values.map(String).includes(value) ? value : defaults[name]) };
+  return { show: (value) => { select.value = String(value); } };
 }
 
 // Add a slider to the controls of `view`, or to the form with the id `form`. Return `show`, which sets its values and
@@ -235,7 +236,7 @@ function specification(x, y) {
   const axis = (orient, scale, along) => ({
     orient, scale, title: along.title, values: { signal: `${scale}ticks` }, grid: scale === "y", tickSize: scale === "x" ? 4 : 0,
     domain: scale === "x", labelPadding: 6, titlePadding: 8, titleFontWeight: 400, titleFontSize: 12.5, labelFontSize: 12,
-    labelOverlap: "greedy", labelSeparation: 8, zindex: 0, gridColor: "var(--line)", domainColor: "var(--soft)",
+    zindex: 0, gridColor: "var(--line)", domainColor: "var(--soft)",
     tickColor: "var(--soft)", labelColor: "var(--soft)", titleColor: "var(--soft)",
     encode: { labels: { update: { text: { signal: `${scale}labels[indexof(${scale}ticks, datum.value)]` } } } },
   });
@@ -246,13 +247,12 @@ function specification(x, y) {
     ...panel, from: { facet: { name: `each_${name}`, data: name, groupby: "k" } },
     marks: [mark(type, `each_${name}`, { ...at, stroke, defined: { field: "known" }, ...update })],
   });
-  const words = (data, x, y, size, more) => mark("text", data, { x, y, text: { field: "text" }, fill: is("var(--soft)"), fontSize: is(size), ...more });
   return {
     width: 300, height: HEIGHT, autosize: "none",
     padding: { left: LEFT, top: 8, right: RIGHT, bottom: 46 },
     config: { aria: false, font: "system-ui, sans-serif", background: null },
     signals: ["xdomain", "ydomain", "xticks", "yticks", "xlabels", "ylabels"].map((name) => ({ name, value: [1, 10] })),
-    data: ["lines", "bars", "points", "rings", "theory", "areas", "rules", "levels", "notes", "names"].map((name) => ({ name, values: [] })),
+    data: ["lines", "bars", "points", "rings", "theory", "areas", "rules", "levels", "names"].map((name) => ({ name, values: [] })),
     scales: [
       { name: "x", type: x.type, domain: { signal: "xdomain" }, range: "width", zero: false, padding: x.padding ?? 0 },
       { name: "y", type: y.type, domain: { signal: "ydomain" }, range: "height", reverse: !!y.reverse, zero: false },
@@ -267,8 +267,6 @@ function specification(x, y) {
     axes: [axis("left", "y", y), axis("bottom", "x", x)],
     marks: [
       mark("rule", "levels", { x: is(0), x2: { signal: "width" }, y: at.y, stroke: is("var(--soft)"), strokeDash: is([2, 3]) }),
-      words("levels", is(8), { ...at.y, offset: -6 }, 11.5),
-      words("notes", { signal: "width / 2" }, { signal: "height / 2" }, 13, { align: is("center") }),
       mark("rule", "rules", { x: at.x, y: is(0), y2: { signal: "height" }, stroke: is("var(--accent)"), strokeWidth: is(1.5), strokeDash: is([5, 4]) }),
       each("areas", { y2: { scale: "y", value: 0 }, stroke: null, fill: stroke, fillOpacity: is(0.13), interpolate: is("monotone") }, "area"),
       each("theory", { strokeWidth: is(9), strokeOpacity: is(0.22), strokeCap: is("round") }),
@@ -281,8 +279,9 @@ function specification(x, y) {
         fill: { signal: "datum.hollow ? 'var(--paper)' : scale('color', datum.k)" },
       }),
       mark("symbol", "rings", { ...at, size: is(190), stroke, strokeWidth: is(1.5) }),
-      words("names", { ...at.x, offset: 9 }, { field: "pixel" }, 12.5, {
-        fill: { scale: "text", field: "k" }, baseline: is("middle"), fontWeight: is(600), limit: is(RIGHT - 6),
+      mark("text", "names", {
+        x: { ...at.x, offset: 9 }, y: { field: "pixel" }, text: { field: "text" }, fill: { scale: "text", field: "k" },
+        fontSize: is(12.5), baseline: is("middle"), fontWeight: is(600), limit: is(RIGHT - 6),
       }),
     ],
   };
@@ -306,23 +305,28 @@ function fit(made, box) {
   made.queue = made.queue.then(() => {
     const width = Math.max(box.clientWidth - LEFT - RIGHT, 80);
     if (made.view.width() === width) return null;
-    return made.view.width(width).runAsync();
+    made.view.width(width);
+    if (made.axes) labelTicks(made);
+    return made.view.runAsync();
   });
 }
 
 // Show data in the chart `id`. `points`, `theory` and `areas` are lists of {k, x, y, ...}, where k is the index of an
-// activation. `rules` are vertical lines at {x}, and `levels` horizontal lines at {y, text}. A note stands in the
-// middle. `xs` and `ys` are axes as `evenAxis` and `layerAxis` return them.
+// activation. `rules` are vertical lines at {x}, and `levels` horizontal lines at {y}. If there is nothing
+// to draw, `note` stands in place of the axes. `xs` and `ys` are axes as `evenAxis` and `layerAxis` return them.
 function plot(id, given) {
-  const made = charts[id], { points = [], theory = [], areas = [], rules = [], levels = [], note = "", xs, ys } = given;
+  const made = charts[id], { points = [], theory = [], areas = [], rules = [], levels = [], note = "no activation chosen was run so", xs, ys } = given;
   if (!made) return;
   const canShow = (value) => isNumber(value) && (made.y.type !== "log" || value > 0);
   const known = (rows) => rows.map((row) => ({ size: 55, ...row, known: canShow(row.y), y: canShow(row.y) ? row.y : null }));
   const lines = known(points), marks = lines.filter((row) => row.known && row.size), axes = { x: xs, y: ys };
   const all = {
     lines, points: marks, bars: marks.filter((row) => canShow(row.low) && canShow(row.high)), rings: marks.filter((row) => row.ring),
-    theory: known(theory), areas: known(areas), rules, levels, notes: note ? [{ text: note }] : [], names: labels(lines, made.y, ys.domain),
+    theory: known(theory), areas: known(areas), rules, levels, names: labels(lines, made.y, ys.domain),
   };
+  const isEmpty = ![...all.lines, ...all.theory].some((row) => row.known);
+  byId(id).toggleAttribute("data-note", isEmpty);
+  if (isEmpty) byId(id).dataset.note = note;
   made.wanted = all;
   made.queue = made.queue.then(() => {
     if (made.wanted !== all) return null;  // moved on meanwhile
@@ -330,8 +334,22 @@ function plot(id, given) {
     for (const [name, { domain, ticks, labels: texts }] of Object.entries(axes)) {
       made.view.signal(`${name}domain`, domain).signal(`${name}ticks`, ticks).signal(`${name}labels`, texts ?? ticks.map(made[name].format));
     }
+    made.axes = axes;
+    labelTicks(made);
     return made.view.runAsync();
   });
+}
+
+// Label the ticks of a chart's horizontal axis: the last, the first, and of the others each for which there is space.
+function labelTicks({ view, x, axes }) {
+  const { domain, ticks, labels: texts = ticks.map(x.format) } = axes.x, padding = x.padding ?? 0, kept = [];
+  const [low, high, ...places] = [...domain, ...ticks].map(x.type === "log" ? Math.log : Number);
+  const pixel = (index) => padding + (view.width() - 2 * padding) * (places[index] - low) / (high - low);
+  const half = (index) => 3.6 * texts[index].length + 3;  // pixels that half of a label takes, and a gap
+  for (const index of [ticks.length - 1, ...ticks.keys()]) {
+    if (kept.every((other) => Math.abs(pixel(index) - pixel(other)) >= half(index) + half(other))) kept.push(index);
+  }
+  view.signal("xlabels", texts.map((text, index) => (kept.includes(index) ? text : "")));
 }
 
 // Return a label for the end of every line; labels are moved apart where they would overlap. `pixel` is counted from
@@ -356,9 +374,12 @@ function logAxis(values) {
   const high = found.length ? Math.max(Math.ceil(Math.max(...found)), low + 1) : 1;
   const ticks = [], by = Math.ceil((high - low) / 6);
   for (let exponent = high; exponent >= low; exponent -= by) ticks.push(10 ** exponent);
-  if (high - low === 1) ticks.push(2 * 10 ** low, 5 * 10 ** low);
+  if (high - low === 1 && isPlain(10 ** low) && isPlain(5 * 10 ** low)) ticks.push(2 * 10 ** low, 5 * 10 ** low);
   return { domain: [10 ** low, 10 ** high], ticks };
 }
+
+// Return the domain and ticks of an axis with a tick at each of the ascending `values`.
+const runAxis = (values) => ({ domain: [values[0], values.at(-1)], ticks: values });
 
 // Return the domain and ticks of a linear axis from `low` to `high`, with at most `most` steps of a round number.
 function evenAxis(low, high, most = 6) {
@@ -413,7 +434,7 @@ const lastMoved = {};  // by view, the key of the control that was moved last
 const merged = (setting) => ({ ...setting, optimiser: `${word(setting.optimiser)} at ${plain(setting.learning_rate)}` });
 // How a sentence names the value of a setting, by key.
 const WITH = {
-  init: (value) => `${word(value)} initialisation`, optimiser: String, depth: layersOf,
+  init: (value) => word(value).replace(/(?= \()|$/, " initialisation"), optimiser: String, depth: layersOf,
   variant: (value) => (value === "plain" ? "no remedy" : word(value)),
 };
 
@@ -435,7 +456,6 @@ function layersView() {
     init: choice("layers", "init", "Initialisation", options("init"), start.init),
     optimiser: choice("layers", "optimiser", "Optimiser", options("optimiser").sort(), start.optimiser),
     variant: choice("layers", "variant", "Remedy", options("variant"), start.variant),
-    forward: choice("layers", "forward", "Forward signal", ["preactivation_square", "activation_rms"], "preactivation_square"),
   };
   let recorded = "";
   const step = slider("layers", "step", "Training step", 0, (value) => `${Number(value).toLocaleString("en")}${recorded}`);
@@ -450,9 +470,8 @@ function layersView() {
     const { setting, note } = settle("layers", settings, keys, WITH);
     const now = setting.steps.indexOf(closest(setting.steps, state["layers.step"]));
     const hidden = Array.from({ length: setting.depth }, (none, index) => index + 1);
-    const chosenLayer = closest(hidden, state["layers.layer"]), forward = controls.forward.known(state["layers.forward"]);
-    for (const [key, control] of Object.entries({ ...controls, forward: null })) control?.show(state[`layers.${key}`]);
-    controls.forward.show(forward);
+    const chosenLayer = closest(hidden, state["layers.layer"]);
+    for (const [key, control] of Object.entries(controls)) control.show(state[`layers.${key}`]);
     recorded = ` (${setting.steps.length} steps recorded)`;
     step.show(setting.steps, setting.steps[now]);
     layer.show(hidden, chosenLayer);
@@ -472,23 +491,27 @@ function layersView() {
       return predicted.map((y, index) => ({ k: place[about.name], x: index + 1, y }));
     });
     const xs = layerAxis(setting.depth + 1);
-    for (const [id, measure] of [["error", "error"], ["weight", "weight_gradient"], ["forward", forward]]) {
-      const predicted = theory(measure), points = lines(measure), rules = [{ x: chosenLayer }];
-      plot(`layers-${id}-plot`, { points, theory: predicted, rules: id === "forward" ? rules : [], xs, note: points.length || !present.length ? "" : "not recorded here",
+    for (const [id, measure] of [["error", "error"], ["weight", "weight_gradient"], ["forward", "preactivation_square"]]) {
+      const predicted = theory(measure), points = lines(measure), some = points.some((row) => row.y > 0);
+      plot(`layers-${id}-plot`, { points, theory: setting.steps[now] === 0 ? predicted : [], xs,
+        rules: id === "forward" && some ? [{ x: chosenLayer }] : [],
+        ...(present.length && { note: points.length ? "exactly 0, or training had ended" : "not recorded in this network at this step" }),
         ys: logAxis([...every(measure), ...predicted.map((row) => row.y)]) });
     }
     const squares = (name) => bounds(name, "preactivation_square"), stood = (name) => squares(name) === theoryOf(name).measured;
     const quantilesOf = (name) => setting.quantiles[name]?.[setting.steps[now]]?.[chosenLayer - 1];
     const seeds = (name) => (stood(name) ? theoryOf(name).seeds : setting.values[name].seeds[now]);
     bell((name) => squares(name)[chosenLayer - 1]?.[0], seeds, chosenLayer, present, quantilesOf);
-    const share = (name) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
-    const counted = span(present.map((about) => setting.values[about.name].seeds[now]));
-    const told = present.map((about) => `${about.label} ${short(share(about.name))}`);
+    const ratio = ({ name }) => { const found = bounds(name, "error"); return found[0]?.[0] / found.at(-2)?.[0]; };
+    const told = present.filter((about) => isNumber(ratio(about))), untold = present.filter((about) => !told.includes(about));
+    const counted = told.length && span(told.map((about) => setting.values[about.name].seeds[now]));
     say("layers", `${note}${layersOf(setting.depth)}, ${WITH.init(setting.init)}, ${setting.optimiser}${setting.variant === "plain" ? "" : `, ${word(setting.variant)}`}, `
       + `step ${setting.steps[now].toLocaleString("en")}. `
-      + (told.length ? `Share of the last hidden layer’s error that reaches layer 1 (mean of ${counted} seed${counted === "1" ? "" : "s"}): ${told.join(", ")}.` : "No activation chosen was run so."));
-    const measures = ["error", "weight_gradient", forward], last = setting.depth + 1;
-    numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", word(forward)],
+      + (setting.depth === 1 ? "Layer 1 is the only hidden layer. " : told.length ? `The error at layer 1 is this many times the error at the last hidden layer (mean of ${counted} seed${counted === "1" ? "" : "s"}): ${told.map((about) => `${about.label} ${short(ratio(about)).replaceAll(" ", "\u00a0")}`).join(", ")}. ` : "")
+      + (untold.length ? `The error is exactly 0, or training had ended, with ${listed(untold.map((about) => about.label))}.` : "")
+      + (present.length ? "" : "No activation chosen was run so."));
+    const measures = ["error", "weight_gradient", "preactivation_square"], last = setting.depth + 1;
+    numbers("layers-numbers", ["", "Layer", "Error", "Weight gradient", "Mean of z²"],
       present.flatMap((about) => [...hidden, last].map((at) => [about.name, at === last ? "output" : String(at),
         ...measures.map((measure) => short(bounds(about.name, measure)[at - 1]?.[0], 3))])));
   };
@@ -575,8 +598,13 @@ const pointOf = (point, more = {}) => ({
   k: place[point.activation], x: point.x, y: point.y, low: point.low, high: point.high,
   tip: `${activations[place[point.activation]].label}: ${point.text}%`, ...more,
 });
-const brief = (point) => `${activations[place[point.activation]].label} ${point.text.split(" [")[0]}%`;
-const accuracies = (kind, points) => (points.some(Boolean) ? `${kind} accuracy ${points.filter(Boolean).map(brief).join(", ")}.` : "no activation chosen was run so.");
+// Return which of the `points` (undefined where nothing was run) have the highest and the lowest accuracy of a `kind`.
+function extremes(kind, points) {
+  const found = points.filter((point) => isNumber(point?.y)).sort((one, other) => other.y - one.y);
+  const told = (point) => `${point.text.split(" [")[0]}% with ${activations[place[point.activation]].label}`;
+  const range = found.length > 1 ? `from ${told(found.at(-1))} to ${told(found[0])}` : found.map(told).join("");
+  return range ? `mean ${kind} accuracy ${range}.` : "no activation chosen was run so.";
+}
 const drawnOf = (points) => points.filter((point) => shown().some((about) => about.name === point.activation));
 const ofActivation = (points, name, x) => points.find((point) => point.activation === name && point.x === x);
 
@@ -599,42 +627,42 @@ function depthView() {
     depth.show(depths, now);
     plot("depth-accuracy-plot", {
       points: drawnOf(setting.points).map((point) => pointOf(point, { hollow: !point.learns, tip: `${pointOf(point).tip}, ${point.trained} seeds trained` })),
-      rules: [{ x: now }], levels: [{ y: data.depth.level, text: "counts as trained from here" }],
-      xs: { domain: [depths[0], depths.at(-1)], ticks: depths }, ys: evenAxis(0, 1, 5),
+      rules: [{ x: now }], levels: [{ y: data.depth.level }],
+      xs: runAxis(depths), ys: evenAxis(0, 1, 5),
     });
     const at = (about) => ofActivation(setting.points, about.name, now);
-    const learning = present.filter((about) => at(about)?.learns), failing = present.filter((about) => at(about) && !at(about).learns);
-    const lost = failing.filter((about) => at(about).trained.startsWith("0 ")), partly = failing.filter((about) => !lost.includes(about));
+    const run = present.filter(at), learning = run.filter((about) => at(about).learns);
+    const lost = run.filter((about) => at(about).trained.startsWith("0 "));
+    const partly = run.filter((about) => !learning.includes(about) && !lost.includes(about));
     const names = (found) => listed(found.map((about) => about.label));
     say("depth", `${note}${layersOf(now)}, ${setting.optimiser}, ${WITH.init(setting.init)}: `
-      + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed. ` : failing.length ? "none learns on every seed. " : "no activation chosen was run so.")
-      + (lost.length ? `No seed learns with ${names(lost)}. ` : "") + (partly.length ? `Some seeds fail with ${names(partly)}.` : ""));
-    numbers("depth-numbers", ["", "Validation accuracy, %", "Seeds that trained", "Deepest that trains"],
+      + (learning.length ? `${names(learning)} learn${learning.length === 1 ? "s" : ""} on every seed`
+        : partly.length ? "none learns on every seed" : lost.length ? "none learns on any seed" : "no activation chosen was run so")
+      + (partly.length ? `; ${names(partly)} on some` : "") + (lost.length && lost.length < run.length ? `; ${names(lost)} on none` : "") + ".");
+    numbers("depth-numbers", ["", "Validation accuracy, %", "Seeds that trained", "Layers that train"],
       present.map((about) => [about.name, at(about)?.text, at(about)?.trained, setting.deepest[about.name]]));
   };
 }
 
 function rateView() {
   const { points, dead, chosen } = data.rate, rates = unique(points.map((point) => point.x)).sort((one, other) => one - other);
-  const rate = slider("rate", "rate", "Learning rate", closest(rates, 0.01), plain);
-  const x = { title: "learning rate, log scale", type: "log", format: plain, padding: 10 };
+  const rate = slider("rate", "rate", "Learning rate", closest(rates, 0.01), brief);
+  const x = { title: "learning rate, log scale", type: "log", format: brief, padding: 10 };
   chart("rate-accuracy-plot", x, { type: "log", reverse: true, format: (value) => percent(1 - value) });
   chart("rate-dead-plot", x, { type: "linear", format: percent });
 
   views.rate = () => {
     const now = closest(rates, state["rate.rate"]), present = shown(), rules = [{ x: now }];
     rate.show(rates, now);
-    const xs = { ...logAxis(rates), domain: [rates[0], rates.at(-1)] };
-    xs.ticks = xs.ticks.filter((tick) => tick >= rates[0] * 0.999 && tick <= rates.at(-1) * 1.001);
+    const xs = runAxis(rates);
     const wrong = drawnOf(points).map((point) => pointOf(point, { y: 1 - point.y, low: 1 - point.high, high: 1 - point.low, ring: point.best }));
-    const errors = wrong.map((row) => row.y).filter((value) => value > 0);
-    const ends = [Math.min(0.03, ...errors) * 0.75, Math.max(0.1, ...errors) * 1.1];
+    const errors = wrong.flatMap((row) => [row.y, row.low > 0.01 ? row.low : row.y]).filter((value) => value > 0);
+    const ends = [Math.min(0.03, ...errors) * 0.9, Math.max(0.1, ...errors) * 1.1];
     const ticks = [0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 0.9].filter((tick) => tick >= ends[0] && tick <= ends[1]);
     plot("rate-accuracy-plot", { points: wrong, rules, xs, ys: { domain: ends, ticks } });
     plot("rate-dead-plot", { points: drawnOf(dead).map((point) => pointOf(point)), rules, xs, ys: evenAxis(0, 1, 5) });
     const at = (found, about) => ofActivation(found, about.name, now), best = (about) => points.find((point) => point.activation === about.name && point.best);
-    say("rate", `Learning rate ${plain(now)}: `
-      + accuracies("validation", present.map((about) => at(points, about))));
+    say("rate", `Learning rate ${brief(now)}: ${extremes("validation", present.map((about) => at(points, about)))}`);
     numbers("rate-numbers", ["", "Validation accuracy, %", "Dead units, %", "Best of the grid", "Chosen after full training (seeds)"],
       present.map((about) => [about.name, at(points, about)?.text, at(dead, about)?.text, best(about)?.rate, chosen[about.name]]));
   };
@@ -643,7 +671,6 @@ function rateView() {
 function noiseView() {
   const points = data.noise.points, amplitudes = unique(points.map((point) => point.x)).sort((one, other) => one - other);
   const amplitude = slider("noise", "amplitude", "Amplitude a", closest(amplitudes, 1), plain);
-  const draws = slider("noise", "draw", "Draw of the noise", 1);
   const pictures = (data.digits ?? []).map((digit) => {
     const canvas = make("canvas", { width: 28, height: 28, role: "img" });
     byId("noise-digits")?.append(canvas);
@@ -652,16 +679,14 @@ function noiseView() {
   chart("noise-accuracy-plot", { title: "amplitude a of the noise", type: "linear", format: plain, padding: 10 }, { type: "linear", format: percent });
 
   views.noise = () => {
-    const now = closest(amplitudes, state["noise.amplitude"]), drawn = Number(closest([1, 2, 3, 4, 5, 6, 7, 8, 9], state["noise.draw"])), present = shown();
+    const now = closest(amplitudes, state["noise.amplitude"]), present = shown();
     amplitude.show(amplitudes, now);
-    draws.show([1, 2, 3, 4, 5, 6, 7, 8, 9], drawn);
-    pictures.forEach((picture, index) => paint(picture, now, 1000 * drawn + index));
+    pictures.forEach((picture, index) => paint(picture, now, 1000 + index));
     plot("noise-accuracy-plot", { points: drawnOf(points).map((point) => pointOf(point)), rules: [{ x: now }],
-      xs: evenAxis(amplitudes[0], amplitudes.at(-1), 6), ys: evenAxis(0, 1, 5) });
+      xs: runAxis(amplitudes), ys: evenAxis(0, 1, 5) });
     const at = (about) => ofActivation(points, about.name, now);
-    say("noise", `Amplitude ${plain(now)}: `
-      + accuracies("test", present.map(at)));
-    numbers("noise-numbers", ["", "Test accuracy, %", "Against the reference, points", "Seeds"],
+    say("noise", `Amplitude ${plain(now)}: ${extremes("test", present.map(at))}`);
+    numbers("noise-numbers", ["", "Test accuracy, %", `Against ${data.noise.reference}, points`, "Seeds"],
       present.map((about) => [about.name, at(about)?.text, at(about)?.difference, at(about) && String(at(about).n)]));
   };
 }
@@ -709,7 +734,7 @@ function verdictView() {
     const order = (one, other) => (value(one) === null) - (value(other) === null) || sign * (value(one) - value(other));
     body.append(...rows.toSorted(order));
     heads.forEach((head, index) => head.setAttribute("aria-sort", index !== column ? "none" : sign > 0 ? "ascending" : "descending"));
-    say("verdict", column ? `Sorted by ${titles[column]}, ${sign > 0 ? "least" : "largest"} first.` : "In the registry’s order" + (sign > 0 ? "." : ", reversed."));
+    say("verdict", column ? `Sorted by ${titles[column]}, ${sign > 0 ? "least" : "largest"} first.` : "In the study’s order" + (sign > 0 ? "." : ", reversed."));
   };
 }
 

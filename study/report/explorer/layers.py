@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 # The columns that tell the networks of the table `gradient_norms` apart.
 SETTING_COLUMNS = ["init", "variant", "optimiser", "learning_rate", "depth"]
-MEASURES = ("error", "weight_gradient", "preactivation_square", "activation_rms")
+MEASURES = ("error", "weight_gradient", "preactivation_square")
 DIGITS = 3  # significant digits of the measures by layer; a chart cannot show more
 ROW_STRIDE = 2  # keep every second row of the table `activations`
 

@@ -14,7 +14,6 @@ CONTROLS = {
     "layers-init": LAYERS,
     "layers-optimiser": LAYERS,
     "layers-variant": LAYERS,
-    "layers-forward": ["layers-forward"],
     "layers-step": LAYERS,
     "layers-layer": ["layers-curve", "layers-slope", "layers-forward"],
     "depth-optimiser": ["depth-accuracy"],
@@ -104,19 +103,19 @@ def test_a_combination_that_was_not_run_gives_way_to_the_nearest_and_says_so(vis
 def test_an_address_of_nonsense_shows_what_is_nearest(visit: Visit) -> None:
     """A typed or damaged address never breaks the page.
 
-    An unknown forward signal shows the default one; a negative depth is the shallowest, with the same optimiser.
+    A negative depth is the shallowest, with the same optimiser.
     """
-    for state in ("#layers.depth=1e9&layers.step=x&depth.depth=-1&noise.draw=99", "#%E0%A4%A", "#at=no&shown="):
+    for state in ("#layers.depth=1e9&layers.step=x&depth.depth=-1&noise.amplitude=99", "#%E0%A4%A", "#at=no&shown="):
         assert visit(state).locator("#layers-said").inner_text()
-    page = visit("#layers.forward=zzz&layers.depth=-5")
-    shown = [page.locator(f"#layers-{control}").input_value() for control in ("forward", "optimiser", "depth")]
-    assert shown == ["preactivation_square", "Adam at 0.001", "1"]
+    page = visit("#layers.variant=zzz&layers.depth=-5")
+    shown = [page.locator(f"#layers-{control}").input_value() for control in ("variant", "optimiser", "depth")]
+    assert shown == ["plain", "Adam at 0.001", "1"]
 
 
 @pytest.mark.parametrize("text", ["x", "", "1e999"])
 def test_an_address_of_no_number_leaves_every_number_as_it_is(visit: Visit, text: str) -> None:
     """Sliders and the number of layers keep their defaults."""
-    keys = ("layers.depth", "layers.step", "layers.layer", "depth.depth", "rate.rate", "noise.amplitude", "noise.draw")
+    keys = ("layers.depth", "layers.step", "layers.layer", "depth.depth", "rate.rate", "noise.amplitude")
     read = "keys => keys.map(key => document.getElementById(key.replace('.', '-')).value)"
     page = visit("#" + "&".join(f"{key}={text}" for key in keys))
     assert page.evaluate(read, keys) == visit().evaluate(read, keys)
@@ -124,15 +123,15 @@ def test_an_address_of_no_number_leaves_every_number_as_it_is(visit: Visit, text
 
 
 def test_the_noise_is_drawn_unclipped_by_a_seed(visit: Visit, tables: Any) -> None:
-    """Amplitude 0 shows the digit itself; more noise, and another draw, other pixels; the same address the same."""
+    """Amplitude 0 shows the digit itself; more noise shows other pixels; the same amplitude always the same."""
     read = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((value, index) => index % 4 === 0)"
     page = visit("#noise.amplitude=0")
     for label, images in tables["digits"].groupby("label"):
         shown = page.locator("canvas").nth(label).evaluate(read)
         assert shown == [255 - round(255 * value) for value in images["brightness"]]
     pixels = [page.evaluate(PIXELS)]
-    for control, key in [("amplitude", "ArrowRight"), ("draw", "ArrowRight"), ("draw", "ArrowLeft")]:
-        page.locator(f"#noise-{control}").focus()
+    page.locator("#noise-amplitude").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
         page.keyboard.press(key)
         pixels.append(page.evaluate(PIXELS))
     assert len(set(pixels)) == 3
@@ -199,7 +198,7 @@ def test_the_keyboard_reaches_everything_and_the_focus_is_seen(visit: Visit) -> 
 def test_the_links_to_views_go_there(visit: Visit) -> None:
     """The bar's links scroll to their view and keep what was chosen; so does the link beside a view's heading."""
     page = visit("#depth.depth=20")
-    page.get_by_role("link", name="Claims").click()
+    page.get_by_role("link", name="Claims", exact=True).click()
     page.wait_for_function("() => Math.abs(document.getElementById('claims').getBoundingClientRect().top) < 400")
     assert "depth.depth=20" in page.url
     href = page.locator("a.link[data-view=depth]").get_attribute("href")

@@ -42,7 +42,7 @@ def cells(page: Any, table: str) -> list[list[str]]:
 def number(text: str) -> float:
     """Read a number such as 1.2 × 10⁻⁷."""
     table = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-    mantissa, _, exponent = text.partition(" × 10")
+    mantissa, _, exponent = text.replace("\N{NO-BREAK SPACE}", " ").partition(" × 10")
     return float(mantissa) * 10.0 ** int(exponent.translate(table) or 0)
 
 
@@ -212,21 +212,20 @@ def test_on_paper_charts_shrink_to_their_column(visit: Visit) -> None:
 
 
 def test_the_layers_show_the_tables_norms(visit: Visit, tables: Tables) -> None:
-    """At a depth, step and optimiser, every number by layer is the table's to three digits, and so are the shares."""
-    page = visit("#layers.depth=7&layers.optimiser=SGD+at+0.01&layers.step=480&layers.forward=activation_rms")
+    """At a depth, step and optimiser, every number by layer is the table's to three digits; so are the ratios."""
+    page = visit("#layers.depth=7&layers.optimiser=SGD+at+0.01&layers.step=480")
     norms = tables["gradient_norms"].query(
         "experiment == 'depth' and depth == 7 and optimiser == 'sgd' and step == 480"
     )
     wide = norms.pivot_table("mean", ["activation", "layer"], "measure").loc[NAMES]
     page.locator("details:not(.claim) summary").click()
     shown = [number(text) for row in cells(page, "#layers-numbers") for text in row[2:] if text != formatting.DASH]
-    expected = wide[["error", "weight_gradient", "activation_rms"]].to_numpy().ravel()
+    expected = wide[["error", "weight_gradient", "preactivation_square"]].to_numpy().ravel()
     assert shown == pytest.approx(expected[np.isfinite(expected)].tolist(), rel=0.005)
-    shares = re.findall(
-        r"(?:ReLU|Sigmoid|GELU|Swish) (\d+(?:\.\d+)?(?: × 10[⁻⁰-⁹¹²³]+)?)", page.locator("#layers-said").inner_text()
-    )
+    said = page.locator("#layers-said").inner_text()
+    ratios = re.findall(r"(?:ReLU|Sigmoid|GELU|Swish) (\d+(?:\.\d+)?(?:\s×\s10[⁻⁰-⁹¹²³]+)?)", said)
     first, last = (wide["error"].xs(layer, level="layer") for layer in (1, 7))
-    assert [number(share) for share in shares] == pytest.approx((first / last).tolist(), rel=0.06)
+    assert [number(ratio) for ratio in ratios] == pytest.approx((first / last).tolist(), rel=0.06)
 
 
 def test_the_seeds_are_those_left_at_the_step(visit: Visit, tables: Tables) -> None:
