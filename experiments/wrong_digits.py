@@ -55,10 +55,11 @@ def conclude(plan: Plan, evidence: Evidence, style: Style) -> Section | None:
 def _alone_and_together(alone: pd.DataFrame, together: pd.DataFrame) -> pd.DataFrame:
     """Return one row per activation with the accuracies of its single networks and of its ensemble of n_networks.
 
-    Each of METRICS has the mean over networks with its t interval (accuracy_mean, accuracy_ci_low, ...), and the
-    ensemble's value (together_accuracy).
+    Each of METRICS has the mean over the n_alone single networks with its t interval (accuracy_mean, accuracy_ci_low,
+    ...), and the ensemble's value (together_accuracy).
     """
     table = together.rename(columns={metric: f"together_{metric}" for metric in METRICS})
+    table["n_alone"] = table["activation"].map(alone["activation"].value_counts())
     for metric in METRICS:
         found = summarise(alone, metric, "activation", is_share=True).set_index("activation")
         for statistic in ("mean", "ci_low", "ci_high"):

@@ -137,7 +137,7 @@ def test_how_the_products_gain_by_more_cores_is_told_and_not_judged() -> None:
     assert shown.loc["a process on each core: matrix products' speed over one process"].tolist()[1:] == ["–", "–"]
     met, missed, narrowly = (shown["Met?"].str.contains(word) for word in ("met", "missed", "narrowly"))
     assert met.sum() + missed.sum() == len(shown) - 1
-    told = f"{met.sum()} are met ({(met & narrowly).sum()} narrowly) and {missed.sum()} missed"
+    told = f"{met.sum()} are met ({(met & narrowly).sum()} narrowly) and {missed.sum()} are missed"
     assert page.answer.endswith(f"Of {len(shown) - 1} targets of speed and memory, {told} (0 narrowly).")
 
 
