@@ -191,7 +191,7 @@ def test_medians_quartiles_and_ratios_are_those_of_the_repeats() -> None:
     assert page.displays[1].frame["and backward, ns"].iloc[0] == "1.20 (1.10, 1.30)"
     assert page.answer == (
         "On one CPU thread, a training step takes an estimated 2.00 to 4.00 times as long as ReLU's: certainly longer "
-        "with Sigmoid, GELU, Swish. GELU alone takes 4.0 times as long on small tensors, 4.0 on large ones; steps are "
+        "with Sigmoid, GELU, Swish. GELU alone takes 4.0 times as long on small tensors, 4.0 on large; steps are "
         "mostly matrix products."
     )
 
